@@ -1,0 +1,11 @@
+//! Why can this GitHub Actions job not assume this AWS role?
+//!
+//! ```text
+//! Args -> collect() -> Evidence -> diagnose() -> Diagnosis -> report::*() -> text -> main writes it
+//!         (all I/O)    (plain data)   (pure)      (plain data)    (pure)
+//! ```
+//!
+//! Only `main.rs` and [`collect`] touch the environment, files, the network or the clock.
+
+pub mod policy;
+pub mod source;

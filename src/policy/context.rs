@@ -1,0 +1,82 @@
+//! The request that a policy is evaluated for: action, principal, resource and condition keys.
+
+use std::collections::HashMap;
+
+/// One request as AWS's policy engine sees it.
+///
+/// A key that is not in it is absent from the request, not unknown: [`Presence::Unknown`] is said explicitly.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RequestContext {
+    /// The action, `sts:AssumeRoleWithWebIdentity`.
+    pub action: String,
+    /// Who asks.
+    pub principal: RequestPrincipal,
+    /// The role's ARN, where it is known.
+    pub resource: Option<String>,
+    keys: HashMap<String, Presence>,
+}
+
+/// Who makes the request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum RequestPrincipal {
+    /// An AWS principal: the ARN of a user, a role's session, or an account.
+    Aws(String),
+    /// An identity provider, by its ARN.
+    Federated(String),
+    /// An AWS service, by its name (`ec2.amazonaws.com`).
+    Service(String),
+    /// Nobody knows.
+    #[default]
+    Unknown,
+}
+
+/// What a request carries for a condition key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// The request does not carry the key.
+    Absent,
+    /// It carries the key with a value that cannot be known here, or may carry it; the reason, in words.
+    Unknown(String),
+    /// It carries these values: a list of any length (a multivalued key), in the request's order.
+    Many(Vec<String>),
+    /// It carries one value.
+    One(String),
+}
+
+impl RequestContext {
+    /// A request with no condition keys yet.
+    #[must_use]
+    pub fn new(action: impl Into<String>, principal: RequestPrincipal, resource: Option<String>) -> Self {
+        Self {
+            action: action.into(),
+            principal,
+            resource,
+            keys: HashMap::new(),
+        }
+    }
+
+    /// Sets a key; names are compared without regard to case.
+    /// ("Context key names are not case-sensitive", IAM User Guide, `reference_policies_elements_condition`.)
+    pub fn set(&mut self, key: &str, presence: Presence) {
+        self.keys.insert(key.to_ascii_lowercase(), presence);
+    }
+
+    /// What the request carries for a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> &Presence {
+        let found = if key.bytes().any(|b| b.is_ascii_uppercase()) {
+            self.keys.get(&key.to_ascii_lowercase())
+        } else {
+            self.keys.get(key)
+        };
+        found.unwrap_or(&Presence::Absent)
+    }
+
+    /// The keys that the request carries or may carry, in lower case, sorted.
+    #[must_use]
+    pub fn keys(&self) -> Vec<&str> {
+        let mut keys: Vec<&str> = self.keys.keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        keys
+    }
+}

@@ -1,0 +1,109 @@
+//! Text that a finding can point into: a name, the text, and spans of bytes in it.
+
+use serde::{Deserialize, Serialize};
+
+/// A document as it is shown to a person: the trust policy, the workflow file, the token's claims.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceText {
+    /// What a person calls it: a path, or "trust policy of role `deploy`".
+    pub name: String,
+    /// The whole text. Spans are byte offsets into it.
+    pub text: String,
+}
+
+impl SourceText {
+    /// A document with a name.
+    #[must_use]
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            text: text.into(),
+        }
+    }
+
+    /// The text under a span; empty when the span does not lie in this text.
+    #[must_use]
+    pub fn slice(&self, span: Span) -> &str {
+        self.text.get(span.start..span.end).unwrap_or("")
+    }
+
+    /// Line and column of a byte offset; an offset past the end is the end.
+    #[must_use]
+    pub fn position(&self, offset: usize) -> Position {
+        position(&self.text, offset)
+    }
+}
+
+/// Line and column of a byte offset in a text; an offset past the end is the end.
+#[must_use]
+pub fn position(text: &str, offset: usize) -> Position {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    Position {
+        line: before.matches('\n').count() + 1,
+        column: before.get(line_start..).unwrap_or("").chars().count() + 1,
+    }
+}
+
+/// A range of bytes in a [`SourceText`], end exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// The bytes from `start` up to `end`.
+    #[must_use]
+    pub fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+}
+
+/// A place in a text as people count: both from 1, the column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+/// A value and where it stands in its document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Its place, quotes included for a JSON string.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// A value at a place.
+    #[must_use]
+    pub fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_lines_and_characters_from_one() {
+        let text = "ab\ncäd\n";
+        for (offset, line, column) in [(0, 1, 1), (2, 1, 3), (3, 2, 1), (6, 2, 3), (8, 3, 1), (99, 3, 1)] {
+            assert_eq!(position(text, offset), Position { line, column }, "offset {offset}");
+        }
+    }
+
+    #[test]
+    fn a_span_outside_the_text_is_empty() {
+        let source = SourceText::new("t", "abc");
+        assert_eq!(source.slice(Span::new(1, 3)), "bc");
+        assert_eq!(source.slice(Span::new(2, 9)), "");
+    }
+}
