@@ -7,5 +7,7 @@
 //!
 //! Only `main.rs` and [`collect`] touch the environment, files, the network or the clock.
 
+pub mod claims;
+pub mod evidence;
 pub mod policy;
 pub mod source;

@@ -1,0 +1,573 @@
+//! What a run found out, as plain data: it can be saved, replayed and diagnosed anywhere.
+//!
+//! A fact that was asked for and not got is a result, never an error: [`Probe::Missing`] with a [`Gap`]. A part that is
+//! absent was never asked for. The raw token and credentials never enter here.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::claims::Claims;
+
+/// Version of the evidence file that this program writes and reads.
+pub const SCHEMA: u32 = 1;
+
+/// Everything that is known of one job and one role, and why the rest is not.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Wire", into = "Wire")]
+pub struct Evidence {
+    /// What the job asked AWS for, the role it asked for, and the answer.
+    pub hop: Hop,
+    /// The job, as the runner describes it.
+    pub runner: Option<Runner>,
+    /// The ID token, decoded.
+    pub token: Option<Probe<Token>>,
+    /// The account's identity provider for the token's issuer.
+    pub provider: Option<Probe<Provider>>,
+    /// The ARNs of all OIDC providers of the role's account, for near misses.
+    pub providers: Option<Probe<Vec<String>>>,
+    /// Whose credentials were used to read from IAM.
+    pub reader: Option<Probe<Identity>>,
+    /// The workflow file.
+    pub workflow: Option<Probe<WorkflowFile>>,
+    /// Clocks, to tell an expired token from a wrong clock.
+    pub clock: Option<Clock>,
+    /// A message that somebody pasted, beside a real answer of AWS in [`Hop::attempt`].
+    pub reported: Option<String>,
+}
+
+/// What belongs to one step of a role chain: a request, the role it asks for, and AWS's answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Hop {
+    /// The inputs of the step.
+    pub request: Request,
+    /// The role.
+    pub role: Option<Probe<Role>>,
+    /// What AWS answered.
+    pub attempt: Option<Probe<Attempt>>,
+}
+
+/// A fact that was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Probe<T> {
+    /// It is known.
+    Known(T),
+    /// It is not, and why.
+    Missing(Gap),
+}
+
+impl<T> Probe<T> {
+    /// The fact, where it is known.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(fact) => Some(fact),
+            Self::Missing(_) => None,
+        }
+    }
+
+    /// Why it is not known.
+    pub fn gap(&self) -> Option<&Gap> {
+        match self {
+            Self::Known(_) => None,
+            Self::Missing(gap) => Some(gap),
+        }
+    }
+}
+
+/// Why a fact is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The kind of reason.
+    pub why: Why,
+    /// The particulars, in words: the endpoint, the call, the answer. May hold text from outside.
+    #[serde(default)]
+    pub detail: String,
+}
+
+impl Gap {
+    /// A gap with its particulars.
+    #[must_use]
+    pub fn new(why: Why, detail: impl Into<String>) -> Self {
+        Self {
+            why,
+            detail: detail.into(),
+        }
+    }
+}
+
+/// Kinds of reasons for a [`Gap`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// The service refused.
+    AccessDenied,
+    /// The answer could not be read.
+    Malformed,
+    /// There were no credentials to ask with.
+    NoCredentials,
+    /// The thing does not exist.
+    NotFound,
+    /// The job has no permission for it (`id-token: write`).
+    NotGranted,
+    /// The service throttled to the end of the retries.
+    Throttled,
+    /// No answer in time.
+    TimedOut,
+    /// No connection.
+    Unreachable,
+    /// The credentials belong to another account.
+    WrongAccount,
+}
+
+impl Why {
+    /// The reason in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::AccessDenied => "access denied",
+            Self::Malformed => "the answer could not be read",
+            Self::NoCredentials => "no credentials",
+            Self::NotFound => "not found",
+            Self::NotGranted => "not granted",
+            Self::Throttled => "throttled",
+            Self::TimedOut => "timed out",
+            Self::Unreachable => "unreachable",
+            Self::WrongAccount => "the credentials belong to another account",
+        }
+    }
+}
+
+/// The inputs of the step, under the names that configure-aws-credentials gives them.
+///
+/// `None` is unknown; an empty text was empty. Key material is never kept: `aws-access-key-id` is `"***"` where one was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[expect(missing_docs, reason = "the names are configure-aws-credentials' own inputs")]
+pub struct Request {
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub role_to_assume: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub aws_region: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub role_session_name: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub role_duration_seconds: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub role_chaining: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub role_external_id: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub role_skip_session_tagging: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub inline_session_policy: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub managed_session_policies: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub allowed_account_ids: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub aws_access_key_id: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub web_identity_token_file: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub force_skip_oidc: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub use_existing_credentials: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub aws_profile: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub custom_tags: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub transitive_tag_keys: Option<String>,
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub sts_endpoint: Option<String>,
+    /// Where the inputs were read when no input named them: "step `Configure AWS` of job `deploy`".
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// A text, or a number or boolean in its place: YAML inputs are texts whatever they look like.
+fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Scalar {
+        Text(String),
+        Other(Value),
+    }
+    Option::<Scalar>::deserialize(from)?
+        .map(|scalar| match scalar {
+            Scalar::Text(text) => Ok(text),
+            Scalar::Other(value @ (Value::Bool(_) | Value::Number(_))) => Ok(value.to_string()),
+            Scalar::Other(_) => Err(serde::de::Error::custom("expected a text, a number, `true` or `false`")),
+        })
+        .transpose()
+}
+
+/// The job, as the runner's variables describe it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Runner {
+    /// Are `ACTIONS_ID_TOKEN_REQUEST_URL` and `_TOKEN` there?
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token_request: Option<bool>,
+    /// `GITHUB_EVENT_NAME`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_name: Option<String>,
+    /// `GITHUB_REF`.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub git_ref: Option<String>,
+    /// `GITHUB_REPOSITORY`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// The repository that a pull request comes from (`pull_request.head.repo.full_name` of the event).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head_repository: Option<String>,
+    /// `GITHUB_ACTOR`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// `GITHUB_JOB`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// `GITHUB_WORKFLOW_REF`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow_ref: Option<String>,
+    /// `GITHUB_SERVER_URL`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_url: Option<String>,
+    /// `RUNNER_ENVIRONMENT`: `github-hosted` or `self-hosted`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runner_environment: Option<String>,
+    /// Which AWS credentials the environment holds: `none`, `environment`, `profile`, `web-identity`, `container`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aws_credentials: Option<String>,
+}
+
+/// The ID token, decoded and not verified: AWS verifies it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Token {
+    /// The JOSE header.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub header: Map<String, Value>,
+    /// The claims.
+    pub claims: Claims,
+}
+
+/// An IAM OIDC provider. A field that is `None` is not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Provider {
+    /// Its ARN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// Its URL, with or without `https://`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The audiences that it accepts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ids: Option<Vec<String>>,
+    /// Certificate thumbprints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumbprints: Option<Vec<String>>,
+}
+
+/// The role. A field that is `None` is not known.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Role {
+    /// Its ARN, path included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// The trust policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_policy: Option<PolicyText>,
+    /// The longest session it gives, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_session_duration: Option<u32>,
+    /// When it was made, seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<i64>,
+}
+
+/// A policy in an evidence file: the object itself, or its text as found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PolicyText {
+    /// The text as found; spans point into it.
+    Text(String),
+    /// The JSON value, laid out before it is read.
+    Value(Value),
+}
+
+/// Whose credentials these are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Identity {
+    /// The account number.
+    pub account: String,
+    /// The ARN of the user or session.
+    pub arn: String,
+    /// Where they come from: `environment`, `diagnosis-role`, `default chain`.
+    pub source: String,
+}
+
+/// What AWS answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "lowercase")]
+pub enum Attempt {
+    /// It gave credentials, which were dropped.
+    Allowed {
+        /// `arn:aws:sts::…:assumed-role/…`.
+        #[serde(default)]
+        assumed_role_arn: String,
+    },
+    /// It refused.
+    Denied {
+        /// The error code, `AccessDenied`.
+        #[serde(default)]
+        code: String,
+        /// The message.
+        #[serde(default)]
+        message: String,
+        /// For AWS support and CloudTrail.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+    },
+    /// A message somebody pasted; the code is unknown.
+    Reported {
+        /// The text as pasted.
+        #[serde(default)]
+        text: String,
+    },
+}
+
+/// The workflow file that runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkflowFile {
+    /// Its path in the repository.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Clocks, in seconds since 1970, all read within the run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Clock {
+    /// This machine's, when the token came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local: Option<i64>,
+    /// The token service's `Date` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub github: Option<i64>,
+    /// The STS endpoint's `Date` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aws: Option<i64>,
+}
+
+impl Evidence {
+    /// Reads an evidence file.
+    ///
+    /// # Errors
+    /// With line and column: no JSON, a field of the wrong type, or a schema that this program does not know.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        // serde reads a struct from a list as well; an evidence file is an object.
+        serde_json::from_str::<HashMap<String, serde::de::IgnoredAny>>(text)?;
+        let wire: Wire = serde_json::from_str(text)?;
+        if wire.schema.is_some_and(|schema| schema != SCHEMA) {
+            let found = wire.schema.unwrap_or_default();
+            return Err(serde::de::Error::custom(format!(
+                "`schema` is {found}, and this version reads {SCHEMA}"
+            )));
+        }
+        Ok(wire.into())
+    }
+}
+
+/// The evidence file: a hop's parts stand beside the rest.
+#[derive(Default, Clone, Serialize, Deserialize)]
+#[serde(default)]
+struct Wire {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<Request>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runner: Option<Runner>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Probe<Token>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<Probe<Provider>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    providers: Option<Probe<Vec<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<Probe<Role>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<Probe<Attempt>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reader: Option<Probe<Identity>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workflow: Option<Probe<WorkflowFile>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<Clock>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reported: Option<String>,
+}
+
+impl From<Wire> for Evidence {
+    fn from(wire: Wire) -> Self {
+        Self {
+            hop: Hop {
+                request: wire.request.unwrap_or_default(),
+                role: wire.role,
+                attempt: wire.attempt,
+            },
+            runner: wire.runner,
+            token: wire.token,
+            provider: wire.provider,
+            providers: wire.providers,
+            reader: wire.reader,
+            workflow: wire.workflow,
+            clock: wire.clock,
+            reported: wire.reported,
+        }
+    }
+}
+
+impl From<Evidence> for Wire {
+    fn from(evidence: Evidence) -> Self {
+        let Hop { request, role, attempt } = evidence.hop;
+        Self {
+            schema: Some(SCHEMA),
+            request: (request != Request::default()).then_some(request),
+            runner: evidence.runner,
+            token: evidence.token,
+            provider: evidence.provider,
+            providers: evidence.providers,
+            role,
+            attempt,
+            reader: evidence.reader,
+            workflow: evidence.workflow,
+            clock: evidence.clock,
+            reported: evidence.reported,
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for Probe<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Missing<'a> {
+            missing: &'a Gap,
+        }
+        match self {
+            Self::Known(fact) => fact.serialize(to),
+            Self::Missing(gap) => Missing { missing: gap }.serialize(to),
+        }
+    }
+}
+
+/// By hand, not `untagged`, so that an error keeps its line and column.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Probe<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct ProbeVisitor<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ProbeVisitor<T> {
+            type Value = Probe<T>;
+
+            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                to.write_str("the fact, or {\"missing\": {\"why\": …}}")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                match map.next_key::<String>()? {
+                    Some(key) if key == "missing" => {
+                        let gap = map.next_value()?;
+                        while map.next_entry::<String, serde::de::IgnoredAny>()?.is_some() {}
+                        Ok(Probe::Missing(gap))
+                    }
+                    first => T::deserialize(MapAccessDeserializer::new(Resumed { first, map })).map(Probe::Known),
+                }
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(serde::de::value::SeqAccessDeserializer::new(seq)).map(Probe::Known)
+            }
+        }
+
+        from.deserialize_any(ProbeVisitor(std::marker::PhantomData))
+    }
+}
+
+/// A map whose first key was read already.
+struct Resumed<A> {
+    first: Option<String>,
+    map: A,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Resumed<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        match self.first.take() {
+            Some(key) => seed.deserialize(key.into_deserializer()).map(Some),
+            None => self.map.next_key_seed(seed),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: &str = r#"{
+  "schema": 1,
+  "request": {"role-to-assume": "arn:aws:iam::123456789012:role/deploy", "role-duration-seconds": 900, "role-chaining": true, "audience": ""},
+  "runner": {"id_token_request": true, "ref": "refs/heads/main", "later": 1},
+  "token": {"header": {"alg": "RS256"}, "claims": {"iss": "i", "sub": "s", "exp": 1790000000}},
+  "provider": {"missing": {"why": "access-denied", "detail": "iam:GetOpenIDConnectProvider"}},
+  "providers": ["arn:aws:iam::123456789012:oidc-provider/x"],
+  "role": {"arn": "a", "trust_policy": {"Version": "2012-10-17"}, "max_session_duration": 3600},
+  "attempt": {"outcome": "denied", "code": "AccessDenied", "message": "m"}
+}"#;
+
+    #[test]
+    fn a_saved_run_reads_back_the_same() {
+        let evidence = Evidence::from_json(FULL).unwrap();
+        assert_eq!(evidence.hop.request.role_duration_seconds.as_deref(), Some("900"));
+        assert_eq!(evidence.hop.request.audience.as_deref(), Some(""));
+        assert_eq!(evidence.hop.request.aws_region, None);
+        assert_eq!(
+            evidence.provider.as_ref().unwrap().gap().unwrap().why,
+            Why::AccessDenied
+        );
+        let again = Evidence::from_json(&serde_json::to_string(&evidence).unwrap()).unwrap();
+        assert_eq!(evidence, again);
+    }
+
+    #[test]
+    fn an_error_names_line_and_column() {
+        for (text, line) in [
+            ("{\"schema\": 1,\n \"token\": {\"claims\": 3}}", 2),
+            ("{\n\"runner\":\n {\"id_token_request\": \"yes\"}}", 3),
+            ("{\n\"role\": {\"max_session_duration\": \"x\"}}", 2),
+            ("[]", 1),
+            ("{", 1),
+        ] {
+            let error = Evidence::from_json(text).unwrap_err();
+            assert_eq!(error.line(), line, "{text}: {error}");
+        }
+        assert!(Evidence::from_json(r#"{"schema": 2}"#).is_err());
+    }
+}
