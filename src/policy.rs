@@ -30,6 +30,9 @@ pub struct TrustPolicy {
     pub statement_span: Span,
     /// Keys that occur twice in one JSON object. Most parsers, AWS's among them, drop one of the two silently.
     pub duplicates: Vec<DuplicateKey>,
+    /// Does `Version` or `Statement` occur twice with different values? The last one is kept here, and the decision is
+    /// [`Decision::Undecided`].
+    pub is_ambiguous: bool,
 }
 
 impl TrustPolicy {
@@ -91,6 +94,9 @@ pub struct Statement {
     pub condition_span: Option<Span>,
     /// `Resource` or `NotResource`, which a trust policy may not have; kept to be reported.
     pub resource: Option<Span>,
+    /// Does one of its own keys but `Sid` occur twice with different values? The last one is kept here (of `Condition`
+    /// all blocks), and the statement is [`Outcome::Unknown`].
+    pub is_ambiguous: bool,
 }
 
 /// `Effect`.
@@ -224,6 +230,8 @@ pub struct StatementTrace {
     pub effect: Effect,
     /// Do all its elements fit?
     pub outcome: Outcome,
+    /// Why, where the elements do not say it: a doubled key, a `Resource`.
+    pub because: Option<String>,
     /// Does the principal fit?
     pub principal: ElementTrace,
     /// Does the action fit?
