@@ -7,5 +7,6 @@
 //!
 //! Only `main.rs` and [`collect`] touch the environment, files, the network or the clock.
 
+pub mod evaluate_lines;
 pub mod policy;
 pub mod source;

@@ -3,15 +3,18 @@
 //! [`parse`] reads JSON text and keeps where everything stands. [`evaluate::decide`] gives the decision alone, fast;
 //! [`evaluate::trace`] gives every leaf with its reason, without short circuit.
 
+mod compare;
 pub mod context;
 pub mod evaluate;
 pub mod operator;
 pub mod parse;
+mod principal;
+mod variables;
 pub mod wildcard;
 
 use crate::source::{Span, Spanned};
 pub use context::{Presence, RequestContext, RequestPrincipal};
-pub use evaluate::{decide, trace};
+pub use evaluate::{decide, summarize, trace};
 pub use operator::{Comparison, Operator, SetOperator};
 pub use parse::{ParseError, parse};
 

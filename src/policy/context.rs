@@ -112,7 +112,11 @@ mod tests {
             let mut request = RequestContext::default();
             assert_eq!(request.set(key, Presence::One("x".to_owned())), None);
             assert_eq!(request.get(key), &Presence::One("x".to_owned()), "{key}");
-            assert_eq!(request.get(&key.to_ascii_uppercase()), &Presence::One("x".to_owned()), "{key}");
+            assert_eq!(
+                request.get(&key.to_ascii_uppercase()),
+                &Presence::One("x".to_owned()),
+                "{key}"
+            );
             assert_eq!(request.get("aws:other"), &Presence::Absent);
             assert_eq!(request.keys(), [key.to_ascii_lowercase()]);
             assert!(request.set(&key.to_ascii_lowercase(), Presence::Absent).is_some());

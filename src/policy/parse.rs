@@ -178,15 +178,16 @@ type Result2<T> = Result<T, ParseError>;
 
 impl<'a> Reader<'a> {
     fn document(mut self) -> Result2<TrustPolicy> {
-        let parsed = jsonc_parser::parse_to_ast(self.json, &jsonc_parser::CollectOptions::default(), &STRICT)
-            .map_err(|error| {
+        let parsed = jsonc_parser::parse_to_ast(self.json, &jsonc_parser::CollectOptions::default(), &STRICT).map_err(
+            |error| {
                 let at = error.range();
                 self.error(
                     lower_first(&error.kind().to_string()),
                     self.span(at.start, at.end),
                     None,
                 )
-            })?;
+            },
+        )?;
         let everything = self.span(0, self.json.len());
         let object = match parsed.value {
             Some(Value::Object(object)) => object,
@@ -294,7 +295,11 @@ impl<'a> Reader<'a> {
         }
         let effect = effect.ok_or_else(|| self.missing("Effect", span, "add `\"Effect\": \"Allow\"`"))?;
         if principal.is_none() {
-            return Err(self.missing("Principal", span, "a trust policy says in `Principal` who may assume the role"));
+            return Err(self.missing(
+                "Principal",
+                span,
+                "a trust policy says in `Principal` who may assume the role",
+            ));
         }
         if action.is_none() {
             return Err(self.missing("Action", span, "add `\"Action\": \"sts:AssumeRoleWithWebIdentity\"`"));
@@ -321,7 +326,9 @@ impl<'a> Reader<'a> {
                 return Err(self.error(
                     format!("there is no policy version {}", quoted(other)),
                     span,
-                    Some("the versions are `2012-10-17` and `2008-10-17`; they name the language, not the policy".into()),
+                    Some(
+                        "the versions are `2012-10-17` and `2008-10-17`; they name the language, not the policy".into(),
+                    ),
                 ));
             }
         };
@@ -611,15 +618,27 @@ impl<'a> Reader<'a> {
     }
 
     fn missing(&self, element: &str, statement: Span, help: &str) -> ParseError {
-        self.error(format!("the statement has no `{element}`"), statement, Some(help.to_owned()))
+        self.error(
+            format!("the statement has no `{element}`"),
+            statement,
+            Some(help.to_owned()),
+        )
     }
 
     fn both(&self, element: &str, key: Span) -> ParseError {
-        self.error(format!("a statement has `{element}` or `Not{element}`, not both"), key, None)
+        self.error(
+            format!("a statement has `{element}` or `Not{element}`, not both"),
+            key,
+            None,
+        )
     }
 
     fn no_such_element(&self, name: &str, key: Span, known: &[&str], whole: &str) -> ParseError {
-        self.error(format!("{whole} has no element {}", quoted(name)), key, nearest(name, known))
+        self.error(
+            format!("{whole} has no element {}", quoted(name)),
+            key,
+            nearest(name, known),
+        )
     }
 
     fn syntax_error(&self, error: &serde_json::Error) -> ParseError {
@@ -707,7 +726,12 @@ fn nearest(name: &str, known: &[&str]) -> Option<String> {
     let name: String = name.chars().take(64).map(|c| c.to_ascii_lowercase()).collect();
     known
         .iter()
-        .map(|known| (strsim::normalized_damerau_levenshtein(&known.to_ascii_lowercase(), &name), known))
+        .map(|known| {
+            (
+                strsim::normalized_damerau_levenshtein(&known.to_ascii_lowercase(), &name),
+                known,
+            )
+        })
         .filter(|(likeness, _)| *likeness >= 0.6)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, known)| format!("did you mean `{known}`?"))

@@ -77,6 +77,21 @@ impl<'a> Pattern<'a> {
         self.view().parted(value)
     }
 
+    /// The fields between separators, at most so many; the last one has the rest.
+    pub(super) fn split(&self, separator: char, at_most: usize) -> impl Iterator<Item = Pattern<'_>> {
+        let mut start = 0;
+        self.text.splitn(at_most, separator).map(move |field| {
+            let end = start + field.len();
+            let literal = self.literal.iter().filter(|at| (start..end).contains(at));
+            let field = Pattern {
+                text: Cow::Borrowed(field),
+                literal: literal.map(|at| at - start).collect(),
+            };
+            start = end + separator.len_utf8();
+            field
+        })
+    }
+
     fn view(&self) -> View<'_> {
         View {
             text: &self.text,
@@ -245,10 +260,9 @@ impl Piece<'_> {
             .collect();
         let fits = |window: &[u32]| {
             window.chunks(LANES).zip(wanted.chunks(LANES)).all(|(actual, wanted)| {
-                let differs = actual
-                    .iter()
-                    .zip(wanted)
-                    .fold(0, |differs, (actual, (wanted, mask))| differs | ((actual ^ wanted) & mask));
+                let differs = actual.iter().zip(wanted).fold(0, |differs, (actual, (wanted, mask))| {
+                    differs | ((actual ^ wanted) & mask)
+                });
                 differs == 0
             })
         };
@@ -288,7 +302,12 @@ impl Piece<'_> {
 
     /// The longest beginning of it that the value has anywhere, and the end of the last place that has it.
     fn furthest(&self, value: &str) -> Parted {
-        let ends: Vec<usize> = self.text.char_indices().map(|(at, _)| at).chain([self.text.len()]).collect();
+        let ends: Vec<usize> = self
+            .text
+            .char_indices()
+            .map(|(at, _)| at)
+            .chain([self.text.len()])
+            .collect();
         // What is found stays found when it gets shorter, so the longest can be bisected.
         let longer = ends.partition_point(|end| self.beginning(*end).find(value).is_some());
         let end = longer.checked_sub(1).and_then(|at| ends.get(at)).copied().unwrap_or(0);
@@ -378,10 +397,18 @@ mod tests {
             ("a?c*e", "abcde", true),
             // The examples that matter here.
             ("repo:acme/*", "repo:acme/widgets:ref:refs/heads/main", true),
-            ("repo:acme/*:ref:refs/heads/main", "repo:acme/widgets:ref:refs/heads/main", true),
+            (
+                "repo:acme/*:ref:refs/heads/main",
+                "repo:acme/widgets:ref:refs/heads/main",
+                true,
+            ),
             ("repo:acme/widgets:*", "repo:Acme/widgets:ref:refs/heads/main", false),
             ("repo:acme/widgets", "repo:acme/widgets:ref:refs/heads/main", false),
-            ("repo:*/widgets:environment:prod?", "repo:acme/widgets:environment:prod1", true),
+            (
+                "repo:*/widgets:environment:prod?",
+                "repo:acme/widgets:environment:prod1",
+                true,
+            ),
             ("[a]", "a", false),
             ("\\*", "\\x", true),
         ] {
@@ -414,7 +441,11 @@ mod tests {
             ("*a?d*", "abcabd!", (8, 8)),
             ("*x?y*z", "1xay2xbq", (5, 8)),
             ("*a?b", "aaba", (4, 3)),
-            ("repo:acme/widgets:ref:refs/heads/main", "repo:acme/widgets:ref:refs/heads/master", (35, 35)),
+            (
+                "repo:acme/widgets:ref:refs/heads/main",
+                "repo:acme/widgets:ref:refs/heads/master",
+                (35, 35),
+            ),
             ("repo:acme/*:ref:*", "repo:acme/widgets:pull_request", (12, 18)),
         ] {
             let found = parted(pattern, value);
@@ -433,7 +464,13 @@ mod tests {
     #[test]
     fn hostile_patterns_take_no_time() {
         let long = |unit: &str, bytes: usize| unit.repeat(bytes / unit.len());
-        let values = [long("a", 8192), long("b", 8192), long("ab", 8192), long("ä", 8192), long("a", 8191) + "b"];
+        let values = [
+            long("a", 8192),
+            long("b", 8192),
+            long("ab", 8192),
+            long("ä", 8192),
+            long("a", 8191) + "b",
+        ];
         let patterns = [
             long("*a", 2048),
             long("*a", 2046) + "*b",
