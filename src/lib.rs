@@ -11,6 +11,7 @@ pub mod answer;
 pub mod args;
 pub mod arn;
 pub mod claims;
+pub mod collect;
 pub mod evidence;
 pub mod policy;
 pub mod source;
