@@ -11,3 +11,4 @@ pub mod claims;
 pub mod evidence;
 pub mod policy;
 pub mod source;
+pub mod workflow;

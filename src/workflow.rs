@@ -1,0 +1,690 @@
+//! The few keys of a workflow file that matter here, with positions: `permissions`, `environment`, `uses`, and the
+//! steps that configure AWS credentials.
+//!
+//! People also paste parts of a file: a list of steps, one job, a `permissions` block. Those are read as well.
+
+use std::collections::HashMap;
+
+use granit_parser::{Event, Options, Parser};
+
+use crate::source::{Span, Spanned};
+
+/// The longest text that is read; GitHub's own limit is half of it.
+pub const MAX_BYTES: usize = 1 << 20;
+
+const CONFIGURE: &str = "aws-actions/configure-aws-credentials";
+
+/// A workflow file, or a part of one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Workflow {
+    /// `permissions` of the whole workflow.
+    pub permissions: Option<Permissions>,
+    /// The names of the events under `on`.
+    pub events: Vec<Spanned<String>>,
+    /// Its jobs.
+    pub jobs: Vec<Job>,
+}
+
+impl Workflow {
+    /// The job with this id; the only one where the id is not known or the text is a part of a file.
+    #[must_use]
+    pub fn job(&self, id: Option<&str>) -> Option<&Job> {
+        match (
+            id.and_then(|id| self.jobs.iter().find(|job| job.id.value == id)),
+            &*self.jobs,
+        ) {
+            (Some(job), _) => Some(job),
+            (None, [only]) if id.is_none() || only.id.value.is_empty() => Some(only),
+            _ => None,
+        }
+    }
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its key under `jobs`; empty where only steps were given.
+    pub id: Spanned<String>,
+    /// From its key to its end.
+    pub span: Span,
+    /// Its own `permissions`, which replace the workflow's.
+    pub permissions: Option<Permissions>,
+    /// The environment's name.
+    pub environment: Option<Spanned<String>>,
+    /// The reusable workflow that it calls.
+    pub uses: Option<Spanned<String>>,
+    /// `secrets: inherit`.
+    pub secrets_inherit: bool,
+    /// Its steps that use `aws-actions/configure-aws-credentials`.
+    pub steps: Vec<ConfigureStep>,
+    /// Its steps that use this action.
+    pub doctor_steps: Vec<ConfigureStep>,
+}
+
+/// A step with inputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigureStep {
+    /// The value of its `uses`.
+    pub span: Span,
+    /// Its `name`, else its `id`.
+    pub name: Option<Spanned<String>>,
+    /// What stands under `with`; names as written.
+    pub inputs: Vec<(Spanned<String>, Spanned<String>)>,
+}
+
+impl ConfigureStep {
+    /// An input; names are not case-sensitive.
+    #[must_use]
+    pub fn input(&self, name: &str) -> Option<&Spanned<String>> {
+        self.inputs
+            .iter()
+            .find(|(key, _)| key.value.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+}
+
+/// A `permissions` block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permissions {
+    /// The key and its value.
+    pub span: Span,
+    /// How it is written.
+    pub kind: PermissionsKind,
+    /// What it says of `id-token`.
+    pub id_token: IdToken,
+}
+
+/// How a `permissions` block is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PermissionsKind {
+    /// `write-all`.
+    WriteAll,
+    /// `read-all`.
+    ReadAll,
+    /// Scope by scope; empty for `{}`.
+    Scopes(Vec<(Spanned<String>, Spanned<String>)>),
+    /// Something else, an expression perhaps.
+    Other,
+}
+
+/// What a `permissions` block says of `id-token`, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdToken {
+    /// `write`, or `write-all`: the job may ask for a token.
+    Write(Span),
+    /// `read`, or `read-all`: not enough.
+    Read(Span),
+    /// `none`.
+    None(Span),
+    /// The block does not name it, which is `none`.
+    Absent,
+}
+
+/// Why a text is no workflow, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct WorkflowError {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Reads a workflow file or a part of one.
+///
+/// # Errors
+/// [`WorkflowError`] where it is no YAML, or larger or deeper than a workflow can be.
+pub fn read(text: &str) -> Result<Workflow, WorkflowError> {
+    if text.len() > MAX_BYTES {
+        return Err(WorkflowError {
+            line: 1,
+            column: 1,
+            message: "it is larger than 1 MiB".to_owned(),
+        });
+    }
+    Ok(workflow(&tree(text)?))
+}
+
+/// Is this value computed when the workflow runs?
+#[must_use]
+pub fn is_expression(value: &str) -> bool {
+    value.contains("${{")
+}
+
+fn workflow(root: &Node) -> Workflow {
+    let mut workflow = Workflow::default();
+    match &root.kind {
+        Kind::List(_) => workflow.jobs.push(job(None, root, Some(root))),
+        Kind::Map(entries) => {
+            workflow.permissions = root.entry("permissions").map(permissions);
+            workflow.events = root.get("on").map(events).unwrap_or_default();
+            let jobs = match root.get("jobs") {
+                Some(Node {
+                    kind: Kind::Map(jobs), ..
+                }) => Some(jobs),
+                // The jobs alone, without the key above them.
+                None if entries.iter().any(|(_, value)| value.get("runs-on").is_some()) => Some(entries),
+                _ => None,
+            };
+            match jobs {
+                Some(jobs) => workflow
+                    .jobs
+                    .extend(jobs.iter().map(|(id, body)| job(Some(id), body, body.get("steps")))),
+                None if root.get("steps").is_some() => {
+                    let job = job(None, root, root.get("steps"));
+                    workflow.permissions = None;
+                    workflow.jobs.push(job);
+                }
+                None if root.get("uses").is_some() || root.get("with").is_some() => {
+                    let list = Node {
+                        span: root.span,
+                        kind: Kind::List(vec![root.clone()]),
+                    };
+                    workflow.jobs.push(job(None, &list, Some(&list)));
+                }
+                None => {}
+            }
+        }
+        Kind::Scalar(_) => {}
+    }
+    workflow
+}
+
+fn job(id: Option<&Spanned<String>>, body: &Node, steps: Option<&Node>) -> Job {
+    let id = id
+        .cloned()
+        .unwrap_or_else(|| Spanned::new(String::new(), Span::new(body.span.start, body.span.start)));
+    let environment = body.get("environment");
+    let steps = match steps.map(|steps| &steps.kind) {
+        Some(Kind::List(steps)) => &**steps,
+        _ => &[],
+    };
+    let using = |wanted: fn(&str) -> bool| steps.iter().filter_map(|node| step(node, wanted)).collect();
+    Job {
+        span: Span::new(id.span.start, body.span.end.max(id.span.end)),
+        permissions: body.entry("permissions").map(permissions),
+        environment: environment
+            .and_then(Node::scalar)
+            .or_else(|| environment?.get("name")?.scalar()),
+        uses: body
+            .get("uses")
+            .and_then(Node::scalar)
+            .filter(|_| matches!(body.kind, Kind::Map(_))),
+        secrets_inherit: body
+            .get("secrets")
+            .and_then(Node::scalar)
+            .is_some_and(|text| text.value == "inherit"),
+        steps: using(|uses| uses.to_ascii_lowercase().starts_with(CONFIGURE)),
+        doctor_steps: using(|uses| uses.to_ascii_lowercase().contains("aws-oidc-doctor")),
+        id,
+    }
+}
+
+fn step(node: &Node, wanted: fn(&str) -> bool) -> Option<ConfigureStep> {
+    let uses = node.get("uses").and_then(Node::scalar);
+    let fits = match &uses {
+        Some(uses) => wanted(&uses.value),
+        // A pasted `with:` block alone is that of the failing step.
+        None => wanted(CONFIGURE) && node.get("with")?.get("role-to-assume").is_some(),
+    };
+    if !fits {
+        return None;
+    }
+    let inputs = match node.get("with").map(|with| &with.kind) {
+        Some(Kind::Map(entries)) => entries
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), value.scalar()?)))
+            .collect(),
+        _ => Vec::new(),
+    };
+    Some(ConfigureStep {
+        span: uses.map_or(node.span, |uses| uses.span),
+        name: node.get("name").or_else(|| node.get("id")).and_then(Node::scalar),
+        inputs,
+    })
+}
+
+fn permissions((key, value): (&Spanned<String>, &Node)) -> Permissions {
+    let (kind, id_token) = match &value.kind {
+        Kind::Map(entries) => {
+            let scopes: Vec<_> = entries
+                .iter()
+                .filter_map(|(scope, level)| Some((scope.clone(), level.scalar()?)))
+                .collect();
+            let id_token = scopes.iter().find(|(scope, _)| scope.value == "id-token");
+            let id_token = id_token.map_or(IdToken::Absent, |(scope, level)| {
+                let span = Span::new(scope.span.start, level.span.end);
+                match &*level.value {
+                    "write" => IdToken::Write(span),
+                    "read" => IdToken::Read(span),
+                    _ => IdToken::None(span),
+                }
+            });
+            (PermissionsKind::Scopes(scopes), id_token)
+        }
+        Kind::Scalar(text) => match &**text {
+            "write-all" => (PermissionsKind::WriteAll, IdToken::Write(value.span)),
+            "read-all" => (PermissionsKind::ReadAll, IdToken::Read(value.span)),
+            _ => (PermissionsKind::Other, IdToken::Absent),
+        },
+        Kind::List(_) => (PermissionsKind::Other, IdToken::Absent),
+    };
+    Permissions {
+        span: Span::new(key.span.start, value.span.end.max(key.span.end)),
+        kind,
+        id_token,
+    }
+}
+
+fn events(on: &Node) -> Vec<Spanned<String>> {
+    match &on.kind {
+        Kind::Map(entries) => entries.iter().map(|(name, _)| name.clone()).collect(),
+        Kind::List(items) => items.iter().filter_map(Node::scalar).collect(),
+        Kind::Scalar(_) => on.scalar().into_iter().collect(),
+    }
+}
+
+/// YAML as it stands, every value with its place. Scalars keep their text: an input `012` is no number.
+#[derive(Debug, Clone)]
+struct Node {
+    span: Span,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Scalar(String),
+    List(Vec<Node>),
+    Map(Vec<(Spanned<String>, Node)>),
+}
+
+impl Node {
+    fn entry(&self, name: &str) -> Option<(&Spanned<String>, &Self)> {
+        let Kind::Map(entries) = &self.kind else { return None };
+        entries
+            .iter()
+            .find(|(key, _)| key.value == name)
+            .map(|(key, value)| (key, value))
+    }
+
+    fn get(&self, name: &str) -> Option<&Self> {
+        self.entry(name).map(|(_, value)| value)
+    }
+
+    fn scalar(&self) -> Option<Spanned<String>> {
+        match &self.kind {
+            Kind::Scalar(text) => Some(Spanned::new(text.clone(), self.span)),
+            _ => None,
+        }
+    }
+
+    /// How many values it holds, itself included.
+    fn count(&self) -> usize {
+        1 + match &self.kind {
+            Kind::Scalar(_) => 0,
+            Kind::List(items) => items.iter().map(Self::count).sum(),
+            Kind::Map(entries) => entries.iter().map(|(_, value)| 1 + value.count()).sum(),
+        }
+    }
+}
+
+/// Nesting deeper than this is no workflow.
+const MAX_DEPTH: usize = 64;
+/// So many values, aliases spelled out, are no workflow.
+const MAX_NODES: usize = 100_000;
+
+/// A list or map that has begun. The key of a map's next value waits in `key`.
+struct Open {
+    node: Node,
+    anchor: usize,
+    key: Option<Spanned<String>>,
+}
+
+impl Open {
+    fn add(&mut self, value: Node) {
+        self.node.span.end = self.node.span.end.max(value.span.end);
+        match &mut self.node.kind {
+            Kind::List(items) => items.push(value),
+            Kind::Map(entries) => match self.key.take() {
+                Some(key) => entries.push((key, value)),
+                // A key that is a list or a map has no name; nothing asks for it.
+                None => {
+                    self.key = Some(
+                        value
+                            .scalar()
+                            .unwrap_or_else(|| Spanned::new(String::new(), value.span)),
+                    )
+                }
+            },
+            Kind::Scalar(_) => {}
+        }
+    }
+}
+
+/// The first document of a YAML text; an empty one is an empty map.
+fn tree(text: &str) -> Result<Node, WorkflowError> {
+    let too_much = |message: &str, at: Span| {
+        let place = crate::source::position(text, at.start);
+        WorkflowError {
+            line: place.line,
+            column: place.column,
+            message: message.to_owned(),
+        }
+    };
+    let mut open: Vec<Open> = Vec::new();
+    let mut anchors: HashMap<usize, Node> = HashMap::new();
+    let mut nodes = 0;
+    for event in Parser::new_from_str_with_options(text, options()) {
+        let (event, place) = event.map_err(|error| WorkflowError {
+            line: error.marker().line(),
+            column: error.marker().col() + 1,
+            message: error.info(),
+        })?;
+        let span = place
+            .byte_range()
+            .map_or_else(Span::default, |range| Span::new(range.start, range.end));
+        let (node, anchor) = match event {
+            Event::Scalar(value, _, anchor, _) => {
+                let kind = Kind::Scalar(value.into_owned());
+                (Node { span, kind }, anchor)
+            }
+            Event::Alias(anchor) => match anchors.get(&anchor) {
+                Some(node) => (node.clone(), 0),
+                None => return Err(too_much("an alias stands inside its own anchor", span)),
+            },
+            Event::SequenceStart(_, anchor, _) | Event::MappingStart(_, anchor, _) => {
+                if open.len() >= MAX_DEPTH {
+                    return Err(too_much("it is nested too deeply", span));
+                }
+                let kind = match event {
+                    Event::SequenceStart(..) => Kind::List(Vec::new()),
+                    _ => Kind::Map(Vec::new()),
+                };
+                let node = Node { span, kind };
+                open.push(Open {
+                    node,
+                    anchor,
+                    key: None,
+                });
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
+                Some(mut closed) => {
+                    // The end of a block is where the next token starts; that of `{}` and `[]` is the bracket.
+                    if text
+                        .get(span.start..span.end)
+                        .is_some_and(|end| end == "}" || end == "]")
+                    {
+                        closed.node.span.end = span.end;
+                    }
+                    (closed.node, closed.anchor)
+                }
+                None => continue,
+            },
+            Event::DocumentEnd => break,
+            _ => continue,
+        };
+        nodes += if matches!(node.kind, Kind::Scalar(_)) {
+            1
+        } else {
+            node.count()
+        };
+        if nodes > MAX_NODES {
+            return Err(too_much("it holds more values than a workflow can", span));
+        }
+        if anchor != 0 {
+            anchors.insert(anchor, node.clone());
+        }
+        match open.last_mut() {
+            Some(parent) => parent.add(node),
+            None => return Ok(node),
+        }
+    }
+    Ok(Node {
+        span: Span::default(),
+        kind: Kind::Map(Vec::new()),
+    })
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.flow_nesting_limit = MAX_DEPTH;
+    options.block_nesting_limit = MAX_DEPTH;
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORKFLOW: &str = r#"name: Deploy
+on:
+  push:
+    branches: [main]
+  pull_request:
+permissions: read-all
+jobs:
+  build:
+    runs-on: ubuntu-latest
+    permissions: {}
+    steps: &steps
+      - uses: actions/checkout@v5
+  deploy:
+    runs-on: ubuntu-latest
+    environment: { name: prod, url: "https://example.com" }
+    permissions:
+      contents: read
+      id-token: write # for AWS
+    steps:
+      - name: Configure AWS
+        uses: aws-actions/configure-aws-credentials@v6
+        with:
+          role-to-assume: ${{ secrets.ROLE }}
+          aws-region: 'eu-west-1'
+          role-duration-seconds: 0900
+          role-chaining: True
+      - uses: example/aws-oidc-doctor@v1
+        with: {aws-region: eu-west-1}
+  call:
+    uses: ./.github/workflows/other.yml
+    secrets: inherit
+  again:
+    runs-on: x
+    steps: *steps
+"#;
+
+    fn at(span: Span) -> &'static str {
+        WORKFLOW.get(span.start..span.end).unwrap()
+    }
+
+    #[test]
+    fn reads_the_keys_that_matter_with_their_places() {
+        let workflow = read(WORKFLOW).unwrap();
+        let permissions = workflow.permissions.as_ref().unwrap();
+        assert_eq!(permissions.kind, PermissionsKind::ReadAll);
+        assert!(matches!(permissions.id_token, IdToken::Read(span) if at(span) == "read-all"));
+        assert_eq!(at(permissions.span), "permissions: read-all");
+        let events: Vec<_> = workflow.events.iter().map(|event| &*event.value).collect();
+        assert_eq!(events, ["push", "pull_request"]);
+
+        let build = workflow.job(Some("build")).unwrap();
+        let none = build.permissions.as_ref().unwrap();
+        assert_eq!((at(none.span), none.id_token), ("permissions: {}", IdToken::Absent));
+
+        let deploy = workflow.job(Some("deploy")).unwrap();
+        assert_eq!(deploy.environment.as_ref().unwrap().value, "prod");
+        let block = deploy.permissions.as_ref().unwrap();
+        assert!(matches!(block.id_token, IdToken::Write(span) if at(span) == "id-token: write"));
+        assert_eq!(
+            at(block.span),
+            "permissions:
+      contents: read
+      id-token: write"
+        );
+        let step = &deploy.steps[0];
+        assert_eq!(at(step.span), "aws-actions/configure-aws-credentials@v6");
+        assert_eq!(step.name.as_ref().unwrap().value, "Configure AWS");
+        assert_eq!(at(step.input("AWS-Region").unwrap().span), "'eu-west-1'");
+        for (input, want) in [
+            ("role-to-assume", "${{ secrets.ROLE }}"),
+            ("aws-region", "eu-west-1"),
+            ("role-duration-seconds", "0900"),
+            ("role-chaining", "True"),
+        ] {
+            assert_eq!(step.input(input).unwrap().value, want, "{input}");
+        }
+        assert_eq!(deploy.doctor_steps[0].input("aws-region").unwrap().value, "eu-west-1");
+
+        let call = workflow.job(Some("call")).unwrap();
+        assert_eq!(call.uses.as_ref().unwrap().value, "./.github/workflows/other.yml");
+        assert!(call.secrets_inherit);
+        assert!(workflow.job(Some("again")).unwrap().steps.is_empty());
+        assert_eq!(workflow.job(Some("nobody")), None);
+    }
+
+    #[test]
+    fn reads_what_people_paste() {
+        let with = "with:
+    role-to-assume: arn
+    aws-region: eu-west-1";
+        for (text, jobs, steps) in [
+            (
+                format!(
+                    "- uses: aws-actions/configure-aws-credentials@v6
+  {with}"
+                ),
+                1,
+                1,
+            ),
+            (
+                format!(
+                    "  - name: x
+    uses: aws-actions/configure-aws-credentials@v4
+    {}",
+                    with.replace("  ", "      ")
+                ),
+                1,
+                1,
+            ),
+            (
+                format!(
+                    "uses: aws-actions/configure-aws-credentials@v6
+{with}"
+                ),
+                1,
+                1,
+            ),
+            (with.to_owned(), 1, 1),
+            (
+                format!(
+                    "deploy:
+  runs-on: x
+  steps:
+  - uses: aws-actions/configure-aws-credentials@v6
+    {}",
+                    with.replace("    ", "      ")
+                ),
+                1,
+                1,
+            ),
+            (
+                "runs-on: x
+steps:
+- uses: aws-actions/configure-aws-credentials@v6"
+                    .to_owned(),
+                1,
+                1,
+            ),
+            (
+                "permissions:
+  id-token: write"
+                    .to_owned(),
+                0,
+                0,
+            ),
+            (String::new(), 0, 0),
+            ("just words".to_owned(), 0, 0),
+            (
+                "jobs: [1, {a: b}]
+permissions: [x]
+on: 7"
+                    .to_owned(),
+                0,
+                0,
+            ),
+            (
+                "jobs: {a: , b: [], c: {steps: {x: y}}, d: {steps: [1, [], {uses: []}]}}".to_owned(),
+                4,
+                0,
+            ),
+        ] {
+            let workflow = read(&text).unwrap_or_else(|error| {
+                panic!(
+                    "{text}
+{error:?}"
+                )
+            });
+            assert_eq!(workflow.jobs.len(), jobs, "{text}");
+            assert_eq!(
+                workflow.jobs.iter().map(|job| job.steps.len()).sum::<usize>(),
+                steps,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_yaml_says_where() {
+        let error = read(
+            "on: push
+jobs:
+  a: [1,
+  b: }",
+        )
+        .unwrap_err();
+        assert!(error.line >= 3, "{error:?}");
+        for text in [
+            "[".repeat(10_000),
+            "a:
+"
+            .to_owned()
+                + &(1..200)
+                    .map(|depth| {
+                        format!(
+                            "{}b:
+",
+                            " ".repeat(depth)
+                        )
+                    })
+                    .collect::<String>(),
+            "- ".repeat(5_000),
+            "x".repeat(MAX_BYTES + 1),
+            // Every line is ten times the one above.
+            (1..9).fold(
+                "a0: &a0 [1,1,1,1,1,1,1,1,1,1]
+"
+                .to_owned(),
+                |text, n| {
+                    let before = format!("*a{},", n - 1).repeat(10);
+                    text + &format!(
+                        "a{n}: &a{n} [{}]
+",
+                        before.trim_end_matches(',')
+                    )
+                },
+            ),
+            "&a [*a]".to_owned(),
+        ] {
+            assert!(read(&text).is_err(), "{} bytes", text.len());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "([a-z:{}\\[\\] \n&*'\"#|>!%@-]|jobs:|steps:|uses: |\\PC){0,80}") {
+            let _ = read(&text);
+        }
+    }
+}
