@@ -1,6 +1,9 @@
 //! The played world itself: its scenarios are in order, and its services answer as GitHub's and AWS's do.
 
-#![allow(clippy::unwrap_used, reason = "this is test code, which clippy sees only in `#[test]` functions")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
 
 mod world;
 

@@ -198,6 +198,22 @@ impl World {
         self.read("output")
     }
 
+    /// The step's outputs, read from `GITHUB_OUTPUT` as the runner reads them.
+    pub fn outputs(&self) -> BTreeMap<String, String> {
+        let written = self.output();
+        let mut lines = written.lines();
+        let mut outputs = BTreeMap::new();
+        while let Some(line) = lines.next() {
+            if let Some((name, delimiter)) = line.split_once("<<").filter(|(name, _)| !name.contains('=')) {
+                let value: Vec<&str> = lines.by_ref().take_while(|line| *line != delimiter).collect();
+                outputs.insert(name.to_owned(), value.join("\n"));
+            } else if let Some((name, value)) = line.split_once('=') {
+                outputs.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        outputs
+    }
+
     /// What was written to `GITHUB_STEP_SUMMARY`.
     pub fn summary(&self) -> String {
         self.read("summary")
