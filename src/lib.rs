@@ -7,8 +7,12 @@
 //!
 //! Only `main.rs` and [`collect`] touch the environment, files, the network or the clock.
 
+pub mod answer;
+pub mod args;
+pub mod arn;
 pub mod claims;
 pub mod evidence;
 pub mod policy;
 pub mod source;
+pub mod subject;
 pub mod workflow;

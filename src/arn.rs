@@ -1,0 +1,368 @@
+//! Names of roles, providers and issuers: role ARNs, OIDC provider ARNs, partitions.
+
+use crate::claims::Claims;
+
+/// `arn:aws:iam::123456789012:role/path/name`, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleArn {
+    /// `aws`, `aws-cn`, `aws-us-gov`, …
+    pub partition: String,
+    /// Twelve digits; `None` when it is masked (`***`).
+    pub account: Option<String>,
+    /// The path, `/` or `/service/`, slashes at both ends.
+    pub path: String,
+    /// The name, without its path.
+    pub name: String,
+}
+
+/// Why a text is no role ARN: in words, and what to write instead where that is plain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotARole {
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub instead: Option<String>,
+}
+
+impl RoleArn {
+    /// Reads the ARN of a role.
+    ///
+    /// # Errors
+    /// [`NotARole`] says what it is instead: another kind of ARN, a bare name, one with white space in it.
+    pub fn parse(text: &str) -> Result<Self, NotARole> {
+        let wrong = |message: String, instead: Option<String>| Err(NotARole { message, instead });
+        if text.is_empty() {
+            return wrong("it is empty".into(), None);
+        }
+        if let Some(place) = text.find(char::is_whitespace) {
+            let instead: String = text.split_whitespace().collect();
+            let head = text.get(..place).unwrap_or_default();
+            return wrong(
+                format!("it has white space in it, after `{head}`"),
+                Self::parse(&instead).is_ok().then_some(instead),
+            );
+        }
+        if text.contains(['"', '\'', '`', '<', '>', '{', '}', '$']) && !text.starts_with("arn:") {
+            return wrong("it is a placeholder or has quotes in it, not a role's ARN".into(), None);
+        }
+        if !text.starts_with("arn:") {
+            let kind = if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
+                "an account number"
+            } else if text.starts_with("role/") || text.contains(":role/") {
+                "a part of an ARN"
+            } else {
+                "a bare name"
+            };
+            let name = text.rsplit(['/', ':']).next().unwrap_or(text);
+            return wrong(
+                format!("it is {kind}, and the web identity needs the whole ARN"),
+                (kind != "an account number").then(|| format!("arn:aws:iam::<account>:role/{name}")),
+            );
+        }
+        let fields: Vec<&str> = text.splitn(6, ':').collect();
+        let [_, partition, service, region, account, resource] = fields.as_slice() else {
+            return wrong(
+                format!(
+                    "it has {} of the 6 parts of an ARN, which colons separate",
+                    fields.len()
+                ),
+                Some("arn:aws:iam::<account>:role/<name>".into()),
+            );
+        };
+        if !partition.starts_with("aws") {
+            return wrong(
+                format!("`{partition}` is not a partition (`aws`, `aws-cn`, `aws-us-gov`)"),
+                None,
+            );
+        }
+        if *service == "sts" && resource.starts_with("assumed-role/") {
+            let name = resource.split('/').nth(1).unwrap_or_default();
+            return wrong(
+                "it is the ARN of a session (`assumed-role`), which a role gives out, not of the role".into(),
+                Some(format!("arn:{partition}:iam::{account}:role/{name}")),
+            );
+        }
+        if *service != "iam" {
+            return wrong(format!("its service is `{service}`, and roles belong to `iam`"), None);
+        }
+        if let Some(kind) = [
+            "oidc-provider/",
+            "user/",
+            "group/",
+            "policy/",
+            "instance-profile/",
+            "saml-provider/",
+        ]
+        .iter()
+        .find(|kind| resource.starts_with(*kind))
+        {
+            let kind = kind.trim_end_matches('/');
+            return wrong(
+                format!("it is the ARN of a `{kind}`, not of a role"),
+                Some(format!("arn:{partition}:iam::{account}:role/<name>")),
+            );
+        }
+        let Some(path_and_name) = resource.strip_prefix("role/") else {
+            let near = resource
+                .strip_prefix("roles/")
+                .or_else(|| resource.strip_prefix("role:"));
+            return wrong(
+                format!("`{resource}` does not begin with `role/`"),
+                near.map(|name| format!("arn:{partition}:iam::{account}:role/{name}")),
+            );
+        };
+        if !region.is_empty() {
+            return wrong(
+                format!("it has the region `{region}`, and roles have none"),
+                Some(format!("arn:{partition}:iam::{account}:role/{path_and_name}")),
+            );
+        }
+        let masked = account.contains('*') || account.contains(['<', '{', '$', '(']);
+        if !masked && !(account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit())) {
+            return wrong(
+                format!(
+                    "`{account}` is not an account number: those have 12 digits, this has {} characters",
+                    account.chars().count()
+                ),
+                None,
+            );
+        }
+        let (path, name) = match path_and_name.rsplit_once('/') {
+            Some((path, name)) => (format!("/{path}/"), name),
+            None => ("/".to_owned(), path_and_name),
+        };
+        if name.is_empty() {
+            return wrong("the name of the role is missing after `role/`".into(), None);
+        }
+        if let Some(odd) = name
+            .chars()
+            .find(|c| !(c.is_ascii_alphanumeric() || "+=,.@_-*<>{}$()".contains(*c)))
+        {
+            return wrong(format!("`{odd}` cannot stand in the name of a role"), None);
+        }
+        Ok(Self {
+            partition: (*partition).to_owned(),
+            account: (!masked).then(|| (*account).to_owned()),
+            path,
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// The URL of an issuer as IAM writes it in ARNs and condition keys: without `https://`.
+#[must_use]
+pub fn issuer_host(issuer: &str) -> &str {
+    issuer.strip_prefix("https://").unwrap_or(issuer)
+}
+
+/// GitHub's own host of issuers.
+pub const GITHUB_ISSUER: &str = "token.actions.githubusercontent.com";
+
+/// Which deployment of GitHub (or of something like it) an issuer belongs to.
+/// (GitHub docs, "OpenID Connect reference"; configure-aws-credentials' README for Forgejo.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deployment {
+    /// github.com.
+    GitHub,
+    /// github.com with the enterprise's slug in the issuer.
+    Enterprise,
+    /// GHE.com, with data residency.
+    DataResidency,
+    /// GitHub Enterprise Server.
+    Server,
+    /// Forgejo.
+    Forgejo,
+    /// Nothing that issues tokens to GitHub's jobs.
+    Other,
+}
+
+impl Deployment {
+    /// The deployment that an issuer belongs to.
+    #[must_use]
+    pub fn of(issuer: &str) -> Self {
+        let host = issuer_host(issuer);
+        if host == GITHUB_ISSUER {
+            Self::GitHub
+        } else if host.starts_with(GITHUB_ISSUER) && host.as_bytes().get(GITHUB_ISSUER.len()) == Some(&b'/') {
+            Self::Enterprise
+        } else if host.starts_with("token.actions.") && host.split('/').next().is_some_and(|h| h.ends_with(".ghe.com"))
+        {
+            Self::DataResidency
+        } else if host.ends_with("/_services/token") {
+            Self::Server
+        } else if host.ends_with("/api/actions") {
+            Self::Forgejo
+        } else {
+            Self::Other
+        }
+    }
+
+    /// Does STS evaluate GitHub's ten claims beside `sub` and `aud` for this deployment?
+    /// (IAM User Guide, `reference_policies_iam-condition-keys`: not for GitHub Enterprise Server.)
+    #[must_use]
+    pub fn has_claim_keys(self) -> bool {
+        matches!(self, Self::GitHub | Self::Enterprise | Self::DataResidency)
+    }
+
+    /// Is its certificate one of a public authority, so that AWS never looks at thumbprints?
+    #[must_use]
+    pub fn is_hosted_by_github(self) -> bool {
+        self.has_claim_keys()
+    }
+}
+
+/// `arn:aws:iam::123456789012:oidc-provider/host/path`, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderArn {
+    /// The partition.
+    pub partition: String,
+    /// The account as written.
+    pub account: String,
+    /// Host and path of the issuer, as written.
+    pub host: String,
+}
+
+impl ProviderArn {
+    /// Reads the ARN of an OIDC provider; `None` for any other text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut fields = text.splitn(6, ':');
+        let ("arn", partition, "iam", "", account, resource) = (
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+        ) else {
+            return None;
+        };
+        Some(Self {
+            partition: partition.to_owned(),
+            account: account.to_owned(),
+            host: resource.strip_prefix("oidc-provider/")?.to_owned(),
+        })
+    }
+}
+
+/// The ARN that the provider of an issuer has in an account.
+#[must_use]
+pub fn provider_arn(partition: &str, account: &str, issuer: &str) -> String {
+    format!("arn:{partition}:iam::{account}:oidc-provider/{}", issuer_host(issuer))
+}
+
+/// The partition that a region belongs to, by its name.
+#[must_use]
+pub fn partition_of_region(region: &str) -> &'static str {
+    match region {
+        r if r.starts_with("cn-") => "aws-cn",
+        r if r.starts_with("us-gov-") => "aws-us-gov",
+        r if r.starts_with("us-iso-") => "aws-iso",
+        r if r.starts_with("us-isob-") => "aws-iso-b",
+        r if r.starts_with("eusc-") => "aws-eusc",
+        _ => "aws",
+    }
+}
+
+/// The audience that a partition's STS is addressed by, where AWS documents one.
+/// (configure-aws-credentials' README, "OIDC Audience".)
+#[must_use]
+pub fn usual_audience(partition: &str) -> &'static str {
+    if partition == "aws-cn" {
+        "sts.amazonaws.com.cn"
+    } else {
+        "sts.amazonaws.com"
+    }
+}
+
+/// The issuer of a token, or GitHub's own where there is no token to read it from.
+#[must_use]
+pub fn issuer_or_github(claims: Option<&Claims>) -> String {
+    claims
+        .and_then(Claims::issuer)
+        .map_or_else(|| format!("https://{GITHUB_ISSUER}"), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn role_arns() {
+        let role = RoleArn::parse("arn:aws-cn:iam::123456789012:role/ci/deploy/main").unwrap();
+        assert_eq!(
+            (
+                role.partition.as_str(),
+                role.account.as_deref(),
+                role.path.as_str(),
+                role.name.as_str()
+            ),
+            ("aws-cn", Some("123456789012"), "/ci/deploy/", "main")
+        );
+        assert_eq!(RoleArn::parse("arn:aws:iam::***:role/devops").unwrap().account, None);
+    }
+
+    #[test]
+    fn what_is_no_role_arn_says_what_it_is() {
+        for (text, message, instead) in [
+            ("", "empty", None),
+            ("deploy", "a bare name", Some("arn:aws:iam::<account>:role/deploy")),
+            ("123456789012", "an account number", None),
+            (
+                "arn:aws:iam::123456789012:role/de ploy",
+                "white space",
+                Some("arn:aws:iam::123456789012:role/deploy"),
+            ),
+            (
+                "arn:aws:sts::123456789012:assumed-role/deploy/GitHubActions",
+                "session",
+                Some("arn:aws:iam::123456789012:role/deploy"),
+            ),
+            (
+                "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com",
+                "oidc-provider",
+                Some("arn:aws:iam::123456789012:role/<name>"),
+            ),
+            ("arn:aws:s3:::bucket", "`s3`", None),
+            ("arn:aws:iam::12345:role/deploy", "12 digits", None),
+            (
+                "arn:aws:iam:eu-west-1:123456789012:role/deploy",
+                "region",
+                Some("arn:aws:iam::123456789012:role/deploy"),
+            ),
+            (
+                "arn:aws:iam::123456789012:roles/deploy",
+                "`role/`",
+                Some("arn:aws:iam::123456789012:role/deploy"),
+            ),
+            (
+                "arn:aws:iam::123456789012",
+                "6 parts",
+                Some("arn:aws:iam::<account>:role/<name>"),
+            ),
+            ("arn:aws:iam::123456789012:role/", "missing", None),
+        ] {
+            let error = RoleArn::parse(text).unwrap_err();
+            assert!(error.message.contains(message), "{text}: {}", error.message);
+            assert_eq!(error.instead.as_deref(), instead, "{text}");
+        }
+    }
+
+    #[test]
+    fn deployments() {
+        for (issuer, want) in [
+            ("https://token.actions.githubusercontent.com", Deployment::GitHub),
+            (
+                "https://token.actions.githubusercontent.com/acme",
+                Deployment::Enterprise,
+            ),
+            ("https://token.actions.acme.ghe.com", Deployment::DataResidency),
+            ("https://github.acme.example/_services/token", Deployment::Server),
+            ("https://forge.example/api/actions", Deployment::Forgejo),
+            ("https://gitlab.com", Deployment::Other),
+            ("https://token.actions.githubusercontent.community", Deployment::Other),
+        ] {
+            assert_eq!(Deployment::of(issuer), want, "{issuer}");
+        }
+    }
+}
