@@ -4,6 +4,7 @@
 
 #![allow(
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     clippy::print_stderr,
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -13,10 +14,11 @@
 #[path = "../tests/world/mod.rs"]
 mod world;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
 
 use serde_json::Value;
@@ -117,55 +119,52 @@ fn show(scenario: Scenario, tls: bool, program: Option<OsString>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Runs every world twice: live, and from the evidence that the live run saved.
+/// Runs every world three times: as a step, as a command in the same job, and from the evidence that the command saved.
 fn all() -> ExitCode {
     let doctor = doctor();
     let names = Scenario::names();
     let mut wrong = 0;
-    println!("{:28} {:38} {:38} replayed", "world", "expected", "live");
+    println!(
+        "{:28}{:34}{:34}{:34}replayed",
+        "world", "expected", "as a step", "as a command"
+    );
     for name in &names {
         let world = World::named(name).start();
-        let expect = &world.scenario().expect;
+        let scenario = world.scenario();
+        let also = scenario.expect.also.as_deref();
         let expected = Outcome {
-            exit: expect.exit.into(),
-            verdict: expect.verdict.clone(),
-            cause: expect.cause.clone(),
-            number: expect.number,
-            also: expect.also.clone(),
+            exit: scenario.expect.exit.into(),
+            verdict: scenario.expect.verdict.clone(),
+            cause: scenario.expect.cause.clone(),
+            number: scenario.expect.number,
+            also: also.map(str::to_owned),
         };
+        let job = world.environment();
         let saved = world.root().join("evidence.json");
+        let save = format!("--save-evidence={}", saved.display());
+        let replay = format!("--evidence={}", saved.display());
+        let json = "--format=json".to_owned();
 
-        let mut live = Command::new(&doctor);
-        live.args(world.args()).env_clear().envs(world.environment());
-        live.arg("--save-evidence").arg(&saved);
-        let is_step = world.scenario().args.is_none();
-        if !is_step {
-            live.arg("--format=json");
-        }
-        let live = live.output().unwrap();
-        let report = if is_step {
-            world.outputs().remove("report").unwrap_or_default()
-        } else {
-            text(&live.stdout)
-        };
-        let live = outcome(&live, &report, expect.also.as_deref());
+        let step = scenario.args.is_none().then(|| {
+            let run = run(&doctor, &world.args(), &job);
+            outcome(&run, &world.outputs().remove("report").unwrap_or_default(), also)
+        });
+        let command = run(&doctor, &[scenario.command(), vec![save, json.clone()]].concat(), &job);
+        let command = outcome(&command, &text(&command.stdout), also);
+        let replayed = run(&doctor, &["diagnose".to_owned(), replay, json], &BTreeMap::new());
+        let replayed = outcome(&replayed, &text(&replayed.stdout), also);
 
-        let mut replayed = Command::new(&doctor);
-        replayed
-            .args(["diagnose", "--format=json", "--evidence"])
-            .arg(&saved)
-            .env_clear();
-        let replayed = replayed.output().unwrap();
-        let replayed = outcome(&replayed, &text(&replayed.stdout), expect.also.as_deref());
-
-        let right = live == expected && replayed == expected;
+        let found = [step.as_ref(), Some(&command), Some(&replayed)];
+        let right = found.into_iter().flatten().all(|outcome| *outcome == expected);
         wrong += usize::from(!right);
-        let mark = if right { "" } else { "   <- wrong" };
-        println!(
-            "{name:28} {:38} {:38} {replayed}{mark}",
-            expected.to_string(),
-            live.to_string()
-        );
+        print!("{name:28}{:34}", expected.to_string());
+        for outcome in found {
+            print!(
+                "{:34}",
+                outcome.map_or_else(|| "no step".to_owned(), Outcome::to_string)
+            );
+        }
+        println!("{}", if right { "" } else { "<- wrong" });
     }
     println!("{} worlds, {wrong} wrong", names.len());
     if wrong == 0 {
@@ -180,6 +179,12 @@ fn list() -> ExitCode {
         println!("{name:28} {}", Scenario::named(&name).unwrap().title);
     }
     ExitCode::SUCCESS
+}
+
+fn run(program: &Path, arguments: &[String], variables: &BTreeMap<String, String>) -> Output {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(variables);
+    command.output().unwrap()
 }
 
 /// What a run found, by its report in JSON.

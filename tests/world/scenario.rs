@@ -1,6 +1,6 @@
 //! A scenario: what `examples/worlds/<name>.json` says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -164,6 +164,17 @@ impl Scenario {
         names
     }
 
+    /// The inputs of `action.yml`, and their defaults.
+    pub fn declared_inputs() -> BTreeMap<String, String> {
+        let inputs = action().inputs.into_iter();
+        inputs.map(|(name, input)| (name, input.default)).collect()
+    }
+
+    /// The outputs of `action.yml`.
+    pub fn declared_outputs() -> BTreeSet<String> {
+        action().outputs.into_keys().collect()
+    }
+
     /// The runner's variables.
     pub fn runner(&self) -> BTreeMap<String, String> {
         [
@@ -203,7 +214,7 @@ impl Scenario {
 
     /// Every input that `action.yml` declares, by the name the runner gives it: as the step has it, else its default.
     pub fn inputs(&self) -> BTreeMap<String, String> {
-        let mut inputs = declared_inputs();
+        let mut inputs = Self::declared_inputs();
         inputs.extend(self.with.clone());
         inputs
             .into_iter()
@@ -219,6 +230,14 @@ impl Scenario {
         let mut inputs = self.inputs();
         inputs.retain(|_, value| value.is_empty());
         inputs
+    }
+
+    /// The command for the same diagnosis without being a step: its inputs as flags.
+    pub fn command(&self) -> Vec<String> {
+        self.args.clone().unwrap_or_else(|| {
+            let flags = self.with.iter().map(|(name, value)| format!("--{name}={value}"));
+            ["diagnose".to_owned()].into_iter().chain(flags).collect()
+        })
     }
 
     /// Where the workflow file lies in the repository.
@@ -332,24 +351,22 @@ impl<'de> Deserialize<'de> for Answer {
     }
 }
 
-/// The inputs of `action.yml` and their defaults.
-fn declared_inputs() -> BTreeMap<String, String> {
-    #[derive(Deserialize)]
-    struct Action {
-        inputs: BTreeMap<String, Input>,
-    }
-    #[derive(Deserialize)]
-    struct Input {
-        #[serde(default)]
-        default: String,
-    }
+/// What `action.yml` declares.
+fn action() -> Action {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap();
-    let action: Action = serde_saphyr::from_str(&text).expect("action.yml");
-    action
-        .inputs
-        .into_iter()
-        .map(|(name, input)| (name, input.default))
-        .collect()
+    serde_saphyr::from_str(&text).expect("action.yml")
+}
+
+#[derive(Deserialize)]
+struct Action {
+    inputs: BTreeMap<String, Input>,
+    outputs: BTreeMap<String, Input>,
+}
+
+#[derive(Deserialize)]
+struct Input {
+    #[serde(default)]
+    default: String,
 }
 
 /// The runner turns blanks into `_` and letters into capitals, and keeps hyphens.
