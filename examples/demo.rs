@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
 
 use serde_json::Value;
-use world::{Scenario, World};
+use world::{Expect, Scenario, World};
 
 const DEFAULT: &str = "subject-environment";
 
@@ -47,6 +47,26 @@ struct Outcome {
     number: Option<u8>,
     /// A finding besides the cause.
     also: Option<String>,
+}
+
+impl Outcome {
+    /// What a scenario should come to.
+    fn expected(scenario: &Scenario) -> Self {
+        let Expect {
+            verdict,
+            cause,
+            number,
+            exit,
+            also,
+        } = scenario.expect.clone();
+        Self {
+            exit: exit.into(),
+            verdict,
+            cause,
+            number,
+            also,
+        }
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -111,11 +131,16 @@ fn show(scenario: Scenario, tls: bool, program: Option<OsString>) -> ExitCode {
     for request in world.requests() {
         println!("  {:?}", request.call);
     }
-    let expect = &world.scenario().expect;
-    if exit == i32::from(expect.exit) {
+    let scenario = world.scenario();
+    let expected = Outcome::expected(scenario);
+    let right = match world.outputs().get("report") {
+        Some(report) => outcome(&run, report, scenario.expect.also.as_deref()) == expected,
+        None => scenario.args.is_some() && exit == expected.exit,
+    };
+    if right {
         return ExitCode::SUCCESS;
     }
-    eprintln!("the exit code should have been {}", expect.exit);
+    eprintln!("this should have come to: {expected}");
     ExitCode::FAILURE
 }
 
@@ -132,13 +157,7 @@ fn all() -> ExitCode {
         let world = World::named(name).start();
         let scenario = world.scenario();
         let also = scenario.expect.also.as_deref();
-        let expected = Outcome {
-            exit: scenario.expect.exit.into(),
-            verdict: scenario.expect.verdict.clone(),
-            cause: scenario.expect.cause.clone(),
-            number: scenario.expect.number,
-            also: also.map(str::to_owned),
-        };
+        let expected = Outcome::expected(scenario);
         let job = world.environment();
         let saved = world.root().join("evidence.json");
         let save = format!("--save-evidence={}", saved.display());

@@ -6,7 +6,7 @@
 //! assert!(world.requests().iter().any(|request| request.call == Call::GetRole));
 //! ```
 
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test uses a part of it")]
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-pub use scenario::Scenario;
+pub use scenario::{Expect, Scenario};
 pub use server::{Call, Fault, Request};
 use server::{Server, Service, State};
 use tls::Authority;
