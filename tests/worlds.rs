@@ -116,6 +116,38 @@ fn overlapping_requests_can_be_told() {
     assert!(!first.overlaps(&third));
 }
 
+#[test]
+fn tls_is_spoken_with_our_own_authority_and_through_the_proxy() {
+    let world = World::named("healthy").tls().start();
+    let pem = std::fs::read(world.ca_file()).unwrap();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(&pem).unwrap()])
+        .proxy(
+            reqwest::Proxy::https(world.proxy_url())
+                .unwrap()
+                .no_proxy(reqwest::NoProxy::from_string("127.0.0.1")),
+        );
+    let client = client.build().unwrap();
+    let strict = reqwest::Client::builder().no_proxy().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let form = "Action=GetCallerIdentity";
+        for url in [world.sts_url(), "https://sts.eu-west-1.amazonaws.com"] {
+            let answer = client.post(url).body(form).send().await.unwrap();
+            assert_eq!(answer.status(), 403, "{url}");
+        }
+        assert!(strict.post(world.sts_url()).body(form).send().await.is_err());
+    });
+    assert_eq!(world.requests_of(Call::GetCallerIdentity).len(), 2);
+    assert_eq!(
+        world.requests_of(Call::Proxy)[0].target,
+        "sts.eu-west-1.amazonaws.com:443"
+    );
+}
+
 fn get(url: &str, authorization: &str) -> String {
     let (host, path) = url.trim_start_matches("http://").split_once('/').unwrap();
     ask(
