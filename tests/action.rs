@@ -1,0 +1,38 @@
+//! `action.yml` and the program agree.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
+mod world;
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use world::{Scenario, World};
+
+#[test]
+fn the_inputs_are_the_flags() {
+    let declared: BTreeSet<String> = Scenario::declared_inputs().into_keys().collect();
+    let flags: BTreeSet<String> = aws_oidc_doctor::args::input_names().into_iter().collect();
+    assert_eq!(declared, flags);
+}
+
+#[test]
+fn the_outputs_are_those_declared() {
+    let world = World::named("subject-environment").start();
+    let run = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+        .args(world.args())
+        .env_clear()
+        .envs(world.environment())
+        .output()
+        .unwrap();
+    assert_eq!(run.status.code(), Some(1), "{}", String::from_utf8_lossy(&run.stderr));
+    let outputs: BTreeSet<String> = world.outputs().into_keys().collect();
+    assert_eq!(outputs, Scenario::declared_outputs());
+    assert_eq!(world.outputs()["cause"], "subject-environment");
+    assert_eq!(world.outputs()["cause-number"], "7");
+    assert_eq!(world.exported(), "", "nothing is exported to later steps");
+    assert!(!world.summary().is_empty());
+}

@@ -1,0 +1,391 @@
+//! A scenario: what `examples/worlds/<name>.json` says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value, json};
+
+/// One job, one account, and how AWS answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Scenario {
+    /// The file's name.
+    #[serde(skip)]
+    pub name: String,
+    /// What is wrong, in a line.
+    pub title: String,
+    /// What there is to learn from it.
+    pub shows: String,
+    /// What the doctor must say.
+    pub expect: Expect,
+    /// The inputs of the step.
+    #[serde(default)]
+    pub with: BTreeMap<String, String>,
+    /// The program's arguments, for a run that is no step: neither inputs nor the runner's variables are set then.
+    #[serde(default)]
+    pub args: Option<Vec<String>>,
+    /// Variables beyond, or other than, the runner's own; an empty one is taken away.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// The event's payload.
+    #[serde(default)]
+    pub event: Value,
+    /// GitHub's token service.
+    #[serde(default)]
+    pub token: TokenService,
+    /// The AWS account.
+    #[serde(default)]
+    pub account: Account,
+    /// How STS answers `AssumeRoleWithWebIdentity` once token and provider are in order.
+    #[serde(default)]
+    pub sts: Answer,
+    /// How STS answers `AssumeRole`.
+    #[serde(default)]
+    pub assume_role: Answer,
+    /// Whose credentials an earlier step left in the environment.
+    #[serde(default)]
+    pub credentials: Option<Identity>,
+    /// The lines of the workflow file.
+    #[serde(default)]
+    pub workflow: Option<Vec<String>>,
+}
+
+/// What the doctor must say of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    pub verdict: String,
+    pub cause: Option<String>,
+    pub number: Option<u8>,
+    pub exit: u8,
+    /// A finding besides the cause.
+    #[serde(default)]
+    pub also: Option<String>,
+}
+
+/// GitHub's token service.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenService {
+    /// Does the job have `id-token: write`?
+    pub granted: bool,
+    /// Claims other than those of a push to `main` of `acme/widgets`; `null` takes one away.
+    pub claims: Map<String, Value>,
+    /// It refuses, with this status and body.
+    pub refusal: Option<(u16, String)>,
+}
+
+/// An AWS account.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Account {
+    pub id: String,
+    pub partition: String,
+    pub roles: Vec<Role>,
+    pub providers: Vec<Provider>,
+}
+
+/// A role, as IAM keeps it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Role {
+    pub name: String,
+    #[serde(default = "slash")]
+    pub path: String,
+    /// The policy, or its text.
+    pub trust_policy: Value,
+    #[serde(default = "an_hour")]
+    pub max_session_duration: u32,
+    /// May its sessions read roles and providers?
+    #[serde(default)]
+    pub reads_iam: bool,
+}
+
+/// An OIDC provider, as IAM keeps it: its URL has no scheme.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Provider {
+    #[serde(default = "github")]
+    pub url: String,
+    #[serde(default = "sts_audience")]
+    pub client_ids: Vec<String>,
+    #[serde(default)]
+    pub thumbprints: Vec<String>,
+}
+
+/// Whose credentials these are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Identity {
+    pub account: String,
+    pub arn: String,
+    /// May it read roles and providers?
+    pub reads_iam: bool,
+}
+
+/// An answer of STS.
+#[derive(Debug, Clone, Default)]
+pub enum Answer {
+    #[default]
+    Allow,
+    /// `AccessDenied`, in the call's usual words.
+    Deny,
+    Error {
+        status: u16,
+        code: String,
+        message: String,
+    },
+}
+
+impl Scenario {
+    /// Reads a scenario by its name.
+    ///
+    /// # Errors
+    /// There is none of that name, or its file is not in order.
+    pub fn named(name: &str) -> Result<Self, String> {
+        let file = format!("{}/examples/worlds/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(&file)
+            .map_err(|_| format!("no world `{name}`; there are {}", Self::names().join(", ")))?;
+        let mut scenario: Self = serde_json::from_str(&text).map_err(|error| format!("{file}: {error}"))?;
+        name.clone_into(&mut scenario.name);
+        Ok(scenario)
+    }
+
+    /// The names of all scenarios, in order.
+    pub fn names() -> Vec<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/worlds");
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned()))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The inputs of `action.yml`, and their defaults.
+    pub fn declared_inputs() -> BTreeMap<String, String> {
+        let inputs = action().inputs.into_iter();
+        inputs.map(|(name, input)| (name, input.default)).collect()
+    }
+
+    /// The outputs of `action.yml`.
+    pub fn declared_outputs() -> BTreeSet<String> {
+        action().outputs.into_keys().collect()
+    }
+
+    /// The runner's variables.
+    pub fn runner(&self) -> BTreeMap<String, String> {
+        [
+            ("ACTIONS_RUNTIME_URL", "https://pipelines.actions.example/"),
+            ("CI", "true"),
+            ("GITHUB_ACTION", "doctor"),
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_ACTOR", "octocat"),
+            ("GITHUB_API_URL", "https://api.github.com"),
+            ("GITHUB_EVENT_NAME", "push"),
+            ("GITHUB_JOB", "deploy"),
+            ("GITHUB_REF", "refs/heads/main"),
+            ("GITHUB_REF_NAME", "main"),
+            ("GITHUB_REF_TYPE", "branch"),
+            ("GITHUB_REPOSITORY", "acme/widgets"),
+            ("GITHUB_REPOSITORY_ID", "456789"),
+            ("GITHUB_REPOSITORY_OWNER", "acme"),
+            ("GITHUB_REPOSITORY_OWNER_ID", "123456"),
+            ("GITHUB_RUN_ATTEMPT", "1"),
+            ("GITHUB_RUN_ID", "9876543210"),
+            ("GITHUB_RUN_NUMBER", "42"),
+            ("GITHUB_SERVER_URL", "https://github.com"),
+            ("GITHUB_SHA", "4d3b1f6e0c2a5b7d9e8f7a6c5b4d3e2f1a0b9c8d"),
+            ("GITHUB_TRIGGERING_ACTOR", "octocat"),
+            ("GITHUB_WORKFLOW", "deploy"),
+            (
+                "GITHUB_WORKFLOW_REF",
+                "acme/widgets/.github/workflows/deploy.yml@refs/heads/main",
+            ),
+            ("RUNNER_ARCH", "X64"),
+            ("RUNNER_ENVIRONMENT", "github-hosted"),
+            ("RUNNER_OS", "Linux"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// Every input that `action.yml` declares, by the name the runner gives it: as the step has it, else its default.
+    pub fn inputs(&self) -> BTreeMap<String, String> {
+        let mut inputs = Self::declared_inputs();
+        inputs.extend(self.with.clone());
+        inputs
+            .into_iter()
+            .map(|(name, value)| (variable(&name), value))
+            .collect()
+    }
+
+    /// The runner sets inputs without a value, too.
+    pub fn empty_inputs(&self) -> BTreeMap<String, String> {
+        if self.args.is_some() {
+            return BTreeMap::new();
+        }
+        let mut inputs = self.inputs();
+        inputs.retain(|_, value| value.is_empty());
+        inputs
+    }
+
+    /// The command for the same diagnosis without being a step: its inputs as flags.
+    pub fn command(&self) -> Vec<String> {
+        self.args.clone().unwrap_or_else(|| {
+            let flags = self.with.iter().map(|(name, value)| format!("--{name}={value}"));
+            ["diagnose".to_owned()].into_iter().chain(flags).collect()
+        })
+    }
+
+    /// Where the workflow file lies in the repository.
+    pub fn workflow_path(&self) -> &'static str {
+        ".github/workflows/deploy.yml"
+    }
+
+    /// The claims of a token for this audience, asked for now (seconds since 1970).
+    pub fn claims(&self, audience: Option<&str>, now: i64, jti: &str) -> Map<String, Value> {
+        let mut claims = json!({
+            "jti": jti,
+            "sub": "repo:acme/widgets:ref:refs/heads/main",
+            "aud": null,
+            "ref": "refs/heads/main",
+            "sha": "4d3b1f6e0c2a5b7d9e8f7a6c5b4d3e2f1a0b9c8d",
+            "repository": "acme/widgets",
+            "repository_owner": "acme",
+            "repository_owner_id": "123456",
+            "run_id": "9876543210",
+            "run_number": "42",
+            "run_attempt": "1",
+            "repository_visibility": "private",
+            "repository_id": "456789",
+            "actor_id": "583231",
+            "actor": "octocat",
+            "workflow": "deploy",
+            "head_ref": "",
+            "base_ref": "",
+            "event_name": "push",
+            "ref_protected": "true",
+            "ref_type": "branch",
+            "workflow_ref": "acme/widgets/.github/workflows/deploy.yml@refs/heads/main",
+            "workflow_sha": "4d3b1f6e0c2a5b7d9e8f7a6c5b4d3e2f1a0b9c8d",
+            "job_workflow_ref": "acme/widgets/.github/workflows/deploy.yml@refs/heads/main",
+            "job_workflow_sha": "4d3b1f6e0c2a5b7d9e8f7a6c5b4d3e2f1a0b9c8d",
+            "runner_environment": "github-hosted",
+            "iss": "https://token.actions.githubusercontent.com",
+            "nbf": now - 300,
+            "iat": now,
+            "exp": now + 300,
+        });
+        let claims = claims.as_object_mut().unwrap();
+        claims.extend(self.token.claims.clone());
+        if claims["aud"].is_null() {
+            let owner = claims["repository_owner"].as_str().unwrap_or("acme");
+            let audience = audience.map_or_else(|| format!("https://github.com/{owner}"), str::to_owned);
+            claims.insert("aud".to_owned(), audience.into());
+        }
+        claims.retain(|_, value| !value.is_null());
+        claims.clone()
+    }
+}
+
+impl Default for TokenService {
+    fn default() -> Self {
+        Self {
+            granted: true,
+            claims: Map::new(),
+            refusal: None,
+        }
+    }
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            id: "123456789012".to_owned(),
+            partition: "aws".to_owned(),
+            roles: Vec::new(),
+            providers: Vec::new(),
+        }
+    }
+}
+
+impl Role {
+    /// Its ARN.
+    pub fn arn(&self, account: &Account) -> String {
+        format!(
+            "arn:{}:iam::{}:role{}{}",
+            account.partition, account.id, self.path, self.name
+        )
+    }
+}
+
+impl Provider {
+    /// Its ARN.
+    pub fn arn(&self, account: &Account) -> String {
+        format!(
+            "arn:{}:iam::{}:oidc-provider/{}",
+            account.partition, account.id, self.url
+        )
+    }
+}
+
+impl<'de> Deserialize<'de> for Answer {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, deny_unknown_fields)]
+        enum Wire {
+            Word(String),
+            Error { status: u16, code: String, message: String },
+        }
+        match Wire::deserialize(from)? {
+            Wire::Word(word) if word == "allow" => Ok(Self::Allow),
+            Wire::Word(word) if word == "deny" => Ok(Self::Deny),
+            Wire::Word(word) => Err(serde::de::Error::custom(format!(
+                "`{word}` is neither `allow` nor `deny`"
+            ))),
+            Wire::Error { status, code, message } => Ok(Self::Error { status, code, message }),
+        }
+    }
+}
+
+/// What `action.yml` declares.
+fn action() -> Action {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap();
+    serde_saphyr::from_str(&text).expect("action.yml")
+}
+
+#[derive(Deserialize)]
+struct Action {
+    inputs: BTreeMap<String, Input>,
+    outputs: BTreeMap<String, Input>,
+}
+
+#[derive(Deserialize)]
+struct Input {
+    #[serde(default)]
+    default: String,
+}
+
+/// The runner turns blanks into `_` and letters into capitals, and keeps hyphens.
+fn variable(input: &str) -> String {
+    format!("INPUT_{}", input.replace(' ', "_").to_uppercase())
+}
+
+fn slash() -> String {
+    "/".to_owned()
+}
+
+fn an_hour() -> u32 {
+    3600
+}
+
+fn github() -> String {
+    "token.actions.githubusercontent.com".to_owned()
+}
+
+fn sts_audience() -> Vec<String> {
+    vec!["sts.amazonaws.com".to_owned()]
+}

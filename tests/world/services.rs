@@ -1,0 +1,429 @@
+//! How GitHub's token service, STS and IAM answer. AWS's messages are those that people met with.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::REQUEST_TOKEN;
+use super::scenario::{Account, Answer, Identity, Provider, Role};
+use super::server::{Call, Request, Response, Service, State};
+
+/// RFC 3986's unreserved characters stay.
+const RFC_3986: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The key id of what STS gives out: this, and the role's name.
+const ISSUED: &str = "ASIAISSUED";
+
+/// AWS credentials.
+pub struct Keys {
+    pub id: String,
+    pub secret: String,
+    pub session_token: String,
+}
+
+/// The credentials that an earlier step left in the environment.
+pub fn environment_keys() -> Keys {
+    keys("ASIAENVIRONMENT00000")
+}
+
+/// Tells what a request asks for.
+pub fn recognise(request: &Request, service: Service, state: &State) -> Call {
+    let action = request.form.get("Action").map(String::as_str);
+    match (service, action) {
+        (Service::Elsewhere, _) => Call::Other,
+        (Service::Token, None) => Call::IdToken,
+        (_, Some("AssumeRoleWithWebIdentity")) if is_diagnosis_role(request, state) => Call::DiagnosisRole,
+        (_, Some("AssumeRoleWithWebIdentity")) => Call::AssumeRoleWithWebIdentity,
+        (_, Some("AssumeRole")) => Call::AssumeRole,
+        (_, Some("GetCallerIdentity")) => Call::GetCallerIdentity,
+        (_, Some("GetRole")) => Call::GetRole,
+        (_, Some("GetOpenIDConnectProvider")) => Call::GetOpenIdConnectProvider,
+        (_, Some("ListOpenIDConnectProviders")) => Call::ListOpenIdConnectProviders,
+        _ => Call::Other,
+    }
+}
+
+/// Answers a request as the real service would.
+pub fn answer(request: &Request, service: Service, state: &State) -> Response {
+    let answer = match request.call {
+        Call::IdToken => return id_token(request, state),
+        Call::AssumeRoleWithWebIdentity | Call::DiagnosisRole => assume_role_with_web_identity(request, state),
+        Call::AssumeRole => assume_role(request, state),
+        Call::GetCallerIdentity => caller(request, state).map(|caller| caller_identity(&caller)),
+        Call::GetRole => get_role(request, state),
+        Call::GetOpenIdConnectProvider => get_provider(request, state),
+        Call::ListOpenIdConnectProviders => list_providers(request, state),
+        Call::Proxy | Call::Other => return refusal(request, service, 404),
+    };
+    match answer {
+        Ok(result) => {
+            let action = &request.form["Action"];
+            let version = if service == Service::Iam { "iam" } else { "sts" };
+            xml(
+                200,
+                format!(
+                    "<{action}Response xmlns=\"https://{version}.amazonaws.com/doc/\">\n  <{action}Result>{result}\
+                     </{action}Result>\n  <ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata>\n\
+                     </{action}Response>\n",
+                    id()
+                ),
+            )
+        }
+        Err(refused) => refused,
+    }
+}
+
+/// An error of the kind that goes with a status.
+pub fn refusal(request: &Request, service: Service, status: u16) -> Response {
+    if matches!(service, Service::Token | Service::Elsewhere) {
+        return Response {
+            status,
+            content_type: "application/json",
+            body: json!({"source": "played", "message": format!("status {status}")}).to_string(),
+            location: None,
+        };
+    }
+    let action = request.form.get("Action").map_or("", String::as_str);
+    match status {
+        403 => error(
+            403,
+            "AccessDenied",
+            &format!("User is not authorized to perform: {action}"),
+        ),
+        404 => error(404, "NoSuchEntity", "It cannot be found."),
+        429 => error(429, "Throttling", "Rate exceeded"),
+        503 => error(503, "ServiceUnavailable", "Service is unavailable"),
+        _ => error(status, "InternalFailure", "An internal error has occurred"),
+    }
+}
+
+fn id_token(request: &Request, state: &State) -> Response {
+    let service = &state.scenario.token;
+    let bearer = format!("Bearer {REQUEST_TOKEN}");
+    if request.headers.get("authorization") != Some(&bearer) {
+        return refusal(request, Service::Token, 401);
+    }
+    if let Some((status, body)) = &service.refusal {
+        return Response {
+            status: *status,
+            content_type: "application/json",
+            body: body.clone(),
+            location: None,
+        };
+    }
+    let claims = state
+        .scenario
+        .claims(request.form.get("audience").map(String::as_str), state.now(), &id());
+    let header = json!({"typ": "JWT", "alg": "RS256", "x5t": "eBZ_cn3sXYAd0ch4THBKHIgOwOE", "kid": "78167F727DEC5D801DD1C8784C704A1C880EC0E1"});
+    let signature: Vec<u8> = id().bytes().cycle().take(256).map(|byte| byte.rotate_left(3)).collect();
+    let [header, claims] = [header, Value::Object(claims)].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    let signature = URL_SAFE_NO_PAD.encode(signature);
+    let token = format!("{header}.{claims}.{signature}");
+    state.keep_secret(&signature);
+    state.keep_secret(&token);
+    Response {
+        status: 200,
+        content_type: "application/json; charset=utf-8",
+        body: json!({"count": token.len(), "value": token}).to_string(),
+        location: None,
+    }
+}
+
+/// In the order that its errors suggest: request, provider, token, role and trust policy, session.
+fn assume_role_with_web_identity(request: &Request, state: &State) -> Result<String, Response> {
+    let (scenario, account) = (&state.scenario, &state.scenario.account);
+    let field = |name: &str| request.form.get(name).map_or("", String::as_str);
+    let role_arn = field("RoleArn");
+    if !role_arn.starts_with("arn:") {
+        return Err(error(400, "ValidationError", "Request ARN is invalid"));
+    }
+    let invalid = |message: &str| error(400, "InvalidIdentityToken", message);
+    let not_a_jwt = "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)";
+    let claims = claims(field("WebIdentityToken")).ok_or_else(|| invalid(not_a_jwt))?;
+    let claim = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+
+    let issuer = claim("iss");
+    let provider = account
+        .providers
+        .iter()
+        .find(|provider| issuer.strip_prefix("https://") == Some(&provider.url))
+        .filter(|_| role_arn.split(':').nth(4) == Some(&account.id))
+        .ok_or_else(|| invalid(&format!("No OpenIDConnect provider found in your account for {issuer}")))?;
+    let expires = claims.get("exp").and_then(Value::as_i64).unwrap_or_default();
+    if state.now() > expires + 300 {
+        let message = format!(
+            "Token expired: current date/time {} must be before the expiration date/time{expires}",
+            state.now()
+        );
+        return Err(error(400, "ExpiredTokenException", &message));
+    }
+    // What STS says of the provider itself comes before it looks at the audience.
+    let told = (request.call == Call::AssumeRoleWithWebIdentity).then_some(&scenario.sts);
+    if let Some(Answer::Error { status, code, message }) = told {
+        return Err(error(*status, code, message));
+    }
+    if !provider.client_ids.iter().any(|id| id == claim("aud")) {
+        return Err(invalid("Incorrect token audience"));
+    }
+    let role = role(account, role_arn)
+        .filter(|_| !matches!(told, Some(Answer::Deny)))
+        .ok_or_else(|| {
+            error(
+                403,
+                "AccessDenied",
+                "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+            )
+        })?;
+    let duration = field("DurationSeconds").parse().unwrap_or(3600);
+    if duration > role.max_session_duration {
+        let message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.";
+        return Err(error(400, "ValidationError", message));
+    }
+    Ok(format!(
+        "<SubjectFromWebIdentityToken>{}</SubjectFromWebIdentityToken><Audience>{}</Audience><Provider>{}</Provider>{}",
+        escaped(claim("sub")),
+        escaped(claim("aud")),
+        provider.arn(account),
+        session(role, account, field("RoleSessionName"), state)
+    ))
+}
+
+fn assume_role(request: &Request, state: &State) -> Result<String, Response> {
+    let caller = caller(request, state)?;
+    let account = &state.scenario.account;
+    let arn = &request.form["RoleArn"];
+    let denied = || {
+        let message = format!(
+            "User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}",
+            caller.arn
+        );
+        error(403, "AccessDenied", &message)
+    };
+    match &state.scenario.assume_role {
+        Answer::Allow => {
+            let role = role(account, arn).ok_or_else(denied)?;
+            Ok(session(role, account, &request.form["RoleSessionName"], state))
+        }
+        Answer::Deny => Err(denied()),
+        Answer::Error { status, code, message } => Err(error(*status, code, message)),
+    }
+}
+
+fn caller_identity(caller: &Identity) -> String {
+    format!(
+        "<Arn>{}</Arn><UserId>AROA123EXAMPLE0000000:session</UserId><Account>{}</Account>",
+        caller.arn, caller.account
+    )
+}
+
+fn get_role(request: &Request, state: &State) -> Result<String, Response> {
+    let account = reader(request, state, "iam:GetRole")?;
+    let name = &request.form["RoleName"];
+    let role = account.roles.iter().find(|role| role.name == *name).ok_or_else(|| {
+        error(
+            404,
+            "NoSuchEntity",
+            &format!("The role with name {name} cannot be found."),
+        )
+    })?;
+    let policy = match &role.trust_policy {
+        Value::String(text) => text.clone(),
+        policy => policy.to_string(),
+    };
+    Ok(format!(
+        "<Role><Path>{}</Path><AssumeRolePolicyDocument>{}</AssumeRolePolicyDocument>\
+         <MaxSessionDuration>{}</MaxSessionDuration><RoleId>AROA123EXAMPLE0000000</RoleId><RoleLastUsed/>\
+         <RoleName>{}</RoleName><Arn>{}</Arn><CreateDate>2026-03-14T09:26:53Z</CreateDate></Role>",
+        role.path,
+        utf8_percent_encode(&policy, RFC_3986),
+        role.max_session_duration,
+        role.name,
+        role.arn(account)
+    ))
+}
+
+fn get_provider(request: &Request, state: &State) -> Result<String, Response> {
+    let account = reader(request, state, "iam:GetOpenIDConnectProvider")?;
+    let arn = &request.form["OpenIDConnectProviderArn"];
+    let provider = account
+        .providers
+        .iter()
+        .find(|provider| provider.arn(account) == *arn)
+        .ok_or_else(|| {
+            error(
+                404,
+                "NoSuchEntity",
+                &format!("OpenIDConnect Provider not found for arn {arn}"),
+            )
+        })?;
+    let Provider {
+        url,
+        client_ids,
+        thumbprints,
+    } = provider;
+    Ok(format!(
+        "<Url>{url}</Url>{}{}<CreateDate>2025-06-02T08:00:00Z</CreateDate>",
+        members("ClientIDList", client_ids),
+        members("ThumbprintList", thumbprints)
+    ))
+}
+
+fn list_providers(request: &Request, state: &State) -> Result<String, Response> {
+    let account = reader(request, state, "iam:ListOpenIDConnectProviders")?;
+    let mut list = String::new();
+    for provider in &account.providers {
+        write!(list, "<member><Arn>{}</Arn></member>", provider.arn(account)).unwrap();
+    }
+    Ok(format!("<OpenIDConnectProviderList>{list}</OpenIDConnectProviderList>"))
+}
+
+/// Who signed the request.
+fn caller(request: &Request, state: &State) -> Result<Identity, Response> {
+    let account = &state.scenario.account;
+    let unknown = || {
+        error(
+            403,
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+        )
+    };
+    let key = request.access_key().ok_or_else(|| {
+        error(
+            403,
+            "MissingAuthenticationToken",
+            "Request is missing Authentication Token",
+        )
+    })?;
+    if key == environment_keys().id {
+        return state.scenario.credentials.clone().ok_or_else(unknown);
+    }
+    let role = account
+        .roles
+        .iter()
+        .find(|role| key.strip_prefix(ISSUED) == Some(&role.name))
+        .ok_or_else(unknown)?;
+    Ok(Identity {
+        account: account.id.clone(),
+        arn: session_arn(role, account, "GitHubActions"),
+        reads_iam: role.reads_iam,
+    })
+}
+
+/// The account that the signer may read; another one has no roles here.
+fn reader<'a>(request: &Request, state: &'a State, action: &str) -> Result<&'a Account, Response> {
+    let caller = caller(request, state)?;
+    let account = &state.scenario.account;
+    if caller.reads_iam && caller.account == account.id {
+        return Ok(account);
+    }
+    if caller.reads_iam {
+        return Err(error(
+            404,
+            "NoSuchEntity",
+            "The entity cannot be found in this account.",
+        ));
+    }
+    let what = ["RoleName", "OpenIDConnectProviderArn"]
+        .iter()
+        .find_map(|field| request.form.get(*field));
+    let message = format!(
+        "User: {} is not authorized to perform: {action} on resource: {} because no identity-based policy allows the \
+         {action} action",
+        caller.arn,
+        what.map_or("*", String::as_str)
+    );
+    Err(error(403, "AccessDenied", &message))
+}
+
+fn role<'a>(account: &'a Account, arn: &str) -> Option<&'a Role> {
+    account.roles.iter().find(|role| role.arn(account) == arn)
+}
+
+fn is_diagnosis_role(request: &Request, state: &State) -> bool {
+    let wanted = request.form.get("RoleArn");
+    wanted.is_some() && wanted == state.scenario.with.get("diagnosis-role")
+}
+
+fn session(role: &Role, account: &Account, name: &str, state: &State) -> String {
+    let keys = keys(&format!("{ISSUED}{}", role.name));
+    state.keep_secret(&keys.secret);
+    state.keep_secret(&keys.session_token);
+    let expiration = OffsetDateTime::from_unix_timestamp(state.now() + 3600).unwrap();
+    format!(
+        "<AssumedRoleUser><Arn>{}</Arn><AssumedRoleId>AROA123EXAMPLE0000000:{name}</AssumedRoleId></AssumedRoleUser>\
+         <Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey><SessionToken>{}</SessionToken>\
+         <Expiration>{}</Expiration></Credentials>",
+        session_arn(role, account, name),
+        keys.id,
+        keys.secret,
+        keys.session_token,
+        expiration.format(&Rfc3339).unwrap()
+    )
+}
+
+fn session_arn(role: &Role, account: &Account, session: &str) -> String {
+    format!(
+        "arn:{}:sts::{}:assumed-role/{}/{session}",
+        account.partition, account.id, role.name
+    )
+}
+
+fn keys(id: &str) -> Keys {
+    Keys {
+        id: id.to_owned(),
+        secret: format!("wJalrXUtnFEMI/K7MDENG/secret-of-{id}"),
+        session_token: format!("IQoJb3JpZ2luX2VjEXAMPLE//session-token-of-{id}=="),
+    }
+}
+
+/// The claims of a token, as STS would read them; nothing where it is no JWT.
+fn claims(token: &str) -> Option<Map<String, Value>> {
+    let [_, claims, _] = token.split('.').collect::<Vec<_>>().try_into().ok()?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+}
+
+fn members(list: &str, members: &[String]) -> String {
+    let members: String = members
+        .iter()
+        .map(|member| format!("<member>{}</member>", escaped(member)))
+        .collect();
+    format!("<{list}>{members}</{list}>")
+}
+
+fn error(status: u16, code: &str, message: &str) -> Response {
+    xml(
+        status,
+        format!(
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n  <Error>\n    <Type>Sender</Type>\n    \
+             <Code>{code}</Code>\n    <Message>{}</Message>\n  </Error>\n  <RequestId>{}</RequestId>\n</ErrorResponse>\n",
+            escaped(message),
+            id()
+        ),
+    )
+}
+
+fn xml(status: u16, body: String) -> Response {
+    Response {
+        status,
+        content_type: "text/xml",
+        body,
+        location: None,
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Never the same twice.
+fn id() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("6f1c2d3e-4b5a-4697-8a8b-{count:012x}")
+}
