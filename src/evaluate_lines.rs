@@ -194,14 +194,14 @@ impl<'a> Case<'a> {
             return Err("the line has no `request`".to_owned());
         };
         let trust_policy = trust_policy.get();
-        let text: Cow<'_, str> = if trust_policy.starts_with('"') {
-            serde_json::from_str(trust_policy)
-                .map(Cow::Owned)
-                .map_err(|error| format!("`trust_policy`: {error}"))?
+        let parsed = if trust_policy.starts_with('"') {
+            let text: String =
+                serde_json::from_str(trust_policy).map_err(|error| format!("`trust_policy`: {error}"))?;
+            policy::parse(&text)
         } else {
-            Cow::Borrowed(trust_policy)
+            policy::parse::parse_json(trust_policy)
         };
-        let policy = policy::parse(&text).map_err(|error| match error.help {
+        let policy = parsed.map_err(|error| match error.help {
             Some(help) => format!("`trust_policy`: {}; {help}", error.message),
             None => format!("`trust_policy`: {}", error.message),
         })?;
@@ -366,7 +366,10 @@ const FEW_KEYS: usize = 14;
 fn scalar<E: de::Error>(key: &str, value: &RawValue) -> Result<String, E> {
     let text = value.get();
     match text.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(text).map_err(E::custom),
+        Some(b'"') => match text.get(1..text.len() - 1) {
+            Some(plain) if !plain.contains('\\') => Ok(plain.to_owned()),
+            _ => serde_json::from_str(text).map_err(E::custom),
+        },
         Some(b't' | b'f' | b'-' | b'0'..=b'9') => Ok(text.to_owned()),
         _ => Err(E::custom(format_args!(
             "the value of `{key}` is not a string, a number, a boolean or a list of them"

@@ -6,6 +6,7 @@
 mod compare;
 pub mod context;
 pub mod evaluate;
+mod json;
 pub mod operator;
 pub mod parse;
 mod principal;

@@ -180,7 +180,7 @@ impl<'a> Evaluation<'a> {
     /// (IAM User Guide, `reference_policies_elements_action`).
     fn fits_action(&self, wanted: &str) -> bool {
         let actual = self.request.action.as_str();
-        if !wanted.contains(['*', '?']) {
+        if !wanted.bytes().any(|byte| matches!(byte, b'*' | b'?')) {
             return wanted.eq_ignore_ascii_case(actual);
         }
         with_lower_case(wanted, |wanted| {
