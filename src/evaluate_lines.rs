@@ -42,19 +42,20 @@ pub fn evaluate_lines(mut input: impl BufRead, mut output: impl Write) -> io::Re
         if length == 0 {
             break;
         }
-        for part in chunk.split_inclusive(|byte| *byte == b'\n') {
-            match part.strip_suffix(b"\n") {
-                Some(line) if begun.is_empty() && line.len() <= MAX_LINE => answers.answer(line),
-                Some(end) => {
-                    begun.push(end);
-                    begun.finish(&mut answers);
-                }
-                None => begun.push(part),
+        let mut rest = chunk;
+        while let Some((line, after)) = memchr::memchr(b'\n', rest).and_then(|end| rest.split_at_checked(end)) {
+            if begun.is_empty() && line.len() <= MAX_LINE {
+                answers.answer(line);
+            } else {
+                begun.push(line);
+                begun.finish(&mut answers);
             }
             if answers.text.len() > ENOUGH {
                 answers.write(&mut output)?;
             }
+            rest = after.get(1..).unwrap_or_default();
         }
+        begun.push(rest);
         input.consume(length);
         answers.write(&mut output)?;
     }
@@ -205,8 +206,7 @@ impl<'a> Case<'a> {
             Some(help) => format!("`trust_policy`: {}; {help}", error.message),
             None => format!("`trust_policy`: {}", error.message),
         })?;
-        let decision = policy::decide(&policy, request);
-        Ok((decision, policy::summarize(&policy, request, decision)))
+        Ok(policy::decide_and_say_why(&policy, request))
     }
 }
 

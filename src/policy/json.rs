@@ -134,7 +134,7 @@ impl<'a> Cursor<'a> {
         let mut has_escapes = false;
         loop {
             let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let Some(found) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) else {
+            let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
                 return Err(self.fault("a string has no end", start));
             };
             self.at += found + 1;
