@@ -1108,8 +1108,6 @@ fn outcome(operator: Operator, values: &[String], presence: &Presence) -> Outcom
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
-
     #[test]
     fn deciding_tracing_and_saying_why_agree(statements in statements(), context in context(maybe_known())) {
         let (policy, request) = (policy(&statements), request(&context));
