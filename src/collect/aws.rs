@@ -35,7 +35,8 @@ pub struct Aws {
     region: String,
     http: Http,
     sts_http: Http,
-    sts_endpoint: Option<String>,
+    sts_endpoint: Option<Option<String>>,
+    iam_endpoint: Option<Option<String>>,
 }
 
 /// The answer to an attempt, and the endpoint's clock.
@@ -111,7 +112,11 @@ impl Aws {
             region,
             http: http.clone(),
             sts_http,
-            sts_endpoint: request.sts_endpoint.clone().filter(|address| !address.is_empty()),
+            sts_endpoint: match request.sts_endpoint.clone().filter(|address| !address.is_empty()) {
+                Some(address) => Some(Some(address)),
+                None => blank_endpoint(env, "AWS_ENDPOINT_URL_STS"),
+            },
+            iam_endpoint: blank_endpoint(env, "AWS_ENDPOINT_URL_IAM"),
         })
     }
 
@@ -144,12 +149,11 @@ impl Aws {
             ..Request::default()
         };
         let (answer, seen) = self.assume(&request, token).await;
-        let denied = |what: String| Gap::new(Why::AccessDenied, format!("`diagnosis-role` cannot be assumed: {what}"));
         match answer {
             Ok(output) => {
                 let given = output
                     .credentials
-                    .ok_or_else(|| denied("STS gives no credentials".to_owned()))?;
+                    .ok_or_else(|| nothing("sts:AssumeRoleWithWebIdentity", &seen))?;
                 Ok(Credentials::new(
                     given.access_key_id,
                     given.secret_access_key,
@@ -158,11 +162,13 @@ impl Aws {
                     "diagnosis-role",
                 ))
             }
-            Err(error) => Err(match self.refused(&error, &seen) {
-                Probe::Missing(gap) => Gap::new(gap.why, format!("`diagnosis-role` cannot be assumed: {}", gap.detail)),
-                Probe::Known(Attempt::Denied { code, message, .. }) => denied(format!("{code}: {message}")),
-                Probe::Known(_) => denied(String::new()),
-            }),
+            Err(error) => {
+                let gap = self.gap("sts:AssumeRoleWithWebIdentity", &error, &seen);
+                Err(Gap::new(
+                    gap.why,
+                    format!("`diagnosis-role` cannot be assumed: {}", gap.detail),
+                ))
+            }
         }
     }
 
@@ -215,6 +221,12 @@ impl Aws {
 
     /// Reads from IAM with these credentials, all calls side by side.
     pub async fn read(&self, credentials: Credentials, source: &str, wanted: Wanted<'_>) -> Reading {
+        // The SDK panics over a line break in a key, which a secret that was pasted with one has.
+        let is_odd = |key: &str| key.contains(|letter: char| !letter.is_ascii_graphic());
+        if is_odd(credentials.access_key_id()) || credentials.session_token().is_some_and(is_odd) {
+            let what = format!("the credentials ({source}) hold white space or other characters that no key has");
+            return Reading::none(wanted, &Gap::new(Why::NoCredentials, what));
+        }
         let partition = &*wanted.arn.partition;
         let (reader, role, provider, providers) = join4(
             self.identity(&credentials, source),
@@ -388,15 +400,18 @@ impl Aws {
             credentials.map(|credentials| SharedCredentialsProvider::new(credentials.clone())),
         );
         if let Some(address) = &self.sts_endpoint {
-            config.set_endpoint_url(Some(address.clone()));
+            config.set_endpoint_url(address.clone());
         }
         aws_sdk_sts::Client::from_conf(config.build())
     }
 
     fn iam(&self, line: &Line, credentials: &Credentials) -> aws_sdk_iam::Client {
-        let config = aws_sdk_iam::config::Builder::from(&self.config)
+        let mut config = aws_sdk_iam::config::Builder::from(&self.config)
             .http_client(line.clone())
             .credentials_provider(credentials.clone());
+        if let Some(address) = &self.iam_endpoint {
+            config.set_endpoint_url(address.clone());
+        }
         aws_sdk_iam::Client::from_conf(config.build())
     }
 
@@ -544,6 +559,21 @@ impl Reading {
 
 const SESSION_NAME: &str = "GitHubActions";
 
+/// The endpoint where a variable for it is there and empty, as `env: AWS_ENDPOINT_URL: ${{ vars.URL }}` makes it: the SDK
+/// for Rust panics over it, the one for JavaScript takes it for absent.
+fn blank_endpoint(env: &Env, variable: &str) -> Option<Option<String>> {
+    let names = [variable, "AWS_ENDPOINT_URL"];
+    let set = |name: &&str| {
+        env.get(name)
+            .filter(|address| !address.trim().is_empty())
+            .map(str::to_owned)
+    };
+    names
+        .iter()
+        .any(|name| env.is_blank(name))
+        .then(|| names.iter().find_map(set))
+}
+
 /// The region to ask: the input, or the partition's first where there is none.
 fn region(given: &str, partition: &str) -> Result<String, Gap> {
     if given.is_empty() {
@@ -607,7 +637,10 @@ fn is_throttle(code: &str, status: u16) -> bool {
 fn nothing(call: impl Display, seen: &Seen) -> Gap {
     Gap::new(
         Why::Malformed,
-        format!("{call}: the answer of `{}` lacks what it should hold", seen.host),
+        format!(
+            "{call}: the answer of `{}` lacks what it should hold: look at the proxy and the endpoint",
+            seen.host
+        ),
     )
 }
 
