@@ -5,14 +5,25 @@
 //!         (all I/O)    (plain data)   (pure)      (plain data)    (pure)
 //! ```
 //!
-//! Only `main.rs` and [`collect`] touch the environment, files, the network or the clock.
+//! Only `main.rs` and `collect` touch the environment, files, the network or the clock.
 
 pub mod answer;
 pub mod args;
 pub mod arn;
+pub mod case;
+pub mod checks;
 pub mod claims;
+pub mod diagnose;
+pub mod difference;
+pub mod evaluate_lines;
 pub mod evidence;
+pub mod explain;
+pub mod fix;
 pub mod policy;
+pub mod report;
+pub mod request;
+pub mod rows;
 pub mod source;
 pub mod subject;
+pub mod witness;
 pub mod workflow;

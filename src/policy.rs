@@ -3,15 +3,18 @@
 //! [`parse`] reads JSON text and keeps where everything stands. [`evaluate::decide`] gives the decision alone, fast;
 //! [`evaluate::trace`] gives every leaf with its reason, without short circuit.
 
+mod compare;
 pub mod context;
 pub mod evaluate;
 pub mod operator;
 pub mod parse;
+mod principal;
+mod variables;
 pub mod wildcard;
 
 use crate::source::{Span, Spanned};
 pub use context::{Presence, RequestContext, RequestPrincipal};
-pub use evaluate::{decide, trace};
+pub use evaluate::{decide, summarize, trace};
 pub use operator::{Comparison, Operator, SetOperator};
 pub use parse::{ParseError, parse};
 
@@ -30,6 +33,9 @@ pub struct TrustPolicy {
     pub statement_span: Span,
     /// Keys that occur twice in one JSON object. Most parsers, AWS's among them, drop one of the two silently.
     pub duplicates: Vec<DuplicateKey>,
+    /// Does `Version` or `Statement` occur twice with different values? The last one is kept here, and the decision is
+    /// [`Decision::Undecided`].
+    pub is_ambiguous: bool,
 }
 
 impl TrustPolicy {
@@ -91,6 +97,9 @@ pub struct Statement {
     pub condition_span: Option<Span>,
     /// `Resource` or `NotResource`, which a trust policy may not have; kept to be reported.
     pub resource: Option<Span>,
+    /// Does one of its own keys but `Sid` occur twice with different values? The last one is kept here (of `Condition`
+    /// all blocks), and the statement is [`Outcome::Unknown`].
+    pub is_ambiguous: bool,
 }
 
 /// `Effect`.
@@ -224,6 +233,8 @@ pub struct StatementTrace {
     pub effect: Effect,
     /// Do all its elements fit?
     pub outcome: Outcome,
+    /// Why, where the elements do not say it: a doubled key, a `Resource`.
+    pub because: Option<String>,
     /// Does the principal fit?
     pub principal: ElementTrace,
     /// Does the action fit?

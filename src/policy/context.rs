@@ -55,21 +55,25 @@ impl RequestContext {
         }
     }
 
+    /// Room for this many keys at once.
+    #[must_use]
+    pub fn with_capacity(mut self, keys: usize) -> Self {
+        self.keys.reserve(keys);
+        self
+    }
+
     /// Sets a key; names are compared without regard to case.
     /// ("Context key names are not case-sensitive", IAM User Guide, `reference_policies_elements_condition`.)
-    pub fn set(&mut self, key: &str, presence: Presence) {
-        self.keys.insert(key.to_ascii_lowercase(), presence);
+    ///
+    /// Gives what was set for it before.
+    pub fn set(&mut self, key: &str, presence: Presence) -> Option<Presence> {
+        self.keys.insert(key.to_ascii_lowercase(), presence)
     }
 
     /// What the request carries for a key.
     #[must_use]
     pub fn get(&self, key: &str) -> &Presence {
-        let found = if key.bytes().any(|b| b.is_ascii_uppercase()) {
-            self.keys.get(&key.to_ascii_lowercase())
-        } else {
-            self.keys.get(key)
-        };
-        found.unwrap_or(&Presence::Absent)
+        with_lower_case(key, |key| self.keys.get(key)).unwrap_or(&Presence::Absent)
     }
 
     /// The keys that the request carries or may carry, in lower case, sorted.
@@ -78,5 +82,44 @@ impl RequestContext {
         let mut keys: Vec<&str> = self.keys.keys().map(String::as_str).collect();
         keys.sort_unstable();
         keys
+    }
+}
+
+/// Hands on the text in lower case (ASCII), without allocating where it is not huge.
+pub(super) fn with_lower_case<R>(text: &str, then: impl FnOnce(&str) -> R) -> R {
+    if !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return then(text);
+    }
+    let mut buffer = [0; 256];
+    if let Some(lower) = buffer.get_mut(..text.len()) {
+        lower.copy_from_slice(text.as_bytes());
+        lower.make_ascii_lowercase();
+        if let Ok(lower) = std::str::from_utf8(lower) {
+            return then(lower);
+        }
+    }
+    then(&text.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_without_regard_to_case() {
+        let long = "aws:RequestTag/".to_owned() + &"Ä".repeat(300);
+        for key in ["aws:SourceIp", "AWS:SOURCEIP", "aws:sourceip", "ä:B", long.as_str()] {
+            let mut request = RequestContext::default();
+            assert_eq!(request.set(key, Presence::One("x".to_owned())), None);
+            assert_eq!(request.get(key), &Presence::One("x".to_owned()), "{key}");
+            assert_eq!(
+                request.get(&key.to_ascii_uppercase()),
+                &Presence::One("x".to_owned()),
+                "{key}"
+            );
+            assert_eq!(request.get("aws:other"), &Presence::Absent);
+            assert_eq!(request.keys(), [key.to_ascii_lowercase()]);
+            assert!(request.set(&key.to_ascii_lowercase(), Presence::Absent).is_some());
+        }
     }
 }

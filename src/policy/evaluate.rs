@@ -1,17 +1,717 @@
 //! Evaluates a trust policy for one request, as AWS does.
-use super::{Decision, RequestContext, Trace, TrustPolicy};
+//!
+//! Statements, operators, keys and values are combined as the IAM User Guide says
+//! (`reference_policies_condition-logic-multiple-context-keys-or-values`, `reference_policies_evaluation-logic`), in three
+//! values: what cannot be told is [`Outcome::Unknown`], and spreads only as far as it matters. `docs/evaluation.md` lists
+//! each rule with its source, and each point on which AWS is silent.
+
+use super::compare::{Fit, compare, parted, resolved, truth};
+use super::context::with_lower_case;
+use super::operator::{Comparison, Operator, SetOperator};
+use super::parse::quoted;
+use super::principal;
+use super::wildcard;
+use super::{
+    Condition, ConditionKey, ConditionTrace, Decision, Effect, ElementTrace, KeyTrace, Outcome, Presence, Principal,
+    RequestContext, Statement, StatementTrace, Trace, TrustPolicy, ValueTrace,
+};
+use crate::source::Spanned;
 
 /// The decision alone.
 #[must_use]
-pub fn decide(_policy: &TrustPolicy, _request: &RequestContext) -> Decision {
-    Decision::Undecided
+pub fn decide(policy: &TrustPolicy, request: &RequestContext) -> Decision {
+    let evaluation = Evaluation::new(policy, request);
+    let outcomes = policy
+        .statements
+        .iter()
+        .map(|statement| (statement, evaluation.statement(statement)));
+    combine(policy, outcomes)
 }
 
 /// The decision with every leaf and its reason; nothing is short-circuited.
 #[must_use]
-pub fn trace(_policy: &TrustPolicy, _request: &RequestContext) -> Trace {
+pub fn trace(policy: &TrustPolicy, request: &RequestContext) -> Trace {
+    let evaluation = Evaluation::new(policy, request);
+    let statements: Vec<StatementTrace> = policy
+        .statements
+        .iter()
+        .map(|statement| evaluation.trace_statement(statement))
+        .collect();
+    let outcomes = policy
+        .statements
+        .iter()
+        .zip(statements.iter().map(|traced| traced.outcome));
     Trace {
-        decision: Decision::Undecided,
-        statements: vec![],
+        decision: combine(policy, outcomes),
+        statements,
     }
 }
+
+/// Why the decision came out so, in one clause: the statement that decides, or the first thing that fails in the
+/// statement that comes closest.
+#[must_use]
+pub fn summarize(policy: &TrustPolicy, request: &RequestContext, decision: Decision) -> String {
+    let evaluation = Evaluation::new(policy, request);
+    let wanted = match decision {
+        Decision::Allow => return evaluation.decisive(Effect::Allow, "allows it"),
+        Decision::ExplicitDeny => return evaluation.decisive(Effect::Deny, "denies it"),
+        Decision::ImplicitDeny => Outcome::NoMatch,
+        Decision::Undecided if policy.is_ambiguous => {
+            return "`Version` or `Statement` occurs twice with different values".to_owned();
+        }
+        Decision::Undecided => Outcome::Unknown,
+    };
+    let candidates = policy.statements.iter().enumerate().filter(|(_, statement)| {
+        evaluation.statement(statement) == wanted
+            && (wanted == Outcome::Unknown || statement.effect.value == Effect::Allow)
+    });
+    let closest = candidates.max_by_key(|(index, statement)| {
+        let fits = |outcome| u8::from(outcome != Outcome::NoMatch);
+        let elements = fits(evaluation.principal(statement)) + fits(evaluation.action(statement));
+        (elements, std::cmp::Reverse(*index))
+    });
+    match closest {
+        Some((index, statement)) => format!(
+            "`{}`: {}",
+            policy.statement_pointer(index),
+            evaluation.first_reason(statement, wanted)
+        ),
+        None => "no statement allows anything".to_owned(),
+    }
+}
+
+/// An explicit deny wins, then an allow, and without either the request is denied
+/// (IAM User Guide, `reference_policies_evaluation-logic`).
+///
+/// Where no statement can allow, it is a deny whatever the unknown parts are: an [`Decision::ImplicitDeny`] may then be
+/// an explicit one.
+fn combine<'a>(policy: &TrustPolicy, outcomes: impl Iterator<Item = (&'a Statement, Outcome)>) -> Decision {
+    let (mut allow, mut deny) = (Outcome::NoMatch, Outcome::NoMatch);
+    for (statement, outcome) in outcomes {
+        if statement.is_ambiguous {
+            // Of a doubled `Effect` either may count.
+            allow = or(allow, outcome);
+            deny = or(deny, outcome);
+        } else if statement.effect.value == Effect::Allow {
+            allow = or(allow, outcome);
+        } else {
+            deny = or(deny, outcome);
+        }
+    }
+    if policy.is_ambiguous {
+        return Decision::Undecided;
+    }
+    match (deny, allow) {
+        (Outcome::Match, _) => Decision::ExplicitDeny,
+        (_, Outcome::NoMatch) => Decision::ImplicitDeny,
+        (Outcome::NoMatch, Outcome::Match) => Decision::Allow,
+        _ => Decision::Undecided,
+    }
+}
+
+/// What decided on a condition key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Absent,
+    Compared,
+    /// The key is there with nothing in it.
+    Empty,
+    Existence,
+    Undocumented(&'static str),
+    Unknown,
+}
+
+type Verdict = (Outcome, Why);
+
+const SEVERAL_VALUES: &str = "the request has several values for this key, and AWS asks for a set operator then";
+const NULL_AND_MATCH: &str = "one value fits, another has a policy variable without a value, \
+     and AWS's pages differ on what that gives";
+const NULL_IF_EXISTS: &str = "a policy variable has no value, and AWS does not say whether `IfExists` covers that";
+const EMPTY_IF_EXISTS: &str = "the key has no values, and AWS does not say whether it exists then";
+const NULL_EMPTY: &str = "the key has an empty value, and AWS does not say plainly whether it exists then";
+const NULL_SET: &str = "AWS does not describe `Null` with a set operator";
+const NULL_VALUE: &str = "`Null` takes `true` or `false`";
+
+/// One policy and one request.
+struct Evaluation<'a> {
+    policy: &'a TrustPolicy,
+    request: &'a RequestContext,
+    /// The request, where policy variables are replaced at all.
+    variables: Option<&'a RequestContext>,
+}
+
+impl<'a> Evaluation<'a> {
+    fn new(policy: &'a TrustPolicy, request: &'a RequestContext) -> Self {
+        Self {
+            policy,
+            request,
+            variables: policy.has_variables().then_some(request),
+        }
+    }
+
+    fn statement(&self, statement: &Statement) -> Outcome {
+        if statement.is_ambiguous {
+            return Outcome::Unknown;
+        }
+        let resource = if statement.resource.is_some() {
+            Outcome::Unknown
+        } else {
+            Outcome::Match
+        };
+        let mut outcome = and(resource, self.action(statement));
+        if outcome != Outcome::NoMatch {
+            outcome = and(outcome, self.principal(statement));
+        }
+        if outcome != Outcome::NoMatch {
+            outcome = and(outcome, self.conditions(statement));
+        }
+        outcome
+    }
+
+    fn action(&self, statement: &Statement) -> Outcome {
+        let Some(actions) = &statement.action else {
+            return Outcome::NoMatch;
+        };
+        let fits = actions.values.iter().any(|value| self.fits_action(&value.value));
+        Outcome::of(fits != actions.negated)
+    }
+
+    /// "The prefix and the action name are case insensitive", with wildcards
+    /// (IAM User Guide, `reference_policies_elements_action`).
+    fn fits_action(&self, wanted: &str) -> bool {
+        let actual = self.request.action.as_str();
+        if !wanted.contains(['*', '?']) {
+            return wanted.eq_ignore_ascii_case(actual);
+        }
+        with_lower_case(wanted, |wanted| {
+            with_lower_case(actual, |actual| wildcard::matches(wanted, actual))
+        })
+    }
+
+    fn principal(&self, statement: &Statement) -> Outcome {
+        match &statement.principal {
+            Some(principal) if principal.negated => Outcome::Unknown,
+            Some(principal) => self.principal_entries(principal),
+            None => Outcome::NoMatch,
+        }
+    }
+
+    fn principal_entries(&self, principal: &Principal) -> Outcome {
+        let entry = |entry: &super::PrincipalEntry| {
+            let values = entry.values.iter();
+            any(values.map(|value| principal::fit(entry.kind, &value.value, &self.request.principal).0))
+        };
+        if self.policy.duplicates.is_empty() {
+            return any(principal.entries.iter().map(entry));
+        }
+        any(grouped(&principal.entries, |entry| entry.kind as u8, entry))
+    }
+
+    fn conditions(&self, statement: &Statement) -> Outcome {
+        if self.policy.duplicates.is_empty() {
+            return every(statement.conditions.iter().map(|condition| self.condition(condition)));
+        }
+        every(grouped(
+            &statement.conditions,
+            |condition| condition.name.as_str(),
+            |condition| self.condition(condition),
+        ))
+    }
+
+    fn condition(&self, condition: &Condition) -> Outcome {
+        let key = |key: &ConditionKey| self.key(condition.operator.value, key).0;
+        if self.policy.duplicates.is_empty() {
+            return every(condition.keys.iter().map(key));
+        }
+        every(grouped(&condition.keys, |key| key.key.value.as_str(), key))
+    }
+
+    fn key(&self, operator: Operator, key: &ConditionKey) -> Verdict {
+        let presence = self.request.get(&key.key.value);
+        if operator.comparison == Comparison::Null {
+            return existence(operator, key, presence);
+        }
+        match presence {
+            Presence::Absent => (absent(operator), Why::Absent),
+            Presence::Unknown(_) => unknown(operator, key),
+            Presence::One(value) => self.one(operator, key, value),
+            Presence::Many(values) => self.many(operator, key, values),
+        }
+    }
+
+    fn one(&self, operator: Operator, key: &ConditionKey, value: &str) -> Verdict {
+        if operator.set.is_some() && value.is_empty() {
+            return empty(operator);
+        }
+        self.values(operator, key, value)
+    }
+
+    fn many(&self, operator: Operator, key: &ConditionKey, values: &[String]) -> Verdict {
+        let Some(set) = operator.set else {
+            return match values {
+                [value] => self.one(operator, key, value),
+                _ => (Outcome::Unknown, Why::Undocumented(SEVERAL_VALUES)),
+            };
+        };
+        match values {
+            [] => return empty(operator),
+            [value] => return self.one(operator, key, value),
+            _ => {}
+        }
+        let mut why = Why::Compared;
+        let each = values.iter().map(|value| {
+            let (outcome, this) = self.values(operator, key, value);
+            if outcome == Outcome::Unknown && why == Why::Compared {
+                why = this;
+            }
+            outcome
+        });
+        let outcome = match set {
+            SetOperator::ForAllValues => every(each),
+            SetOperator::ForAnyValue => any(each),
+        };
+        (
+            outcome,
+            if outcome == Outcome::Unknown {
+                why
+            } else {
+                Why::Compared
+            },
+        )
+    }
+
+    /// One value of the request against all values of the policy: any may fit, of a negated operator none.
+    fn values(&self, operator: Operator, key: &ConditionKey, actual: &str) -> Verdict {
+        let negated = operator.comparison.is_negated();
+        let (mut fits, mut is_null, mut unknown) = (false, false, None);
+        for wanted in &key.values {
+            let fit = compare(operator.comparison, &wanted.value, actual, self.variables);
+            is_null |= fit.is_null;
+            match fit.outcome {
+                Outcome::Match => fits = true,
+                Outcome::Unknown => unknown = unknown.or(fit.because),
+                Outcome::NoMatch => {}
+            }
+            if fits && (negated || self.variables.is_none()) {
+                break;
+            }
+        }
+        match (fits, unknown) {
+            (true, _) if negated => (Outcome::NoMatch, Why::Compared),
+            (true, _) if is_null => (Outcome::Unknown, Why::Undocumented(NULL_AND_MATCH)),
+            (true, _) => (Outcome::Match, Why::Compared),
+            (false, Some(because)) => (Outcome::Unknown, Why::Undocumented(because)),
+            (false, None) if negated => (Outcome::Match, Why::Compared),
+            (false, None) if is_null && operator.if_exists => (Outcome::Unknown, Why::Undocumented(NULL_IF_EXISTS)),
+            (false, None) => (Outcome::NoMatch, Why::Compared),
+        }
+    }
+}
+
+/// "If the key … is not present in the request context, the values do not match and the condition is false. If the policy
+/// condition requires that the key is not matched … the condition is true." `…IfExists`: "evaluate the condition element
+/// as true"; a nonmatch cannot come from "a missing key when checked with `…IfExists`". `ForAllValues` is true without the
+/// key, `ForAnyValue` false.
+fn absent(operator: Operator) -> Outcome {
+    Outcome::of(
+        operator.if_exists
+            || match operator.set {
+                Some(SetOperator::ForAllValues) => true,
+                Some(SetOperator::ForAnyValue) => false,
+                None => operator.comparison.is_negated(),
+            },
+    )
+}
+
+/// `ForAllValues` is true "if the context key value resolves to a null dataset, such as an empty string", `ForAnyValue`
+/// false (`reference_policies_condition-single-vs-multi-valued-context-keys`).
+fn empty(operator: Operator) -> Verdict {
+    match operator.set {
+        Some(SetOperator::ForAllValues) => (Outcome::Match, Why::Empty),
+        _ if operator.if_exists => (Outcome::Unknown, Why::Undocumented(EMPTY_IF_EXISTS)),
+        _ => (Outcome::NoMatch, Why::Empty),
+    }
+}
+
+/// A key that may be absent or have any value: told only where all that gives the same.
+fn unknown(operator: Operator, key: &ConditionKey) -> Verdict {
+    let fits_all = operator.comparison.positive() == Comparison::StringLike
+        && key.values.iter().any(|value| wildcard::is_universal(&value.value))
+        && !key.values.iter().any(|value| value.value.contains("${"));
+    let fits_none = key.values.is_empty();
+    let present = Outcome::of(fits_all != operator.comparison.is_negated());
+    let same = (fits_all || fits_none)
+        && present == absent(operator)
+        && (operator.set.is_none() || empty(operator).0 == present);
+    if same {
+        (present, Why::Compared)
+    } else {
+        (Outcome::Unknown, Why::Unknown)
+    }
+}
+
+/// `Null`: "either `true` (the key doesn't exist — it is null) or `false` (the key exists and its value is not null)".
+fn existence(operator: Operator, key: &ConditionKey, presence: &Presence) -> Verdict {
+    if operator.set.is_some() {
+        return (Outcome::Unknown, Why::Undocumented(NULL_SET));
+    }
+    let wants = |wanted| key.values.iter().any(|value| truth(&value.value) == Some(wanted));
+    let outcome = match (wants(true), wants(false), presence) {
+        (true, true, _) | (true, false, Presence::Absent) => Outcome::Match,
+        _ if key.values.iter().any(|value| truth(&value.value).is_none()) => {
+            return (Outcome::Unknown, Why::Undocumented(NULL_VALUE));
+        }
+        (false, false, _) | (false, true, Presence::Absent) => Outcome::NoMatch,
+        (.., Presence::Unknown(_)) => return (Outcome::Unknown, Why::Unknown),
+        _ if is_empty(presence) => return (Outcome::Unknown, Why::Undocumented(NULL_EMPTY)),
+        (_, wants_present, _) => Outcome::of(wants_present),
+    };
+    (outcome, Why::Existence)
+}
+
+fn is_empty(presence: &Presence) -> bool {
+    match presence {
+        Presence::One(value) => value.is_empty(),
+        Presence::Many(values) => values.iter().all(String::is_empty),
+        Presence::Absent | Presence::Unknown(_) => false,
+    }
+}
+
+impl Outcome {
+    pub(super) fn of(fits: bool) -> Self {
+        if fits { Self::Match } else { Self::NoMatch }
+    }
+}
+
+fn and(a: Outcome, b: Outcome) -> Outcome {
+    match (a, b) {
+        (Outcome::NoMatch, _) | (_, Outcome::NoMatch) => Outcome::NoMatch,
+        (Outcome::Match, Outcome::Match) => Outcome::Match,
+        _ => Outcome::Unknown,
+    }
+}
+
+fn or(a: Outcome, b: Outcome) -> Outcome {
+    match (a, b) {
+        (Outcome::Match, _) | (_, Outcome::Match) => Outcome::Match,
+        (Outcome::NoMatch, Outcome::NoMatch) => Outcome::NoMatch,
+        _ => Outcome::Unknown,
+    }
+}
+
+fn every(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    let mut all = Outcome::Match;
+    for outcome in outcomes {
+        all = and(all, outcome);
+        if all == Outcome::NoMatch {
+            break;
+        }
+    }
+    all
+}
+
+fn any(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    let mut some = Outcome::NoMatch;
+    for outcome in outcomes {
+        some = or(some, outcome);
+        if some == Outcome::Match {
+            break;
+        }
+    }
+    some
+}
+
+/// One outcome a name: of a doubled JSON key AWS may take the first, the last or all, so where they differ it is unknown.
+fn grouped<'i, T, N: Ord>(
+    items: &'i [T],
+    name: impl Fn(&'i T) -> N,
+    outcome: impl Fn(&'i T) -> Outcome,
+) -> impl Iterator<Item = Outcome> {
+    let mut outcomes: Vec<(N, Outcome)> = items.iter().map(|item| (name(item), outcome(item))).collect();
+    outcomes.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let groups = outcomes.chunk_by(|(a, _), (b, _)| a == b);
+    let settled: Vec<Outcome> = groups
+        .filter_map(|group| group.iter().map(|(_, outcome)| *outcome).reduce(same))
+        .collect();
+    settled.into_iter()
+}
+
+fn same(a: Outcome, b: Outcome) -> Outcome {
+    if a == b { a } else { Outcome::Unknown }
+}
+
+/// The explaining part: the same functions again, each with its reason put into words.
+impl Evaluation<'_> {
+    fn trace_statement(&self, statement: &Statement) -> StatementTrace {
+        StatementTrace {
+            effect: statement.effect.value,
+            outcome: self.statement(statement),
+            because: statement_reason(statement).map(str::to_owned),
+            principal: self.trace_principal(statement),
+            action: self.trace_action(statement),
+            conditions: statement
+                .conditions
+                .iter()
+                .map(|condition| ConditionTrace {
+                    outcome: self.condition(condition),
+                    keys: condition
+                        .keys
+                        .iter()
+                        .map(|key| self.trace_key(condition, key))
+                        .collect(),
+                })
+                .collect(),
+        }
+    }
+
+    fn trace_principal(&self, statement: &Statement) -> ElementTrace {
+        let Some(principal) = &statement.principal else {
+            return missing(statement, "the statement has no `Principal`");
+        };
+        let values = principal
+            .entries
+            .iter()
+            .flat_map(|entry| entry.values.iter().map(move |value| (entry.kind, value)))
+            .map(|(kind, value)| {
+                let (outcome, because) = principal::fit(kind, &value.value, &self.request.principal);
+                ValueTrace {
+                    outcome,
+                    span: value.span,
+                    resolved: value.value.clone(),
+                    parted: None,
+                    because: because.map(str::to_owned),
+                }
+            })
+            .collect();
+        ElementTrace {
+            outcome: self.principal(statement),
+            span: principal.span,
+            values,
+            because: principal.negated.then(|| NOT_PRINCIPAL.to_owned()),
+        }
+    }
+
+    fn trace_action(&self, statement: &Statement) -> ElementTrace {
+        let Some(actions) = &statement.action else {
+            return missing(statement, "the statement has no `Action`");
+        };
+        let values = actions
+            .values
+            .iter()
+            .map(|value| self.trace_action_value(value))
+            .collect();
+        ElementTrace {
+            outcome: self.action(statement),
+            span: actions.span,
+            values,
+            because: None,
+        }
+    }
+
+    fn trace_action_value(&self, value: &Spanned<String>) -> ValueTrace {
+        let fits = self.fits_action(&value.value);
+        let parted = with_lower_case(&value.value, |wanted| {
+            with_lower_case(&self.request.action, |actual| wildcard::parted(wanted, actual))
+        });
+        ValueTrace {
+            outcome: Outcome::of(fits),
+            span: value.span,
+            resolved: value.value.clone(),
+            parted,
+            because: None,
+        }
+    }
+
+    fn trace_key(&self, condition: &Condition, key: &ConditionKey) -> KeyTrace {
+        let operator = condition.operator.value;
+        let verdict = self.key(operator, key);
+        let actual = self.request.get(&key.key.value).clone();
+        let values = match (&actual, operator.comparison) {
+            (Presence::Absent | Presence::Unknown(_), _) | (_, Comparison::Null) => Vec::new(),
+            (Presence::One(value), _) => self.trace_values(operator, key, std::slice::from_ref(value)),
+            (Presence::Many(values), _) => self.trace_values(operator, key, values),
+        };
+        KeyTrace {
+            outcome: verdict.0,
+            because: self.key_reason(operator, key, verdict),
+            actual,
+            values,
+        }
+    }
+
+    fn trace_values(&self, operator: Operator, key: &ConditionKey, actual: &[String]) -> Vec<ValueTrace> {
+        let comparison = operator.comparison;
+        let one = |wanted: &Spanned<String>| {
+            let fits: Vec<Fit> = actual
+                .iter()
+                .map(|actual| compare(comparison, &wanted.value, actual, self.variables))
+                .collect();
+            let outcome = any(fits.iter().map(|fit| fit.outcome));
+            let parted = match actual {
+                [actual] if outcome == Outcome::NoMatch => parted(comparison, &wanted.value, actual, self.variables),
+                _ => None,
+            };
+            ValueTrace {
+                outcome,
+                span: wanted.span,
+                resolved: resolved(comparison, &wanted.value, self.variables).into_owned(),
+                parted,
+                because: fits.iter().find_map(|fit| fit.because).map(str::to_owned),
+            }
+        };
+        key.values.iter().map(one).collect()
+    }
+
+    /// The pointer is the caller's; this is `StringEquals` on `key` and why.
+    fn first_reason(&self, statement: &Statement, wanted: Outcome) -> String {
+        if let Some(because) = statement_reason(statement).filter(|_| wanted == Outcome::Unknown) {
+            return because.to_owned();
+        }
+        if self.principal(statement) == wanted {
+            return if statement.principal.as_ref().is_some_and(|principal| principal.negated) {
+                NOT_PRINCIPAL.to_owned()
+            } else if wanted == Outcome::NoMatch {
+                "the principal does not match".to_owned()
+            } else {
+                let traced = self.trace_principal(statement).values;
+                let because = traced
+                    .into_iter()
+                    .find_map(|value| value.because.filter(|_| value.outcome == wanted));
+                because.unwrap_or_else(|| "it cannot be told whether the principal matches".to_owned())
+            };
+        }
+        if self.action(statement) == wanted {
+            return format!("{} is not the action", quoted(&self.request.action));
+        }
+        let leaves = statement
+            .conditions
+            .iter()
+            .flat_map(|condition| condition.keys.iter().map(move |key| (condition, key)));
+        for (condition, key) in leaves {
+            let verdict = self.key(condition.operator.value, key);
+            if verdict.0 == wanted {
+                return format!(
+                    "`{}` on {}: {}",
+                    condition.operator.value,
+                    quoted(&key.key.value),
+                    self.key_reason(condition.operator.value, key, verdict)
+                );
+            }
+        }
+        "a key occurs twice in one object with different values".to_owned()
+    }
+
+    fn key_reason(&self, operator: Operator, key: &ConditionKey, (outcome, why): Verdict) -> String {
+        let presence = self.request.get(&key.key.value);
+        match why {
+            Why::Undocumented(because) => because.to_owned(),
+            Why::Unknown => match presence {
+                Presence::Unknown(because) if !because.is_empty() => format!("the value is not known: {because}"),
+                _ => "the value is not known".to_owned(),
+            },
+            Why::Absent => absent_reason(operator, outcome),
+            Why::Empty if outcome == Outcome::Match => {
+                format!("the key has an empty value, with which `{operator}` holds")
+            }
+            Why::Empty => format!("the key has an empty value, with which `{operator}` does not hold"),
+            Why::Existence => match presence {
+                Presence::Absent => "the request does not carry this key".to_owned(),
+                Presence::Unknown(_) => "it does not depend on whether the request carries this key".to_owned(),
+                _ => "the request carries this key".to_owned(),
+            },
+            Why::Compared => match presence {
+                Presence::One(actual) => compared_reason(operator, key, actual, outcome),
+                Presence::Many(values) => match values.as_slice() {
+                    [actual] => compared_reason(operator, key, actual, outcome),
+                    values => set_reason(operator, values.len(), outcome),
+                },
+                _ => "it is the same for every value".to_owned(),
+            },
+        }
+    }
+
+    fn decisive(&self, effect: Effect, does: &str) -> String {
+        let mut statements = self.policy.statements.iter().enumerate();
+        statements
+            .find(|(_, statement)| statement.effect.value == effect && self.statement(statement) == Outcome::Match)
+            .map_or_else(String::new, |(index, _)| {
+                format!("`{}` {does}", self.policy.statement_pointer(index))
+            })
+    }
+}
+
+const NOT_PRINCIPAL: &str = "`NotPrincipal` is not supported in a role's trust policy";
+
+fn statement_reason(statement: &Statement) -> Option<&'static str> {
+    if statement.is_ambiguous {
+        Some("a key of the statement occurs twice with different values")
+    } else if statement.resource.is_some() {
+        Some("the statement has a `Resource`, which IAM does not take in a trust policy")
+    } else {
+        None
+    }
+}
+
+fn missing(statement: &Statement, because: &str) -> ElementTrace {
+    ElementTrace {
+        outcome: Outcome::NoMatch,
+        span: statement.span,
+        values: Vec::new(),
+        because: Some(because.to_owned()),
+    }
+}
+
+fn absent_reason(operator: Operator, outcome: Outcome) -> String {
+    if outcome == Outcome::NoMatch {
+        format!("the request does not carry this key, and `{operator}` needs it")
+    } else {
+        format!("`{operator}` holds because the request does not carry this key")
+    }
+}
+
+fn compared_reason(operator: Operator, key: &ConditionKey, actual: &str, outcome: Outcome) -> String {
+    let (does, does_not) = relation(operator.comparison);
+    let actual = quoted(actual);
+    let negated = operator.comparison.is_negated();
+    let wanted = match key.values.as_slice() {
+        [] => return format!("`{operator}` has no values"),
+        [value] => quoted(&value.value),
+        _ if (outcome == Outcome::Match) == negated => format!("any of the {} values", key.values.len()),
+        _ => format!("one of the {} values", key.values.len()),
+    };
+    match (outcome, negated) {
+        (Outcome::Match, false) => format!("{actual} {does} {wanted}"),
+        (Outcome::Match, true) => format!("{actual} {does_not} {wanted}, as `{operator}` asks"),
+        (_, false) => format!("{actual} {does_not} {wanted}"),
+        (_, true) => format!("{actual} {does} {wanted}, which `{operator}` forbids"),
+    }
+}
+
+fn set_reason(operator: Operator, count: usize, outcome: Outcome) -> String {
+    let holds = outcome == Outcome::Match;
+    match operator.set {
+        Some(SetOperator::ForAllValues) if holds => format!("`{operator}` holds for all {count} values of the request"),
+        Some(SetOperator::ForAllValues) => format!("`{operator}` does not hold for all {count} values of the request"),
+        _ if holds => format!("`{operator}` holds for one of the {count} values of the request"),
+        _ => format!("`{operator}` holds for none of the {count} values of the request"),
+    }
+}
+
+fn relation(comparison: Comparison) -> (&'static str, &'static str) {
+    match comparison.positive() {
+        Comparison::StringLike | Comparison::ArnEquals | Comparison::ArnLike => ("matches", "does not match"),
+        Comparison::IpAddress => ("lies in", "does not lie in"),
+        Comparison::NumericLessThan => ("is less than", "is not less than"),
+        Comparison::NumericLessThanEquals => ("is at most", "is not at most"),
+        Comparison::NumericGreaterThan => ("is greater than", "is not greater than"),
+        Comparison::NumericGreaterThanEquals => ("is at least", "is not at least"),
+        Comparison::DateLessThan => ("is before", "is not before"),
+        Comparison::DateLessThanEquals => ("is at or before", "is not at or before"),
+        Comparison::DateGreaterThan => ("is after", "is not after"),
+        Comparison::DateGreaterThanEquals => ("is at or after", "is not at or after"),
+        _ => ("equals", "does not equal"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

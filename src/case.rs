@@ -1,0 +1,487 @@
+//! What the checks look at: the evidence, read and evaluated once.
+
+use crate::answer::Answer;
+use crate::arn::{Deployment, NotARole, ProviderArn, RoleArn, issuer_or_github};
+use crate::claims::Claims;
+use crate::diagnose::{Document, Label};
+use crate::difference::{self, SubjectDifference};
+use crate::evidence::{Evidence, Hop, PolicyText, Probe, Provider, Request, Role, Runner};
+use crate::policy::parse::lay_out;
+use crate::policy::{
+    Condition, ConditionKey, Decision, Effect, KeyTrace, Leaf, Outcome, ParseError, PrincipalKind, RequestContext,
+    Statement, StatementTrace, Trace, TrustPolicy,
+};
+use crate::request::{self, Call};
+use crate::source::{SourceText, Span};
+use crate::workflow::{self, Workflow, WorkflowError};
+
+/// One run, read and evaluated.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// All that is known.
+    pub evidence: &'a Evidence,
+    /// Request, role and answer.
+    pub hop: &'a Hop,
+    /// The token's claims.
+    pub claims: Option<&'a Claims>,
+    /// The claims as text.
+    pub claims_source: Option<SourceText>,
+    /// The token's issuer, or github.com's without a token.
+    pub issuer: String,
+    /// What AWS answered, or what the pasted message says.
+    pub answer: Option<Answer>,
+    /// What configure-aws-credentials does with these inputs.
+    pub flow: Flow,
+    /// The role that was asked for; `None` where nobody said or it was empty.
+    pub role_arn: Option<Result<RoleArn, NotARole>>,
+    /// The policy, evaluated.
+    pub policy: Option<PolicyCase>,
+    /// Why the policy cannot be read.
+    pub policy_error: Option<ParseError>,
+    /// The policy's text.
+    pub policy_source: Option<SourceText>,
+    /// The workflow, read.
+    pub workflow: Option<Result<Workflow, WorkflowError>>,
+    /// The workflow's text.
+    pub workflow_source: Option<SourceText>,
+}
+
+/// A policy evaluated for this request.
+#[derive(Debug)]
+pub struct PolicyCase {
+    /// The policy.
+    pub policy: TrustPolicy,
+    /// The request.
+    pub request: RequestContext,
+    /// What evaluating it found.
+    pub trace: Trace,
+    /// The Allow statement that comes nearest to letting the request in.
+    pub nearest: Option<usize>,
+    /// Where that statement's `sub` condition fails, and how.
+    pub subject: Option<SubjectDifference>,
+}
+
+/// Which way configure-aws-credentials takes. (`src/index.ts` of its v6.2.3.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// The job's ID token: what this program is about.
+    Oidc,
+    /// An access key from the inputs.
+    AccessKey,
+    /// The credentials of the environment, because no ID token may be asked for.
+    Ambient,
+    /// The credentials of an earlier step, by `role-chaining`.
+    Chaining,
+    /// A token file.
+    TokenFile,
+    /// The credentials of the environment as they are: no role was given.
+    NoRole,
+    /// It stops: `force-skip-oidc` leaves nothing to use.
+    Nothing,
+}
+
+/// A condition key that fails in the nearest statement.
+#[derive(Debug, Clone, Copy)]
+pub struct Failing<'a> {
+    /// Which.
+    pub leaf: Leaf,
+    /// Its operator.
+    pub condition: &'a Condition,
+    /// The key and its values.
+    pub key: &'a ConditionKey,
+    /// What evaluating it found.
+    pub trace: &'a KeyTrace,
+}
+
+impl<'a> Case<'a> {
+    /// Reads and evaluates the evidence.
+    #[must_use]
+    pub fn new(evidence: &'a Evidence) -> Self {
+        let hop = &evidence.hop;
+        let claims = evidence
+            .token
+            .as_ref()
+            .and_then(Probe::known)
+            .map(|token| &token.claims);
+        let answer = Answer::of(evidence);
+        let issuer = match (&answer, claims) {
+            (Some(Answer::NoProvider(Some(issuer))), None) => issuer.clone(),
+            _ => issuer_or_github(claims),
+        };
+        let flow = Flow::of(evidence, answer.as_ref());
+        let role_arn = given(hop.request.role_to_assume.as_deref()).map(|text| RoleArn::parse(text.trim()));
+        let role = hop.role.as_ref().and_then(Probe::known);
+        let mut case = Self {
+            evidence,
+            hop,
+            claims,
+            claims_source: claims.map(claims_source),
+            issuer,
+            answer,
+            flow,
+            role_arn,
+            policy: None,
+            policy_error: None,
+            policy_source: None,
+            workflow: None,
+            workflow_source: None,
+        };
+        if let Some(file) = evidence.workflow.as_ref().and_then(Probe::known) {
+            case.workflow = Some(workflow::read(&file.text));
+            case.workflow_source = Some(SourceText::new(file.path.clone(), file.text.clone()));
+        }
+        if let Some(text) = role.and_then(|role| role.trust_policy.as_ref()) {
+            let text = match text {
+                PolicyText::Text(text) => lay_out(text),
+                PolicyText::Value(value) => serde_json::to_string_pretty(value).unwrap_or_default(),
+            };
+            match crate::policy::parse(&text) {
+                Ok(policy) => case.policy = Some(case.evaluate(policy)),
+                Err(error) => case.policy_error = Some(error),
+            }
+            case.policy_source = Some(SourceText::new(case.policy_name(), text));
+        }
+        case
+    }
+
+    fn evaluate(&self, policy: TrustPolicy) -> PolicyCase {
+        let request = self.request_for(&policy);
+        let trace = crate::policy::trace(&policy, &request);
+        let nearest = nearest(&policy, &trace, &self.issuer);
+        let subject = nearest.and_then(|statement| difference::subject(&policy, &trace, statement, &self.issuer));
+        PolicyCase {
+            policy,
+            request,
+            trace,
+            nearest,
+            subject,
+        }
+    }
+
+    /// The request context for a policy: its keys are those that the policy asks about.
+    #[must_use]
+    pub fn request_for(&self, policy: &TrustPolicy) -> RequestContext {
+        let own = self.role().and_then(|role| role.arn.as_deref()).map(RoleArn::parse);
+        let asked = self.role_arn.as_ref().and_then(|role| role.as_ref().ok());
+        let call = Call {
+            evidence: self.evidence,
+            claims: self.claims,
+            issuer: &self.issuer,
+            role: asked
+                .filter(|role| role.account.is_some())
+                .or(own.as_ref().and_then(|role| role.as_ref().ok()))
+                .or(asked),
+        };
+        if self.asks_with_credentials() {
+            let caller = match &self.answer {
+                Some(Answer::AssumeRoleDenied { user, .. }) => Some(user.as_str()),
+                _ => self
+                    .evidence
+                    .reader
+                    .as_ref()
+                    .and_then(Probe::known)
+                    .map(|identity| identity.arn.as_str()),
+            };
+            request::assume_role(call, policy, caller)
+        } else {
+            request::web_identity(call, policy)
+        }
+    }
+
+    fn policy_name(&self) -> String {
+        match self.role_name() {
+            Some(name) => format!("trust policy of role `{name}`"),
+            None => "trust policy".to_owned(),
+        }
+    }
+
+    /// Is the role asked for with AWS credentials (`sts:AssumeRole`), not with the token?
+    #[must_use]
+    pub fn asks_with_credentials(&self) -> bool {
+        matches!(self.flow, Flow::AccessKey | Flow::Chaining)
+            || self.answer.as_ref().is_some_and(Answer::is_about_credentials)
+    }
+
+    /// The role, where it was read.
+    #[must_use]
+    pub fn role(&self) -> Option<&'a Role> {
+        self.hop.role.as_ref().and_then(Probe::known)
+    }
+
+    /// The name of the role, where it is known.
+    #[must_use]
+    pub fn role_name(&self) -> Option<String> {
+        if let Some(Ok(role)) = &self.role_arn {
+            return Some(role.name.clone());
+        }
+        let arn = self.role()?.arn.as_deref()?;
+        RoleArn::parse(arn).ok().map(|role| role.name)
+    }
+
+    /// Partition and account of the role, as far as known.
+    #[must_use]
+    pub fn account(&self) -> (String, Option<String>) {
+        let own = self
+            .role()
+            .and_then(|role| role.arn.as_deref())
+            .and_then(|arn| RoleArn::parse(arn).ok());
+        let asked = self.role_arn.as_ref().and_then(|role| role.as_ref().ok()).cloned();
+        let role = asked.filter(|role| role.account.is_some()).or(own);
+        if let Some(role) = role {
+            return (role.partition, role.account);
+        }
+        let provider = self
+            .provider()
+            .and_then(|p| p.arn.as_deref())
+            .and_then(ProviderArn::parse);
+        match provider {
+            Some(arn) => (arn.partition, Some(arn.account)),
+            None => ("aws".to_owned(), None),
+        }
+    }
+
+    /// The provider, where it was read.
+    #[must_use]
+    pub fn provider(&self) -> Option<&'a Provider> {
+        self.evidence.provider.as_ref().and_then(Probe::known)
+    }
+
+    /// The runner's facts.
+    #[must_use]
+    pub fn runner(&self) -> Option<&'a Runner> {
+        self.evidence.runner.as_ref()
+    }
+
+    /// The inputs.
+    #[must_use]
+    pub fn request(&self) -> &'a Request {
+        &self.hop.request
+    }
+
+    /// The deployment of GitHub that the issuer belongs to.
+    #[must_use]
+    pub fn deployment(&self) -> Deployment {
+        Deployment::of(&self.issuer)
+    }
+
+    /// What the policy says of the request.
+    #[must_use]
+    pub fn decision(&self) -> Option<Decision> {
+        self.policy.as_ref().map(|policy| policy.trace.decision)
+    }
+
+    /// The role was assumed.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.answer == Some(Answer::Allowed)
+    }
+
+    /// Did the job run at all? Everything that was seen of it shows that it did, but for a message of GitHub's own about the job.
+    #[must_use]
+    pub fn job_ran(&self) -> bool {
+        self.evidence.runner.is_some()
+            || self.evidence.token.is_some()
+            || self.answer.as_ref().is_some_and(|answer| {
+                !matches!(
+                    answer,
+                    Answer::EnvironmentRefused | Answer::NestedPermission | Answer::Other
+                )
+            })
+    }
+
+    /// A label at a value of the trust policy.
+    #[must_use]
+    pub fn policy_label(&self, span: Span, pointer: impl Into<String>, text: impl Into<String>) -> Label {
+        Label {
+            document: Document::TrustPolicy,
+            pointer: pointer.into(),
+            span,
+            text: text.into(),
+        }
+    }
+
+    /// A label at a claim of the token.
+    #[must_use]
+    pub fn claim_label(&self, claim: &str, text: impl Into<String>) -> Option<Label> {
+        let source = self.claims_source.as_ref()?;
+        let key = format!("\n  {}: ", serde_json::to_string(claim).ok()?);
+        let start = source.text.find(&key)? + key.len();
+        let value = serde_json::to_string_pretty(self.claims?.0.get(claim)?).ok()?;
+        Some(Label {
+            document: Document::Claims,
+            pointer: format!("/{}", claim.replace('~', "~0").replace('/', "~1")),
+            span: Span::new(start, start + value.len()),
+            text: text.into(),
+        })
+    }
+
+    /// A label in the workflow file.
+    #[must_use]
+    pub fn workflow_label(&self, span: Span, text: impl Into<String>) -> Label {
+        Label {
+            document: Document::Workflow,
+            pointer: String::new(),
+            span,
+            text: text.into(),
+        }
+    }
+}
+
+impl PolicyCase {
+    /// The statement that comes nearest to letting the request in, and its trace.
+    #[must_use]
+    pub fn nearest(&self) -> Option<(usize, &Statement, &StatementTrace)> {
+        let index = self.nearest?;
+        Some((
+            index,
+            self.policy.statements.get(index)?,
+            self.trace.statements.get(index)?,
+        ))
+    }
+
+    /// The condition keys that fail in the nearest statement.
+    #[must_use]
+    pub fn failing(&self) -> Vec<Failing<'_>> {
+        self.nearest()
+            .map(|(index, statement, trace)| leaves(index, statement, trace))
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|failing| failing.trace.outcome == Outcome::NoMatch)
+            .collect()
+    }
+
+    /// The JSON pointer of a condition key's value.
+    #[must_use]
+    pub fn key_pointer(&self, leaf: Leaf) -> String {
+        let Leaf::Key {
+            statement,
+            condition,
+            key,
+        } = leaf
+        else {
+            return String::new();
+        };
+        let escape = |text: &str| text.replace('~', "~0").replace('/', "~1");
+        let found = self
+            .policy
+            .statements
+            .get(statement)
+            .and_then(|s| s.conditions.get(condition));
+        let name = found.map(|c| escape(&c.name)).unwrap_or_default();
+        let key = found
+            .and_then(|c| c.keys.get(key))
+            .map(|k| escape(&k.key.value))
+            .unwrap_or_default();
+        format!("{}/Condition/{name}/{key}", self.policy.statement_pointer(statement))
+    }
+
+    /// The JSON pointer of one value of a condition key.
+    #[must_use]
+    pub fn value_pointer(&self, leaf: Leaf, key: &ConditionKey, value: usize) -> String {
+        let pointer = self.key_pointer(leaf);
+        if key.is_list {
+            format!("{pointer}/{value}")
+        } else {
+            pointer
+        }
+    }
+}
+
+/// All condition keys of a statement.
+#[must_use]
+pub fn leaves<'a>(index: usize, statement: &'a Statement, trace: &'a StatementTrace) -> Vec<Failing<'a>> {
+    let mut leaves = Vec::new();
+    for (c, (condition, condition_trace)) in statement.conditions.iter().zip(&trace.conditions).enumerate() {
+        for (k, (key, key_trace)) in condition.keys.iter().zip(&condition_trace.keys).enumerate() {
+            leaves.push(Failing {
+                leaf: Leaf::Key {
+                    statement: index,
+                    condition: c,
+                    key: k,
+                },
+                condition,
+                key,
+                trace: key_trace,
+            });
+        }
+    }
+    leaves
+}
+
+/// The Allow statement that comes nearest: principal and action first, then the fewest failing keys, then the `sub` condition
+/// that is nearest.
+fn nearest(policy: &TrustPolicy, trace: &Trace, issuer: &str) -> Option<usize> {
+    policy
+        .statements
+        .iter()
+        .zip(&trace.statements)
+        .enumerate()
+        .filter(|(_, (statement, _))| statement.effect.value == Effect::Allow)
+        .min_by_key(|(index, (statement, trace))| {
+            let failing = leaves(*index, statement, trace)
+                .iter()
+                .filter(|leaf| leaf.trace.outcome == Outcome::NoMatch)
+                .count();
+            let federated = statement.principal.as_ref().is_some_and(|principal| {
+                principal
+                    .entries
+                    .iter()
+                    .any(|entry| matches!(entry.kind, PrincipalKind::Federated | PrincipalKind::Everyone))
+            });
+            let distance = difference::distance(statement, trace, issuer);
+            (
+                trace.principal.outcome == Outcome::NoMatch,
+                !federated,
+                trace.action.outcome == Outcome::NoMatch,
+                failing,
+                distance,
+            )
+        })
+        .map(|(index, _)| index)
+}
+
+impl Flow {
+    /// The way that configure-aws-credentials takes; an input that nobody told is taken as not given.
+    #[must_use]
+    pub fn of(evidence: &Evidence, answer: Option<&Answer>) -> Self {
+        let request = &evidence.hop.request;
+        let yes = |input: &Option<String>| matches!(input.as_deref(), Some("true" | "True" | "TRUE"));
+        let key = given(request.aws_access_key_id.as_deref()).is_some();
+        let file = given(request.web_identity_token_file.as_deref()).is_some();
+        let chaining = yes(&request.role_chaining);
+        let skip = yes(&request.force_skip_oidc);
+        let no_role = request
+            .role_to_assume
+            .as_deref()
+            .is_some_and(|role| role.trim().is_empty());
+        let may_ask = evidence.runner.as_ref().and_then(|runner| runner.id_token_request);
+        if no_role && !key {
+            Self::NoRole
+        } else if skip && !key && !file {
+            Self::Nothing
+        } else if file {
+            Self::TokenFile
+        } else if key {
+            Self::AccessKey
+        } else if chaining {
+            Self::Chaining
+        } else if may_ask == Some(false) || matches!(answer, Some(Answer::TokenNotGranted | Answer::NoCredentials)) {
+            Self::Ambient
+        } else {
+            Self::Oidc
+        }
+    }
+}
+
+/// A text that is there and not empty.
+#[must_use]
+pub fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
+fn claims_source(claims: &Claims) -> SourceText {
+    SourceText::new(
+        "claims of the ID token",
+        serde_json::to_string_pretty(&claims.0).unwrap_or_default(),
+    )
+}

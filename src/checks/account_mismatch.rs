@@ -1,0 +1,68 @@
+//! `account-mismatch`: the role is in another account than expected.
+
+use crate::answer::Answer;
+use crate::arn::ProviderArn;
+use crate::case::Case;
+use crate::case::given;
+use crate::diagnose::Severity;
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "account-mismatch",
+    cause: None,
+    stage: Stage::Request,
+    title: "the role is in another account than expected",
+    page: include_str!("../../docs/checks/account-mismatch.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let (_, account) = case.account();
+    let allowed: Vec<&str> = given(case.request().allowed_account_ids.as_deref())
+        .map(|list| list.split(',').map(str::trim).filter(|id| !id.is_empty()).collect())
+        .unwrap_or_default();
+    let outside = match (&account, allowed.is_empty()) {
+        (Some(account), false) => !allowed.contains(&account.as_str()),
+        _ => false,
+    };
+    if case.answer == Some(Answer::AccountNotAllowed) || outside {
+        let which = account
+            .map(|account| format!("`{account}`"))
+            .unwrap_or_else(|| "the role's account".to_owned());
+        let finding = Finding::blocks(format!("{which} is not among `allowed-account-ids`"))
+            .note(if allowed.is_empty() {
+                "the list is an input of the step".to_owned()
+            } else {
+                format!("allowed: `{}`", allowed.join("`, `"))
+            })
+            .note("configure-aws-credentials looks at this after it has exported the credentials")
+            .help("add the account to `allowed-account-ids`, or give the role of an account that is in it");
+        return Verdict::Found(if case.is_allowed() {
+            Finding {
+                severity: Severity::Risk,
+                ..finding
+            }
+        } else {
+            finding
+        });
+    }
+    // The provider that was given belongs to another account than the role.
+    let provider = case
+        .provider()
+        .and_then(|provider| provider.arn.as_deref())
+        .and_then(ProviderArn::parse);
+    match (provider, account) {
+        (Some(provider), Some(account)) if is_account(&provider.account) && provider.account != account && !case.is_allowed() => Verdict::Found(
+            Finding::blocks(format!("the OIDC provider is in account `{}`, and the role in `{account}`", provider.account))
+                .certainty(if case.answer.as_ref().is_some_and(Answer::passed_provider) { Certainty::Possible } else { Certainty::Likely })
+                .note("AWS looks for the provider in the account that the role's ARN names, and nowhere else")
+                .help("create the provider in the role's account as well, or assume a role of the provider's account and go on from there with `role-chaining`"),
+        ),
+        _ => Verdict::Clear,
+    }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}

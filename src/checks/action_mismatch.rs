@@ -1,0 +1,74 @@
+//! `action-mismatch`: the trust policy does not allow `sts:AssumeRoleWithWebIdentity`.
+
+use crate::case::Case;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::fix;
+use crate::policy::{Leaf, Outcome};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "action-mismatch",
+    cause: None,
+    stage: Stage::TrustPolicy,
+    title: "the trust policy does not allow `sts:AssumeRoleWithWebIdentity`",
+    page: include_str!("../../docs/checks/action-mismatch.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let Some(policy) = &case.policy else {
+        return Verdict::Clear;
+    };
+    if case.is_allowed() || case.asks_with_credentials() {
+        return Verdict::Clear;
+    }
+    let Some((index, statement, trace)) = policy.nearest() else {
+        return Verdict::Clear;
+    };
+    if trace.action.outcome != Outcome::NoMatch {
+        return Verdict::Clear;
+    }
+    let action = statement.action.as_ref();
+    let written = action
+        .map(|action| {
+            action
+                .values
+                .iter()
+                .map(|value| value.value.as_str())
+                .collect::<Vec<_>>()
+                .join("`, `")
+        })
+        .unwrap_or_default();
+    let element = if action.is_some_and(|action| action.negated) {
+        "NotAction"
+    } else {
+        "Action"
+    };
+    let message = if element == "NotAction" {
+        format!("`NotAction` takes `sts:AssumeRoleWithWebIdentity` out: `{written}`")
+    } else {
+        format!("the trust policy allows `{written}`, and a token needs `sts:AssumeRoleWithWebIdentity`")
+    };
+    let mut finding = Finding::blocks(message)
+        .label(action.map(|action| {
+            case.policy_label(
+                action.span,
+                format!("{}/{element}", policy.policy.statement_pointer(index)),
+                "does not cover `sts:AssumeRoleWithWebIdentity`",
+            )
+        }))
+        .explains([Leaf::Action { statement: index }]);
+    if written
+        .split("`, `")
+        .any(|action| action.eq_ignore_ascii_case("sts:AssumeRole"))
+    {
+        finding = finding.note(
+            "`sts:AssumeRole` is the action for AWS credentials; a job that comes with a token uses the other one",
+        );
+    }
+    Verdict::Found(
+        finding
+            .notes(super::other_allows(policy, index))
+            .fixes(fix::admit(case)),
+    )
+}

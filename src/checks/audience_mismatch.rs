@@ -1,0 +1,79 @@
+//! `audience-mismatch`: the trust policy's `aud` condition does not match.
+
+use crate::arn::issuer_host;
+use crate::case::Case;
+use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::fix;
+use crate::policy::Presence;
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "audience-mismatch",
+    cause: Some(Cause::Audience),
+    stage: Stage::TrustPolicy,
+    title: "the trust policy's `aud` condition does not match",
+    page: include_str!("../../docs/checks/audience-mismatch.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let Some(policy) = case.policy.as_ref().filter(|_| !case.is_allowed()) else {
+        return Verdict::Clear;
+    };
+    let name = format!("{}:aud", issuer_host(&case.issuer));
+    let failing = policy.failing();
+    let Some(leaf) = failing
+        .iter()
+        .find(|leaf| leaf.key.key.value.eq_ignore_ascii_case(&name) && matches!(leaf.trace.actual, Presence::One(_)))
+    else {
+        return Verdict::Clear;
+    };
+    let Presence::One(audience) = &leaf.trace.actual else {
+        return Verdict::Clear;
+    };
+    let values: Vec<&str> = leaf.key.values.iter().map(|value| value.value.as_str()).collect();
+    let mut finding = Finding::blocks(format!(
+        "the trust policy wants the audience `{}`, and the token is made for `{audience}`",
+        values.join("` or `")
+    ))
+    .explains(
+        failing
+            .iter()
+            .filter(|other| other.key.key.value.eq_ignore_ascii_case(&name))
+            .map(|leaf| leaf.leaf)
+            .collect::<Vec<_>>(),
+    );
+    let first = leaf.key.values.first().map_or(leaf.key.span, |value| value.span);
+    let differs = match values.first() {
+        Some(value) if value.eq_ignore_ascii_case(audience) => "differs by letter case".to_owned(),
+        Some(value)
+            if value.trim() == audience.trim() || value.trim_end_matches('/') == audience.trim_end_matches('/') =>
+        {
+            "nearly the same: a blank or a slash at its end".to_owned()
+        }
+        Some(value) if value.contains(['*', '?']) && !leaf.condition.operator.value.comparison.takes_wildcards() => {
+            format!("`{}` takes wildcards literally", leaf.condition.name)
+        }
+        _ => format!("the token has `{audience}`"),
+    };
+    finding = finding.label(case.policy_label(first, policy.value_pointer(leaf.leaf, leaf.key, 0), differs));
+    finding = finding.label(case.claim_label("aud", "the token's audience"));
+    if values.iter().any(|value| value.starts_with("https://github.com/")) {
+        finding = finding.note("`https://github.com/<owner>` is GitHub's own default; configure-aws-credentials always asks for the audience of its input, `sts.amazonaws.com` unless set");
+    } else if audience.starts_with("https://github.com/") {
+        finding = finding
+            .note("the token was asked for without an audience: `https://github.com/<owner>` is GitHub's own default");
+    }
+    if let Some(value) = values.first()
+        && !value.contains(['*', '?'])
+    {
+        finding = finding.help(format!(
+            "or leave the policy and set `audience: {value}` in the step, if the provider has it among its client ids"
+        ));
+    }
+    Verdict::Found(
+        finding
+            .note("the provider's client ids are another place: those answer with `Incorrect token audience`")
+            .fixes(fix::admit(case)),
+    )
+}

@@ -1,0 +1,67 @@
+//! `audience-not-registered`: the token's audience is not among the provider's client ids.
+
+use crate::answer::Answer;
+use crate::arn::issuer_host;
+use crate::case::Case;
+use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::fix;
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "audience-not-registered",
+    cause: Some(Cause::Audience),
+    stage: Stage::Provider,
+    title: "the token's audience is not among the provider's client ids",
+    page: include_str!("../../docs/checks/audience-not-registered.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    if case.answer.as_ref().is_some_and(Answer::passed_provider) {
+        return Verdict::Clear;
+    }
+    let audience = case.claims.and_then(|claims| claims.audience());
+    let ids = case
+        .provider()
+        .filter(|p| {
+            p.url
+                .as_deref()
+                .is_none_or(|url| issuer_host(url) == issuer_host(&case.issuer))
+        })
+        .and_then(|p| p.client_ids.as_ref());
+    let said = case.answer == Some(Answer::WrongAudience);
+    let differs = match (audience, ids) {
+        (Some(audience), Some(ids)) => !ids.iter().any(|id| id == audience),
+        _ => false,
+    };
+    if !said && !differs
+        || said && matches!((super::partition_mismatch::CHECK.run)(case), Verdict::Found(_)) && ids.is_none()
+    {
+        return Verdict::Clear;
+    }
+    let wanted = audience
+        .or(case.request().audience.as_deref())
+        .filter(|a| !a.is_empty());
+    let mut finding = Finding::blocks(match wanted {
+        Some(audience) => format!("the token is made for `{audience}`, which is not among the provider's client ids"),
+        None => "the token's audience is not among the provider's client ids".to_owned(),
+    })
+    .label(case.claim_label("aud", "the provider does not accept this audience"))
+    .note("AWS compares the audience twice: with the provider's client ids first (this message), then with the trust policy's `aud` condition (an `AccessDenied`)");
+    if let Some(ids) = ids {
+        finding = finding.note(if ids.is_empty() {
+            "the provider has no client ids".to_owned()
+        } else {
+            format!("client ids: `{}`", ids.join("`, `"))
+        });
+        if let Some(near) = wanted.and_then(|audience| super::did_you_mean(audience, ids.iter().map(String::as_str))) {
+            finding = finding.help(format!(
+                "did you mean `{near}`? Then set `audience: {near}` in the step"
+            ));
+        }
+    }
+    if wanted.is_some_and(|audience| audience.starts_with("https://github.com/")) {
+        finding = finding.note("this is GitHub's own default: the token was asked for without an audience, which configure-aws-credentials always names");
+    }
+    Verdict::Found(finding.fixes(fix::add_client_id(case)))
+}

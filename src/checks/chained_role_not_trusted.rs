@@ -1,0 +1,81 @@
+//! `chained-role-not-trusted`: the next role does not trust the previous one.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::case::Flow;
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::policy::{Decision, Outcome};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "chained-role-not-trusted",
+    cause: None,
+    stage: Stage::Session,
+    title: "the next role does not trust the previous one",
+    page: include_str!("../../docs/checks/chained-role-not-trusted.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let denied = match &case.answer {
+        Some(Answer::AssumeRoleDenied {
+            action,
+            user,
+            resource,
+            because,
+        }) if action == "sts:AssumeRole" => Some((user, resource, because)),
+        _ => None,
+    };
+    if case.is_allowed()
+        || super::external_id_mismatch::applies(case)
+        || (case.flow == Flow::Ambient && denied.is_none())
+    {
+        return Verdict::Clear;
+    }
+    let by_policy = case.asks_with_credentials()
+        && matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny));
+    if denied.is_none() && !by_policy {
+        return Verdict::Clear;
+    }
+    let mut finding = Finding::blocks(match denied {
+        Some((user, resource, _)) => format!("`{user}` may not assume `{resource}`"),
+        None => "the trust policy does not trust the credentials that ask for this role".to_owned(),
+    });
+    finding = match denied.and_then(|(_, _, because)| because.as_deref()) {
+        Some(because) => finding.note(format!("AWS says why: {because}")),
+        None => finding.certainty(if denied.is_some() {
+            Certainty::Certain
+        } else {
+            Certainty::Likely
+        }),
+    };
+    if let Some(policy) = &case.policy
+        && let Some((index, statement, trace)) = policy.nearest()
+    {
+        if trace.principal.outcome == Outcome::NoMatch {
+            finding = finding.label(statement.principal.as_ref().map(|p| {
+                case.policy_label(
+                    p.span,
+                    format!("{}/Principal", policy.policy.statement_pointer(index)),
+                    "who asks is not here",
+                )
+            }));
+        }
+        if trace.action.outcome == Outcome::NoMatch {
+            finding = finding.label(statement.action.as_ref().map(|a| {
+                case.policy_label(
+                    a.span,
+                    format!("{}/Action", policy.policy.statement_pointer(index)),
+                    "does not cover `sts:AssumeRole`",
+                )
+            }));
+        }
+    }
+    Verdict::Found(
+        finding
+            .note("both sides must agree: the trust policy of the role that is asked for, and, across accounts, a policy of the role that asks, each for `sts:AssumeRole` (and `sts:TagSession`)")
+            .help("add the ARN of the asking role to the trust policy's `Principal` (`AWS`), with the actions `sts:AssumeRole` and `sts:TagSession`")
+            .help("give the asking role a policy that allows both on the ARN of the next role")
+            .help("if the job should have come with its ID token, see `other-credentials-used` and `id-token-permission-missing`"),
+    )
+}

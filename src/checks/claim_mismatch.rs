@@ -1,0 +1,72 @@
+//! `claim-mismatch`: a condition on another claim than `sub` and `aud` does not match.
+
+use crate::arn::issuer_host;
+use crate::case::Case;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::fix;
+use crate::policy::Presence;
+use crate::request::CLAIM_KEYS;
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "claim-mismatch",
+    cause: None,
+    stage: Stage::TrustPolicy,
+    title: "a condition on another claim than `sub` and `aud` does not match",
+    page: include_str!("../../docs/checks/claim-mismatch.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let Some(policy) = case.policy.as_ref().filter(|_| !case.is_allowed()) else {
+        return Verdict::Clear;
+    };
+    if case.asks_with_credentials() {
+        return Verdict::Clear;
+    }
+    let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
+    let failing = policy.failing();
+    let mut finding: Option<Finding> = None;
+    for leaf in &failing {
+        let lower = leaf.key.key.value.to_lowercase();
+        let claim = lower.strip_prefix(&prefix);
+        let own = claim.is_some_and(|claim| claim == "sub" || claim == "aud");
+        // A `sub` condition that is not of the usual kind: negated, or an operator for other types.
+        let odd_subject =
+            own && !matches!(&policy.subject, Some(difference) if difference.leaf == leaf.leaf) && claim == Some("sub");
+        let known = claim.is_some_and(|claim| CLAIM_KEYS.contains(&claim)) && case.deployment().has_claim_keys();
+        let has = match &leaf.trace.actual {
+            Presence::One(value) => format!("the request has `{value}`"),
+            Presence::Many(values) => format!("the request has `{}`", values.join("`, `")),
+            Presence::Absent if known => match claim {
+                Some("environment") => "the job has no environment, so the token does not have this claim".to_owned(),
+                _ => "the token does not have this claim".to_owned(),
+            },
+            _ => continue,
+        };
+        if own && !odd_subject {
+            continue;
+        }
+        let key = &leaf.key.key.value;
+        let label = case.policy_label(
+            leaf.key.values.first().map_or(leaf.key.span, |value| value.span),
+            policy.key_pointer(leaf.leaf),
+            has.clone(),
+        );
+        finding = Some(match finding {
+            None => Finding::blocks(format!("the condition on `{key}` does not hold: {has}"))
+                .note(leaf.trace.because.clone())
+                .label(label)
+                .explains([leaf.leaf]),
+            Some(finding) => finding.label(label).explains([leaf.leaf]),
+        });
+    }
+    match finding {
+        Some(finding) => Verdict::Found(
+            finding
+                .help("mend the condition, or the job, so that they agree")
+                .fixes(fix::admit(case)),
+        ),
+        None => Verdict::Clear,
+    }
+}

@@ -1,0 +1,157 @@
+//! `condition-key-absent`: a condition uses a key that this request never carries.
+
+use crate::answer::Answer;
+use crate::arn::issuer_host;
+use crate::case::Case;
+use crate::case::PolicyCase;
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::fix;
+use crate::policy::{Decision, Outcome, Presence};
+use crate::request::CLAIM_KEYS;
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "condition-key-absent",
+    cause: None,
+    stage: Stage::TrustPolicy,
+    title: "a condition uses a key that this request never carries",
+    page: include_str!("../../docs/checks/condition-key-absent.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let Some(policy) = case.policy.as_ref().filter(|_| !case.is_allowed()) else {
+        return Verdict::Clear;
+    };
+    if case.asks_with_credentials() {
+        return Verdict::Clear;
+    }
+    if let Some(finding) = outdated(case, policy) {
+        return Verdict::Found(finding);
+    }
+    let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
+    let failing = policy.failing();
+    let absent: Vec<_> = failing
+        .iter()
+        .filter(|leaf| {
+            leaf.trace.actual == Presence::Absent
+                && !(leaf
+                    .key
+                    .key
+                    .value
+                    .to_lowercase()
+                    .strip_prefix(&prefix)
+                    .is_some_and(|claim| CLAIM_KEYS.contains(&claim))
+                    && case.deployment().has_claim_keys())
+        })
+        .collect();
+    let Some(first) = absent.first() else {
+        return Verdict::Clear;
+    };
+    let key = first.key.key.value.as_str();
+    let mut finding = Finding::blocks(format!(
+        "the trust policy has a condition on `{key}`, and this request never carries that key"
+    ))
+    .note(format!(
+        "`{}` fails when its key is not in the request",
+        first.condition.name
+    ))
+    .explains(absent.iter().map(|leaf| leaf.leaf).collect::<Vec<_>>());
+    for leaf in &absent {
+        finding = finding.label(case.policy_label(
+            leaf.key.key.span,
+            policy.key_pointer(leaf.leaf),
+            why(&leaf.key.key.value, &prefix, case),
+        ));
+    }
+    let known: Vec<String> = ["sub", "aud"]
+        .iter()
+        .chain(&CLAIM_KEYS)
+        .map(|claim| format!("{prefix}{claim}"))
+        .collect();
+    if let Some(near) = super::did_you_mean(&key.to_lowercase(), known.iter().map(String::as_str))
+        && key.contains("actions")
+    {
+        finding = finding.help(format!("did you mean `{near}`?"));
+    }
+    Verdict::Found(
+        finding
+            .help("take the condition out, and keep the one on `sub`")
+            .fixes(fix::admit(case)),
+    )
+}
+
+/// Why the request does not carry a key, in words.
+fn why(key: &str, prefix: &str, case: &Case<'_>) -> String {
+    let lower = key.to_lowercase();
+    if let Some(claim) = lower.strip_prefix(prefix) {
+        if CLAIM_KEYS.contains(&claim) {
+            return "AWS evaluates this claim for github.com and GHE.com, not for a server of your own".to_owned();
+        }
+        return match claim {
+            "iss" => "the issuer is no condition key; the `Federated` principal says it already".to_owned(),
+            _ if case.claims.is_some_and(|claims| claims.0.contains_key(claim)) => {
+                format!("`{claim}` is a claim of the token, and none of those that AWS evaluates")
+            }
+            _ => "AWS evaluates `sub`, `aud` and ten claims of GitHub's; this is none of them".to_owned(),
+        };
+    }
+    match lower.as_str() {
+        "sts:externalid" => "an external id can be sent with `sts:AssumeRole` only, never with a token".to_owned(),
+        "sts:durationseconds" => "this key is not in a request that comes with a token".to_owned(),
+        key if key.starts_with("aws:principal") || key.starts_with("aws:multifactor") => {
+            "it belongs to requests that are signed with AWS credentials; this one comes with a token alone".to_owned()
+        }
+        key if key.starts_with("aws:requesttag/") || key == "aws:tagkeys" => {
+            "no tags are sent with a token of GitHub's".to_owned()
+        }
+        key if key.contains("githubusercontent") || key.contains("actions") => {
+            format!("keys of this token begin with `{prefix}`")
+        }
+        _ => "the request does not carry it".to_owned(),
+    }
+}
+
+/// A policy whose only guard is one of GitHub's claims, without `sub`, and that AWS refuses. IAM stores no such policy since June
+/// 2025, and AWS evaluates these claims since January 2026: it was written when the key was never in a request.
+fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
+    if case.answer != Some(Answer::NotAuthorized)
+        || !matches!(policy.trace.decision, Decision::Allow | Decision::Undecided)
+    {
+        return None;
+    }
+    let (index, statement, trace) = policy.nearest()?;
+    if trace.outcome == Outcome::NoMatch {
+        return None;
+    }
+    let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
+    let leaves = crate::case::leaves(index, statement, trace);
+    let claim_of = |leaf: &crate::case::Failing<'_>| {
+        leaf.key
+            .key
+            .value
+            .to_lowercase()
+            .strip_prefix(&prefix)
+            .map(str::to_owned)
+    };
+    if leaves
+        .iter()
+        .any(|leaf| matches!(claim_of(leaf).as_deref(), Some("sub" | "job_workflow_ref")))
+    {
+        return None;
+    }
+    let guard = leaves
+        .iter()
+        .find(|leaf| claim_of(leaf).is_some_and(|claim| CLAIM_KEYS.contains(&claim.as_str())))?;
+    let key = guard.key.key.value.as_str();
+    Some(
+        Finding::blocks(format!("the trust policy rests on `{key}` alone, and AWS refuses: likely it does not carry that key here"))
+            .certainty(Certainty::Likely)
+            .label(case.policy_label(guard.key.key.span, policy.key_pointer(guard.leaf), "by AWS's documentation of today this matches"))
+            .note("AWS evaluates ten of GitHub's claims since January 2026; before, such a condition never matched, and reports differ on where it does now")
+            .note("since June 2025 IAM stores a policy for GitHub only with a condition on `sub` or `job_workflow_ref`, so this one is older")
+            .help("put the condition on `sub`; a claim can stand beside it")
+            .explains([guard.leaf])
+            .fixes(fix::exact_statement(case)),
+    )
+}

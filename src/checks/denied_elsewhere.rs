@@ -1,0 +1,69 @@
+//! `denied-elsewhere`: the trust policy lets the token in and AWS refuses.
+
+use crate::answer::Answer;
+use crate::arn::issuer_host;
+use crate::case::Case;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::policy::Decision;
+use crate::request::CLAIM_KEYS;
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "denied-elsewhere",
+    cause: None,
+    stage: Stage::TrustPolicy,
+    title: "the trust policy lets the token in and AWS refuses",
+    page: include_str!("../../docs/checks/denied-elsewhere.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    if case.answer != Some(Answer::NotAuthorized) || case.asks_with_credentials() {
+        return Verdict::Clear;
+    }
+    let Some(policy) = &case.policy else {
+        return Verdict::Clear;
+    };
+    if policy.trace.decision != Decision::Allow
+        || matches!((super::condition_key_absent::CHECK.run)(case), Verdict::Found(_))
+    {
+        return Verdict::Clear;
+    }
+    if matches!((super::role_path_mismatch::CHECK.run)(case), Verdict::Found(_))
+        || matches!((super::role_missing::CHECK.run)(case), Verdict::Found(_))
+    {
+        return Verdict::Clear;
+    }
+    let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
+    let rests_on = policy
+        .nearest()
+        .map(|(index, statement, trace)| crate::case::leaves(index, statement, trace))
+        .unwrap_or_default();
+    let claims: Vec<&str> = rests_on
+        .iter()
+        .filter(|leaf| {
+            leaf.key
+                .key
+                .value
+                .to_lowercase()
+                .strip_prefix(&prefix)
+                .is_some_and(|claim| CLAIM_KEYS.contains(&claim))
+        })
+        .map(|leaf| leaf.key.key.value.as_str())
+        .collect();
+    let mut finding = Finding::blocks("the trust policy lets this token in, and AWS refuses all the same: something that this policy does not show")
+        .note("AWS outranks this program's evaluation; what remains possible:")
+        .note("a resource control policy of the organization, or the policy of a VPC endpoint, denies it: AWS's own sample of such a policy denies subjects with ids (`repo:owner@id/…`)")
+        .note("the policy or the role was changed a moment ago, and the change has not spread yet")
+        .note("the policy that was looked at is not the one of the role that was asked for: another account, another name, or an older version");
+    if !claims.is_empty() {
+        finding = finding.note(format!("the policy rests on `{}`: AWS documents these claims as condition keys since January 2026, and reports differ on whether they work everywhere", claims.join("`, `")));
+    }
+    if !matches!(case.role_arn, Some(Ok(_))) {
+        finding = finding.note("the role's ARN is not known here: a wrong name, path or account number in `role-to-assume` gives the same message");
+    }
+    Verdict::Found(
+        finding
+            .help("look the call up in CloudTrail in the role's account (event `AssumeRoleWithWebIdentity`, `userIdentity.userName` is the subject), and ask who keeps the organization's resource control policies"),
+    )
+}

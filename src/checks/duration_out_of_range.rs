@@ -1,0 +1,61 @@
+//! `duration-out-of-range`: the session would be shorter or longer than AWS gives.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::case::{Flow, given};
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "duration-out-of-range",
+    cause: None,
+    stage: Stage::Request,
+    title: "the session would be shorter or longer than AWS gives",
+    page: include_str!("../../docs/checks/duration-out-of-range.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    if case.is_allowed() {
+        return Verdict::Clear;
+    }
+    // As configure-aws-credentials reads it: the digits at the front, 3600 where there are none.
+    let asked = given(case.request().role_duration_seconds.as_deref()).map(|text| {
+        let digits: String = text.trim().chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u64>().ok().filter(|n| *n > 0).unwrap_or(3600)
+    });
+    let maximum = case.role().and_then(|role| role.max_session_duration).map(u64::from);
+    let chained = case.flow == Flow::Chaining;
+    let seconds = asked.map_or_else(
+        || "the duration".to_owned(),
+        |asked| format!("`role-duration-seconds` asks for {asked} seconds, which"),
+    );
+    let message = match (&case.answer, asked) {
+        (Some(Answer::DurationOverMaximum), _) => format!(
+            "{seconds} is over what this role gives{}",
+            maximum.map(|m| format!(" ({m})")).unwrap_or_default()
+        ),
+        (Some(Answer::DurationChained), _) => format!("{seconds} is over the hour that a chained role may have"),
+        (Some(Answer::DurationInvalid), _) => format!("{seconds} is outside the 900 to 43200 seconds that AWS takes"),
+        (_, Some(asked)) if !(900..=43_200).contains(&asked) => {
+            format!("{seconds} is outside the 900 to 43200 that AWS takes")
+        }
+        (_, Some(asked)) if chained && asked > 3600 => {
+            format!("{seconds} is over the hour that a chained role may have")
+        }
+        (_, Some(asked)) if maximum.is_some_and(|maximum| asked > maximum) => format!(
+            "{seconds} is over what this role gives ({})",
+            maximum.unwrap_or_default()
+        ),
+        _ => return Verdict::Clear,
+    };
+    let mut finding = Finding::blocks(message);
+    if case.answer == Some(Answer::DurationOverMaximum) {
+        finding = finding.note("AWS says so only once it has found the role: token and provider are right");
+    }
+    Verdict::Found(
+        finding
+            .help(format!("set `role-duration-seconds` to at most {}", maximum.unwrap_or(3600).min(if chained { 3600 } else { 43_200 })))
+            .help("or raise the role's maximum: `aws iam update-role --role-name NAME --max-session-duration SECONDS` (a chained role stays at 3600)"),
+    )
+}

@@ -1,0 +1,53 @@
+//! `endpoint-unreachable`: the STS endpoint cannot be reached.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::evidence::{Probe, Why};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "endpoint-unreachable",
+    cause: None,
+    stage: Stage::Request,
+    title: "the STS endpoint cannot be reached",
+    page: include_str!("../../docs/checks/endpoint-unreachable.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let gap = case
+        .hop
+        .attempt
+        .as_ref()
+        .and_then(Probe::gap)
+        .filter(|gap| matches!(gap.why, Why::Malformed | Why::TimedOut | Why::Unreachable));
+    let said = case.answer == Some(Answer::Unreachable);
+    if gap.is_none() && !said {
+        return Verdict::Clear;
+    }
+    let (what, detail) = match gap {
+        Some(gap) if gap.why == Why::TimedOut => ("the STS endpoint did not answer in time", gap.detail.clone()),
+        Some(gap) if gap.why == Why::Malformed => ("what answers at the STS endpoint is not AWS", gap.detail.clone()),
+        Some(gap) => ("the STS endpoint cannot be reached", gap.detail.clone()),
+        None => (
+            "the STS endpoint cannot be reached",
+            super::pasted(case)
+                .map(|text| super::one_line(text, 200))
+                .unwrap_or_default(),
+        ),
+    };
+    let mut finding = Finding::blocks(what).certainty(if gap.is_some() {
+        Certainty::Certain
+    } else {
+        Certainty::Likely
+    });
+    if !detail.is_empty() {
+        finding = finding.note(detail);
+    }
+    Verdict::Found(
+        finding
+            .note("configure-aws-credentials has no time limit on this call: it hangs or retries until the token has expired, and then shows that")
+            .help("check `aws-region` (the host is made from it), the proxy (`HTTPS_PROXY`, `http-proxy`, `NO_PROXY`), and the egress rules for port 443 of the host"),
+    )
+}

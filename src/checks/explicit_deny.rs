@@ -1,0 +1,63 @@
+//! `explicit-deny`: a Deny statement of the trust policy matches.
+
+use crate::case::Case;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::fix;
+use crate::policy::{Decision, Effect, Outcome};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "explicit-deny",
+    cause: None,
+    stage: Stage::TrustPolicy,
+    title: "a Deny statement of the trust policy matches",
+    page: include_str!("../../docs/checks/explicit-deny.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let Some(policy) = &case.policy else {
+        return Verdict::Clear;
+    };
+    if case.is_allowed() || policy.trace.decision != Decision::ExplicitDeny {
+        return Verdict::Clear;
+    }
+    let mut finding =
+        Finding::blocks("a Deny statement of the trust policy matches this request, and a Deny wins over every Allow");
+    for (index, (statement, trace)) in policy
+        .policy
+        .statements
+        .iter()
+        .zip(&policy.trace.statements)
+        .enumerate()
+    {
+        if trace.effect != Effect::Deny || trace.outcome != Outcome::Match {
+            continue;
+        }
+        let name = statement
+            .sid
+            .as_ref()
+            .map(|sid| format!(" (`{}`)", sid.value))
+            .unwrap_or_default();
+        let leaves = crate::case::leaves(index, statement, trace);
+        if leaves.is_empty() {
+            finding = finding.label(case.policy_label(
+                statement.effect.span,
+                format!("{}/Effect", policy.policy.statement_pointer(index)),
+                format!("this statement{name} has no condition"),
+            ));
+        }
+        for leaf in leaves {
+            finding = finding.label(case.policy_label(
+                leaf.key.span,
+                policy.key_pointer(leaf.leaf),
+                format!("this Deny{name} holds: {}", leaf.trace.because),
+            ));
+        }
+    }
+    Verdict::Found(
+        finding
+            .help("change the Deny statement so that it leaves this token out, or run the job from where it does not apply")
+            .fixes(fix::admit(case)),
+    )
+}

@@ -1,0 +1,56 @@
+//! `external-id-mismatch`: the external id is missing or differs.
+
+use crate::case::Case;
+use crate::case::given;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "external-id-mismatch",
+    cause: None,
+    stage: Stage::Session,
+    title: "the external id is missing or differs",
+    page: include_str!("../../docs/checks/external-id-mismatch.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    if !applies(case) {
+        return Verdict::Clear;
+    }
+    let Some(policy) = &case.policy else {
+        return Verdict::Clear;
+    };
+    let failing = policy.failing();
+    let Some(leaf) = failing.iter().find(|leaf| is_external_id(&leaf.key.key.value)) else {
+        return Verdict::Clear;
+    };
+    let sent = given(case.request().role_external_id.as_deref());
+    Verdict::Found(
+        Finding::blocks(match sent {
+            Some(_) => "the external id that is sent is not the one that the trust policy requires",
+            None => "the trust policy requires an external id, and none is sent",
+        })
+        .label(case.policy_label(
+            leaf.key.values.first().map_or(leaf.key.span, |value| value.span),
+            policy.key_pointer(leaf.leaf),
+            "required here",
+        ))
+        .explains([leaf.leaf])
+        .help("set `role-external-id` in the step to the value that the role's owner gave out"),
+    )
+}
+
+/// Is the external id what keeps AWS credentials out?
+pub(super) fn applies(case: &Case<'_>) -> bool {
+    case.asks_with_credentials()
+        && !case.is_allowed()
+        && case
+            .policy
+            .as_ref()
+            .is_some_and(|policy| policy.failing().iter().any(|leaf| is_external_id(&leaf.key.key.value)))
+}
+
+fn is_external_id(key: &str) -> bool {
+    key.eq_ignore_ascii_case("sts:ExternalId")
+}

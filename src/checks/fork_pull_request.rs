@@ -1,0 +1,49 @@
+//! `fork-pull-request`: a pull request from a fork cannot have an ID token.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "fork-pull-request",
+    cause: Some(Cause::NoIdTokenPermission),
+    stage: Stage::Permission,
+    title: "a pull request from a fork cannot have an ID token",
+    page: include_str!("../../docs/checks/fork-pull-request.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    if case.claims.is_some() || !is_fork(case) {
+        return Verdict::Clear;
+    }
+    let absent = case.runner().and_then(|runner| runner.id_token_request) == Some(false)
+        || matches!(case.answer, Some(Answer::TokenNotGranted | Answer::NoCredentials));
+    if !absent {
+        return Verdict::Clear;
+    }
+    let head = case
+        .runner()
+        .and_then(|runner| runner.head_repository.as_deref())
+        .unwrap_or_default();
+    Verdict::Found(
+        Finding::blocks(format!("the pull request comes from the fork `{head}`, and GitHub gives no ID token to a fork's pull request"))
+            .note("for a fork's pull request the most that `id-token` can be is `none`, whatever `permissions` says")
+            .help("skip the steps that need AWS for forks: `if: github.event.pull_request.head.repo.full_name == github.repository`")
+            .help("do not move the job to `pull_request_target` with the fork's code checked out: that hands the role to strangers"),
+    )
+}
+
+/// Is the event a pull request whose head is another repository?
+pub(super) fn is_fork(case: &Case<'_>) -> bool {
+    let Some(runner) = case.runner() else { return false };
+    runner
+        .event_name
+        .as_deref()
+        .is_some_and(|event| event.starts_with("pull_request") && event != "pull_request_target")
+        && match (&runner.head_repository, &runner.repository) {
+            (Some(head), Some(base)) => !head.eq_ignore_ascii_case(base),
+            _ => false,
+        }
+}

@@ -1,0 +1,71 @@
+//! `other-credentials-used`: configure-aws-credentials takes another way than the ID token.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::case::{Flow, given};
+use crate::diagnose::Severity;
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "other-credentials-used",
+    cause: None,
+    stage: Stage::Permission,
+    title: "configure-aws-credentials takes another way than the ID token",
+    page: include_str!("../../docs/checks/other-credentials-used.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let request = case.request();
+    let credentials = case.runner().and_then(|runner| runner.aws_credentials.as_deref());
+    let refused = matches!(case.answer, Some(Answer::BadCredentials));
+    if case.is_allowed() {
+        return Verdict::Clear;
+    }
+    let (message, certainty) = match case.flow {
+        Flow::Nothing => (
+            "`force-skip-oidc` is on and neither an access key nor a token file is given: nothing is left to assume the role with".to_owned(),
+            Certainty::Certain,
+        ),
+        Flow::AccessKey if refused || case.answer.is_none() => (
+            "`aws-access-key-id` is given, so configure-aws-credentials uses that key and not the job's ID token".to_owned(),
+            if refused { Certainty::Certain } else { Certainty::Possible },
+        ),
+        Flow::TokenFile => (
+            "`web-identity-token-file` is given, so configure-aws-credentials sends that file's token and not the job's ID token".to_owned(),
+            Certainty::Possible,
+        ),
+        Flow::Ambient if matches!(case.answer, Some(Answer::AssumeRoleDenied { .. } | Answer::BadCredentials)) => (
+            "no ID token may be asked for, so configure-aws-credentials used the AWS credentials of the environment".to_owned(),
+            Certainty::Certain,
+        ),
+        _ if refused => (
+            "AWS credentials from elsewhere were used, and they are no good: not the job's ID token".to_owned(),
+            Certainty::Likely,
+        ),
+        _ if given(request.use_existing_credentials.as_deref()).is_some() && credentials.is_some_and(|kind| kind != "none") => (
+            "`use-existing-credentials` is set and the environment has credentials: configure-aws-credentials keeps those while they are valid".to_owned(),
+            Certainty::Possible,
+        ),
+        _ => return Verdict::Clear,
+    };
+    let finding = Finding::blocks(message)
+        .certainty(certainty)
+        .note("it asks for an ID token only with `role-to-assume`, without `aws-access-key-id`, `web-identity-token-file`, `role-chaining` and `force-skip-oidc`, and only if the job has `id-token: write`")
+        .help("take the inputs that name other credentials out of the step, or give the job `id-token: write` where that is what is missing");
+    let finding = match credentials {
+        Some(kind) if kind != "none" => {
+            finding.note(format!("the environment holds AWS credentials from elsewhere: {kind}"))
+        }
+        _ => finding,
+    };
+    // That a key is used is a choice, and a fault only when something failed.
+    Verdict::Found(match certainty {
+        Certainty::Possible => Finding {
+            severity: Severity::Note,
+            ..finding
+        },
+        _ => finding,
+    })
+}

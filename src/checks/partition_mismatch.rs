@@ -1,0 +1,67 @@
+//! `partition-mismatch`: role, region and audience belong to different partitions.
+
+use crate::answer::Answer;
+use crate::arn::{partition_of_region, usual_audience};
+use crate::case::Case;
+use crate::case::given;
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "partition-mismatch",
+    cause: None,
+    stage: Stage::Request,
+    title: "role, region and audience belong to different partitions",
+    page: include_str!("../../docs/checks/partition-mismatch.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let Some(Ok(role)) = &case.role_arn else {
+        return Verdict::Clear;
+    };
+    if case.answer.as_ref().is_some_and(Answer::passed_provider) {
+        return Verdict::Clear;
+    }
+    let region = given(case.request().aws_region.as_deref());
+    if let Some(region) = region
+        && known_region_form(region)
+        && partition_of_region(region) != role.partition
+    {
+        return Verdict::Found(
+            Finding::blocks(format!("the region `{region}` belongs to the partition `{}`, and the role to `{}`", partition_of_region(region), role.partition))
+                .note("the partitions of AWS share neither accounts nor endpoints: `aws`, `aws-cn` (China), `aws-us-gov` (GovCloud)")
+                .help(format!("give a region of the partition `{}`, or the ARN of the role in `{}`", role.partition, partition_of_region(region))),
+        );
+    }
+    let audience = case
+        .claims
+        .and_then(|claims| claims.audience())
+        .or(given(case.request().audience.as_deref()));
+    let registered = case.provider().and_then(|provider| provider.client_ids.as_ref());
+    match audience {
+        // The default audience, which the action sends for every partition alike.
+        Some(audience @ ("sts.amazonaws.com" | "sts.amazonaws.com.cn"))
+            if audience != usual_audience(&role.partition)
+                && registered.is_none_or(|ids| !ids.iter().any(|id| id == audience)) =>
+        {
+            let certain = case.answer == Some(Answer::WrongAudience);
+            Verdict::Found(
+                Finding::blocks(format!("the token is made for `{audience}`, and the role's partition `{}` is addressed as `{}`", role.partition, usual_audience(&role.partition)))
+                    .certainty(if certain { Certainty::Certain } else { Certainty::Likely })
+                    .label(case.claim_label("aud", "the audience of another partition"))
+                    .note("configure-aws-credentials asks for `sts.amazonaws.com` in every partition unless `audience` says otherwise")
+                    .help(format!("set `audience: {}` in the step", usual_audience(&role.partition))),
+            )
+        }
+        _ => Verdict::Clear,
+    }
+}
+
+/// A text that can be a region: what else it is, `region-unusable` says.
+fn known_region_form(region: &str) -> bool {
+    region.split('-').count() >= 3
+        && region
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}

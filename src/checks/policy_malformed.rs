@@ -1,0 +1,48 @@
+//! `policy-malformed`: the trust policy is not one that AWS stores.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "policy-malformed",
+    cause: None,
+    stage: Stage::TrustPolicy,
+    title: "the trust policy is not one that AWS stores",
+    page: include_str!("../../docs/checks/policy-malformed.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    if let Some(error) = &case.policy_error {
+        let mut finding = Finding::blocks(format!("the trust policy cannot be read: {}", error.message))
+            .label(case.policy_label(error.span, "", "here"))
+            .note("IAM does not store a policy like this, so the role still has the one before, or was never made");
+        if let Some(help) = &error.help {
+            finding = finding.help(help.clone());
+        }
+        return Verdict::Found(finding);
+    }
+    if case.answer != Some(Answer::IamRefusedPolicy) {
+        return Verdict::Clear;
+    }
+    let text = super::pasted(case).unwrap_or_default();
+    let finding = Finding::blocks("IAM refused to store the trust policy").note(super::one_line(text, 300));
+    let lower = text.to_lowercase();
+    Verdict::Found(if lower.contains("not scoped to all") {
+        finding
+            .note("since June 2025 IAM stores a policy for GitHub's provider only with a condition on `sub` (or `job_workflow_ref`) that is not open to all")
+            .help("add a `sub` condition that names your repository; a lone `*` does not count")
+    } else if lower.contains("invalid condition type") {
+        finding.help("write the operator as AWS does: `StringEquals`, `StringLike`, `ForAnyValue:StringLike` (with the colon), …")
+    } else if lower.contains("federated principals must be") {
+        finding.help("`Federated` takes the provider's ARN: `arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com`")
+    } else if lower.contains("only one colon") {
+        finding.help("write the condition key without `https://`: `token.actions.githubusercontent.com:sub`")
+    } else if lower.contains("prohibited field") {
+        finding.help("take `Resource` out: a trust policy belongs to its role and names none")
+    } else {
+        finding.help("check the policy's JSON, its operators and its principal; `aws accessanalyzer validate-policy` names the line")
+    })
+}

@@ -1,0 +1,121 @@
+//! `principal-mismatch`: the trust policy trusts another provider or principal.
+
+use crate::arn::{Deployment, ProviderArn, issuer_host};
+use crate::case::Case;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::fix;
+use crate::policy::{Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "principal-mismatch",
+    cause: None,
+    stage: Stage::TrustPolicy,
+    title: "the trust policy trusts another provider or principal",
+    page: include_str!("../../docs/checks/principal-mismatch.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let Some(policy) = &case.policy else {
+        return Verdict::Clear;
+    };
+    if case.is_allowed() || case.asks_with_credentials() {
+        return Verdict::Clear;
+    }
+    let Some((index, statement, trace)) = policy.nearest() else {
+        return Verdict::Clear;
+    };
+    if trace.principal.outcome != Outcome::NoMatch {
+        return Verdict::Clear;
+    }
+    let wanted = match &policy.request.principal {
+        RequestPrincipal::Federated(arn) => arn.clone(),
+        _ => return Verdict::Clear,
+    };
+    let pointer = format!("{}/Principal", policy.policy.statement_pointer(index));
+    let entries = statement
+        .principal
+        .as_ref()
+        .map(|principal| principal.entries.as_slice())
+        .unwrap_or_default();
+    let federated = entries.iter().find(|entry| entry.kind == PrincipalKind::Federated);
+    let mut explains = vec![Leaf::Principal { statement: index }];
+    let finding = match federated.and_then(|entry| entry.values.first()) {
+        Some(value) => Finding::blocks(message(&value.value, &wanted, case)).label(case.policy_label(
+            value.span,
+            format!("{pointer}/Federated"),
+            format!("the token's provider is `{wanted}`"),
+        )),
+        None => {
+            // Another kind of principal comes with its own action; one mistake, one report.
+            explains.push(Leaf::Action { statement: index });
+            let kind = match entries.first().map(|entry| entry.kind) {
+                Some(PrincipalKind::Aws) => "AWS accounts, users and roles",
+                Some(PrincipalKind::Service) => "an AWS service",
+                _ => "another kind of principal",
+            };
+            Finding::blocks(format!(
+                "the trust policy trusts {kind}, and a job's token comes from an identity provider (`Federated`)"
+            ))
+            .label(statement.principal.as_ref().map(|principal| {
+                case.policy_label(
+                    principal.span,
+                    pointer,
+                    format!("no `Federated` here, such as `{wanted}`"),
+                )
+            }))
+        }
+    };
+    let finding = match &statement.condition_span {
+        // Keys of another issuer's prefix go with the principal.
+        Some(_) => {
+            let prefix = format!("{}:", issuer_host(&case.issuer));
+            let keys = policy
+                .failing()
+                .into_iter()
+                .filter(|leaf| !leaf.key.key.value.to_lowercase().starts_with(&prefix.to_lowercase()));
+            finding.explains(
+                keys.filter(|leaf| leaf.trace.actual == Presence::Absent)
+                    .map(|leaf| leaf.leaf)
+                    .collect::<Vec<_>>(),
+            )
+        }
+        None => finding,
+    };
+    let others = super::other_allows(policy, index);
+    Verdict::Found(finding.explains(explains).notes(others).fixes(fix::admit(case)))
+}
+
+fn message(value: &str, wanted: &str, case: &Case<'_>) -> String {
+    let (Some(has), Some(needs)) = (ProviderArn::parse(value), ProviderArn::parse(wanted)) else {
+        return format!("the trust policy's `Federated` principal `{value}` is not the ARN of an OIDC provider");
+    };
+    if has.host == needs.host && has.partition == needs.partition {
+        return format!(
+            "the trust policy names the provider of account `{}`, and the role is in account `{}`",
+            has.account, needs.account
+        );
+    }
+    if has.host == needs.host {
+        return format!(
+            "the trust policy names a provider in the partition `{}`, and the role is in `{}`",
+            has.partition, needs.partition
+        );
+    }
+    let why = if has.host.eq_ignore_ascii_case(&needs.host) {
+        "; they differ by letter case"
+    } else if has.host.trim_end_matches('/') == needs.host {
+        "; the slash at the end makes it another one"
+    } else if has.host.starts_with("vstoken.") {
+        "; that was the issuer of GitHub's preview in 2021"
+    } else if case.deployment() == Deployment::Enterprise {
+        "; the enterprise puts its slug into the issuer"
+    } else {
+        ""
+    };
+    format!(
+        "the trust policy trusts the provider `{}`, and the token comes from `{}`{why}",
+        has.host, needs.host
+    )
+}

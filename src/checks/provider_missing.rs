@@ -1,0 +1,56 @@
+//! `provider-missing`: the account has no OIDC provider for this issuer.
+
+use crate::answer::Answer;
+use crate::arn::{Deployment, issuer_host};
+use crate::case::Case;
+use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::evidence::{Probe, Why};
+use crate::fix;
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "provider-missing",
+    cause: Some(Cause::NoProvider),
+    stage: Stage::Provider,
+    title: "the account has no OIDC provider for this issuer",
+    page: include_str!("../../docs/checks/provider-missing.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    if super::role_chaining_missing::applies(case) || super::provider_url_mismatch::near_miss(case).is_some() {
+        return Verdict::Clear;
+    }
+    let said = matches!(case.answer, Some(Answer::NoProvider(_)));
+    let read = case
+        .evidence
+        .provider
+        .as_ref()
+        .and_then(Probe::gap)
+        .is_some_and(|gap| gap.why == Why::NotFound);
+    if !said && (!read || case.answer.as_ref().is_some_and(Answer::provider_exists)) {
+        return Verdict::Clear;
+    }
+    let (_, account) = case.account();
+    let host = issuer_host(&case.issuer);
+    let whose = account.as_ref().map_or_else(
+        || "the role's account".to_owned(),
+        |account| format!("account `{account}`"),
+    );
+    let mut finding = Finding::blocks(format!("{whose} has no OIDC provider for `{host}`"))
+        .label(case.claim_label("iss", "AWS looks for a provider with exactly this URL"))
+        .note("AWS looks for it in the account that the role's ARN names, before it looks at the role")
+        .help("create it in that account, or, if the account is not the one you meant, mend the account number in `role-to-assume`");
+    if let Some(others) = case.evidence.providers.as_ref().and_then(Probe::known) {
+        finding = finding.note(if others.is_empty() {
+            "the account has no OIDC provider at all".to_owned()
+        } else {
+            format!("the account has: `{}`", others.join("`, `"))
+        });
+    }
+    if case.deployment() == Deployment::Enterprise {
+        finding = finding
+            .note("the enterprise puts its slug into the issuer, so a provider for the plain host does not count");
+    }
+    Verdict::Found(finding.fixes(fix::create_provider(case)))
+}

@@ -1,0 +1,103 @@
+//! `provider-url-mismatch`: the provider's URL is nearly the token's issuer.
+
+use crate::answer::Answer;
+use crate::arn::{ProviderArn, issuer_host};
+use crate::case::Case;
+use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::evidence::{Probe, Why};
+use crate::fix;
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "provider-url-mismatch",
+    cause: Some(Cause::NoProvider),
+    stage: Stage::Provider,
+    title: "the provider's URL is nearly the token's issuer",
+    page: include_str!("../../docs/checks/provider-url-mismatch.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let Some((url, difference)) = near_miss(case) else {
+        return Verdict::Clear;
+    };
+    let host = issuer_host(&case.issuer);
+    Verdict::Found(
+        Finding::blocks(format!(
+            "the account's OIDC provider is for `{url}`, and the token comes from `{host}`"
+        ))
+        .label(case.claim_label("iss", "the provider's URL must be exactly this"))
+        .note(difference)
+        .note("the URL of a provider cannot be changed: make a new one and take the old one away")
+        .fixes(fix::create_provider(case)),
+    )
+}
+
+/// A provider whose URL is nearly the issuer: its URL, and what differs, in words.
+pub(super) fn near_miss(case: &Case<'_>) -> Option<(String, String)> {
+    if case.answer.as_ref().is_some_and(Answer::provider_exists) {
+        return None;
+    }
+    let host = issuer_host(&case.issuer);
+    let given = case.provider().and_then(|provider| provider.url.clone());
+    if given.as_deref().map(issuer_host) == Some(host) {
+        return None;
+    }
+    // Without AWS's word or a look into the account, a provider that was handed in decides.
+    let said = matches!(case.answer, Some(Answer::NoProvider(_)));
+    let missing = case
+        .evidence
+        .provider
+        .as_ref()
+        .and_then(Probe::gap)
+        .is_some_and(|gap| gap.why == Why::NotFound);
+    if case.claims.is_none() && !said {
+        return None;
+    }
+    let listed = case
+        .evidence
+        .providers
+        .as_ref()
+        .and_then(Probe::known)
+        .into_iter()
+        .flatten();
+    let listed: Vec<String> = listed
+        .filter_map(|arn| ProviderArn::parse(arn))
+        .map(|arn| arn.host)
+        .collect();
+    if listed.iter().any(|url| url == host) && !said {
+        return None;
+    }
+    let urls = given
+        .into_iter()
+        .chain(if missing || said { listed } else { Vec::new() });
+    urls.filter_map(|url| difference(issuer_host(&url), host).map(|words| (url.clone(), words)))
+        .next()
+}
+
+fn difference(url: &str, host: &str) -> Option<String> {
+    if url == host {
+        return None;
+    }
+    let (bare, bare_host) = (
+        url.split('/').next().unwrap_or(url),
+        host.split('/').next().unwrap_or(host),
+    );
+    if url.trim_end_matches('/') == host {
+        Some("the provider's URL ends in a slash, which makes it another provider".to_owned())
+    } else if url.eq_ignore_ascii_case(host) {
+        Some("they differ by letter case, and AWS compares that".to_owned())
+    } else if bare == bare_host && host.starts_with(&format!("{url}/")) {
+        Some("the token's issuer has an enterprise's slug at its end, the provider's URL does not".to_owned())
+    } else if bare == bare_host {
+        Some("the host is the same and the path differs".to_owned())
+    } else if url.contains("githubusercontent.com")
+        || url.contains("_services/token")
+        || url.contains("ghe.com")
+        || strsim::normalized_levenshtein(url, host) > 0.8
+    {
+        Some("the hosts differ".to_owned())
+    } else {
+        None
+    }
+}

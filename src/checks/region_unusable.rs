@@ -1,0 +1,125 @@
+//! `region-unusable`: the region is missing, misspelt or not enabled.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::evidence::{Probe, Why};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "region-unusable",
+    cause: None,
+    stage: Stage::Request,
+    title: "the region is missing, misspelt or not enabled",
+    page: include_str!("../../docs/checks/region-unusable.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let region = case.request().aws_region.as_deref().map(str::trim);
+    let said = case.answer == Some(Answer::RegionUnusable);
+    if case.is_allowed() || case.answer.as_ref().is_some_and(Answer::token_was_sent) {
+        return Verdict::Clear;
+    }
+    let (message, certainty) = match region {
+        Some("") => (
+            "no region is given: `aws-region` is empty".to_owned(),
+            Certainty::Certain,
+        ),
+        Some(region) if region.contains("${{") => return Verdict::Clear,
+        Some(region)
+            if region
+                .bytes()
+                .any(|b| !(b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')) =>
+        {
+            (
+                format!("`{region}` is not the name of a region: those have small letters, digits and hyphens"),
+                Certainty::Certain,
+            )
+        }
+        Some(region) if said => (
+            format!("the region `{region}` cannot be used: it does not exist, or is not enabled in the role's account"),
+            Certainty::Certain,
+        ),
+        Some(region) if !REGIONS.contains(&region) => (
+            format!("`{region}` is not a region that this version knows"),
+            if matches!(case.answer, Some(Answer::Unreachable)) || unreachable(case) {
+                Certainty::Likely
+            } else {
+                Certainty::Possible
+            },
+        ),
+        None if said => (
+            "the region is missing, or not enabled in the role's account".to_owned(),
+            Certainty::Certain,
+        ),
+        _ => return Verdict::Clear,
+    };
+    let near = region.and_then(|region| super::did_you_mean(region, REGIONS.iter().copied()));
+    let mut finding = Finding::blocks(message).certainty(certainty);
+    if let Some(near) = near {
+        finding = finding.help(format!("did you mean `{near}`?"));
+    }
+    Verdict::Found(
+        finding
+            .note("the name of the STS endpoint is made from the region: a slip shows as a host that does not exist")
+            .help("set `aws-region` to a region that is enabled in the role's account; regions opened after 2019 must be enabled there first"),
+    )
+}
+
+fn unreachable(case: &Case<'_>) -> bool {
+    case.hop
+        .attempt
+        .as_ref()
+        .and_then(Probe::gap)
+        .is_some_and(|gap| gap.why == Why::Unreachable)
+}
+
+/// Regions of all partitions, for near misses; one that is not here is said to be unknown, not wrong.
+const REGIONS: [&str; 45] = [
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "eusc-de-east-1",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-iso-east-1",
+    "us-iso-west-1",
+    "us-isob-east-1",
+    "us-isob-west-1",
+    "us-isof-east-1",
+    "us-isof-south-1",
+    "us-west-1",
+    "us-west-2",
+];

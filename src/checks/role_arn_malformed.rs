@@ -1,0 +1,44 @@
+//! `role-arn-malformed`: what is given as the role is no role's ARN.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "role-arn-malformed",
+    cause: None,
+    stage: Stage::Request,
+    title: "what is given as the role is no role's ARN",
+    page: include_str!("../../docs/checks/role-arn-malformed.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let said = case.answer == Some(Answer::RoleArnInvalid);
+    match &case.role_arn {
+        Some(Err(error)) if !case.is_allowed() => {
+            let given = case.request().role_to_assume.as_deref().unwrap_or_default().trim();
+            let bare = !given.starts_with("arn:");
+            // With AWS credentials a bare name is completed with the account of those credentials.
+            if bare && case.asks_with_credentials() {
+                return Verdict::Clear;
+            }
+            let mut finding = Finding::blocks(format!("`role-to-assume` is not the ARN of a role: {}", error.message))
+                .note(format!("it is `{given}`"))
+                .note("a role's ARN is `arn:aws:iam::<account of 12 digits>:role/<path and name>`");
+            if let Some(instead) = &error.instead {
+                finding = finding.help(format!("write `{instead}`"));
+            } else {
+                finding = finding.help("copy the ARN from the role's page in the IAM console");
+            }
+            Verdict::Found(finding)
+        }
+        _ if said => Verdict::Found(
+            Finding::blocks("AWS does not take what is given as the role for the ARN of a role")
+                .note("that is often an empty secret, a masked or quoted value, white space in it, or a role's name without its ARN")
+                .help("give `role-to-assume` the whole ARN: `arn:aws:iam::<account of 12 digits>:role/<path and name>`"),
+        ),
+        _ => Verdict::Clear,
+    }
+}

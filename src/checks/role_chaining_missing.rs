@@ -1,0 +1,73 @@
+//! `role-chaining-missing`: a second role is asked for with the ID token instead of the first role's session.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::case::Flow;
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::evidence::Probe;
+use crate::policy::{Leaf, PrincipalKind};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "role-chaining-missing",
+    cause: None,
+    stage: Stage::Session,
+    title: "a second role is asked for with the ID token instead of the first role's session",
+    page: include_str!("../../docs/checks/role-chaining-missing.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    if !applies(case) {
+        return Verdict::Clear;
+    }
+    Verdict::Found(
+        Finding::blocks("an earlier step has credentials of a role already, and this step asks AWS with the job's ID token again: `role-chaining: true` is missing")
+            .certainty(Certainty::Likely)
+            .note("with `id-token: write` configure-aws-credentials takes the ID token, whatever credentials an earlier step exported")
+            .note("the second role's account then has no provider for GitHub, or its trust policy trusts the first role and not the token")
+            .help("set `role-chaining: true` in the step of the second role")
+            .explains(case.policy.as_ref().and_then(|policy| policy.nearest).map(|statement| vec![Leaf::Principal { statement }, Leaf::Action { statement }]).unwrap_or_default()),
+    )
+}
+
+/// Did an earlier step leave credentials of another account, and does this one come with the token all the same?
+pub(super) fn applies(case: &Case<'_>) -> bool {
+    if case.flow != Flow::Oidc || case.is_allowed() {
+        return false;
+    }
+    let refused = matches!(case.answer, Some(Answer::NoProvider(_) | Answer::NotAuthorized)) || case.answer.is_none();
+    let session = case.evidence.reader.as_ref().map(|reader| match reader {
+        Probe::Known(identity) => {
+            identity.source == "environment"
+                && identity.arn.contains(":assumed-role/")
+                && case.account().1.is_some_and(|account| account != identity.account)
+        }
+        Probe::Missing(_) => false,
+    });
+    let exported = session == Some(true)
+        || session.is_none()
+            && case.runner().and_then(|runner| runner.aws_credentials.as_deref()) == Some("environment");
+    // The policy itself can say that it waits for a role, not for a token.
+    let trusts_role = case.policy.as_ref().is_some_and(|policy| {
+        let mut entries = policy
+            .policy
+            .statements
+            .iter()
+            .filter_map(|s| s.principal.as_ref())
+            .flat_map(|p| &p.entries)
+            .peekable();
+        entries.peek().is_some() && entries.all(|entry| entry.kind == PrincipalKind::Aws)
+    });
+    let steps = match &case.workflow {
+        Some(Ok(workflow)) => workflow
+            .jobs
+            .iter()
+            .map(|job| job.steps.len())
+            .max()
+            .unwrap_or_default(),
+        _ => 0,
+    };
+    refused && exported && (trusts_role || matches!(case.answer, Some(Answer::NoProvider(_))))
+        || refused && trusts_role && steps > 1
+}

@@ -1,0 +1,53 @@
+//! `role-input-empty`: no role is given.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "role-input-empty",
+    cause: None,
+    stage: Stage::Request,
+    title: "no role is given",
+    page: include_str!("../../docs/checks/role-input-empty.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    if case.is_allowed() {
+        return Verdict::Clear;
+    }
+    let empty = case
+        .request()
+        .role_to_assume
+        .as_deref()
+        .is_some_and(|role| role.trim().is_empty());
+    let said = case.answer == Some(Answer::RoleEmpty);
+    // No credentials although the workflow grants the token: the role was empty when the step ran.
+    let hinted = case.request().role_to_assume.is_none()
+        && case.answer == Some(Answer::NoCredentials)
+        && case.workflow_grants_id_token()
+        && case.claims.is_none();
+    if !empty && !said && !hinted {
+        return Verdict::Clear;
+    }
+    let mut finding = Finding::blocks("`role-to-assume` is empty, so no role is asked for")
+        .certainty(if empty || said { Certainty::Certain } else { Certainty::Likely })
+        .note("configure-aws-credentials then goes on with whatever AWS credentials there are, which mostly ends in `Could not load credentials from any providers`")
+        .help("an expression gives an empty text where the secret or variable is not there: look at its name, at the environment or repository that has it, and at `secrets: inherit` in the job that calls a reusable workflow")
+        .help("pull requests from forks and runs by Dependabot do not see the repository's Actions secrets; a role's ARN is no secret, so a variable (`vars.…`) serves as well");
+    if let Some(Ok(workflow)) = &case.workflow {
+        for job in workflow
+            .jobs
+            .iter()
+            .filter(|job| job.uses.is_some() && !job.secrets_inherit)
+        {
+            finding = finding.label(case.workflow_label(
+                job.id.span,
+                "this job calls a reusable workflow and passes no secrets on",
+            ));
+        }
+    }
+    Verdict::Found(finding)
+}

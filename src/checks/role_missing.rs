@@ -1,0 +1,44 @@
+//! `role-missing`: the role does not exist.
+
+use crate::case::Case;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::evidence::{Probe, Why};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "role-missing",
+    cause: None,
+    stage: Stage::Role,
+    title: "the role does not exist",
+    page: include_str!("../../docs/checks/role-missing.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let missing = case
+        .hop
+        .role
+        .as_ref()
+        .and_then(Probe::gap)
+        .is_some_and(|gap| gap.why == Why::NotFound);
+    if !missing || case.is_allowed() {
+        return Verdict::Clear;
+    }
+    let (_, account) = case.account();
+    let name = case
+        .role_name()
+        .map_or_else(|| "the role".to_owned(), |name| format!("the role `{name}`"));
+    let place = account.map_or_else(|| "its account".to_owned(), |account| format!("account `{account}`"));
+    let mut finding = Finding::blocks(format!("{name} does not exist in {place}"))
+        .note("AWS hides that: the job is told `Not authorized to perform sts:AssumeRoleWithWebIdentity`, as for any refusal")
+        .help("mend the name or the account number in `role-to-assume`, or create the role; names count letter case");
+    if let Some(Ok(role)) = &case.role_arn
+        && role.path != "/"
+    {
+        finding = finding.note(format!(
+            "`iam:GetRole` was asked for `{}`, without the path `{}`",
+            role.name, role.path
+        ));
+    }
+    Verdict::Found(finding)
+}

@@ -1,0 +1,53 @@
+//! `role-path-mismatch`: the role has another path than its ARN says.
+
+use crate::answer::Answer;
+use crate::arn::RoleArn;
+use crate::case::Case;
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "role-path-mismatch",
+    cause: None,
+    stage: Stage::Role,
+    title: "the role has another path than its ARN says",
+    page: include_str!("../../docs/checks/role-path-mismatch.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let Some(Ok(asked)) = &case.role_arn else {
+        return Verdict::Clear;
+    };
+    let Some(Ok(real)) = case.role().and_then(|role| role.arn.as_deref()).map(RoleArn::parse) else {
+        return Verdict::Clear;
+    };
+    if case.is_allowed()
+        || asked.name.to_lowercase() != real.name.to_lowercase()
+        || (asked.path == real.path && asked.name == real.name)
+    {
+        return Verdict::Clear;
+    }
+    let arn = case.role().and_then(|role| role.arn.clone()).unwrap_or_default();
+    let message = if asked.path == real.path {
+        format!(
+            "the role is named `{}`, and `role-to-assume` writes `{}`",
+            real.name, asked.name
+        )
+    } else {
+        format!(
+            "the role's path is `{}`, and `role-to-assume` says `{}`",
+            real.path, asked.path
+        )
+    };
+    Verdict::Found(
+        Finding::blocks(message)
+            .certainty(if case.answer == Some(Answer::NotAuthorized) {
+                Certainty::Certain
+            } else {
+                Certainty::Likely
+            })
+            .note("the path is part of the ARN; AWS refuses an ARN with another path as if the role were not there")
+            .help(format!("set `role-to-assume: {arn}`")),
+    )
+}

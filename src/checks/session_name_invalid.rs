@@ -1,0 +1,54 @@
+//! `session-name-invalid`: the session name is not one that AWS takes.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::case::given;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "session-name-invalid",
+    cause: None,
+    stage: Stage::Request,
+    title: "the session name is not one that AWS takes",
+    page: include_str!("../../docs/checks/session-name-invalid.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let name = given(case.request().role_session_name.as_deref()).map(str::trim);
+    let message = match name {
+        Some(name) => match fault(name) {
+            Some(fault) => format!("the session name `{name}` {fault}"),
+            None if case.answer == Some(Answer::SessionNameInvalid) => {
+                "the session name is not one that AWS takes".to_owned()
+            }
+            None => return Verdict::Clear,
+        },
+        None if case.answer == Some(Answer::SessionNameInvalid) => {
+            "the session name is not one that AWS takes".to_owned()
+        }
+        None => return Verdict::Clear,
+    };
+    if case.is_allowed() {
+        return Verdict::Clear;
+    }
+    Verdict::Found(
+        Finding::blocks(message)
+            .note("AWS takes 2 to 64 letters, digits and `_+=,.@-`")
+            .help("set `role-session-name` to something that always fits, such as `gha-${{ github.run_id }}`; `github.actor` can be `dependabot[bot]`, and branch names have slashes"),
+    )
+}
+
+/// What is wrong with a session name. (STS API, AssumeRoleWithWebIdentity: 2 to 64 characters of `[\w+=,.@-]`.)
+fn fault(name: &str) -> Option<String> {
+    let length = name.chars().count();
+    let odd = name
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c)));
+    match odd {
+        Some(odd) => Some(format!("has `{odd}` in it")),
+        None if !(2..=64).contains(&length) => Some(format!("has {length} characters")),
+        None => None,
+    }
+}

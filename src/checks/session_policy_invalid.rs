@@ -1,0 +1,51 @@
+//! `session-policy-invalid`: the session policy is not one that AWS takes.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::case::given;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "session-policy-invalid",
+    cause: None,
+    stage: Stage::Request,
+    title: "the session policy is not one that AWS takes",
+    page: include_str!("../../docs/checks/session-policy-invalid.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    if case.is_allowed() {
+        return Verdict::Clear;
+    }
+    let said = case.answer == Some(Answer::SessionPolicyInvalid);
+    let request = case.request();
+    let inline = given(request.inline_session_policy.as_deref());
+    let managed = given(request.managed_session_policies.as_deref())
+        .map(|list| list.lines().filter(|line| !line.trim().is_empty()).count());
+    let message = match inline {
+        Some(policy) if policy.chars().count() > 2048 => format!(
+            "`inline-session-policy` has {} characters, and AWS takes 2048",
+            policy.chars().count()
+        ),
+        Some(policy) => match serde_json::from_str::<serde::de::IgnoredAny>(policy) {
+            Err(error) => format!("`inline-session-policy` is not JSON: {error}"),
+            Ok(_) if said => "AWS does not take the session policy".to_owned(),
+            Ok(_) => return Verdict::Clear,
+        },
+        None if managed.is_some_and(|count| count > 10) => format!(
+            "`managed-session-policies` has {} ARNs, and AWS takes 10",
+            managed.unwrap_or_default()
+        ),
+        None if said => {
+            "AWS does not take the session policies, or they and the tags are too large together".to_owned()
+        }
+        None => return Verdict::Clear,
+    };
+    Verdict::Found(
+        Finding::blocks(message)
+            .note("a session policy has at most 2048 characters, and policies and tags together must fit in what AWS packs them into")
+            .help("mend or shorten `inline-session-policy`, or give fewer `managed-session-policies`"),
+    )
+}

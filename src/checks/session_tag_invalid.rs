@@ -1,0 +1,51 @@
+//! `session-tag-invalid`: a session tag is not one that AWS takes.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::case::given;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "session-tag-invalid",
+    cause: None,
+    stage: Stage::Request,
+    title: "a session tag is not one that AWS takes",
+    page: include_str!("../../docs/checks/session-tag-invalid.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let said = case.answer == Some(Answer::SessionTagInvalid);
+    let fault = given(case.request().custom_tags.as_deref()).and_then(fault);
+    if !said && fault.is_none() || case.is_allowed() {
+        return Verdict::Clear;
+    }
+    Verdict::Found(
+        Finding::blocks(fault.unwrap_or_else(|| "AWS does not take one of the session tags".to_owned()))
+            .note("a tag has a key of at most 128 characters and a value of at most 256, of letters, digits, blanks and `_.:/=+-@`; at most 50 tags in all")
+            .note("with the ID token no tags are sent; `custom-tags` is read all the same, and broken JSON in it fails the step")
+            .help("mend `custom-tags`, or set `role-skip-session-tagging: true`"),
+    )
+}
+
+fn fault(tags: &str) -> Option<String> {
+    let tags = match serde_json::from_str::<serde_json::Value>(tags) {
+        Err(error) => return Some(format!("`custom-tags` is not JSON: {error}")),
+        Ok(serde_json::Value::Object(tags)) => tags,
+        Ok(_) => return Some("`custom-tags` is not a JSON object".to_owned()),
+    };
+    tags.iter().find_map(|(key, value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let odd = value
+            .chars()
+            .find(|c| !(c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(*c)));
+        if key.chars().count() > 128 {
+            Some(format!("the key of the tag `{key}` has more than 128 characters"))
+        } else if value.chars().count() > 256 {
+            Some(format!("the value of the tag `{key}` has more than 256 characters"))
+        } else {
+            odd.map(|odd| format!("the value of the tag `{key}` has `{odd}` in it"))
+        }
+    })
+}

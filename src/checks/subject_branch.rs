@@ -1,0 +1,31 @@
+//! `subject-branch`: the branch is not what the policy expects.
+
+use crate::case::Case;
+use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::difference::{Kind, SubjectDifference};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "subject-branch",
+    cause: Some(Cause::Context),
+    stage: Stage::TrustPolicy,
+    title: "the branch is not what the policy expects",
+    page: include_str!("../../docs/checks/subject-branch.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    super::subject(case, |kind| matches!(kind, Kind::Branch), finding)
+}
+
+fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+    let (wanted, has) = super::contexts(difference);
+    let _ = case;
+    let finding = Finding::blocks(format!("the job runs for {has}, and the trust policy expects {wanted}"));
+    if difference.subject.contains("refs/heads/gh-readonly-queue/") {
+        finding.note("this is the branch of a merge queue: GitHub makes one for each pull request in the queue, `gh-readonly-queue/<base>/pr-<number>-<commit>`")
+            .help("let the policy trust `ref:refs/heads/gh-readonly-queue/<base>/*` besides, or keep the deploy out of `merge_group`")
+    } else {
+        finding.help("run the job from a branch that the policy trusts, or let it trust this one")
+    }
+}

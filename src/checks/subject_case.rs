@@ -1,0 +1,32 @@
+//! `subject-case`: the subject differs only by letter case.
+
+use crate::case::Case;
+use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::difference::{Kind, SubjectDifference};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "subject-case",
+    cause: Some(Cause::Subject),
+    stage: Stage::TrustPolicy,
+    title: "the subject differs only by letter case",
+    page: include_str!("../../docs/checks/subject-case.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    super::subject(case, |kind| matches!(kind, Kind::Case), finding)
+}
+
+fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+    let (from, to) = difference.part;
+    let written = difference.pattern.get(from..to).unwrap_or(&difference.pattern);
+    let _ = case;
+    Finding::blocks("the token's subject differs from the trust policy's value only by letter case")
+        .note(format!(
+            "`{written}` in the policy, `{}` in the token",
+            difference.token_part
+        ))
+        .note("AWS compares letter case in `StringEquals` and `StringLike`; GitHub writes names as they were created")
+        .help("write it in the policy as the token has it")
+}

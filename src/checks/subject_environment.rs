@@ -1,0 +1,38 @@
+//! `subject-environment`: the environment is not what the policy expects.
+
+use crate::case::Case;
+use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::difference::{Kind, SubjectDifference};
+use crate::subject::{Context, Subject};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "subject-environment",
+    cause: Some(Cause::Context),
+    stage: Stage::TrustPolicy,
+    title: "the environment is not what the policy expects",
+    page: include_str!("../../docs/checks/subject-environment.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    super::subject(case, |kind| matches!(kind, Kind::Environment), finding)
+}
+
+fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+    let (wanted, has) = super::contexts(difference);
+    let token = Subject::parse(&difference.subject).and_then(|subject| subject.kind());
+    match token {
+        Some(Context::Environment(name)) if difference.pattern.contains(":environment:") => {
+            Finding::blocks(format!("the job runs in {has}, and the trust policy expects {wanted}"))
+                .note(format!("`environment: {name}` in the job puts the environment into `sub`"))
+        }
+        Some(Context::Environment(name)) => Finding::blocks(format!("the job has an environment, so its subject names {has}, and the trust policy expects {wanted}"))
+            .note(format!("`environment: {name}` in the job replaces the branch or tag in `sub`: the branch is not in this token's subject any more"))
+            .help("let the policy trust the environment; who may deploy to it is then up to the environment's protection rules")
+            .help("or take `environment:` out of the job, if the branch is what should count"),
+        _ => Finding::blocks(format!("the trust policy expects {wanted}, and the job has no environment: its subject names {has}"))
+            .help(format!("give the job `environment: {}`, or let the policy trust {has}", super::environment_in(&difference.pattern))),
+    }
+    .label(super::environment_in_workflow(case))
+}

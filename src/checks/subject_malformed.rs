@@ -1,0 +1,32 @@
+//! `subject-malformed`: the value in the policy can never be a subject.
+
+use crate::case::Case;
+use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::difference::{Kind, SubjectDifference};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "subject-malformed",
+    cause: Some(Cause::Subject),
+    stage: Stage::TrustPolicy,
+    title: "the value in the policy can never be a subject",
+    page: include_str!("../../docs/checks/subject-malformed.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    super::subject(case, |kind| matches!(kind, Kind::Malformed(_)), finding)
+}
+
+fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+    let Kind::Malformed(reason) = &difference.kind else {
+        return Finding::blocks("");
+    };
+    let mut finding = Finding::blocks(format!("the `sub` condition's value can match no token: {reason}"))
+        .note("a subject is `repo:<owner>/<repository>:` and then `ref:refs/heads/<branch>`, `ref:refs/tags/<tag>`, `environment:<name>` or `pull_request`");
+    if let Some(meant) = &difference.meant {
+        finding = finding.help(format!("did you mean `{meant}`?"));
+    }
+    let _ = case;
+    finding
+}

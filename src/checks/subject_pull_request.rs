@@ -1,0 +1,35 @@
+//! `subject-pull-request`: a pull request where the policy expects something else, or the other way round.
+
+use crate::case::Case;
+use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::difference::{Kind, SubjectDifference};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "subject-pull-request",
+    cause: Some(Cause::Context),
+    stage: Stage::TrustPolicy,
+    title: "a pull request where the policy expects something else, or the other way round",
+    page: include_str!("../../docs/checks/subject-pull-request.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    super::subject(case, |kind| matches!(kind, Kind::PullRequest), finding)
+}
+
+fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+    let (wanted, has) = super::contexts(difference);
+    let _ = case;
+    if difference.subject.ends_with(":pull_request") {
+        Finding::blocks(format!("the event is a pull request, so the subject ends in `:pull_request`, and the trust policy expects {wanted}"))
+            .note("a pull request's subject names neither its branch nor its number")
+            .help("run the deploy on `push` (after the merge) where pull requests should not have this role")
+            .help("or let the policy trust `:pull_request`; then the code of every pull request from this repository can use the role, so give it few rights")
+    } else {
+        Finding::blocks(format!(
+            "the trust policy expects a pull request, and the subject names {has}"
+        ))
+        .note("only the events `pull_request` without an environment have `:pull_request` in their subject")
+    }
+}

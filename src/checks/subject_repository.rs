@@ -1,0 +1,56 @@
+//! `subject-repository`: the owner or the repository is not what the policy expects.
+
+use crate::case::Case;
+use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::difference::{Kind, SubjectDifference};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "subject-repository",
+    cause: Some(Cause::Subject),
+    stage: Stage::TrustPolicy,
+    title: "the owner or the repository is not what the policy expects",
+    page: include_str!("../../docs/checks/subject-repository.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    super::subject(case, |kind| matches!(kind, Kind::Repository), finding)
+}
+
+fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+    let (from, to) = difference.part;
+    let wanted = difference.pattern.get(from..to).unwrap_or(&difference.pattern);
+    let has = difference.token_part.as_str();
+    let mut finding = Finding::blocks(format!(
+        "the trust policy expects the repository `{wanted}`, and the token comes from `{has}`"
+    ));
+    let owner = |text: &str| {
+        text.split('/')
+            .next()
+            .unwrap_or_default()
+            .split('@')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let name = |text: &str| {
+        text.split('/')
+            .nth(1)
+            .unwrap_or_default()
+            .split('@')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    if name(wanted) == name(has) && owner(wanted) != owner(has) {
+        finding = finding.note("the repository's name is the same and the owner differs: the organization was renamed, the repository transferred, or this is a fork");
+    } else if owner(wanted) == owner(has) {
+        finding = finding.note("the owner is the same and the repository differs: it was renamed, or the role belongs to another repository");
+    }
+    if strsim::normalized_levenshtein(wanted, has) > 0.8 && !wanted.contains('*') {
+        finding = finding.note("the two are nearly the same: this may be a slip of the pen");
+    }
+    let _ = case;
+    finding.help("if this repository should have the role, add its subject; if the names in the policy are outdated, take them out as well, since somebody else can register a name that became free")
+}

@@ -1,0 +1,26 @@
+//! `subject-tag`: a tag where the policy expects something else, or the other way round.
+
+use crate::case::Case;
+use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::difference::{Kind, SubjectDifference};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "subject-tag",
+    cause: Some(Cause::Context),
+    stage: Stage::TrustPolicy,
+    title: "a tag where the policy expects something else, or the other way round",
+    page: include_str!("../../docs/checks/subject-tag.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    super::subject(case, |kind| matches!(kind, Kind::Tag), finding)
+}
+
+fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+    let (wanted, has) = super::contexts(difference);
+    let _ = case;
+    Finding::blocks(format!("the job runs for {has}, and the trust policy expects {wanted}"))
+        .note("a tag is not a branch: its subject has `ref:refs/tags/<tag>`, a branch's `ref:refs/heads/<branch>`")
+}

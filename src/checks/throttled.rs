@@ -1,0 +1,44 @@
+//! `throttled`: AWS throttles the calls.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::diagnose::Severity;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::evidence::{Probe, Why};
+use crate::policy::Decision;
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "throttled",
+    cause: None,
+    stage: Stage::Request,
+    title: "AWS throttles the calls",
+    page: include_str!("../../docs/checks/throttled.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let gap = case
+        .hop
+        .attempt
+        .as_ref()
+        .and_then(Probe::gap)
+        .is_some_and(|gap| gap.why == Why::Throttled);
+    if !gap && case.answer != Some(Answer::Throttled) {
+        return Verdict::Clear;
+    }
+    let decided = case.decision().is_some_and(|decision| decision != Decision::Undecided);
+    let finding = Finding::blocks("AWS throttled the call to the end of its retries")
+        .note("AWS limits the calls of an account by the second; many jobs that start at once can reach the limit")
+        .help(
+            "run again; spread jobs that start together, or assume the role once and pass the session on within a job",
+        );
+    Verdict::Found(if decided {
+        Finding {
+            severity: Severity::Note,
+            ..finding
+        }
+    } else {
+        finding
+    })
+}

@@ -1,0 +1,35 @@
+//! `thumbprint-mismatch`: the issuer's certificate does not fit the provider's thumbprints.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "thumbprint-mismatch",
+    cause: Some(Cause::Thumbprint),
+    stage: Stage::Provider,
+    title: "the issuer's certificate does not fit the provider's thumbprints",
+    page: include_str!("../../docs/checks/thumbprint-mismatch.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    // Nothing but AWS's own word: for a certificate of a public authority it does not look at thumbprints at all.
+    if case.answer != Some(Answer::Thumbprint) {
+        return Verdict::Clear;
+    }
+    let finding =
+        Finding::blocks("AWS found that the certificate of the token's issuer fits none of the provider's thumbprints")
+            .label(case.claim_label("iss", "the certificate of this host"));
+    Verdict::Found(if case.claims.is_some() && !case.deployment().is_hosted_by_github() {
+        finding
+            .note("AWS looks at thumbprints when the issuer's certificate comes from no public authority that it knows")
+            .help("best: give the server a certificate of a public authority; then no thumbprint is needed")
+            .help("or set the thumbprint of the top intermediate authority (not of the server's own certificate): `aws iam update-open-id-connect-provider-thumbprint --open-id-connect-provider-arn ARN --thumbprint-list THUMBPRINT`")
+    } else {
+        finding
+            .note("for GitHub's own issuers AWS checks the certificate against its own root authorities today, so a thumbprint does not help or hurt; this message was seen in January 2022 and June 2023, when GitHub's certificates changed")
+            .help("run the job again; if the message stays for github.com, open a case with AWS support. Do not pin a new thumbprint")
+    })
+}

@@ -1,0 +1,49 @@
+//! `token-expired`: the ID token has expired.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "token-expired",
+    cause: None,
+    stage: Stage::Token,
+    title: "the ID token has expired",
+    page: include_str!("../../docs/checks/token-expired.md"),
+    run,
+};
+
+/// AWS takes a token for five minutes after its `exp`. (IAM User Guide, `id_roles_providers_oidc`.)
+const LEEWAY: i64 = 300;
+
+fn run(case: &Case<'_>) -> Verdict {
+    let said = case.answer == Some(Answer::Expired);
+    let expiry = case.claims.and_then(|claims| claims.seconds("exp"));
+    let now = case
+        .evidence
+        .clock
+        .and_then(|clock| clock.aws.or(clock.github).or(clock.local));
+    let past = match (expiry, now) {
+        (Some(expiry), Some(now)) => now - expiry,
+        _ => i64::MIN,
+    };
+    if !said && past <= LEEWAY || case.answer.as_ref().is_some_and(Answer::passed_provider) {
+        return Verdict::Clear;
+    }
+    let mut finding = Finding::blocks("the ID token had expired when AWS looked at it")
+        .label(case.claim_label("exp", "it ends here"))
+        .note("configure-aws-credentials asks for one token and keeps it through all its retries: an endpoint that hangs, or a long pause between asking and using, uses it up")
+        .help("find what took the time before this message (retries, a proxy, an endpoint that does not answer); the token itself needs no change")
+        .help("if the job asks for the token itself, ask right before it is used");
+    if let (Some(expiry), Some(issued)) = (expiry, case.claims.and_then(|claims| claims.seconds("iat"))) {
+        finding = finding.note(format!(
+            "the token was good for {} seconds; lifetimes are not fixed",
+            expiry.saturating_sub(issued)
+        ));
+    }
+    if past > 0 {
+        finding = finding.note(format!("it expired {past} seconds before"));
+    }
+    Verdict::Found(finding)
+}

@@ -1,0 +1,56 @@
+//! `token-foreign`: the token is no ID token of GitHub Actions.
+
+use crate::answer::Answer;
+use crate::arn::Deployment;
+use crate::case::Case;
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "token-foreign",
+    cause: None,
+    stage: Stage::Token,
+    title: "the token is no ID token of GitHub Actions",
+    page: include_str!("../../docs/checks/token-foreign.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let Some(claims) = case.claims else {
+        if case.answer != Some(Answer::NotAToken) {
+            return Verdict::Clear;
+        }
+        return Verdict::Found(
+            Finding::blocks("AWS could not take the token as an ID token: another token was sent in its place, or it has no `sub` or `aud`")
+                .certainty(Certainty::Likely)
+                .note("`GITHUB_TOKEN` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN` are not ID tokens: the second is only the permission to ask for one")
+                .help("send what the token service answers in `value`, or leave the asking to configure-aws-credentials"),
+        );
+    };
+    let (claim, message) = match (claims.issuer(), claims.subject()) {
+        (None, _) => (
+            "iss",
+            "the token has no issuer (`iss`), so it is no ID token".to_owned(),
+        ),
+        (_, None) => ("sub", "the token has no subject (`sub`), and AWS refuses it".to_owned()),
+        (Some(issuer), _) if !issuer.starts_with("https://") => (
+            "iss",
+            format!("the token's issuer `{issuer}` is not an `https://` address"),
+        ),
+        (Some(issuer), _) if case.deployment() == Deployment::Other => (
+            "iss",
+            format!("the token comes from `{issuer}`, which is not an issuer of GitHub Actions"),
+        ),
+        _ if case.answer == Some(Answer::NotAToken) => {
+            ("iss", "AWS could not take the token as an ID token".to_owned())
+        }
+        _ => return Verdict::Clear,
+    };
+    let certain = claim == "sub" || claims.issuer().is_none();
+    Verdict::Found(
+        Finding::blocks(message)
+            .certainty(if certain || case.answer.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .label(case.claim_label(claim, "this is not GitHub's"))
+            .help("use the ID token that the job's own token service gives: `GITHUB_TOKEN` and tokens of other services do not fit a provider for GitHub"),
+    )
+}

@@ -1,0 +1,42 @@
+//! `token-request-failed`: the service did not give an ID token.
+
+use crate::answer::Answer;
+use crate::case::Case;
+use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::evidence::{Probe, Why};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "token-request-failed",
+    cause: None,
+    stage: Stage::Token,
+    title: "the service did not give an ID token",
+    page: include_str!("../../docs/checks/token-request-failed.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let gap = case
+        .evidence
+        .token
+        .as_ref()
+        .and_then(Probe::gap)
+        .filter(|gap| gap.why != Why::NotGranted);
+    let said = case.answer == Some(Answer::TokenRequestFailed);
+    if case.claims.is_some() || (gap.is_none() && !said) {
+        return Verdict::Clear;
+    }
+    let what = match gap {
+        Some(gap) if gap.detail.is_empty() => gap.why.words().to_owned(),
+        Some(gap) => format!("{}: {}", gap.why.words(), gap.detail),
+        None => super::pasted(case)
+            .map(|text| super::one_line(text, 200))
+            .unwrap_or_default(),
+    };
+    Verdict::Found(
+        Finding::blocks("GitHub's token service did not give the job an ID token")
+            .note(what)
+            .note("the job may ask for a token, so its permissions are right; AWS was not reached")
+            .help("run the job again; if it stays, look at GitHub's status page, and on a self-hosted runner at the proxy and at the egress rules for the host that `ACTIONS_ID_TOKEN_REQUEST_URL` names"),
+    )
+}

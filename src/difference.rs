@@ -1,0 +1,780 @@
+//! How the token's subject and a policy's value for it differ: which part, and in what way.
+//!
+//! Cause 4 or 7: when the repository part of the subject fits some value and only what follows it does not, it is 7; everything
+//! else is 4. The kinds stand in the order in which they are tried, exact before general.
+
+use crate::arn::issuer_host;
+use crate::policy::wildcard::matches;
+use crate::policy::{Leaf, Outcome, Presence, Statement, StatementTrace, Trace, TrustPolicy};
+use crate::source::Span;
+use crate::subject::{Context, Subject};
+
+/// The way in which a subject and a policy's value differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// The operator takes `*` and `?` literally.
+    WildcardLiteral,
+    /// Equal but for letter case.
+    Case,
+    /// One has ids (`owner@id/repository@id`), the other names alone.
+    Immutable,
+    /// One is built from other claims than the default.
+    Customized,
+    /// The value can never be a subject; why, in words.
+    Malformed(String),
+    /// A pull request on one side.
+    PullRequest,
+    /// An environment on one side, or two that differ.
+    Environment,
+    /// A tag on one side, or two that differ.
+    Tag,
+    /// Two branches.
+    Branch,
+    /// Another owner or repository.
+    Repository,
+    /// None of these.
+    Mismatch,
+}
+
+/// The `sub` condition that fails, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubjectDifference {
+    /// The condition key.
+    pub leaf: Leaf,
+    /// The value that comes nearest: its index.
+    pub value: usize,
+    /// Its text.
+    pub pattern: String,
+    /// Its place.
+    pub span: Span,
+    /// The token's subject.
+    pub subject: String,
+    /// In what way they differ.
+    pub kind: Kind,
+    /// The bytes of [`Self::pattern`] that differ.
+    pub part: (usize, usize),
+    /// The part of the subject that they stand against.
+    pub token_part: String,
+    /// How many other values the condition has.
+    pub others: usize,
+    /// Does the operator take wildcards literally?
+    pub literal: bool,
+    /// Does the repository part fit?
+    pub repository_fits: bool,
+    /// What differs besides.
+    pub also: Vec<String>,
+    /// The value as it could be meant, where that is plain.
+    pub meant: Option<String>,
+}
+
+/// The difference in the `sub` condition of a statement; `None` when it fits, or nothing is known of the subject.
+#[must_use]
+pub fn subject(policy: &TrustPolicy, trace: &Trace, statement: usize, issuer: &str) -> Option<SubjectDifference> {
+    let (index, s, t) = (
+        statement,
+        policy.statements.get(statement)?,
+        trace.statements.get(statement)?,
+    );
+    nearest_value(index, s, t, issuer).map(|(_, difference)| difference)
+}
+
+/// How far a statement's `sub` condition is from the token's subject; 0 when it fits or there is none.
+#[must_use]
+pub fn distance(statement: &Statement, trace: &StatementTrace, issuer: &str) -> u32 {
+    nearest_value(0, statement, trace, issuer).map_or(0, |(distance, _)| distance)
+}
+
+fn nearest_value(
+    index: usize,
+    statement: &Statement,
+    trace: &StatementTrace,
+    issuer: &str,
+) -> Option<(u32, SubjectDifference)> {
+    let name = format!("{}:sub", issuer_host(issuer));
+    let mut best: Option<(u32, SubjectDifference)> = None;
+    for (c, (condition, condition_trace)) in statement.conditions.iter().zip(&trace.conditions).enumerate() {
+        let comparison = condition.operator.value.comparison;
+        if comparison.is_negated() || !comparison.is_string() {
+            continue;
+        }
+        for (k, (key, key_trace)) in condition.keys.iter().zip(&condition_trace.keys).enumerate() {
+            let Presence::One(subject) = &key_trace.actual else {
+                continue;
+            };
+            if key_trace.outcome != Outcome::NoMatch || !key.key.value.eq_ignore_ascii_case(&name) {
+                continue;
+            }
+            let leaf = Leaf::Key {
+                statement: index,
+                condition: c,
+                key: k,
+            };
+            for (v, value) in key.values.iter().enumerate() {
+                let resolved = key_trace
+                    .values
+                    .get(v)
+                    .map_or(value.value.as_str(), |value| value.resolved.as_str());
+                let mut difference = compare(resolved, subject, !comparison.takes_wildcards());
+                difference.leaf = leaf;
+                difference.value = v;
+                difference.span = value.span;
+                difference.others = key.values.len() - 1;
+                let distance = difference.distance();
+                if best.as_ref().is_none_or(|(least, _)| distance < *least) {
+                    best = Some((distance, difference));
+                }
+            }
+        }
+    }
+    best
+}
+
+impl SubjectDifference {
+    /// Smaller is nearer: the kind first, then how alike the texts are.
+    fn distance(&self) -> u32 {
+        let kind = match &self.kind {
+            Kind::WildcardLiteral => 0,
+            Kind::Case => 1,
+            Kind::Malformed(_) if self.meant.as_deref().is_some_and(|meant| matches(meant, &self.subject)) => 2,
+            Kind::Immutable if self.also.is_empty() => 3,
+            Kind::Environment | Kind::PullRequest | Kind::Tag | Kind::Branch => 4,
+            Kind::Immutable => 5,
+            Kind::Malformed(_) if self.repository_fits => 5,
+            Kind::Mismatch if self.repository_fits => 5,
+            Kind::Customized => 6,
+            Kind::Repository => 7,
+            Kind::Malformed(_) => 8,
+            Kind::Mismatch => 9,
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 999"
+        )]
+        let unlike = ((1.0 - strsim::normalized_levenshtein(&self.pattern, &self.subject)) * 999.0) as u32;
+        kind * 1000 + unlike
+    }
+}
+
+/// Compares one value of a policy with a subject that it does not match.
+#[must_use]
+pub fn compare(pattern: &str, subject: &str, literal: bool) -> SubjectDifference {
+    let mut found = SubjectDifference {
+        leaf: Leaf::Action { statement: 0 },
+        value: 0,
+        pattern: pattern.to_owned(),
+        span: Span::default(),
+        subject: subject.to_owned(),
+        kind: Kind::Mismatch,
+        part: (0, pattern.len()),
+        token_part: subject.to_owned(),
+        others: 0,
+        literal,
+        repository_fits: false,
+        also: Vec::new(),
+        meant: None,
+    };
+    classify(&mut found, pattern, subject);
+    if literal && pattern.contains(['*', '?']) && found.kind != Kind::WildcardLiteral {
+        found
+            .also
+            .push("the operator takes `*` and `?` literally here; wildcards need `StringLike`".to_owned());
+    }
+    found
+}
+
+fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
+    let has_wildcard = pattern.contains(['*', '?']);
+    if found.literal && has_wildcard && matches(pattern, subject) {
+        found.kind = Kind::WildcardLiteral;
+        found.repository_fits = true;
+        let first = pattern.find(['*', '?']).unwrap_or(0);
+        found.part = (first, first + 1);
+        return;
+    }
+    let (lower_pattern, lower_subject) = (pattern.to_lowercase(), subject.to_lowercase());
+    if matches(&lower_pattern, &lower_subject) {
+        found.kind = Kind::Case;
+        (found.part, found.token_part) = parted_by_case(pattern, subject);
+        return;
+    }
+    let token = Subject::parse(subject);
+    let value = Subject::parse(pattern);
+    if let Some(token) = token
+        && let Some((part, meant)) = other_form(pattern, value, &token)
+    {
+        found.kind = Kind::Immutable;
+        found.part = part;
+        found.token_part = token.repository_part().to_owned();
+        found.meant = meant;
+        return;
+    }
+    if let Some((reason, meant, part)) = malformed(pattern) {
+        found.repository_fits = match (value, token) {
+            (Some(value), Some(token)) => matches(value.repository_part(), token.repository_part()),
+            _ => false,
+        };
+        found.meant = meant;
+        found.part = part;
+        found.kind = Kind::Malformed(reason);
+        return;
+    }
+    // A subject that is not the default's form, on either side.
+    let token_customized = token.is_none_or(|token| !token.is_default());
+    let value_customized = !pattern.starts_with('*') && value.is_none_or(|value| customized_context(&value));
+    if token_customized || value_customized {
+        found.kind = Kind::Customized;
+        return;
+    }
+    let Some(token) = token else { return };
+    let (repository, context) = match value {
+        Some(value) => (value.repository_part(), value.context),
+        // `*:environment:production`
+        None => ("*", pattern.split_once(':').map(|(_, context)| context)),
+    };
+    let context_at = context.map_or(pattern.len(), |context| pattern.len() - context.len());
+    let context_fits = context.is_none_or(|context| matches(context, token.context.unwrap_or_default()));
+    found.repository_fits = matches(repository, token.repository_part());
+    if found.repository_fits {
+        found.part = (context_at, pattern.len());
+        found.token_part = token.context.unwrap_or_default().to_owned();
+        found.kind = context_kind(context.unwrap_or_default(), &token);
+        return;
+    }
+    let repository_at = pattern.find(repository).unwrap_or(0);
+    found.part = (repository_at, repository_at + repository.len());
+    found.token_part = token.repository_part().to_owned();
+    if !context_fits {
+        found.also.push(format!(
+            "what follows the repository differs as well: {} in the policy, {} in the token",
+            context.map_or_else(String::new, |context| Context::of(context).words()),
+            token.kind().map_or_else(String::new, |kind| kind.words()),
+        ));
+    }
+    let value_names = value.map_or_else(|| repository.to_owned(), |value| value.names());
+    let same_names = matches(&value_names, &token.names());
+    let form_differs = value.is_some_and(|value| value.is_immutable() != token.is_immutable());
+    if same_names && form_differs {
+        found.kind = Kind::Immutable;
+        found.meant = context.map(|context| format!("repo:{}:{context}", token.repository_part()));
+    } else if matches(&value_names.to_lowercase(), &token.names().to_lowercase()) && !same_names {
+        found.kind = Kind::Case;
+        if form_differs {
+            found.also.push("the token's subject carries ids besides".to_owned());
+        }
+    } else {
+        found.kind = Kind::Repository;
+        if form_differs && token.is_immutable() {
+            found.also.push(format!(
+                "the token's subject carries ids (`{}`), so the names alone would not match either",
+                token.repository_part()
+            ));
+        }
+        if same_names {
+            found
+                .also
+                .push("the names are the same and the ids differ: a repository of this name was deleted and made again, or it is another one".to_owned());
+        }
+    }
+}
+
+/// The kind of difference in what follows the repository.
+fn context_kind(context: &str, token: &Subject<'_>) -> Kind {
+    let value = Context::of(context);
+    let token = token.kind();
+    let is_environment = matches!(value, Context::Environment(_)) || context.starts_with("environment");
+    match (value, token) {
+        (Context::PullRequest, _) | (_, Some(Context::PullRequest)) => Kind::PullRequest,
+        (_, Some(Context::Environment(_))) => Kind::Environment,
+        _ if is_environment => Kind::Environment,
+        (Context::Tag(_), _) | (_, Some(Context::Tag(_))) => Kind::Tag,
+        (Context::Branch(_), Some(Context::Branch(_))) => Kind::Branch,
+        _ => Kind::Mismatch,
+    }
+}
+
+/// Would it match in the other of the two forms, with ids or without? The part that differs, and the value as it should be.
+fn other_form(
+    pattern: &str,
+    value: Option<Subject<'_>>,
+    token: &Subject<'_>,
+) -> Option<((usize, usize), Option<String>)> {
+    let part = |value: Option<Subject<'_>>| {
+        let repository = value.map_or("", |value| value.repository_part());
+        let at = if value.is_some() { "repo:".len() } else { 0 };
+        (at, at + repository.len())
+    };
+    if token.is_immutable() {
+        let (owner, repository) = (token.owner, token.repository.unwrap_or_default());
+        let (owner_id, repository_id) = (
+            token.owner_id.unwrap_or_default(),
+            token.repository_id.unwrap_or_default(),
+        );
+        let owners = [
+            owner.to_owned(),
+            format!("{owner}@{owner_id}"),
+            format!("{owner}-{owner_id}"),
+        ];
+        let repositories = [
+            repository.to_owned(),
+            format!("{repository}@{repository_id}"),
+            format!("{repository}-{repository_id}"),
+        ];
+        let fits = owners.iter().any(|o| {
+            repositories
+                .iter()
+                .any(|r| matches(pattern, &token.with_names(&format!("{o}/{r}"))))
+        });
+        return fits.then(|| {
+            let context = value.and_then(|value| value.context).or(token.context);
+            let meant = context.map(|context| format!("repo:{}:{context}", token.repository_part()));
+            (part(value), meant)
+        });
+    }
+    let value = value.filter(Subject::is_immutable)?;
+    matches(&value.classic(), token.text).then(|| (part(Some(value)), Some(value.classic())))
+}
+
+/// Names of claims that a customized subject can be built from. (GitHub docs, "Customizing the token claims"; the open set of
+/// `repo_property_…` besides.)
+const TEMPLATE_KEYS: [&str; 26] = [
+    "actor",
+    "actor_id",
+    "base_ref",
+    "check_run_id",
+    "context",
+    "enterprise",
+    "enterprise_id",
+    "environment",
+    "event_name",
+    "head_ref",
+    "job_workflow_ref",
+    "job_workflow_sha",
+    "ref",
+    "ref_protected",
+    "ref_type",
+    "repo",
+    "repository",
+    "repository_id",
+    "repository_owner",
+    "repository_owner_id",
+    "repository_visibility",
+    "run_id",
+    "runner_environment",
+    "sha",
+    "workflow",
+    "workflow_ref",
+];
+
+fn is_template_key(key: &str) -> bool {
+    TEMPLATE_KEYS.contains(&key) || key.starts_with("repo_property_")
+}
+
+/// Does a value's context name claims, as only a customized subject does?
+fn customized_context(value: &Subject<'_>) -> bool {
+    let Some(context) = value.context else { return false };
+    let after_default = match Context::of(context) {
+        Context::Branch(rest) | Context::Environment(rest) | Context::Tag(rest) => {
+            rest.split_once(':').map(|(_, rest)| rest)
+        }
+        Context::Other(other) => match other
+            .strip_prefix("ref:")
+            .or_else(|| other.strip_prefix("pull_request:"))
+        {
+            Some(rest) if other.starts_with("pull_request:") => Some(rest),
+            Some(rest) => rest.split_once(':').map(|(_, rest)| rest),
+            None => Some(other),
+        },
+        Context::PullRequest => None,
+    };
+    after_default.is_some_and(|rest| {
+        rest.split(':')
+            .next()
+            .is_some_and(|key| is_template_key(key) && rest.contains(':'))
+    })
+}
+
+/// Why a value can never be a subject: the reason, the value as it could be meant, the bytes at fault.
+fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> {
+    let whole = (0, pattern.len());
+    let at = |needle: &str| {
+        pattern
+            .find(needle)
+            .map_or(whole, |start| (start, start + needle.len()))
+    };
+    let replaced = |from: &str, to: &str| Some(pattern.replacen(from, to, 1));
+    if pattern.trim().is_empty() {
+        return Some(("it is empty".into(), None, whole));
+    }
+    if pattern.trim() != pattern {
+        let part = if pattern.trim_end() == pattern {
+            (0, pattern.len() - pattern.trim_start().len())
+        } else {
+            (pattern.trim_end().len(), pattern.len())
+        };
+        return Some((
+            "it has a stray blank at its end or beginning".into(),
+            Some(pattern.trim().to_owned()),
+            part,
+        ));
+    }
+    if let Some(odd) = pattern.find(|c: char| {
+        c.is_control()
+            || matches!(
+                c,
+                '\\' | '"' | '\u{200b}' | '\u{feff}' | '\u{a0}' | '\u{2018}'..='\u{201f}'
+            )
+    }) {
+        let width = pattern
+            .get(odd..)
+            .and_then(|rest| rest.chars().next())
+            .map_or(1, char::len_utf8);
+        let clean: String = pattern
+            .chars()
+            .filter(|c| {
+                !(c.is_control()
+                    || matches!(
+                        c,
+                        '\\' | '"' | '\u{200b}' | '\u{feff}' | '\u{a0}' | '\u{2018}'..='\u{201f}'
+                    ))
+            })
+            .collect();
+        return Some((
+            "it has a character in it that no subject has: a backslash, a quote or one that cannot be seen".into(),
+            Some(clean),
+            (odd, odd + width),
+        ));
+    }
+    if let Some(open) = pattern.find("${") {
+        let inside = pattern
+            .get(open + 2..)
+            .and_then(|rest| rest.split('}').next())
+            .unwrap_or_default();
+        if inside.starts_with('{') || !(inside.contains(':') || matches!(inside.trim(), "*" | "?" | "$")) {
+            return Some((
+                "a placeholder in it was never filled in".into(),
+                None,
+                (open, pattern.len().min(open + inside.len() + 3)),
+            ));
+        }
+    }
+    for host in [
+        "https://",
+        "http://",
+        "github.com/",
+        "token.actions.githubusercontent.com",
+    ] {
+        if pattern.contains(host) {
+            let clean = pattern
+                .replace("https://", "")
+                .replace("http://", "")
+                .replace("github.com/", "");
+            return Some((
+                format!("it has `{host}` in it, and a subject names the repository alone"),
+                Some(clean),
+                at(host),
+            ));
+        }
+    }
+    if pattern.contains("refs/pull/") {
+        let meant = Subject::parse(pattern).map(|value| format!("repo:{}:pull_request", value.repository_part()));
+        return Some((
+            "`refs/pull/…` is in no subject: a pull request's ends in `:pull_request`, with neither branch nor number"
+                .into(),
+            meant,
+            at("refs/pull/"),
+        ));
+    }
+    let Some(value) = Subject::parse(pattern) else {
+        return no_repo_prefix(pattern, whole);
+    };
+    let repository = value.repository_part();
+    let part = ("repo:".len(), "repo:".len() + repository.len());
+    if repository.contains(char::is_whitespace) {
+        let clean: String = repository.split_whitespace().collect();
+        return Some((
+            "it has a stray blank in the repository's name".into(),
+            Some(value.with_names(&clean)),
+            part,
+        ));
+    }
+    if repository.contains(['\'', '`']) {
+        return Some((
+            "it has a quote in it".into(),
+            Some(pattern.replace(['\'', '`'], "")),
+            part,
+        ));
+    }
+    if !repository.contains('*') {
+        if repository.matches('/').count() > 1 || repository.ends_with('/') || repository.starts_with('/') {
+            let clean = repository.trim_matches('/').to_owned();
+            let meant = (clean.matches('/').count() == 1).then(|| value.with_names(&clean));
+            return Some((format!("`{repository}` is not `owner/repository`"), meant, part));
+        }
+        if let Some(clean) = repository.strip_suffix(".git") {
+            return Some((
+                "the repository's name ends in `.git`, which a subject does not have".into(),
+                Some(value.with_names(clean)),
+                part,
+            ));
+        }
+        if value.repository.is_none() {
+            return Some((format!("`{repository}` is not `owner/repository`"), None, part));
+        }
+    }
+    let Some(context) = value.context else {
+        return (!repository.ends_with('*')).then(|| {
+            (
+                "nothing follows the repository: every subject ends in `:ref:…`, `:environment:…` or `:pull_request`"
+                    .into(),
+                Some(format!("{pattern}:*")),
+                (pattern.len(), pattern.len()),
+            )
+        });
+    };
+    let context_part = (pattern.len() - context.len(), pattern.len());
+    if context.is_empty() {
+        return Some(("nothing follows the last colon".into(), None, context_part));
+    }
+    if context.trim_start() != context {
+        return Some((
+            "it has a stray blank after the colon".into(),
+            Some(pattern.replace(": ", ":")),
+            context_part,
+        ));
+    }
+    if context.starts_with("workflow:") || context.starts_with("job_workflow_ref:") && !customized_context(&value) {
+        return Some((
+            "no subject names its workflow like this; the claim `job_workflow_ref` does".into(),
+            None,
+            context_part,
+        ));
+    }
+    if context.starts_with("refs/") {
+        return Some((
+            "`ref:` is missing before `refs/`".into(),
+            replaced(":refs/", ":ref:refs/"),
+            context_part,
+        ));
+    }
+    if let Some(name) = context.strip_prefix("ref:") {
+        let literal = name.split(['*', '?']).next().unwrap_or_default();
+        let fits = ["refs/heads/", "refs/tags/", "refs/"]
+            .iter()
+            .any(|form| literal.starts_with(form) || form.starts_with(literal));
+        if !fits
+            || literal.starts_with("refs/head/")
+            || literal.starts_with("refs/tag/")
+            || literal.starts_with("refs/branches/")
+        {
+            let bare = name
+                .rsplit_once("heads/")
+                .map_or(name, |(_, bare)| bare)
+                .trim_start_matches('/');
+            let bare = bare
+                .strip_prefix("refs/")
+                .map_or(bare, |rest| rest.split_once('/').map_or(rest, |(_, name)| name));
+            return Some((
+                format!("`{name}` is not a full ref: `refs/heads/…` for a branch, `refs/tags/…` for a tag"),
+                Some(format!("repo:{repository}:ref:refs/heads/{bare}")),
+                context_part,
+            ));
+        }
+        return None;
+    }
+    if customized_context(&value) {
+        return None;
+    }
+    let literal = context.split(['*', '?']).next().unwrap_or_default();
+    let fits = ["ref:refs/", "environment:", "pull_request"]
+        .iter()
+        .any(|form| literal.starts_with(form) || form.starts_with(literal));
+    let bare_pull_request = literal.starts_with("pull_request") && context != "pull_request" && !context.contains('*');
+    if fits && !bare_pull_request && context != "environment:" && context != "environment" {
+        return None;
+    }
+    let meant = match context.split_once(':') {
+        Some(("env" | "environments" | "Environment", name)) => Some(format!("repo:{repository}:environment:{name}")),
+        Some(("branch" | "branches" | "heads", name)) => Some(format!("repo:{repository}:ref:refs/heads/{name}")),
+        Some(("tag" | "tags", name)) => Some(format!("repo:{repository}:ref:refs/tags/{name}")),
+        _ if context.starts_with("pull") => Some(format!("repo:{repository}:pull_request")),
+        _ => None,
+    };
+    Some((
+        format!("`{context}` is none of `ref:…`, `environment:…` and `pull_request`"),
+        meant,
+        context_part,
+    ))
+}
+
+/// A value that does not begin with `repo:`, nor with a wildcard, nor with a claim that a customized subject may begin with.
+fn no_repo_prefix(pattern: &str, whole: (usize, usize)) -> Option<(String, Option<String>, (usize, usize))> {
+    if pattern.starts_with(['*', '?']) {
+        return None;
+    }
+    let first = pattern.split(':').next().unwrap_or_default();
+    if is_template_key(first) && pattern.contains(':') {
+        return None;
+    }
+    let literal = pattern.split(['*', '?']).next().unwrap_or_default();
+    if "repo:".starts_with(literal) {
+        return None;
+    }
+    let meant = first.contains('/').then(|| format!("repo:{pattern}"));
+    Some(("it does not begin with `repo:`".into(), meant, whole))
+}
+
+/// The first run of characters that differ by letter case alone.
+fn parted_by_case(pattern: &str, subject: &str) -> ((usize, usize), String) {
+    let common = pattern
+        .char_indices()
+        .zip(subject.chars())
+        .find(|((_, p), s)| p != s)
+        .map_or(0, |((at, _), _)| at);
+    let boundary = |text: &str, at: usize| {
+        let start = text
+            .get(..at)
+            .and_then(|head| head.rfind([':', '/', '@']))
+            .map_or(0, |found| found + 1);
+        let rest = text.get(at..).unwrap_or_default();
+        let end = rest.find([':', '/', '@', '*']).map_or(text.len(), |found| at + found);
+        (start, end)
+    };
+    let (start, end) = boundary(pattern, common);
+    let (token_start, token_end) = boundary(subject, common.min(subject.len()));
+    (
+        (start, end),
+        subject.get(token_start..token_end).unwrap_or(subject).to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(pattern: &str, subject: &str, literal: bool) -> Kind {
+        match compare(pattern, subject, literal).kind {
+            Kind::Malformed(_) => Kind::Malformed(String::new()),
+            kind => kind,
+        }
+    }
+
+    #[test]
+    fn kinds_of_difference() {
+        let malformed = Kind::Malformed(String::new());
+        let main = "repo:acme/widgets:ref:refs/heads/main";
+        let ids = "repo:acme@12/widgets@34:ref:refs/heads/main";
+        let env = "repo:acme/widgets:environment:prod";
+        let pr = "repo:acme/widgets:pull_request";
+        let tag = "repo:acme/widgets:ref:refs/tags/v1";
+        let cases = [
+            ("repo:acme/*", main, true, Kind::WildcardLiteral),
+            ("repo:acme/widgets:*", main, true, Kind::WildcardLiteral),
+            ("repo:Acme/widgets:*", main, false, Kind::Case),
+            ("repo:acme/widgets:environment:Prod", env, false, Kind::Case),
+            ("repo:Acme/widgets:ref:refs/heads/dev", main, false, Kind::Case),
+            (main, ids, false, Kind::Immutable),
+            ("repo:acme/widgets:*", ids, true, Kind::Immutable),
+            ("repo:acme/*", ids, false, Kind::Immutable),
+            (
+                "repo:acme-12/widgets-34:ref:refs/heads/main",
+                ids,
+                false,
+                Kind::Immutable,
+            ),
+            ("repo:acme-*/widgets-*:ref:refs/heads/main", ids, false, Kind::Immutable),
+            (ids, main, false, Kind::Immutable),
+            ("repo:acme/widgets:environment:prod", ids, false, Kind::Immutable),
+            ("repo:old/widgets:ref:refs/heads/main", ids, false, Kind::Repository),
+            (
+                "repo:acme@12/widgets@99:ref:refs/heads/main",
+                ids,
+                false,
+                Kind::Repository,
+            ),
+            (
+                "repo:acme/widgets:environment:prod:job_workflow_ref:x",
+                env,
+                false,
+                Kind::Customized,
+            ),
+            (
+                "repo:acme/widgets:environment:prod",
+                "repository_owner:acme:environment:prod",
+                false,
+                Kind::Customized,
+            ),
+            (
+                main,
+                "repo:acme/widgets:ref:refs/heads/main:actor:x",
+                false,
+                Kind::Customized,
+            ),
+            ("repo:acme/widgets", main, false, malformed.clone()),
+            ("repo:acme/widgets:refs/heads/main", main, false, malformed.clone()),
+            ("repo:acme/widgets:ref:main", main, false, malformed.clone()),
+            ("repo:acme/widgets:ref:heads/main", main, false, malformed.clone()),
+            ("repo:acme/widgets:ref:refs/pull/*", pr, false, malformed.clone()),
+            ("repo:acme/widgets:workflow:deploy", main, false, malformed.clone()),
+            ("repo:acme/widgets:ref:refs/heads/main ", main, false, malformed.clone()),
+            ("repo: acme/widgets:*", main, false, malformed.clone()),
+            ("acme/widgets:ref:refs/heads/main", main, false, malformed.clone()),
+            ("repo:github.com/acme/widgets:*", main, false, malformed.clone()),
+            ("repo:acme/widgets.git:*", main, false, malformed.clone()),
+            ("repo:${GITHUB_REPO}:*", main, false, malformed.clone()),
+            ("repo:acme/widgets:branch:main", main, false, malformed.clone()),
+            ("repo:acme/widgets:environment", env, false, malformed),
+            (main, env, false, Kind::Environment),
+            (env, main, false, Kind::Environment),
+            ("repo:acme/*:environment:stage", env, false, Kind::Environment),
+            ("*:environment:stage", env, false, Kind::Environment),
+            ("repo:acme/widgets:ref:*", env, false, Kind::Environment),
+            (main, pr, false, Kind::PullRequest),
+            (pr, main, false, Kind::PullRequest),
+            ("repo:acme/widgets:ref:refs/heads/*", tag, false, Kind::Tag),
+            (tag, main, false, Kind::Tag),
+            ("repo:acme/widgets:ref:refs/heads/dev", main, false, Kind::Branch),
+            (
+                "repo:acme/widgets:ref:refs/heads/release/*",
+                "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/main/pr-1-abc",
+                false,
+                Kind::Branch,
+            ),
+            ("repo:acme/gadgets:ref:refs/heads/main", main, false, Kind::Repository),
+            ("repo:acne/*", main, false, Kind::Repository),
+            ("repo:acne/*:pull_request", main, false, Kind::Repository),
+        ];
+        for (pattern, subject, literal, want) in cases {
+            assert_eq!(kind(pattern, subject, literal), want, "{pattern} against {subject}");
+        }
+    }
+
+    #[test]
+    fn the_part_that_differs() {
+        for (pattern, subject, part, token_part) in [
+            ("repo:Acme/widgets:*", "repo:acme/widgets:pull_request", "Acme", "acme"),
+            (
+                "repo:acme/gadgets:*",
+                "repo:acme/widgets:pull_request",
+                "acme/gadgets",
+                "acme/widgets",
+            ),
+            (
+                "repo:acme/widgets:ref:refs/heads/dev",
+                "repo:acme/widgets:ref:refs/heads/main",
+                "ref:refs/heads/dev",
+                "ref:refs/heads/main",
+            ),
+            (
+                "repo:acme/widgets:*",
+                "repo:acme@1/widgets@2:pull_request",
+                "acme/widgets",
+                "acme@1/widgets@2",
+            ),
+        ] {
+            let found = compare(pattern, subject, false);
+            assert_eq!(&pattern[found.part.0..found.part.1], part, "{pattern}");
+            assert_eq!(found.token_part, token_part, "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The pages of the checks, as `explain` prints them.
+
+use std::fmt::Write as _;
+
+use crate::checks::{CHECKS, by_id};
+use crate::diagnose::Stage;
+
+/// The page of a check.
+#[must_use]
+pub fn page(id: &str) -> Option<&'static str> {
+    by_id(id).map(|check| check.page)
+}
+
+/// The nearest ids to a wrong one.
+#[must_use]
+pub fn near(id: &str) -> Option<&'static str> {
+    CHECKS
+        .iter()
+        .map(|check| (strsim::normalized_damerau_levenshtein(id, check.id), check.id))
+        .filter(|(alike, _)| *alike > 0.5)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, id)| id)
+}
+
+/// All checks, by stage, with the number of their cause.
+#[must_use]
+pub fn list() -> String {
+    let mut text = String::new();
+    for stage in Stage::HANDSHAKE.into_iter().chain([Stage::Risk]) {
+        let _ = writeln!(text, "{}", stage.name());
+        for check in CHECKS.iter().filter(|check| check.stage == stage) {
+            let cause = check
+                .cause
+                .map_or_else(|| "-".to_owned(), |cause| cause.number().to_string());
+            let _ = writeln!(text, "  {cause}  {:<28} {}", check.id, check.title);
+        }
+    }
+    text.push_str(
+        "\nThe number is that of one of the eight causes, `-` is beyond them. `explain <id>` prints a page.\n",
+    );
+    text
+}

@@ -1,0 +1,546 @@
+//! One value of the policy against one value of the request.
+//!
+//! Always in the positive sense: a negated operator is turned round by the caller. The rules are those of the IAM User
+//! Guide, `reference_policies_elements_condition_operators`; what it leaves open is [`Outcome::Unknown`] with the reason.
+
+use super::operator::Comparison;
+use super::variables::{Resolved, resolve};
+use super::wildcard::{self, Pattern};
+use super::{Outcome, Parted, RequestContext};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ipnet::IpNet;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::net::IpAddr;
+
+/// Does a value of the policy fit a value of the request?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fit {
+    pub(super) outcome: Outcome,
+    /// Why, where the comparison itself does not say it.
+    pub(super) because: Option<&'static str>,
+    /// Does it not fit because a policy variable has no value?
+    pub(super) is_null: bool,
+}
+
+impl Fit {
+    fn of(fits: bool) -> Self {
+        Self {
+            outcome: if fits { Outcome::Match } else { Outcome::NoMatch },
+            because: None,
+            is_null: false,
+        }
+    }
+
+    fn unknown(because: &'static str) -> Self {
+        Self {
+            outcome: Outcome::Unknown,
+            because: Some(because),
+            is_null: false,
+        }
+    }
+
+    fn null() -> Self {
+        Self {
+            outcome: Outcome::NoMatch,
+            because: Some("a policy variable in it has no value in this request"),
+            is_null: true,
+        }
+    }
+
+    /// Two readings of what AWS leaves open: where they agree it does not matter.
+    fn either(a: Self, b: Self, because: &'static str) -> Self {
+        if a.outcome == b.outcome {
+            a
+        } else {
+            Self::unknown(because)
+        }
+    }
+}
+
+/// Compares. `variables` is the request, where the policy's version has variables.
+pub(super) fn compare(comparison: Comparison, wanted: &str, actual: &str, variables: Option<&RequestContext>) -> Fit {
+    let positive = comparison.positive();
+    let Some(request) = variables.filter(|_| wanted.as_bytes().contains(&b'$') && wanted.contains("${")) else {
+        return plain(positive, wanted, actual);
+    };
+    if positive == Comparison::Bool {
+        return Fit::unknown("AWS's pages differ on whether `Bool` takes policy variables");
+    }
+    if !takes_variables(positive) {
+        return plain(positive, wanted, actual);
+    }
+    let text = match resolve(wanted, request) {
+        Resolved::Null => return Fit::null(),
+        Resolved::Unclear(because) => return Fit::unknown(because),
+        Resolved::Text(text) => text,
+    };
+    if positive.is_arn() && text.shifts_fields {
+        return Fit::unknown("a policy variable brings a colon into a field of the ARN");
+    }
+    match positive {
+        Comparison::StringLike | Comparison::ArnEquals | Comparison::ArnLike => {
+            let strict = with_wildcards(positive, &text.strict(), actual);
+            if !text.is_unsure() {
+                return strict;
+            }
+            let loose = with_wildcards(positive, &text.loose(), actual);
+            Fit::either(
+                strict,
+                loose,
+                "AWS does not say whether `*` and `?` that a policy variable brings are wildcards",
+            )
+        }
+        _ => plain(positive, &text.text, actual),
+    }
+}
+
+/// The policy's value as it is compared: with its variables replaced, where they are and can be.
+pub(super) fn resolved<'a>(
+    comparison: Comparison,
+    wanted: &'a str,
+    variables: Option<&RequestContext>,
+) -> Cow<'a, str> {
+    match variables {
+        Some(request) if wanted.contains("${") && takes_variables(comparison.positive()) => {
+            match resolve(wanted, request) {
+                Resolved::Text(text) => Cow::Owned(text.text),
+                Resolved::Null | Resolved::Unclear(_) => Cow::Borrowed(wanted),
+            }
+        }
+        _ => Cow::Borrowed(wanted),
+    }
+}
+
+/// How far a string or an ARN got that does not fit.
+pub(super) fn parted(
+    comparison: Comparison,
+    wanted: &str,
+    actual: &str,
+    variables: Option<&RequestContext>,
+) -> Option<Parted> {
+    let positive = comparison.positive();
+    let text = match variables {
+        Some(request) if wanted.contains("${") => match resolve(wanted, request) {
+            Resolved::Text(text) => Some(text),
+            Resolved::Null | Resolved::Unclear(_) => return None,
+        },
+        _ => None,
+    };
+    let pattern = text
+        .as_ref()
+        .map_or_else(|| Pattern::new(wanted), super::variables::Text::strict);
+    match positive {
+        Comparison::StringEquals => common_prefix(pattern.text(), actual, |a, b| a == b),
+        Comparison::StringEqualsIgnoreCase => common_prefix(pattern.text(), actual, |a, b| a.eq_ignore_ascii_case(&b)),
+        Comparison::StringLike => pattern.parted(actual),
+        Comparison::ArnEquals | Comparison::ArnLike => arn_parted(&pattern, actual),
+        _ => None,
+    }
+}
+
+/// "You can use a policy variable … in any condition that involves the string operators or the ARN operators"
+/// (`reference_policies_variables`).
+fn takes_variables(positive: Comparison) -> bool {
+    positive.is_string() || positive.is_arn()
+}
+
+fn plain(positive: Comparison, wanted: &str, actual: &str) -> Fit {
+    match positive {
+        Comparison::StringEquals => Fit::of(wanted == actual),
+        Comparison::StringEqualsIgnoreCase => ignoring_case(wanted, actual),
+        Comparison::StringLike => Fit::of(wildcard::matches(wanted, actual)),
+        Comparison::ArnEquals | Comparison::ArnLike => with_wildcards(positive, &Pattern::new(wanted), actual),
+        Comparison::Bool => boolean(wanted, actual),
+        Comparison::BinaryEquals => binary(wanted, actual),
+        Comparison::IpAddress => ip_address(wanted, actual),
+        Comparison::NumericEquals => numeric(wanted, actual, |order| order.is_eq()),
+        Comparison::NumericLessThan => numeric(wanted, actual, |order| order.is_lt()),
+        Comparison::NumericLessThanEquals => numeric(wanted, actual, |order| order.is_le()),
+        Comparison::NumericGreaterThan => numeric(wanted, actual, |order| order.is_gt()),
+        Comparison::NumericGreaterThanEquals => numeric(wanted, actual, |order| order.is_ge()),
+        Comparison::DateEquals => date(wanted, actual, |order| order.is_eq()),
+        Comparison::DateLessThan => date(wanted, actual, |order| order.is_lt()),
+        Comparison::DateLessThanEquals => date(wanted, actual, |order| order.is_le()),
+        Comparison::DateGreaterThan => date(wanted, actual, |order| order.is_gt()),
+        Comparison::DateGreaterThanEquals => date(wanted, actual, |order| order.is_ge()),
+        // `Null` looks at the key, not at values; the negated ones are never handed in.
+        Comparison::Null
+        | Comparison::StringNotEquals
+        | Comparison::StringNotEqualsIgnoreCase
+        | Comparison::StringNotLike
+        | Comparison::NumericNotEquals
+        | Comparison::DateNotEquals
+        | Comparison::NotIpAddress
+        | Comparison::ArnNotEquals
+        | Comparison::ArnNotLike => Fit::unknown("there is nothing to compare"),
+    }
+}
+
+fn with_wildcards(positive: Comparison, pattern: &Pattern<'_>, actual: &str) -> Fit {
+    if positive == Comparison::StringLike {
+        Fit::of(pattern.matches(actual))
+    } else {
+        arn(pattern, actual)
+    }
+}
+
+fn ignoring_case(wanted: &str, actual: &str) -> Fit {
+    if wanted.eq_ignore_ascii_case(actual) {
+        return Fit::of(true);
+    }
+    if wanted.is_ascii() && actual.is_ascii() {
+        return Fit::of(false);
+    }
+    if wanted.to_lowercase() == actual.to_lowercase() || wanted.to_uppercase() == actual.to_uppercase() {
+        return Fit::unknown("AWS does not say how it ignores case outside ASCII");
+    }
+    Fit::of(false)
+}
+
+/// "Each of the six colon-delimited components of the ARN is checked separately and each can include … wildcards";
+/// `ArnEquals` and `ArnLike` "behave identically".
+fn arn(pattern: &Pattern<'_>, actual: &str) -> Fit {
+    let Some(actual_fields) = arn_fields(actual) else {
+        return Fit::of(false);
+    };
+    if !has_fields(pattern) {
+        return if pattern.matches(actual) {
+            Fit::unknown("AWS does not say what an ARN operator makes of a value that is no ARN")
+        } else {
+            Fit::of(false)
+        };
+    }
+    let mut fields = pattern.split(':', ARN_FIELDS).zip(actual_fields);
+    Fit::of(fields.all(|(wanted, actual)| wanted.matches(actual)))
+}
+
+fn arn_parted(pattern: &Pattern<'_>, actual: &str) -> Option<Parted> {
+    let actual_fields = arn_fields(actual).filter(|_| has_fields(pattern))?;
+    let mut start = Parted { pattern: 0, value: 0 };
+    for (wanted, actual) in pattern.split(':', ARN_FIELDS).zip(actual_fields) {
+        if let Some(parted) = wanted.parted(actual) {
+            return Some(Parted {
+                pattern: start.pattern + parted.pattern,
+                value: start.value + parted.value,
+            });
+        }
+        start.pattern += wanted.text().len() + 1;
+        start.value += actual.len() + 1;
+    }
+    None
+}
+
+/// `arn:partition:service:region:account:resource`; further colons belong to the resource.
+fn arn_fields(text: &str) -> Option<[&str; ARN_FIELDS]> {
+    let mut fields = text.splitn(ARN_FIELDS, ':');
+    let fields = [
+        fields.next()?,
+        fields.next()?,
+        fields.next()?,
+        fields.next()?,
+        fields.next()?,
+        fields.next()?,
+    ];
+    (fields.first() == Some(&"arn")).then_some(fields)
+}
+
+const ARN_FIELDS: usize = 6;
+
+fn has_fields(pattern: &Pattern<'_>) -> bool {
+    pattern.text().splitn(ARN_FIELDS, ':').count() == ARN_FIELDS
+}
+
+fn common_prefix(wanted: &str, actual: &str, same: impl Fn(char, char) -> bool) -> Option<Parted> {
+    let mut wanted_chars = wanted.chars();
+    let mut actual_chars = actual.chars();
+    loop {
+        let (wanted_rest, actual_rest) = (wanted_chars.as_str(), actual_chars.as_str());
+        match (wanted_chars.next(), actual_chars.next()) {
+            (None, None) => return None,
+            (Some(a), Some(b)) if same(a, b) => {}
+            _ => {
+                return Some(Parted {
+                    pattern: wanted.len() - wanted_rest.len(),
+                    value: actual.len() - actual_rest.len(),
+                });
+            }
+        }
+    }
+}
+
+fn boolean(wanted: &str, actual: &str) -> Fit {
+    match (truth(wanted), truth(actual)) {
+        (Some(wanted), Some(actual)) => Fit::of(wanted == actual),
+        (None, _) => Fit::unknown("the policy's value is neither `true` nor `false`"),
+        (_, None) => Fit::unknown("the request's value is neither `true` nor `false`"),
+    }
+}
+
+/// AWS writes `true` and `false`, and of no other spelling what it means.
+pub(super) fn truth(text: &str) -> Option<bool> {
+    match text {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// "Compares the value of the specified key byte for byte against a base-64 encoded representation of the binary value
+/// in the policy"; in AWS's example the request carries base 64, too.
+fn binary(wanted: &str, actual: &str) -> Fit {
+    let Ok(bytes) = STANDARD.decode(wanted) else {
+        return Fit::unknown("the policy's value is not base 64");
+    };
+    if wanted == actual {
+        return Fit::of(true);
+    }
+    if bytes == actual.as_bytes() {
+        return Fit::unknown("AWS does not say whether the request's value is compared encoded or not");
+    }
+    Fit::of(false)
+}
+
+/// "If you specify an IP address without the associated routing prefix, IAM uses the default prefix value of `/32`."
+fn ip_address(wanted: &str, actual: &str) -> Fit {
+    let Ok(actual) = actual.parse::<IpAddr>() else {
+        return Fit::unknown("the request's value is not an IP address");
+    };
+    if let Ok(address) = wanted.parse::<IpAddr>() {
+        let exact = in_network(IpNet::from(address), actual);
+        return match IpNet::new(address, 32) {
+            Ok(network) if address.is_ipv6() => Fit::either(
+                exact,
+                in_network(network.trunc(), actual),
+                "AWS gives `/32` as the prefix of an address without one, which leaves IPv6 open",
+            ),
+            _ => exact,
+        };
+    }
+    let Ok(network) = wanted.parse::<IpNet>() else {
+        return Fit::unknown("the policy's value is neither an IP address nor a range");
+    };
+    if network == network.trunc() {
+        return in_network(network, actual);
+    }
+    match in_network(network.trunc(), actual) {
+        fit if fit.outcome == Outcome::NoMatch => fit,
+        _ => Fit::unknown("the policy's range has bits beyond its prefix, and AWS does not say what that gives"),
+    }
+}
+
+fn in_network(network: IpNet, actual: IpAddr) -> Fit {
+    if network.contains(&actual) {
+        return Fit::of(true);
+    }
+    let is_mapped = match (network, actual) {
+        (IpNet::V4(network), IpAddr::V6(actual)) => {
+            actual.to_ipv4_mapped().is_some_and(|actual| network.contains(&actual))
+        }
+        (IpNet::V6(network), IpAddr::V4(actual)) => {
+            network.prefix_len() >= MAPPED_PREFIX && network.contains(&actual.to_ipv6_mapped())
+        }
+        _ => false,
+    };
+    if is_mapped {
+        return Fit::unknown("AWS does not say whether an IPv4 address and its IPv6 form are the same");
+    }
+    Fit::of(false)
+}
+
+/// IPv6 forms of IPv4 addresses begin with `::ffff:0:0/96`.
+const MAPPED_PREFIX: u8 = 96;
+
+fn numeric(wanted: &str, actual: &str, holds: impl Fn(Ordering) -> bool) -> Fit {
+    match (number(wanted), number(actual)) {
+        (Some(wanted), Some(actual)) => match actual.partial_cmp(&wanted) {
+            Some(order) => Fit::of(holds(order)),
+            None => Fit::unknown("one of the values is not a number"),
+        },
+        (None, _) => Fit::unknown("the policy's value is not an integer or decimal number"),
+        (_, None) => Fit::unknown("the request's value is not an integer or decimal number"),
+    }
+}
+
+/// "An integer or decimal value": digits with a sign and a point, few enough to be exact in any arithmetic.
+fn number(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !all_digits(whole) || !all_digits(fraction) || whole.len() + fraction.len() > EXACT_DIGITS {
+        return None;
+    }
+    text.parse().ok()
+}
+
+/// So many decimal digits survive a double.
+const EXACT_DIGITS: usize = 15;
+
+fn date(wanted: &str, actual: &str, holds: impl Fn(Ordering) -> bool) -> Fit {
+    if wanted == actual && Date::readings(wanted).next().is_some() {
+        return Fit::of(holds(Ordering::Equal));
+    }
+    let mut fit = None;
+    for wanted in Date::readings(wanted) {
+        for actual in Date::readings(actual) {
+            let this = match actual.order(&wanted) {
+                Some(order) => Fit::of(holds(order)),
+                None => Fit::unknown("a date without time or zone is compared with a moment close to it"),
+            };
+            fit = Some(match fit {
+                None => this,
+                Some(before) => Fit::either(before, this, "the date may be a year or seconds since 1970"),
+            });
+        }
+    }
+    fit.unwrap_or_else(|| {
+        if Date::readings(wanted).next().is_none() {
+            Fit::unknown("the policy's value is not a date")
+        } else {
+            Fit::unknown("the request's value is not a date")
+        }
+    })
+}
+
+/// A moment, or a day, month or year of which AWS does not say in which zone.
+#[derive(Clone, Copy)]
+struct Date {
+    /// Nanoseconds since 1970 in UTC, of the beginning.
+    start: i128,
+    /// How long it lasts; 0 for a moment.
+    length: i128,
+}
+
+const SECOND: i128 = 1_000_000_000;
+const HOUR: i128 = 3600 * SECOND;
+const DAY: i128 = 24 * HOUR;
+
+impl Date {
+    /// "One of the W3C implementations of the ISO 8601 date formats or … epoch (UNIX) time"; `2026` is both.
+    fn readings(text: &str) -> impl Iterator<Item = Self> {
+        [Self::epoch(text), Self::iso(text)].into_iter().flatten()
+    }
+
+    fn epoch(text: &str) -> Option<Self> {
+        // Twelve digits and more are milliseconds in other places: not for us to tell.
+        let is_number = text.len() <= 11 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds: i128 = is_number.then(|| text.parse().ok())??;
+        Some(Self {
+            start: seconds * SECOND,
+            length: 0,
+        })
+    }
+
+    /// `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, or with `Thh:mm[:ss[.s]]` and a zone: <https://www.w3.org/TR/NOTE-datetime>.
+    fn iso(text: &str) -> Option<Self> {
+        let (day, time) = match text.split_once('T') {
+            Some((day, time)) => (day, Some(time)),
+            None => (text, None),
+        };
+        let mut parts = day.split('-');
+        let year = digits(parts.next()?, 4)?;
+        let (month, day) = (parts.next(), parts.next());
+        if parts.next().is_some() {
+            return None;
+        }
+        let start = midnight(
+            year,
+            month.map_or(Some(1), |text| digits(text, 2))?,
+            day.map_or(Some(1), |text| digits(text, 2))?,
+        )?;
+        let Some(time) = time else {
+            let length = match (month, day) {
+                (_, Some(_)) => DAY,
+                (Some(_), None) => 31 * DAY,
+                (None, None) => 366 * DAY,
+            };
+            return Some(Self { start, length });
+        };
+        day?;
+        let (time, offset) = zone(time)?;
+        let (clock, fraction) = match time.split_once('.') {
+            Some((clock, fraction)) => (clock, Some(fraction)),
+            None => (time, None),
+        };
+        let mut parts = clock.split(':');
+        let (hour, minute) = (digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
+        let second = match parts.next() {
+            Some(second) => digits(second, 2)?,
+            None if fraction.is_none() => 0,
+            None => return None,
+        };
+        if parts.next().is_some() || hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let nanoseconds = match fraction {
+            Some(text) if text.len() <= 9 => {
+                i128::from(digits(text, text.len())?) * 10_i128.pow(u32::try_from(9 - text.len()).ok()?)
+            }
+            Some(_) => return None,
+            None => 0,
+        };
+        let seconds = i128::from(hour) * 3600 + i128::from(minute) * 60 + i128::from(second);
+        Some(Self {
+            start: start + seconds * SECOND + nanoseconds - offset,
+            length: 0,
+        })
+    }
+
+    /// The order of two dates, where every reading gives the same.
+    fn order(&self, other: &Self) -> Option<Ordering> {
+        if (self.length == 0) == (other.length == 0) {
+            return Some(self.start.cmp(&other.start));
+        }
+        let (earliest, latest) = self.limits();
+        let (other_earliest, other_latest) = other.limits();
+        if latest < other_earliest {
+            Some(Ordering::Less)
+        } else if earliest > other_latest {
+            Some(Ordering::Greater)
+        } else {
+            None
+        }
+    }
+
+    /// Zones go from 14 hours before UTC to 12 hours after.
+    fn limits(&self) -> (i128, i128) {
+        if self.length == 0 {
+            (self.start, self.start)
+        } else {
+            (self.start - 14 * HOUR, self.start + self.length + 12 * HOUR)
+        }
+    }
+}
+
+/// Exactly so many digits.
+fn digits(text: &str, count: usize) -> Option<u32> {
+    let all_digits = !text.is_empty() && text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits.then(|| text.parse().ok())?
+}
+
+fn midnight(year: u32, month: u32, day: u32) -> Option<i128> {
+    let month = time::Month::try_from(u8::try_from(month).ok()?).ok()?;
+    let date = time::Date::from_calendar_date(i32::try_from(year).ok()?, month, u8::try_from(day).ok()?).ok()?;
+    Some(date.midnight().assume_utc().unix_timestamp_nanos())
+}
+
+/// The time of day and how far its zone is ahead of UTC: `Z`, `+hh:mm` or `-hh:mm`.
+fn zone(time: &str) -> Option<(&str, i128)> {
+    if let Some(time) = time.strip_suffix('Z') {
+        return Some((time, 0));
+    }
+    let (time, offset) = time.split_at_checked(time.len().checked_sub(6)?)?;
+    let (sign, offset) = match offset.strip_prefix('+') {
+        Some(offset) => (1, offset),
+        None => (-1, offset.strip_prefix('-')?),
+    };
+    let (hours, minutes) = offset.split_once(':')?;
+    let (hours, minutes) = (digits(hours, 2)?, digits(minutes, 2)?);
+    (hours <= 23 && minutes <= 59).then(|| {
+        (
+            time,
+            sign * (i128::from(hours) * HOUR + i128::from(minutes) * 60 * SECOND),
+        )
+    })
+}

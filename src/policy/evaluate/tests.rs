@@ -1,0 +1,989 @@
+//! Tables that read like AWS's pages, then the laws.
+
+use super::*;
+use crate::policy::{RequestPrincipal, parse};
+use Outcome::{Match, NoMatch, Unknown};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const PROVIDER: &str = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com";
+
+fn request(keys: &[(&str, Presence)]) -> RequestContext {
+    let mut request = RequestContext::new(
+        "sts:AssumeRoleWithWebIdentity",
+        RequestPrincipal::Federated(PROVIDER.to_owned()),
+        None,
+    );
+    for (key, presence) in keys {
+        request.set(key, presence.clone());
+    }
+    request
+}
+
+fn one(value: &str) -> Presence {
+    Presence::One(value.to_owned())
+}
+
+fn many(values: &[&str]) -> Presence {
+    Presence::Many(values.iter().map(|value| (*value).to_owned()).collect())
+}
+
+fn somehow() -> Presence {
+    Presence::Unknown("nobody looked".to_owned())
+}
+
+fn policy(statements: &Value) -> TrustPolicy {
+    let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+    parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn allow(condition: &Value) -> Value {
+    json!({
+        "Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": condition
+    })
+}
+
+fn deny(condition: &Value) -> Value {
+    json!({"Effect": "Deny", "Principal": {"Federated": PROVIDER}, "Action": "sts:*", "Condition": condition})
+}
+
+/// What one condition on the key `t:k` gives; deciding and tracing must agree.
+fn condition(operator: &str, values: Value, presence: Presence, others: &[(&str, Presence)]) -> Outcome {
+    let policy = policy(&json!([allow(&json!({operator: {"T:k": values}}))]));
+    let mut request = request(others);
+    request.set("t:K", presence);
+    let trace = trace(&policy, &request);
+    assert_eq!(trace.decision, decide(&policy, &request));
+    let key = &trace.statements[0].conditions[0].keys[0];
+    assert!(!key.because.is_empty() && !key.because.ends_with('.') && !key.because.contains('\n'));
+    assert!(!summarize(&policy, &request, trace.decision).is_empty());
+    key.outcome
+}
+
+fn table(operator: &str, rows: &[(Value, Presence, Outcome)]) {
+    for (values, presence, expected) in rows {
+        let outcome = condition(operator, values.clone(), presence.clone(), &[]);
+        assert_eq!(outcome, *expected, "{operator} {values} with {presence:?}");
+    }
+}
+
+#[test]
+fn strings() {
+    table(
+        "StringEquals",
+        &[
+            (json!("a"), one("a"), Match),
+            (json!("a"), one("A"), NoMatch),
+            (json!("a"), one(""), NoMatch),
+            (json!(""), one(""), Match),
+            (json!(["b", "a"]), one("a"), Match),
+            (json!(["b", "c"]), one("a"), NoMatch),
+            (json!("a*"), one("ab"), NoMatch),
+            (json!("a*"), one("a*"), Match),
+            (json!(true), one("true"), Match),
+            (json!(12), one("12"), Match),
+            (json!([]), one("a"), NoMatch),
+            (json!("a"), Presence::Absent, NoMatch),
+            (json!("a"), somehow(), Unknown),
+            (json!([]), somehow(), NoMatch),
+            (json!("a"), many(&["a"]), Match),
+            (json!("a"), many(&["a", "b"]), Unknown),
+            (json!("a"), many(&[]), Unknown),
+        ],
+    );
+    table(
+        "StringNotEquals",
+        &[
+            (json!("a"), one("a"), NoMatch),
+            (json!("a"), one("A"), Match),
+            (json!(["b", "a"]), one("a"), NoMatch),
+            (json!(["b", "c"]), one("a"), Match),
+            (json!([]), one("a"), Match),
+            (json!([]), somehow(), Match),
+            (json!("a"), Presence::Absent, Match),
+            (json!("a"), somehow(), Unknown),
+        ],
+    );
+    table(
+        "StringEqualsIgnoreCase",
+        &[
+            (json!("aB"), one("Ab"), Match),
+            (json!("ab"), one("ac"), NoMatch),
+            (json!("a*"), one("ab"), NoMatch),
+            (json!("ä"), one("ä"), Match),
+            (json!("ä"), one("Ä"), Unknown),
+            (json!("ä"), one("b"), NoMatch),
+            (json!("a"), Presence::Absent, NoMatch),
+        ],
+    );
+    table(
+        "StringNotEqualsIgnoreCase",
+        &[
+            (json!("aB"), one("Ab"), NoMatch),
+            (json!("ab"), one("ac"), Match),
+            (json!("a"), Presence::Absent, Match),
+        ],
+    );
+    table(
+        "StringLike",
+        &[
+            (
+                json!("repo:acme/*"),
+                one("repo:acme/widgets:ref:refs/heads/main"),
+                Match,
+            ),
+            (
+                json!("repo:acme/*"),
+                one("repo:ACME/widgets:ref:refs/heads/main"),
+                NoMatch,
+            ),
+            (json!("v?"), one("v1"), Match),
+            (json!("v?"), one("v10"), NoMatch),
+            (json!("*"), one(""), Match),
+            (json!("*"), somehow(), Unknown),
+            (json!("*"), Presence::Absent, NoMatch),
+            (json!("a"), one("ab"), NoMatch),
+        ],
+    );
+    table(
+        "StringNotLike",
+        &[
+            (json!("a*"), one("ab"), NoMatch),
+            (json!("a*"), one("b"), Match),
+            (json!(["a*", "b*"]), one("b"), NoMatch),
+            (json!("a*"), Presence::Absent, Match),
+        ],
+    );
+}
+
+#[test]
+fn if_exists() {
+    table(
+        "StringEqualsIfExists",
+        &[
+            (json!("a"), one("a"), Match),
+            (json!("a"), one("b"), NoMatch),
+            (json!("a"), Presence::Absent, Match),
+            (json!("a"), somehow(), Unknown),
+        ],
+    );
+    table(
+        "StringLikeIfExists",
+        &[(json!("*"), somehow(), Match), (json!("a*"), somehow(), Unknown)],
+    );
+    table(
+        "StringNotEqualsIfExists",
+        &[(json!("a"), one("a"), NoMatch), (json!("a"), Presence::Absent, Match)],
+    );
+    table(
+        "BoolIfExists",
+        &[
+            (json!("true"), Presence::Absent, Match),
+            (json!("true"), one("false"), NoMatch),
+        ],
+    );
+    table(
+        "ForAnyValue:StringEqualsIfExists",
+        &[
+            (json!("a"), Presence::Absent, Match),
+            (json!("a"), many(&["b"]), NoMatch),
+            (json!("a"), many(&[]), Unknown),
+        ],
+    );
+}
+
+#[test]
+fn numbers() {
+    table(
+        "NumericEquals",
+        &[
+            (json!(10), one("10"), Match),
+            (json!("10"), one("10.0"), Match),
+            (json!("-1.5"), one("-1.50"), Match),
+            (json!("10"), one("11"), NoMatch),
+            (json!("ten"), one("10"), Unknown),
+            (json!("10"), one("ten"), Unknown),
+            (json!("1e1"), one("10"), Unknown),
+            (json!("+1"), one("1"), Unknown),
+            (json!("1."), one("1"), Unknown),
+            (json!(".5"), one("0.5"), Unknown),
+            (json!(""), one("1"), Unknown),
+            (json!("NaN"), one("NaN"), Unknown),
+            (json!("9007199254740993"), one("9007199254740993"), Unknown),
+            (json!(["ten", "10"]), one("10"), Match),
+            (json!(["ten", "11"]), one("10"), Unknown),
+            (json!("10"), Presence::Absent, NoMatch),
+            (json!("${t:k}"), one("1"), Unknown),
+        ],
+    );
+    table(
+        "NumericNotEquals",
+        &[
+            (json!("10"), one("11"), Match),
+            (json!(["10", "11"]), one("11"), NoMatch),
+            (json!("ten"), one("10"), Unknown),
+            (json!("10"), Presence::Absent, Match),
+        ],
+    );
+    for (operator, less, equal, greater) in [
+        ("NumericLessThan", Match, NoMatch, NoMatch),
+        ("NumericLessThanEquals", Match, Match, NoMatch),
+        ("NumericGreaterThan", NoMatch, NoMatch, Match),
+        ("NumericGreaterThanEquals", NoMatch, Match, Match),
+    ] {
+        table(
+            operator,
+            &[
+                (json!("3600"), one("900"), less),
+                (json!("3600"), one("3600"), equal),
+                (json!("3600"), one("43200"), greater),
+                (json!("3600"), Presence::Absent, NoMatch),
+            ],
+        );
+    }
+}
+
+#[test]
+fn dates() {
+    let now = "2026-11-20T12:00:00Z";
+    for (operator, before, same, after) in [
+        ("DateEquals", NoMatch, Match, NoMatch),
+        ("DateNotEquals", Match, NoMatch, Match),
+        ("DateLessThan", Match, NoMatch, NoMatch),
+        ("DateLessThanEquals", Match, Match, NoMatch),
+        ("DateGreaterThan", NoMatch, NoMatch, Match),
+        ("DateGreaterThanEquals", NoMatch, Match, Match),
+    ] {
+        table(
+            operator,
+            &[
+                (json!(now), one("2026-11-20T11:59:59.999Z"), before),
+                (json!(now), one(now), same),
+                (json!(now), one("1795176000"), same),
+                (json!(now), one("2026-11-20T13:00+01:00"), same),
+                (json!(now), one("2026-11-20T06:30:00.000-05:30"), same),
+                (json!(now), one("2026-11-20T12:00:00.5Z"), after),
+                (json!(1_795_176_000), one("1795176001"), after),
+                (json!(now), one("2025"), before),
+                (json!("2026-11-01"), one(now), after),
+                (json!("2026-12"), one(now), before),
+                (json!("2026-11-20"), one(now), Unknown),
+                (json!("2026"), one(now), Unknown),
+                (json!("2026-11-20"), one("2026-11-20"), same),
+                (json!("2026-11-20"), one("2026-11-21"), after),
+            ],
+        );
+    }
+    for malformed in [
+        "",
+        "yesterday",
+        "2026-11-20T12:00:00",
+        "2026-11-20 12:00:00Z",
+        "2026-11-20T12Z",
+        "2026-13-01",
+        "2026-02-30",
+        "2026-11-20T24:00:00Z",
+        "2026-11-20T12:60Z",
+        "2026-11-20T12:00:60Z",
+        "2026-11-20T12:00:00.Z",
+        "-1",
+        "1.5",
+        "2026-11-20T12:00.5Z",
+        "2026-11-20T12:00:00+1:00",
+        "2026-11T12:00Z",
+        "1795176000000",
+        "2026-1-1",
+        "2026-11-20-1",
+        "2026-11-20T12:00:00z",
+        "${aws:CurrentTime}",
+    ] {
+        table(
+            "DateGreaterThan",
+            &[
+                (json!(malformed), one(now), Unknown),
+                (json!(now), one(malformed), Unknown),
+                (json!(malformed), one(malformed), Unknown),
+            ],
+        );
+    }
+}
+
+#[test]
+fn booleans_and_binaries() {
+    table(
+        "Bool",
+        &[
+            (json!("true"), one("true"), Match),
+            (json!(true), one("true"), Match),
+            (json!("false"), one("true"), NoMatch),
+            (json!(["false", "true"]), one("true"), Match),
+            (json!("True"), one("true"), Unknown),
+            (json!("true"), one("TRUE"), Unknown),
+            (json!("yes"), one("true"), Unknown),
+            (json!("${t:k}"), one("true"), Unknown),
+            (json!("true"), Presence::Absent, NoMatch),
+        ],
+    );
+    table(
+        "BinaryEquals",
+        &[
+            (
+                json!("QmluYXJ5VmFsdWVJbkJhc2U2NA=="),
+                one("QmluYXJ5VmFsdWVJbkJhc2U2NA=="),
+                Match,
+            ),
+            (
+                json!("QmluYXJ5VmFsdWVJbkJhc2U2NA=="),
+                one("ASIAIOSFODNN7EXAMPLE"),
+                NoMatch,
+            ),
+            (
+                json!("QmluYXJ5VmFsdWVJbkJhc2U2NA=="),
+                one("BinaryValueInBase64"),
+                Unknown,
+            ),
+            (json!("not base 64!"), one("not base 64!"), Unknown),
+            (json!("QQ=="), Presence::Absent, NoMatch),
+        ],
+    );
+}
+
+#[test]
+fn addresses() {
+    table(
+        "IpAddress",
+        &[
+            (json!("203.0.113.0/24"), one("203.0.113.1"), Match),
+            (json!("203.0.113.0/24"), one("198.51.100.1"), NoMatch),
+            (
+                json!(["198.51.100.0/24", "2001:DB8:1234:5678::/64"]),
+                one("2001:db8:1234:5678::1"),
+                Match,
+            ),
+            (json!("203.0.113.1"), one("203.0.113.1"), Match),
+            (json!("203.0.113.1"), one("203.0.113.2"), NoMatch),
+            (json!("0.0.0.0/0"), one("203.0.113.2"), Match),
+            (json!("0.0.0.0/0"), one("2001:db8::1"), NoMatch),
+            (json!("::/0"), one("203.0.113.2"), NoMatch),
+            (json!("2001:db8::1"), one("2001:db8::1"), Match),
+            (json!("2001:db8::1"), one("2001:db8::2"), Unknown),
+            (json!("2001:db8::1"), one("2001:db9::1"), NoMatch),
+            (json!("203.0.113.7/24"), one("203.0.113.7"), Unknown),
+            (json!("203.0.113.7/24"), one("198.51.100.1"), NoMatch),
+            (json!("203.0.113.0/24"), one("::ffff:203.0.113.1"), Unknown),
+            (json!("::ffff:203.0.113.0/120"), one("203.0.113.1"), Unknown),
+            (json!("203.0.113.0/33"), one("203.0.113.1"), Unknown),
+            (json!("everywhere"), one("203.0.113.1"), Unknown),
+            (json!("203.0.113.0/24"), one("runner"), Unknown),
+            (json!("203.0.113.0/24"), Presence::Absent, NoMatch),
+            (json!("203.0.113.0/24"), somehow(), Unknown),
+        ],
+    );
+    table(
+        "NotIpAddress",
+        &[
+            (json!("203.0.113.0/24"), one("203.0.113.1"), NoMatch),
+            (json!("203.0.113.0/24"), one("198.51.100.1"), Match),
+            (json!("203.0.113.0/24"), Presence::Absent, Match),
+        ],
+    );
+}
+
+#[test]
+fn arns() {
+    let topic = "arn:aws:sns:us-west-2:123456789012:TOPIC-ID";
+    for operator in ["ArnEquals", "ArnLike"] {
+        table(
+            operator,
+            &[
+                (json!(topic), one(topic), Match),
+                (
+                    json!(topic),
+                    one("arn:aws:sns:us-west-2:777788889999:TOPIC-ID"),
+                    NoMatch,
+                ),
+                (
+                    json!(topic),
+                    one("arn:aws:sns:us-west-2:123456789012:topic-id"),
+                    NoMatch,
+                ),
+                (json!(topic), Presence::Absent, NoMatch),
+                (json!("arn:aws:sns:*:123456789012:*"), one(topic), Match),
+                (json!("arn:aws:sns:*:12345678901?:TOPIC*"), one(topic), Match),
+                // A star does not run over a colon before the last field.
+                (
+                    json!("arn:aws:someservice:*:111122223333:finance/*"),
+                    one("arn:aws:someservice:us-east-2:999999999999:store/abc:111122223333:finance/document.txt"),
+                    NoMatch,
+                ),
+                (
+                    json!("arn:aws:sns:*:*:a:*"),
+                    one("arn:aws:sns:eu-west-1:1:a:b:c"),
+                    Match,
+                ),
+                (
+                    json!("arn:aws:iam::123456789012:role/*"),
+                    one("arn:aws:iam::123456789012:role/a/b"),
+                    Match,
+                ),
+                (json!("repo:acme/*"), one("repo:acme/widgets"), NoMatch),
+                (json!("*"), one("repo:acme/widgets"), NoMatch),
+                (json!("*"), one(topic), Unknown),
+                (json!("arn:aws:*"), one(topic), Unknown),
+                (json!("arn:azure:*"), one(topic), NoMatch),
+            ],
+        );
+    }
+    for operator in ["ArnNotEquals", "ArnNotLike"] {
+        table(
+            operator,
+            &[
+                (json!(topic), one(topic), NoMatch),
+                (json!("arn:aws:sns:*:123456789012:*"), one(topic), NoMatch),
+                (json!(topic), one("arn:aws:sns:us-west-2:777788889999:TOPIC-ID"), Match),
+                (json!(topic), one("repo:acme/widgets"), Match),
+                (json!(topic), Presence::Absent, Match),
+            ],
+        );
+    }
+    table(
+        "StringLike",
+        &[(
+            json!("arn:aws:someservice:*:111122223333:finance/*"),
+            one("arn:aws:someservice:us-east-2:999999999999:store/abc:111122223333:finance/document.txt"),
+            Match,
+        )],
+    );
+}
+
+#[test]
+fn null() {
+    table(
+        "Null",
+        &[
+            (json!("true"), Presence::Absent, Match),
+            (json!("true"), one("a"), NoMatch),
+            (json!("true"), many(&["a", "b"]), NoMatch),
+            (json!("true"), somehow(), Unknown),
+            (json!(true), Presence::Absent, Match),
+            (json!("false"), Presence::Absent, NoMatch),
+            (json!("false"), one("a"), Match),
+            (json!("false"), many(&["a"]), Match),
+            (json!(["true", "false"]), somehow(), Match),
+            (json!(["true", "false"]), one(""), Match),
+            (json!([]), Presence::Absent, NoMatch),
+            (json!([]), somehow(), NoMatch),
+            (json!("true"), one(""), Unknown),
+            (json!("false"), many(&[]), Unknown),
+            (json!("false"), many(&[""]), Unknown),
+            (json!("maybe"), Presence::Absent, Unknown),
+            (json!(["maybe", "true"]), Presence::Absent, Match),
+            (json!(["maybe", "true"]), one("a"), Unknown),
+            (json!("True"), Presence::Absent, Unknown),
+        ],
+    );
+    table("ForAnyValue:Null", &[(json!("true"), Presence::Absent, Unknown)]);
+    table("ForAllValues:Null", &[(json!("false"), one("a"), Unknown)]);
+}
+
+#[test]
+fn set_operators() {
+    table(
+        "ForAllValues:StringEquals",
+        &[
+            (json!(["a", "b"]), many(&["a", "b"]), Match),
+            (json!(["a", "b"]), many(&["a", "c"]), NoMatch),
+            (json!(["a", "b"]), many(&["a"]), Match),
+            (json!(["a", "b"]), one("a"), Match),
+            (json!(["a", "b"]), one("c"), NoMatch),
+            (json!("a"), many(&[]), Match),
+            (json!("a"), one(""), Match),
+            (json!("a"), many(&[""]), Match),
+            (json!("a"), many(&["", "a"]), NoMatch),
+            (json!([]), many(&["a", "b"]), NoMatch),
+            (json!("a"), Presence::Absent, Match),
+            (json!("a"), somehow(), Unknown),
+        ],
+    );
+    table(
+        "ForAnyValue:StringEquals",
+        &[
+            (json!(["a", "b"]), many(&["a", "c"]), Match),
+            (json!(["a", "b"]), many(&["c", "d"]), NoMatch),
+            (json!(["a", "b"]), one("a"), Match),
+            (json!(["a", "b"]), one("c"), NoMatch),
+            (json!("a"), many(&[]), NoMatch),
+            (json!(""), one(""), NoMatch),
+            (json!("a"), Presence::Absent, NoMatch),
+            (json!("a"), somehow(), Unknown),
+        ],
+    );
+    // "None of the values of the context key in the request can match any of the context key values in your policy."
+    table(
+        "ForAllValues:StringNotEquals",
+        &[
+            (json!(["a", "b"]), many(&["c", "d"]), Match),
+            (json!(["a", "b"]), many(&["a", "c"]), NoMatch),
+            (json!("a"), Presence::Absent, Match),
+            (json!("a"), many(&[]), Match),
+        ],
+    );
+    // "At least one context key value in the request must NOT match any of values in the context key in your policy."
+    table(
+        "ForAnyValue:StringNotEquals",
+        &[
+            (json!(["a", "b"]), many(&["a", "c"]), Match),
+            (json!(["a", "b"]), many(&["a", "b"]), NoMatch),
+            (json!("a"), Presence::Absent, NoMatch),
+            (json!("a"), many(&[]), NoMatch),
+        ],
+    );
+    table(
+        "ForAllValues:StringNotLike",
+        &[
+            (json!("key1*"), many(&["key1:hr", "key1:personnel"]), NoMatch),
+            (json!("key1*"), many(&["key2:audit"]), Match),
+            (json!("key1*"), Presence::Absent, Match),
+        ],
+    );
+    table("ForAllValues:StringLike", &[(json!("*"), somehow(), Match)]);
+    table("ForAnyValue:StringLike", &[(json!("*"), somehow(), Unknown)]);
+    table("ForAnyValue:StringNotLike", &[(json!("*"), somehow(), NoMatch)]);
+    table(
+        "ForAllValues:StringEqualsIfExists",
+        &[
+            (json!("a"), Presence::Absent, Match),
+            (json!("a"), many(&["b"]), NoMatch),
+        ],
+    );
+    table(
+        "ForAllValues:NumericLessThan",
+        &[
+            (json!("10"), many(&["1", "x"]), Unknown),
+            (json!("10"), many(&["11", "x"]), NoMatch),
+        ],
+    );
+    table(
+        "ForAnyValue:NumericLessThan",
+        &[
+            (json!("10"), many(&["1", "x"]), Match),
+            (json!("10"), many(&["11", "x"]), Unknown),
+        ],
+    );
+}
+
+#[test]
+fn policy_variables() {
+    let others = [
+        ("aws:PrincipalTag/team", one("blue")),
+        ("t:star", one("a*")),
+        ("t:empty", one("")),
+        ("t:arn", one("a:b")),
+        ("t:many", many(&["a", "b"])),
+        ("t:single", many(&["a"])),
+        ("t:unknown", somehow()),
+    ];
+    for (operator, values, actual, expected) in [
+        ("StringEquals", json!("${aws:principaltag/TEAM}-x"), "blue-x", Match),
+        ("StringEquals", json!("${aws:principaltag/TEAM}-x"), "red-x", NoMatch),
+        ("StringNotEquals", json!("${aws:principaltag/TEAM}"), "red", Match),
+        ("StringLike", json!("x/${aws:PrincipalTag/team}/*"), "x/blue/y", Match),
+        (
+            "StringEqualsIgnoreCase",
+            json!("${aws:PrincipalTag/team}"),
+            "BLUE",
+            Match,
+        ),
+        (
+            "ArnLike",
+            json!("arn:aws:s3:::b/${aws:PrincipalTag/team}/*"),
+            "arn:aws:s3:::b/blue/x",
+            Match,
+        ),
+        // Defaults.
+        ("StringEquals", json!("${t:no, 'anonymous'}"), "anonymous", Match),
+        (
+            "StringEquals",
+            json!("${aws:PrincipalTag/team, 'anonymous'}"),
+            "blue",
+            Match,
+        ),
+        ("StringEquals", json!("${t:no, 'a}b'}"), "a}b", Match),
+        ("StringEquals", json!("${t:no, ''}"), "", Match),
+        // No value: nothing is equal to it or like it.
+        ("StringEquals", json!("${t:no}"), "", NoMatch),
+        ("StringEquals", json!("${t:no}"), "${t:no}", NoMatch),
+        ("StringLike", json!("*${t:no}"), "x", NoMatch),
+        ("StringNotEquals", json!("${t:no}"), "x", Match),
+        ("StringNotEquals", json!(["${t:no}", "x"]), "x", NoMatch),
+        ("StringEquals", json!(["${t:no}", "x"]), "x", Unknown),
+        ("StringEquals", json!(["x", "${t:no}"]), "x", Unknown),
+        ("StringEquals", json!(["${t:no}", "x"]), "y", NoMatch),
+        ("StringEqualsIfExists", json!("${t:no}"), "x", Unknown),
+        ("StringEquals", json!("${t:no}${t:unknown}"), "x", NoMatch),
+        // The characters themselves.
+        ("StringLike", json!("a${*}b*"), "a*bc", Match),
+        ("StringLike", json!("a${*}b"), "axb", NoMatch),
+        ("StringLike", json!("a${?}"), "a?", Match),
+        ("StringLike", json!("a${?}"), "ab", NoMatch),
+        ("StringEquals", json!("${$}{x}"), "${x}", Match),
+        ("StringEquals", json!("a${*}"), "a*", Match),
+        ("ArnLike", json!("arn:aws:s3:::${*}*"), "arn:aws:s3:::*x", Match),
+        ("ArnLike", json!("arn:aws:s3:::${*}*"), "arn:aws:s3:::x", NoMatch),
+        // What AWS leaves open.
+        ("StringLike", json!("${t:star}"), "a*", Match),
+        ("StringLike", json!("${t:star}"), "ab", Unknown),
+        ("StringLike", json!("${t:star}"), "b", NoMatch),
+        ("StringEquals", json!("${t:star}"), "ab", NoMatch),
+        ("StringLike", json!("${t:no, '*'}"), "ab", Unknown),
+        ("StringEquals", json!("${t:empty}x"), "x", Unknown),
+        ("StringEquals", json!("${t:empty, 'y'}"), "y", Unknown),
+        ("StringEquals", json!("${t:many}"), "a", Unknown),
+        ("StringEquals", json!("${t:single}"), "a", Match),
+        ("StringEquals", json!("${t:unknown}"), "a", Unknown),
+        ("StringEquals", json!("${team}"), "a", Unknown),
+        ("StringEquals", json!("${t:open"), "a", Unknown),
+        ("StringEquals", json!("${}"), "a", Unknown),
+        ("StringEquals", json!("${t:no,'x'}"), "x", Unknown),
+        ("StringEquals", json!("${t:no, 'x}"), "x", Unknown),
+        ("ArnLike", json!("arn:aws:${t:arn}:::x"), "arn:aws:a:b::x", Unknown),
+        ("ArnLike", json!("arn:aws:s3:::${t:arn}"), "arn:aws:s3:::a:b", Match),
+        // A dollar sign is nothing special.
+        ("StringEquals", json!("$5"), "$5", Match),
+        ("StringEquals", json!("{t:k}"), "{t:k}", Match),
+    ] {
+        let outcome = condition(operator, values.clone(), one(actual), &others);
+        assert_eq!(outcome, expected, "{operator} {values} with {actual}");
+    }
+}
+
+#[test]
+fn variables_are_text_in_the_old_language() {
+    let statement = allow(&json!({"StringEquals": {"t:k": "${t:other}"}})).to_string();
+    for version in ["", r#""Version": "2008-10-17", "#] {
+        let policy = parse(&format!(r#"{{{version}"Statement": [{statement}]}}"#)).unwrap();
+        let decision = |value| decide(&policy, &request(&[("t:k", one(value)), ("t:other", one("x"))]));
+        assert_eq!(decision("x"), Decision::ImplicitDeny);
+        assert_eq!(decision("${t:other}"), Decision::Allow);
+    }
+}
+
+#[test]
+fn statements_operators_and_keys() {
+    let good = json!({"StringEquals": {"t:k": "a"}});
+    let bad = json!({"StringEquals": {"t:k": "b"}});
+    let open = json!({"StringEquals": {"t:u": "b"}});
+    let request = request(&[("t:k", one("a")), ("t:l", one("a")), ("t:u", somehow())]);
+    for (statements, expected) in [
+        (json!([]), Decision::ImplicitDeny),
+        (allow(&json!({})), Decision::Allow),
+        (json!([allow(&good)]), Decision::Allow),
+        (json!([allow(&bad)]), Decision::ImplicitDeny),
+        (json!([allow(&open)]), Decision::Undecided),
+        (json!([allow(&bad), allow(&good)]), Decision::Allow),
+        (json!([allow(&open), allow(&good)]), Decision::Allow),
+        (json!([allow(&open), allow(&bad)]), Decision::Undecided),
+        (json!([allow(&good), deny(&good)]), Decision::ExplicitDeny),
+        (json!([allow(&good), deny(&bad)]), Decision::Allow),
+        (json!([allow(&good), deny(&open)]), Decision::Undecided),
+        (json!([allow(&bad), deny(&open)]), Decision::ImplicitDeny),
+        (json!([allow(&open), deny(&good)]), Decision::ExplicitDeny),
+        (json!([deny(&good), deny(&open)]), Decision::ExplicitDeny),
+        (
+            json!([allow(&json!({"StringEquals": {"t:k": "a", "t:l": "a"}}))]),
+            Decision::Allow,
+        ),
+        (
+            json!([allow(&json!({"StringEquals": {"t:k": "a", "t:l": "b"}}))]),
+            Decision::ImplicitDeny,
+        ),
+        (
+            json!([allow(&json!({"StringEquals": {"t:u": "a", "t:l": "b"}}))]),
+            Decision::ImplicitDeny,
+        ),
+        (
+            json!([allow(
+                &json!({"StringEquals": {"t:k": "a"}, "StringLike": {"t:l": "a*"}})
+            )]),
+            Decision::Allow,
+        ),
+        (
+            json!([allow(
+                &json!({"StringEquals": {"t:k": "a"}, "StringLike": {"t:l": "b*"}})
+            )]),
+            Decision::ImplicitDeny,
+        ),
+    ] {
+        let policy = policy(&statements);
+        assert_eq!(decide(&policy, &request), expected, "{statements}");
+        assert_eq!(trace(&policy, &request).decision, expected, "{statements}");
+        assert!(!summarize(&policy, &request, expected).is_empty(), "{statements}");
+    }
+}
+
+#[test]
+fn actions() {
+    for (element, values, expected) in [
+        ("Action", json!("sts:AssumeRoleWithWebIdentity"), Match),
+        ("Action", json!("STS:assumerolewithwebidentity"), Match),
+        ("Action", json!("sts:*"), Match),
+        ("Action", json!("*"), Match),
+        ("Action", json!("STS:AssumeRole*"), Match),
+        ("Action", json!("sts:AssumeRoleWith???Identity"), Match),
+        ("Action", json!("sts:AssumeRole"), NoMatch),
+        (
+            "Action",
+            json!(["sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"]),
+            Match,
+        ),
+        ("Action", json!("sts:AssumeRoleWithSAML"), NoMatch),
+        ("Action", json!([]), NoMatch),
+        ("NotAction", json!("sts:AssumeRole"), Match),
+        ("NotAction", json!("sts:*"), NoMatch),
+        ("NotAction", json!([]), Match),
+    ] {
+        let policy = policy(&json!({"Effect": "Allow", "Principal": {"Federated": PROVIDER}, element: values}));
+        let trace = trace(&policy, &request(&[]));
+        assert_eq!(trace.statements[0].action.outcome, expected, "{element} {values}");
+        assert_eq!(trace.statements[0].outcome, expected, "{element} {values}");
+    }
+}
+
+#[test]
+fn principals() {
+    use RequestPrincipal::{Aws, Federated, Service};
+    let account = "123456789012";
+    let root = "arn:aws:iam::123456789012:root";
+    let role = "arn:aws:iam::123456789012:role/path/deploy";
+    let user = "arn:aws:iam::123456789012:user/alice";
+    let session = "arn:aws:sts::123456789012:assumed-role/deploy/run-1";
+    let cases = [
+        (json!({"Federated": PROVIDER}), Federated(PROVIDER.into()), Match),
+        (json!({"Federated": ["x", PROVIDER]}), Federated(PROVIDER.into()), Match),
+        (
+            json!({"Federated": PROVIDER.to_uppercase()}),
+            Federated(PROVIDER.into()),
+            NoMatch,
+        ),
+        (
+            json!({"Federated": "arn:aws:iam::123456789012:oidc-provider/*"}),
+            Federated(PROVIDER.into()),
+            NoMatch,
+        ),
+        (
+            json!({"Federated": "arn:aws:iam::210987654321:oidc-provider/token.actions.githubusercontent.com"}),
+            Federated(PROVIDER.into()),
+            NoMatch,
+        ),
+        (json!({"Federated": "*"}), Federated(PROVIDER.into()), Unknown),
+        (json!("*"), Federated(PROVIDER.into()), Unknown),
+        (json!({"AWS": "*"}), Federated(PROVIDER.into()), Unknown),
+        (json!({"AWS": root}), Federated(PROVIDER.into()), NoMatch),
+        (json!({"AWS": PROVIDER}), Federated(PROVIDER.into()), NoMatch),
+        (
+            json!({"Service": "ec2.amazonaws.com", "Federated": PROVIDER}),
+            Federated(PROVIDER.into()),
+            Match,
+        ),
+        (
+            json!({"AWS": "*", "Federated": PROVIDER}),
+            Federated(PROVIDER.into()),
+            Match,
+        ),
+        (json!({"Federated": []}), Federated(PROVIDER.into()), NoMatch),
+        (json!({}), Federated(PROVIDER.into()), NoMatch),
+        (
+            json!({"CanonicalUser": "79a59df900b949e5"}),
+            Federated(PROVIDER.into()),
+            NoMatch,
+        ),
+        (json!({"Federated": PROVIDER}), RequestPrincipal::Unknown, Unknown),
+        (json!({}), RequestPrincipal::Unknown, NoMatch),
+        (
+            json!({"Service": "ec2.amazonaws.com"}),
+            Service("ec2.amazonaws.com".into()),
+            Match,
+        ),
+        (
+            json!({"Service": "ecs.amazonaws.com"}),
+            Service("ec2.amazonaws.com".into()),
+            NoMatch,
+        ),
+        (json!({"Service": "*"}), Service("ec2.amazonaws.com".into()), Unknown),
+        (json!("*"), Service("ec2.amazonaws.com".into()), Unknown),
+        (json!("*"), Aws(user.into()), Match),
+        (json!({"AWS": "*"}), Aws(session.into()), Match),
+        (json!({"Federated": user}), Aws(user.into()), NoMatch),
+        (json!({"AWS": account}), Aws(user.into()), Match),
+        (json!({"AWS": root}), Aws(user.into()), Match),
+        (json!({"AWS": root}), Aws(session.into()), Match),
+        (json!({"AWS": "210987654321"}), Aws(session.into()), NoMatch),
+        (
+            json!({"AWS": "arn:aws:iam::210987654321:root"}),
+            Aws(session.into()),
+            NoMatch,
+        ),
+        (
+            json!({"AWS": "arn:aws-cn:iam::123456789012:root"}),
+            Aws(session.into()),
+            NoMatch,
+        ),
+        (json!({"AWS": user}), Aws(user.into()), Match),
+        (json!({"AWS": user}), Aws(session.into()), NoMatch),
+        (
+            json!({"AWS": "arn:aws:iam::123456789012:user/*"}),
+            Aws(user.into()),
+            NoMatch,
+        ),
+        (json!({"AWS": role}), Aws(session.into()), Match),
+        (json!({"AWS": role}), Aws(role.into()), Match),
+        (
+            json!({"AWS": role}),
+            Aws("arn:aws:sts::123456789012:assumed-role/other/run-1".into()),
+            NoMatch,
+        ),
+        (
+            json!({"AWS": "arn:aws:iam::210987654321:role/deploy"}),
+            Aws(session.into()),
+            NoMatch,
+        ),
+        (json!({"AWS": session}), Aws(session.into()), Match),
+        (json!({"AWS": session}), Aws(role.into()), NoMatch),
+        (
+            json!({"AWS": session}),
+            Aws("arn:aws:sts::123456789012:assumed-role/deploy/run-2".into()),
+            NoMatch,
+        ),
+        (json!({"AWS": "AROAEXAMPLEEXAMPLE123"}), Aws(session.into()), Unknown),
+        (json!({"AWS": root}), Aws(account.into()), Match),
+        (json!({"AWS": account}), Aws(root.into()), Match),
+        (json!({"AWS": user}), Aws(account.into()), NoMatch),
+        (json!({"AWS": user}), Aws("alice".into()), Unknown),
+        (json!({"AWS": "alice"}), Aws(user.into()), NoMatch),
+    ];
+    for (principal, caller, expected) in cases {
+        let statement = json!({"Effect": "Allow", "Principal": principal, "Action": "sts:*"});
+        let policy = policy(&statement);
+        let request = RequestContext::new("sts:AssumeRole", caller.clone(), None);
+        let trace = trace(&policy, &request);
+        assert_eq!(
+            trace.statements[0].principal.outcome, expected,
+            "{principal} with {caller:?}"
+        );
+        assert_eq!(trace.decision, decide(&policy, &request));
+        let text = json!({"Effect": "Allow", "NotPrincipal": principal, "Action": "sts:*"});
+        assert_eq!(
+            decide(&super::tests::policy(&text), &request),
+            Decision::Undecided,
+            "NotPrincipal is for no trust policy"
+        );
+    }
+}
+
+#[test]
+fn keys_that_occur_twice_count_only_where_all_readings_agree() {
+    let statement = |body: &str| {
+        format!(r#"{{"Effect": "Allow", "Principal": {{"Federated": "{PROVIDER}"}}, "Action": "sts:*", {body}}}"#)
+    };
+    let document = |statement: &str| format!(r#"{{"Version": "2012-10-17", "Statement": [{statement}]}}"#);
+    let (a, b) = (r#""t:k": "a""#, r#""t:k": "b""#);
+    for (text, expected, doubled) in [
+        (
+            document(&statement(&format!(r#""Condition": {{"StringEquals": {{{a}, {a}}}}}"#))),
+            Decision::Allow,
+            "/Statement/0/Condition/StringEquals",
+        ),
+        (
+            document(&statement(&format!(r#""Condition": {{"StringEquals": {{{a}, {b}}}}}"#))),
+            Decision::Undecided,
+            "/Statement/0/Condition/StringEquals",
+        ),
+        (
+            document(&statement(&format!(r#""Condition": {{"StringEquals": {{{b}, {b}}}}}"#))),
+            Decision::ImplicitDeny,
+            "/Statement/0/Condition/StringEquals",
+        ),
+        (
+            document(&statement(&format!(
+                r#""Condition": {{"StringEquals": {{{a}}}, "StringEquals": {{{a}}}}}"#
+            ))),
+            Decision::Allow,
+            "/Statement/0/Condition",
+        ),
+        (
+            document(&statement(&format!(
+                r#""Condition": {{"StringEquals": {{{a}}}, "StringEquals": {{{b}}}}}"#
+            ))),
+            Decision::Undecided,
+            "/Statement/0/Condition",
+        ),
+        (
+            document(&statement(&format!(
+                r#""Condition": {{"StringEquals": {{{a}}}}}, "Condition": {{"StringEquals": {{{b}}}}}"#
+            ))),
+            Decision::Undecided,
+            "/Statement/0",
+        ),
+        (
+            document(&statement(r#""Effect": "Deny""#)),
+            Decision::Undecided,
+            "/Statement/0",
+        ),
+        (
+            document(&statement(r#""Action": "sts:*""#)),
+            Decision::Allow,
+            "/Statement/0",
+        ),
+        (
+            document(&statement(r#""Sid": "a", "Sid": "b""#)),
+            Decision::Allow,
+            "/Statement/0",
+        ),
+        (
+            document(&format!(
+                r#"{{"Effect": "Allow", "Action": "*", "Principal": {{"Federated": "x", "Federated": "{PROVIDER}"}}}}"#
+            )),
+            Decision::Undecided,
+            "/Statement/0/Principal",
+        ),
+        (
+            document(&format!(
+                r#"{{"Effect": "Allow", "Action": "*", "Principal": {{"Federated": "x", "Federated": "y"}}}}"#
+            )),
+            Decision::ImplicitDeny,
+            "/Statement/0/Principal",
+        ),
+        (
+            format!(r#"{{"Statement": [], "Statement": {}}}"#, statement(r#""Sid": """#)),
+            Decision::Undecided,
+            "",
+        ),
+        (
+            format!(
+                r#"{{"Id": "a", "Id": "b", "Statement": {}}}"#,
+                statement(r#""Sid": """#)
+            ),
+            Decision::Allow,
+            "",
+        ),
+    ] {
+        let policy = parse(&text).unwrap();
+        let request = request(&[("t:k", one("a"))]);
+        assert_eq!(decide(&policy, &request), expected, "{text}");
+        assert_eq!(trace(&policy, &request).decision, expected, "{text}");
+        assert_eq!(policy.duplicates.len(), 1, "{text}");
+        assert_eq!(policy.duplicates[0].pointer, doubled, "{text}");
+        assert!(!summarize(&policy, &request, expected).is_empty());
+    }
+}
+
+#[test]
+fn a_resource_leaves_it_undecided_unless_something_else_fails() {
+    for (principal, expected) in [(PROVIDER, Decision::Undecided), ("x", Decision::ImplicitDeny)] {
+        let text = json!({"Effect": "Allow", "Principal": {"Federated": principal}, "Action": "*", "Resource": "*"});
+        let trace = trace(&policy(&text), &request(&[]));
+        assert_eq!(trace.decision, expected);
+        assert!(trace.statements[0].because.is_some());
+    }
+}

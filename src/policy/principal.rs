@@ -1,0 +1,122 @@
+//! Does a principal of the policy fit who makes the request?
+//!
+//! IAM User Guide, `reference_policies_elements_principal`.
+
+use super::{Outcome, PrincipalKind, RequestPrincipal};
+
+const EVERYONE_FEDERATED: &str = "AWS does not say whether `*` covers a caller that an identity provider vouches for";
+const EVERYONE_SERVICE: &str = "AWS does not say whether `*` covers a service";
+const NO_REQUEST: &str = "it is not known who makes the request";
+const REMOVED: &str = "the principal is the unique identifier of a user or role, and its ARN is not known";
+const NO_ARN: &str = "the caller is not an ARN";
+
+/// The outcome, and why where it does not say itself.
+pub(super) fn fit(kind: PrincipalKind, wanted: &str, caller: &RequestPrincipal) -> (Outcome, Option<&'static str>) {
+    let equals = |actual: &str| (Outcome::of(wanted == actual), None);
+    match (kind, caller) {
+        (_, RequestPrincipal::Unknown) => (Outcome::Unknown, Some(NO_REQUEST)),
+        (PrincipalKind::Everyone, caller) => everyone(caller),
+        (PrincipalKind::Aws, caller) if wanted == "*" => everyone(caller),
+        (PrincipalKind::Aws, RequestPrincipal::Aws(caller)) => aws(wanted, caller),
+        (PrincipalKind::Federated, RequestPrincipal::Federated(_)) if wanted == "*" => {
+            (Outcome::Unknown, Some(EVERYONE_FEDERATED))
+        }
+        (PrincipalKind::Federated, RequestPrincipal::Federated(caller)) => equals(caller),
+        (PrincipalKind::Service, RequestPrincipal::Service(_)) if wanted == "*" => {
+            (Outcome::Unknown, Some(EVERYONE_SERVICE))
+        }
+        (PrincipalKind::Service, RequestPrincipal::Service(caller)) => equals(caller),
+        _ => (Outcome::NoMatch, None),
+    }
+}
+
+/// `"Principal": "*"` and `{"AWS": "*"}` are the same, and stand for all AWS principals.
+fn everyone(caller: &RequestPrincipal) -> (Outcome, Option<&'static str>) {
+    match caller {
+        RequestPrincipal::Aws(_) => (Outcome::Match, None),
+        RequestPrincipal::Federated(_) => (Outcome::Unknown, Some(EVERYONE_FEDERATED)),
+        RequestPrincipal::Service(_) => (Outcome::Unknown, Some(EVERYONE_SERVICE)),
+        RequestPrincipal::Unknown => (Outcome::Unknown, Some(NO_REQUEST)),
+    }
+}
+
+/// An account stands for all its principals, a role for all its sessions, all else for itself. There are no partial
+/// wildcards: "You cannot use a wildcard to match part of a principal name or ARN".
+fn aws(wanted: &str, caller: &str) -> (Outcome, Option<&'static str>) {
+    if wanted == caller {
+        return (Outcome::Match, None);
+    }
+    if is_unique_id(wanted) {
+        return (Outcome::Unknown, Some(REMOVED));
+    }
+    if is_account(caller) {
+        let account = Arn::parse(wanted).filter(Arn::is_root).map(|arn| arn.account);
+        return (Outcome::of(account == Some(caller)), None);
+    }
+    let Some(caller) = Arn::parse(caller) else {
+        return (Outcome::Unknown, Some(NO_ARN));
+    };
+    if is_account(wanted) {
+        return (Outcome::of(wanted == caller.account), None);
+    }
+    let Some(wanted) = Arn::parse(wanted) else {
+        return (Outcome::NoMatch, None);
+    };
+    if wanted.partition != caller.partition || wanted.account != caller.account {
+        return (Outcome::NoMatch, None);
+    }
+    let is_session_of = wanted.role().is_some() && wanted.role() == caller.session_role();
+    (Outcome::of(wanted.is_root() || is_session_of), None)
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `AROA…`, `AIDA…`: what a principal's ARN becomes in the policy when the principal is deleted.
+fn is_unique_id(text: &str) -> bool {
+    text.len() >= 16
+        && text.starts_with('A')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+#[derive(Clone, Copy)]
+struct Arn<'a> {
+    partition: &'a str,
+    service: &'a str,
+    account: &'a str,
+    resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let mut fields = text.strip_prefix("arn:")?.splitn(5, ':');
+        let (partition, service, _region) = (fields.next()?, fields.next()?, fields.next()?);
+        Some(Self {
+            partition,
+            service,
+            account: fields.next()?,
+            resource: fields.next()?,
+        })
+    }
+
+    fn is_root(&self) -> bool {
+        self.service == "iam" && self.resource == "root"
+    }
+
+    /// The name of the role, without its path: sessions do not show it, and names are unique in an account.
+    fn role(&self) -> Option<&'a str> {
+        let role = self.resource.strip_prefix("role/").filter(|_| self.service == "iam")?;
+        role.rsplit('/').next()
+    }
+
+    fn session_role(&self) -> Option<&'a str> {
+        let session = self
+            .resource
+            .strip_prefix("assumed-role/")
+            .filter(|_| self.service == "sts")?;
+        session.split('/').next()
+    }
+}

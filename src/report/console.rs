@@ -1,0 +1,201 @@
+//! The report for a terminal or a job's log: like a good compiler's.
+
+use std::fmt::Write as _;
+
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
+use anstyle::{AnsiColor, Style};
+
+use super::{MOST_FINDINGS, cause_word, clean, clean_lines, cut, headline, hedge, stage_word, subline};
+use crate::diagnose::{CauseStatus, Conclusion, Diagnosis, Document, Finding, Label, Severity, StageStatus};
+use crate::fix::{Fix, Target};
+use crate::source::SourceText;
+
+/// A document that is shown around a label is cut to so many bytes.
+const MOST_SOURCE: usize = 64 * 1024;
+
+/// The report as text; with colours where a person's screen shows them.
+#[must_use]
+pub fn render(diagnosis: &Diagnosis, colour: bool) -> String {
+    let paint = |style: Style, text: &str| {
+        if colour {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    };
+    let (good, bad, dim) = (
+        AnsiColor::Green.on_default().bold(),
+        AnsiColor::Red.on_default().bold(),
+        AnsiColor::BrightBlack.on_default(),
+    );
+    let mut out = String::new();
+    let head = clean(&headline(diagnosis));
+    let style = if diagnosis.conclusion == Conclusion::Allowed {
+        good
+    } else {
+        bad
+    };
+    let _ = writeln!(out, "{}", paint(style, &head));
+    if let Some(cause) = diagnosis.cause() {
+        let _ = writeln!(out, "{}", subline(cause));
+    }
+    out.push('\n');
+    for (name, value) in &diagnosis.facts {
+        let _ = writeln!(out, "  {name:<9} {}", cut(&clean(value), 400));
+    }
+    out.push('\n');
+    for finding in diagnosis.findings.iter().take(MOST_FINDINGS) {
+        let _ = writeln!(out, "{}\n", snippet(diagnosis, finding, colour));
+        for (i, fix) in finding.fixes.iter().enumerate() {
+            out.push_str(&render_fix(i, fix));
+        }
+    }
+    if diagnosis.findings.len() > MOST_FINDINGS {
+        let _ = writeln!(out, "and {} more findings\n", diagnosis.findings.len() - MOST_FINDINGS);
+    }
+    for note in &diagnosis.notes {
+        let _ = writeln!(out, "note: {}\n", clean(note));
+    }
+    out.push_str("the hand-shake, step by step:\n");
+    for row in &diagnosis.stages {
+        let word = format!("{:<12}", stage_word(row.status));
+        let word = match row.status {
+            StageStatus::Passed => paint(good, &word),
+            StageStatus::Failed => paint(bad, &word),
+            _ => paint(dim, &word),
+        };
+        let _ = writeln!(
+            out,
+            "  {:<13} {word} {}",
+            row.stage.name(),
+            cut(&clean(&row.detail), 200)
+        );
+    }
+    out.push_str("\nthe eight causes:\n");
+    for row in &diagnosis.causes {
+        let word = format!("{:<10}", cause_word(row.status));
+        let word = match row.status {
+            CauseStatus::Applies => paint(bad, &word),
+            CauseStatus::RuledOut => word,
+            CauseStatus::Undecided => paint(dim, &word),
+        };
+        let _ = writeln!(out, "  {} {word} {}", row.cause.number(), row.cause.title());
+        let _ = writeln!(out, "               {}", cut(&clean(&row.because), 200));
+    }
+    if !diagnosis.gaps.is_empty() {
+        out.push_str("\nnot known:\n");
+        for gap in &diagnosis.gaps {
+            let _ = writeln!(out, "  {}: {}", clean(&gap.wanted), cut(&clean(&gap.why), 400));
+            let _ = writeln!(out, "    to supply it: {}", clean(&gap.supply));
+        }
+    }
+    if let Some(cause) = diagnosis.cause() {
+        let _ = writeln!(out, "\nmore: aws-oidc-doctor explain {}", cause.id);
+    }
+    out
+}
+
+/// One finding: its message, the places it points at, notes and help.
+fn snippet(diagnosis: &Diagnosis, finding: &Finding, colour: bool) -> String {
+    let level = match finding.severity {
+        Severity::Blocks => Level::ERROR,
+        Severity::Risk => Level::WARNING.with_name("risk"),
+        Severity::Note => Level::NOTE,
+    };
+    let message = format!("{}{}", hedge(finding.certainty), clean(&finding.message));
+    let mut elements: Vec<Element<'_>> = Vec::new();
+    // One snippet a document, in the order of the first label in each.
+    let mut documents: Vec<Document> = Vec::new();
+    for label in &finding.labels {
+        if !documents.contains(&label.document) {
+            documents.push(label.document);
+        }
+    }
+    let primary = documents.first().copied();
+    for document in documents {
+        let Some(source) = diagnosis.document(document) else {
+            continue;
+        };
+        let labels: Vec<&Label> = finding
+            .labels
+            .iter()
+            .filter(|label| label.document == document)
+            .collect();
+        if let Some(shown) = shown(source, &labels, Some(document) == primary) {
+            elements.push(shown.into());
+        }
+    }
+    elements.extend(finding.notes.iter().map(|note| Level::NOTE.message(clean(note)).into()));
+    elements.extend(finding.help.iter().map(|help| Level::HELP.message(clean(help)).into()));
+    let group: Group<'_> = level.primary_title(message).id(finding.id).elements(elements);
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    renderer.term_width(140).render(&[group])
+}
+
+/// The part of a document around its labels.
+fn shown<'a>(
+    source: &SourceText,
+    labels: &[&Label],
+    primary: bool,
+) -> Option<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+    // Cleaning changes no line's place: what is not seen is replaced, byte for byte where the spans need it.
+    let text = visible(&source.text);
+    if text.len() > MOST_SOURCE {
+        return None;
+    }
+    let mut annotations = Vec::new();
+    for (i, label) in labels.iter().enumerate() {
+        let (start, end) = (label.span.start, label.span.end);
+        if end > text.len() || !text.is_char_boundary(start) || !text.is_char_boundary(end) {
+            continue;
+        }
+        let kind = if primary && i == 0 {
+            AnnotationKind::Primary
+        } else {
+            AnnotationKind::Context
+        };
+        annotations.push(kind.span(start..end).label(cut(&clean(&label.text), 200)));
+    }
+    (!annotations.is_empty()).then(|| Snippet::source(text).path(clean(&source.name)).annotations(annotations))
+}
+
+/// Replaces what is not seen by as many bytes that are, so that spans keep their places.
+fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' || !super::is_unseen(c) {
+            out.push(c);
+        } else {
+            out.extend(std::iter::repeat_n(
+                if c == '\t' || c == '\r' { ' ' } else { '?' },
+                c.len_utf8(),
+            ));
+        }
+    }
+    out.replace("##[", "#?[")
+}
+
+fn render_fix(index: usize, fix: &Fix) -> String {
+    let mut out = String::new();
+    let place = match fix.target {
+        Target::Provider => "in AWS",
+        Target::TrustPolicy => "in the trust policy",
+        Target::Workflow => "in the workflow",
+    };
+    let _ = writeln!(out, "fix {}, {place}: {}", index + 1, clean(&fix.title));
+    let shown = if fix.diff.is_empty() { &fix.text } else { &fix.diff };
+    for line in clean_lines(shown)
+        .lines()
+        .filter(|line| !line.starts_with("--- a/") && !line.starts_with("+++ b/"))
+    {
+        let _ = writeln!(out, "  {line}");
+    }
+    if !fix.command.is_empty() {
+        let _ = writeln!(out, "  $ {}", clean(&fix.command));
+    }
+    for note in &fix.notes {
+        let _ = writeln!(out, "  ({})", clean(note));
+    }
+    out.push('\n');
+    out
+}

@@ -1,0 +1,169 @@
+//! What the runner reads: workflow commands, annotations and outputs, escaped as it unescapes them.
+//! (actions/runner, `ActionCommand.cs` and `FileCommandManager.cs`; actions/toolkit, `command.ts` and `file-command.ts`.)
+
+use super::{clean, cut, headline, json};
+use crate::diagnose::{Diagnosis, Document, Severity};
+
+/// The runner cuts an annotation's message at 4096 characters; this leaves room for escapes.
+const MOST_MESSAGE: usize = 1300;
+/// The runner shows ten annotations of a kind for a step.
+const MOST_ANNOTATIONS: usize = 10;
+/// An output's value; the runner takes a megabyte for all of a job's.
+const MOST_OUTPUT: usize = 512 * 1024;
+
+/// Escapes the data of a workflow command.
+#[must_use]
+pub fn escape_data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Escapes a property of a workflow command.
+#[must_use]
+pub fn escape_property(text: &str) -> String {
+    escape_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// The command that masks a secret in all that the log shows from then on.
+#[must_use]
+pub fn mask(secret: &str) -> String {
+    format!("::add-mask::{}\n", escape_data(secret))
+}
+
+/// A report between `stop-commands` and its end, so that nothing in it is read as a command. `token` must not be guessable.
+#[must_use]
+pub fn guarded(text: &str, token: &str) -> String {
+    let text = text.replace("##[", "# #[");
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    format!("::stop-commands::{token}\n{text}{end}::{token}::\n")
+}
+
+/// An annotation a finding, at its place in the workflow file where it has one.
+#[must_use]
+pub fn annotations(diagnosis: &Diagnosis) -> String {
+    let mut out = String::new();
+    let mut counts = [0_usize; 3];
+    for finding in &diagnosis.findings {
+        let (command, count) = match finding.severity {
+            Severity::Blocks => ("error", 0),
+            Severity::Risk => ("warning", 1),
+            Severity::Note => ("notice", 2),
+        };
+        if let Some(count) = counts.get_mut(count) {
+            *count += 1;
+            if *count > MOST_ANNOTATIONS {
+                continue;
+            }
+        }
+        let mut properties = vec![format!(
+            "title={}",
+            escape_property(&format!("aws-oidc-doctor: {}", finding.id))
+        )];
+        let label = finding.labels.iter().find(|label| label.document == Document::Workflow);
+        if let (Some(label), Some(source)) = (label, &diagnosis.workflow) {
+            let start = source.position(label.span.start);
+            properties.push(format!("file={}", escape_property(&clean(&source.name))));
+            properties.push(format!("line={}", start.line));
+            let end = source.position(label.span.end);
+            if end.line == start.line {
+                properties.push(format!("col={}", start.column));
+                properties.push(format!("endColumn={}", end.column));
+            }
+        }
+        let mut message = clean(&finding.message);
+        for help in finding
+            .help
+            .iter()
+            .chain(finding.fixes.first().map(|fix| &fix.title))
+            .take(1)
+        {
+            message.push_str("\nhelp: ");
+            message.push_str(&clean(help));
+        }
+        out.push_str(&format!(
+            "::{command} {}::{}\n",
+            properties.join(","),
+            escape_data(&cut(&message, MOST_MESSAGE))
+        ));
+    }
+    if diagnosis.findings.is_empty() && diagnosis.exit_code() != 0 {
+        let message = escape_data(&cut(&clean(&headline(diagnosis)), MOST_MESSAGE));
+        out.push_str(&format!("::error title=aws-oidc-doctor::{message}\n"));
+    }
+    out
+}
+
+/// The step's outputs.
+#[must_use]
+pub fn outputs(diagnosis: &Diagnosis) -> Vec<(&'static str, String)> {
+    let cause = diagnosis.cause();
+    let report = json::line(diagnosis);
+    vec![
+        ("verdict", diagnosis.conclusion.name().to_owned()),
+        ("cause", cause.map(|cause| cause.id.to_owned()).unwrap_or_default()),
+        (
+            "cause-number",
+            cause
+                .and_then(|cause| cause.cause)
+                .map(|cause| cause.number().to_string())
+                .unwrap_or_default(),
+        ),
+        (
+            "report",
+            if report.len() > MOST_OUTPUT {
+                String::new()
+            } else {
+                report
+            },
+        ),
+        ("subject", diagnosis.subject.clone().unwrap_or_default()),
+    ]
+}
+
+/// An entry of the file that `GITHUB_OUTPUT` names. `delimiter` must not be guessable; an entry whose value holds it all the same is
+/// left out.
+#[must_use]
+pub fn output_entry(name: &str, value: &str, delimiter: &str) -> String {
+    if value.contains(delimiter) {
+        return String::new();
+    }
+    format!("{name}<<{delimiter}\n{value}\n{delimiter}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unescape(text: &str) -> String {
+        text.replace("%3A", ":")
+            .replace("%2C", ",")
+            .replace("%0D", "\r")
+            .replace("%0A", "\n")
+            .replace("%25", "%")
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn escapes_come_back_and_stay_on_one_line(text in ".*") {
+            for escaped in [escape_data(&text), escape_property(&text)] {
+                proptest::prop_assert_eq!(unescape(&escaped), text.clone());
+                proptest::prop_assert!(!escaped.contains(['\r', '\n']));
+            }
+            proptest::prop_assert!(!escape_property(&text).contains([':', ',']));
+        }
+
+        #[test]
+        fn no_command_between_the_guards(text in "(::warning::x|##\\[error\\]|\n|a)*") {
+            let guarded = guarded(&text, "0123456789abcdef");
+            let lines: Vec<&str> = guarded.lines().collect();
+            proptest::prop_assert_eq!(lines.first().copied(), Some("::stop-commands::0123456789abcdef"));
+            proptest::prop_assert_eq!(lines.last().copied(), Some("::0123456789abcdef::"));
+            proptest::prop_assert!(!guarded.contains("##["));
+        }
+    }
+
+    #[test]
+    fn an_output_cannot_end_itself() {
+        assert_eq!(output_entry("a", "x\ny", "D"), "a<<D\nx\ny\nD\n");
+        assert_eq!(output_entry("a", "x\nD\nevil<<E", "D"), "");
+    }
+}

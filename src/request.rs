@@ -1,0 +1,241 @@
+//! The request context of an assume call: which condition keys it carries, and with which values.
+//!
+//! Sources: IAM User Guide, `reference_policies_iam-condition-keys` (web identity and GitHub's claims) and
+//! `reference_policies_condition-keys` (global keys); AWS service authorization reference for STS.
+
+use crate::arn::{Deployment, RoleArn, issuer_host, provider_arn};
+use crate::claims::Claims;
+use crate::evidence::Evidence;
+use crate::policy::{Presence, PrincipalKind, RequestContext, RequestPrincipal, TrustPolicy};
+
+/// The ten claims that STS evaluates beside `sub`, `aud`, `oaud`, `amr` and `email`.
+pub const CLAIM_KEYS: [&str; 10] = [
+    "actor",
+    "actor_id",
+    "enterprise_id",
+    "environment",
+    "job_workflow_ref",
+    "ref",
+    "repository",
+    "repository_id",
+    "repository_owner_id",
+    "workflow",
+];
+
+/// What decides about the keys of one call.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// What is known of the run.
+    pub evidence: &'a Evidence,
+    /// The token's claims.
+    pub claims: Option<&'a Claims>,
+    /// The token's issuer.
+    pub issuer: &'a str,
+    /// The role.
+    pub role: Option<&'a RoleArn>,
+}
+
+/// The request of `sts:AssumeRoleWithWebIdentity` with the job's token.
+#[must_use]
+pub fn web_identity(call: Call<'_>, policy: &TrustPolicy) -> RequestContext {
+    let (partition, account) = account(call, policy);
+    let principal = account.map_or(RequestPrincipal::Unknown, |account| {
+        RequestPrincipal::Federated(provider_arn(&partition, &account, call.issuer))
+    });
+    let mut request = RequestContext::new("sts:AssumeRoleWithWebIdentity", principal, resource(call));
+    let prefix = format!("{}:", issuer_host(call.issuer).to_ascii_lowercase());
+    for key in keys_of(policy) {
+        let lower = key.to_ascii_lowercase();
+        let presence = match lower.strip_prefix(&prefix) {
+            Some(claim) => claim_key(call, claim),
+            None => web_identity_key(call, &lower),
+        };
+        request.set(&lower, presence);
+    }
+    request
+}
+
+/// The request of `sts:AssumeRole` with AWS credentials.
+#[must_use]
+pub fn assume_role(call: Call<'_>, policy: &TrustPolicy, caller: Option<&str>) -> RequestContext {
+    let principal = caller
+        .filter(|arn| !arn.contains('*') && arn.starts_with("arn:"))
+        .map_or(RequestPrincipal::Unknown, |arn| RequestPrincipal::Aws(arn.to_owned()));
+    let mut request = RequestContext::new("sts:AssumeRole", principal, resource(call));
+    for key in keys_of(policy) {
+        let lower = key.to_ascii_lowercase();
+        let presence = match lower.as_str() {
+            "sts:externalid" => sent(call.evidence.hop.request.role_external_id.as_deref(), None),
+            "sts:rolesessionname" => sent(
+                call.evidence.hop.request.role_session_name.as_deref(),
+                Some("GitHubActions"),
+            ),
+            "aws:securetransport" => Presence::One("true".to_owned()),
+            key if key.starts_with("aws:") || key.starts_with("sts:") => {
+                Presence::Unknown("its value is not known here".to_owned())
+            }
+            // Keys of an identity provider are not in a call that is signed with AWS credentials.
+            _ => Presence::Absent,
+        };
+        request.set(&lower, presence);
+    }
+    request
+}
+
+/// Partition and account of the provider that the token is checked against: the account of the role.
+fn account(call: Call<'_>, policy: &TrustPolicy) -> (String, Option<String>) {
+    let provider = call
+        .evidence
+        .provider
+        .as_ref()
+        .and_then(|p| p.known())
+        .and_then(|p| p.arn.as_deref());
+    let given = call.role.map(|role| (role.partition.clone(), role.account.clone()));
+    let partition = given
+        .as_ref()
+        .map_or_else(|| "aws".to_owned(), |(partition, _)| partition.clone());
+    if let Some((_, Some(account))) = given {
+        return (partition, Some(account));
+    }
+    if let Some(arn) = provider.and_then(crate::arn::ProviderArn::parse) {
+        return (arn.partition, Some(arn.account));
+    }
+    // The role's account is unknown or masked: the policy is taken to name its own account, as almost all do.
+    let federated = policy
+        .statements
+        .iter()
+        .filter_map(|statement| statement.principal.as_ref())
+        .flat_map(|principal| &principal.entries)
+        .filter(|entry| entry.kind == PrincipalKind::Federated)
+        .flat_map(|entry| &entry.values)
+        .filter_map(|value| crate::arn::ProviderArn::parse(&value.value));
+    let host = issuer_host(call.issuer);
+    let mut candidates: Vec<_> = federated.collect();
+    candidates.sort_by_key(|arn| arn.host != host);
+    match candidates.into_iter().next() {
+        Some(arn) => (arn.partition, Some(arn.account)),
+        None => (partition, Some("000000000000".to_owned())),
+    }
+}
+
+fn resource(call: Call<'_>) -> Option<String> {
+    let role = call.role?;
+    let account = role.account.as_deref()?;
+    Some(format!(
+        "arn:{}:iam::{account}:role{}{}",
+        role.partition, role.path, role.name
+    ))
+}
+
+fn keys_of(policy: &TrustPolicy) -> impl Iterator<Item = String> + '_ {
+    let written = policy
+        .statements
+        .iter()
+        .flat_map(|statement| &statement.conditions)
+        .flat_map(|condition| &condition.keys);
+    written.flat_map(|key| {
+        let variables = key
+            .values
+            .iter()
+            .flat_map(|value| variables(&value.value))
+            .collect::<Vec<_>>();
+        std::iter::once(key.key.value.clone()).chain(variables)
+    })
+}
+
+/// The names in `${name}` and `${name, 'default'}`.
+fn variables(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split("${").skip(1).filter_map(|rest| {
+        let name = rest.split(['}', ',']).next()?.trim();
+        (!name.is_empty() && !["*", "?", "$"].contains(&name)).then(|| name.to_owned())
+    })
+}
+
+/// A key with the provider's own prefix.
+fn claim_key(call: Call<'_>, claim: &str) -> Presence {
+    let Some(claims) = call.claims else {
+        return Presence::Unknown("there is no token to read it from".to_owned());
+    };
+    let text = |name: &str| claims.text(name).map(|text| Presence::One(text.to_owned()));
+    match claim {
+        "sub" => text("sub").unwrap_or_else(|| incomplete("sub")),
+        "aud" => claims
+            .audience()
+            .map_or_else(|| incomplete("aud"), |audience| Presence::One(audience.to_owned())),
+        "oaud" => match claims.text("azp") {
+            Some(_) => text("aud").unwrap_or(Presence::Absent),
+            None => Presence::Absent,
+        },
+        "email" => text("email").unwrap_or(Presence::Absent),
+        "amr" => match claims.0.get("amr").and_then(|amr| amr.as_array()) {
+            Some(many) => Presence::Many(many.iter().filter_map(|v| v.as_str()).map(str::to_owned).collect()),
+            None => text("amr").unwrap_or(Presence::Absent),
+        },
+        claim if CLAIM_KEYS.contains(&claim) && Deployment::of(call.issuer).has_claim_keys() => {
+            text(claim).unwrap_or_else(|| match claim {
+                // These two a token need not have: a job without environment, a repository outside an enterprise.
+                "environment" | "enterprise_id" => Presence::Absent,
+                claim => incomplete(claim),
+            })
+        }
+        _ => Presence::Absent,
+    }
+}
+
+/// Every token of GitHub has it; the claims at hand are a part of one.
+fn incomplete(claim: &str) -> Presence {
+    Presence::Unknown(format!("the claims at hand do not say `{claim}`"))
+}
+
+/// A key of AWS's own, in lower case.
+fn web_identity_key(call: Call<'_>, key: &str) -> Presence {
+    let request = &call.evidence.hop.request;
+    let unknown = |why: &str| Presence::Unknown(why.to_owned());
+    match key {
+        "sts:rolesessionname" => sent(request.role_session_name.as_deref(), Some("GitHubActions")),
+        // GitHub's token has no `https://aws.amazon.com/roles` claim.
+        "sts:roleauthorizedbyidp" => Presence::One("false".to_owned()),
+        "aws:securetransport" => Presence::One("true".to_owned()),
+        "aws:requestedregion" => match request.aws_region.as_deref() {
+            Some(region) if !region.is_empty() && request.sts_endpoint.as_deref().unwrap_or_default().is_empty() => {
+                Presence::One(region.to_owned())
+            }
+            _ => unknown("the region of the STS endpoint is not known"),
+        },
+        "aws:federatedprovider" => {
+            unknown("AWS carries it, and what it holds for GitHub's tokens is reported in two ways")
+        }
+        "aws:sourceip" => unknown("it is the runner's public address, which cannot be seen from inside"),
+        "aws:sourcevpc" | "aws:sourcevpce" | "aws:vpcsourceip" | "aws:sourcevpcarn" => {
+            unknown("it is there only when the call goes through a VPC endpoint")
+        }
+        "aws:currenttime" | "aws:epochtime" => unknown("it is the time of the call"),
+        "aws:useragent" => unknown("it is what the calling program sends"),
+        // Documented as absent from unsigned requests; an AssumeRoleWithWebIdentity call is not signed.
+        "aws:principalarn"
+        | "aws:principalorgid"
+        | "aws:principalorgpaths"
+        | "aws:principalisawsservice"
+        | "aws:username"
+        | "aws:tokenissuetime"
+        | "aws:multifactorauthpresent"
+        | "aws:multifactorauthage" => Presence::Absent,
+        // Only from `https://aws.amazon.com/…` claims of the token, which GitHub does not send.
+        "sts:sourceidentity" | "sts:transitivetagkeys" | "aws:tagkeys" => Presence::Absent,
+        // Parameters of AssumeRole, not of this action.
+        "sts:externalid" | "sts:durationseconds" => Presence::Absent,
+        key if key.starts_with("aws:requesttag/") || key.starts_with("aws:principaltag/") => Presence::Absent,
+        key if key.starts_with("aws:") || key.starts_with("sts:") => unknown("its value is not known here"),
+        _ => Presence::Absent,
+    }
+}
+
+/// A parameter: unknown when nobody said, the default or nothing when it was empty.
+fn sent(input: Option<&str>, default: Option<&str>) -> Presence {
+    match (input, default) {
+        (Some(""), None) => Presence::Absent,
+        (Some(""), Some(default)) => Presence::One(default.to_owned()),
+        (Some(value), _) => Presence::One(value.to_owned()),
+        (None, _) => Presence::Unknown("the inputs at hand do not say".to_owned()),
+    }
+}
