@@ -1,0 +1,620 @@
+//! AWS's side: the real AssumeRoleWithWebIdentity call, whose credentials are dropped, and what IAM says of the role and
+//! the account's OIDC providers.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::RequestId;
+use aws_sdk_sts::operation::assume_role_with_web_identity::{
+    AssumeRoleWithWebIdentityError, AssumeRoleWithWebIdentityOutput,
+};
+use aws_sdk_sts::types::PolicyDescriptorType;
+use futures_util::future::join4;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::Env;
+use super::http::{Http, Line, Reach, Seen, clean};
+use crate::arn::{RoleArn, provider_arn};
+use crate::evidence::{Attempt, Gap, Identity, PolicyText, Probe, Provider, Request, Role, Why};
+use crate::policy::parse::lay_out;
+
+/// The default chain looks into files and asks metadata services; where none is, this is how long it takes.
+const DEFAULT_CHAIN: Duration = Duration::from_secs(1);
+/// The longest message of AWS that is kept.
+const MESSAGE: usize = 2000;
+
+/// AWS, as one request reaches it.
+pub struct Aws {
+    config: SdkConfig,
+    region: String,
+    http: Http,
+    sts_http: Http,
+    sts_endpoint: Option<String>,
+}
+
+/// The answer to an attempt, and the endpoint's clock.
+pub struct Answered {
+    /// The answer.
+    pub attempt: Probe<Attempt>,
+    /// The `Date` header.
+    pub date: Option<i64>,
+}
+
+/// What IAM said.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// Who asked.
+    pub reader: Option<Probe<Identity>>,
+    /// The role.
+    pub role: Option<Probe<Role>>,
+    /// The provider of the token's issuer.
+    pub provider: Option<Probe<Provider>>,
+    /// All providers' ARNs.
+    pub providers: Option<Probe<Vec<String>>>,
+}
+
+/// What to read from IAM.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The role, whose account is known.
+    pub arn: &'a RoleArn,
+    /// The account.
+    pub account: &'a str,
+    /// Read the role.
+    pub role: bool,
+    /// The issuer whose provider to read.
+    pub issuer: Option<&'a str>,
+}
+
+impl Aws {
+    /// Reads the SDK's configuration: endpoint overrides and profiles; no credentials.
+    ///
+    /// # Errors
+    /// A [`Gap`] where the region or an address cannot be one.
+    pub async fn new(
+        env: &Env,
+        http: &Http,
+        request: &Request,
+        partition: &str,
+        proxy: (Option<&str>, Option<&str>),
+    ) -> Result<Self, Gap> {
+        let region = region(request.aws_region.as_deref().unwrap_or_default(), partition)?;
+        let sts_http = match proxy.0 {
+            Some(address) => Http::through(env, address, proxy.1)?,
+            None => http.clone(),
+        };
+        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(Line::new(http, Reach::Loopback))
+            .region(Region::new(region.clone()))
+            .no_credentials()
+            // Time is kept in `Http`, and for the whole run by the caller.
+            .timeout_config(TimeoutConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(2)
+                    .with_initial_backoff(Duration::from_millis(300)),
+            );
+        // In CloudTrail's user agent.
+        let config = match AppName::new("aws-oidc-doctor") {
+            Ok(name) => config.app_name(name),
+            Err(_) => config,
+        };
+        Ok(Self {
+            config: config.load().await,
+            region,
+            http: http.clone(),
+            sts_http,
+            sts_endpoint: request.sts_endpoint.clone().filter(|address| !address.is_empty()),
+        })
+    }
+
+    /// Asks STS for the role as configure-aws-credentials would, and drops the credentials that it gives.
+    pub async fn attempt(&self, request: &Request, token: &SecretString) -> Answered {
+        let (answer, seen) = self.assume(request, token).await;
+        let attempt = match answer {
+            Ok(output) => Probe::Known(Attempt::Allowed {
+                assumed_role_arn: output
+                    .assumed_role_user()
+                    .map(|user| user.arn().to_owned())
+                    .unwrap_or_default(),
+            }),
+            Err(error) => self.refused(&error, &seen),
+        };
+        Answered {
+            attempt,
+            date: seen.date,
+        }
+    }
+
+    /// Assumes a read-only role with the token, for its credentials.
+    ///
+    /// # Errors
+    /// A [`Gap`] that says why it cannot be assumed.
+    pub async fn credentials(&self, role: &str, token: &SecretString) -> Result<Credentials, Gap> {
+        let request = Request {
+            role_to_assume: Some(role.to_owned()),
+            role_duration_seconds: Some("900".to_owned()),
+            ..Request::default()
+        };
+        let (answer, seen) = self.assume(&request, token).await;
+        let denied = |what: String| Gap::new(Why::AccessDenied, format!("`diagnosis-role` cannot be assumed: {what}"));
+        match answer {
+            Ok(output) => {
+                let given = output
+                    .credentials
+                    .ok_or_else(|| denied("STS gives no credentials".to_owned()))?;
+                Ok(Credentials::new(
+                    given.access_key_id,
+                    given.secret_access_key,
+                    Some(given.session_token),
+                    None,
+                    "diagnosis-role",
+                ))
+            }
+            Err(error) => Err(match self.refused(&error, &seen) {
+                Probe::Missing(gap) => Gap::new(gap.why, format!("`diagnosis-role` cannot be assumed: {}", gap.detail)),
+                Probe::Known(Attempt::Denied { code, message, .. }) => denied(format!("{code}: {message}")),
+                Probe::Known(_) => denied(String::new()),
+            }),
+        }
+    }
+
+    async fn assume(
+        &self,
+        request: &Request,
+        token: &SecretString,
+    ) -> (
+        Result<AssumeRoleWithWebIdentityOutput, SdkError<AssumeRoleWithWebIdentityError>>,
+        Seen,
+    ) {
+        let line = Line::new(&self.sts_http, Reach::Loopback);
+        let given = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
+        let policies = request.managed_session_policies.as_deref().unwrap_or_default().lines();
+        let policies: Vec<_> = policies
+            .map(str::trim)
+            .filter(|arn| !arn.is_empty())
+            .map(|arn| PolicyDescriptorType::builder().arn(arn).build())
+            .collect();
+        let answer = self
+            .sts(&line, None)
+            .assume_role_with_web_identity()
+            .set_role_arn(given(&request.role_to_assume))
+            .role_session_name(given(&request.role_session_name).unwrap_or_else(|| SESSION_NAME.to_owned()))
+            .duration_seconds(duration(request.role_duration_seconds.as_deref().unwrap_or_default()))
+            .web_identity_token(token.expose_secret())
+            .set_policy(given(&request.inline_session_policy))
+            .set_policy_arns((!policies.is_empty()).then_some(policies))
+            .send()
+            .await;
+        (answer, line.seen())
+    }
+
+    /// A refusal is AWS's answer; anything else is none.
+    fn refused(&self, error: &SdkError<AssumeRoleWithWebIdentityError>, seen: &Seen) -> Probe<Attempt> {
+        match (
+            answered(error),
+            error.raw_response().map_or(0, |answer| answer.status().as_u16()),
+        ) {
+            (Some((code, message)), status) if status < 500 && !is_throttle(code, status) => {
+                Probe::Known(Attempt::Denied {
+                    code: clean(code, MESSAGE),
+                    message: cut(message),
+                    request_id: error.request_id().map(|id| clean(id, MESSAGE)),
+                })
+            }
+            _ => Probe::Missing(self.gap("sts:AssumeRoleWithWebIdentity", error, seen)),
+        }
+    }
+
+    /// Reads from IAM with these credentials, all calls side by side.
+    pub async fn read(&self, credentials: Credentials, source: &str, wanted: Wanted<'_>) -> Reading {
+        let partition = &*wanted.arn.partition;
+        let (reader, role, provider, providers) = join4(
+            self.identity(&credentials, source),
+            async {
+                if wanted.role {
+                    Some(self.role(&credentials, wanted.arn, wanted.account).await)
+                } else {
+                    None
+                }
+            },
+            async {
+                match wanted.issuer {
+                    Some(issuer) => Some(self.provider(&credentials, partition, wanted.account, issuer).await),
+                    None => None,
+                }
+            },
+            async {
+                match wanted.issuer {
+                    Some(_) => Some(self.providers(&credentials).await),
+                    None => None,
+                }
+            },
+        )
+        .await;
+        let mut reading = Reading {
+            reader: Some(reader),
+            role,
+            provider,
+            providers,
+        };
+        match &reading.reader {
+            Some(Probe::Known(identity)) if identity.account != wanted.account => {
+                let gap = Gap::new(
+                    Why::WrongAccount,
+                    format!(
+                        "the credentials ({source}) are those of `{}`, and the role is in account {}",
+                        identity.arn, wanted.account
+                    ),
+                );
+                reading.miss(&gap);
+            }
+            Some(Probe::Missing(gap)) => {
+                let gap = gap.clone();
+                reading.doubt(&gap);
+            }
+            _ => {}
+        }
+        reading
+    }
+
+    async fn identity(&self, credentials: &Credentials, source: &str) -> Probe<Identity> {
+        let line = Line::new(&self.sts_http, Reach::Loopback);
+        match self.sts(&line, Some(credentials)).get_caller_identity().send().await {
+            Ok(identity) => match (identity.account, identity.arn) {
+                (Some(account), Some(arn)) => Probe::Known(Identity {
+                    account,
+                    arn: clean(&arn, MESSAGE),
+                    source: source.to_owned(),
+                }),
+                _ => Probe::Missing(nothing("sts:GetCallerIdentity", &line.seen())),
+            },
+            Err(error) => Probe::Missing(self.gap("sts:GetCallerIdentity", &error, &line.seen())),
+        }
+    }
+
+    async fn role(&self, credentials: &Credentials, arn: &RoleArn, account: &str) -> Probe<Role> {
+        let line = Line::new(&self.http, Reach::Loopback);
+        let call = "iam:GetRole";
+        match self
+            .iam(&line, credentials)
+            .get_role()
+            .role_name(&arn.name)
+            .send()
+            .await
+        {
+            Ok(output) => match output.role {
+                Some(role)
+                    if RoleArn::parse(&role.arn).is_ok_and(|found| found.account.as_deref() != Some(account)) =>
+                {
+                    Probe::Missing(Gap::new(
+                        Why::WrongAccount,
+                        format!(
+                            "{call}: the credentials read `{}`, and the role is in account {account}",
+                            role.arn
+                        ),
+                    ))
+                }
+                Some(role) => Probe::Known(Role {
+                    arn: Some(role.arn),
+                    trust_policy: role
+                        .assume_role_policy_document
+                        .map(|text| PolicyText::Text(lay_out(&text))),
+                    max_session_duration: role.max_session_duration.and_then(|seconds| seconds.try_into().ok()),
+                    created: Some(role.create_date.secs()),
+                }),
+                None => Probe::Missing(nothing(call, &line.seen())),
+            },
+            Err(error) => {
+                let resource = format!("arn:{}:iam::{account}:role{}{}", arn.partition, arn.path, arn.name);
+                Probe::Missing(self.denied(call, &resource, &error, &line.seen()))
+            }
+        }
+    }
+
+    /// Reads the provider of an issuer.
+    pub async fn provider(
+        &self,
+        credentials: &Credentials,
+        partition: &str,
+        account: &str,
+        issuer: &str,
+    ) -> Probe<Provider> {
+        let line = Line::new(&self.http, Reach::Loopback);
+        let arn = provider_arn(partition, account, issuer);
+        let call = self.iam(&line, credentials).get_open_id_connect_provider();
+        match call.open_id_connect_provider_arn(&arn).send().await {
+            Ok(provider) => Probe::Known(Provider {
+                url: provider.url,
+                client_ids: Some(provider.client_id_list.unwrap_or_default()),
+                thumbprints: Some(provider.thumbprint_list.unwrap_or_default()),
+                arn: Some(arn),
+            }),
+            Err(error) => Probe::Missing(self.denied("iam:GetOpenIDConnectProvider", &arn, &error, &line.seen())),
+        }
+    }
+
+    async fn providers(&self, credentials: &Credentials) -> Probe<Vec<String>> {
+        let line = Line::new(&self.http, Reach::Loopback);
+        match self
+            .iam(&line, credentials)
+            .list_open_id_connect_providers()
+            .send()
+            .await
+        {
+            Ok(list) => {
+                let list = list.open_id_connect_provider_list.unwrap_or_default();
+                Probe::Known(list.into_iter().filter_map(|provider| provider.arn).collect())
+            }
+            Err(error) => Probe::Missing(self.denied("iam:ListOpenIDConnectProviders", "*", &error, &line.seen())),
+        }
+    }
+
+    /// Credentials of the machine: profiles, web identity, container and instance metadata.
+    ///
+    /// # Errors
+    /// A [`Gap`] where there are none.
+    pub async fn default_chain(&self) -> Result<Credentials, Gap> {
+        let none = |what: &str| {
+            Gap::new(
+                Why::NoCredentials,
+                format!("the default chain finds no credentials{what}"),
+            )
+        };
+        let look = async {
+            let chain = aws_config::defaults(BehaviorVersion::v2026_01_12())
+                .http_client(Line::new(&self.http, Reach::Metadata))
+                .region(Region::new(self.region.clone()))
+                .load()
+                .await;
+            let provider = chain.credentials_provider().ok_or_else(|| none(""))?;
+            provider.provide_credentials().await.map_err(|_| none(""))
+        };
+        tokio::time::timeout(DEFAULT_CHAIN, look)
+            .await
+            .unwrap_or_else(|_| Err(none(" within a second")))
+    }
+
+    fn sts(&self, line: &Line, credentials: Option<&Credentials>) -> aws_sdk_sts::Client {
+        let mut config = aws_sdk_sts::config::Builder::from(&self.config).http_client(line.clone());
+        config.set_credentials_provider(
+            credentials.map(|credentials| SharedCredentialsProvider::new(credentials.clone())),
+        );
+        if let Some(address) = &self.sts_endpoint {
+            config.set_endpoint_url(Some(address.clone()));
+        }
+        aws_sdk_sts::Client::from_conf(config.build())
+    }
+
+    fn iam(&self, line: &Line, credentials: &Credentials) -> aws_sdk_iam::Client {
+        let config = aws_sdk_iam::config::Builder::from(&self.config)
+            .http_client(line.clone())
+            .credentials_provider(credentials.clone());
+        aws_sdk_iam::Client::from_conf(config.build())
+    }
+
+    /// As [`Self::gap`]; for a refusal, with the permission to attach.
+    fn denied<E: ProvideErrorMetadata>(&self, call: &str, resource: &str, error: &SdkError<E>, seen: &Seen) -> Gap {
+        let mut gap = self.gap(call, error, seen);
+        let refused = matches!(answered(error), Some(("AccessDenied" | "AccessDeniedException", _)));
+        if gap.why == Why::AccessDenied && refused {
+            gap.detail += &format!(
+                "; to allow it: {{\"Effect\": \"Allow\", \"Action\": \"{call}\", \"Resource\": \"{resource}\"}}"
+            );
+        }
+        gap
+    }
+
+    /// Why a call brought nothing.
+    fn gap<E: ProvideErrorMetadata>(&self, call: &str, error: &SdkError<E>, seen: &Seen) -> Gap {
+        let host = if seen.host.is_empty() {
+            "the endpoint"
+        } else {
+            &*seen.host
+        };
+        let status = seen.status.unwrap_or_default();
+        if let Some(gap) = &seen.gap {
+            return Gap::new(
+                gap.why,
+                format!("{call}: {}{}", gap.detail, self.region_hint(gap.why, host)),
+            );
+        }
+        if let Some((code, message)) = answered(error) {
+            let why = match code {
+                "NoSuchEntity" => Why::NotFound,
+                code if is_throttle(code, status) => Why::Throttled,
+                _ if status >= 500 => Why::Unreachable,
+                _ => Why::AccessDenied,
+            };
+            return Gap::new(
+                why,
+                format!("{call}: `{host}` answers {}: {}", clean(code, 80), cut(message)),
+            );
+        }
+        let (why, what) = match error {
+            SdkError::ConstructionFailure(_) => (
+                Why::Malformed,
+                "the request cannot be made: look at the region and the endpoint".to_owned(),
+            ),
+            _ if status == 429 => (Why::Throttled, format!("`{host}` answers with HTTP 429")),
+            _ if seen.page => (
+                Why::Malformed,
+                format!(
+                    "`{host}` answers with HTTP {status} and a web page, so this is not AWS: look at the proxy (HTTPS_PROXY, NO_PROXY), egress rules and the endpoint"
+                ),
+            ),
+            _ if (300..400).contains(&status) => (
+                Why::Malformed,
+                format!(
+                    "`{host}` answers with HTTP {status}, a redirect that is not followed: look at the proxy and the endpoint"
+                ),
+            ),
+            _ if status >= 500 => (Why::Unreachable, format!("`{host}` answers with HTTP {status}")),
+            SdkError::TimeoutError(_) => (Why::TimedOut, format!("`{host}` does not answer in time")),
+            _ if status == 0 => (Why::Unreachable, format!("`{host}` is not reached")),
+            _ => (
+                Why::Malformed,
+                format!(
+                    "`{host}` answers with HTTP {status} and something that AWS does not say, or breaks off: look at the proxy and the endpoint"
+                ),
+            ),
+        };
+        Gap::new(why, format!("{call}: {what}"))
+    }
+
+    fn region_hint(&self, why: Why, host: &str) -> String {
+        if why == Why::Unreachable && host.contains(&self.region) {
+            format!("; the region is `{}`", self.region)
+        } else {
+            String::new()
+        }
+    }
+}
+
+impl Reading {
+    /// Nothing of what was wanted could be read.
+    #[must_use]
+    pub fn none(wanted: Wanted<'_>, gap: &Gap) -> Self {
+        Self {
+            role: wanted.role.then(|| Probe::Missing(gap.clone())),
+            provider: wanted.issuer.map(|_| Probe::Missing(gap.clone())),
+            ..Self::default()
+        }
+    }
+
+    /// Did IAM refuse, or were these the wrong credentials?
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        let refused =
+            |gap: Option<&Gap>| gap.is_some_and(|gap| matches!(gap.why, Why::AccessDenied | Why::WrongAccount));
+        refused(self.role.as_ref().and_then(Probe::gap)) || refused(self.provider.as_ref().and_then(Probe::gap))
+    }
+
+    /// What is known here, and the rest from another reading where that one knows it.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        fn known<T>(one: Option<Probe<T>>, other: Option<Probe<T>>) -> Option<Probe<T>> {
+            match (one, other) {
+                (Some(Probe::Missing(_)) | None, Some(Probe::Known(fact))) => Some(Probe::Known(fact)),
+                (None, other) => other,
+                (one, _) => one,
+            }
+        }
+        let found = other.role.as_ref().and_then(Probe::known).is_some()
+            || other.provider.as_ref().and_then(Probe::known).is_some();
+        Self {
+            reader: if found { other.reader } else { self.reader },
+            role: known(self.role, other.role),
+            provider: known(self.provider, other.provider),
+            providers: known(self.providers, other.providers),
+        }
+    }
+
+    /// Nothing could be read, for this reason; a role and a provider that were not asked for stay so.
+    pub fn miss(&mut self, gap: &Gap) {
+        if self.role.is_some() {
+            self.role = Some(Probe::Missing(gap.clone()));
+        }
+        if self.provider.is_some() {
+            self.provider = Some(Probe::Missing(gap.clone()));
+        }
+        self.providers = None;
+    }
+
+    /// Whose account it is, is not known: what was found is the wanted account's, because ARNs say so; what was not
+    /// found may be missing in another account alone.
+    fn doubt(&mut self, gap: &Gap) {
+        let not_found = |found: Option<&Gap>| found.is_some_and(|found| found.why == Why::NotFound);
+        if not_found(self.role.as_ref().and_then(Probe::gap)) {
+            self.role = Some(Probe::Missing(gap.clone()));
+        }
+        if not_found(self.provider.as_ref().and_then(Probe::gap)) {
+            self.provider = Some(Probe::Missing(gap.clone()));
+        }
+        self.providers = None;
+    }
+}
+
+const SESSION_NAME: &str = "GitHubActions";
+
+/// The region to ask: the input, or the partition's first where there is none.
+fn region(given: &str, partition: &str) -> Result<String, Gap> {
+    if given.is_empty() {
+        return Ok(match partition {
+            "aws-cn" => "cn-north-1",
+            "aws-us-gov" => "us-gov-west-1",
+            _ => "us-east-1",
+        }
+        .to_owned());
+    }
+    // The pattern of configure-aws-credentials, `src/index.ts`.
+    let fits = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    if given.len() <= 63 && given.chars().all(fits) {
+        return Ok(given.to_owned());
+    }
+    Err(Gap::new(
+        Why::Malformed,
+        format!(
+            "`{}` cannot be a region, so STS has no address: look at `aws-region`",
+            clean(given, 80)
+        ),
+    ))
+}
+
+/// `parseInt(text) || 3600` of JavaScript, which is what configure-aws-credentials sends.
+fn duration(text: &str) -> i32 {
+    let text = text.trim();
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let end = digits
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(digits.len());
+    match digits.get(..end).unwrap_or_default().parse::<i32>() {
+        Ok(0) => 3600,
+        Ok(seconds) => sign * seconds,
+        Err(_) if end > 0 => i32::MAX,
+        Err(_) => 3600,
+    }
+}
+
+/// AWS's own code and message, where the answer had them.
+fn answered<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<(&str, &str)> {
+    let meta = error.as_service_error()?.meta();
+    Some((
+        meta.code().filter(|code| !code.is_empty())?,
+        meta.message().unwrap_or_default(),
+    ))
+}
+
+fn is_throttle(code: &str, status: u16) -> bool {
+    status == 429
+        || code.contains("Throttl")
+        || matches!(
+            code,
+            "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" | "LimitExceeded"
+        )
+}
+
+fn nothing(call: impl Display, seen: &Seen) -> Gap {
+    Gap::new(
+        Why::Malformed,
+        format!("{call}: the answer of `{}` lacks what it should hold", seen.host),
+    )
+}
+
+/// AWS's message as it is, but bounded.
+fn cut(message: &str) -> String {
+    match message.char_indices().nth(MESSAGE) {
+        Some((end, _)) => format!("{}…", message.get(..end).unwrap_or_default()),
+        None => message.to_owned(),
+    }
+}

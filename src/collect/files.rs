@@ -1,0 +1,429 @@
+//! The same facts from files. A file that is named is read whole and bounded; a FIFO, a directory or a device is refused.
+#![expect(clippy::disallowed_methods, reason = "this file reads what the user names")]
+
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
+
+use crate::args::InputError;
+use crate::claims::{self, Claims};
+use crate::evidence::{Evidence, PolicyText, Provider, Role, Token};
+use crate::policy::parse::lay_out;
+use crate::source::position;
+
+const MAX_EVIDENCE: u64 = 16 << 20;
+const MAX_DOCUMENT: u64 = 1 << 20;
+
+/// Reads the inputs that are files.
+#[derive(Debug)]
+pub struct Files<'a> {
+    /// Where relative paths start and all paths end; without it any path is fine.
+    pub workspace: Option<&'a Path>,
+}
+
+/// A document, and what to call it in an error.
+struct Document {
+    place: String,
+    text: String,
+}
+
+impl Document {
+    fn error(&self, at: Option<(usize, usize)>, message: impl Into<String>) -> InputError {
+        let place = match at {
+            Some((line, column)) => format!("{}, line {line}, column {column}", self.place),
+            None => self.place.clone(),
+        };
+        InputError::new(place, message)
+    }
+
+    fn json_error(&self, error: &serde_json::Error) -> InputError {
+        // serde_json ends its message with the place.
+        let message = error.to_string();
+        let message = message
+            .rsplit_once(" at line ")
+            .map_or(&*message, |(message, _)| message);
+        let kind = if error.is_data() { "" } else { "it is not JSON: " };
+        self.error(
+            Some((error.line().max(1), error.column().max(1))),
+            format!("{kind}{message}"),
+        )
+    }
+
+    fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, InputError> {
+        serde_json::from_str(&self.text).map_err(|error| self.json_error(&error))
+    }
+}
+
+impl Files<'_> {
+    /// A saved run.
+    ///
+    /// # Errors
+    /// [`InputError`] where it cannot be read.
+    pub fn evidence(&self, place: &str, path: &str) -> Result<Evidence, InputError> {
+        let document = self.open(place, path, MAX_EVIDENCE)?;
+        Evidence::from_json(&document.text).map_err(|error| document.json_error(&error))
+    }
+
+    /// Claims: an object of them, a token with `header` and `claims`, or the token's own text.
+    ///
+    /// # Errors
+    /// [`InputError`] where it cannot be read; no part of the text is in it.
+    pub fn claims(&self, place: &str, path: &str) -> Result<Token, InputError> {
+        let document = self.open(place, path, MAX_DOCUMENT)?;
+        if !document.text.trim_start().starts_with('{') {
+            return claims::decode(&document.text)
+                .map_err(|error| document.error(None, format!("no ID token, and no JSON: {error}")));
+        }
+        let mut map: Map<String, Value> = document.json()?;
+        let token = match map.get("claims") {
+            Some(Value::Object(_)) => {
+                let part = |part: Option<Value>| match part {
+                    Some(Value::Object(map)) => map,
+                    _ => Map::new(),
+                };
+                Token {
+                    header: part(map.remove("header")),
+                    claims: Claims(part(map.remove("claims"))),
+                }
+            }
+            _ => Token {
+                header: Map::new(),
+                claims: Claims(map),
+            },
+        };
+        match token.claims.mistyped() {
+            None => Ok(token),
+            Some((name, wanted)) => {
+                let offset = document.text.find(&format!("\"{name}\"")).unwrap_or_default();
+                let at = position(&document.text, offset);
+                Err(document.error(
+                    Some((at.line, at.column)),
+                    format!("the claim `{name}` is not {wanted}"),
+                ))
+            }
+        }
+    }
+
+    /// A trust policy: its own JSON, or what `aws iam get-role` prints.
+    ///
+    /// # Errors
+    /// [`InputError`] where it cannot be read.
+    pub fn trust_policy(&self, place: &str, given: &str) -> Result<Role, InputError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct GetRole {
+            role: Option<RoleJson>,
+            assume_role_policy_document: Option<Value>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct RoleJson {
+            arn: Option<String>,
+            assume_role_policy_document: Value,
+            max_session_duration: Option<u32>,
+            create_date: Option<Value>,
+        }
+
+        let document = self.document(place, given)?;
+        document.json::<IgnoredAny>()?;
+        // A percent-encoded policy within the JSON of `get-role` is decoded; a policy as such keeps its text.
+        let policy = |policy: Value| match policy {
+            Value::String(text) => PolicyText::Text(lay_out(&text)),
+            value => PolicyText::Value(value),
+        };
+        if !document.text.trim_start().starts_with('{') {
+            return Err(document.error(Some((1, 1)), "expected a JSON object"));
+        }
+        let outer: GetRole = document.json()?;
+        Ok(match (outer.role, outer.assume_role_policy_document) {
+            (Some(role), _) => Role {
+                arn: role.arn,
+                trust_policy: Some(policy(role.assume_role_policy_document)),
+                max_session_duration: role.max_session_duration,
+                created: role.create_date.and_then(|date| seconds(&date)),
+            },
+            (None, Some(document)) => Role {
+                trust_policy: Some(policy(document)),
+                ..Role::default()
+            },
+            (None, None) => Role {
+                trust_policy: Some(PolicyText::Text(document.text)),
+                ..Role::default()
+            },
+        })
+    }
+
+    /// An OIDC provider, as `aws iam get-open-id-connect-provider` prints it or as an evidence file has it.
+    ///
+    /// # Errors
+    /// [`InputError`] where it cannot be read.
+    pub fn provider(&self, place: &str, given: &str) -> Result<Provider, InputError> {
+        #[derive(Deserialize)]
+        struct ProviderJson {
+            #[serde(alias = "OpenIDConnectProviderArn", alias = "Arn")]
+            arn: Option<String>,
+            #[serde(alias = "Url")]
+            url: Option<String>,
+            #[serde(alias = "ClientIDList")]
+            client_ids: Option<Vec<String>>,
+            #[serde(alias = "ThumbprintList")]
+            thumbprints: Option<Vec<String>>,
+        }
+
+        let document = self.document(place, given)?;
+        let provider: ProviderJson = document.json()?;
+        if provider.url.is_none() && provider.client_ids.is_none() && provider.arn.is_none() {
+            return Err(document.error(
+                None,
+                "no `Url` and no `ClientIDList`: expected what `aws iam get-open-id-connect-provider` prints",
+            ));
+        }
+        Ok(Provider {
+            arn: provider.arn,
+            url: provider.url,
+            client_ids: provider.client_ids,
+            thumbprints: provider.thumbprints,
+        })
+    }
+
+    /// A file of the workspace or of the user.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn text(&self, path: &str, most: u64) -> Result<String, String> {
+        read(self.resolve(path)?, most)
+    }
+
+    /// A path, or the JSON itself.
+    fn document(&self, place: &str, given: &str) -> Result<Document, InputError> {
+        if given.trim_start().starts_with(['{', '[']) {
+            let (place, text) = (place.to_owned(), given.to_owned());
+            return Ok(Document { place, text });
+        }
+        self.open(place, given, MAX_DOCUMENT)
+    }
+
+    fn open(&self, place: &str, path: &str, most: u64) -> Result<Document, InputError> {
+        let (place, text) = if path == "-" && self.workspace.is_none() {
+            (format!("{place} (standard input)"), bounded(io::stdin().lock(), most))
+        } else {
+            (
+                format!("{place} (`{path}`)"),
+                self.resolve(path).and_then(|path| read(path, most)),
+            )
+        };
+        match text {
+            Ok(text) => Ok(Document {
+                text: text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned),
+                place,
+            }),
+            Err(message) => Err(InputError::new(place, message)),
+        }
+    }
+
+    fn resolve(&self, path: &str) -> Result<PathBuf, String> {
+        let Some(workspace) = self.workspace else {
+            return Ok(path.into());
+        };
+        let found = |path: &Path| path.canonicalize().map_err(|error| words(&error));
+        let workspace = found(workspace)?;
+        let path = found(&workspace.join(path))?;
+        if path.starts_with(&workspace) {
+            Ok(path)
+        } else {
+            Err("it lies outside of the workspace".to_owned())
+        }
+    }
+}
+
+/// A regular file of at most so many bytes.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn read(path: impl AsRef<Path>, most: u64) -> Result<String, String> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    // A FIFO without a writer would keep the program waiting.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    let file = options.open(path).map_err(|error| words(&error))?;
+    let metadata = file.metadata().map_err(|error| words(&error))?;
+    if metadata.is_dir() {
+        return Err("it is a directory".to_owned());
+    }
+    if !metadata.is_file() {
+        return Err("it is not a regular file (`-` reads standard input)".to_owned());
+    }
+    bounded(file, most)
+}
+
+fn bounded(from: impl io::Read, most: u64) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    from.take(most + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| words(&error))?;
+    if bytes.len() as u64 > most {
+        return Err(format!("it is larger than {} MiB", most >> 20));
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| format!("it is not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
+}
+
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
+        _ => format!("it cannot be read: {error}"),
+    }
+}
+
+fn seconds(date: &Value) -> Option<i64> {
+    use aws_smithy_types::date_time::{DateTime, Format};
+    match date {
+        Value::String(text) => Some(DateTime::from_str(text, Format::DateTimeWithOffset).ok()?.secs()),
+        number => number.as_i64(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANYWHERE: Files<'_> = Files { workspace: None };
+
+    fn saved(text: &str) -> (tempfile::TempDir, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, text).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        (folder, path)
+    }
+
+    #[test]
+    fn claims_come_in_three_forms() {
+        for text in [
+            "{\"sub\": \"s\"}",
+            "\u{feff}{\"header\": {\"alg\": \"RS256\"}, \"claims\": {\"sub\": \"s\"}}",
+            "e30.eyJzdWIiOiJzIn0.x\n",
+        ] {
+            let (_folder, path) = saved(text);
+            let token = ANYWHERE.claims("`--claims`", &path).unwrap();
+            assert_eq!(token.claims.subject(), Some("s"), "{text}");
+        }
+        for (text, want) in [
+            ("{\"sub\":\n 7}", "line 1, column 2: the claim `sub` is not a text"),
+            ("{\"sub\":\n \"s\",,}", "line 2, column 6: it is not JSON: "),
+            (
+                "ghs_secret",
+                "no ID token, and no JSON: it does not have the three parts",
+            ),
+            ("", "no ID token, and no JSON"),
+        ] {
+            let (_folder, path) = saved(text);
+            let error = ANYWHERE.claims("`--claims`", &path).unwrap_err().to_string();
+            assert!(error.contains(want), "{text}: {error}");
+            assert!(
+                error.starts_with("`--claims` (`/") && !error.contains("ghs_secret"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_trust_policy_keeps_its_text() {
+        let text = "{ \"Statement\": [],\n \"Statement\": [] }";
+        let (_folder, path) = saved(text);
+        for given in [text, &path] {
+            let role = ANYWHERE.trust_policy("`--trust-policy`", given).unwrap();
+            assert_eq!(role.trust_policy, Some(PolicyText::Text(text.to_owned())), "{given}");
+        }
+        let printed = r#"{"Role": {"Arn": "a", "AssumeRolePolicyDocument": {"Statement": []}, "MaxSessionDuration": 7200, "CreateDate": "2026-01-02T03:04:05+00:00"}}"#;
+        let role = ANYWHERE.trust_policy("x", printed).unwrap();
+        assert_eq!(
+            (role.arn.as_deref(), role.max_session_duration, role.created),
+            (Some("a"), Some(7200), Some(1_767_323_045))
+        );
+        assert!(matches!(role.trust_policy, Some(PolicyText::Value(_))));
+        for (given, want) in [
+            ("{\"Role\": {}}", "missing field `AssumeRolePolicyDocument`"),
+            ("[]", "expected a JSON object"),
+            ("{", "line 1, column 1: it is not JSON: EOF"),
+            ("/nowhere.json", "input (`/nowhere.json`): no such file"),
+        ] {
+            let error = ANYWHERE.trust_policy("input", given).unwrap_err().to_string();
+            assert!(error.contains(want), "{given}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_provider_is_what_the_aws_cli_prints() {
+        let printed = r#"{"Url": "token.actions.githubusercontent.com", "ClientIDList": ["a"], "ThumbprintList": [], "CreateDate": "x"}"#;
+        let provider = ANYWHERE.provider("x", printed).unwrap();
+        assert_eq!(provider.client_ids, Some(vec!["a".to_owned()]));
+        assert!(
+            ANYWHERE
+                .provider("x", "{}")
+                .unwrap_err()
+                .message
+                .contains("ClientIDList")
+        );
+        let error = ANYWHERE.provider("x", "{\"Url\": 1}").unwrap_err();
+        assert_eq!(error.place, "x, line 1, column 9");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_hostile_workspace_can_neither_lead_out_nor_hold_up() {
+        use std::os::unix::fs::symlink;
+        let outside = tempfile::tempdir().unwrap();
+        let workspace = tempfile::tempdir().unwrap();
+        let (secret, inside) = (outside.path().join("secret.json"), workspace.path());
+        std::fs::write(&secret, "{}").unwrap();
+        std::fs::write(inside.join("policy.json"), "{}").unwrap();
+        std::fs::create_dir(inside.join("folder")).unwrap();
+        symlink(&secret, inside.join("link.json")).unwrap();
+        symlink(outside.path(), inside.join("way")).unwrap();
+        symlink("policy.json", inside.join("fine.json")).unwrap();
+        symlink("loop.json", inside.join("loop.json")).unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(inside.join("fifo"))
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let huge = std::fs::File::create(inside.join("huge.json")).unwrap();
+        huge.set_len(1 << 40).unwrap();
+
+        let files = Files {
+            workspace: Some(inside),
+        };
+        let absolute = inside.join("policy.json");
+        for fine in [
+            "policy.json",
+            "fine.json",
+            "folder/../policy.json",
+            absolute.to_str().unwrap(),
+        ] {
+            assert!(files.trust_policy("x", fine).is_ok(), "{fine}");
+        }
+        for (path, want) in [
+            ("link.json", "outside of the workspace"),
+            ("way/secret.json", "outside of the workspace"),
+            ("../../../etc/passwd", "outside of the workspace"),
+            (secret.to_str().unwrap(), "outside of the workspace"),
+            ("/dev/zero", "outside of the workspace"),
+            ("loop.json", "it cannot be read"),
+            ("fifo", "not a regular file"),
+            ("folder", "it is a directory"),
+            ("huge.json", "larger than 1 MiB"),
+            ("-", "no such file"),
+            ("nul\0byte", "it cannot be read"),
+        ] {
+            let error = files.trust_policy("x", path).unwrap_err();
+            assert!(error.message.contains(want), "{path}: {error}");
+        }
+    }
+}

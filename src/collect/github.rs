@@ -1,0 +1,373 @@
+//! GitHub's side: what the runner says of the job, and the ID token.
+
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, USER_AGENT};
+use reqwest::{Method, Request as HttpRequest, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use super::http::{Answer, Http, Reach};
+use super::{Env, files};
+use crate::claims;
+use crate::evidence::{Gap, Runner, Token, Why};
+
+/// What the environment says of the job, or nothing where there is none.
+#[must_use]
+pub fn runner(env: &Env) -> Option<Runner> {
+    let requested = |name| env.get(name).is_some();
+    if !is_job(env) {
+        return None;
+    }
+    let text = |name| env.get(name).map(str::to_owned);
+    Some(Runner {
+        // Not granted, and both are absent (actions/runner, `ContainerActionHandler.cs`).
+        id_token_request: Some(requested(REQUEST_URL) && requested(REQUEST_TOKEN)),
+        event_name: text("GITHUB_EVENT_NAME"),
+        git_ref: text("GITHUB_REF"),
+        repository: text("GITHUB_REPOSITORY"),
+        head_repository: env.get("GITHUB_EVENT_PATH").and_then(head_repository),
+        actor: text("GITHUB_ACTOR"),
+        job: text("GITHUB_JOB"),
+        workflow_ref: text("GITHUB_WORKFLOW_REF"),
+        server_url: text("GITHUB_SERVER_URL"),
+        runner_environment: text("RUNNER_ENVIRONMENT"),
+        aws_credentials: Some(aws_credentials(env).to_owned()),
+    })
+}
+
+/// Is this a job of GitHub Actions?
+#[must_use]
+pub fn is_job(env: &Env) -> bool {
+    env.get("GITHUB_ACTIONS") == Some("true") || env.get(REQUEST_URL).is_some()
+}
+
+const REQUEST_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
+const REQUEST_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
+
+/// Where the SDK's default chain would find credentials, in its order.
+fn aws_credentials(env: &Env) -> &'static str {
+    let any = |names: &[&str]| names.iter().any(|name| env.get(name).is_some());
+    if any(&["AWS_PROFILE"]) {
+        "profile"
+    } else if any(&["AWS_ACCESS_KEY_ID"]) {
+        "environment"
+    } else if any(&["AWS_WEB_IDENTITY_TOKEN_FILE"]) {
+        "web-identity"
+    } else if any(&[
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ]) {
+        "container"
+    } else {
+        "none"
+    }
+}
+
+/// The repository that a pull request comes from. GitHub's events are at most 25 MB.
+fn head_repository(event: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Event {
+        pull_request: Option<PullRequest>,
+    }
+    #[derive(Deserialize)]
+    struct PullRequest {
+        head: Head,
+    }
+    #[derive(Deserialize)]
+    struct Head {
+        repo: Option<Repo>,
+    }
+    #[derive(Deserialize)]
+    struct Repo {
+        full_name: String,
+    }
+    let event: Event = serde_json::from_str(&files::read(event, 32 << 20).ok()?).ok()?;
+    Some(event.pull_request?.head.repo?.full_name)
+}
+
+/// The issuer of this server's tokens, as far as the job knows before it has one: an enterprise's own issuer ends in
+/// its name, which only the token says. (GitHub documentation, "OpenID Connect reference".)
+#[must_use]
+pub fn likely_issuer(env: &Env) -> String {
+    let server = env.get("GITHUB_SERVER_URL").unwrap_or("https://github.com");
+    let host = server
+        .split_once("://")
+        .map_or(server, |(_, host)| host)
+        .trim_end_matches('/');
+    if host == "github.com" {
+        "https://token.actions.githubusercontent.com".to_owned()
+    } else if host.ends_with(".ghe.com") {
+        format!("https://token.actions.{host}")
+    } else {
+        format!("https://{host}/_services/token")
+    }
+}
+
+/// An ID token and when it came.
+pub struct IdToken {
+    /// The token itself: for STS, and for nobody else.
+    pub raw: SecretString,
+    /// What it says.
+    pub token: Token,
+    /// The service's `Date` header.
+    pub date: Option<i64>,
+}
+
+/// What JavaScript's `encodeURIComponent` leaves alone, as actions/toolkit encodes the audience.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
+/// A service that has a moment's trouble, and a job that the service does not know as started yet, are asked again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
+/// The largest answer with a token in it: STS takes tokens of up to 20 000 characters.
+const MAX_ANSWER: usize = 64 << 10;
+
+/// Asks for an ID token, and hands it to `mask` before anything else.
+///
+/// # Errors
+/// A [`Gap`] that says why there is none. No part of a token is in it.
+pub async fn id_token(env: &Env, http: &Http, audience: &str, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
+    let (Some(url), Some(token)) = (env.get(REQUEST_URL), env.get(REQUEST_TOKEN)) else {
+        return Err(Gap::new(Why::NotGranted, not_granted(env)));
+    };
+    let unusable = |what: &str| Gap::new(Why::Malformed, format!("{what}, so no token can be asked for"));
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let address = format!("{url}{separator}audience={}", utf8_percent_encode(audience, COMPONENT));
+    let address = Url::parse(&address).map_err(|_| unusable("ACTIONS_ID_TOKEN_REQUEST_URL is not an address"))?;
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_| unusable("ACTIONS_ID_TOKEN_REQUEST_TOKEN is not a header's value"))?;
+    bearer.set_sensitive(true);
+    let mut pauses = PAUSES.iter();
+    loop {
+        let mut request = HttpRequest::new(Method::GET, address.clone());
+        request.headers_mut().insert(AUTHORIZATION, bearer.clone());
+        request
+            .headers_mut()
+            .insert(ACCEPT, HeaderValue::from_static("application/json"));
+        request
+            .headers_mut()
+            .insert(USER_AGENT, HeaderValue::from_static("aws-oidc-doctor"));
+        let answer = http.send(request, Reach::Loopback).await;
+        let again = match &answer {
+            Ok(answer) => {
+                tracing::debug!(host = answer.host, status = answer.status, "ID token");
+                matches!(answer.status, 502..=504)
+            }
+            Err(gap) => {
+                tracing::debug!(gap.detail, "ID token");
+                gap.why == Why::Unreachable
+            }
+        };
+        match pauses.next() {
+            Some(pause) if again => tokio::time::sleep(*pause).await,
+            _ => return read(&answer?, token, mask),
+        }
+    }
+}
+
+fn not_granted(env: &Env) -> String {
+    let missing = |name: &'static str| env.get(name).is_none().then_some(name);
+    let missing: Vec<_> = [missing(REQUEST_URL), missing(REQUEST_TOKEN)]
+        .into_iter()
+        .flatten()
+        .collect();
+    format!(
+        "{} not set: the job may not ask for an ID token",
+        match &*missing {
+            [one] => format!("{one} is"),
+            _ => format!("{} are", missing.join(" and ")),
+        }
+    )
+}
+
+fn read(answer: &Answer, request_token: &str, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
+    #[derive(Deserialize)]
+    struct Body {
+        value: Option<String>,
+    }
+    let host = &answer.host;
+    let malformed = |what: String| Gap::new(Why::Malformed, format!("`{host}` {what}"));
+    if answer.status != 200 {
+        let excerpt = answer.excerpt(&[request_token]);
+        let said = if excerpt.is_empty() {
+            String::new()
+        } else {
+            format!(": {excerpt}")
+        };
+        let why = match answer.status {
+            401 | 403 => Why::AccessDenied,
+            404 => Why::NotFound,
+            429 => Why::Throttled,
+            500.. => Why::Unreachable,
+            _ => Why::Malformed,
+        };
+        let status = answer.status;
+        return Err(Gap::new(
+            why,
+            match answer.redirect() {
+                Some(to) => format!(
+                    "`{host}` answers with HTTP {status}, a redirect to `{to}` that is not followed: look at the proxy"
+                ),
+                None if answer.is_page() => format!(
+                    "`{host}` answers with HTTP {status} and a web page, so something stands in between: look at the proxy (HTTPS_PROXY, NO_PROXY)"
+                ),
+                None => format!("`{host}` answers with HTTP {status}{said}"),
+            },
+        ));
+    }
+    if answer.body.len() > MAX_ANSWER {
+        return Err(malformed("answers with more than 64 KiB, which is no token".to_owned()));
+    }
+    let Ok(Body { value }) = serde_json::from_slice(&answer.body) else {
+        return Err(malformed(match answer.is_page() {
+            true => "answers with a web page instead of a token: look at the proxy (HTTPS_PROXY, NO_PROXY)".to_owned(),
+            false => "answers with something that is not JSON, or breaks off: look at the proxy".to_owned(),
+        }));
+    };
+    let Some(raw) = value.filter(|value| !value.is_empty()) else {
+        return Err(malformed("answers without a token: its JSON has no `value`".to_owned()));
+    };
+    mask(&raw);
+    let raw = SecretString::from(raw);
+    let token = claims::decode(raw.expose_secret())
+        .map_err(|error| malformed(format!("answers with something that is no ID token: {error}")))?;
+    Ok(IdToken {
+        raw,
+        token,
+        date: answer.date(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderMap;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            host: "token.example".to_owned(),
+            status,
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_token_says_what_it_is() {
+        let big = format!("{{\"value\": \"{}\"}}", "x".repeat(MAX_ANSWER));
+        for (status, body, why, want) in [
+            (
+                403,
+                "forbidden for SECRET eyJx.y.z",
+                Why::AccessDenied,
+                "HTTP 403: forbidden for *** ***",
+            ),
+            (404, "", Why::NotFound, "answers with HTTP 404"),
+            (
+                429,
+                "{\"message\":\"slow\"}",
+                Why::Throttled,
+                "HTTP 429: {\"message\":\"slow\"}",
+            ),
+            (503, "<html>x", Why::Unreachable, "a web page"),
+            (200, "<html>", Why::Malformed, "a web page"),
+            (200, "{\"value\": \"eyJ", Why::Malformed, "breaks off"),
+            (200, "{\"count\": 1}", Why::Malformed, "no `value`"),
+            (200, "{\"value\": \"\"}", Why::Malformed, "no `value`"),
+            (
+                200,
+                "{\"value\": \"SECRET\"}",
+                Why::Malformed,
+                "no ID token: it does not have the three parts",
+            ),
+            (200, &big, Why::Malformed, "64 KiB"),
+        ] {
+            let gap = read(&answer(status, body), "SECRET", &|_| ()).err().unwrap();
+            assert_eq!(gap.why, why, "{body}");
+            assert!(gap.detail.contains(want), "{}", gap.detail);
+            assert!(
+                !gap.detail.contains("SECRET") && !gap.detail.contains("eyJ"),
+                "{}",
+                gap.detail
+            );
+        }
+    }
+
+    #[test]
+    fn the_token_is_masked_before_it_is_read() {
+        let masked = std::cell::RefCell::new(Vec::new());
+        let body = "{\"count\": 9, \"value\": \"e30.eyJzdWIiOiJzIn0.x\"}";
+        let token = read(&answer(200, body), "t", &|raw| masked.borrow_mut().push(raw.to_owned()))
+            .ok()
+            .unwrap();
+        assert_eq!(token.token.claims.subject(), Some("s"));
+        assert_eq!(*masked.borrow(), ["e30.eyJzdWIiOiJzIn0.x"]);
+        assert!(
+            read(&answer(200, "{\"value\": \"no.token\"}"), "t", &|raw| masked
+                .borrow_mut()
+                .push(raw.to_owned()))
+            .is_err()
+        );
+        assert_eq!(masked.borrow().len(), 2);
+    }
+
+    #[test]
+    fn the_issuer_follows_the_server() {
+        for (server, want) in [
+            (None, "https://token.actions.githubusercontent.com"),
+            (
+                Some("https://github.com"),
+                "https://token.actions.githubusercontent.com",
+            ),
+            (Some("https://acme.ghe.com"), "https://token.actions.acme.ghe.com"),
+            (
+                Some("https://git.acme.example/"),
+                "https://git.acme.example/_services/token",
+            ),
+        ] {
+            let env: Env = server.map(|server| ("GITHUB_SERVER_URL", server)).into_iter().collect();
+            assert_eq!(likely_issuer(&env), want);
+        }
+    }
+
+    #[test]
+    fn a_pull_request_says_where_it_comes_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("event.json");
+        for (event, want) in [
+            (
+                r#"{"pull_request": {"head": {"repo": {"full_name": "fork/widgets"}}}}"#,
+                Some("fork/widgets"),
+            ),
+            (r#"{"pull_request": {"head": {"repo": null}}}"#, None),
+            (r#"{"ref": "refs/heads/main"}"#, None),
+            ("no JSON", None),
+        ] {
+            std::fs::write(&path, event).unwrap();
+            let env: Env = [
+                ("GITHUB_ACTIONS", "true"),
+                ("GITHUB_EVENT_PATH", path.to_str().unwrap()),
+            ]
+            .into_iter()
+            .collect();
+            let runner = runner(&env).unwrap();
+            assert_eq!(runner.head_repository.as_deref(), want, "{event}");
+            assert_eq!(
+                (runner.id_token_request, runner.aws_credentials.as_deref()),
+                (Some(false), Some("none"))
+            );
+        }
+        assert_eq!(runner(&Env::default()), None);
+    }
+}

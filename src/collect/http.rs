@@ -1,0 +1,527 @@
+//! The one way to the network, for the token service and for AWS: its limits, its proxies and certificates, and what a
+//! failure is called. TLS goes to anywhere; plain HTTP goes to this machine alone, and never through a proxy.
+
+use std::error::Error as _;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::date_time::{DateTime, Format};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION};
+use reqwest::{Certificate, Client, NoProxy, Proxy, Request, Response, Url, redirect};
+
+use super::Env;
+use crate::evidence::{Gap, Why};
+
+/// To accept a connection.
+pub const CONNECT: Duration = Duration::from_secs(3);
+/// To answer, from the start of the request to the end of the body.
+pub const ANSWER: Duration = Duration::from_secs(10);
+
+/// The largest answer that is read.
+const MAX_BODY: usize = 1 << 20;
+/// The longest piece of an answer that is shown.
+const EXCERPT: usize = 160;
+
+/// HTTP with limits: no redirects, bounded answers, time-outs.
+#[derive(Clone)]
+pub struct Http {
+    secure: Client,
+    plain: Client,
+    /// The proxy that is set, host and port alone, to name it when a call fails.
+    proxy: Option<String>,
+    certificates: bool,
+}
+
+impl Http {
+    /// With the proxies and certificates of the environment: `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, and
+    /// `AWS_CA_BUNDLE`, whose certificates are trusted besides the system's.
+    ///
+    /// # Errors
+    /// A [`Gap`] where a certificate file cannot be read, or there is no TLS on this machine.
+    pub fn new(env: &Env) -> Result<Self, Gap> {
+        Self::with(env, None)
+    }
+
+    /// The same with configure-aws-credentials' `http-proxy` and `no-proxy`, which it uses for STS.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and where the proxy's address is none.
+    pub fn through(env: &Env, proxy: &str, no_proxy: Option<&str>) -> Result<Self, Gap> {
+        let unusable = || Gap::new(Why::Unreachable, "`http-proxy` is not the address of a proxy");
+        let rule = Proxy::all(proxy).map_err(|_| unusable())?;
+        let rule = rule.no_proxy(no_proxy.and_then(NoProxy::from_string).or_else(NoProxy::from_env));
+        Self::with(env, Some((rule, authority(proxy))))
+    }
+
+    fn with(env: &Env, proxy: Option<(Proxy, Option<String>)>) -> Result<Self, Gap> {
+        let limits = || {
+            Client::builder()
+                .connect_timeout(CONNECT)
+                .timeout(ANSWER)
+                .redirect(redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .referer(false)
+        };
+        let (rule, named) = match proxy {
+            Some((rule, named)) => (Some(rule), named),
+            None => {
+                let names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+                (None, names.iter().find_map(|name| env.get(name)).and_then(authority))
+            }
+        };
+        let bundle = bundle(env)?;
+        let secure = || match &rule {
+            Some(rule) => limits().proxy(rule.clone()),
+            None => limits(),
+        };
+        let no_tls = |_| Gap::new(Why::Unreachable, "TLS cannot be set up on this machine");
+        // Without any certificate on the system the builder fails; plain HTTP on this machine still works then.
+        let (secure, certificates) = match secure().tls_certs_merge(bundle.clone()).build() {
+            Ok(client) => (client, true),
+            Err(_) => {
+                let certificates = !bundle.is_empty();
+                (secure().tls_certs_only(bundle).build().map_err(no_tls)?, certificates)
+            }
+        };
+        Ok(Self {
+            secure,
+            plain: limits().no_proxy().tls_certs_only([]).build().map_err(no_tls)?,
+            proxy: named,
+            certificates,
+        })
+    }
+
+    /// Sends a request and reads its answer.
+    ///
+    /// # Errors
+    /// A [`Gap`] that names the host and what to look at. No part of the request is in it.
+    pub async fn send(&self, mut request: Request, reach: Reach) -> Result<Answer, Gap> {
+        let host = authority(request.url().as_str()).unwrap_or_default();
+        let client = match request.url().scheme() {
+            "https" => &self.secure,
+            "http" if reach.plain(request.url()) => &self.plain,
+            _ => {
+                return Err(Gap::new(
+                    Why::Unreachable,
+                    format!("`{host}` is not asked: without https the token or a key could be read on the way"),
+                ));
+            }
+        };
+        // A name and password in the address would be sent; nothing here needs them.
+        let _ = request.url_mut().set_username("");
+        let _ = request.url_mut().set_password(None);
+        let answer = async {
+            let response = client.execute(request).await?;
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let body = read(response).await?;
+            Ok((status, headers, body))
+        };
+        match answer.await {
+            Ok((status, headers, Some(body))) => Ok(Answer {
+                host,
+                status,
+                headers,
+                body,
+            }),
+            Ok((..)) => Err(Gap::new(
+                Why::Malformed,
+                format!(
+                    "`{host}` answers with more than 1 MiB: this is not the service, look at proxies and the address"
+                ),
+            )),
+            Err(error) => Err(self.fault(&error, &host)),
+        }
+    }
+
+    /// What a failed request means, and what to look at.
+    fn fault(&self, error: &reqwest::Error, host: &str) -> Gap {
+        let mut chain = Vec::new();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            chain.push(error);
+            cause = error.source();
+        }
+        let texts: Vec<String> = chain.iter().map(ToString::to_string).collect();
+        let says = |word: &str| texts.iter().any(|text| text.contains(word));
+        let io = |wanted: std::io::ErrorKind| {
+            chain.iter().any(|error| {
+                error
+                    .downcast_ref::<std::io::Error>()
+                    .is_some_and(|io| io.kind() == wanted)
+            })
+        };
+        let root = clean(texts.last().map_or("", String::as_str), EXCERPT);
+        let way = match &self.proxy {
+            Some(proxy) => format!("look at the proxy `{proxy}` (HTTPS_PROXY, NO_PROXY) and at egress rules"),
+            None => "look at egress rules, and whether this network needs HTTPS_PROXY".to_owned(),
+        };
+        let (why, what) = if error.is_timeout() && error.is_connect() {
+            (
+                Why::TimedOut,
+                format!("`{host}` accepts no connection within {} s: {way}", CONNECT.as_secs()),
+            )
+        } else if error.is_timeout() {
+            (
+                Why::TimedOut,
+                format!("`{host}` does not answer within {} s: {way}", ANSWER.as_secs()),
+            )
+        } else if says("dns error") || says("lookup address") {
+            (
+                Why::Unreachable,
+                format!(
+                    "the name `{host}` does not resolve: look at the region or address, at DNS and the proxy settings"
+                ),
+            )
+        } else if says("certificate") && !self.certificates {
+            (
+                Why::Unreachable,
+                format!("`{host}` cannot be verified: no CA certificates on this machine; set SSL_CERT_FILE"),
+            )
+        } else if says("certificate") {
+            (
+                Why::Unreachable,
+                format!(
+                    "`{host}` shows a certificate that is not trusted ({root}): where a proxy opens TLS, set SSL_CERT_FILE or AWS_CA_BUNDLE to its CA"
+                ),
+            )
+        } else if says("tunnel") || says("proxy") {
+            (
+                Why::Unreachable,
+                format!("`{host}` is not reached through the proxy ({root}): {way}"),
+            )
+        } else if io(std::io::ErrorKind::ConnectionRefused) {
+            (
+                Why::Unreachable,
+                format!("`{host}` refuses the connection: look at the address; {way}"),
+            )
+        } else if error.is_connect() {
+            (Why::Unreachable, format!("no connection to `{host}` ({root}): {way}"))
+        } else if error.is_body() || error.is_decode() {
+            (
+                Why::Malformed,
+                format!("the answer of `{host}` breaks off ({root}): {way}"),
+            )
+        } else {
+            (
+                Why::Unreachable,
+                format!("`{host}` closes the connection before it answers ({root}): {way}"),
+            )
+        };
+        Gap::new(why, what)
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("Http")
+    }
+}
+
+/// Where plain HTTP may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// To this machine.
+    Loopback,
+    /// Also to the addresses where a machine finds its own credentials.
+    Metadata,
+}
+
+impl Reach {
+    fn plain(self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        match address {
+            Ok(IpAddr::V4(address)) if self == Self::Metadata => address.is_loopback() || address.is_link_local(),
+            Ok(IpAddr::V6(address)) if self == Self::Metadata => address.is_loopback() || address.is_unique_local(),
+            Ok(address) => address.is_loopback(),
+            Err(_) => host.eq_ignore_ascii_case("localhost"),
+        }
+    }
+}
+
+/// An answer, whatever its status.
+pub struct Answer {
+    /// Host and port that answered.
+    pub host: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body, whole.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The `Date` header, seconds since 1970.
+    #[must_use]
+    pub fn date(&self) -> Option<i64> {
+        let date = self.headers.get(DATE)?.to_str().ok()?;
+        Some(DateTime::from_str(date, Format::HttpDate).ok()?.secs())
+    }
+
+    /// The host that a redirect points to. Redirects are not followed: a token goes where it was meant to go.
+    #[must_use]
+    pub fn redirect(&self) -> Option<String> {
+        let location = self.headers.get(LOCATION)?.to_str().ok()?;
+        (300..400)
+            .contains(&self.status)
+            .then(|| authority(location).unwrap_or_default())
+    }
+
+    /// Is it a page for people: a proxy's, a firewall's, a log-in?
+    #[must_use]
+    pub fn is_page(&self) -> bool {
+        let kind = self
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or_default();
+        let start = self
+            .body
+            .trim_ascii_start()
+            .first_chunk::<5>()
+            .map(|start| start.to_ascii_lowercase());
+        kind.contains("html") || start.is_some_and(|start| start == *b"<html" || start == *b"<!doc")
+    }
+
+    /// A short piece of the body, without control characters, and without the secrets.
+    #[must_use]
+    pub fn excerpt(&self, secrets: &[&str]) -> String {
+        let mut text = String::from_utf8_lossy(self.body.get(..8192).unwrap_or(&self.body)).into_owned();
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            text = text.replace(secret, "***");
+        }
+        // Whatever begins like a JWT is left out to its end.
+        while let Some(start) = text.find("eyJ") {
+            let end = text
+                .get(start..)
+                .and_then(|token| {
+                    token.find(|letter: char| !letter.is_ascii_alphanumeric() && !"-_.=".contains(letter))
+                })
+                .map_or(text.len(), |length| start + length);
+            text.replace_range(start..end, "***");
+        }
+        clean(&text, EXCERPT)
+    }
+}
+
+/// One line of at most so many characters, without control characters.
+#[must_use]
+pub fn clean(text: &str, most: usize) -> String {
+    let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
+    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+/// Host and port of an address, and nothing else of it: no name, no password, no query.
+#[must_use]
+pub fn authority(url: &str) -> Option<String> {
+    let url = if url.contains("://") {
+        Url::parse(url)
+    } else {
+        Url::parse(&format!("http://{url}"))
+    }
+    .ok()?;
+    let host = url.host_str()?;
+    Some(
+        url.port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+    )
+}
+
+/// `None` where it is too long.
+async fn read(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
+}
+
+fn bundle(env: &Env) -> Result<Vec<Certificate>, Gap> {
+    let Some(path) = env.get("AWS_CA_BUNDLE") else {
+        return Ok(Vec::new());
+    };
+    let unreadable = |message: String| Gap::new(Why::Unreachable, format!("AWS_CA_BUNDLE: {message}"));
+    let pem = super::files::read(path, 4 << 20).map_err(unreadable)?;
+    match Certificate::from_pem_bundle(pem.as_bytes()) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(unreadable(format!("`{path}` holds no PEM certificates"))),
+    }
+}
+
+/// The AWS SDK's way to [`Http`]. It remembers what came back last, because the SDK's errors do not say it.
+#[derive(Clone)]
+pub struct Line {
+    http: Http,
+    reach: Reach,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What came back from the last request on a [`Line`].
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Host and port.
+    pub host: String,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// A page for people came instead of AWS's answer.
+    pub page: bool,
+    /// The `Date` header.
+    pub date: Option<i64>,
+    /// Why there was no answer.
+    pub gap: Option<Gap>,
+}
+
+impl Line {
+    /// A line of its own for a call.
+    #[must_use]
+    pub fn new(http: &Http, reach: Reach) -> Self {
+        Self {
+            http: http.clone(),
+            reach,
+            seen: Arc::default(),
+        }
+    }
+
+    /// What came back last.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        self.seen.lock().map(|seen| seen.clone()).unwrap_or_default()
+    }
+
+    async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let wrong = |error: Box<dyn std::error::Error + Send + Sync>| ConnectorError::user(error);
+        let request = request.try_into_http1x().map_err(|error| wrong(error.into()))?;
+        let request = request.map(|body| body.bytes().unwrap_or_default().to_vec());
+        let request = Request::try_from(request).map_err(|error| wrong(error.into()))?;
+        let host = authority(request.url().as_str()).unwrap_or_default();
+        tracing::debug!(host, method = %request.method(), "request");
+        let answer = self.http.send(request, self.reach).await;
+        let seen = match &answer {
+            Ok(answer) => Seen {
+                host,
+                status: Some(answer.status),
+                page: answer.is_page(),
+                date: answer.date(),
+                gap: None,
+            },
+            Err(gap) => Seen {
+                host,
+                gap: Some(gap.clone()),
+                ..Seen::default()
+            },
+        };
+        tracing::debug!(
+            host = seen.host,
+            status = seen.status,
+            gap = seen.gap.as_ref().map(|gap| &*gap.detail),
+            "answer"
+        );
+        if let Ok(mut last) = self.seen.lock() {
+            *last = seen;
+        }
+        let answer = answer.map_err(|gap| match gap.why {
+            Why::TimedOut => ConnectorError::timeout(gap.detail.into()),
+            Why::Malformed => ConnectorError::other(gap.detail.into(), None),
+            _ => ConnectorError::io(gap.detail.into()),
+        })?;
+        let status = answer.status.try_into().map_err(|_| wrong("no HTTP status".into()))?;
+        let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
+        for (name, value) in &answer.headers {
+            if let Ok(value) = value.to_str() {
+                let _ = response
+                    .headers_mut()
+                    .try_append(name.as_str().to_owned(), value.to_owned());
+            }
+        }
+        Ok(response)
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("Line")
+    }
+}
+
+impl HttpConnector for Line {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(self.clone().exchange(request))
+    }
+}
+
+impl HttpClient for Line {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_stays_on_this_machine() {
+        for (url, loopback, metadata) in [
+            ("http://127.0.0.1:8080/x", true, true),
+            ("http://127.8.8.8/", true, true),
+            ("http://[::1]:80/", true, true),
+            ("http://LOCALHOST/", true, true),
+            ("http://169.254.169.254/", false, true),
+            ("http://[fd00:ec2::254]/", false, true),
+            ("http://127.0.0.1@example.com/", false, false),
+            ("http://127.0.0.1.example.com/", false, false),
+            ("http://localhost.example.com/", false, false),
+            ("http://10.0.0.1/", false, false),
+            ("http://0.0.0.0/", false, false),
+            ("http://[::ffff:127.0.0.1]/", false, false),
+        ] {
+            let parsed = Url::parse(url).unwrap();
+            assert_eq!(Reach::Loopback.plain(&parsed), loopback, "{url}");
+            assert_eq!(Reach::Metadata.plain(&parsed), metadata, "{url}");
+        }
+    }
+
+    #[test]
+    fn only_host_and_port_of_an_address_are_shown() {
+        for (url, want) in [
+            ("https://user:secret@proxy.example:3128/x?y", "proxy.example:3128"),
+            ("user:secret@proxy:3128", "proxy:3128"),
+            ("https://sts.amazonaws.com", "sts.amazonaws.com"),
+        ] {
+            assert_eq!(authority(url).as_deref(), Some(want), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_excerpt_is_one_short_line_without_secrets() {
+        let answer = |body: &str| Answer {
+            host: String::new(),
+            status: 500,
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        };
+        let body = "a\r\n::error::b\u{1b}[31m request-token eyJhbGciOi.eyJzdWIi.sig, \u{202e}x".to_owned();
+        let shown = answer(&body).excerpt(&["request-token"]);
+        assert_eq!(shown, "a ::error::b [31m *** ***, \u{202e}x");
+        assert_eq!(answer(&"ä".repeat(10_000)).excerpt(&[]).chars().count(), EXCERPT + 1);
+        assert!(answer(" <!DOCTYPE html>").is_page());
+        assert!(!answer("<ErrorResponse>").is_page());
+    }
+}
