@@ -86,7 +86,7 @@ impl Answer {
         let lower = text.to_lowercase();
         let has = |needles: &[&str]| needles.iter().any(|needle| lower.contains(needle));
         // A phrase decides before a code does: some codes have several meanings. Specific phrases stand before general ones.
-        if has(&["but is only allowed 'id-token", "is requesting 'id-token"]) {
+        if has(&["is requesting '"]) && has(&["but is only allowed '"]) && has(&["id-token"]) {
             return Self::NestedPermission;
         }
         if has(&["due to environment protection rules", "is not allowed to deploy to"]) {
@@ -179,6 +179,10 @@ impl Answer {
                     "invalid principal in policy",
                     "syntax errors in policy",
                     "vendors must be prefixed",
+                    "missing required field",
+                    "this policy contains invalid json",
+                    "policy document must be version",
+                    "unknown field",
                 ],
                 Self::IamRefusedPolicy,
             ),
@@ -430,6 +434,10 @@ mod tests {
             (
                 "The account ID of the provided credentials (1) does not match any of the expected account IDs: 2, 3",
                 Answer::AccountNotAllowed,
+            ),
+            (
+                "The nested job 'd' is requesting 'contents: write, id-token: write', but is only allowed 'contents: read, id-token: none'.",
+                Answer::NestedPermission,
             ),
             ("something else", Answer::Other),
         ] {

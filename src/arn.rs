@@ -22,6 +22,8 @@ pub struct NotARole {
     pub message: String,
     /// What would be right.
     pub instead: Option<String>,
+    /// Is it the account number alone that is wrong?
+    pub account_only: bool,
 }
 
 impl RoleArn {
@@ -30,7 +32,13 @@ impl RoleArn {
     /// # Errors
     /// [`NotARole`] says what it is instead: another kind of ARN, a bare name, one with white space in it.
     pub fn parse(text: &str) -> Result<Self, NotARole> {
-        let wrong = |message: String, instead: Option<String>| Err(NotARole { message, instead });
+        let wrong = |message: String, instead: Option<String>| {
+            Err(NotARole {
+                message,
+                instead,
+                account_only: false,
+            })
+        };
         if text.is_empty() {
             return wrong("it is empty".into(), None);
         }
@@ -119,13 +127,14 @@ impl RoleArn {
         }
         let masked = account.contains('*') || account.contains(['<', '{', '$', '(']);
         if !masked && !(account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit())) {
-            return wrong(
-                format!(
+            return Err(NotARole {
+                message: format!(
                     "`{account}` is not an account number: those have 12 digits, this has {} characters",
                     account.chars().count()
                 ),
-                None,
-            );
+                instead: None,
+                account_only: true,
+            });
         }
         let (path, name) = match path_and_name.rsplit_once('/') {
             Some((path, name)) => (format!("/{path}/"), name),

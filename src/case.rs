@@ -202,6 +202,17 @@ impl<'a> Case<'a> {
             || self.answer.as_ref().is_some_and(Answer::is_about_credentials)
     }
 
+    /// Was the role asked for by an IAM user or by an instance's role, where the job meant to come with its token?
+    #[must_use]
+    pub fn asked_by_stranger(&self) -> bool {
+        let Some(Answer::AssumeRoleDenied { action, user, .. }) = &self.answer else {
+            return false;
+        };
+        let instance = user.rsplit('/').next().is_some_and(|session| session.starts_with("i-"));
+        let keys = given(self.request().aws_access_key_id.as_deref()).is_some();
+        action == "sts:AssumeRole" && (user.contains(":user/") || instance) && !keys && self.flow != Flow::Chaining
+    }
+
     /// The role, where it was read.
     #[must_use]
     pub fn role(&self) -> Option<&'a Role> {

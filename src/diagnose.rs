@@ -86,6 +86,21 @@ impl Cause {
         }
     }
 
+    /// Its name where there is little room.
+    #[must_use]
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::NoIdTokenPermission => "id-token permission",
+            Self::NoProvider => "OIDC provider",
+            Self::Thumbprint => "thumbprint",
+            Self::Subject => "subject",
+            Self::Audience => "audience",
+            Self::TooMuch => "too permissive",
+            Self::Context => "branch, tag, event",
+            Self::EnvironmentProtection => "protection rules",
+        }
+    }
+
     /// Its name in reports.
     #[must_use]
     pub fn title(self) -> &'static str {

@@ -130,6 +130,13 @@ fn nearest_value(
 }
 
 impl SubjectDifference {
+    /// Do both sides name the same kind of thing, two branches or two environments?
+    fn same_kind(&self) -> bool {
+        let kind = Subject::parse(&self.pattern).and_then(|value| value.kind());
+        let token = Subject::parse(&self.subject).and_then(|token| token.kind());
+        matches!((kind, token), (Some(a), Some(b)) if std::mem::discriminant(&a) == std::mem::discriminant(&b))
+    }
+
     /// Smaller is nearer: the kind first, then how alike the texts are.
     fn distance(&self) -> u32 {
         let kind = match &self.kind {
@@ -137,14 +144,15 @@ impl SubjectDifference {
             Kind::Case => 1,
             Kind::Malformed(_) if self.meant.as_deref().is_some_and(|meant| matches(meant, &self.subject)) => 2,
             Kind::Immutable if self.also.is_empty() => 3,
-            Kind::Environment | Kind::PullRequest | Kind::Tag | Kind::Branch => 4,
-            Kind::Immutable => 5,
-            Kind::Malformed(_) if self.repository_fits => 5,
-            Kind::Mismatch if self.repository_fits => 5,
-            Kind::Customized => 6,
-            Kind::Repository => 7,
-            Kind::Malformed(_) => 8,
-            Kind::Mismatch => 9,
+            Kind::Environment | Kind::PullRequest | Kind::Tag | Kind::Branch if self.same_kind() => 4,
+            Kind::Environment | Kind::PullRequest | Kind::Tag | Kind::Branch => 5,
+            Kind::Immutable => 6,
+            Kind::Malformed(_) if self.repository_fits => 6,
+            Kind::Mismatch if self.repository_fits => 6,
+            Kind::Customized => 7,
+            Kind::Repository => 8,
+            Kind::Malformed(_) => 9,
+            Kind::Mismatch => 10,
         };
         #[expect(
             clippy::cast_possible_truncation,
@@ -209,7 +217,7 @@ fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
         found.meant = meant;
         return;
     }
-    if let Some((reason, meant, part)) = malformed(pattern) {
+    if let Some((reason, meant, part)) = malformed(pattern).or_else(|| stray(pattern, subject)) {
         found.repository_fits = match (value, token) {
             (Some(value), Some(token)) => matches(value.repository_part(), token.repository_part()),
             _ => false,
@@ -284,8 +292,14 @@ fn context_kind(context: &str, token: &Subject<'_>) -> Kind {
     let token = token.kind();
     let is_environment = matches!(value, Context::Environment(_)) || context.starts_with("environment");
     match (value, token) {
-        (Context::PullRequest, _) | (_, Some(Context::PullRequest)) => Kind::PullRequest,
+        // GitHub's own order: an environment replaces the rest, a pull request the ref.
         (_, Some(Context::Environment(_))) => Kind::Environment,
+        (Context::PullRequest | Context::Branch(_), Some(Context::Branch(name)))
+            if name.starts_with("gh-readonly-queue/") =>
+        {
+            Kind::Branch
+        }
+        (Context::PullRequest, _) | (_, Some(Context::PullRequest)) => Kind::PullRequest,
         _ if is_environment => Kind::Environment,
         (Context::Tag(_), _) | (_, Some(Context::Tag(_))) => Kind::Tag,
         (Context::Branch(_), Some(Context::Branch(_))) => Kind::Branch,
@@ -505,6 +519,15 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
             part,
         ));
     }
+    let literal_part = repository.split('*').next().unwrap_or_default();
+    if literal_part.matches('/').count() > 1 && repository.contains('*') {
+        let names = literal_part.trim_end_matches('/');
+        return Some((
+            "a slash follows the repository: what comes next is set off by a colon".into(),
+            (names.matches('/').count() == 1 && value.context.is_none()).then(|| format!("repo:{names}:*")),
+            part,
+        ));
+    }
     if !repository.contains('*') {
         if repository.matches('/').count() > 1 || repository.ends_with('/') || repository.starts_with('/') {
             let clean = repository.trim_matches('/').to_owned();
@@ -562,7 +585,9 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
         let fits = ["refs/heads/", "refs/tags/", "refs/"]
             .iter()
             .any(|form| literal.starts_with(form) || form.starts_with(literal));
+        let cut_off = ["refs", "refs/", "refs/heads", "refs/heads/", "refs/tags", "refs/tags/"].contains(&name);
         if !fits
+            || cut_off
             || literal.starts_with("refs/head/")
             || literal.starts_with("refs/tag/")
             || literal.starts_with("refs/branches/")
@@ -605,6 +630,27 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
         meant,
         context_part,
     ))
+}
+
+/// A character too many: without it the value would match.
+fn stray(pattern: &str, subject: &str) -> Option<(String, Option<String>, (usize, usize))> {
+    pattern.char_indices().find_map(|(at, c)| {
+        let doubled = matches!(c, '/' | ':')
+            && pattern
+                .get(at + 1..)
+                .is_some_and(|rest| rest.starts_with(c) || rest.is_empty());
+        if !(doubled || c.is_whitespace() || ",;=\"'`()[]<>|".contains(c)) {
+            return None;
+        }
+        let without = format!("{}{}", pattern.get(..at)?, pattern.get(at + c.len_utf8()..)?);
+        matches(&without, subject).then(|| {
+            (
+                format!("it has a stray `{c}` in it"),
+                Some(without),
+                (at, at + c.len_utf8()),
+            )
+        })
+    })
 }
 
 /// A value that does not begin with `repo:`, nor with a wildcard, nor with a claim that a customized subject may begin with.
@@ -723,7 +769,20 @@ mod tests {
             ("repo:acme/widgets.git:*", main, false, malformed.clone()),
             ("repo:${GITHUB_REPO}:*", main, false, malformed.clone()),
             ("repo:acme/widgets:branch:main", main, false, malformed.clone()),
-            ("repo:acme/widgets:environment", env, false, malformed),
+            ("repo:acme/widgets:environment", env, false, malformed.clone()),
+            ("repo:acme/widgets/*", main, false, malformed.clone()),
+            ("repo:acme/widgets:ref:refs/heads", main, false, malformed.clone()),
+            ("repo:acme/widgets::ref:refs/heads/main", main, false, malformed.clone()),
+            ("repo:acme/widgets:ref:refs/heads//main", main, false, malformed.clone()),
+            ("repo:acme/widgets:ref:refs/heads/main,", main, false, malformed),
+            (pr, env, false, Kind::Environment),
+            (env, pr, false, Kind::PullRequest),
+            (
+                pr,
+                "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/main/pr-1-abc",
+                false,
+                Kind::Branch,
+            ),
             (main, env, false, Kind::Environment),
             (env, main, false, Kind::Environment),
             ("repo:acme/*:environment:stage", env, false, Kind::Environment),

@@ -34,9 +34,7 @@ fn run(case: &Case<'_>) -> Verdict {
         (Some(audience), Some(ids)) => !ids.iter().any(|id| id == audience),
         _ => false,
     };
-    if !said && !differs
-        || said && matches!((super::partition_mismatch::CHECK.run)(case), Verdict::Found(_)) && ids.is_none()
-    {
+    if !said && !differs {
         return Verdict::Clear;
     }
     let wanted = audience
@@ -62,6 +60,10 @@ fn run(case: &Case<'_>) -> Verdict {
     }
     if wanted.is_some_and(|audience| audience.starts_with("https://github.com/")) {
         finding = finding.note("this is GitHub's own default: the token was asked for without an audience, which configure-aws-credentials always names");
+    }
+    let (partition, _) = case.account();
+    if partition == "aws-cn" && wanted == Some("sts.amazonaws.com") {
+        finding = finding.note("in China AWS is addressed as `sts.amazonaws.com.cn`; configure-aws-credentials asks for `sts.amazonaws.com` in every partition unless `audience` says otherwise");
     }
     Verdict::Found(finding.fixes(fix::add_client_id(case)))
 }

@@ -27,6 +27,7 @@ fn run(case: &Case<'_>) -> Verdict {
         _ => None,
     };
     if case.is_allowed()
+        || case.asked_by_stranger()
         || super::external_id_mismatch::applies(case)
         || (case.flow == Flow::Ambient && denied.is_none())
     {

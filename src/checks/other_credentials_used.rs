@@ -40,6 +40,11 @@ fn run(case: &Case<'_>) -> Verdict {
             "no ID token may be asked for, so configure-aws-credentials used the AWS credentials of the environment".to_owned(),
             Certainty::Certain,
         ),
+        _ if case.asked_by_stranger() => (
+            "AWS's message names who asked for the role: an IAM user or this machine's own role, not the job's ID token"
+                .to_owned(),
+            Certainty::Certain,
+        ),
         _ if refused => (
             "AWS credentials from elsewhere were used, and they are no good: not the job's ID token".to_owned(),
             Certainty::Likely,

@@ -34,6 +34,10 @@ fn run(case: &Case<'_>) -> Verdict {
                 .help(format!("give a region of the partition `{}`, or the ARN of the role in `{}`", role.partition, partition_of_region(region))),
         );
     }
+    // What AWS says of the audience itself is `audience-not-registered`.
+    if case.answer == Some(Answer::WrongAudience) {
+        return Verdict::Clear;
+    }
     let audience = case
         .claims
         .and_then(|claims| claims.audience())
@@ -45,10 +49,9 @@ fn run(case: &Case<'_>) -> Verdict {
             if audience != usual_audience(&role.partition)
                 && registered.is_none_or(|ids| !ids.iter().any(|id| id == audience)) =>
         {
-            let certain = case.answer == Some(Answer::WrongAudience);
             Verdict::Found(
                 Finding::blocks(format!("the token is made for `{audience}`, and the role's partition `{}` is addressed as `{}`", role.partition, usual_audience(&role.partition)))
-                    .certainty(if certain { Certainty::Certain } else { Certainty::Likely })
+                    .certainty(Certainty::Likely)
                     .label(case.claim_label("aud", "the audience of another partition"))
                     .note("configure-aws-credentials asks for `sts.amazonaws.com` in every partition unless `audience` says otherwise")
                     .help(format!("set `audience: {}` in the step", usual_audience(&role.partition))),

@@ -17,6 +17,8 @@ pub(super) const CHECK: Check = Check {
 fn run(case: &Case<'_>) -> Verdict {
     let said = case.answer == Some(Answer::RoleArnInvalid);
     match &case.role_arn {
+        // An answer to the token shows that AWS took the ARN: a number of the wrong length was then only written down so.
+        Some(Err(error)) if error.account_only && case.answer.as_ref().is_some_and(Answer::token_was_sent) => Verdict::Clear,
         Some(Err(error)) if !case.is_allowed() => {
             let given = case.request().role_to_assume.as_deref().unwrap_or_default().trim();
             let bare = !given.starts_with("arn:");

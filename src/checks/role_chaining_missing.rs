@@ -1,11 +1,13 @@
 //! `role-chaining-missing`: a second role is asked for with the ID token instead of the first role's session.
 
 use crate::answer::Answer;
+use crate::arn::RoleArn;
 use crate::case::Case;
 use crate::case::Flow;
 use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::Probe;
 use crate::policy::{Leaf, PrincipalKind};
+use crate::workflow::ConfigureStep;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -68,6 +70,30 @@ pub(super) fn applies(case: &Case<'_>) -> bool {
             .unwrap_or_default(),
         _ => 0,
     };
+    if refused && matches!(case.answer, Some(Answer::NoProvider(_) | Answer::NotAuthorized)) && second_step(case) {
+        return true;
+    }
     refused && exported && (trusts_role || matches!(case.answer, Some(Answer::NoProvider(_))))
         || refused && trusts_role && steps > 1
+}
+
+/// Does the workflow show it: a job with two steps for roles of two accounts, the later one this role's, without `role-chaining`?
+fn second_step(case: &Case<'_>) -> bool {
+    let Some(Ok(workflow)) = &case.workflow else {
+        return false;
+    };
+    let (_, Some(asked)) = case.account() else { return false };
+    let account = |step: &ConfigureStep| {
+        let role = step.input("role-to-assume")?;
+        RoleArn::parse(role.value.trim()).ok()?.account
+    };
+    workflow.jobs.iter().any(|job| {
+        job.steps.iter().enumerate().skip(1).any(|(i, step)| {
+            let chained = step
+                .input("role-chaining")
+                .is_some_and(|input| input.value.eq_ignore_ascii_case("true"));
+            let earlier = job.steps.iter().take(i).filter_map(account).any(|first| first != asked);
+            !chained && account(step).as_deref() == Some(asked.as_str()) && earlier
+        })
+    })
 }

@@ -28,7 +28,8 @@ fn run(case: &Case<'_>) -> Verdict {
     let hinted = case.request().role_to_assume.is_none()
         && case.answer == Some(Answer::NoCredentials)
         && case.workflow_grants_id_token()
-        && case.claims.is_none();
+        && case.claims.is_none()
+        && secrets_stay_behind(case);
     if !empty && !said && !hinted {
         return Verdict::Clear;
     }
@@ -50,4 +51,9 @@ fn run(case: &Case<'_>) -> Verdict {
         }
     }
     Verdict::Found(finding)
+}
+
+/// Does a job of the workflow call a reusable one without passing its secrets on?
+fn secrets_stay_behind(case: &Case<'_>) -> bool {
+    matches!(&case.workflow, Some(Ok(workflow)) if workflow.jobs.iter().any(|job| job.uses.is_some() && !job.secrets_inherit))
 }

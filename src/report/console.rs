@@ -79,8 +79,13 @@ pub fn render(diagnosis: &Diagnosis, colour: bool) -> String {
             CauseStatus::RuledOut => word,
             CauseStatus::Undecided => paint(dim, &word),
         };
-        let _ = writeln!(out, "  {} {word} {}", row.cause.number(), row.cause.title());
-        let _ = writeln!(out, "               {}", cut(&clean(&row.because), 200));
+        let because = cut(&clean(&row.because), 160);
+        let _ = writeln!(
+            out,
+            "  {} {:<19} {word} {because}",
+            row.cause.number(),
+            row.cause.short()
+        );
     }
     if !diagnosis.gaps.is_empty() {
         out.push_str("\nnot known:\n");

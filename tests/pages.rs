@@ -1,0 +1,208 @@
+//! Every check has a page; the page's example is run, and its corrected policy is.
+
+use aws_oidc_doctor::checks::CHECKS;
+use aws_oidc_doctor::diagnose::{Cause, Diagnosis, diagnose};
+use aws_oidc_doctor::evidence::Evidence;
+use serde_json::{Map, Value, json};
+
+/// A fenced block of a page: the words after the fence, and its text.
+struct Block {
+    info: String,
+    text: String,
+}
+
+fn blocks(page: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for line in page.lines() {
+        match (line.strip_prefix("```"), &mut open) {
+            (Some(info), None) => {
+                open = Some(Block {
+                    info: info.trim().to_owned(),
+                    text: String::new(),
+                });
+            }
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (None, Some(block)) => {
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a fence is not closed");
+    blocks
+}
+
+fn overlay(base: &mut Map<String, Value>, over: &Value) {
+    for (key, value) in over.as_object().expect("an object") {
+        if value.is_null() {
+            base.remove(key);
+        } else {
+            base.insert(key.clone(), value.clone());
+        }
+    }
+}
+
+/// The evidence that a page's example describes; `fixed` takes the corrected policy in place of the other.
+fn evidence(page: &str, fixed: bool) -> Value {
+    let mut evidence = json!({ "schema": 1, "request": {
+        "role-to-assume": "arn:aws:iam::123456789012:role/deploy", "aws-region": "eu-west-1", "audience": "sts.amazonaws.com",
+    }});
+    let policy = if fixed {
+        "json trust-policy fixed"
+    } else {
+        "json trust-policy"
+    };
+    for block in blocks(page) {
+        let json =
+            || serde_json::from_str::<Value>(&block.text).unwrap_or_else(|error| panic!("{}: {error}", block.info));
+        match block.info.as_str() {
+            "json claims" => {
+                let mut claims = Map::from_iter([
+                    ("iss".to_owned(), json!("https://token.actions.githubusercontent.com")),
+                    ("aud".to_owned(), json!("sts.amazonaws.com")),
+                ]);
+                overlay(&mut claims, &json());
+                evidence["token"] = json!({ "claims": claims });
+            }
+            info if info == policy => evidence["role"]["trust_policy"] = json!(block.text),
+            "json request" => overlay(evidence["request"].as_object_mut().expect("an object"), &json()),
+            "json role" => {
+                for (key, value) in json().as_object().expect("an object") {
+                    evidence["role"][key] = value.clone();
+                }
+            }
+            "json attempt" => evidence["attempt"] = json(),
+            "json clock" => evidence["clock"] = json(),
+            "json provider" => evidence["provider"] = json(),
+            "json providers" => evidence["providers"] = json(),
+            "json reader" => evidence["reader"] = json(),
+            "json runner" => evidence["runner"] = json(),
+            "json token" => evidence["token"] = json(),
+            "text error" => evidence["attempt"] = json!({ "outcome": "reported", "text": block.text.trim_end() }),
+            "yaml workflow" => {
+                evidence["workflow"] = json!({ "path": ".github/workflows/deploy.yml", "text": block.text })
+            }
+            _ => {}
+        }
+    }
+    evidence
+}
+
+fn run(page: &str, fixed: bool) -> Diagnosis {
+    diagnose(&Evidence::from_json(&evidence(page, fixed).to_string()).expect("the example is an evidence file"))
+}
+
+#[test]
+fn every_example_shows_its_check() {
+    let mut wrong = Vec::new();
+    for check in CHECKS {
+        let diagnosis = run(check.page, false);
+        let found: Vec<&str> = diagnosis.findings.iter().map(|finding| finding.id).collect();
+        let blocking = diagnosis.cause().map(|cause| cause.id);
+        let first = diagnosis.findings.iter().find(|finding| finding.id == check.id);
+        let ok = match first {
+            Some(finding) if finding.severity == aws_oidc_doctor::diagnose::Severity::Blocks => {
+                blocking == Some(check.id)
+            }
+            Some(_) => blocking.is_none(),
+            None => false,
+        };
+        if !ok {
+            wrong.push(format!("{}: found {found:?}", check.id));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        CHECKS.len(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn every_corrected_policy_mends_it() {
+    let mut wrong = Vec::new();
+    let mut mended = 0;
+    for check in CHECKS {
+        if !blocks(check.page)
+            .iter()
+            .any(|block| block.info == "json trust-policy fixed")
+        {
+            continue;
+        }
+        mended += 1;
+        let mut evidence = evidence(check.page, true);
+        // AWS's answer was to the policy before.
+        evidence.as_object_mut().expect("an object").remove("attempt");
+        let diagnosis = diagnose(&Evidence::from_json(&evidence.to_string()).expect("the example is an evidence file"));
+        if diagnosis.findings.iter().any(|finding| finding.id == check.id) {
+            wrong.push(check.id);
+        }
+    }
+    assert!(wrong.is_empty(), "not mended: {wrong:?}");
+    assert!(mended >= 20, "{mended} pages with a corrected policy");
+}
+
+#[test]
+fn pages_have_the_same_shape() {
+    const HEADINGS: [&str; 5] = [
+        "## What it looks like",
+        "## Example",
+        "## How to fix it",
+        "## When it is not this",
+        "## Sources",
+    ];
+    for check in CHECKS {
+        let page = check.page;
+        assert!(
+            page.starts_with(&format!("# {}\n", check.id)),
+            "{}: its title",
+            check.id
+        );
+        let headings: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
+        assert_eq!(headings, HEADINGS, "{}", check.id);
+        let cause = match check.cause {
+            Some(cause) => format!("Cause {} of 8: {}.", cause.number(), cause.title()),
+            None => "Beyond the eight causes.".to_owned(),
+        };
+        assert!(page.contains(&cause), "{}: `{cause}`", check.id);
+        assert!(
+            page.contains(&format!("Stage: {}.", check.stage.name())),
+            "{}: its stage",
+            check.id
+        );
+        let sources = page.split("## Sources").nth(1).expect("a section");
+        assert!(sources.contains("https://"), "{}: its sources", check.id);
+    }
+}
+
+#[test]
+fn every_check_has_its_files() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for check in CHECKS {
+        let file = root.join(format!("src/checks/{}.rs", check.id.replace('-', "_")));
+        assert!(file.is_file(), "{}", file.display());
+        let case = root.join(format!("tests/cases/{}", check.id));
+        assert!(case.is_dir(), "{}: a case that must not fire", check.id);
+    }
+    let pages = std::fs::read_dir(root.join("docs/checks")).expect("the pages").count();
+    assert_eq!(pages, CHECKS.len(), "pages without a check");
+    let files = std::fs::read_dir(root.join("src/checks")).expect("the checks").count();
+    assert_eq!(files, CHECKS.len(), "files without a line in `CHECKS`");
+}
+
+#[test]
+fn the_table_of_causes_names_every_check_once() {
+    let table = include_str!("../docs/causes.md");
+    for check in CHECKS {
+        let link = format!("(checks/{}.md)", check.id);
+        assert_eq!(table.matches(&link).count(), 1, "{link}");
+    }
+    for cause in Cause::ALL {
+        // The table begins its cells with a capital letter.
+        assert!(table.contains(&cause.title()[1..]), "{}", cause.title());
+    }
+}
