@@ -278,7 +278,11 @@ impl Live<'_> {
                     Some(name) => format!("step `{}`", name.value),
                     None => format!("configure-aws-credentials step {}", index + 1),
                 };
-                request.source = Some(format!("{step} of job `{}`", job.map_or("", |job| &job.id.value)));
+                let mut source = format!("{step} of job `{}`", job.map_or("", |job| &job.id.value));
+                if request.role_to_assume.is_none() {
+                    source += ", whose `role-to-assume` is an expression: pass its value as the input `role-to-assume`";
+                }
+                request.source = Some(source);
                 self.complete(request, given)
             })
             .collect();
@@ -320,8 +324,7 @@ impl Live<'_> {
     /// Everything that is asked for one role.
     async fn hop(&self, run: &mut Evidence, http: &Http, asked: &mut Asked) {
         let request = run.hop.request.clone();
-        let role = request.role_to_assume.as_deref();
-        let arn = RoleArn::parse(role.unwrap_or_default()).ok();
+        let arn = RoleArn::parse(request.role_to_assume.as_deref().unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
         let aws = self.aws(http, &request, partition).await;
         let likely = github::likely_issuer(self.outside.env);
@@ -396,10 +399,6 @@ impl Live<'_> {
             run.hop.role = run.hop.role.take().or(reading.role);
             run.provider = run.provider.take().or(reading.provider);
             run.providers = reading.providers;
-        } else if role.is_none() && self.in_job {
-            let gap = Gap::new(Why::NotFound, unknown_role(&request));
-            run.hop.role.get_or_insert_with(|| Probe::Missing(gap.clone()));
-            run.hop.attempt.get_or_insert(Probe::Missing(gap));
         }
     }
 
@@ -562,11 +561,6 @@ fn late(who: &str) -> Gap {
             DEADLINE.as_secs()
         ),
     )
-}
-
-fn unknown_role(request: &Request) -> String {
-    let source = request.source.as_deref().unwrap_or("the workflow");
-    format!("`role-to-assume` in {source} is an expression: pass its value as the input `role-to-assume`")
 }
 
 /// Keys that an earlier step, configure-aws-credentials perhaps, put into the environment.
@@ -741,7 +735,12 @@ jobs:
         assert_eq!(second.aws_region.as_deref(), Some("us-east-2"));
         assert_eq!(second.role_duration_seconds.as_deref(), Some("900"));
         assert_eq!(second.audience.as_deref(), Some("sts.amazonaws.com"));
-        assert!(unknown_role(second).contains("configure-aws-credentials step 3 of job `deploy`"));
+        assert_eq!(
+            second.source.as_deref(),
+            Some(
+                "configure-aws-credentials step 3 of job `deploy`, whose `role-to-assume` is an expression: pass its value as the input `role-to-assume`"
+            )
+        );
     }
 
     #[test]
@@ -762,5 +761,55 @@ jobs:
             requests(&[("GITHUB_JOB", "other")], None)[0].role_to_assume.as_deref(),
             Some("")
         );
+    }
+
+    #[test]
+    fn at_the_deadline_what_is_known_is_reported() {
+        // Accepts, and never answers.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/token?v=1", silent.local_addr().unwrap());
+        let env: Env = [
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_EVENT_NAME", "push"),
+            ("ACTIONS_ID_TOKEN_REQUEST_URL", &*url),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "key"),
+        ]
+        .into_iter()
+        .collect();
+        let args = Args {
+            attempt: true,
+            ..Args::default()
+        };
+        let outside = Outside {
+            env: &env,
+            now: || 7,
+            mask: &|_| (),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let mut evidence = Evidence::default();
+        evidence.hop.request.role_to_assume = Some("arn:aws:iam::123456789012:role/a".to_owned());
+        evidence.hop.request.sts_endpoint = Some(url.clone());
+        evidence.hop.role = Some(Probe::Known(crate::evidence::Role::default()));
+        evidence.provider = Some(Probe::Known(crate::evidence::Provider::default()));
+        let runs = runtime.block_on(async {
+            let live = Live {
+                args: &args,
+                outside: &outside,
+                deadline: Instant::now(),
+                in_job: true,
+            };
+            live.runs(evidence).await
+        });
+        let gap = runs[0].token.as_ref().unwrap().gap().unwrap();
+        assert_eq!(gap.why, Why::TimedOut);
+        assert!(gap.detail.contains("within the 25 s of a diagnosis"), "{}", gap.detail);
+        assert_eq!(runs[0].runner.as_ref().unwrap().event_name.as_deref(), Some("push"));
+        assert!(runs[0].hop.role.as_ref().unwrap().known().is_some());
+        assert_eq!(runs[0].clock.unwrap().local, Some(7));
     }
 }

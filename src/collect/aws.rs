@@ -33,6 +33,8 @@ const MESSAGE: usize = 2000;
 pub struct Aws {
     config: SdkConfig,
     region: String,
+    /// The region that was given is none, so STS has no address. IAM needs none.
+    no_region: Option<Gap>,
     http: Http,
     sts_http: Http,
     sts_endpoint: Option<Option<String>>,
@@ -85,7 +87,10 @@ impl Aws {
         partition: &str,
         proxy: (Option<&str>, Option<&str>),
     ) -> Result<Self, Gap> {
-        let region = region(request.aws_region.as_deref().unwrap_or_default(), partition)?;
+        let (region, no_region) = match region(request.aws_region.as_deref().unwrap_or_default(), partition) {
+            Ok(region) => (region, None),
+            Err(gap) => (region("", partition)?, Some(gap)),
+        };
         let sts_http = match proxy.0 {
             Some(address) => Http::through(env, address, proxy.1)?,
             None => http.clone(),
@@ -110,6 +115,7 @@ impl Aws {
         Ok(Self {
             config: config.load().await,
             region,
+            no_region,
             http: http.clone(),
             sts_http,
             sts_endpoint: match request.sts_endpoint.clone().filter(|address| !address.is_empty()) {
@@ -122,6 +128,10 @@ impl Aws {
 
     /// Asks STS for the role as configure-aws-credentials would, and drops the credentials that it gives.
     pub async fn attempt(&self, request: &Request, token: &SecretString) -> Answered {
+        if let Some(gap) = &self.no_region {
+            let attempt = Probe::Missing(gap.clone());
+            return Answered { attempt, date: None };
+        }
         let (answer, seen) = self.assume(request, token).await;
         let attempt = match answer {
             Ok(output) => Probe::Known(Attempt::Allowed {
@@ -649,5 +659,76 @@ fn cut(message: &str) -> String {
     match message.char_indices().nth(MESSAGE) {
         Some((end, _)) => format!("{}…", message.get(..end).unwrap_or_default()),
         None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_what_javascript_makes_of_it() {
+        for (text, want) in [
+            ("", 3600),
+            ("0", 3600),
+            ("one hour", 3600),
+            ("900", 900),
+            (" 900 s", 900),
+            ("1h", 1),
+            ("3600.5", 3600),
+            ("-5", -5),
+            ("+5", 5),
+            ("99999999999", i32::MAX),
+        ] {
+            assert_eq!(duration(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_region_is_given_or_the_partitions_first() {
+        for (given, partition, want) in [
+            ("eu-west-1", "aws", Some("eu-west-1")),
+            ("", "aws", Some("us-east-1")),
+            ("", "aws-cn", Some("cn-north-1")),
+            ("", "aws-us-gov", Some("us-gov-west-1")),
+            ("EU", "aws", None),
+            ("eu-west-1.example.com/", "aws", None),
+            (&*"a".repeat(64), "aws", None),
+        ] {
+            assert_eq!(region(given, partition).ok().as_deref(), want, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_blank_endpoint_is_no_endpoint() {
+        let endpoint = |variables: &[(&str, &str)]| {
+            let env: Env = variables.iter().copied().collect();
+            blank_endpoint(&env, "AWS_ENDPOINT_URL_STS")
+        };
+        let both = |sts, all| [("AWS_ENDPOINT_URL_STS", sts), ("AWS_ENDPOINT_URL", all)];
+        assert_eq!(endpoint(&[]), None, "the SDK's own affair");
+        assert_eq!(endpoint(&both("http://a", "http://b")), None);
+        assert_eq!(endpoint(&both("", "http://b")), Some(Some("http://b".to_owned())));
+        assert_eq!(endpoint(&both("http://a", " ")), Some(Some("http://a".to_owned())));
+        assert_eq!(endpoint(&both("", "")), Some(None));
+    }
+
+    #[test]
+    fn what_one_reading_lacks_another_fills() {
+        let gap = Gap::new(Why::AccessDenied, "denied");
+        let one = Reading {
+            role: Some(Probe::Missing(gap.clone())),
+            provider: Some(Probe::Known(Provider::default())),
+            ..Reading::default()
+        };
+        assert!(one.is_refused());
+        let other = Reading {
+            reader: Some(Probe::Known(Identity::default())),
+            role: Some(Probe::Known(Role::default())),
+            provider: Some(Probe::Missing(gap)),
+            ..Reading::default()
+        };
+        let both = one.or(other);
+        assert!(!both.is_refused() && both.reader.is_some());
     }
 }
