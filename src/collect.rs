@@ -97,11 +97,8 @@ pub async fn collect(args: &Args, outside: &Outside<'_>) -> Collected {
         ..Collected::default()
     };
     let flags = &args.flags;
-    let workspace = outside
-        .env
-        .get("GITHUB_WORKSPACE")
-        .filter(|_| args.action)
-        .map(Path::new);
+    let workspace = outside.env.get("GITHUB_WORKSPACE").unwrap_or(".");
+    let workspace = args.action.then(|| Path::new(workspace));
     let files = Files { workspace };
     let mut evidence = Evidence::default();
     let named = |name| place(name, args.action);
@@ -194,8 +191,19 @@ struct Live<'a> {
     in_job: bool,
 }
 
-/// A token that was asked for, by audience.
-type Asked = Option<(String, Result<IdToken, Gap>)>;
+/// A token that was asked for.
+struct Asked {
+    audience: String,
+    token: Result<IdToken, Gap>,
+    /// When it came, by this machine's clock.
+    at: i64,
+}
+
+impl Asked {
+    fn got(&self) -> Option<&IdToken> {
+        self.token.as_ref().ok()
+    }
+}
 
 impl Live<'_> {
     async fn runs(&self, mut evidence: Evidence) -> Vec<Evidence> {
@@ -322,7 +330,7 @@ impl Live<'_> {
     }
 
     /// Everything that is asked for one role.
-    async fn hop(&self, run: &mut Evidence, http: &Http, asked: &mut Asked) {
+    async fn hop(&self, run: &mut Evidence, http: &Http, asked: &mut Option<Asked>) {
         let request = run.hop.request.clone();
         let arn = RoleArn::parse(request.role_to_assume.as_deref().unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
@@ -348,10 +356,7 @@ impl Live<'_> {
                 let audience = request.audience.as_deref().unwrap_or("sts.amazonaws.com");
                 self.token(http, asked, audience).await;
             }
-            let token = asked
-                .as_ref()
-                .filter(|_| asks)
-                .and_then(|(_, token)| token.as_ref().ok());
+            let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
             join(self.attempt(&aws, &request, token), async {
                 match (&environment, wanted) {
                     (None, Some(wanted)) => Some(self.read_otherwise(&aws, http, wanted, token).await),
@@ -368,14 +373,15 @@ impl Live<'_> {
         };
         let (((attempt, aws_date), otherwise), reading) = join(job_side, account_side).await;
 
-        let token = asked.as_ref().filter(|_| asks).map(|(_, token)| token);
-        if let Some(token) = token {
+        let asked = asked.as_ref().filter(|_| asks);
+        let token = asked.and_then(Asked::got);
+        if let Some(asked) = asked {
             run.clock = Some(Clock {
-                local: Some((self.outside.now)()),
-                github: token.as_ref().ok().and_then(|token| token.date),
+                local: Some(asked.at),
+                github: token.and_then(|token| token.date),
                 aws: aws_date,
             });
-            run.token = Some(match token {
+            run.token = Some(match &asked.token {
                 Ok(token) => Probe::Known(token.token.clone()),
                 Err(gap) => Probe::Missing(gap.clone()),
             });
@@ -390,7 +396,6 @@ impl Live<'_> {
         if let Some(wanted) = wanted {
             let mut reading = reading.or(otherwise).unwrap_or_default();
             if let Some(credentials) = &environment {
-                let token = token.and_then(|token| token.as_ref().ok());
                 reading = self
                     .complete_reading(&aws, http, reading, credentials, wanted, token)
                     .await;
@@ -409,15 +414,19 @@ impl Live<'_> {
     }
 
     /// Asks for a token, unless the last one that was asked for has this audience.
-    async fn token(&self, http: &Http, asked: &mut Asked, audience: &str) {
-        if asked.as_ref().is_some_and(|(last, _)| last == audience) {
+    async fn token(&self, http: &Http, asked: &mut Option<Asked>, audience: &str) {
+        if asked.as_ref().is_some_and(|last| last.audience == audience) {
             return;
         }
         let token = github::id_token(self.outside.env, http, audience, self.outside.mask);
         let token = timeout_at(self.deadline, token)
             .await
             .unwrap_or_else(|_| Err(late("the ID token service")));
-        *asked = Some((audience.to_owned(), token));
+        *asked = Some(Asked {
+            audience: audience.to_owned(),
+            token,
+            at: (self.outside.now)(),
+        });
     }
 
     async fn attempt(

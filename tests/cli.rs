@@ -699,3 +699,28 @@ fn the_other_commands() {
     assert_eq!(run(&["--version"], "").status.code(), Some(0));
     assert!(text(&run(&["diagnose", "--help"], "").stdout).contains("--role-to-assume"));
 }
+
+#[test]
+fn a_refusal_is_final_and_a_moments_trouble_is_not() {
+    for (status, code, attempts) in [
+        (403, "AccessDenied", 1),
+        (400, "InvalidIdentityToken", 1),
+        (400, "ExpiredTokenException", 1),
+        (400, "ValidationError", 1),
+        (400, "IDPCommunicationError", 2),
+        (400, "Throttling", 2),
+        (503, "ServiceUnavailable", 2),
+    ] {
+        let mut scenario = Scenario::named("subject-environment").unwrap();
+        let answer = json!({"status": status, "code": code, "message": "said so"});
+        scenario.sts = serde_json::from_value(answer).unwrap();
+        let world = World::of(scenario).start();
+        let output = step(&world).output().unwrap();
+        assert!(output.status.code().is_some_and(|code| code < 4), "{code}");
+        assert_eq!(
+            world.requests_of(Call::AssumeRoleWithWebIdentity).len(),
+            attempts,
+            "{code}"
+        );
+    }
+}
