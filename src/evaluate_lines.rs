@@ -42,19 +42,20 @@ pub fn evaluate_lines(mut input: impl BufRead, mut output: impl Write) -> io::Re
         if length == 0 {
             break;
         }
-        for part in chunk.split_inclusive(|byte| *byte == b'\n') {
-            match part.strip_suffix(b"\n") {
-                Some(line) if begun.is_empty() && line.len() <= MAX_LINE => answers.answer(line),
-                Some(end) => {
-                    begun.push(end);
-                    begun.finish(&mut answers);
-                }
-                None => begun.push(part),
+        let mut rest = chunk;
+        while let Some((line, after)) = memchr::memchr(b'\n', rest).and_then(|end| rest.split_at_checked(end)) {
+            if begun.is_empty() && line.len() <= MAX_LINE {
+                answers.answer(line);
+            } else {
+                begun.push(line);
+                begun.finish(&mut answers);
             }
             if answers.text.len() > ENOUGH {
                 answers.write(&mut output)?;
             }
+            rest = after.get(1..).unwrap_or_default();
         }
+        begun.push(rest);
         input.consume(length);
         answers.write(&mut output)?;
     }
@@ -194,19 +195,18 @@ impl<'a> Case<'a> {
             return Err("the line has no `request`".to_owned());
         };
         let trust_policy = trust_policy.get();
-        let text: Cow<'_, str> = if trust_policy.starts_with('"') {
-            serde_json::from_str(trust_policy)
-                .map(Cow::Owned)
-                .map_err(|error| format!("`trust_policy`: {error}"))?
+        let parsed = if trust_policy.starts_with('"') {
+            let text: String =
+                serde_json::from_str(trust_policy).map_err(|error| format!("`trust_policy`: {error}"))?;
+            policy::parse(&text)
         } else {
-            Cow::Borrowed(trust_policy)
+            policy::parse::parse_json(trust_policy)
         };
-        let policy = policy::parse(&text).map_err(|error| match error.help {
+        let policy = parsed.map_err(|error| match error.help {
             Some(help) => format!("`trust_policy`: {}; {help}", error.message),
             None => format!("`trust_policy`: {}", error.message),
         })?;
-        let decision = policy::decide(&policy, request);
-        Ok((decision, policy::summarize(&policy, request, decision)))
+        Ok(policy::decide_and_say_why(&policy, request))
     }
 }
 
@@ -366,7 +366,10 @@ const FEW_KEYS: usize = 14;
 fn scalar<E: de::Error>(key: &str, value: &RawValue) -> Result<String, E> {
     let text = value.get();
     match text.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(text).map_err(E::custom),
+        Some(b'"') => match text.get(1..text.len() - 1) {
+            Some(plain) if !plain.contains('\\') => Ok(plain.to_owned()),
+            _ => serde_json::from_str(text).map_err(E::custom),
+        },
         Some(b't' | b'f' | b'-' | b'0'..=b'9') => Ok(text.to_owned()),
         _ => Err(E::custom(format_args!(
             "the value of `{key}` is not a string, a number, a boolean or a list of them"

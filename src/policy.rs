@@ -6,6 +6,7 @@
 mod compare;
 pub mod context;
 pub mod evaluate;
+mod json;
 pub mod operator;
 pub mod parse;
 mod principal;
@@ -14,7 +15,7 @@ pub mod wildcard;
 
 use crate::source::{Span, Spanned};
 pub use context::{Presence, RequestContext, RequestPrincipal};
-pub use evaluate::{decide, summarize, trace};
+pub use evaluate::{decide, decide_and_say_why, trace};
 pub use operator::{Comparison, Operator, SetOperator};
 pub use parse::{ParseError, parse};
 

@@ -1,5 +1,13 @@
 //! Every check has a page; the page's example is run, and its corrected policy is.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
 use aws_oidc_doctor::checks::CHECKS;
 use aws_oidc_doctor::diagnose::{Cause, Diagnosis, diagnose};
 use aws_oidc_doctor::evidence::Evidence;

@@ -47,37 +47,18 @@ pub fn trace(policy: &TrustPolicy, request: &RequestContext) -> Trace {
     }
 }
 
-/// Why the decision came out so, in one clause: the statement that decides, or the first thing that fails in the
+/// The decision, and why it came out so in one clause: the statement that decides, or the first thing that fails in the
 /// statement that comes closest.
 #[must_use]
-pub fn summarize(policy: &TrustPolicy, request: &RequestContext, decision: Decision) -> String {
+pub fn decide_and_say_why(policy: &TrustPolicy, request: &RequestContext) -> (Decision, String) {
     let evaluation = Evaluation::new(policy, request);
-    let wanted = match decision {
-        Decision::Allow => return evaluation.decisive(Effect::Allow, "allows it"),
-        Decision::ExplicitDeny => return evaluation.decisive(Effect::Deny, "denies it"),
-        Decision::ImplicitDeny => Outcome::NoMatch,
-        Decision::Undecided if policy.is_ambiguous => {
-            return "`Version` or `Statement` occurs twice with different values".to_owned();
-        }
-        Decision::Undecided => Outcome::Unknown,
-    };
-    let candidates = policy.statements.iter().enumerate().filter(|(_, statement)| {
-        evaluation.statement(statement) == wanted
-            && (wanted == Outcome::Unknown || statement.effect.value == Effect::Allow)
-    });
-    let closest = candidates.max_by_key(|(index, statement)| {
-        let fits = |outcome| u8::from(outcome != Outcome::NoMatch);
-        let elements = fits(evaluation.principal(statement)) + fits(evaluation.action(statement));
-        (elements, std::cmp::Reverse(*index))
-    });
-    match closest {
-        Some((index, statement)) => format!(
-            "`{}`: {}",
-            policy.statement_pointer(index),
-            evaluation.first_reason(statement, wanted)
-        ),
-        None => "no statement allows anything".to_owned(),
-    }
+    let outcomes: Vec<Outcome> = policy
+        .statements
+        .iter()
+        .map(|statement| evaluation.statement(statement))
+        .collect();
+    let decision = combine(policy, policy.statements.iter().zip(outcomes.iter().copied()));
+    (decision, evaluation.why(decision, &outcomes))
 }
 
 /// An explicit deny wins, then an allow, and without either the request is denied
@@ -180,7 +161,7 @@ impl<'a> Evaluation<'a> {
     /// (IAM User Guide, `reference_policies_elements_action`).
     fn fits_action(&self, wanted: &str) -> bool {
         let actual = self.request.action.as_str();
-        if !wanted.contains(['*', '?']) {
+        if !wanted.bytes().any(|byte| matches!(byte, b'*' | b'?')) {
             return wanted.eq_ignore_ascii_case(actual);
         }
         with_lower_case(wanted, |wanted| {
@@ -562,43 +543,84 @@ impl Evaluation<'_> {
         key.values.iter().map(one).collect()
     }
 
-    /// The pointer is the caller's; this is `StringEquals` on `key` and why.
-    fn first_reason(&self, statement: &Statement, wanted: Outcome) -> String {
-        if let Some(because) = statement_reason(statement).filter(|_| wanted == Outcome::Unknown) {
-            return because.to_owned();
+    fn why(&self, decision: Decision, outcomes: &[Outcome]) -> String {
+        if self.policy.is_ambiguous {
+            return "`Version` or `Statement` occurs twice with different values".to_owned();
         }
-        if self.principal(statement) == wanted {
-            return if statement.principal.as_ref().is_some_and(|principal| principal.negated) {
-                NOT_PRINCIPAL.to_owned()
-            } else if wanted == Outcome::NoMatch {
-                "the principal does not match".to_owned()
-            } else {
-                let traced = self.trace_principal(statement).values;
-                let because = traced
-                    .into_iter()
-                    .find_map(|value| value.because.filter(|_| value.outcome == wanted));
-                because.unwrap_or_else(|| "it cannot be told whether the principal matches".to_owned())
-            };
-        }
-        if self.action(statement) == wanted {
-            return format!("{} is not the action", quoted(&self.request.action));
-        }
-        let leaves = statement
-            .conditions
-            .iter()
-            .flat_map(|condition| condition.keys.iter().map(move |key| (condition, key)));
-        for (condition, key) in leaves {
-            let verdict = self.key(condition.operator.value, key);
-            if verdict.0 == wanted {
-                return format!(
-                    "`{}` on {}: {}",
-                    condition.operator.value,
-                    quoted(&key.key.value),
-                    self.key_reason(condition.operator.value, key, verdict)
-                );
+        let statements = self.policy.statements.iter().zip(outcomes).enumerate();
+        let (effect, wanted) = match decision {
+            Decision::Allow => (Some(Effect::Allow), Outcome::Match),
+            Decision::ExplicitDeny => (Some(Effect::Deny), Outcome::Match),
+            Decision::ImplicitDeny => (Some(Effect::Allow), Outcome::NoMatch),
+            Decision::Undecided => (None, Outcome::Unknown),
+        };
+        let mut candidates = statements.filter(|(_, (statement, outcome))| {
+            **outcome == wanted && effect.is_none_or(|effect| effect == statement.effect.value)
+        });
+        let Some((mut index, (mut closest, _))) = candidates.next() else {
+            return "no statement allows anything".to_owned();
+        };
+        let mut why = String::with_capacity(192);
+        if wanted != Outcome::Match {
+            for (other, (statement, _)) in candidates {
+                if self.fitting_elements(statement) > self.fitting_elements(closest) {
+                    (index, closest) = (other, statement);
+                }
             }
         }
-        "a key occurs twice in one object with different values".to_owned()
+        why.push('`');
+        why.push_str(&self.policy.statement_pointer(index));
+        match decision {
+            Decision::Allow => why.push_str("` allows it"),
+            Decision::ExplicitDeny => why.push_str("` denies it"),
+            Decision::ImplicitDeny | Decision::Undecided => {
+                why.push_str("`: ");
+                self.push_first_reason(closest, wanted, &mut why);
+            }
+        }
+        why
+    }
+
+    fn fitting_elements(&self, statement: &Statement) -> u8 {
+        let fits = |outcome| u8::from(outcome != Outcome::NoMatch);
+        fits(self.principal(statement)) + fits(self.action(statement))
+    }
+
+    fn push_first_reason(&self, statement: &Statement, wanted: Outcome, why: &mut String) {
+        if let Some(because) = statement_reason(statement).filter(|_| wanted == Outcome::Unknown) {
+            return why.push_str(because);
+        }
+        if self.principal(statement) == wanted {
+            if wanted == Outcome::NoMatch {
+                return why.push_str("the principal does not match");
+            }
+            let traced = self.trace_principal(statement);
+            let mut values = traced.values.into_iter().filter(|value| value.outcome == wanted);
+            let because = traced.because.or_else(|| values.find_map(|value| value.because));
+            return why.push_str(
+                because
+                    .as_deref()
+                    .unwrap_or("it cannot be told whether the principal matches"),
+            );
+        }
+        if self.action(statement) == wanted {
+            why.push_str(&quoted(&self.request.action));
+            return why.push_str(" is not the action");
+        }
+        for condition in &statement.conditions {
+            for key in &condition.keys {
+                let verdict = self.key(condition.operator.value, key);
+                if verdict.0 == wanted {
+                    why.push('`');
+                    why.push_str(&condition.name);
+                    why.push_str("` on ");
+                    why.push_str(&quoted(&key.key.value));
+                    why.push_str(": ");
+                    return why.push_str(&self.key_reason(condition.operator.value, key, verdict));
+                }
+            }
+        }
+        why.push_str("a key occurs twice in one object with different values");
     }
 
     fn key_reason(&self, operator: Operator, key: &ConditionKey, (outcome, why): Verdict) -> String {
@@ -628,15 +650,6 @@ impl Evaluation<'_> {
                 _ => "it is the same for every value".to_owned(),
             },
         }
-    }
-
-    fn decisive(&self, effect: Effect, does: &str) -> String {
-        let mut statements = self.policy.statements.iter().enumerate();
-        statements
-            .find(|(_, statement)| statement.effect.value == effect && self.statement(statement) == Outcome::Match)
-            .map_or_else(String::new, |(index, _)| {
-                format!("`{}` {does}", self.policy.statement_pointer(index))
-            })
     }
 }
 

@@ -1,19 +1,17 @@
 //! JSON text to [`TrustPolicy`].
 //!
-//! Strict JSON, as IAM takes nothing else, read twice: `serde_json` says whether it is JSON at all, `jsonc-parser` gives
-//! the tree with the place of every part and with keys that occur twice, which `serde_json` drops.
+//! Strict JSON, as IAM takes nothing else.
 //!
 //! What the elements are and which go together: IAM User Guide, `reference_policies_grammar` and
 //! `reference_policies_elements`. A text is refused where IAM refuses it, with one exception: `Resource`, which IAM does
 //! not take in a trust policy, is kept to be reported.
 
+use super::json::{self, Fault, Member, Node, Value};
 use super::{
     Actions, Condition, ConditionKey, DuplicateKey, Effect, Operator, Principal, PrincipalEntry, PrincipalKind,
     Statement, TrustPolicy, Version,
 };
 use crate::source::{Span, Spanned};
-use jsonc_parser::ast::{Array, Object, ObjectProp, Value};
-use jsonc_parser::common::Ranged;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -40,22 +38,16 @@ pub const MAX_BYTES: usize = 1 << 20;
 pub fn parse(text: &str) -> Result<TrustPolicy, ParseError> {
     let json = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let base = text.len() - json.len();
-    let reader = Reader {
-        json,
-        base,
-        duplicates: Vec::new(),
-    };
-    if json.len() > MAX_BYTES {
-        return Err(ParseError {
-            message: format!("the policy is longer than {MAX_BYTES} bytes"),
-            span: Span::new(base, text.len()),
-            help: Some("IAM stores at most 8,192 characters".to_owned()),
-        });
-    }
-    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(json) {
+    let reader = Reader::new(json, base)?;
+    if let Err(error) = json::check(json) {
         return Err(reader.syntax_error(&error));
     }
     reader.document()
+}
+
+/// As [`parse`], for a text of which it is known that it is JSON.
+pub(crate) fn parse_json(json: &str) -> Result<TrustPolicy, ParseError> {
+    Reader::new(json, 0)?.document()
 }
 
 /// The text as a person wants to read it: `GetRole` answers with one percent-encoded line, which is decoded and laid
@@ -78,7 +70,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 const MAX_INDENT: usize = 32;
 
 fn is_json(text: &str) -> bool {
-    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    json::check(text).is_ok()
 }
 
 /// The text without percent-encoding, if that is what it is.
@@ -177,57 +169,54 @@ impl Path<'_> {
 type Result2<T> = Result<T, ParseError>;
 
 impl<'a> Reader<'a> {
+    fn new(json: &'a str, base: usize) -> Result2<Self> {
+        if json.len() > MAX_BYTES {
+            return Err(ParseError {
+                message: format!("the policy is longer than {MAX_BYTES} bytes"),
+                span: Span::new(base, base + json.len()),
+                help: Some("IAM stores at most 8,192 characters".to_owned()),
+            });
+        }
+        Ok(Self {
+            json,
+            base,
+            duplicates: Vec::new(),
+        })
+    }
+
     fn document(mut self) -> Result2<TrustPolicy> {
-        let parsed = jsonc_parser::parse_to_ast(self.json, &jsonc_parser::CollectOptions::default(), &STRICT).map_err(
-            |error| {
-                let at = error.range();
-                self.error(
-                    lower_first(&error.kind().to_string()),
-                    self.span(at.start, at.end),
-                    None,
-                )
-            },
-        )?;
-        let everything = self.span(0, self.json.len());
-        let object = match parsed.value {
-            Some(Value::Object(object)) => object,
-            Some(other) => {
-                return Err(self.error(
-                    format!("a policy is a JSON object, not {}", kind(&other)),
-                    self.span_of(&other),
-                    None,
-                ));
-            }
-            None => return Err(self.error("there is no policy".to_owned(), everything, None)),
-        };
-        let whole = self.span_of(&object);
-        let is_ambiguous = self.note_duplicates(&object, Path::Root, |key| key != "Id");
+        let value = json::read(self.json, self.base).map_err(|Fault { message, span }| ParseError {
+            message: format!("not JSON: {message}"),
+            span,
+            help: None,
+        })?;
+        let whole = value.span;
+        let members = self.object(value, "a policy is a JSON object")?;
+        let is_ambiguous = self.note_duplicates(&members, Path::Root, |key| key != "Id");
         let (mut version, mut id, mut statement) = (None, None, None);
-        for property in object.properties {
-            let key = self.key(&property);
-            match property.name.as_str() {
-                "Version" => version = Some(self.version(property.value)?),
-                "Id" => id = Some(self.string(property.value, "Id")?),
-                "Statement" => statement = Some(property.value),
+        for Member { name, key, value } in members {
+            match name.as_ref() {
+                "Version" => version = Some(self.version(value)?),
+                "Id" => id = Some(self.string(value, "Id")?),
+                "Statement" => statement = Some(value),
                 other => return Err(self.no_such_element(other, key, &["Version", "Id", "Statement"], "a policy")),
             }
         }
-        let Some(statement) = statement else {
+        let Some(Value { span, node }) = statement else {
             return Err(self.error(
                 "the policy has no `Statement`".to_owned(),
                 whole,
                 Some("add `\"Statement\": [ … ]`".to_owned()),
             ));
         };
-        let statement_span = self.span_of(&statement);
         let path = Path::Key(&Path::Root, "Statement");
-        let (statements, statement_is_list) = match statement {
-            Value::Object(object) => (vec![self.statement(object, path)?], false),
-            Value::Array(list) => (self.statements(list, path)?, true),
+        let (statements, statement_is_list) = match node {
+            Node::Object(members) => (vec![self.statement(members, span, path)?], false),
+            Node::List(list) => (self.statements(list, path)?, true),
             other => {
                 return Err(self.error(
-                    format!("`Statement` is an object or a list of objects, not {}", kind(&other)),
-                    statement_span,
+                    format!("`Statement` is an object or a list of objects, not {}", other.kind()),
+                    span,
                     None,
                 ));
             }
@@ -237,38 +226,30 @@ impl<'a> Reader<'a> {
             id,
             statements,
             statement_is_list,
-            statement_span,
+            statement_span: span,
             duplicates: self.duplicates,
             is_ambiguous,
         })
     }
 
-    fn statements(&mut self, list: Array<'a>, path: Path<'_>) -> Result2<Vec<Statement>> {
-        list.elements
-            .into_iter()
-            .enumerate()
-            .map(|(index, value)| match value {
-                Value::Object(object) => self.statement(object, Path::Index(&path, index)),
-                other => Err(self.error(
-                    format!("a statement is an object, not {}", kind(&other)),
-                    self.span_of(&other),
-                    None,
-                )),
-            })
-            .collect()
+    fn statements(&mut self, list: Vec<Value<'a>>, path: Path<'_>) -> Result2<Vec<Statement>> {
+        let mut statements = Vec::with_capacity(list.len());
+        for (index, value) in list.into_iter().enumerate() {
+            let span = value.span;
+            let members = self.object(value, "a statement is an object")?;
+            statements.push(self.statement(members, span, Path::Index(&path, index))?);
+        }
+        Ok(statements)
     }
 
-    fn statement(&mut self, object: Object<'a>, path: Path<'_>) -> Result2<Statement> {
-        let span = self.span_of(&object);
-        let is_ambiguous = self.note_duplicates(&object, path, |key| key != "Sid");
+    fn statement(&mut self, members: Vec<Member<'a>>, span: Span, path: Path<'_>) -> Result2<Statement> {
+        let is_ambiguous = self.note_duplicates(&members, path, |key| key != "Sid");
         let (mut sid, mut effect, mut resource) = (None, None, None);
         let mut principal: Option<Principal> = None;
         let mut action: Option<Actions> = None;
         let (mut conditions, mut condition_span) = (Vec::new(), None);
-        for property in object.properties {
-            let key = self.key(&property);
-            let value = property.value;
-            match property.name.as_str() {
+        for Member { name, key, value } in members {
+            match name.as_ref() {
                 "Sid" => sid = Some(self.string(value, "Sid")?),
                 "Effect" => effect = Some(self.effect(value)?),
                 name @ ("Principal" | "NotPrincipal") => {
@@ -286,10 +267,10 @@ impl<'a> Reader<'a> {
                     action = Some(self.actions(value, negated, key, name)?);
                 }
                 "Condition" => {
-                    condition_span = Some(self.span_of(&value));
-                    conditions.append(&mut self.conditions(value, Path::Key(&path, "Condition"))?);
+                    condition_span = Some(value.span);
+                    self.conditions(value, Path::Key(&path, "Condition"), &mut conditions)?;
                 }
-                "Resource" | "NotResource" => resource = Some(self.span_of(&value)),
+                "Resource" | "NotResource" => resource = Some(value.span),
                 other => return Err(self.no_such_element(other, key, &STATEMENT_KEYS, "a statement")),
             }
         }
@@ -318,8 +299,8 @@ impl<'a> Reader<'a> {
     }
 
     fn version(&self, value: Value<'a>) -> Result2<Spanned<Version>> {
-        let Spanned { value, span } = self.string(value, "Version")?;
-        let version = match value.as_str() {
+        let (text, span) = self.text(value, "Version")?;
+        let version = match text.as_ref() {
             "2008-10-17" => Version::V2008,
             "2012-10-17" => Version::V2012,
             other => {
@@ -327,7 +308,8 @@ impl<'a> Reader<'a> {
                     format!("there is no policy version {}", quoted(other)),
                     span,
                     Some(
-                        "the versions are `2012-10-17` and `2008-10-17`; they name the language, not the policy".into(),
+                        "the versions are `2012-10-17` and `2008-10-17`; they name the language, not the policy"
+                            .to_owned(),
                     ),
                 ));
             }
@@ -335,9 +317,10 @@ impl<'a> Reader<'a> {
         Ok(Spanned::new(version, span))
     }
 
+    /// "The Effect value is case sensitive" (`reference_policies_elements_effect`).
     fn effect(&self, value: Value<'a>) -> Result2<Spanned<Effect>> {
-        let Spanned { value, span } = self.string(value, "Effect")?;
-        let effect = match value.as_str() {
+        let (text, span) = self.text(value, "Effect")?;
+        let effect = match text.as_ref() {
             "Allow" => Effect::Allow,
             "Deny" => Effect::Deny,
             other => {
@@ -353,32 +336,29 @@ impl<'a> Reader<'a> {
 
     fn principal(&mut self, value: Value<'a>, negated: bool, key: Span, path: Path<'_>) -> Result2<Principal> {
         let name = if negated { "NotPrincipal" } else { "Principal" };
-        let span = self.span_of(&value);
-        let entries = match value {
-            Value::StringLit(text) if text.value == "*" => vec![PrincipalEntry {
+        let span = value.span;
+        let entries = match value.node {
+            Node::Text(text) if text == "*" => vec![PrincipalEntry {
                 kind: PrincipalKind::Everyone,
                 key: span,
                 values: vec![Spanned::new("*".to_owned(), span)],
                 is_list: false,
             }],
-            Value::StringLit(_) => {
+            Node::Text(_) => {
                 return Err(self.error(
                     format!("`{name}` is `*` or an object that names the kind of principal"),
                     span,
                     Some("write `{\"Federated\": \"arn:…\"}`, or `AWS` or `Service` for the kind".to_owned()),
                 ));
             }
-            Value::Object(object) => {
-                self.note_duplicates(&object, path, |_| true);
-                object
-                    .properties
-                    .into_iter()
-                    .map(|property| self.principal_entry(property))
-                    .collect::<Result2<_>>()?
+            Node::Object(members) => {
+                self.note_duplicates(&members, path, |_| true);
+                let entries = members.into_iter().map(|member| self.principal_entry(member));
+                entries.collect::<Result2<_>>()?
             }
             other => {
                 return Err(self.error(
-                    format!("`{name}` is `*` or an object, not {}", kind(&other)),
+                    format!("`{name}` is `*` or an object, not {}", other.kind()),
                     span,
                     None,
                 ));
@@ -392,10 +372,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn principal_entry(&self, property: ObjectProp<'a>) -> Result2<PrincipalEntry> {
-        let key = self.key(&property);
-        let name = property.name.as_str();
-        let kind = match name {
+    fn principal_entry(&self, Member { name, key, value }: Member<'a>) -> Result2<PrincipalEntry> {
+        let kind = match name.as_ref() {
             "AWS" => PrincipalKind::Aws,
             "CanonicalUser" => PrincipalKind::CanonicalUser,
             "Federated" => PrincipalKind::Federated,
@@ -408,7 +386,7 @@ impl<'a> Reader<'a> {
                 ));
             }
         };
-        let (values, is_list) = self.strings(property.value, name)?;
+        let (values, is_list) = self.strings(value, &name)?;
         Ok(PrincipalEntry {
             kind,
             key,
@@ -418,7 +396,7 @@ impl<'a> Reader<'a> {
     }
 
     fn actions(&self, value: Value<'a>, negated: bool, key: Span, name: &str) -> Result2<Actions> {
-        let span = self.span_of(&value);
+        let span = value.span;
         let (values, is_list) = self.strings(value, name)?;
         Ok(Actions {
             negated,
@@ -429,62 +407,52 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn conditions(&mut self, value: Value<'a>, path: Path<'_>) -> Result2<Vec<Condition>> {
-        let object = self.object(value, "`Condition` is an object of operators")?;
-        self.note_duplicates(&object, path, |_| true);
-        object
-            .properties
-            .into_iter()
-            .map(|property| self.condition(property, path))
-            .collect()
+    fn conditions(&mut self, value: Value<'a>, path: Path<'_>, conditions: &mut Vec<Condition>) -> Result2<()> {
+        let members = self.object(value, "`Condition` is an object of operators")?;
+        self.note_duplicates(&members, path, |_| true);
+        conditions.reserve(members.len());
+        for member in members {
+            conditions.push(self.condition(member, path)?);
+        }
+        Ok(())
     }
 
-    fn condition(&mut self, property: ObjectProp<'a>, path: Path<'_>) -> Result2<Condition> {
-        let name_span = self.key(&property);
-        let name = property.name.into_string();
+    fn condition(&mut self, Member { name, key, value }: Member<'a>, path: Path<'_>) -> Result2<Condition> {
         let Some(operator) = Operator::parse(&name) else {
             return Err(self.error(
                 format!("there is no condition operator {}", quoted(&name)),
-                name_span,
-                if name.contains("IfExists") && name.contains("Null") {
+                key,
+                if name.ends_with("NullIfExists") {
                     Some("`Null` has no `IfExists` form".to_owned())
                 } else {
                     Operator::suggest(&name).map(|operator| format!("did you mean `{operator}`?"))
                 },
             ));
         };
-        let span = self.span_of(&property.value);
-        let object = self.object(property.value, "a condition operator holds an object of condition keys")?;
-        self.note_duplicates(&object, Path::Key(&path, &name), |_| true);
-        let keys = object
-            .properties
-            .into_iter()
-            .map(|property| self.condition_key(property))
-            .collect::<Result2<_>>()?;
+        let span = value.span;
+        let members = self.object(value, "a condition operator holds an object of condition keys")?;
+        self.note_duplicates(&members, Path::Key(&path, &name), |_| true);
+        let keys = members.into_iter().map(|member| self.condition_key(member));
         Ok(Condition {
-            operator: Spanned::new(operator, name_span),
-            name,
+            operator: Spanned::new(operator, key),
             span,
-            keys,
+            keys: keys.collect::<Result2<_>>()?,
+            name: name.into_owned(),
         })
     }
 
-    fn condition_key(&self, property: ObjectProp<'a>) -> Result2<ConditionKey> {
-        let key = Spanned::new(property.name.as_str().to_owned(), self.key(&property));
-        self.check_condition_key(&key)?;
-        let span = self.span_of(&property.value);
-        let (values, is_list) = match property.value {
-            Value::Array(list) => (
-                list.elements
-                    .into_iter()
-                    .map(|value| self.condition_value(value, &key.value))
-                    .collect::<Result2<_>>()?,
-                true,
-            ),
-            value => (vec![self.condition_value(value, &key.value)?], false),
+    fn condition_key(&self, Member { name, key, value }: Member<'a>) -> Result2<ConditionKey> {
+        self.check_condition_key(&name, key)?;
+        let span = value.span;
+        let (values, is_list) = match value.node {
+            Node::List(list) => {
+                let values = list.into_iter().map(|value| self.condition_value(value, &name));
+                (values.collect::<Result2<_>>()?, true)
+            }
+            _ => (vec![self.condition_value(value, &name)?], false),
         };
         Ok(ConditionKey {
-            key,
+            key: Spanned::new(name.into_owned(), key),
             values,
             span,
             is_list,
@@ -493,44 +461,42 @@ impl<'a> Reader<'a> {
 
     /// IAM's own answers: `Conditions must be prefaced by a vendor` and `Condition can contain only one colon`
     /// (terraform-aws-modules/terraform-aws-eks issue 1084). The tag key of `aws:ResourceTag/…` may contain colons.
-    fn check_condition_key(&self, key: &Spanned<String>) -> Result2<()> {
-        let text = key.value.as_str();
-        let Some((prefix, rest)) = text.split_once(':') else {
+    fn check_condition_key(&self, name: &str, span: Span) -> Result2<()> {
+        let Some((prefix, rest)) = name.split_once(':') else {
             return Err(self.error(
-                format!("the condition key {} has no prefix", quoted(text)),
-                key.span,
+                format!("the condition key {} has no prefix", quoted(name)),
+                span,
                 Some("condition keys have a prefix and a colon: `token.actions.githubusercontent.com:sub`".to_owned()),
             ));
         };
         if rest.starts_with("//") {
             return Err(self.error(
-                format!("the condition key {} begins with a URL scheme", quoted(text)),
-                key.span,
-                Some(format!("leave out `{}`", cut(&format!("{prefix}://")))),
+                format!("the condition key {} begins with a URL scheme", quoted(name)),
+                span,
+                Some(format!("leave out {}", quoted(&format!("{prefix}://")))),
             ));
         }
         if rest.split('/').next().is_some_and(|name| name.contains(':')) {
             return Err(self.error(
-                format!("the condition key {} has more than one colon", quoted(text)),
-                key.span,
+                format!("the condition key {} has more than one colon", quoted(name)),
+                span,
                 None,
             ));
         }
         Ok(())
     }
 
-    fn condition_value(&self, value: Value<'a>, key: &str) -> Result2<Spanned<String>> {
-        let span = self.span_of(&value);
-        let text = match value {
-            Value::StringLit(text) => text.value.into_owned(),
-            Value::NumberLit(number) => number.value.to_owned(),
-            Value::BooleanLit(boolean) => boolean.value.to_string(),
+    fn condition_value(&self, Value { span, node }: Value<'a>, key: &str) -> Result2<Spanned<String>> {
+        let text = match node {
+            Node::Text(text) => text.into_owned(),
+            Node::Number(number) => number.to_owned(),
+            Node::Boolean(boolean) => boolean.to_string(),
             other => {
                 return Err(self.error(
                     format!(
                         "the values of {} are strings, numbers or booleans, not {}",
                         quoted(key),
-                        kind(&other)
+                        other.kind()
                     ),
                     span,
                     None,
@@ -542,71 +508,65 @@ impl<'a> Reader<'a> {
 
     /// A string or a list of strings, and whether it is a list.
     fn strings(&self, value: Value<'a>, name: &str) -> Result2<(Vec<Spanned<String>>, bool)> {
-        match value {
-            Value::Array(list) => {
-                let values = list.elements.into_iter().map(|value| self.string(value, name));
+        match value.node {
+            Node::List(list) => {
+                let values = list.into_iter().map(|value| self.string(value, name));
                 Ok((values.collect::<Result2<_>>()?, true))
             }
-            value => Ok((vec![self.string(value, name)?], false)),
+            _ => Ok((vec![self.string(value, name)?], false)),
         }
     }
 
     fn string(&self, value: Value<'a>, name: &str) -> Result2<Spanned<String>> {
-        let span = self.span_of(&value);
-        match value {
-            Value::StringLit(text) => Ok(Spanned::new(text.value.into_owned(), span)),
-            Value::NumberLit(_) => Err(self.error(
-                format!("`{name}` takes strings, not a number"),
+        let (text, span) = self.text(value, name)?;
+        Ok(Spanned::new(text.into_owned(), span))
+    }
+
+    fn text(&self, Value { span, node }: Value<'a>, name: &str) -> Result2<(Cow<'a, str>, Span)> {
+        match node {
+            Node::Text(text) => Ok((text, span)),
+            other => Err(self.error(
+                format!("`{name}` takes strings, not {}", other.kind()),
                 span,
-                Some("put it in quotes".to_owned()),
+                matches!(other, Node::Number(_)).then(|| "put it in quotes".to_owned()),
             )),
-            other => Err(self.error(format!("`{name}` takes strings, not {}", kind(&other)), span, None)),
         }
     }
 
-    fn object(&self, value: Value<'a>, wanted: &str) -> Result2<Object<'a>> {
-        match value {
-            Value::Object(object) => Ok(object),
-            other => Err(self.error(format!("{wanted}, not {}", kind(&other)), self.span_of(&other), None)),
+    fn object(&self, Value { span, node }: Value<'a>, wanted: &str) -> Result2<Vec<Member<'a>>> {
+        match node {
+            Node::Object(members) => Ok(members),
+            other => Err(self.error(format!("{wanted}, not {}", other.kind()), span, None)),
         }
     }
 
     /// Notes the keys that occur twice. Does one of those that count have two different values?
-    fn note_duplicates(&mut self, object: &Object<'a>, path: Path<'_>, counts: impl Fn(&str) -> bool) -> bool {
-        let properties = &object.properties;
-        if properties.len() < 2 || all_differ(properties) {
+    fn note_duplicates(&mut self, members: &[Member<'a>], path: Path<'_>, counts: impl Fn(&str) -> bool) -> bool {
+        if all_differ(members) {
             return false;
         }
-        let mut first: HashMap<&str, &ObjectProp<'_>> = HashMap::new();
+        let mut first: HashMap<&str, &Member<'_>> = HashMap::new();
         let mut is_ambiguous = false;
-        for property in properties {
-            let key = property.name.as_str();
-            let Some(before) = first.get(key) else {
-                first.insert(key, property);
+        for member in members {
+            let name = member.name.as_ref();
+            let Some(before) = first.get(name) else {
+                first.insert(name, member);
                 continue;
             };
-            is_ambiguous |= counts(key) && before.value.text(self.json) != property.value.text(self.json);
-            let duplicate = DuplicateKey {
-                key: key.to_owned(),
+            is_ambiguous |= counts(name) && self.written(&before.value) != self.written(&member.value);
+            self.duplicates.push(DuplicateKey {
+                key: name.to_owned(),
                 pointer: path.pointer(),
-                first: self.key(before),
-                again: self.key(property),
-            };
-            self.duplicates.push(duplicate);
+                first: before.key,
+                again: member.key,
+            });
         }
         is_ambiguous
     }
 
-    fn key(&self, property: &ObjectProp<'_>) -> Span {
-        let range = match &property.name {
-            jsonc_parser::ast::ObjectPropName::String(name) => name.range,
-            jsonc_parser::ast::ObjectPropName::Word(name) => name.range,
-        };
-        self.span(range.start, range.end)
-    }
-
-    fn span_of(&self, node: &impl Ranged) -> Span {
-        self.span(node.start(), node.end())
+    fn written(&self, value: &Value<'_>) -> &'a str {
+        let Span { start, end } = value.span;
+        self.json.get(start - self.base..end - self.base).unwrap_or_default()
     }
 
     fn span(&self, start: usize, end: usize) -> Span {
@@ -654,10 +614,9 @@ impl<'a> Reader<'a> {
         }
         let found = self.json.get(start..).and_then(|rest| rest.chars().next());
         let end = start + found.map_or(0, char::len_utf8);
-        let message = error.to_string();
-        let message = message.split(" at line ").next().unwrap_or_default();
+        let message = json::message(error);
         ParseError {
-            message: format!("not JSON: {}", lower_first(message)),
+            message: format!("not JSON: {}", lower_first(&message)),
             span: self.span(start, end),
             help: match found {
                 Some('\'') => Some("JSON takes double quotes only".to_owned()),
@@ -681,45 +640,21 @@ const STATEMENT_KEYS: [&str; 9] = [
     "NotResource",
 ];
 
-const STRICT: jsonc_parser::ParseOptions = jsonc_parser::ParseOptions {
-    allow_comments: false,
-    allow_loose_object_property_names: false,
-    allow_trailing_commas: false,
-    allow_missing_commas: false,
-    allow_single_quoted_strings: false,
-    allow_hexadecimal_numbers: false,
-    allow_unary_plus_numbers: false,
-    allow_bare_decimal_point_numbers: false,
-    allow_non_finite_numbers: false,
-    allow_extended_string_escapes: false,
-};
-
 /// Quick for the few keys that objects of a policy have.
-fn all_differ(properties: &[ObjectProp<'_>]) -> bool {
-    if properties.len() > 16 {
-        let mut names: Vec<&str> = properties.iter().map(|property| property.name.as_str()).collect();
+fn all_differ(members: &[Member<'_>]) -> bool {
+    if members.len() > 16 {
+        let mut names: Vec<&str> = members.iter().map(|member| member.name.as_ref()).collect();
         names.sort_unstable();
         return names.windows(2).all(|pair| pair.first() != pair.last());
     }
-    let mut rest = properties;
+    let mut rest = members;
     while let [first, others @ ..] = rest {
-        if others.iter().any(|other| other.name.as_str() == first.name.as_str()) {
+        if others.iter().any(|other| other.name == first.name) {
             return false;
         }
         rest = others;
     }
     true
-}
-
-fn kind(value: &Value<'_>) -> &'static str {
-    match value {
-        Value::StringLit(_) => "a string",
-        Value::NumberLit(_) => "a number",
-        Value::BooleanLit(_) => "a boolean",
-        Value::Object(_) => "an object",
-        Value::Array(_) => "a list",
-        Value::NullKeyword(_) => "null",
-    }
 }
 
 fn nearest(name: &str, known: &[&str]) -> Option<String> {
@@ -739,23 +674,26 @@ fn nearest(name: &str, known: &[&str]) -> Option<String> {
 
 /// Somebody's own text in a message: in backticks, on one line, not too long.
 pub(super) fn quoted(text: &str) -> String {
-    format!("`{}`", cut(text))
-}
-
-fn cut(text: &str) -> String {
     const LONGEST: usize = 256;
-    let mut shown = String::with_capacity(text.len().min(LONGEST));
-    for (count, c) in text.chars().enumerate() {
-        if count == LONGEST {
-            shown.push('…');
-            break;
-        }
-        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
+    let mut shown = String::with_capacity(text.len().min(LONGEST) + 2);
+    shown.push('`');
+    if text.len() <= LONGEST && text.bytes().all(is_plain) {
+        shown.push_str(text);
+    } else {
+        for (count, c) in text.chars().enumerate() {
+            if count == LONGEST {
+                shown.push('…');
+                break;
+            }
+            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+                shown.extend(c.escape_default());
+            } else {
+                shown.push(c);
+            }
         }
     }
+    shown.push('`');
     shown
 }
 

@@ -1,0 +1,238 @@
+//! The laws of a trust-policy fix and of a witness, for policies and tokens made at random.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
+use aws_oidc_doctor::case::Case;
+use aws_oidc_doctor::diagnose::{Diagnosis, Severity, diagnose};
+use aws_oidc_doctor::evidence::Evidence;
+use aws_oidc_doctor::fix::Target;
+use aws_oidc_doctor::policy::{Decision, decide, parse};
+use aws_oidc_doctor::witness;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const HOST: &str = "token.actions.githubusercontent.com";
+const PROVIDER: &str = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com";
+
+/// A subject, or a pattern for one.
+fn subject(wild: bool) -> BoxedStrategy<String> {
+    let owner = prop::sample::select(vec!["acme", "Acme", "acme@12", "acme-corp", "other"]);
+    let repository = prop::sample::select(vec!["widgets", "widgets@34", "gadgets"]);
+    let context = prop::sample::select(vec![
+        "ref:refs/heads/main",
+        "ref:refs/heads/dev",
+        "ref:refs/tags/v1",
+        "environment:production",
+        "pull_request",
+    ]);
+    let plain = (owner, repository, context)
+        .prop_map(|(owner, repository, context)| format!("repo:{owner}/{repository}:{context}"));
+    if !wild {
+        return plain.boxed();
+    }
+    let broken = prop::sample::select(vec![
+        "repo:acme/widgets",
+        "repo:acme/widgets:*",
+        "repo:acme/*",
+        "repo:acme*",
+        "repo:acme/widgets:ref:refs/heads/*",
+        "acme/widgets:ref:refs/heads/main",
+        "repo:acme/widgets:ref:refs/pull/*",
+        "repo:acme/widgets:ref:refs/heads/main ",
+        "repo:*",
+    ])
+    .prop_map(str::to_owned);
+    prop_oneof![3 => plain, 2 => broken].boxed()
+}
+
+fn one_or_list(values: Vec<String>) -> Value {
+    match values.as_slice() {
+        [only] => json!(only),
+        many => json!(many),
+    }
+}
+
+prop_compose! {
+    fn statement()(
+        effect in prop::sample::select(vec!["Allow", "Allow", "Allow", "Allow", "Deny"]),
+        principal in prop::sample::select(vec![
+            json!({"Federated": PROVIDER}), json!({"Federated": PROVIDER}), json!({"Federated": PROVIDER}), json!({"Federated": [PROVIDER]}),
+            json!({"Federated": "arn:aws:iam::999999999999:oidc-provider/token.actions.githubusercontent.com"}),
+            json!({"AWS": "arn:aws:iam::123456789012:root"}),
+        ]),
+        action in prop::sample::select(vec![
+            json!("sts:AssumeRoleWithWebIdentity"), json!("sts:AssumeRoleWithWebIdentity"), json!(["sts:AssumeRoleWithWebIdentity"]), json!("sts:AssumeRole"), json!("sts:*"),
+        ]),
+        operator in prop::sample::select(vec!["StringEquals", "StringLike", "StringLike", "ForAnyValue:StringLike", "StringEqualsIgnoreCase", "StringNotLike"]),
+        subjects in prop::option::weighted(0.85, prop::collection::vec(subject(true), 1..4)),
+        audience in prop::option::weighted(0.7, prop::sample::select(vec!["sts.amazonaws.com", "sts.amazonaws.com", "https://github.com/acme"])),
+        extra in prop::option::weighted(0.2, prop::sample::select(vec![
+            ("iss", "https://token.actions.githubusercontent.com"), ("repository_owner", "acme"), ("repository", "acme/widgets"), ("ref", "refs/heads/main"),
+        ])),
+    ) -> Value {
+        let mut condition = serde_json::Map::new();
+        if let Some(subjects) = subjects {
+            condition.insert(operator.to_owned(), json!({ format!("{HOST}:sub"): one_or_list(subjects) }));
+        }
+        let equals = condition.entry("StringEquals").or_insert_with(|| json!({}));
+        if let Some(audience) = audience {
+            equals[format!("{HOST}:aud")] = json!(audience);
+        }
+        if let Some((key, value)) = extra {
+            equals[format!("{HOST}:{key}")] = json!(value);
+        }
+        if equals.as_object().is_some_and(serde_json::Map::is_empty) {
+            condition.remove("StringEquals");
+        }
+        let mut statement = json!({ "Effect": effect, "Principal": principal, "Action": action });
+        if !condition.is_empty() {
+            statement["Condition"] = Value::Object(condition);
+        }
+        statement
+    }
+}
+
+prop_compose! {
+    fn policy()(statements in prop::collection::vec(statement(), 1..4), lone in any::<bool>(), style in 0..3_u8) -> String {
+        let statement = match statements.as_slice() {
+            [only] if lone => only.clone(),
+            many => json!(many),
+        };
+        let policy = json!({ "Version": "2012-10-17", "Statement": statement });
+        match style {
+            0 => policy.to_string(),
+            1 => serde_json::to_string_pretty(&policy).unwrap(),
+            _ => serde_json::to_string_pretty(&policy).unwrap().replace("\n  ", "\n\t"),
+        }
+    }
+}
+
+fn evidence(policy: &str, subject: &str, audience: &str) -> Evidence {
+    let parts = subject.strip_prefix("repo:").unwrap();
+    let (repository, context) = parts.split_once(':').unwrap();
+    let (owner, name) = repository.split_once('/').unwrap();
+    let bare = |text: &str| text.split('@').next().unwrap().to_owned();
+    let mut claims = json!({
+        "iss": format!("https://{HOST}"), "aud": audience, "sub": subject,
+        "repository": format!("{}/{}", bare(owner), bare(name)), "repository_owner": bare(owner),
+        "repository_id": "34", "repository_owner_id": "12", "actor": "somebody", "actor_id": "7", "workflow": "deploy",
+        "job_workflow_ref": "acme/widgets/.github/workflows/deploy.yml@refs/heads/main",
+        "ref": context.strip_prefix("ref:").unwrap_or("refs/heads/main"),
+    });
+    if let Some(name) = context.strip_prefix("environment:") {
+        claims["environment"] = json!(name);
+    }
+    let evidence = json!({
+        "schema": 1,
+        "request": { "role-to-assume": "arn:aws:iam::123456789012:role/deploy", "aws-region": "eu-west-1" },
+        "token": { "claims": claims },
+        "role": { "arn": "arn:aws:iam::123456789012:role/deploy", "trust_policy": policy },
+    });
+    Evidence::from_json(&evidence.to_string()).unwrap()
+}
+
+fn decision(policy: &str, subject: &str, audience: &str) -> Decision {
+    let evidence = evidence(policy, subject, audience);
+    let case = Case::new(&evidence);
+    let policy = parse(policy).unwrap();
+    decide(&policy, &case.request_for(&policy))
+}
+
+fn fixes(diagnosis: &Diagnosis) -> impl Iterator<Item = &aws_oidc_doctor::fix::Fix> {
+    diagnosis
+        .findings
+        .iter()
+        .flat_map(|finding| &finding.fixes)
+        .filter(|fix| fix.target == Target::TrustPolicy)
+}
+
+/// Everybody who could ask, in the small world of these tests.
+fn population() -> Vec<String> {
+    let mut all = Vec::new();
+    for owner in ["acme", "Acme", "acme@12", "acme-evil", "other", "evil@9"] {
+        for repository in ["widgets", "widgets@34", "gadgets", "x"] {
+            for context in ["ref:refs/heads/main", "ref:refs/tags/v1", "environment:evil", "pull_request"] {
+                all.push(format!("repo:{owner}/{repository}:{context}"));
+            }
+        }
+    }
+    all
+}
+
+fn repository(subject: &str) -> &str {
+    subject.strip_prefix("repo:").unwrap().split(':').next().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_fix_lets_this_token_in_and_no_stranger(policy in policy(), subject in subject(false)) {
+        let diagnosis = diagnose(&evidence(&policy, &subject, "sts.amazonaws.com"));
+        let before = diagnosis.policy.as_ref().map(|source| source.text.clone()).unwrap();
+        for fix in fixes(&diagnosis) {
+            // This token gets in.
+            prop_assert_eq!(decision(&fix.text, &subject, "sts.amazonaws.com"), Decision::Allow, "{}\n{}", fix.title, fix.text);
+            // The patch says the same as the text.
+            let mut patched: Value = serde_json::from_str(&before).unwrap();
+            let patch: json_patch::Patch = serde_json::from_value(Value::Array(fix.patch.clone())).unwrap();
+            json_patch::patch(&mut patched, &patch).unwrap();
+            prop_assert_eq!(&patched, &serde_json::from_str::<Value>(&fix.text).unwrap(), "{}\n{:?}", fix.text, fix.patch);
+            let restricts = fix.notes.iter().any(|note| note.contains("shut out"));
+            for other in population() {
+                let was = decision(&before, &other, "sts.amazonaws.com");
+                let is = decision(&fix.text, &other, "sts.amazonaws.com");
+                // Everyone who got in before still does, unless IAM itself asks for a restriction, which is said.
+                prop_assert!(was != Decision::Allow || is == Decision::Allow || restricts, "{other} is shut out by {}\n{}", fix.title, fix.text);
+                // The only new subjects are this repository's.
+                if was != Decision::Allow && is == Decision::Allow {
+                    // Under `StringEqualsIgnoreCase` in any letter case, which GitHub does not tell apart either.
+                    prop_assert_eq!(repository(&other).to_lowercase(), repository(&subject).to_lowercase(), "{} gets in by {}\n{}", other, fix.title, fix.text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_fails_and_can_be_mended_has_a_fix(policy in policy(), subject in subject(false)) {
+        let evidence = evidence(&policy, &subject, "sts.amazonaws.com");
+        let diagnosis = diagnose(&evidence);
+        let denied = diagnosis.findings.iter().any(|finding| finding.severity == Severity::Blocks);
+        if denied && diagnosis.decision == Some(Decision::ImplicitDeny) {
+            // A Deny that would match the mended request as well keeps even an exact statement out.
+            let has_deny = policy.contains("\"Deny\"");
+            prop_assert!(has_deny || fixes(&diagnosis).next().is_some(), "no fix for {subject}\n{policy}");
+        }
+    }
+
+    #[test]
+    fn a_witness_gets_in(policy in policy(), subject in subject(false)) {
+        let evidence = evidence(&policy, &subject, "sts.amazonaws.com");
+        let case = Case::new(&evidence);
+        for witness in witness::search(&case) {
+            if witness.breadth == witness::Breadth::Audience {
+                continue;
+            }
+            let got_in = ["sts.amazonaws.com", "https://github.com/acme"]
+                .iter()
+                .any(|audience| decision(&policy, &witness.subject, audience) == Decision::Allow);
+            prop_assert!(got_in, "{} does not get in\n{policy}", witness.subject);
+            prop_assert_ne!(witness.subject.as_str(), subject.as_str());
+        }
+    }
+
+    #[test]
+    fn a_policy_that_names_every_subject_in_full_is_no_risk(subjects in prop::collection::vec(subject(false), 1..5)) {
+        let policy = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": { "Federated": PROVIDER }, "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": { "StringEquals": { format!("{HOST}:sub"): subjects.clone(), format!("{HOST}:aud"): "sts.amazonaws.com" } },
+        }]});
+        let evidence = evidence(&policy.to_string(), &subjects[0], "sts.amazonaws.com");
+        prop_assert!(witness::search(&Case::new(&evidence)).is_empty());
+    }
+}
