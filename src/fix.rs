@@ -534,9 +534,23 @@ fn append(
         );
     } else {
         let old = source.slice(last.span);
+        let line_start = source
+            .text
+            .get(..span.start)
+            .and_then(|head| head.rfind('\n'))
+            .map(|at| at + 1);
+        let list = match line_start {
+            // In a text of several lines the list gets a line a value.
+            Some(start) => {
+                let line = source.text.get(start..).unwrap_or_default();
+                let indent: String = line.chars().take_while(|c| matches!(c, ' ' | '\t')).collect();
+                format!("[\n{indent}  {old},\n{indent}  {new}\n{indent}]")
+            }
+            None => format!("[{old}, {new}]"),
+        };
         draft.edit(
             span,
-            format!("[{old}, {new}]"),
+            list,
             json!({"op": "replace", "path": pointer, "value": [last.value, value]}),
         );
     }
