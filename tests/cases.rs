@@ -1,0 +1,223 @@
+//! Cases: evidence folders and what must, and must not, be said of them. Ids are asserted, not wording.
+//!
+//! `tests/cases/<check-id>/<name>` holds evidence that looks like the check and must not be taken for it, or must be told apart
+//! from it; `_healthy` set-ups that work; `_mixed` several mistakes at once, masks and pasted logs.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aws_oidc_doctor::checks::{CHECKS, by_id};
+use aws_oidc_doctor::diagnose::{Diagnosis, Severity, diagnose};
+use aws_oidc_doctor::evidence::Evidence;
+use aws_oidc_doctor::report;
+use serde::Deserialize;
+
+/// What a report must say. What is absent is not looked at; `"cause": null` says that nothing may block.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Expect {
+    must_find: Vec<String>,
+    must_not_find: Vec<String>,
+    #[serde(deserialize_with = "present")]
+    cause: Option<Option<String>>,
+    certainty: Option<String>,
+    verdict: Option<String>,
+    decision: Option<String>,
+    /// Number of a cause, and how its row stands.
+    rows: BTreeMap<String, String>,
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+/// A case folder: its check (or group), its path and what it holds.
+struct Folder {
+    group: String,
+    name: String,
+    evidence: String,
+    expect: Expect,
+}
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(path)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_dir())
+        .collect();
+    found.sort();
+    found
+}
+
+fn cases() -> Vec<Folder> {
+    let word = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+    let mut cases = Vec::new();
+    for group in folders(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")) {
+        for case in folders(&group) {
+            let read = |file: &str| {
+                let path = case.join(file);
+                fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+            };
+            let name = format!("{}/{}", word(&group), word(&case));
+            cases.push(Folder {
+                group: word(&group),
+                expect: serde_json::from_str(&read("expect.json")).unwrap_or_else(|error| panic!("{name}: {error}")),
+                evidence: read("evidence.json"),
+                name,
+            });
+        }
+    }
+    cases
+}
+
+fn evidence(case: &Folder) -> Evidence {
+    Evidence::from_json(&case.evidence).unwrap_or_else(|error| panic!("{}: {error}", case.name))
+}
+
+/// Where a report is not as expected.
+fn wrong(expect: &Expect, diagnosis: &Diagnosis) -> Vec<String> {
+    let report: serde_json::Value = serde_json::from_str(&report::json::render(diagnosis)).expect("the report is JSON");
+    let found: Vec<&str> = diagnosis.findings.iter().map(|finding| finding.id).collect();
+    let mut wrong = Vec::new();
+    for id in &expect.must_find {
+        if !found.contains(&id.as_str()) {
+            wrong.push(format!("`{id}` is missing from {found:?}"));
+        }
+    }
+    for id in &expect.must_not_find {
+        if found.contains(&id.as_str()) {
+            wrong.push(format!("`{id}` is in {found:?}"));
+        }
+    }
+    let mut compare = |what: &str, want: Option<&str>, got: &serde_json::Value| {
+        if let Some(want) = want
+            && got.as_str().unwrap_or("null") != want
+        {
+            wrong.push(format!("{what} is {got}, not `{want}`; found {found:?}"));
+        }
+    };
+    let cause = expect.cause.as_ref().map(|cause| cause.as_deref().unwrap_or("null"));
+    compare("cause", cause, &report["cause"]["id"]);
+    compare("certainty", expect.certainty.as_deref(), &report["cause"]["certainty"]);
+    compare("verdict", expect.verdict.as_deref(), &report["verdict"]);
+    compare(
+        "decision",
+        expect.decision.as_deref(),
+        &report["trust_policy"]["decision"],
+    );
+    for (number, status) in &expect.rows {
+        let at = number.parse::<usize>().expect("a cause's number") - 1;
+        compare(
+            &format!("row {number}"),
+            Some(status),
+            &report["causes"][at]["status"],
+        );
+    }
+    wrong
+}
+
+#[test]
+fn every_case_is_told_apart() {
+    let mut bad = Vec::new();
+    for case in cases() {
+        let diagnosis = diagnose(&evidence(&case));
+        bad.extend(
+            wrong(&case.expect, &diagnosis)
+                .into_iter()
+                .map(|what| format!("{}: {what}", case.name)),
+        );
+        if case.group == "_healthy" {
+            let blocking: Vec<_> = diagnosis
+                .findings
+                .iter()
+                .filter(|finding| finding.severity == Severity::Blocks)
+                .map(|finding| finding.id)
+                .collect();
+            if !blocking.is_empty() {
+                bad.push(format!("{}: it works, and {blocking:?} block", case.name));
+            }
+        }
+    }
+    assert!(bad.is_empty(), "{}:\n{}", bad.len(), bad.join("\n"));
+}
+
+#[test]
+fn a_saved_case_gives_the_same_report() {
+    for case in cases() {
+        let evidence = evidence(&case);
+        let saved = serde_json::to_string(&evidence).expect("evidence is plain data");
+        let again = Evidence::from_json(&saved).expect("saved evidence reads back");
+        assert_eq!(evidence, again, "{}", case.name);
+        assert_eq!(
+            report::json::render(&diagnose(&evidence)),
+            report::json::render(&diagnose(&again)),
+            "{}",
+            case.name
+        );
+    }
+}
+
+#[test]
+fn every_report_holds_together() {
+    for case in cases() {
+        let diagnosis = diagnose(&evidence(&case));
+        let name = &case.name;
+        assert_eq!(diagnosis.causes.len(), 8, "{name}");
+        for finding in &diagnosis.findings {
+            assert!(!finding.message.is_empty(), "{name}: {}", finding.id);
+            for label in &finding.labels {
+                let document = diagnosis
+                    .document(label.document)
+                    .unwrap_or_else(|| panic!("{name}: {} points into nothing", finding.id));
+                assert!(
+                    label.span.start <= label.span.end && label.span.end <= document.text.len(),
+                    "{name}: {}",
+                    finding.id
+                );
+            }
+        }
+        // All renderers take it.
+        for text in [
+            report::console::render(&diagnosis, true),
+            report::console::render(&diagnosis, false),
+            report::summary::render(&diagnosis),
+            report::json::render(&diagnosis),
+        ] {
+            assert!(!text.is_empty(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_check_has_a_case_where_it_must_not_fire() {
+    let cases = cases();
+    let lacking: Vec<&str> = CHECKS
+        .iter()
+        .map(|check| check.id)
+        .filter(|id| {
+            !cases
+                .iter()
+                .any(|case| case.group == *id && case.expect.must_not_find.iter().any(|not| not == id))
+        })
+        .collect();
+    assert!(lacking.is_empty(), "{lacking:?}");
+    for case in &cases {
+        let known = case.group.starts_with('_') || by_id(&case.group).is_some();
+        assert!(known, "{}: no check of that name", case.name);
+        let ids = case.expect.must_find.iter().chain(&case.expect.must_not_find);
+        for id in ids.chain(case.expect.cause.iter().flatten()) {
+            assert!(by_id(id).is_some(), "{}: `{id}` is no check", case.name);
+        }
+    }
+    let healthy = cases.iter().filter(|case| case.group == "_healthy").count();
+    assert!(healthy >= 12, "{healthy} cases that work");
+}
