@@ -26,6 +26,10 @@ fn run(case: &Case<'_>) -> Verdict {
             if bare && case.asks_with_credentials() {
                 return Verdict::Clear;
             }
+            // Masked as a whole: nobody can say what stands there.
+            if bare && given.contains("***") && !said {
+                return Verdict::Clear;
+            }
             let mut finding = Finding::blocks(format!("`role-to-assume` is not the ARN of a role: {}", error.message))
                 .note(format!("it is `{given}`"))
                 .note("a role's ARN is `arn:aws:iam::<account of 12 digits>:role/<path and name>`");
