@@ -89,7 +89,11 @@ impl Answer {
         if has(&["is requesting '"]) && has(&["but is only allowed '"]) && has(&["id-token"]) {
             return Self::NestedPermission;
         }
-        if has(&["due to environment protection rules", "is not allowed to deploy to"]) {
+        if has(&[
+            "due to environment protection rules",
+            "is not allowed to deploy to",
+            "didn't satisfy other protection rules",
+        ]) {
             return Self::EnvironmentRefused;
         }
         if has(&[
@@ -157,17 +161,18 @@ impl Answer {
             (&["exceeds the 1 hour session limit"], Self::DurationChained),
             (&["'durationseconds' failed"], Self::DurationInvalid),
             (
-                &["at 'tags.", "custom-tags:", "'tags' failed", "session tag"],
-                Self::SessionTagInvalid,
-            ),
-            (
                 &[
                     "packedpolicytoolarge",
                     "packed size",
+                    "packed policy consumes",
                     "at 'policy' failed",
                     "at 'policyarns",
                 ],
                 Self::SessionPolicyInvalid,
+            ),
+            (
+                &["at 'tags.", "custom-tags:", "'tags' failed", "session tag"],
+                Self::SessionTagInvalid,
             ),
             (
                 &[
@@ -177,6 +182,10 @@ impl Answer {
                     "condition can contain only one colon",
                     "has prohibited field",
                     "invalid principal in policy",
+                    "contained an invalid principal",
+                    "may only specify sts assumerole actions",
+                    "policy statement must contain",
+                    "contains an invalid json",
                     "syntax errors in policy",
                     "vendors must be prefixed",
                     "missing required field",

@@ -56,11 +56,11 @@ mod token_foreign;
 mod token_request_failed;
 
 use crate::case::{Case, PolicyCase};
-use crate::diagnose::{Check, Document, Finding, Label, Verdict};
+use crate::diagnose::{Certainty, Check, Document, Finding, Label, Verdict};
 use crate::difference::{Kind, SubjectDifference};
 use crate::evidence::{Attempt, Probe};
 use crate::fix;
-use crate::policy::{Effect, Leaf};
+use crate::policy::{Decision, Effect, Leaf};
 use crate::source::Span;
 use crate::subject::{Context, Subject};
 use crate::witness::{self, Breadth};
@@ -157,6 +157,9 @@ fn subject(case: &Case<'_>, is: fn(&Kind) -> bool, finding: fn(&Case<'_>, &Subje
         ));
     }
     finding.notes.extend(difference.also.iter().cloned());
+    if policy.trace.decision == Decision::Undecided {
+        finding = finding.certainty(Certainty::Likely);
+    }
     let others = other_allows(policy, policy.nearest.unwrap_or_default());
     Verdict::Found(finding.notes(others).fixes(fix::admit(case)))
 }

@@ -101,7 +101,7 @@ fn nearest_value(
             let Presence::One(subject) = &key_trace.actual else {
                 continue;
             };
-            if key_trace.outcome != Outcome::NoMatch || !key.key.value.eq_ignore_ascii_case(&name) {
+            if key_trace.outcome == Outcome::Match || !key.key.value.eq_ignore_ascii_case(&name) {
                 continue;
             }
             let leaf = Leaf::Key {
@@ -115,6 +115,10 @@ fn nearest_value(
                     .get(v)
                     .map_or(value.value.as_str(), |value| value.resolved.as_str());
                 let mut difference = compare(resolved, subject, !comparison.takes_wildcards());
+                // Undecided by AWS's documentation: a placeholder that was never filled in still says enough.
+                if key_trace.outcome == Outcome::Unknown && !is_placeholder(&difference) {
+                    continue;
+                }
                 difference.leaf = leaf;
                 difference.value = v;
                 difference.span = value.span;
@@ -127,6 +131,10 @@ fn nearest_value(
         }
     }
     best
+}
+
+fn is_placeholder(difference: &SubjectDifference) -> bool {
+    matches!(&difference.kind, Kind::Malformed(reason) if reason == PLACEHOLDER)
 }
 
 impl SubjectDifference {
@@ -217,7 +225,13 @@ fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
         found.meant = meant;
         return;
     }
-    if let Some((reason, meant, part)) = malformed(pattern).or_else(|| stray(pattern, subject)) {
+    // A subject that is not the default's form may have anything in it; then only a character too many is a slip.
+    let token_customized = token.is_none_or(|token| !token.is_default());
+    let slip = match token_customized {
+        true => None,
+        false => malformed(pattern).or_else(|| odd_name(value, subject)),
+    };
+    if let Some((reason, meant, part)) = slip.or_else(|| stray(pattern, subject)) {
         found.repository_fits = match (value, token) {
             (Some(value), Some(token)) => matches(value.repository_part(), token.repository_part()),
             _ => false,
@@ -227,8 +241,6 @@ fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
         found.kind = Kind::Malformed(reason);
         return;
     }
-    // A subject that is not the default's form, on either side.
-    let token_customized = token.is_none_or(|token| !token.is_default());
     let value_customized = !pattern.starts_with('*') && value.is_none_or(|value| customized_context(&value));
     if token_customized || value_customized {
         found.kind = Kind::Customized;
@@ -261,15 +273,19 @@ fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
     }
     let value_names = value.map_or_else(|| repository.to_owned(), |value| value.names());
     let same_names = matches(&value_names, &token.names());
+    let alike = matches(&value_names.to_lowercase(), &token.names().to_lowercase());
     let form_differs = value.is_some_and(|value| value.is_immutable() != token.is_immutable());
-    if same_names && form_differs {
+    if alike && form_differs {
         found.kind = Kind::Immutable;
         found.meant = context.map(|context| format!("repo:{}:{context}", token.repository_part()));
-    } else if matches(&value_names.to_lowercase(), &token.names().to_lowercase()) && !same_names {
-        found.kind = Kind::Case;
-        if form_differs {
-            found.also.push("the token's subject carries ids besides".to_owned());
+        if !same_names {
+            found.also.push(format!(
+                "the names differ by letter case as well: `{value_names}` in the policy, `{}` in the token",
+                token.names()
+            ));
         }
+    } else if alike && !same_names {
+        found.kind = Kind::Case;
     } else {
         found.kind = Kind::Repository;
         if form_differs && token.is_immutable() {
@@ -408,6 +424,29 @@ fn customized_context(value: &Subject<'_>) -> bool {
     })
 }
 
+const PLACEHOLDER: &str = "a placeholder in it was never filled in";
+
+/// A character in the repository's name that no name on GitHub has, nor this token.
+fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<(String, Option<String>, (usize, usize))> {
+    let value = value?;
+    let repository = value.repository_part();
+    let is_odd = |c: char| !(c.is_alphanumeric() || "-_./@*?".contains(c)) && !subject.contains(c);
+    let at = match repository.find(is_odd) {
+        Some(at) => at,
+        // `@owner`: GitHub's way to mention somebody.
+        None if value.owner.is_empty() && value.owner_id.is_some() => 0,
+        None => return None,
+    };
+    let odd = repository.get(at..)?.chars().next()?;
+    let clean: String = repository.chars().filter(|c| *c != odd && !is_odd(*c)).collect();
+    let start = "repo:".len() + at;
+    Some((
+        format!("`{odd}` stands in no owner's or repository's name there"),
+        (clean.matches('/').count() == 1 && !matches!(odd, '<' | '>' | '{' | '}' | '$')).then(|| value.with_names(&clean)),
+        (start, start + odd.len_utf8()),
+    ))
+}
+
 /// Why a value can never be a subject: the reason, the value as it could be meant, the bytes at fault.
 fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> {
     let whole = (0, pattern.len());
@@ -459,6 +498,16 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
             (odd, odd + width),
         ));
     }
+    if let Some((at, _)) = pattern
+        .match_indices("repo:")
+        .find(|(at, _)| pattern.get(..*at).is_some_and(|head| head.ends_with([',', ';', '|'])))
+    {
+        return Some((
+            "it has several subjects in one text; each is a value of its own, in a list".into(),
+            pattern.get(..at - 1).map(str::to_owned),
+            (at - 1, at),
+        ));
+    }
     if let Some(open) = pattern.find("${") {
         let inside = pattern
             .get(open + 2..)
@@ -466,7 +515,7 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
             .unwrap_or_default();
         if inside.starts_with('{') || !(inside.contains(':') || matches!(inside.trim(), "*" | "?" | "$")) {
             return Some((
-                "a placeholder in it was never filled in".into(),
+                PLACEHOLDER.into(),
                 None,
                 (open, pattern.len().min(open + inside.len() + 3)),
             ));
@@ -581,6 +630,16 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
         ));
     }
     if let Some(name) = context.strip_prefix("ref:") {
+        if let Some((head, rest)) = name.split_once(':')
+            && !customized_context(&value)
+            && !head.contains('*')
+        {
+            return Some((
+                format!("`:{rest}` follows the ref, which ends the subject"),
+                Some(format!("repo:{repository}:ref:{head}")),
+                (pattern.len() - rest.len() - 1, pattern.len()),
+            ));
+        }
         let literal = name.split(['*', '?']).next().unwrap_or_default();
         let fits = ["refs/heads/", "refs/tags/", "refs/"]
             .iter()
@@ -609,6 +668,15 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
     }
     if customized_context(&value) {
         return None;
+    }
+    if let Some(name) = context.strip_prefix("environment:")
+        && let Some((_, rest)) = name.split_once(':')
+    {
+        return Some((
+            format!("`:{rest}` follows the environment, and a colon in its name is written `%3A`"),
+            None,
+            (pattern.len() - rest.len() - 1, pattern.len()),
+        ));
     }
     let literal = context.split(['*', '?']).next().unwrap_or_default();
     let fits = ["ref:refs/", "environment:", "pull_request"]

@@ -1,7 +1,7 @@
 //! `denied-elsewhere`: the trust policy lets the token in and AWS refuses.
 
 use crate::answer::Answer;
-use crate::arn::issuer_host;
+use crate::arn::{RoleArn, issuer_host};
 use crate::case::Case;
 use crate::diagnose::{Check, Finding, Stage, Verdict};
 use crate::policy::Decision;
@@ -56,6 +56,22 @@ fn run(case: &Case<'_>) -> Verdict {
         .note("a resource control policy of the organization, or the policy of a VPC endpoint, denies it: AWS's own sample of such a policy denies subjects with ids (`repo:owner@id/…`)")
         .note("the policy or the role was changed a moment ago, and the change has not spread yet")
         .note("the policy that was looked at is not the one of the role that was asked for: another account, another name, or an older version");
+    let read = case.role().and_then(|role| role.arn.as_deref()).and_then(|arn| RoleArn::parse(arn).ok());
+    if let (Some(read), Some(Ok(asked))) = (read, &case.role_arn)
+        && (read.name != asked.name || asked.account.is_some() && read.account != asked.account)
+    {
+        finding = finding.note(format!(
+            "the policy at hand is that of the role `{}`, and the job asked for `{}`",
+            read.name, asked.name
+        ));
+    }
+    let scoped = rests_on.iter().any(|leaf| {
+        leaf.key.key.value.eq_ignore_ascii_case(&format!("{prefix}sub"))
+            && leaf.key.values.iter().any(|value| !value.value.chars().all(|c| matches!(c, '*' | '?')))
+    });
+    if !scoped {
+        finding = finding.note("the policy has no condition on `sub` that is not open to all: IAM stores no such policy for GitHub since June 2025, and one report has AWS refuse it when the role is assumed");
+    }
     if !claims.is_empty() {
         finding = finding.note(format!("the policy rests on `{}`: AWS documents these claims as condition keys since January 2026, and reports differ on whether they work everywhere", claims.join("`, `")));
     }

@@ -3,7 +3,8 @@
 use crate::answer::Answer;
 use crate::case::Case;
 use crate::case::{Flow, given};
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::diagnose::{Certainty, Check, Finding, Severity, Stage, Verdict};
+use crate::policy::Decision;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -24,6 +25,12 @@ fn run(case: &Case<'_>) -> Verdict {
         let digits: String = text.trim().chars().take_while(char::is_ascii_digit).collect();
         digits.parse::<u64>().ok().filter(|n| *n > 0).unwrap_or(3600)
     });
+    let said = matches!(
+        case.answer,
+        Some(Answer::DurationOverMaximum | Answer::DurationChained | Answer::DurationInvalid)
+    );
+    // An answer to the token comes after AWS has taken the request as it is, and before it looks at the role's maximum.
+    let token_refused = case.answer.as_ref().is_some_and(Answer::token_was_sent) && !said;
     let maximum = case.role().and_then(|role| role.max_session_duration).map(u64::from);
     let chained = case.flow == Flow::Chaining;
     let seconds = asked.map_or_else(
@@ -37,7 +44,7 @@ fn run(case: &Case<'_>) -> Verdict {
         ),
         (Some(Answer::DurationChained), _) => format!("{seconds} is over the hour that a chained role may have"),
         (Some(Answer::DurationInvalid), _) => format!("{seconds} is outside the 900 to 43200 seconds that AWS takes"),
-        (_, Some(asked)) if !(900..=43_200).contains(&asked) => {
+        (_, Some(asked)) if !(900..=43_200).contains(&asked) && !token_refused => {
             format!("{seconds} is outside the 900 to 43200 that AWS takes")
         }
         (_, Some(asked)) if chained && asked > 3600 => {
@@ -52,6 +59,15 @@ fn run(case: &Case<'_>) -> Verdict {
     let mut finding = Finding::blocks(message);
     if case.answer == Some(Answer::DurationOverMaximum) {
         finding = finding.note("AWS says so only once it has found the role: token and provider are right");
+    }
+    let over_maximum = !said && maximum.is_some_and(|maximum| asked.is_some_and(|asked| asked > maximum));
+    if over_maximum && token_refused {
+        finding.severity = Severity::Note;
+        finding = finding.note("AWS refused the token before it came to this: it is the next thing to fail");
+    } else if over_maximum && matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny)) {
+        finding = finding
+            .certainty(Certainty::Likely)
+            .note("AWS looks at the trust policy first, which refuses already");
     }
     Verdict::Found(
         finding

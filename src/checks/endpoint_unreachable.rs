@@ -26,6 +26,11 @@ fn run(case: &Case<'_>) -> Verdict {
     if gap.is_none() && !said {
         return Verdict::Clear;
     }
+    // The host's name is made from the region: one mistake, one report.
+    if matches!((super::region_unusable::CHECK.run)(case), Verdict::Found(found) if found.certainty != Certainty::Possible)
+    {
+        return Verdict::Clear;
+    }
     let (what, detail) = match gap {
         Some(gap) if gap.why == Why::TimedOut => ("the STS endpoint did not answer in time", gap.detail.clone()),
         Some(gap) if gap.why == Why::Malformed => ("what answers at the STS endpoint is not AWS", gap.detail.clone()),

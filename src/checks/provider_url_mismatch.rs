@@ -1,7 +1,7 @@
 //! `provider-url-mismatch`: the provider's URL is nearly the token's issuer.
 
 use crate::answer::Answer;
-use crate::arn::{ProviderArn, issuer_host};
+use crate::arn::{Deployment, GITHUB_ISSUER, ProviderArn, issuer_host};
 use crate::case::Case;
 use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
@@ -18,14 +18,19 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Verdict {
-    let Some((url, difference)) = near_miss(case) else {
+    let Some(NearMiss { url, seen, difference }) = near_miss(case) else {
         return Verdict::Clear;
     };
     let host = issuer_host(&case.issuer);
+    let message = match seen {
+        Seen::InAccount => format!("the account's OIDC provider is for `{url}`, and the token comes from `{host}`"),
+        Seen::InPolicy => {
+            format!("the account has no OIDC provider for `{host}`, and the trust policy names the one for `{url}`")
+        }
+        Seen::Nowhere => format!("the account has no OIDC provider for `{host}`; one for `{url}` does not count"),
+    };
     Verdict::Found(
-        Finding::blocks(format!(
-            "the account's OIDC provider is for `{url}`, and the token comes from `{host}`"
-        ))
+        Finding::blocks(message)
         .label(case.claim_label("iss", "the provider's URL must be exactly this"))
         .note(difference)
         .note("the URL of a provider cannot be changed: make a new one and take the old one away")
@@ -33,8 +38,25 @@ fn run(case: &Case<'_>) -> Verdict {
     )
 }
 
-/// A provider whose URL is nearly the issuer: its URL, and what differs, in words.
-pub(super) fn near_miss(case: &Case<'_>) -> Option<(String, String)> {
+/// A provider whose URL is nearly the issuer.
+pub(super) struct NearMiss {
+    url: String,
+    seen: Seen,
+    /// What differs, in words.
+    difference: String,
+}
+
+/// Where the other provider shows.
+#[derive(Clone, Copy)]
+enum Seen {
+    InAccount,
+    InPolicy,
+    /// AWS found none for an issuer that differs from GitHub's usual one.
+    Nowhere,
+}
+
+/// The provider whose URL is nearly the issuer, where there is one.
+pub(super) fn near_miss(case: &Case<'_>) -> Option<NearMiss> {
     if case.answer.as_ref().is_some_and(Answer::provider_exists) {
         return None;
     }
@@ -68,11 +90,38 @@ pub(super) fn near_miss(case: &Case<'_>) -> Option<(String, String)> {
     if listed.iter().any(|url| url == host) && !said {
         return None;
     }
-    let urls = given
+    let listed_all = case.evidence.providers.as_ref().and_then(Probe::known).is_some();
+    let in_account = given
         .into_iter()
-        .chain(if missing || said { listed } else { Vec::new() });
-    urls.filter_map(|url| difference(issuer_host(&url), host).map(|words| (url.clone(), words)))
-        .next()
+        .chain(if missing || said { listed } else { Vec::new() })
+        .map(|url| (url, Seen::InAccount));
+    let in_policy = trusted_hosts(case)
+        .into_iter()
+        .filter(|_| said || missing)
+        .map(|url| (url, Seen::InPolicy));
+    let plain = (said && !listed_all && case.deployment() == Deployment::Enterprise)
+        .then(|| (GITHUB_ISSUER.to_owned(), Seen::Nowhere));
+    in_account.chain(in_policy).chain(plain).find_map(|(url, seen)| {
+        let difference = difference(issuer_host(&url), host)?;
+        Some(NearMiss { url, seen, difference })
+    })
+}
+
+/// Hosts of the providers that the trust policy names.
+fn trusted_hosts(case: &Case<'_>) -> Vec<String> {
+    let Some(policy) = &case.policy else { return Vec::new() };
+    let principals = policy.policy.statements.iter().filter_map(|s| s.principal.as_ref());
+    let hosts: Vec<String> = principals
+        .flat_map(|principal| &principal.entries)
+        .flat_map(|entry| &entry.values)
+        .filter_map(|value| ProviderArn::parse(&value.value))
+        .map(|arn| arn.host)
+        .collect();
+    // One that names the right provider: then it is only missing.
+    if hosts.iter().any(|h| h == issuer_host(&case.issuer)) {
+        return Vec::new();
+    }
+    hosts
 }
 
 fn difference(url: &str, host: &str) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::case::Case;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -26,6 +26,15 @@ fn run(case: &Case<'_>) -> Verdict {
             if bare && case.asks_with_credentials() {
                 return Verdict::Clear;
             }
+            // Masked as a whole: nobody can say what stands there.
+            if bare && given.contains("***") && !said {
+                return Verdict::Clear;
+            }
+            // Without a token the ARN was not used yet.
+            let unused = matches!(
+                case.answer,
+                Some(Answer::NoCredentials | Answer::TokenNotGranted | Answer::TokenRequestFailed)
+            );
             let mut finding = Finding::blocks(format!("`role-to-assume` is not the ARN of a role: {}", error.message))
                 .note(format!("it is `{given}`"))
                 .note("a role's ARN is `arn:aws:iam::<account of 12 digits>:role/<path and name>`");
@@ -34,7 +43,7 @@ fn run(case: &Case<'_>) -> Verdict {
             } else {
                 finding = finding.help("copy the ARN from the role's page in the IAM console");
             }
-            Verdict::Found(finding)
+            Verdict::Found(if unused { finding.certainty(Certainty::Possible) } else { finding })
         }
         _ if said => Verdict::Found(
             Finding::blocks("AWS does not take what is given as the role for the ARN of a role")

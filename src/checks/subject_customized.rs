@@ -26,6 +26,7 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     } else {
         &difference.subject
     });
+    let keys: Vec<&str> = keys.into_iter().filter(|key| !key.contains(['*', '?'])).collect();
     let keys = keys.join("`, `");
     let finding = if token_default {
         Finding::blocks(format!("the trust policy wants a customized subject (`{keys}`), and the token has GitHub's default one"))

@@ -43,12 +43,16 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
             .unwrap_or_default()
             .to_owned()
     };
-    if name(wanted) == name(has) && owner(wanted) != owner(has) {
+    if name(wanted) == name(has) && owner(wanted) == owner(has) {
+        // Then the ids differ, which a note of the comparison says.
+    } else if name(wanted) == name(has) {
         finding = finding.note("the repository's name is the same and the owner differs: the organization was renamed, the repository transferred, or this is a fork");
     } else if owner(wanted) == owner(has) {
         finding = finding.note("the owner is the same and the repository differs: it was renamed, or the role belongs to another repository");
     }
-    if strsim::normalized_levenshtein(wanted, has) > 0.8 && !wanted.contains('*') {
+    let names = |text: &str| format!("{}/{}", owner(text), name(text));
+    let alike = strsim::normalized_levenshtein(&names(wanted), &names(has));
+    if alike > 0.8 && alike < 1.0 && !wanted.contains('*') {
         finding = finding.note("the two are nearly the same: this may be a slip of the pen");
     }
     let _ = case;
