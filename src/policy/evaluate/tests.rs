@@ -1272,9 +1272,13 @@ fn how_far_equal_texts_and_arns_got() {
         ("ArnLike", "role/a", "arn:aws:iam::1:role/b", None),
         ("ArnLike", "arn:aws:iam::1:role/*", "repo:acme/widgets", None),
         ("NumericEquals", "1", "2", None),
+        ("StringLike", "${t:star}", "ab", None),
     ] {
         let policy = policy(&json!([allow(&json!({operator: {"t:k": wanted}}))]));
-        let trace = trace(&policy, &request(&[("t:k", one(actual)), ("t:o", one("a"))]));
+        let trace = trace(
+            &policy,
+            &request(&[("t:k", one(actual)), ("t:o", one("a")), ("t:star", one("a*"))]),
+        );
         let parted = trace.statements[0].conditions[0].keys[0].values[0].parted;
         assert_eq!(
             parted.map(|parted| (parted.pattern, parted.value)),
@@ -1370,6 +1374,30 @@ fn reasons_are_plain_words() {
             "`ForAllValues:StringEquals` does not hold for all 2 values of the request",
         ),
         (
+            "ForAnyValue:StringEquals",
+            json!("a"),
+            one(""),
+            "the key has an empty value, with which `ForAnyValue:StringEquals` does not hold",
+        ),
+        (
+            "ForAllValues:NumericLessThan",
+            json!("10"),
+            many(&["1", "x", "2"]),
+            "the request's value is not an integer or decimal number",
+        ),
+        (
+            "ForAllValues:NumericLessThan",
+            json!("10"),
+            many(&["x", "11"]),
+            "`ForAllValues:NumericLessThan` does not hold for all 2 values of the request",
+        ),
+        (
+            "ForAnyValue:NumericLessThan",
+            json!("10"),
+            many(&["x", "1"]),
+            "`ForAnyValue:NumericLessThan` holds for one of the 2 values of the request",
+        ),
+        (
             "NumericEquals",
             json!("x"),
             one("1"),
@@ -1396,6 +1424,14 @@ fn why_names_the_statement_that_comes_closest() {
     elsewhere["Action"] = json!("sts:AssumeRole");
     let mut other = allow(&sub);
     other["Principal"] = json!({"Federated": "x"});
+    let mut neither = other.clone();
+    neither["Action"] = json!("sts:AssumeRole");
+    let mut with_resource = allow(&json!({}));
+    with_resource["Resource"] = json!("*");
+    let mut neither_with_resource = neither.clone();
+    neither_with_resource["Resource"] = json!("*");
+    let not_principal = json!({"Effect": "Allow", "NotPrincipal": {"AWS": "x"}, "Action": "*"});
+    let everyone = json!({"Effect": "Allow", "Principal": {"AWS": ["x", "*"]}, "Action": "*"});
     let request = request(&[("t:k", one("a"))]);
     for (statements, expected) in [
         (
@@ -1407,6 +1443,27 @@ fn why_names_the_statement_that_comes_closest() {
             "`/Statement/0`: `sts:AssumeRoleWithWebIdentity` is not the action",
         ),
         (other, "`/Statement`: the principal does not match"),
+        (
+            json!([allow(&sub), allow(&sub)]),
+            "`/Statement/0`: `StringEquals` on `t:k`: `a` does not equal `b`",
+        ),
+        (
+            json!([neither, elsewhere]),
+            "`/Statement/1`: `sts:AssumeRoleWithWebIdentity` is not the action",
+        ),
+        (
+            with_resource,
+            "`/Statement`: the statement has a `Resource`, which IAM does not take in a trust policy",
+        ),
+        (neither_with_resource, "`/Statement`: the principal does not match"),
+        (
+            not_principal,
+            "`/Statement`: `NotPrincipal` is not supported in a role's trust policy",
+        ),
+        (
+            everyone,
+            "`/Statement`: AWS does not say whether `*` covers a caller that an identity provider vouches for",
+        ),
         (json!([deny(&json!({})), allow(&sub)]), "`/Statement/0` denies it"),
         (json!([deny(&sub), allow(&json!({}))]), "`/Statement/1` allows it"),
         (json!([deny(&sub)]), "no statement allows anything"),
