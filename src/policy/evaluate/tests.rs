@@ -1380,6 +1380,24 @@ fn reasons_are_plain_words() {
             "the key has an empty value, with which `ForAnyValue:StringEquals` does not hold",
         ),
         (
+            "StringEquals",
+            json!("a"),
+            Presence::Unknown(String::new()),
+            "the value is not known",
+        ),
+        (
+            "Null",
+            json!(["true", "false"]),
+            somehow(),
+            "it does not depend on whether the request carries this key",
+        ),
+        (
+            "Null",
+            json!("true"),
+            somehow(),
+            "the value is not known: nobody looked",
+        ),
+        (
             "ForAllValues:NumericLessThan",
             json!("10"),
             many(&["1", "x", "2"]),
@@ -1489,4 +1507,78 @@ fn huge_policies_take_their_time_and_no_more() {
         r#"{{"Statement": {{"Effect": "Allow", "Principal": {{"Federated": "{PROVIDER}"}}, "Action": "*", "Condition": {{{twice}}}}}}}"#
     );
     assert_eq!(decide(&parse(&text).unwrap(), &request), Decision::ImplicitDeny);
+}
+
+#[test]
+fn each_comparison_has_its_words() {
+    for (operator, wanted, actual, expected) in [
+        ("StringEquals", "a", "b", "`b` does not equal `a`"),
+        ("StringEqualsIgnoreCase", "a", "b", "`b` does not equal `a`"),
+        ("StringLike", "a", "b", "`b` does not match `a`"),
+        ("NumericEquals", "1", "2", "`2` does not equal `1`"),
+        ("NumericLessThan", "1", "2", "`2` is not less than `1`"),
+        ("NumericLessThanEquals", "1", "2", "`2` is not at most `1`"),
+        ("NumericGreaterThan", "2", "1", "`1` is not greater than `2`"),
+        ("NumericGreaterThanEquals", "2", "1", "`1` is not at least `2`"),
+        ("DateEquals", "2025-01", "2026-01", "`2026-01` does not equal `2025-01`"),
+        (
+            "DateLessThan",
+            "2025-01",
+            "2026-01",
+            "`2026-01` is not before `2025-01`",
+        ),
+        (
+            "DateLessThanEquals",
+            "2025-01",
+            "2026-01",
+            "`2026-01` is not at or before `2025-01`",
+        ),
+        (
+            "DateGreaterThan",
+            "2026-01",
+            "2025-01",
+            "`2025-01` is not after `2026-01`",
+        ),
+        (
+            "DateGreaterThanEquals",
+            "2026-01",
+            "2025-01",
+            "`2025-01` is not at or after `2026-01`",
+        ),
+        ("Bool", "true", "false", "`false` does not equal `true`"),
+        ("BinaryEquals", "QQ==", "Qg==", "`Qg==` does not equal `QQ==`"),
+        (
+            "IpAddress",
+            "203.0.113.0/24",
+            "198.51.100.1",
+            "`198.51.100.1` does not lie in `203.0.113.0/24`",
+        ),
+        (
+            "ArnLike",
+            "arn:a:b:c:d:e",
+            "arn:a:b:c:d:f",
+            "`arn:a:b:c:d:f` does not match `arn:a:b:c:d:e`",
+        ),
+    ] {
+        let policy = policy(&json!([allow(&json!({operator: {"t:k": wanted}}))]));
+        let trace = trace(&policy, &request(&[("t:k", one(actual))]));
+        assert_eq!(trace.statements[0].conditions[0].keys[0].because, expected);
+        assert_eq!(trace.statements[0].because, None);
+    }
+    for (operator, values, expected) in [
+        (
+            "ForAllValues:StringLike",
+            json!("*"),
+            "`ForAllValues:StringLike` holds for all 2 values of the request",
+        ),
+        (
+            "ForAnyValue:StringLike",
+            json!("a"),
+            "`ForAnyValue:StringLike` holds for one of the 2 values of the request",
+        ),
+    ] {
+        let policy = policy(&json!([allow(&json!({operator: {"t:k": values}}))]));
+        let trace = trace(&policy, &request(&[("t:k", many(&["a", "b"]))]));
+        assert_eq!(trace.statements[0].conditions[0].keys[0].because, expected);
+    }
 }
