@@ -266,15 +266,16 @@ impl<'a> Evaluation<'a> {
         let negated = operator.comparison.is_negated();
         let (mut fits, mut is_null, mut unknown) = (false, false, None);
         for wanted in &key.values {
+            if fits && !wanted.value.contains('$') {
+                // All that can still matter is a policy variable without a value.
+                continue;
+            }
             let fit = compare(operator.comparison, &wanted.value, actual, self.variables);
             is_null |= fit.is_null;
             match fit.outcome {
                 Outcome::Match => fits = true,
                 Outcome::Unknown => unknown = unknown.or(fit.because),
                 Outcome::NoMatch => {}
-            }
-            if fits && (negated || self.variables.is_none()) {
-                break;
             }
         }
         match (fits, unknown) {
@@ -595,8 +596,9 @@ impl Evaluation<'_> {
                 return why.push_str("the principal does not match");
             }
             let traced = self.trace_principal(statement);
-            let mut values = traced.values.into_iter().filter(|value| value.outcome == wanted);
-            let because = traced.because.or_else(|| values.find_map(|value| value.because));
+            let because = traced
+                .because
+                .or_else(|| traced.values.into_iter().find_map(|value| value.because));
             return why.push_str(
                 because
                     .as_deref()

@@ -1272,9 +1272,13 @@ fn how_far_equal_texts_and_arns_got() {
         ("ArnLike", "role/a", "arn:aws:iam::1:role/b", None),
         ("ArnLike", "arn:aws:iam::1:role/*", "repo:acme/widgets", None),
         ("NumericEquals", "1", "2", None),
+        ("StringLike", "${t:star}", "ab", None),
     ] {
         let policy = policy(&json!([allow(&json!({operator: {"t:k": wanted}}))]));
-        let trace = trace(&policy, &request(&[("t:k", one(actual)), ("t:o", one("a"))]));
+        let trace = trace(
+            &policy,
+            &request(&[("t:k", one(actual)), ("t:o", one("a")), ("t:star", one("a*"))]),
+        );
         let parted = trace.statements[0].conditions[0].keys[0].values[0].parted;
         assert_eq!(
             parted.map(|parted| (parted.pattern, parted.value)),
@@ -1370,6 +1374,48 @@ fn reasons_are_plain_words() {
             "`ForAllValues:StringEquals` does not hold for all 2 values of the request",
         ),
         (
+            "ForAnyValue:StringEquals",
+            json!("a"),
+            one(""),
+            "the key has an empty value, with which `ForAnyValue:StringEquals` does not hold",
+        ),
+        (
+            "StringEquals",
+            json!("a"),
+            Presence::Unknown(String::new()),
+            "the value is not known",
+        ),
+        (
+            "Null",
+            json!(["true", "false"]),
+            somehow(),
+            "it does not depend on whether the request carries this key",
+        ),
+        (
+            "Null",
+            json!("true"),
+            somehow(),
+            "the value is not known: nobody looked",
+        ),
+        (
+            "ForAllValues:NumericLessThan",
+            json!("10"),
+            many(&["1", "x", "2"]),
+            "the request's value is not an integer or decimal number",
+        ),
+        (
+            "ForAllValues:NumericLessThan",
+            json!("10"),
+            many(&["x", "11"]),
+            "`ForAllValues:NumericLessThan` does not hold for all 2 values of the request",
+        ),
+        (
+            "ForAnyValue:NumericLessThan",
+            json!("10"),
+            many(&["x", "1"]),
+            "`ForAnyValue:NumericLessThan` holds for one of the 2 values of the request",
+        ),
+        (
             "NumericEquals",
             json!("x"),
             one("1"),
@@ -1396,6 +1442,14 @@ fn why_names_the_statement_that_comes_closest() {
     elsewhere["Action"] = json!("sts:AssumeRole");
     let mut other = allow(&sub);
     other["Principal"] = json!({"Federated": "x"});
+    let mut neither = other.clone();
+    neither["Action"] = json!("sts:AssumeRole");
+    let mut with_resource = allow(&json!({}));
+    with_resource["Resource"] = json!("*");
+    let mut neither_with_resource = neither.clone();
+    neither_with_resource["Resource"] = json!("*");
+    let not_principal = json!({"Effect": "Allow", "NotPrincipal": {"AWS": "x"}, "Action": "*"});
+    let everyone = json!({"Effect": "Allow", "Principal": {"AWS": ["x", "*"]}, "Action": "*"});
     let request = request(&[("t:k", one("a"))]);
     for (statements, expected) in [
         (
@@ -1407,6 +1461,27 @@ fn why_names_the_statement_that_comes_closest() {
             "`/Statement/0`: `sts:AssumeRoleWithWebIdentity` is not the action",
         ),
         (other, "`/Statement`: the principal does not match"),
+        (
+            json!([allow(&sub), allow(&sub)]),
+            "`/Statement/0`: `StringEquals` on `t:k`: `a` does not equal `b`",
+        ),
+        (
+            json!([neither, elsewhere]),
+            "`/Statement/1`: `sts:AssumeRoleWithWebIdentity` is not the action",
+        ),
+        (
+            with_resource,
+            "`/Statement`: the statement has a `Resource`, which IAM does not take in a trust policy",
+        ),
+        (neither_with_resource, "`/Statement`: the principal does not match"),
+        (
+            not_principal,
+            "`/Statement`: `NotPrincipal` is not supported in a role's trust policy",
+        ),
+        (
+            everyone,
+            "`/Statement`: AWS does not say whether `*` covers a caller that an identity provider vouches for",
+        ),
         (json!([deny(&json!({})), allow(&sub)]), "`/Statement/0` denies it"),
         (json!([deny(&sub), allow(&json!({}))]), "`/Statement/1` allows it"),
         (json!([deny(&sub)]), "no statement allows anything"),
@@ -1432,4 +1507,78 @@ fn huge_policies_take_their_time_and_no_more() {
         r#"{{"Statement": {{"Effect": "Allow", "Principal": {{"Federated": "{PROVIDER}"}}, "Action": "*", "Condition": {{{twice}}}}}}}"#
     );
     assert_eq!(decide(&parse(&text).unwrap(), &request), Decision::ImplicitDeny);
+}
+
+#[test]
+fn each_comparison_has_its_words() {
+    for (operator, wanted, actual, expected) in [
+        ("StringEquals", "a", "b", "`b` does not equal `a`"),
+        ("StringEqualsIgnoreCase", "a", "b", "`b` does not equal `a`"),
+        ("StringLike", "a", "b", "`b` does not match `a`"),
+        ("NumericEquals", "1", "2", "`2` does not equal `1`"),
+        ("NumericLessThan", "1", "2", "`2` is not less than `1`"),
+        ("NumericLessThanEquals", "1", "2", "`2` is not at most `1`"),
+        ("NumericGreaterThan", "2", "1", "`1` is not greater than `2`"),
+        ("NumericGreaterThanEquals", "2", "1", "`1` is not at least `2`"),
+        ("DateEquals", "2025-01", "2026-01", "`2026-01` does not equal `2025-01`"),
+        (
+            "DateLessThan",
+            "2025-01",
+            "2026-01",
+            "`2026-01` is not before `2025-01`",
+        ),
+        (
+            "DateLessThanEquals",
+            "2025-01",
+            "2026-01",
+            "`2026-01` is not at or before `2025-01`",
+        ),
+        (
+            "DateGreaterThan",
+            "2026-01",
+            "2025-01",
+            "`2025-01` is not after `2026-01`",
+        ),
+        (
+            "DateGreaterThanEquals",
+            "2026-01",
+            "2025-01",
+            "`2025-01` is not at or after `2026-01`",
+        ),
+        ("Bool", "true", "false", "`false` does not equal `true`"),
+        ("BinaryEquals", "QQ==", "Qg==", "`Qg==` does not equal `QQ==`"),
+        (
+            "IpAddress",
+            "203.0.113.0/24",
+            "198.51.100.1",
+            "`198.51.100.1` does not lie in `203.0.113.0/24`",
+        ),
+        (
+            "ArnLike",
+            "arn:a:b:c:d:e",
+            "arn:a:b:c:d:f",
+            "`arn:a:b:c:d:f` does not match `arn:a:b:c:d:e`",
+        ),
+    ] {
+        let policy = policy(&json!([allow(&json!({operator: {"t:k": wanted}}))]));
+        let trace = trace(&policy, &request(&[("t:k", one(actual))]));
+        assert_eq!(trace.statements[0].conditions[0].keys[0].because, expected);
+        assert_eq!(trace.statements[0].because, None);
+    }
+    for (operator, values, expected) in [
+        (
+            "ForAllValues:StringLike",
+            json!("*"),
+            "`ForAllValues:StringLike` holds for all 2 values of the request",
+        ),
+        (
+            "ForAnyValue:StringLike",
+            json!("a"),
+            "`ForAnyValue:StringLike` holds for one of the 2 values of the request",
+        ),
+    ] {
+        let policy = policy(&json!([allow(&json!({operator: {"t:k": values}}))]));
+        let trace = trace(&policy, &request(&[("t:k", many(&["a", "b"]))]));
+        assert_eq!(trace.statements[0].conditions[0].keys[0].because, expected);
+    }
 }
