@@ -344,7 +344,10 @@ pub fn gaps(case: &Case<'_>) -> Vec<Open> {
     if case.request().role_to_assume.is_none() && case.role().and_then(|role| role.arn.as_ref()).is_none() {
         open(
             "the role",
-            "no input names it".to_owned(),
+            case.request()
+                .source
+                .clone()
+                .unwrap_or_else(|| "no input names it".to_owned()),
             "pass `role-to-assume` with the role's ARN",
         );
     }

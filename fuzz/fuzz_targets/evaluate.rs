@@ -15,12 +15,17 @@ fuzz_target!(|data: &[u8]| {
     let summary = evaluate_lines(data, &mut whole).expect("memory takes all");
     evaluate_lines(BufReader::with_capacity(3, data), &mut parts).expect("memory takes all");
     assert_eq!(whole, parts);
-    assert_eq!(whole.split_inclusive(|byte| *byte == b'\n').count() as u64, summary.lines);
+    assert_eq!(
+        whole.split_inclusive(|byte| *byte == b'\n').count() as u64,
+        summary.lines
+    );
 
     // The first line as a policy, each further one as a key and its values.
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut lines = text.lines();
-    let Ok(policy) = parse(lines.next().unwrap_or_default()) else { return };
+    let Ok(policy) = parse(lines.next().unwrap_or_default()) else {
+        return;
+    };
     let caller = RequestPrincipal::Federated(PROVIDER.to_owned());
     let mut known = RequestContext::new("sts:AssumeRoleWithWebIdentity", caller, None);
     let mut unknown = known.clone();
@@ -38,7 +43,14 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(parted.is_none(), wildcard::matches(pattern, value));
             assert!(parted.is_none_or(|at| pattern.is_char_boundary(at.pattern) && value.is_char_boundary(at.value)));
         }
-        unknown.set(&key, if nth % 2 == 0 { Presence::Unknown(String::new()) } else { presence.clone() });
+        unknown.set(
+            &key,
+            if nth % 2 == 0 {
+                Presence::Unknown(String::new())
+            } else {
+                presence.clone()
+            },
+        );
         known.set(&key, presence);
     }
     for request in [&known, &unknown] {

@@ -56,7 +56,10 @@ fn run(case: &Case<'_>) -> Verdict {
         .note("a resource control policy of the organization, or the policy of a VPC endpoint, denies it: AWS's own sample of such a policy denies subjects with ids (`repo:owner@id/…`)")
         .note("the policy or the role was changed a moment ago, and the change has not spread yet")
         .note("the policy that was looked at is not the one of the role that was asked for: another account, another name, or an older version");
-    let read = case.role().and_then(|role| role.arn.as_deref()).and_then(|arn| RoleArn::parse(arn).ok());
+    let read = case
+        .role()
+        .and_then(|role| role.arn.as_deref())
+        .and_then(|arn| RoleArn::parse(arn).ok());
     if let (Some(read), Some(Ok(asked))) = (read, &case.role_arn)
         && (read.name != asked.name || asked.account.is_some() && read.account != asked.account)
     {
@@ -67,7 +70,11 @@ fn run(case: &Case<'_>) -> Verdict {
     }
     let scoped = rests_on.iter().any(|leaf| {
         leaf.key.key.value.eq_ignore_ascii_case(&format!("{prefix}sub"))
-            && leaf.key.values.iter().any(|value| !value.value.chars().all(|c| matches!(c, '*' | '?')))
+            && leaf
+                .key
+                .values
+                .iter()
+                .any(|value| !value.value.chars().all(|c| matches!(c, '*' | '?')))
     });
     if !scoped {
         finding = finding.note("the policy has no condition on `sub` that is not open to all: IAM stores no such policy for GitHub since June 2025, and one report has AWS refuse it when the role is assumed");
