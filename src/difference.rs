@@ -442,7 +442,8 @@ fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<(String, Option
     let start = "repo:".len() + at;
     Some((
         format!("`{odd}` stands in no owner's or repository's name there"),
-        (clean.matches('/').count() == 1 && !matches!(odd, '<' | '>' | '{' | '}' | '$')).then(|| value.with_names(&clean)),
+        (clean.matches('/').count() == 1 && !matches!(odd, '<' | '>' | '{' | '}' | '$'))
+            .then(|| value.with_names(&clean)),
         (start, start + odd.len_utf8()),
     ))
 }

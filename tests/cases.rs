@@ -116,11 +116,7 @@ fn wrong(expect: &Expect, diagnosis: &Diagnosis) -> Vec<String> {
     );
     for (number, status) in &expect.rows {
         let at = number.parse::<usize>().expect("a cause's number") - 1;
-        compare(
-            &format!("row {number}"),
-            Some(status),
-            &report["causes"][at]["status"],
-        );
+        compare(&format!("row {number}"), Some(status), &report["causes"][at]["status"]);
     }
     wrong
 }

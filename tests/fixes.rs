@@ -156,7 +156,12 @@ fn population() -> Vec<String> {
     let mut all = Vec::new();
     for owner in ["acme", "Acme", "acme@12", "acme-evil", "other", "evil@9"] {
         for repository in ["widgets", "widgets@34", "gadgets", "x"] {
-            for context in ["ref:refs/heads/main", "ref:refs/tags/v1", "environment:evil", "pull_request"] {
+            for context in [
+                "ref:refs/heads/main",
+                "ref:refs/tags/v1",
+                "environment:evil",
+                "pull_request",
+            ] {
                 all.push(format!("repo:{owner}/{repository}:{context}"));
             }
         }

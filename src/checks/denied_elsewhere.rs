@@ -21,6 +21,25 @@ fn run(case: &Case<'_>) -> Verdict {
     if case.answer != Some(Answer::NotAuthorized) || case.asks_with_credentials() {
         return Verdict::Clear;
     }
+    // AWS's own word, where it gives one. (IAM User Guide, `troubleshoot_access-denied`.)
+    let kind = super::pasted(case)
+        .and_then(|text| text.split_once("explicit deny in a "))
+        .map(|(_, rest)| rest)
+        .and_then(|rest| {
+            [
+                "resource control policy",
+                "service control policy",
+                "VPC endpoint policy",
+            ]
+            .into_iter()
+            .find(|kind| rest.starts_with(kind))
+        });
+    if let Some(kind) = kind {
+        return Verdict::Found(
+            Finding::blocks(format!("AWS says that a {kind} denies it: the role's trust policy does not decide this"))
+                .help("ask who keeps the organization's policies to let this subject in; one that was made for names (`repo:owner/…`) denies subjects with ids (`repo:owner@id/…`)"),
+        );
+    }
     let Some(policy) = &case.policy else {
         return Verdict::Clear;
     };
@@ -56,7 +75,10 @@ fn run(case: &Case<'_>) -> Verdict {
         .note("a resource control policy of the organization, or the policy of a VPC endpoint, denies it: AWS's own sample of such a policy denies subjects with ids (`repo:owner@id/…`)")
         .note("the policy or the role was changed a moment ago, and the change has not spread yet")
         .note("the policy that was looked at is not the one of the role that was asked for: another account, another name, or an older version");
-    let read = case.role().and_then(|role| role.arn.as_deref()).and_then(|arn| RoleArn::parse(arn).ok());
+    let read = case
+        .role()
+        .and_then(|role| role.arn.as_deref())
+        .and_then(|arn| RoleArn::parse(arn).ok());
     if let (Some(read), Some(Ok(asked))) = (read, &case.role_arn)
         && (read.name != asked.name || asked.account.is_some() && read.account != asked.account)
     {
@@ -67,7 +89,11 @@ fn run(case: &Case<'_>) -> Verdict {
     }
     let scoped = rests_on.iter().any(|leaf| {
         leaf.key.key.value.eq_ignore_ascii_case(&format!("{prefix}sub"))
-            && leaf.key.values.iter().any(|value| !value.value.chars().all(|c| matches!(c, '*' | '?')))
+            && leaf
+                .key
+                .values
+                .iter()
+                .any(|value| !value.value.chars().all(|c| matches!(c, '*' | '?')))
     });
     if !scoped {
         finding = finding.note("the policy has no condition on `sub` that is not open to all: IAM stores no such policy for GitHub since June 2025, and one report has AWS refuse it when the role is assumed");

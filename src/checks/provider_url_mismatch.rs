@@ -31,10 +31,10 @@ fn run(case: &Case<'_>) -> Verdict {
     };
     Verdict::Found(
         Finding::blocks(message)
-        .label(case.claim_label("iss", "the provider's URL must be exactly this"))
-        .note(difference)
-        .note("the URL of a provider cannot be changed: make a new one and take the old one away")
-        .fixes(fix::create_provider(case)),
+            .label(case.claim_label("iss", "the provider's URL must be exactly this"))
+            .note(difference)
+            .note("the URL of a provider cannot be changed: make a new one and take the old one away")
+            .fixes(fix::create_provider(case)),
     )
 }
 
