@@ -6,6 +6,8 @@
 //!
 //! `cargo bench --bench policy`
 
+#![expect(clippy::expect_used, reason = "a bench may panic")]
+
 use aws_oidc_doctor::evaluate_lines::evaluate_lines;
 use aws_oidc_doctor::policy::{self, Presence, RequestContext, RequestPrincipal, wildcard};
 use divan::counter::{BytesCount, ItemsCount};

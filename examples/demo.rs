@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
 
@@ -122,6 +123,9 @@ fn show(scenario: Scenario, tls: bool, program: Option<OsString>) -> ExitCode {
     command.env("PATH", env::var_os("PATH").unwrap_or_default());
     if tls {
         command.envs([("SSL_CERT_FILE", &ca), ("AWS_CA_BUNDLE", &ca)]);
+    }
+    if !io::stdout().is_terminal() || env::var_os("NO_COLOR").is_some() {
+        command.env("NO_COLOR", "1");
     }
     let run = command.stderr(Stdio::inherit()).output().unwrap();
     print!("{}", as_in_the_log(&text(&run.stdout), &world.secrets()));

@@ -1,11 +1,14 @@
 //! What the checks look at: the evidence, read and evaluated once.
 
+use std::cell::OnceCell;
+
 use crate::answer::Answer;
 use crate::arn::{Deployment, NotARole, ProviderArn, RoleArn, issuer_or_github};
 use crate::claims::Claims;
 use crate::diagnose::{Document, Label};
 use crate::difference::{self, SubjectDifference};
 use crate::evidence::{Evidence, Hop, PolicyText, Probe, Provider, Request, Role, Runner};
+use crate::fix::Fix;
 use crate::policy::parse::lay_out;
 use crate::policy::{
     Condition, ConditionKey, Decision, Effect, KeyTrace, Leaf, Outcome, ParseError, PrincipalKind, RequestContext,
@@ -13,6 +16,7 @@ use crate::policy::{
 };
 use crate::request::{self, Call};
 use crate::source::{SourceText, Span};
+use crate::witness::Witness;
 use crate::workflow::{self, Workflow, WorkflowError};
 
 /// One run, read and evaluated.
@@ -44,6 +48,10 @@ pub struct Case<'a> {
     pub workflow: Option<Result<Workflow, WorkflowError>>,
     /// The workflow's text.
     pub workflow_source: Option<SourceText>,
+    /// Found once, asked for by several checks.
+    pub(crate) witnesses: OnceCell<Vec<Witness>>,
+    /// The same.
+    pub(crate) admitting: OnceCell<Vec<Fix>>,
 }
 
 /// A policy evaluated for this request.
@@ -125,6 +133,8 @@ impl<'a> Case<'a> {
             policy_source: None,
             workflow: None,
             workflow_source: None,
+            witnesses: OnceCell::new(),
+            admitting: OnceCell::new(),
         };
         if let Some(file) = evidence.workflow.as_ref().and_then(Probe::known) {
             case.workflow = Some(workflow::read(&file.text));

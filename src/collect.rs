@@ -47,6 +47,12 @@ impl Env {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Is a variable there, and empty?
+    #[must_use]
+    pub fn is_blank(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| value.trim().is_empty())
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
@@ -91,11 +97,8 @@ pub async fn collect(args: &Args, outside: &Outside<'_>) -> Collected {
         ..Collected::default()
     };
     let flags = &args.flags;
-    let workspace = outside
-        .env
-        .get("GITHUB_WORKSPACE")
-        .filter(|_| args.action)
-        .map(Path::new);
+    let workspace = outside.env.get("GITHUB_WORKSPACE").unwrap_or(".");
+    let workspace = args.action.then(|| Path::new(workspace));
     let files = Files { workspace };
     let mut evidence = Evidence::default();
     let named = |name| place(name, args.action);
@@ -188,8 +191,19 @@ struct Live<'a> {
     in_job: bool,
 }
 
-/// A token that was asked for, by audience.
-type Asked = Option<(String, Result<IdToken, Gap>)>;
+/// A token that was asked for.
+struct Asked {
+    audience: String,
+    token: Result<IdToken, Gap>,
+    /// When it came, by this machine's clock.
+    at: i64,
+}
+
+impl Asked {
+    fn got(&self) -> Option<&IdToken> {
+        self.token.as_ref().ok()
+    }
+}
 
 impl Live<'_> {
     async fn runs(&self, mut evidence: Evidence) -> Vec<Evidence> {
@@ -272,7 +286,11 @@ impl Live<'_> {
                     Some(name) => format!("step `{}`", name.value),
                     None => format!("configure-aws-credentials step {}", index + 1),
                 };
-                request.source = Some(format!("{step} of job `{}`", job.map_or("", |job| &job.id.value)));
+                let mut source = format!("{step} of job `{}`", job.map_or("", |job| &job.id.value));
+                if request.role_to_assume.is_none() {
+                    source += ", whose `role-to-assume` is an expression: pass its value as the input `role-to-assume`";
+                }
+                request.source = Some(source);
                 self.complete(request, given)
             })
             .collect();
@@ -312,10 +330,9 @@ impl Live<'_> {
     }
 
     /// Everything that is asked for one role.
-    async fn hop(&self, run: &mut Evidence, http: &Http, asked: &mut Asked) {
+    async fn hop(&self, run: &mut Evidence, http: &Http, asked: &mut Option<Asked>) {
         let request = run.hop.request.clone();
-        let role = request.role_to_assume.as_deref();
-        let arn = RoleArn::parse(role.unwrap_or_default()).ok();
+        let arn = RoleArn::parse(request.role_to_assume.as_deref().unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
         let aws = self.aws(http, &request, partition).await;
         let likely = github::likely_issuer(self.outside.env);
@@ -339,10 +356,7 @@ impl Live<'_> {
                 let audience = request.audience.as_deref().unwrap_or("sts.amazonaws.com");
                 self.token(http, asked, audience).await;
             }
-            let token = asked
-                .as_ref()
-                .filter(|_| asks)
-                .and_then(|(_, token)| token.as_ref().ok());
+            let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
             join(self.attempt(&aws, &request, token), async {
                 match (&environment, wanted) {
                     (None, Some(wanted)) => Some(self.read_otherwise(&aws, http, wanted, token).await),
@@ -359,14 +373,15 @@ impl Live<'_> {
         };
         let (((attempt, aws_date), otherwise), reading) = join(job_side, account_side).await;
 
-        let token = asked.as_ref().filter(|_| asks).map(|(_, token)| token);
-        if let Some(token) = token {
+        let asked = asked.as_ref().filter(|_| asks);
+        let token = asked.and_then(Asked::got);
+        if let Some(asked) = asked {
             run.clock = Some(Clock {
-                local: Some((self.outside.now)()),
-                github: token.as_ref().ok().and_then(|token| token.date),
+                local: Some(asked.at),
+                github: token.and_then(|token| token.date),
                 aws: aws_date,
             });
-            run.token = Some(match token {
+            run.token = Some(match &asked.token {
                 Ok(token) => Probe::Known(token.token.clone()),
                 Err(gap) => Probe::Missing(gap.clone()),
             });
@@ -381,7 +396,6 @@ impl Live<'_> {
         if let Some(wanted) = wanted {
             let mut reading = reading.or(otherwise).unwrap_or_default();
             if let Some(credentials) = &environment {
-                let token = token.and_then(|token| token.as_ref().ok());
                 reading = self
                     .complete_reading(&aws, http, reading, credentials, wanted, token)
                     .await;
@@ -390,10 +404,6 @@ impl Live<'_> {
             run.hop.role = run.hop.role.take().or(reading.role);
             run.provider = run.provider.take().or(reading.provider);
             run.providers = reading.providers;
-        } else if role.is_none() && self.in_job {
-            let gap = Gap::new(Why::NotFound, unknown_role(&request));
-            run.hop.role.get_or_insert_with(|| Probe::Missing(gap.clone()));
-            run.hop.attempt.get_or_insert(Probe::Missing(gap));
         }
     }
 
@@ -404,15 +414,19 @@ impl Live<'_> {
     }
 
     /// Asks for a token, unless the last one that was asked for has this audience.
-    async fn token(&self, http: &Http, asked: &mut Asked, audience: &str) {
-        if asked.as_ref().is_some_and(|(last, _)| last == audience) {
+    async fn token(&self, http: &Http, asked: &mut Option<Asked>, audience: &str) {
+        if asked.as_ref().is_some_and(|last| last.audience == audience) {
             return;
         }
         let token = github::id_token(self.outside.env, http, audience, self.outside.mask);
         let token = timeout_at(self.deadline, token)
             .await
             .unwrap_or_else(|_| Err(late("the ID token service")));
-        *asked = Some((audience.to_owned(), token));
+        *asked = Some(Asked {
+            audience: audience.to_owned(),
+            token,
+            at: (self.outside.now)(),
+        });
     }
 
     async fn attempt(
@@ -556,11 +570,6 @@ fn late(who: &str) -> Gap {
             DEADLINE.as_secs()
         ),
     )
-}
-
-fn unknown_role(request: &Request) -> String {
-    let source = request.source.as_deref().unwrap_or("the workflow");
-    format!("`role-to-assume` in {source} is an expression: pass its value as the input `role-to-assume`")
 }
 
 /// Keys that an earlier step, configure-aws-credentials perhaps, put into the environment.
@@ -735,7 +744,12 @@ jobs:
         assert_eq!(second.aws_region.as_deref(), Some("us-east-2"));
         assert_eq!(second.role_duration_seconds.as_deref(), Some("900"));
         assert_eq!(second.audience.as_deref(), Some("sts.amazonaws.com"));
-        assert!(unknown_role(second).contains("configure-aws-credentials step 3 of job `deploy`"));
+        assert_eq!(
+            second.source.as_deref(),
+            Some(
+                "configure-aws-credentials step 3 of job `deploy`, whose `role-to-assume` is an expression: pass its value as the input `role-to-assume`"
+            )
+        );
     }
 
     #[test]
@@ -756,5 +770,55 @@ jobs:
             requests(&[("GITHUB_JOB", "other")], None)[0].role_to_assume.as_deref(),
             Some("")
         );
+    }
+
+    #[test]
+    fn at_the_deadline_what_is_known_is_reported() {
+        // Accepts, and never answers.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/token?v=1", silent.local_addr().unwrap());
+        let env: Env = [
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_EVENT_NAME", "push"),
+            ("ACTIONS_ID_TOKEN_REQUEST_URL", &*url),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "key"),
+        ]
+        .into_iter()
+        .collect();
+        let args = Args {
+            attempt: true,
+            ..Args::default()
+        };
+        let outside = Outside {
+            env: &env,
+            now: || 7,
+            mask: &|_| (),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let mut evidence = Evidence::default();
+        evidence.hop.request.role_to_assume = Some("arn:aws:iam::123456789012:role/a".to_owned());
+        evidence.hop.request.sts_endpoint = Some(url.clone());
+        evidence.hop.role = Some(Probe::Known(crate::evidence::Role::default()));
+        evidence.provider = Some(Probe::Known(crate::evidence::Provider::default()));
+        let runs = runtime.block_on(async {
+            let live = Live {
+                args: &args,
+                outside: &outside,
+                deadline: Instant::now(),
+                in_job: true,
+            };
+            live.runs(evidence).await
+        });
+        let gap = runs[0].token.as_ref().unwrap().gap().unwrap();
+        assert_eq!(gap.why, Why::TimedOut);
+        assert!(gap.detail.contains("within the 25 s of a diagnosis"), "{}", gap.detail);
+        assert_eq!(runs[0].runner.as_ref().unwrap().event_name.as_deref(), Some("push"));
+        assert!(runs[0].hop.role.as_ref().unwrap().known().is_some());
+        assert_eq!(runs[0].clock.unwrap().local, Some(7));
     }
 }

@@ -559,6 +559,17 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
         }
         !repeats
     });
+    // One change mends what several findings show; it is printed once.
+    let mut offered: Vec<(String, String)> = Vec::new();
+    for finding in &mut findings {
+        finding.fixes.retain(|fix| {
+            let key = (fix.title.clone(), fix.text.clone());
+            let first = !offered.contains(&key);
+            offered.push(key);
+            first
+        });
+    }
+    notes.extend(rows::remarks(&case));
     gaps.dedup();
     let conclusion = conclude(&case, &findings);
     Diagnosis {

@@ -14,6 +14,10 @@ use std::io::{self, BufRead, Write};
 /// The longest line that is read; a longer one is an error, and is not kept in memory.
 pub const MAX_LINE: usize = 16 << 20;
 
+/// The longest value of a condition key. A whole token has at most 20,000 characters (STS API Reference,
+/// `AssumeRoleWithWebIdentity`).
+pub const MAX_VALUE: usize = 64 << 10;
+
 /// How many lines there were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
@@ -365,6 +369,11 @@ const FEW_KEYS: usize = 14;
 /// A string, or a number or a boolean by its own text.
 fn scalar<E: de::Error>(key: &str, value: &RawValue) -> Result<String, E> {
     let text = value.get();
+    if text.len() > MAX_VALUE {
+        return Err(E::custom(format_args!(
+            "the value of `{key}` is longer than {MAX_VALUE} bytes"
+        )));
+    }
     match text.as_bytes().first() {
         Some(b'"') => match text.get(1..text.len() - 1) {
             Some(plain) if !plain.contains('\\') => Ok(plain.to_owned()),
@@ -374,5 +383,287 @@ fn scalar<E: de::Error>(key: &str, value: &RawValue) -> Result<String, E> {
         _ => Err(E::custom(format_args!(
             "the value of `{key}` is not a string, a number, a boolean or a list of them"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::io::{BufReader, Read};
+
+    const PROVIDER: &str = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com";
+
+    fn answers(input: &[u8]) -> (Vec<Value>, Summary) {
+        let mut output = Vec::new();
+        let summary = evaluate_lines(input, &mut output).unwrap();
+        let lines = output.split_inclusive(|byte| *byte == b'\n');
+        let answers: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
+        assert_eq!(answers.len() as u64, summary.lines);
+        let errors = answers.iter().filter(|answer| answer["decision"] == "Error").count();
+        assert_eq!(errors as u64, summary.errors);
+        for answer in &answers {
+            assert_eq!(
+                answer.as_object().unwrap().keys().collect::<Vec<_>>(),
+                ["id", "decision", "detail"]
+            );
+        }
+        // However the bytes come, the answer is the same.
+        for size in [1, 7, 4096] {
+            let mut again = Vec::new();
+            evaluate_lines(BufReader::with_capacity(size, input), &mut again).unwrap();
+            assert_eq!(again, output);
+        }
+        (answers, summary)
+    }
+
+    fn case(condition: &Value, request: &Value) -> Value {
+        json!({
+            "id": 7,
+            "trust_policy": {"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"Federated": PROVIDER}, "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": condition
+            }]},
+            "request": request,
+        })
+    }
+
+    fn request(context: &Value) -> Value {
+        json!({"action": "sts:AssumeRoleWithWebIdentity", "principal": {"federated": PROVIDER}, "context": context})
+    }
+
+    fn one(line: &str) -> Value {
+        let (mut answers, _) = answers(line.as_bytes());
+        assert_eq!(answers.len(), 1, "{line}");
+        answers.remove(0)
+    }
+
+    #[test]
+    fn decisions() {
+        let plain = json!({"StringEquals": {"t:k": "a"}});
+        for (condition, context, expected) in [
+            (json!({}), json!({}), "Allow"),
+            (plain.clone(), json!({"t:k": "a"}), "Allow"),
+            (plain.clone(), json!({"T:K": ["a"]}), "Allow"),
+            (plain.clone(), json!({"t:k": "b"}), "ImplicitDeny"),
+            (plain.clone(), json!({}), "ImplicitDeny"),
+            (plain, json!({"t:k": ["a", "b"]}), "Undecided"),
+            (json!({"NumericEquals": {"t:k": "1.50"}}), json!({"t:k": 1.5}), "Allow"),
+            (json!({"StringEquals": {"t:k": "-15"}}), json!({"t:k": -15}), "Allow"),
+            (json!({"Bool": {"t:k": "true"}}), json!({"t:k": true}), "Allow"),
+            (json!({"Bool": {"t:k": "false"}}), json!({"t:k": false}), "Allow"),
+            (
+                json!({"StringEquals": {"t:k": "a\"\n\\b"}}),
+                json!({"t:k": "a\"\n\\b"}),
+                "Allow",
+            ),
+            (
+                json!({"ForAllValues:StringEquals": {"t:k": ["1", "true", "x"]}}),
+                json!({"t:k": [1, true, "x"]}),
+                "Allow",
+            ),
+        ] {
+            let answer = one(&case(&condition, &request(&context)).to_string());
+            assert_eq!(
+                answer["decision"], expected,
+                "{condition} {context}: {}",
+                answer["detail"]
+            );
+            assert_eq!(answer["id"], 7);
+        }
+    }
+
+    #[test]
+    fn principals_of_all_kinds() {
+        for (caller, expected) in [
+            (json!({"federated": PROVIDER}), "Allow"),
+            (json!({"Federated": PROVIDER}), "Allow"),
+            (json!({"AWS": "arn:aws:iam::123456789012:root"}), "ImplicitDeny"),
+            (json!({"service": "ec2.amazonaws.com"}), "ImplicitDeny"),
+            (Value::Null, "Undecided"),
+            (json!({}), "Error"),
+            (json!({"user": "x"}), "Error"),
+            (json!({"aws": "x", "service": "y"}), "Error"),
+            (json!("x"), "Error"),
+        ] {
+            let mut request = request(&json!({}));
+            request["principal"] = caller.clone();
+            let answer = one(&case(&json!({}), &request).to_string());
+            assert_eq!(answer["decision"], expected, "{caller}");
+            request.as_object_mut().unwrap().remove("principal");
+            assert_eq!(one(&case(&json!({}), &request).to_string())["decision"], "Undecided");
+        }
+    }
+
+    #[test]
+    fn a_policy_may_be_text() {
+        let mut case = case(&json!({}), &request(&json!({})));
+        case["trust_policy"] = json!(case["trust_policy"].to_string());
+        assert_eq!(one(&case.to_string())["decision"], "Allow");
+        case["trust_policy"] = json!("{");
+        let answer = one(&case.to_string());
+        assert_eq!(answer["decision"], "Error");
+        assert_eq!(
+            answer["detail"],
+            "`trust_policy`: not JSON: the text ends within an object"
+        );
+    }
+
+    #[test]
+    fn bad_lines_are_answered_and_the_rest_go_on() {
+        let good = case(&json!({}), &request(&json!({}))).to_string();
+        let without = |field: &str| {
+            let mut case: Value = serde_json::from_str(&good).unwrap();
+            case.as_object_mut().unwrap().remove(field);
+            case.to_string()
+        };
+        for (line, id, detail) in [
+            ("nonsense".to_owned(), Value::Null, "expected ident"),
+            (
+                "[]".to_owned(),
+                Value::Null,
+                "an object with `trust_policy` and `request`",
+            ),
+            ("{}".to_owned(), Value::Null, "the line has no `trust_policy`"),
+            (without("trust_policy"), json!(7), "the line has no `trust_policy`"),
+            (without("request"), json!(7), "the line has no `request`"),
+            (r#"{"id": "x", "trust_policy": {"#.to_owned(), json!("x"), "EOF"),
+            (
+                r#"{"id": {"a": [1]}, "request": 1}"#.to_owned(),
+                json!({"a": [1]}),
+                "invalid type",
+            ),
+            (r#"{"id": 1, "id": 2}"#.to_owned(), json!(2), "duplicate field `id`"),
+            (
+                r#"{"id": 1, "request": {}}"#.to_owned(),
+                json!(1),
+                "missing field `action`",
+            ),
+            (
+                good.replace("\"Allow\"", "\"allow\""),
+                json!(7),
+                "did you mean `Allow`?",
+            ),
+            (
+                good.replace("\"context\":{}", r#""context":{"t:k": null}"#),
+                json!(7),
+                "the value of `t:k` is not",
+            ),
+            (
+                good.replace("\"context\":{}", r#""context":{"t:k": {}}"#),
+                json!(7),
+                "the value of `t:k` is not",
+            ),
+            (
+                good.replace("\"context\":{}", r#""context":{"t:k": [[]]}"#),
+                json!(7),
+                "the value of `t:k` is not",
+            ),
+            (
+                good.replace("\"context\":{}", r#""context":{"t:k": 1, "T:K": 2}"#),
+                json!(7),
+                "the key `T:K` twice",
+            ),
+            (
+                good.replace("\"context\":{}", r#""context":[]"#),
+                json!(7),
+                "an object of condition keys",
+            ),
+            (
+                good.replace("\"context\":{}", r#""context":{"t:k": "\ud800"}"#),
+                json!(7),
+                "hex escape",
+            ),
+            (
+                good.replace(
+                    "\"context\":{}",
+                    &format!(r#""context":{{"t:k": "{}"}}"#, "x".repeat(MAX_VALUE)),
+                ),
+                json!(7),
+                "the value of `t:k` is longer than 65536 bytes",
+            ),
+            (format!("{good} x"), json!(7), "trailing characters"),
+            (good.clone() + &good, json!(7), "trailing characters"),
+        ] {
+            let lines = format!("{good}\n{line}\n{good}\n");
+            let (answers, summary) = answers(lines.as_bytes());
+            assert_eq!(summary, Summary { lines: 3, errors: 1 }, "{line}");
+            assert_eq!(answers[1]["decision"], "Error", "{line}");
+            assert_eq!(answers[1]["id"], id, "{line}");
+            assert!(
+                answers[1]["detail"].as_str().unwrap().contains(detail),
+                "{line}: {}",
+                answers[1]["detail"]
+            );
+            assert_eq!(
+                (&answers[0]["decision"], &answers[2]["decision"]),
+                (&json!("Allow"), &json!("Allow"))
+            );
+        }
+    }
+
+    #[test]
+    fn lines_of_all_shapes() {
+        let good = case(&json!({}), &request(&json!({}))).to_string();
+        for (input, expected) in [
+            (Vec::new(), vec![]),
+            (b"\n  \r\n\t\n".to_vec(), vec![]),
+            (good.clone().into_bytes(), vec!["Allow"]),
+            (
+                format!("\u{feff}{good}\r\n\r\n{good}").into_bytes(),
+                vec!["Allow", "Allow"],
+            ),
+            (
+                [b"\xff\n", good.as_bytes(), b"\n\xc3"].concat(),
+                vec!["Error", "Allow", "Error"],
+            ),
+            ("[".repeat(100_000).into_bytes(), vec!["Error"]),
+            (
+                format!("{{\"trust_policy\":{}", "[".repeat(100_000)).into_bytes(),
+                vec!["Error"],
+            ),
+        ] {
+            let (answers, _) = answers(&input);
+            let decisions: Vec<&str> = answers
+                .iter()
+                .filter_map(|answer| answer["decision"].as_str())
+                .collect();
+            assert_eq!(decisions, expected);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_passed_over() {
+        let good = case(&json!({}), &request(&json!({}))).to_string() + "\n";
+        let long = std::io::repeat(b'x').take(MAX_LINE as u64 + 1);
+        let input = good.as_bytes().chain(long).chain(&b"\n"[..]).chain(good.as_bytes());
+        let mut output = Vec::new();
+        let summary = evaluate_lines(BufReader::new(input), &mut output).unwrap();
+        assert_eq!(summary, Summary { lines: 3, errors: 1 });
+        assert!(
+            String::from_utf8(output)
+                .unwrap()
+                .contains("the line is longer than 16777216 bytes")
+        );
+    }
+
+    #[test]
+    fn failing_to_write_or_read_is_an_error() {
+        struct Broken;
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+        }
+        assert!(evaluate_lines(&b"x\n"[..], Broken).is_err());
+        assert!(evaluate_lines(BufReader::new(Broken), io::sink()).is_err());
     }
 }

@@ -8,14 +8,13 @@ use similar::TextDiff;
 
 use crate::arn::{Deployment, issuer_host, provider_arn, usual_audience};
 use crate::case::{Case, Failing, PolicyCase, leaves};
-use crate::diagnose::Document;
 use crate::difference::Kind;
 use crate::policy::{
     ConditionKey, Decision, Effect, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal, Statement, TrustPolicy,
     decide, parse,
 };
 use crate::source::{SourceText, Span};
-use crate::subject::Subject;
+use crate::subject::{Context, Subject};
 use crate::witness;
 use crate::workflow::{IdToken, Job, Permissions, PermissionsKind};
 
@@ -108,6 +107,10 @@ impl Draft {
 /// where no change passes the proof.
 #[must_use]
 pub fn admit(case: &Case<'_>) -> Vec<Fix> {
+    case.admitting.get_or_init(|| propose(case)).clone()
+}
+
+fn propose(case: &Case<'_>) -> Vec<Fix> {
     let Some((policy, source)) = subject_of_change(case) else {
         return Vec::new();
     };
@@ -129,7 +132,83 @@ pub fn admit(case: &Case<'_>) -> Vec<Fix> {
     if fixes.is_empty() {
         fixes = exact_statement(case);
     }
+    fixes.extend(job_environment(case, policy));
     fixes
+}
+
+/// The change on the job's side where one side has an environment and the other has not.
+fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
+    let difference = policy
+        .subject
+        .as_ref()
+        .filter(|difference| difference.kind == Kind::Environment)?;
+    let wanted = Subject::parse(&difference.pattern)?.kind()?;
+    let has = Subject::parse(&difference.subject)?.kind()?;
+    let workflow = case.workflow.as_ref().and_then(|workflow| workflow.as_ref().ok());
+    let source = case.workflow_source.as_ref();
+    let job = workflow.and_then(|workflow| workflow.job(case.runner().and_then(|runner| runner.job.as_deref())));
+    let mut fix = match (wanted, has) {
+        (Context::Environment(name), Context::Branch(_) | Context::Tag(_) | Context::PullRequest)
+            if !name.contains(['*', '?', ':']) =>
+        {
+            let name = name.replace("%3A", ":");
+            let name = if is_plain(&name) && !name.contains(':') {
+                name
+            } else {
+                json!(name).to_string()
+            };
+            let mut fix = Fix::new(format!("or give the job `environment: {name}`"), Target::Workflow);
+            fix.text = format!("    environment: {name}\n");
+            if let (Some(job), Some(source)) = (job, source)
+                && let Some(changed) = below_key(source, job, |indent| format!("{indent}environment: {name}\n"))
+            {
+                fix.diff = diff(&source.text, &changed, &source.name);
+            }
+            fix
+        }
+        (Context::Branch(_) | Context::Tag(_), Context::Environment(_)) => {
+            let (job, source) = (job?, source?);
+            let environment = job.environment.as_ref()?;
+            let position = source.position(environment.span.start);
+            let line = source.text.lines().nth(position.line - 1)?;
+            // Only where the whole key stands on one line.
+            if !line.trim_start().starts_with("environment:") {
+                return None;
+            }
+            let start = source
+                .text
+                .get(..environment.span.start)?
+                .rfind('\n')
+                .map_or(0, |at| at + 1);
+            let end = (start + line.len() + 1).min(source.text.len());
+            let mut fix = Fix::new("or take the environment out of the job", Target::Workflow);
+            fix.diff = diff(
+                &source.text,
+                &apply(&source.text, vec![(Span::new(start, end), String::new())])?,
+                &source.name,
+            );
+            fix
+        }
+        _ => return None,
+    };
+    fix.notes.push(
+        "which of the two: change the policy if deploys from this environment are meant; change the job if the policy says what is meant".to_owned(),
+    );
+    Some(fix)
+}
+
+/// The workflow with a line more right below a job's key, indented as what stands there.
+fn below_key(source: &SourceText, job: &Job, lines: impl Fn(&str) -> String) -> Option<String> {
+    let text = source.text.as_str();
+    if job.id.value.is_empty() {
+        return None;
+    }
+    let line_end = job.id.span.end + text.get(job.id.span.end..)?.find('\n')? + 1;
+    let indent: String = text.get(line_end..)?.chars().take_while(|c| *c == ' ').collect();
+    if indent.is_empty() {
+        return None;
+    }
+    apply(text, vec![(Span::new(line_end, line_end), lines(&indent))])
 }
 
 /// A new statement that lets in exactly this subject; for when the statements that are there cannot be mended without letting in more.
@@ -455,9 +534,23 @@ fn append(
         );
     } else {
         let old = source.slice(last.span);
+        let line_start = source
+            .text
+            .get(..span.start)
+            .and_then(|head| head.rfind('\n'))
+            .map(|at| at + 1);
+        let list = match line_start {
+            // In a text of several lines the list gets a line a value.
+            Some(start) => {
+                let line = source.text.get(start..).unwrap_or_default();
+                let indent: String = line.chars().take_while(|c| matches!(c, ' ' | '\t')).collect();
+                format!("[\n{indent}  {old},\n{indent}  {new}\n{indent}]")
+            }
+            None => format!("[{old}, {new}]"),
+        };
         draft.edit(
             span,
-            format!("[{old}, {new}]"),
+            list,
             json!({"op": "replace", "path": pointer, "value": [last.value, value]}),
         );
     }
@@ -821,20 +914,10 @@ fn granted(source: &SourceText, job: &Job, all: Option<&Permissions>) -> Option<
     }
     let text = source.text.as_str();
     let Some(permissions) = job.permissions.as_ref().or(all) else {
-        // No block at all: one below the job's key, indented as what stands there.
-        let line_end = job.id.span.end + text.get(job.id.span.end..)?.find('\n')? + 1;
-        let next = text.get(line_end..)?;
-        let indent: String = next.chars().take_while(|c| *c == ' ').collect();
-        if indent.is_empty() {
-            return None;
-        }
-        return apply(
-            text,
-            vec![(
-                Span::new(line_end, line_end),
-                format!("{indent}permissions:\n{indent}  id-token: write\n{indent}  contents: read\n"),
-            )],
-        );
+        // No block at all.
+        return below_key(source, job, |indent| {
+            format!("{indent}permissions:\n{indent}  id-token: write\n{indent}  contents: read\n")
+        });
     };
     match (&permissions.kind, permissions.id_token) {
         (_, IdToken::Write(_)) => None,
@@ -856,16 +939,6 @@ fn granted(source: &SourceText, job: &Job, all: Option<&Permissions>) -> Option<
             })?
         }
         _ => None,
-    }
-}
-
-/// The document that a target stands in, for a label.
-#[must_use]
-pub fn document(target: Target) -> Option<Document> {
-    match target {
-        Target::Provider => None,
-        Target::TrustPolicy => Some(Document::TrustPolicy),
-        Target::Workflow => Some(Document::Workflow),
     }
 }
 

@@ -10,9 +10,6 @@ pub mod summary;
 
 use crate::diagnose::{CauseStatus, Certainty, Conclusion, Diagnosis, Finding, StageStatus};
 
-/// Where the pages of the checks can be read.
-pub const PAGES: &str = "https://github.com/aws-oidc-doctor/aws-oidc-doctor/blob/main/docs/checks";
-
 /// The most findings that one report shows in full.
 const MOST_FINDINGS: usize = 20;
 

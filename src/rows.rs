@@ -66,7 +66,10 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Finding]) -> Result<Stri
             } else if no_token {
                 open("AWS was not reached, and the provider was not read")
             } else {
-                open("the account's providers were not read, and AWS's answer does not tell")
+                open(match answer {
+                    Some(_) => "the account's providers were not read, and AWS's answer does not tell",
+                    None => "the account's providers were not read, and AWS's answer is not known",
+                })
             }
         }
         Cause::Thumbprint => {
@@ -406,6 +409,29 @@ pub fn gaps(case: &Case<'_>) -> Vec<Open> {
         }
     }
     gaps
+}
+
+/// What is odd about the documents themselves.
+#[must_use]
+pub fn remarks(case: &Case<'_>) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if let (Some(policy), Some(source)) = (&case.policy, &case.policy_source) {
+        for twice in &policy.policy.duplicates {
+            remarks.push(format!(
+                "`{}` stands twice in one object of the trust policy, in lines {} and {}: most readers of JSON, AWS's among them, keep only one",
+                twice.key,
+                source.position(twice.first.start).line,
+                source.position(twice.again.start).line
+            ));
+        }
+    }
+    if let (Some(Err(error)), Some(source)) = (&case.workflow, &case.workflow_source) {
+        remarks.push(format!(
+            "the workflow file `{}` cannot be read (line {}, column {}: {error}), so nothing is concluded from it",
+            source.name, error.line, error.column
+        ));
+    }
+    remarks
 }
 
 fn reason(gap: &Gap) -> String {

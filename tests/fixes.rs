@@ -174,7 +174,7 @@ fn repository(subject: &str) -> &str {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_fix_lets_this_token_in_and_no_stranger(policy in policy(), subject in subject(false)) {

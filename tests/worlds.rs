@@ -1,6 +1,7 @@
 //! The played world itself: its scenarios are in order, and its services answer as GitHub's and AWS's do.
 
 #![allow(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     reason = "this is test code, which clippy sees only in `#[test]` functions"
 )]

@@ -33,9 +33,12 @@ const MESSAGE: usize = 2000;
 pub struct Aws {
     config: SdkConfig,
     region: String,
+    /// The region that was given is none, so STS has no address. IAM needs none.
+    no_region: Option<Gap>,
     http: Http,
     sts_http: Http,
-    sts_endpoint: Option<String>,
+    sts_endpoint: Option<Option<String>>,
+    iam_endpoint: Option<Option<String>>,
 }
 
 /// The answer to an attempt, and the endpoint's clock.
@@ -84,7 +87,10 @@ impl Aws {
         partition: &str,
         proxy: (Option<&str>, Option<&str>),
     ) -> Result<Self, Gap> {
-        let region = region(request.aws_region.as_deref().unwrap_or_default(), partition)?;
+        let (region, no_region) = match region(request.aws_region.as_deref().unwrap_or_default(), partition) {
+            Ok(region) => (region, None),
+            Err(gap) => (region("", partition)?, Some(gap)),
+        };
         let sts_http = match proxy.0 {
             Some(address) => Http::through(env, address, proxy.1)?,
             None => http.clone(),
@@ -109,14 +115,23 @@ impl Aws {
         Ok(Self {
             config: config.load().await,
             region,
+            no_region,
             http: http.clone(),
             sts_http,
-            sts_endpoint: request.sts_endpoint.clone().filter(|address| !address.is_empty()),
+            sts_endpoint: match request.sts_endpoint.clone().filter(|address| !address.is_empty()) {
+                Some(address) => Some(Some(address)),
+                None => blank_endpoint(env, "AWS_ENDPOINT_URL_STS"),
+            },
+            iam_endpoint: blank_endpoint(env, "AWS_ENDPOINT_URL_IAM"),
         })
     }
 
     /// Asks STS for the role as configure-aws-credentials would, and drops the credentials that it gives.
     pub async fn attempt(&self, request: &Request, token: &SecretString) -> Answered {
+        if let Some(gap) = &self.no_region {
+            let attempt = Probe::Missing(gap.clone());
+            return Answered { attempt, date: None };
+        }
         let (answer, seen) = self.assume(request, token).await;
         let attempt = match answer {
             Ok(output) => Probe::Known(Attempt::Allowed {
@@ -144,12 +159,11 @@ impl Aws {
             ..Request::default()
         };
         let (answer, seen) = self.assume(&request, token).await;
-        let denied = |what: String| Gap::new(Why::AccessDenied, format!("`diagnosis-role` cannot be assumed: {what}"));
         match answer {
             Ok(output) => {
                 let given = output
                     .credentials
-                    .ok_or_else(|| denied("STS gives no credentials".to_owned()))?;
+                    .ok_or_else(|| nothing("sts:AssumeRoleWithWebIdentity", &seen))?;
                 Ok(Credentials::new(
                     given.access_key_id,
                     given.secret_access_key,
@@ -158,11 +172,13 @@ impl Aws {
                     "diagnosis-role",
                 ))
             }
-            Err(error) => Err(match self.refused(&error, &seen) {
-                Probe::Missing(gap) => Gap::new(gap.why, format!("`diagnosis-role` cannot be assumed: {}", gap.detail)),
-                Probe::Known(Attempt::Denied { code, message, .. }) => denied(format!("{code}: {message}")),
-                Probe::Known(_) => denied(String::new()),
-            }),
+            Err(error) => {
+                let gap = self.gap("sts:AssumeRoleWithWebIdentity", &error, &seen);
+                Err(Gap::new(
+                    gap.why,
+                    format!("`diagnosis-role` cannot be assumed: {}", gap.detail),
+                ))
+            }
         }
     }
 
@@ -215,6 +231,12 @@ impl Aws {
 
     /// Reads from IAM with these credentials, all calls side by side.
     pub async fn read(&self, credentials: Credentials, source: &str, wanted: Wanted<'_>) -> Reading {
+        // The SDK panics over a line break in a key, which a secret that was pasted with one has.
+        let is_odd = |key: &str| key.contains(|letter: char| !letter.is_ascii_graphic());
+        if is_odd(credentials.access_key_id()) || credentials.session_token().is_some_and(is_odd) {
+            let what = format!("the credentials ({source}) hold white space or other characters that no key has");
+            return Reading::none(wanted, &Gap::new(Why::NoCredentials, what));
+        }
         let partition = &*wanted.arn.partition;
         let (reader, role, provider, providers) = join4(
             self.identity(&credentials, source),
@@ -388,15 +410,18 @@ impl Aws {
             credentials.map(|credentials| SharedCredentialsProvider::new(credentials.clone())),
         );
         if let Some(address) = &self.sts_endpoint {
-            config.set_endpoint_url(Some(address.clone()));
+            config.set_endpoint_url(address.clone());
         }
         aws_sdk_sts::Client::from_conf(config.build())
     }
 
     fn iam(&self, line: &Line, credentials: &Credentials) -> aws_sdk_iam::Client {
-        let config = aws_sdk_iam::config::Builder::from(&self.config)
+        let mut config = aws_sdk_iam::config::Builder::from(&self.config)
             .http_client(line.clone())
             .credentials_provider(credentials.clone());
+        if let Some(address) = &self.iam_endpoint {
+            config.set_endpoint_url(address.clone());
+        }
         aws_sdk_iam::Client::from_conf(config.build())
     }
 
@@ -544,6 +569,21 @@ impl Reading {
 
 const SESSION_NAME: &str = "GitHubActions";
 
+/// The endpoint where a variable for it is there and empty, as `env: AWS_ENDPOINT_URL: ${{ vars.URL }}` makes it: the SDK
+/// for Rust panics over it, the one for JavaScript takes it for absent.
+fn blank_endpoint(env: &Env, variable: &str) -> Option<Option<String>> {
+    let names = [variable, "AWS_ENDPOINT_URL"];
+    let set = |name: &&str| {
+        env.get(name)
+            .filter(|address| !address.trim().is_empty())
+            .map(str::to_owned)
+    };
+    names
+        .iter()
+        .any(|name| env.is_blank(name))
+        .then(|| names.iter().find_map(set))
+}
+
 /// The region to ask: the input, or the partition's first where there is none.
 fn region(given: &str, partition: &str) -> Result<String, Gap> {
     if given.is_empty() {
@@ -607,7 +647,10 @@ fn is_throttle(code: &str, status: u16) -> bool {
 fn nothing(call: impl Display, seen: &Seen) -> Gap {
     Gap::new(
         Why::Malformed,
-        format!("{call}: the answer of `{}` lacks what it should hold", seen.host),
+        format!(
+            "{call}: the answer of `{}` lacks what it should hold: look at the proxy and the endpoint",
+            seen.host
+        ),
     )
 }
 
@@ -616,5 +659,76 @@ fn cut(message: &str) -> String {
     match message.char_indices().nth(MESSAGE) {
         Some((end, _)) => format!("{}…", message.get(..end).unwrap_or_default()),
         None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_what_javascript_makes_of_it() {
+        for (text, want) in [
+            ("", 3600),
+            ("0", 3600),
+            ("one hour", 3600),
+            ("900", 900),
+            (" 900 s", 900),
+            ("1h", 1),
+            ("3600.5", 3600),
+            ("-5", -5),
+            ("+5", 5),
+            ("99999999999", i32::MAX),
+        ] {
+            assert_eq!(duration(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_region_is_given_or_the_partitions_first() {
+        for (given, partition, want) in [
+            ("eu-west-1", "aws", Some("eu-west-1")),
+            ("", "aws", Some("us-east-1")),
+            ("", "aws-cn", Some("cn-north-1")),
+            ("", "aws-us-gov", Some("us-gov-west-1")),
+            ("EU", "aws", None),
+            ("eu-west-1.example.com/", "aws", None),
+            (&*"a".repeat(64), "aws", None),
+        ] {
+            assert_eq!(region(given, partition).ok().as_deref(), want, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_blank_endpoint_is_no_endpoint() {
+        let endpoint = |variables: &[(&str, &str)]| {
+            let env: Env = variables.iter().copied().collect();
+            blank_endpoint(&env, "AWS_ENDPOINT_URL_STS")
+        };
+        let both = |sts, all| [("AWS_ENDPOINT_URL_STS", sts), ("AWS_ENDPOINT_URL", all)];
+        assert_eq!(endpoint(&[]), None, "the SDK's own affair");
+        assert_eq!(endpoint(&both("http://a", "http://b")), None);
+        assert_eq!(endpoint(&both("", "http://b")), Some(Some("http://b".to_owned())));
+        assert_eq!(endpoint(&both("http://a", " ")), Some(Some("http://a".to_owned())));
+        assert_eq!(endpoint(&both("", "")), Some(None));
+    }
+
+    #[test]
+    fn what_one_reading_lacks_another_fills() {
+        let gap = Gap::new(Why::AccessDenied, "denied");
+        let one = Reading {
+            role: Some(Probe::Missing(gap.clone())),
+            provider: Some(Probe::Known(Provider::default())),
+            ..Reading::default()
+        };
+        assert!(one.is_refused());
+        let other = Reading {
+            reader: Some(Probe::Known(Identity::default())),
+            role: Some(Probe::Known(Role::default())),
+            provider: Some(Probe::Missing(gap)),
+            ..Reading::default()
+        };
+        let both = one.or(other);
+        assert!(!both.is_refused() && both.reader.is_some());
     }
 }

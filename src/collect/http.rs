@@ -174,7 +174,7 @@ impl Http {
                 Why::TimedOut,
                 format!("`{host}` does not answer within {} s: {way}", ANSWER.as_secs()),
             )
-        } else if says("dns error") || says("lookup address") {
+        } else if says("dns error") || says("invalid dns name") {
             (
                 Why::Unreachable,
                 format!(
@@ -291,6 +291,36 @@ impl Answer {
             .first_chunk::<5>()
             .map(|start| start.to_ascii_lowercase());
         kind.contains("html") || start.is_some_and(|start| start == *b"<html" || start == *b"<!doc")
+    }
+
+    /// Does the XML end where its first element does? The SDK reads half a document as if it were whole, and half a list
+    /// of providers is not a list.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let text = self.body.trim_ascii();
+        let Some(start) = text.strip_prefix(b"<") else {
+            return true;
+        };
+        // An XML declaration comes first.
+        let start = match start.strip_prefix(b"?") {
+            Some(_) => text
+                .windows(2)
+                .position(|end| end == b"?>")
+                .and_then(|end| text.get(end + 2..)),
+            None => Some(text),
+        };
+        let name = start.and_then(|start| start.trim_ascii_start().strip_prefix(b"<"));
+        let name = name.map(|name| {
+            name.split(|byte| byte.is_ascii_whitespace() || b"/>".contains(byte))
+                .next()
+        });
+        let (Some(Some(name)), Some(text)) = (name, text.strip_suffix(b">")) else {
+            return false;
+        };
+        text.trim_ascii_end()
+            .strip_suffix(name)
+            .is_some_and(|text| text.ends_with(b"</"))
+            || text.ends_with(b"/")
     }
 
     /// A short piece of the body, without control characters, and without the secrets.
@@ -412,7 +442,14 @@ impl Line {
         let request = Request::try_from(request).map_err(|error| wrong(error.into()))?;
         let host = authority(request.url().as_str()).unwrap_or_default();
         tracing::debug!(host, method = %request.method(), "request");
-        let answer = self.http.send(request, self.reach).await;
+        let mut answer = self.http.send(request, self.reach).await;
+        if let Ok(cut) = &answer
+            && !cut.is_page()
+            && !cut.is_whole()
+        {
+            let detail = format!("the answer of `{host}` breaks off: look at the proxy and egress rules");
+            answer = Err(Gap::new(Why::Malformed, detail));
+        }
         let seen = match &answer {
             Ok(answer) => Seen {
                 host,
@@ -436,10 +473,10 @@ impl Line {
         if let Ok(mut last) = self.seen.lock() {
             *last = seen;
         }
+        // The SDK tries again where no connection came about or it broke; whoever kept us waiting once will again.
         let answer = answer.map_err(|gap| match gap.why {
-            Why::TimedOut => ConnectorError::timeout(gap.detail.into()),
-            Why::Malformed => ConnectorError::other(gap.detail.into(), None),
-            _ => ConnectorError::io(gap.detail.into()),
+            Why::Unreachable => ConnectorError::io(gap.detail.into()),
+            _ => ConnectorError::other(gap.detail.into(), None),
         })?;
         let status = answer.status.try_into().map_err(|_| wrong("no HTTP status".into()))?;
         let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
@@ -521,6 +558,20 @@ mod tests {
         let shown = answer(&body).excerpt(&["request-token"]);
         assert_eq!(shown, "a ::error::b [31m *** ***, \u{202e}x");
         assert_eq!(answer(&"ä".repeat(10_000)).excerpt(&[]).chars().count(), EXCERPT + 1);
+        for (body, whole) in [
+            ("<a x='1'><b>c</b></a>\n", true),
+            ("<?xml version='1.0'?>\n<a><b/></a >", true),
+            ("<a/>", true),
+            ("{}", true),
+            ("", true),
+            ("<a><b>c</b>", false),
+            ("<a><b>c</b><", false),
+            ("<?xml version='1.0'?>", false),
+            ("<?xml version=", false),
+            ("<a", false),
+        ] {
+            assert_eq!(answer(body).is_whole(), whole, "{body}");
+        }
         assert!(answer(" <!DOCTYPE html>").is_page());
         assert!(!answer("<ErrorResponse>").is_page());
     }

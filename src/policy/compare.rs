@@ -378,29 +378,22 @@ fn number(text: &str) -> Option<f64> {
 const EXACT_DIGITS: usize = 15;
 
 fn date(wanted: &str, actual: &str, holds: impl Fn(Ordering) -> bool) -> Fit {
-    if wanted == actual && Date::readings(wanted).next().is_some() {
-        return Fit::of(holds(Ordering::Equal));
-    }
-    let mut fit = None;
-    for wanted in Date::readings(wanted) {
-        for actual in Date::readings(actual) {
-            let this = match actual.order(&wanted) {
-                Some(order) => Fit::of(holds(order)),
-                None => Fit::unknown("a date without time or zone is compared with a moment close to it"),
-            };
-            fit = Some(match fit {
-                None => this,
-                Some(before) => Fit::either(before, this, "the date may be a year or seconds since 1970"),
-            });
+    let reading = |read: fn(&str) -> Option<Date>| {
+        let Some(wanted) = read(wanted) else {
+            return Fit::unknown("the policy's value is not a date");
+        };
+        let Some(actual) = read(actual) else {
+            return Fit::unknown("the request's value is not a date");
+        };
+        match actual.order(&wanted) {
+            Some(order) => Fit::of(holds(order)),
+            None => Fit::unknown("a date without time or zone is compared with a moment close to it"),
         }
-    }
-    fit.unwrap_or_else(|| {
-        if Date::readings(wanted).next().is_none() {
-            Fit::unknown("the policy's value is not a date")
-        } else {
-            Fit::unknown("the request's value is not a date")
-        }
-    })
+    };
+    // `2026` is a year and a number of seconds.
+    let as_year = reading(|text| Date::iso(text).or_else(|| Date::epoch(text)));
+    let as_seconds = reading(|text| Date::epoch(text).or_else(|| Date::iso(text)));
+    Fit::either(as_year, as_seconds, "the date may be a year or seconds since 1970")
 }
 
 /// A moment, or a day, month or year of which AWS does not say in which zone.
@@ -417,11 +410,7 @@ const HOUR: i128 = 3600 * SECOND;
 const DAY: i128 = 24 * HOUR;
 
 impl Date {
-    /// "One of the W3C implementations of the ISO 8601 date formats or … epoch (UNIX) time"; `2026` is both.
-    fn readings(text: &str) -> impl Iterator<Item = Self> {
-        [Self::epoch(text), Self::iso(text)].into_iter().flatten()
-    }
-
+    /// Seconds since 1970: "one of the W3C implementations of the ISO 8601 date formats or … epoch (UNIX) time".
     fn epoch(text: &str) -> Option<Self> {
         // Twelve digits and more are milliseconds in other places: not for us to tell.
         let is_number = text.len() <= 11 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

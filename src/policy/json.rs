@@ -202,13 +202,18 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// `serde_json`'s words, without the place.
+/// `serde_json`'s words, without the place and made plain.
 pub(super) fn message(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.split(" at line ").next().unwrap_or_default().to_owned()
+    let text = text.split(" at line ").next().unwrap_or_default();
+    match text.strip_prefix("EOF while parsing ") {
+        Some(rest) => format!("the text ends within {rest}"),
+        None => text.replace("expected ident", "expected a value"),
+    }
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "a test may panic")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

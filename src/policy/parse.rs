@@ -152,8 +152,8 @@ struct Reader<'a> {
 #[derive(Clone, Copy)]
 enum Path<'p> {
     Root,
-    Key(&'p Path<'p>, &'p str),
-    Index(&'p Path<'p>, usize),
+    Key(&'p Self, &'p str),
+    Index(&'p Self, usize),
 }
 
 impl Path<'_> {
@@ -608,22 +608,28 @@ impl<'a> Reader<'a> {
             .take(error.line().saturating_sub(1))
             .map(str::len)
             .sum::<usize>();
-        let mut start = (line_start + error.column().saturating_sub(1)).min(self.json.len());
+        let mut start = line_start + error.column().saturating_sub(1);
+        if error.to_string().contains("control character") {
+            // Here `serde_json` counts what comes before, elsewhere up to and with.
+            start += 1;
+        }
+        start = start.min(self.json.len());
         while !self.json.is_char_boundary(start) {
             start -= 1;
         }
         let found = self.json.get(start..).and_then(|rest| rest.chars().next());
         let end = start + found.map_or(0, char::len_utf8);
-        let message = json::message(error);
+        let before = self.json.get(..start).unwrap_or_default().trim_end();
+        let (message, help) = match found {
+            Some('}' | ']') if before.ends_with(',') => ("trailing comma".to_owned(), Some("leave out the last comma")),
+            Some('\'') => (json::message(error), Some("JSON takes double quotes only")),
+            Some('/' | '#') => (json::message(error), Some("JSON has no comments")),
+            _ => (json::message(error), None),
+        };
         ParseError {
-            message: format!("not JSON: {}", lower_first(&message)),
+            message: format!("not JSON: {message}"),
             span: self.span(start, end),
-            help: match found {
-                Some('\'') => Some("JSON takes double quotes only".to_owned()),
-                Some('/' | '#') => Some("JSON has no comments".to_owned()),
-                _ if message.contains("trailing comma") => Some("leave out the last comma".to_owned()),
-                _ => None,
-            },
+            help: help.map(str::to_owned),
         }
     }
 }
@@ -697,10 +703,477 @@ pub(super) fn quoted(text: &str) -> String {
     shown
 }
 
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => first.to_lowercase().chain(chars).collect(),
-        None => String::new(),
+#[cfg(test)]
+#[expect(clippy::string_slice, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const WHOLE: &str = r#"{
+  "Version": "2012-10-17",
+  "Id": "mine",
+  "Statement": [
+    {
+      "Sid": "GitHub",
+      "Effect": "Allow",
+      "Principal": {"Federated": ["arn:a", "arn:b"], "AWS": "123456789012"},
+      "Action": "sts:AssumeRoleWithWebIdentity",
+      "Condition": {
+        "ForAnyValue:StringLikeIfExists": {"token.actions.githubusercontent.com:sub": ["repo:\u0061/b", "x"]},
+        "NumericLessThan": {"aws:RequestTag/a:b:c": 1.50, "t:b": true}
+      }
+    },
+    {"Effect": "Deny", "NotPrincipal": "*", "NotAction": ["sts:*"], "Resource": "*"}
+  ]
+}"#;
+
+    #[test]
+    fn everything_is_kept_with_its_place() {
+        for text in [WHOLE.to_owned(), format!("\u{feff}{WHOLE}")] {
+            let policy = parse(&text).unwrap();
+            let written = |span: Span| &text[span.start..span.end];
+            assert!(policy.has_variables() && policy.statement_is_list && policy.duplicates.is_empty());
+            assert_eq!(written(policy.version.unwrap().span), "\"2012-10-17\"");
+            assert_eq!(policy.id.unwrap().value, "mine");
+            assert!(written(policy.statement_span).starts_with('[') && written(policy.statement_span).ends_with(']'));
+            let [allow, deny] = policy.statements.as_slice() else {
+                panic!("two statements")
+            };
+            assert!(written(allow.span).starts_with("{\n      \"Sid\"") && written(allow.span).ends_with('}'));
+            assert_eq!(allow.sid.as_ref().unwrap().value, "GitHub");
+            assert_eq!(written(allow.effect.span), "\"Allow\"");
+            let principal = allow.principal.as_ref().unwrap();
+            assert_eq!(written(principal.key), "\"Principal\"");
+            assert_eq!(principal.entries.len(), 2);
+            assert_eq!(principal.entries[0].kind, PrincipalKind::Federated);
+            assert_eq!(written(principal.entries[0].key), "\"Federated\"");
+            assert_eq!(written(principal.entries[0].values[1].span), "\"arn:b\"");
+            assert!(principal.entries[0].is_list && !principal.entries[1].is_list);
+            let action = allow.action.as_ref().unwrap();
+            assert_eq!(
+                (written(action.key), written(action.span)),
+                ("\"Action\"", "\"sts:AssumeRoleWithWebIdentity\"")
+            );
+            assert!(!action.negated && !action.is_list);
+            assert!(written(allow.condition_span.unwrap()).starts_with("{\n        \"ForAny"));
+            let [like, less] = allow.conditions.as_slice() else {
+                panic!("two operators")
+            };
+            assert_eq!(like.operator.value.to_string(), "ForAnyValue:StringLikeIfExists");
+            assert_eq!(written(like.operator.span), "\"ForAnyValue:StringLikeIfExists\"");
+            assert_eq!(like.name, "ForAnyValue:StringLikeIfExists");
+            assert_eq!(
+                written(like.keys[0].key.span),
+                "\"token.actions.githubusercontent.com:sub\""
+            );
+            assert_eq!(like.keys[0].values[0].value, "repo:a/b");
+            assert_eq!(written(like.keys[0].values[0].span), r#""repo:\u0061/b""#);
+            assert_eq!(written(like.keys[0].span), r#"["repo:\u0061/b", "x"]"#);
+            assert!(like.keys[0].is_list);
+            assert_eq!(less.keys[0].values[0].value, "1.50");
+            assert_eq!(less.keys[1].values[0].value, "true");
+            assert_eq!(written(less.keys[1].values[0].span), "true");
+            assert!(written(less.span).starts_with("{\"aws:RequestTag/a:b:c\""));
+            assert!(deny.principal.as_ref().unwrap().negated && deny.action.as_ref().unwrap().negated);
+            assert_eq!(
+                deny.principal.as_ref().unwrap().entries[0].kind,
+                PrincipalKind::Everyone
+            );
+            assert_eq!(written(deny.resource.unwrap()), "\"*\"");
+            assert_eq!(deny.effect.value, Effect::Deny);
+        }
+    }
+
+    #[test]
+    fn a_missing_version_is_the_old_one() {
+        for (version, expected) in [
+            ("", false),
+            (r#""Version": "2008-10-17","#, false),
+            (r#""Version": "2012-10-17","#, true),
+        ] {
+            let policy = parse(&format!(r#"{{{version} "Statement": []}}"#)).unwrap();
+            assert_eq!(policy.has_variables(), expected);
+            assert!(policy.statements.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_iam_would_not_store() {
+        let statement = |body: &str| format!(r#"{{"Statement": {{"Effect": "Allow", {body}}}}}"#);
+        let complete = |more: &str| statement(&format!(r#""Principal": "*", "Action": "*", {more}"#));
+        let condition = |body: &str| complete(&format!(r#""Condition": {body}"#));
+        for (text, message, at, help) in [
+            (String::new(), "not JSON: the text ends within a value", "", ""),
+            ("nonsense".into(), "not JSON: expected a value", "o", ""),
+            (
+                r#"{"Statement": [],}"#.into(),
+                "not JSON: trailing comma",
+                "}",
+                "leave out the last comma",
+            ),
+            (
+                "{'Statement': []}".into(),
+                "not JSON: key must be a string",
+                "'",
+                "JSON takes double quotes only",
+            ),
+            (
+                "// x\n{}".into(),
+                "not JSON: expected value",
+                "/",
+                "JSON has no comments",
+            ),
+            (
+                "{\"Statement\": [] /* x */}".into(),
+                "not JSON: expected `,` or `}`",
+                "/",
+                "JSON has no comments",
+            ),
+            (
+                r#"{"Statement": []} x"#.into(),
+                "not JSON: trailing characters",
+                "x",
+                "",
+            ),
+            (
+                "{\"Id\": \"a\nb\", \"Statement\": []}".into(),
+                "not JSON: control character",
+                "\n",
+                "",
+            ),
+            (
+                r#"{"Id": "\ud800", "Statement": []}"#.into(),
+                "not JSON: ",
+                r#""\ud800""#,
+                "",
+            ),
+            (
+                r#"{"Id": 01, "Statement": []}"#.into(),
+                "not JSON: invalid number",
+                "1",
+                "",
+            ),
+            (
+                "[".repeat(300) + &"]".repeat(300),
+                "not JSON: nested too deeply",
+                "",
+                "",
+            ),
+            ("[]".into(), "a policy is a JSON object, not a list", "[]", ""),
+            ("null".into(), "a policy is a JSON object, not null", "null", ""),
+            ("{}".into(), "the policy has no `Statement`", "{}", "add"),
+            (
+                r#"{"Statement": [], "statement": []}"#.into(),
+                "a policy has no element `statement`",
+                "\"statement\"",
+                "did you mean `Statement`?",
+            ),
+            (
+                r#"{"Statement": "x"}"#.into(),
+                "`Statement` is an object or a list of objects, not a string",
+                "\"x\"",
+                "",
+            ),
+            (
+                r#"{"Statement": [1]}"#.into(),
+                "a statement is an object, not a number",
+                "1",
+                "",
+            ),
+            (
+                r#"{"Version": "2012-10-18", "Statement": []}"#.into(),
+                "there is no policy version `2012-10-18`",
+                "\"2012-10-18\"",
+                "the versions are",
+            ),
+            (
+                r#"{"Version": 2012, "Statement": []}"#.into(),
+                "`Version` takes strings, not a number",
+                "2012",
+                "put it in quotes",
+            ),
+            (
+                r#"{"Statement": {"Principal": "*", "Action": "*"}}"#.into(),
+                "the statement has no `Effect`",
+                r#"{"Principal""#,
+                "add",
+            ),
+            (
+                statement(r#""Action": "*""#),
+                "the statement has no `Principal`",
+                r#"{"Effect""#,
+                "who may assume",
+            ),
+            (
+                statement(r#""Principal": "*""#),
+                "the statement has no `Action`",
+                r#"{"Effect""#,
+                "add",
+            ),
+            (
+                complete(r#""Effect": "allow""#),
+                "`Effect` is `Allow` or `Deny`, not `allow`",
+                "\"allow\"",
+                "did you mean `Allow`?",
+            ),
+            (
+                complete(r#""Effect": true"#),
+                "`Effect` takes strings, not a boolean",
+                "true",
+                "",
+            ),
+            (
+                complete(r#""Conditions": {}"#),
+                "a statement has no element `Conditions`",
+                "\"Conditions\"",
+                "did you mean `Condition`?",
+            ),
+            (
+                complete(r#""NotPrincipal": "*""#),
+                "a statement has `Principal` or `NotPrincipal`, not both",
+                "\"NotPrincipal\"",
+                "",
+            ),
+            (
+                complete(r#""NotAction": "*""#),
+                "a statement has `Action` or `NotAction`, not both",
+                "\"NotAction\"",
+                "",
+            ),
+            (
+                statement(r#""NotAction": "*", "Action": "*""#),
+                "a statement has `Action` or `NotAction`, not both",
+                "\"Action\"",
+                "",
+            ),
+            (
+                statement(r#""Action": "*", "Principal": "arn:aws:iam::1:root""#),
+                "`Principal` is `*` or an object that names",
+                "\"arn:aws:iam::1:root\"",
+                "Federated",
+            ),
+            (
+                statement(r#""Action": "*", "NotPrincipal": []"#),
+                "`NotPrincipal` is `*` or an object, not a list",
+                "[]",
+                "",
+            ),
+            (
+                statement(r#""Action": "*", "Principal": {"federated": "x"}"#),
+                "there is no kind of principal `federated`",
+                "\"federated\"",
+                "did you mean `Federated`?",
+            ),
+            (
+                statement(r#""Action": "*", "Principal": {"AWS": 123456789012}"#),
+                "`AWS` takes strings, not a number",
+                "123456789012",
+                "put it in quotes",
+            ),
+            (
+                statement(r#""Principal": "*", "Action": ["a", null]"#),
+                "`Action` takes strings, not null",
+                "null",
+                "",
+            ),
+            (complete(r#""Sid": {}"#), "`Sid` takes strings, not an object", "{}", ""),
+            (
+                condition("[]"),
+                "`Condition` is an object of operators, not a list",
+                "[]",
+                "",
+            ),
+            (
+                condition(r#"{"StringEquals": "x"}"#),
+                "a condition operator holds an object of condition keys, not a string",
+                "\"x\"",
+                "",
+            ),
+            (
+                condition(r#"{"ForAllValuesStringEquals": {}}"#),
+                "there is no condition operator `ForAllValuesStringEquals`",
+                "\"ForAllValuesStringEquals\"",
+                "did you mean `ForAllValues:StringEquals`?",
+            ),
+            (
+                condition(r#"{"stringEquals": {}}"#),
+                "there is no condition operator `stringEquals`",
+                "\"stringEquals\"",
+                "did you mean `StringEquals`?",
+            ),
+            (
+                condition(r#"{"NullIfExists": {}}"#),
+                "there is no condition operator `NullIfExists`",
+                "\"NullIfExists\"",
+                "`Null` has no `IfExists` form",
+            ),
+            (
+                condition(r#"{"ForAnyValue:NullIfExists": {}}"#),
+                "there is no condition operator",
+                "\"ForAnyValue",
+                "`Null` has no",
+            ),
+            (
+                condition(r#"{"StringEquals": {"sub": "x"}}"#),
+                "the condition key `sub` has no prefix",
+                "\"sub\"",
+                "prefix and a colon",
+            ),
+            (
+                condition(r#"{"StringEquals": {"https://token.x:sub": "x"}}"#),
+                "the condition key `https://token.x:sub` begins with a URL scheme",
+                "\"https://token.x:sub\"",
+                "leave out `https://`",
+            ),
+            (
+                condition(r#"{"StringEquals": {"a:b:c": "x"}}"#),
+                "the condition key `a:b:c` has more than one colon",
+                "\"a:b:c\"",
+                "",
+            ),
+            (
+                condition(r#"{"StringEquals": {"a:b": {}}}"#),
+                "the values of `a:b` are strings, numbers or booleans, not an object",
+                "{}",
+                "",
+            ),
+            (
+                condition(r#"{"StringEquals": {"a:b": ["x", null]}}"#),
+                "the values of `a:b` are strings, numbers or booleans, not null",
+                "null",
+                "",
+            ),
+            (
+                condition(r#"{"StringEquals": {"a:b": [["x"]]}}"#),
+                "the values of `a:b` are strings, numbers or booleans, not a list",
+                "[\"x\"]",
+                "",
+            ),
+        ] {
+            let error = parse(&text).expect_err(&text);
+            assert!(error.message.starts_with(message), "{} for {text}", error.message);
+            assert!(
+                !error.message.ends_with('.') && !error.message.contains('\n'),
+                "{}",
+                error.message
+            );
+            let written = text.get(error.span.start..error.span.end).expect("a span in the text");
+            assert!(written.starts_with(at), "{written} for {text}");
+            assert_eq!(error.help.is_some(), !help.is_empty(), "{:?} for {text}", error.help);
+            assert!(error.help.unwrap_or_default().contains(help), "{text}");
+            let marked = parse(&format!("\u{feff}{text}")).expect_err(&text);
+            assert_eq!(
+                (marked.span.start, marked.span.end),
+                (error.span.start + 3, error.span.end + 3),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn sizes_and_depths_have_bounds() {
+        let long = format!(r#"{{"Id": "{}", "Statement": []}}"#, "x".repeat(MAX_BYTES));
+        assert!(parse(&long).unwrap_err().message.contains("longer than"));
+        assert_eq!(lay_out(&long), long);
+        for text in [
+            "[".repeat(1_000_000),
+            "{\"a\":".repeat(150_000),
+            "[".repeat(400_000) + &"]".repeat(400_000),
+        ] {
+            assert!(parse(&text).is_err());
+            assert_eq!(lay_out(&text), text);
+        }
+        let keys: String = (0..20_000)
+            .map(|nth| format!(r#""a:{nth}":"",""#).trim_end_matches('"').to_owned())
+            .collect();
+        let policy = parse(&format!(
+            r#"{{"Statement":{{"Effect":"Deny","Principal":"*","Action":"*","Condition":{{"Bool":{{{keys}"a:0":"x"}}}}}}}}"#
+        ));
+        let policy = policy.unwrap();
+        assert_eq!(policy.statements[0].conditions[0].keys.len(), 20_001);
+        assert_eq!(policy.duplicates.len(), 1);
+        assert_eq!(policy.duplicates[0].pointer, "/Statement/Condition/Bool");
+        assert_eq!(policy.duplicates[0].key, "a:0");
+    }
+
+    #[test]
+    fn pointers_escape_what_json_pointers_escape() {
+        let text = r#"{"Statement": {"Effect": "Allow", "Principal": {"AWS": "a", "\u0041WS": "b"}, "Action": "*"}}"#;
+        let policy = parse(text).unwrap();
+        assert_eq!(policy.duplicates[0].pointer, "/Statement/Principal");
+        assert_eq!(
+            &text[policy.duplicates[0].again.start..policy.duplicates[0].again.end],
+            r#""\u0041WS""#
+        );
+        assert_eq!(Path::Key(&Path::Root, "a/b~c").pointer(), "/a~1b~0c");
+    }
+
+    #[test]
+    fn lays_out_one_line_and_leaves_the_rest() {
+        let line =
+            r#"{"Version":"2012-10-17","Version":"x", "Statement":[{"a":[],"b":{ },"c":1.50e+1,"d":"\u0041 \"{,:" }]}"#;
+        let laid_out = r#"{
+  "Version": "2012-10-17",
+  "Version": "x",
+  "Statement": [
+    {
+      "a": [],
+      "b": {},
+      "c": 1.50e+1,
+      "d": "\u0041 \"{,:"
+    }
+  ]
+}"#;
+        let encode =
+            |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        for (text, expected) in [
+            (line.to_owned(), laid_out),
+            (format!("\u{feff}{line}"), laid_out),
+            (encode(line), laid_out),
+            (encode(line) + "\n", laid_out),
+            (encode(&format!("\u{feff}{line}")), laid_out),
+            (encode(laid_out), laid_out),
+            (laid_out.to_owned(), laid_out),
+            (format!("{line}\n"), &format!("{line}\n")),
+            // `+` is itself, a percent sign in JSON too.
+            ("%7B%22a%22%3A%22b+c%2520%22%7D".to_owned(), "{\n  \"a\": \"b+c%20\"\n}"),
+            (r#"{"a":"%20"}"#.to_owned(), "{\n  \"a\": \"%20\"\n}"),
+            // Not ours to mend.
+            ("nonsense".to_owned(), "nonsense"),
+            (r#"{"a":"%20""#.to_owned(), r#"{"a":"%20""#),
+            ("%ff%7B".to_owned(), "%ff%7B"),
+            ("%7B%22a".to_owned(), "{\"a"),
+            (String::new(), ""),
+        ] {
+            assert_eq!(lay_out(&text), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn laying_out_changes_no_meaning(text in "[ \\[\\]{}\",:a1-9\\\\nu%7B2]{0,40}") {
+            let laid_out = lay_out(&text);
+            if let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) {
+                prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&laid_out).unwrap(), value);
+                prop_assert_eq!(lay_out(&laid_out), laid_out.clone());
+            }
+            let _ = parse(&laid_out);
+        }
+
+        #[test]
+        fn a_policy_cut_anywhere_is_an_error_in_its_text(at in 0..WHOLE.len()) {
+            let text = WHOLE.get(..at).unwrap_or_default();
+            let error = parse(text).unwrap_err();
+            prop_assert!(text.get(error.span.start..error.span.end).is_some());
+        }
+
+        #[test]
+        fn a_policy_with_a_character_changed_never_panics(at in 0..WHOLE.len(), c in any::<char>()) {
+            let text: String = WHOLE.char_indices().map(|(index, old)| if index == at { c } else { old }).collect();
+            if let Err(error) = parse(&text) {
+                prop_assert!(text.get(error.span.start..error.span.end).is_some());
+            }
+            let _ = lay_out(&text);
+        }
     }
 }

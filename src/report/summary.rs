@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{MOST_FINDINGS, PAGES, cause_word, clean, clean_lines, cut, headline, hedge, stage_word, subline};
+use super::{MOST_FINDINGS, cause_word, clean, clean_lines, cut, headline, hedge, stage_word, subline};
 use crate::diagnose::{CauseStatus, Conclusion, Diagnosis, Document, Finding, Severity, StageStatus};
 use crate::fix::Fix;
 
@@ -24,9 +24,9 @@ pub fn render(diagnosis: &Diagnosis) -> String {
     if let Some(cause) = diagnosis.cause() {
         let _ = writeln!(
             out,
-            "{} · [what it is]({PAGES}/{}.md)\n",
+            "{} · more: {}\n",
             inline(&subline(cause)),
-            cause.id
+            code(&format!("aws-oidc-doctor explain {}", cause.id))
         );
     }
     if !diagnosis.facts.is_empty() {

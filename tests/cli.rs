@@ -1,0 +1,727 @@
+//! The whole program, as a shell and as the runner start it.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
+mod world;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use world::{Call, Scenario, World};
+
+/// The program with nothing of the environment that starts the tests.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
+    command.env_clear();
+    command
+}
+
+fn run(args: &[&str], stdin: &str) -> Output {
+    let mut command = program();
+    command
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Whoever does not read it, does not need it.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// The program as a step of a workflow.
+fn step(world: &World) -> Command {
+    let mut command = program();
+    command.args(world.args()).envs(world.environment());
+    command
+}
+
+fn report(world: &World) -> Value {
+    serde_json::from_str(&world.outputs()["report"]).unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+const CLAIMS: &str = r#"{"iss": "https://token.actions.githubusercontent.com", "aud": "sts.amazonaws.com",
+ "sub": "repo:acme/widgets:ref:refs/heads/main", "repository": "acme/widgets"}"#;
+
+const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+ "Principal": {"Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"},
+ "Action": "sts:AssumeRoleWithWebIdentity", "Condition": {"StringEquals": {
+  "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+  "token.actions.githubusercontent.com:sub": "repo:acme/widgets:ref:refs/heads/dev"}}}]}"#;
+
+#[test]
+fn bad_input_is_named_and_the_rest_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let claims = file("claims.json", CLAIMS);
+    let policy = file("policy.json", POLICY);
+    let no_json = file("no.json", "{\n  \"Statement\": [,]\n}");
+    let no_token = file("no.jwt", "ghs_0123456789secret");
+    let mistyped = file("mistyped.json", "{\n \"sub\": 7}");
+    let missing = folder.path().join("missing.json").to_str().unwrap().to_owned();
+    let claims_flag = format!("--claims={claims}");
+    let policy_flag = format!("--trust-policy={policy}");
+    for (args, stdin, error, reported) in [
+        (
+            vec![&*claims_flag, &format!("--trust-policy={no_json}")],
+            "",
+            format!("error: `--trust-policy` (`{no_json}`), line 2, column 17: it is not JSON: "),
+            "repo:acme/widgets:ref:refs/heads/main",
+        ),
+        (
+            vec![&*claims_flag, "--trust-policy={]"],
+            "",
+            "error: `--trust-policy`, line 1, column 2: it is not JSON: ".to_owned(),
+            "repo:acme/widgets",
+        ),
+        (
+            vec![&format!("--claims={no_token}"), &policy_flag],
+            "",
+            format!("error: `--claims` (`{no_token}`): no ID token, and no JSON: "),
+            "trust policy",
+        ),
+        (
+            vec![&format!("--claims={mistyped}"), &policy_flag],
+            "",
+            format!("error: `--claims` (`{mistyped}`), line 2, column 2: the claim `sub` is not a text"),
+            "trust policy",
+        ),
+        (
+            vec!["--claims=-", &policy_flag],
+            "{",
+            "error: `--claims` (standard input), line 1, column 1: it is not JSON: ".to_owned(),
+            "trust policy",
+        ),
+        (
+            vec![&*claims_flag, &policy_flag, &format!("--oidc-provider={missing}")],
+            "",
+            format!("error: `--oidc-provider` (`{missing}`): no such file"),
+            "subject-branch",
+        ),
+        (
+            vec![&*claims_flag, &policy_flag, &format!("--workflow={missing}")],
+            "",
+            format!("error: `--workflow-file` (`{missing}`): no such file"),
+            "subject-branch",
+        ),
+        (
+            vec![&*claims_flag, &policy_flag, "--role-chaining=yes"],
+            "",
+            "error: `--role-chaining`: expected `true` or `false`, found `yes`".to_owned(),
+            "subject-branch",
+        ),
+        (
+            vec!["--evidence=-"],
+            "{\"schema\": 1,\n\"token\": 3}",
+            "error: `--evidence` (standard input), line 2, column 10: ".to_owned(),
+            "",
+        ),
+        (
+            vec!["--evidence=-", "--claims=-"],
+            "{}",
+            "error: `--claims`: standard input is read by `--evidence` already".to_owned(),
+            "",
+        ),
+        (
+            vec!["--evidence=-"],
+            "{\"schema\": 7}",
+            "error: `--evidence` (standard input), line 1, column 1: `schema` is 7, and this version reads 1"
+                .to_owned(),
+            "",
+        ),
+        (
+            vec!["--claims=/dev/zero", &policy_flag],
+            "",
+            "error: `--claims` (`/dev/zero`): it is not a regular file".to_owned(),
+            "trust policy",
+        ),
+    ] {
+        let args = [&["diagnose", "--format=console"], &*args].concat();
+        let output = run(&args, stdin);
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(2), "{args:?}\n{stdout}{stderr}");
+        assert!(stderr.starts_with(&error), "{args:?}\n{stderr}");
+        assert!(stdout.contains(reported) && !stdout.is_empty(), "{args:?}\n{stdout}");
+        assert!(!(stdout + &stderr).contains("secret"), "{args:?}");
+    }
+    for args in [
+        vec!["diagnoze"],
+        vec!["diagnose", "--format=xml"],
+        vec!["diagnose", "--rol=x"],
+        vec![],
+    ] {
+        let output = run(&args, "");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_laptop_needs_files_alone() {
+    let claims = CLAIMS.replace('\n', "");
+    for (more, exit, want) in [
+        (vec![], 1, "subject-branch"),
+        (vec!["--fail=false"], 0, "subject-branch"),
+        (
+            vec!["--error=Not authorized to perform sts:AssumeRoleWithWebIdentity"],
+            1,
+            "subject-branch",
+        ),
+    ] {
+        let policy = format!("--trust-policy={POLICY}");
+        let args = [&["diagnose", "--claims=-", &policy, "--format=json"], &*more].concat();
+        let output = run(&args, &claims);
+        assert_eq!(output.status.code(), Some(exit), "{more:?}: {}", text(&output.stderr));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["cause"]["id"], want, "{more:?}");
+        assert_eq!(text(&output.stderr), "", "{more:?}");
+    }
+    // Nothing but a message; and nothing at all.
+    let output = run(&["diagnose", "--error", "Incorrect token audience"], "");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    assert_eq!(run(&["diagnose"], "").status.code(), Some(3));
+}
+
+#[test]
+fn a_saved_run_says_the_same_elsewhere() {
+    for name in [
+        "subject-environment",
+        "healthy",
+        "no-iam-access",
+        "token-request-failed",
+        "role-chaining-missing",
+    ] {
+        let world = World::named(name).start();
+        let saved = world.root().join("evidence.json");
+        let mut live = program();
+        live.args(world.scenario().command())
+            .args(["--format=json", "--save-evidence"])
+            .arg(&saved);
+        let live = live.envs(world.environment()).output().unwrap();
+        let requests = world.requests().len();
+        let saved = fs::read_to_string(saved).unwrap();
+        let replayed = run(&["diagnose", "--evidence=-", "--format=json"], &saved);
+        assert_eq!(text(&live.stdout), text(&replayed.stdout), "{name}");
+        assert_eq!(live.status.code(), replayed.status.code(), "{name}");
+        // Replay touches no network, whatever the environment offers.
+        let mut inside = program();
+        inside
+            .args(["diagnose", "--evidence"])
+            .arg(world.root().join("evidence.json"));
+        assert!(inside.envs(world.environment()).output().unwrap().stderr.is_empty());
+        assert_eq!(world.requests().len(), requests, "{name}");
+    }
+}
+
+#[test]
+fn colour_in_a_step_and_none_in_a_pipe() {
+    let coloured = |variables: &[(&str, &str)]| {
+        let mut command = program();
+        command
+            .args(["diagnose", "--claims=-", "--trust-policy", POLICY])
+            .envs(variables.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(CLAIMS.as_bytes()).unwrap();
+        child.wait_with_output().unwrap().stdout.contains(&0x1b)
+    };
+    for (variables, want) in [
+        (&[][..], false),
+        (&[("GITHUB_ACTIONS", "true")], true),
+        (&[("GITHUB_ACTIONS", "true"), ("NO_COLOR", "1")], false),
+        (&[("GITHUB_ACTIONS", "true"), ("NO_COLOR", "")], true),
+        (&[("CLICOLOR_FORCE", "1")], true),
+    ] {
+        assert_eq!(coloured(variables), want, "{variables:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    for args in [
+        "explain",
+        "explain subject-environment",
+        "evaluate /dev/stdin",
+        "diagnose --help",
+    ] {
+        let mut child = program()
+            .args(args.split(' '))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(text(&output.stderr), "", "{args}");
+        assert_eq!(output.status.code(), Some(0), "{args}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn evidence_is_saved_whole_and_not_through_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+    fs::write(&target, "untouched").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    let save = |path: &Path| {
+        let flag = format!("--save-evidence={}", path.display());
+        run(&["diagnose", "--claims=-", "--trust-policy", POLICY, &flag], CLAIMS)
+    };
+    assert_eq!(save(&link).status.code(), Some(1));
+    assert_eq!(fs::read_to_string(&target).unwrap(), "untouched");
+    assert!(fs::read_to_string(&link).unwrap().contains("\"schema\": 1"));
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        2,
+        "no file is left beside it"
+    );
+    for path in [
+        folder.path().join("no/such/folder"),
+        folder.path().to_owned(),
+        "/".into(),
+    ] {
+        let output = save(&path);
+        assert_eq!(output.status.code(), Some(2), "{path:?}");
+        assert!(
+            text(&output.stderr).starts_with("error: `--save-evidence` (`"),
+            "{}",
+            text(&output.stderr)
+        );
+        assert!(
+            text(&output.stdout).contains("subject-branch"),
+            "the report is printed all the same"
+        );
+    }
+}
+
+/// What the runner would take for commands: what begins with `::` outside of `stop-commands`, and `##[` anywhere.
+fn commands(log: &str) -> Vec<&str> {
+    let mut stopped = None;
+    let mut commands = Vec::new();
+    for line in log.lines().map(str::trim_start) {
+        if let Some(token) = stopped {
+            if line == format!("::{token}::") {
+                stopped = None;
+            }
+        } else if let Some(token) = line.strip_prefix("::stop-commands::") {
+            stopped = Some(token);
+        } else if line.starts_with("::") {
+            commands.push(line);
+        }
+    }
+    assert_eq!(stopped, None, "commands are on again at the end");
+    commands.extend(log.lines().filter(|line| line.contains("##[")));
+    commands
+}
+
+#[test]
+fn a_step_masks_first_and_prints_no_secret() {
+    for name in ["healthy", "subject-environment", "diagnosis-role", "no-iam-access"] {
+        let world = World::named(name).start();
+        let output = step(&world).env("RUNNER_DEBUG", "1").output().unwrap();
+        let log = text(&output.stdout);
+        let (first, rest) = log.split_once('\n').unwrap();
+        let token = first.strip_prefix("::add-mask::").unwrap();
+        assert_eq!(token.split('.').count(), 3);
+        assert!(world.secrets().contains(&token.to_owned()));
+        let shown = rest.to_owned() + &text(&output.stderr) + &world.output() + &world.summary() + &world.exported();
+        for secret in world.secrets() {
+            let shown: String = shown.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
+            assert!(!shown.contains(&secret), "{name}: {shown}");
+        }
+        assert_eq!(world.exported(), "", "{name}");
+    }
+}
+
+#[test]
+fn untrusted_text_forges_nothing() {
+    let evil = "x\n::set-env name=A::1\n##[error]y %0A::error::z | `a` <img src=x onerror=alert(1)> \u{1b}[31m ::add-mask::a\r::stop-commands::b";
+    let mut scenario = Scenario::named("subject-environment").unwrap();
+    for claim in [
+        "sub",
+        "environment",
+        "actor",
+        "ref",
+        "workflow",
+        "job_workflow_ref",
+        evil,
+    ] {
+        scenario
+            .token
+            .claims
+            .insert(claim.to_owned(), json!(format!("repo:acme/widgets:environment:{evil}")));
+    }
+    let policy = scenario.account.roles[0].trust_policy.to_string();
+    let policy = policy.replace(
+        "refs/heads/main",
+        &json!(evil).to_string().trim_matches('"').replace('$', ""),
+    );
+    scenario.account.roles[0].trust_policy = serde_json::from_str(&policy).unwrap();
+    scenario
+        .with
+        .insert("role-session-name".to_owned(), evil.replace('\0', ""));
+    let world = World::of(scenario).start();
+    let output = step(&world)
+        .env("INPUT_EVIL\n::error::x", "1")
+        .env("RUNNER_DEBUG", "1")
+        .output()
+        .unwrap();
+    let log = text(&output.stdout) + &text(&output.stderr);
+    for command in commands(&log) {
+        let ours = [
+            "::add-mask::eyJ",
+            "::error title=aws-oidc-doctor",
+            "::warning title=aws-oidc-doctor",
+            "::notice title=aws-oidc-doctor",
+        ];
+        assert!(ours.iter().any(|start| command.starts_with(start)), "{command}");
+        assert!(!command.contains("##["), "{command}");
+    }
+    for escape in log.split('\u{1b}').skip(1) {
+        let end = escape.find(|letter: char| letter.is_ascii_alphabetic()).unwrap();
+        assert!(escape.starts_with('[') && escape[end..].starts_with('m'), "{escape:?}");
+    }
+    // The runner reads the outputs that are ours, and no other.
+    let names: Vec<_> = world.outputs().into_keys().collect();
+    assert_eq!(names, ["cause", "cause-number", "report", "subject", "verdict"]);
+    let summary = world.summary();
+    // Every other part lies in a fence, where nothing is markup.
+    let outside: String = summary.split("```").step_by(2).collect();
+    assert!(!outside.contains("<img") && summary.len() < 1 << 20, "{summary}");
+    assert_eq!(world.exported(), "");
+}
+
+#[test]
+fn fail_false_and_attempt_false() {
+    let world = World::named("subject-environment").with("fail", "false").start();
+    assert_eq!(step(&world).output().unwrap().status.code(), Some(0));
+    assert_eq!(world.outputs()["verdict"], "denied");
+
+    let world = World::named("subject-environment").with("attempt", "False").start();
+    step(&world).output().unwrap();
+    assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());
+    assert_eq!(world.outputs()["cause"], "subject-environment");
+}
+
+#[test]
+fn an_unknown_input_is_a_warning_and_a_bad_one_an_error() {
+    let world = World::named("subject-environment").start();
+    let output = step(&world)
+        .env("INPUT_ROLE-ARN", "x")
+        .env("INPUT_ROLE-CHAINING", "nope")
+        .output()
+        .unwrap();
+    let log = text(&output.stdout);
+    assert!(
+        log.contains("::warning title=aws-oidc-doctor::unexpected input `role-arn`, it is ignored\n"),
+        "{log}"
+    );
+    assert!(
+        log.contains(
+            "::error title=aws-oidc-doctor::input `role-chaining`: expected `true` or `false`, found `nope`\n"
+        ),
+        "{log}"
+    );
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(world.outputs()["cause"], "subject-environment");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hostile_workspace_neither_leads_out_nor_holds_up() {
+    for (trap, want) in [
+        ("fifo", "it is not a regular file"),
+        ("link", "it lies outside of the workspace"),
+        ("huge", "it is larger than 1 MiB"),
+        ("../../../../../../../../etc/passwd", "it lies outside of the workspace"),
+        ("-", "no such file"),
+    ] {
+        let world = World::named("subject-environment").with("trust-policy", trap).start();
+        let workspace = world.workspace();
+        let made = Command::new("mkfifo").arg(workspace.join("fifo")).status().unwrap();
+        assert!(made.success());
+        std::os::unix::fs::symlink("/etc/passwd", workspace.join("link")).unwrap();
+        fs::File::create(workspace.join("huge"))
+            .unwrap()
+            .set_len(1 << 40)
+            .unwrap();
+        // The workflow that runs is a trap as well.
+        let workflow = workspace.join(world.scenario().workflow_path());
+        fs::remove_file(&workflow).unwrap();
+        fs::rename(workspace.join(if trap == "fifo" { "link" } else { "fifo" }), &workflow).unwrap();
+        let begun = Instant::now();
+        let output = step(&world).output().unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(8), "{trap}");
+        assert_eq!(output.status.code(), Some(2), "{trap}");
+        let log = text(&output.stdout);
+        assert!(
+            log.contains(&format!("input `trust-policy` (`{trap}`): {want}")),
+            "{trap}: {log}"
+        );
+        assert!(!log.contains("root:"), "{trap}");
+    }
+}
+
+/// A world whose job has these lines for steps, and no input but those of the scenario that are named.
+fn steps(lines: &[&str]) -> World {
+    let mut scenario = Scenario::named("subject-environment").unwrap();
+    scenario.with.clear();
+    let head = [
+        "jobs:",
+        "  deploy:",
+        "    runs-on: x",
+        "    permissions: {id-token: write}",
+        "    steps:",
+    ];
+    let steps = lines.iter().map(|line| format!("      {line}"));
+    scenario.workflow = Some(head.iter().map(ToString::to_string).chain(steps).collect());
+    World::of(scenario).start()
+}
+
+const DEPLOY: &str = "with: {role-to-assume: 'arn:aws:iam::123456789012:role/deploy', aws-region: eu-west-1}";
+
+#[test]
+fn without_inputs_the_jobs_own_steps_are_diagnosed() {
+    let world = steps(&[
+        "- uses: aws-actions/configure-aws-credentials@v6",
+        &format!("  {DEPLOY}"),
+        "- uses: acme/aws-oidc-doctor@v1",
+    ]);
+    let output = step(&world).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(world.outputs()["cause"], "subject-environment");
+    let sent = world.requests_of(Call::AssumeRoleWithWebIdentity).remove(0).form;
+    for (field, want) in [
+        ("RoleArn", "arn:aws:iam::123456789012:role/deploy"),
+        ("RoleSessionName", "GitHubActions"),
+        ("DurationSeconds", "3600"),
+    ] {
+        assert_eq!(sent[field], want);
+    }
+
+    // Several steps: each is diagnosed, with one token; the one that fails stands for all.
+    let other = DEPLOY.replace("role/deploy", "role/other");
+    let world = steps(&[
+        "- name: One",
+        "  uses: aws-actions/configure-aws-credentials@v6",
+        &format!("  {DEPLOY}"),
+        "- name: Two",
+        "  uses: aws-actions/configure-aws-credentials@v6",
+        &format!("  {other}"),
+    ]);
+    let output = step(&world).output().unwrap();
+    assert_eq!(world.outputs()["cause"], "subject-environment");
+    let log = text(&output.stdout);
+    assert!(
+        log.contains("==> step `One` of job `deploy`") && log.contains("==> step `Two` of job `deploy`"),
+        "{log}"
+    );
+    assert_eq!(world.requests_of(Call::IdToken).len(), 1);
+    assert_eq!(world.requests_of(Call::AssumeRoleWithWebIdentity).len(), 2);
+
+    // An expression cannot be known here.
+    let secret = DEPLOY.replace("arn:aws:iam::123456789012:role/deploy", "${{ secrets.ROLE }}");
+    let world = steps(&[
+        "- uses: aws-actions/configure-aws-credentials@v6",
+        &format!("  {secret}"),
+    ]);
+    let output = step(&world).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("pass its value as the input `role-to-assume`"),
+        "{}",
+        text(&output.stdout)
+    );
+    assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());
+
+    // No YAML is a note.
+    let world = steps(&["- uses: [}"]);
+    let output = step(&world)
+        .env("INPUT_ROLE-TO-ASSUME", "arn:aws:iam::123456789012:role/deploy")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    assert_eq!(world.outputs()["cause"], "subject-environment");
+}
+
+#[test]
+fn the_attempt_has_the_parameters_of_the_step() {
+    let world = World::named("healthy")
+        .with("role-duration-seconds", "1h")
+        .with("role-session-name", "me")
+        .with("inline-session-policy", "{}")
+        .with(
+            "managed-session-policies",
+            "arn:aws:iam::aws:policy/A\n\n  arn:aws:iam::aws:policy/B ",
+        )
+        .with("audience", "https://x/?a=b&c")
+        .start();
+    step(&world).output().unwrap();
+    let asked = world.requests_of(Call::IdToken).remove(0);
+    assert!(
+        asked
+            .target
+            .ends_with("?api-version=2.0&audience=https%3A%2F%2Fx%2F%3Fa%3Db%26c"),
+        "{}",
+        asked.target
+    );
+    let attempt = world.requests_of(Call::AssumeRoleWithWebIdentity).remove(0);
+    for (field, want) in [
+        ("DurationSeconds", "1"),
+        ("RoleSessionName", "me"),
+        ("Policy", "{}"),
+        ("PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/A"),
+        ("PolicyArns.member.2.arn", "arn:aws:iam::aws:policy/B"),
+    ] {
+        assert_eq!(attempt.form.get(field).map(String::as_str), Some(want), "{field}");
+    }
+    assert!(!attempt.is_signed());
+}
+
+#[test]
+fn credentials_of_another_account_are_not_believed() {
+    let mut scenario = Scenario::named("subject-environment").unwrap();
+    let credentials = scenario.credentials.as_mut().unwrap();
+    credentials.account = "999999999999".to_owned();
+    credentials.arn = "arn:aws:iam::999999999999:user/ci".to_owned();
+    let world = World::of(scenario.clone()).start();
+    let output = step(&world).output().unwrap();
+    let log = text(&output.stdout);
+    assert!(log.contains("`arn:aws:iam::999999999999:user/ci`"), "{log}");
+    assert_ne!(world.outputs()["cause"], "role-missing");
+    assert_eq!(report(&world)["trust_policy"], Value::Null);
+
+    // A diagnosis role reads what they cannot.
+    let with_role = Scenario::named("diagnosis-role").unwrap();
+    scenario.account.roles = with_role.account.roles;
+    scenario
+        .with
+        .insert("diagnosis-role".to_owned(), with_role.with["diagnosis-role"].clone());
+    let world = World::of(scenario).start();
+    step(&world).output().unwrap();
+    assert_eq!(world.outputs()["cause"], "subject-environment");
+    assert_eq!(world.requests_of(Call::DiagnosisRole).len(), 1);
+}
+
+#[test]
+fn only_a_self_hosted_machine_is_asked_for_its_own_credentials() {
+    for (kind, asked) in [("github-hosted", false), ("self-hosted", true)] {
+        let world = World::named("no-iam-access").start();
+        let begun = Instant::now();
+        let mut command = step(&world);
+        for key in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+            command.env_remove(key);
+        }
+        command.env("RUNNER_ENVIRONMENT", kind).output().unwrap();
+        assert_eq!(!world.requests_of(Call::Other).is_empty(), asked, "{kind}");
+        assert!(begun.elapsed() < Duration::from_secs(4), "{kind}");
+        assert!(world.requests_of(Call::GetRole).is_empty(), "{kind}");
+    }
+}
+
+#[test]
+fn the_provider_follows_the_tokens_issuer() {
+    let mut scenario = Scenario::named("healthy").unwrap();
+    let slug = "token.actions.githubusercontent.com/acme";
+    scenario
+        .token
+        .claims
+        .insert("iss".to_owned(), json!(format!("https://{slug}")));
+    let world = World::of(scenario).start();
+    step(&world).output().unwrap();
+    let asked: Vec<_> = world
+        .requests_of(Call::GetOpenIdConnectProvider)
+        .into_iter()
+        .map(|request| request.form["OpenIDConnectProviderArn"].clone())
+        .collect();
+    let arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com";
+    assert_eq!(asked, [arn.to_owned(), format!("{arn}/acme")]);
+
+    let world = World::named("healthy").start();
+    step(&world)
+        .env("GITHUB_SERVER_URL", "https://git.acme.example")
+        .output()
+        .unwrap();
+    let asked = world.requests_of(Call::GetOpenIdConnectProvider);
+    assert!(asked[0].form["OpenIDConnectProviderArn"].ends_with("git.acme.example/_services/token"));
+}
+
+#[test]
+fn a_bad_region_is_said_and_the_rest_goes_on() {
+    let world = World::named("subject-environment")
+        .with("aws-region", "EU (Ireland)")
+        .start();
+    let output = step(&world).output().unwrap();
+    assert!(text(&output.stdout).contains("aws-region"), "{}", text(&output.stdout));
+    assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());
+    assert_eq!(world.requests_of(Call::GetRole).len(), 1, "IAM has no region");
+}
+
+#[test]
+fn the_other_commands() {
+    let list = run(&["explain"], "");
+    assert!(text(&list.stdout).contains("subject-environment"));
+    assert!(text(&run(&["explain", "subject-case"], "").stdout).starts_with('#'));
+    let output = run(&["explain", "subject-cas"], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        text(&output.stderr),
+        "error: no check is called `subject-cas`, did you mean `subject-case`?\n"
+    );
+    let output = run(&["evaluate"], "{\"id\": \"a\"}\nno JSON\n");
+    assert_eq!(
+        text(&output.stdout).matches("\"decision\":\"Error\"").count(),
+        2,
+        "{}",
+        text(&output.stdout)
+    );
+    assert_eq!(run(&["evaluate", "/nowhere"], "").status.code(), Some(2));
+    assert_eq!(run(&["--version"], "").status.code(), Some(0));
+    assert!(text(&run(&["diagnose", "--help"], "").stdout).contains("--role-to-assume"));
+}
+
+#[test]
+fn a_refusal_is_final_and_a_moments_trouble_is_not() {
+    for (status, code, attempts) in [
+        (403, "AccessDenied", 1),
+        (400, "InvalidIdentityToken", 1),
+        (400, "ExpiredTokenException", 1),
+        (400, "ValidationError", 1),
+        (400, "IDPCommunicationError", 2),
+        (400, "Throttling", 2),
+        (503, "ServiceUnavailable", 2),
+    ] {
+        let mut scenario = Scenario::named("subject-environment").unwrap();
+        let answer = json!({"status": status, "code": code, "message": "said so"});
+        scenario.sts = serde_json::from_value(answer).unwrap();
+        let world = World::of(scenario).start();
+        let output = step(&world).output().unwrap();
+        assert!(output.status.code().is_some_and(|code| code < 4), "{code}");
+        assert_eq!(
+            world.requests_of(Call::AssumeRoleWithWebIdentity).len(),
+            attempts,
+            "{code}"
+        );
+    }
+}

@@ -1,0 +1,608 @@
+//! Whatever goes wrong on the way: no panic, no hang, no secret in any output, and the rest is still found out.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use world::{Call, Fault, World};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_aws-oidc-doctor");
+
+/// Longer than the whole run may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const CALLS: [Call; 7] = [
+    Call::IdToken,
+    Call::AssumeRoleWithWebIdentity,
+    Call::GetCallerIdentity,
+    Call::GetRole,
+    Call::GetOpenIdConnectProvider,
+    Call::ListOpenIdConnectProviders,
+    Call::DiagnosisRole,
+];
+
+const FAULTS: [Fault; 16] = [
+    Fault::Refused,
+    Fault::Reset,
+    Fault::Hang,
+    Fault::Slow(Duration::from_millis(120)),
+    Fault::Truncated,
+    Fault::Endless,
+    Fault::Status(403),
+    Fault::Status(404),
+    Fault::Status(429),
+    Fault::Status(500),
+    Fault::Status(503),
+    Fault::ProxyPage,
+    Fault::Malformed,
+    Fault::Redirect,
+    Fault::UnknownCa,
+    Fault::NoSuchHost,
+];
+
+/// A run, and what it saved.
+struct Run {
+    exit: Option<i32>,
+    report: Value,
+    evidence: Value,
+    /// Standard output, standard error and the evidence, without the lines that mask a secret.
+    shown: String,
+    took: Duration,
+}
+
+/// Runs `diagnose` in a world, as a job's own step would.
+fn diagnose(world: &World, more: &[(&str, &str)]) -> Run {
+    let saved = world.root().join("evidence.json");
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(world.scenario().command())
+        .args(["--format=json", "--save-evidence"])
+        .arg(&saved);
+    command.env_clear().envs(world.environment()).envs(more.iter().copied());
+    let begun = Instant::now();
+    let output = finish(command);
+    let evidence = fs::read_to_string(&saved).unwrap_or_default();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    let shown: String = [&stdout, &stderr, &evidence]
+        .into_iter()
+        .flat_map(|text| text.lines())
+        .filter(|line| !line.starts_with("::add-mask::"))
+        .collect();
+    assert!(!shown.contains("panicked"), "{shown}");
+    for secret in world.secrets() {
+        assert!(!shown.contains(&secret), "{shown}");
+    }
+    Run {
+        exit: output.status.code(),
+        report: serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}")),
+        evidence: serde_json::from_str(&evidence).unwrap(),
+        shown,
+        took: begun.elapsed(),
+    }
+}
+
+/// Waits for a program, and ends it where it takes too long.
+fn finish(mut command: Command) -> Output {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let read = |from: &mut dyn std::io::Read| {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    let id = child.id().to_string();
+    let (done, waits) = std::sync::mpsc::channel::<()>();
+    let guard = thread::spawn(move || {
+        if waits.recv_timeout(PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-9", &id]).status();
+        }
+    });
+    let stderr = thread::spawn(move || read(&mut err));
+    let stdout = read(&mut out);
+    let output = Output {
+        status: child.wait().unwrap(),
+        stdout,
+        stderr: stderr.join().unwrap(),
+    };
+    drop(done);
+    guard.join().unwrap();
+    output
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn is_known(part: &Value) -> bool {
+    !part.is_null() && part["missing"].is_null()
+}
+
+/// The parts of the evidence that a fault may leave missing.
+fn struck(call: Call, fault: Fault) -> &'static [&'static str] {
+    let whole_service = matches!(fault, Fault::Refused | Fault::UnknownCa | Fault::NoSuchHost);
+    match call {
+        // Without a token there is no attempt.
+        Call::IdToken => &["token", "attempt"],
+        // Without the account's number, a list may be another account's.
+        Call::AssumeRoleWithWebIdentity | Call::GetCallerIdentity if whole_service => {
+            &["attempt", "reader", "providers"]
+        }
+        Call::DiagnosisRole if whole_service => &["attempt", "reader", "role", "provider", "providers"],
+        Call::AssumeRoleWithWebIdentity => &["attempt"],
+        Call::GetCallerIdentity => &["reader", "providers"],
+        Call::GetRole | Call::GetOpenIdConnectProvider | Call::ListOpenIdConnectProviders if whole_service => {
+            &["role", "provider", "providers"]
+        }
+        Call::GetRole => &["role"],
+        Call::GetOpenIdConnectProvider => &["provider"],
+        Call::ListOpenIdConnectProviders => &["providers"],
+        _ => &["reader", "role", "provider", "providers"],
+    }
+}
+
+/// The part that says what happened to the call.
+fn told(call: Call) -> &'static str {
+    match call {
+        Call::IdToken => "token",
+        Call::AssumeRoleWithWebIdentity => "attempt",
+        Call::GetCallerIdentity => "reader",
+        Call::GetRole | Call::DiagnosisRole => "role",
+        Call::GetOpenIdConnectProvider => "provider",
+        _ => "providers",
+    }
+}
+
+fn check(call: Call, fault: Fault) -> String {
+    let scenario = if call == Call::DiagnosisRole {
+        "diagnosis-role"
+    } else {
+        "subject-environment"
+    };
+    let world = World::named(scenario).fault(call, fault).start();
+    let run = diagnose(&world, &[]);
+    let row = format!("{call:?} {fault:?}");
+
+    // The job cannot assume the role in either world. Without a token that is not known; then the request is what failed.
+    let cause = run.report["cause"]["id"].as_str().unwrap_or("-").to_owned();
+    tokens_went_where_they_belong(&world);
+    assert_eq!(run.exit, Some(1), "{row}: {cause}\n{}", run.shown);
+    assert!(run.took < Duration::from_secs(26), "{row}: {:?}", run.took);
+
+    // 403 is AWS's own refusal of the attempt; a slow answer is an answer.
+    let answered = matches!(fault, Fault::Slow(_))
+        || (call == Call::AssumeRoleWithWebIdentity && matches!(fault, Fault::Status(403 | 404)));
+    for part in ["token", "attempt", "reader", "role", "provider", "providers"] {
+        let may_miss = !answered && struck(call, fault).contains(&part);
+        assert!(
+            may_miss || is_known(&run.evidence[part]),
+            "{row}: {part} is lost\n{}",
+            run.evidence
+        );
+    }
+    let missing = &run.evidence[told(call)]["missing"];
+    let (why, detail) = (
+        missing["why"].as_str().unwrap_or("-"),
+        missing["detail"].as_str().unwrap_or("-"),
+    );
+    if !answered {
+        let host = match call {
+            Call::IdToken => world.token_url(),
+            Call::AssumeRoleWithWebIdentity | Call::GetCallerIdentity | Call::DiagnosisRole => {
+                world.sts_url().to_owned()
+            }
+            _ => world.iam_url().to_owned(),
+        };
+        let host = host.split('/').nth(2).unwrap();
+        assert!(detail.contains(host), "{row}: `{detail}` does not name {host}");
+        let wanted = match fault {
+            Fault::Status(status) => status.to_string(),
+            Fault::ProxyPage => "web page".to_owned(),
+            Fault::UnknownCa => "SSL_CERT_FILE".to_owned(),
+            Fault::NoSuchHost => "does not resolve".to_owned(),
+            Fault::Hang => "does not answer within 10 s".to_owned(),
+            Fault::Endless => "1 MiB".to_owned(),
+            _ => "look at".to_owned(),
+        };
+        let in_aws_words = matches!(fault, Fault::Status(_)) && call != Call::IdToken;
+        assert!(
+            in_aws_words || detail.contains(&wanted),
+            "{row}: `{detail}` does not say `{wanted}`"
+        );
+    }
+    let ms = run.took.as_millis();
+    format!(
+        "{:<27} {:<12} {} {cause:<22} {ms:>6} ms  {why}: {detail}",
+        format!("{call:?}"),
+        name(fault),
+        run.exit.unwrap()
+    )
+}
+
+/// The ID token went to STS alone, the request token to its own service alone, and nothing to a redirect's target.
+fn tokens_went_where_they_belong(world: &World) {
+    let secrets = world.secrets();
+    let request_token = world.environment()["ACTIONS_ID_TOKEN_REQUEST_TOKEN"].clone();
+    for request in world.requests() {
+        let all = format!(
+            "{} {:?} {} {:?}",
+            request.target, request.headers, request.body, request.form
+        );
+        assert_eq!(
+            all.contains(&request_token),
+            request.call == Call::IdToken,
+            "{:?}",
+            request.call
+        );
+        let is_attempt = matches!(request.call, Call::AssumeRoleWithWebIdentity | Call::DiagnosisRole);
+        let holds = secrets
+            .iter()
+            .any(|secret| *secret != request_token && secret.starts_with("eyJ") && all.contains(secret));
+        assert_eq!(holds, is_attempt, "{:?}", request.call);
+        assert!(!(is_attempt && request.is_signed()), "the attempt is unsigned");
+        assert_ne!(request.call, Call::Other, "{all}");
+    }
+}
+
+fn name(fault: Fault) -> String {
+    match fault {
+        Fault::Slow(_) => "slow".to_owned(),
+        Fault::Status(status) => status.to_string(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+/// Each call and each fault. Run with `--nocapture` to see the table.
+#[test]
+fn every_call_and_every_fault() {
+    let rows: Vec<_> = CALLS
+        .iter()
+        .flat_map(|call| FAULTS.map(|fault| (*call, fault)))
+        .collect();
+    // The longest first, side by side: they wait for time-outs.
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|&row| rows[row].1 != Fault::Hang);
+    let next = AtomicUsize::new(0);
+    let mut table: BTreeMap<usize, Result<String, String>> = thread::scope(|scope| {
+        let worker = || {
+            let mut done = Vec::new();
+            while let Some(&row) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let (call, fault) = rows[row];
+                let checked = std::panic::catch_unwind(|| check(call, fault));
+                let words =
+                    |panic: Box<dyn std::any::Any + Send>| panic.downcast_ref::<String>().cloned().unwrap_or_default();
+                done.push((row, checked.map_err(words)));
+            }
+            done
+        };
+        let workers: Vec<_> = (0..CALLS.len() + 2).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    let failed: Vec<String> = table.values().filter_map(|row| row.as_ref().err().cloned()).collect();
+    while let Some((_, row)) = table.pop_first() {
+        println!(
+            "{}",
+            row.unwrap_or_else(|error| format!("FAILED {}", error.lines().next().unwrap_or_default()))
+        );
+    }
+    assert!(
+        failed.is_empty(),
+        "{} of {} failed:\n{}",
+        failed.len(),
+        rows.len(),
+        failed.join("\n\n")
+    );
+}
+
+/// Two tokens, two endpoints: each goes to its own.
+#[test]
+fn the_id_token_goes_to_sts_alone() {
+    let world = World::named("diagnosis-role").start();
+    assert_eq!(diagnose(&world, &[]).exit, Some(1));
+    assert_eq!(world.requests_of(Call::DiagnosisRole).len(), 1);
+    tokens_went_where_they_belong(&world);
+}
+
+#[test]
+fn a_token_never_follows_a_redirect() {
+    for call in CALLS {
+        let world = World::named("diagnosis-role").fault(call, Fault::Redirect).start();
+        diagnose(&world, &[]);
+        tokens_went_where_they_belong(&world);
+    }
+}
+
+#[test]
+fn without_https_a_token_does_not_leave_this_machine() {
+    // A documentation address (RFC 5737): a connection would not come about, and none is tried.
+    let outside = "http://192.0.2.1:8080";
+    let world = World::named("subject-environment").start();
+    let token_url = format!("{outside}/token?api-version=2.0");
+    for (variable, value, part) in [
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", &*token_url, "token"),
+        ("AWS_ENDPOINT_URL_STS", outside, "attempt"),
+        ("AWS_ENDPOINT_URL_IAM", outside, "role"),
+    ] {
+        let run = diagnose(&world, &[(variable, value)]);
+        let detail = run.evidence[part]["missing"]["detail"].as_str().unwrap_or_default();
+        assert!(
+            detail.contains("`192.0.2.1:8080` is not asked: without https"),
+            "{}",
+            run.evidence
+        );
+        assert!(run.took < Duration::from_secs(3), "{:?}", run.took);
+    }
+    let proxied = diagnose(
+        &world,
+        &[("HTTP_PROXY", outside), ("http_proxy", outside), ("ALL_PROXY", outside)],
+    );
+    assert_eq!(
+        proxied.report["cause"]["id"], "subject-environment",
+        "plain HTTP takes no proxy\n{}",
+        proxied.evidence
+    );
+}
+
+/// With default features off, a missing TLS connector compiles, and fails only at run time.
+#[test]
+fn https_gets_as_far_as_tls() {
+    let world = World::named("subject-environment").start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = thread::spawn(move || {
+        let mut first = [0];
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut first).unwrap();
+            seen.push(first[0]);
+        }
+        seen
+    });
+    let token = format!("https://{address}/token?api-version=2.0");
+    // Each is tried again, so the three ports see three knocks at least.
+    diagnose(&world, &[("ACTIONS_ID_TOKEN_REQUEST_URL", &token)]);
+    const TLS_HANDSHAKE: u8 = 22;
+    assert_eq!(seen.join().unwrap(), [TLS_HANDSHAKE; 3]);
+
+    let world = World::named("subject-environment").tls().start();
+    let strange = diagnose(&world, &[]);
+    for part in ["token", "reader", "role", "provider"] {
+        let detail = strange.evidence[part]["missing"]["detail"].as_str().unwrap_or_default();
+        assert!(
+            detail.contains("certificate that is not trusted"),
+            "{part}: {}",
+            strange.evidence
+        );
+    }
+}
+
+#[test]
+fn certificates_come_from_ssl_cert_file_and_aws_ca_bundle() {
+    let world = World::named("subject-environment").tls().start();
+    let ca = world.ca_file();
+    for variable in ["SSL_CERT_FILE", "AWS_CA_BUNDLE"] {
+        let run = diagnose(&world, &[(variable, ca.to_str().unwrap())]);
+        assert_eq!(
+            run.report["cause"]["id"], "subject-environment",
+            "{variable}: {}",
+            run.evidence
+        );
+    }
+    // Without any certificate on the machine, the bundle is enough; and plain HTTP needs none.
+    let none = world.root().join("none.pem");
+    fs::write(&none, "").unwrap();
+    let none = none.to_str().unwrap();
+    let nowhere = [("SSL_CERT_FILE", none), ("SSL_CERT_DIR", none)];
+    let run = diagnose(
+        &world,
+        &[&nowhere[..], &[("AWS_CA_BUNDLE", ca.to_str().unwrap())]].concat(),
+    );
+    assert_eq!(run.report["cause"]["id"], "subject-environment", "{}", run.evidence);
+    let run = diagnose(&world, &nowhere);
+    assert!(
+        run.shown.contains("no CA certificates on this machine"),
+        "{}",
+        run.shown
+    );
+    let plain = World::named("subject-environment").start();
+    assert_eq!(diagnose(&plain, &nowhere).report["cause"]["id"], "subject-environment");
+    // A bundle that cannot be read is said, and nothing else stops.
+    let run = diagnose(&world, &[("AWS_CA_BUNDLE", "/nowhere/ca.pem")]);
+    assert!(run.shown.contains("AWS_CA_BUNDLE: no such file"), "{}", run.shown);
+}
+
+#[test]
+fn proxies_lead_to_the_real_names() {
+    let world = World::named("subject-environment").tls().start();
+    let (ca, proxy) = (world.ca_file(), world.proxy_url());
+    let path = world.token_url();
+    let path = path.split_once("//").unwrap().1.split_once('/').unwrap().1;
+    let token = format!("https://run-actions-1.actions.githubusercontent.com/{path}");
+    let real = [
+        ("SSL_CERT_FILE", ca.to_str().unwrap()),
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", &*token),
+        ("AWS_ENDPOINT_URL_STS", ""),
+        ("AWS_ENDPOINT_URL_IAM", ""),
+    ];
+    let run = diagnose(&world, &[&real[..], &[("HTTPS_PROXY", &*proxy)]].concat());
+    assert_eq!(run.report["cause"]["id"], "subject-environment", "{}", run.evidence);
+    let through: Vec<String> = world
+        .requests_of(Call::Proxy)
+        .into_iter()
+        .map(|request| request.target)
+        .collect();
+    for name in [
+        "run-actions-1.actions.githubusercontent.com",
+        "sts.eu-west-1.amazonaws.com",
+        "iam.amazonaws.com",
+    ] {
+        assert!(through.contains(&format!("{name}:443")), "{name}: {through:?}");
+    }
+
+    // NO_PROXY is heeded, by the token request and by AWS alike; the dead proxy would be in the way otherwise.
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = format!("http://user:proxy-password@{closed}");
+    let certificates = ("SSL_CERT_FILE", ca.to_str().unwrap());
+    let run = diagnose(
+        &world,
+        &[certificates, ("HTTPS_PROXY", &dead), ("NO_PROXY", "127.0.0.1")],
+    );
+    assert_eq!(run.report["cause"]["id"], "subject-environment", "{}", run.evidence);
+    let run = diagnose(&world, &[certificates, ("HTTPS_PROXY", &dead)]);
+    assert!(
+        run.shown
+            .contains(&format!("look at the proxy `{closed}` (HTTPS_PROXY, NO_PROXY)")),
+        "{}",
+        run.shown
+    );
+    assert!(!run.shown.contains("proxy-password"), "{}", run.shown);
+
+    // configure-aws-credentials' own input is for STS.
+    let world = World::named("subject-environment")
+        .tls()
+        .with("http-proxy", &proxy)
+        .start();
+    let (ca, before) = (world.ca_file(), through.len());
+    let run = diagnose(&world, &[("SSL_CERT_FILE", ca.to_str().unwrap())]);
+    assert!(
+        run.shown.contains("sts:AssumeRoleWithWebIdentity"),
+        "the other world's STS has another CA: {before}"
+    );
+}
+
+/// Half a gigabyte of address space is the shell's limit for the program, which would ask for more with every answer
+/// that it kept whole.
+#[test]
+fn an_endless_answer_takes_little_memory() {
+    for call in [Call::IdToken, Call::AssumeRoleWithWebIdentity, Call::GetRole] {
+        let world = World::named("subject-environment").fault(call, Fault::Endless).start();
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "ulimit -v 524288 && exec \"$0\" \"$@\"", PROGRAM])
+            .args(world.scenario().command());
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .envs(world.environment());
+        let output = finish(command);
+        assert_eq!(output.status.code(), Some(1), "{call:?}: {}", text(&output.stderr));
+        assert!(
+            text(&output.stdout).contains("1 MiB"),
+            "{call:?}: {}",
+            text(&output.stdout)
+        );
+    }
+}
+
+/// Calls that need nothing of each other are under way at the same time, and the attempt follows the token at once.
+#[test]
+fn independent_calls_run_side_by_side() {
+    let delay = Duration::from_millis(80);
+    let world = World::named("subject-environment").delay(delay).start();
+    let run = diagnose(&world, &[]);
+    assert_eq!(run.report["cause"]["id"], "subject-environment");
+    let requests = world.requests();
+    assert_eq!(requests.len(), 6, "{requests:?}");
+    let one = |call| world.requests_of(call).remove(0);
+    let (token, attempt) = (one(Call::IdToken), one(Call::AssumeRoleWithWebIdentity));
+    for call in [
+        Call::GetCallerIdentity,
+        Call::GetRole,
+        Call::GetOpenIdConnectProvider,
+        Call::ListOpenIdConnectProviders,
+    ] {
+        assert!(one(call).overlaps(&token), "{call:?} waits for the token");
+    }
+    assert!(token.ended.unwrap() <= attempt.began);
+
+    let ended = requests.iter().filter_map(|request| request.ended).max().unwrap();
+    let began = requests.iter().map(|request| request.began).min().unwrap();
+    let (whole, chain, sum) = (ended - began, delay * 2, delay * 6);
+    println!(
+        "whole run {whole:?}, longest chain {chain:?}, all calls {sum:?}: {:.2} of the chain, process {:?}",
+        whole.as_secs_f64() / chain.as_secs_f64(),
+        run.took
+    );
+}
+
+/// What `env: AWS_…: ${{ vars.X }}` leaves behind where the variable is not set, and worse.
+#[test]
+fn odd_variables_are_no_panic() {
+    let world = World::named("subject-environment").start();
+    for (variable, value) in [
+        ("AWS_ENDPOINT_URL", ""),
+        ("AWS_ENDPOINT_URL", " "),
+        ("AWS_REGION", ""),
+        ("AWS_PROFILE", "nobody"),
+        ("AWS_PROFILE", ""),
+        ("AWS_CONFIG_FILE", "/nowhere"),
+        ("AWS_MAX_ATTEMPTS", "0"),
+        ("AWS_MAX_ATTEMPTS", "many"),
+        ("AWS_RETRY_MODE", "never"),
+        ("AWS_USE_FIPS_ENDPOINT", "maybe"),
+        ("AWS_SESSION_TOKEN", ""),
+        ("HTTPS_PROXY", ""),
+        ("HTTPS_PROXY", "://"),
+        ("NO_PROXY", "*"),
+        ("GITHUB_EVENT_PATH", "/dev/zero"),
+        ("GITHUB_WORKSPACE", "/nowhere"),
+    ] {
+        let run = diagnose(&world, &[(variable, value)]);
+        assert_eq!(
+            run.report["cause"]["id"], "subject-environment",
+            "{variable}={value}: {}",
+            run.evidence
+        );
+    }
+    for (variable, value) in [
+        ("AWS_ENDPOINT_URL_STS", "no address"),
+        ("AWS_ENDPOINT_URL_IAM", "ftp://127.0.0.1"),
+        ("AWS_ENDPOINT_URL_IAM", "http://"),
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_ACCESS_KEY_ID", "odd\nkey"),
+        ("AWS_SECRET_ACCESS_KEY", ""),
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", "no address"),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", ""),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "odd\ntoken"),
+    ] {
+        let run = diagnose(&world, &[(variable, value)]);
+        assert_eq!(run.exit, Some(1), "{variable}={value}: {}", run.evidence);
+    }
+}
+
+#[test]
+fn debug_output_holds_no_secret() {
+    for name in [
+        "healthy",
+        "subject-environment",
+        "diagnosis-role",
+        "token-request-failed",
+        "no-iam-access",
+    ] {
+        let world = World::named(name).start();
+        let run = diagnose(&world, &[("RUNNER_DEBUG", "1"), ("RUST_LOG", "trace")]);
+        assert!(run.shown.contains("DEBUG aws_oidc_doctor"), "{}", run.shown);
+    }
+}
