@@ -252,6 +252,15 @@ impl Answer {
                 return answer;
             }
         }
+        // `arn:aws:iam::1234:role/x is invalid`
+        if let Some((head, _)) = lower.split_once(" is invalid")
+            && head
+                .split_whitespace()
+                .next_back()
+                .is_some_and(|word| word.starts_with("arn:"))
+        {
+            return Self::RoleArnInvalid;
+        }
         match code {
             "AccessDenied" => Self::NotAuthorized,
             "ExpiredToken" | "ExpiredTokenException" => Self::Expired,

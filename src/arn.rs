@@ -125,9 +125,7 @@ impl RoleArn {
                 Some(format!("arn:{partition}:iam::{account}:role/{path_and_name}")),
             );
         }
-        // `***` by the runner, `XXXXXXXXXXXX` or `<account>` by people.
-        let masked = account.contains(['*', '<', '{', '$', '('])
-            || (!account.is_empty() && account.chars().all(|c| matches!(c, 'x' | 'X' | '#' | '?')));
+        let masked = is_masked(account);
         if !masked && !(account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit())) {
             return Err(NotARole {
                 message: format!(
@@ -254,6 +252,13 @@ impl ProviderArn {
             host: resource.strip_prefix("oidc-provider/")?.to_owned(),
         })
     }
+}
+
+/// Is it an account number that was masked: `***` by the runner, `XXXXXXXXXXXX` or `<account>` by people?
+#[must_use]
+pub fn is_masked(account: &str) -> bool {
+    account.contains(['*', '<', '{', '$', '('])
+        || (!account.is_empty() && account.chars().all(|c| matches!(c, 'x' | 'X' | '#' | '?')))
 }
 
 /// The ARN that the provider of an issuer has in an account.

@@ -21,6 +21,25 @@ fn run(case: &Case<'_>) -> Verdict {
     if case.answer != Some(Answer::NotAuthorized) || case.asks_with_credentials() {
         return Verdict::Clear;
     }
+    // AWS's own word, where it gives one. (IAM User Guide, `troubleshoot_access-denied`.)
+    let kind = super::pasted(case)
+        .and_then(|text| text.split_once("explicit deny in a "))
+        .map(|(_, rest)| rest)
+        .and_then(|rest| {
+            [
+                "resource control policy",
+                "service control policy",
+                "VPC endpoint policy",
+            ]
+            .into_iter()
+            .find(|kind| rest.starts_with(kind))
+        });
+    if let Some(kind) = kind {
+        return Verdict::Found(
+            Finding::blocks(format!("AWS says that a {kind} denies it: the role's trust policy does not decide this"))
+                .help("ask who keeps the organization's policies to let this subject in; one that was made for names (`repo:owner/…`) denies subjects with ids (`repo:owner@id/…`)"),
+        );
+    }
     let Some(policy) = &case.policy else {
         return Verdict::Clear;
     };

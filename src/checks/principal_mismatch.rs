@@ -1,6 +1,6 @@
 //! `principal-mismatch`: the trust policy trusts another provider or principal.
 
-use crate::arn::{Deployment, ProviderArn, issuer_host};
+use crate::arn::{Deployment, ProviderArn, is_masked, issuer_host};
 use crate::case::Case;
 use crate::diagnose::{Check, Finding, Stage, Verdict};
 use crate::fix;
@@ -41,6 +41,15 @@ fn run(case: &Case<'_>) -> Verdict {
         .unwrap_or_default();
     let federated = entries.iter().find(|entry| entry.kind == PrincipalKind::Federated);
     let mut explains = vec![Leaf::Principal { statement: index }];
+    // An account that was masked where the policy was copied from says nothing.
+    let masked = federated.iter().flat_map(|entry| &entry.values).any(|value| {
+        ProviderArn::parse(&value.value).is_some_and(|arn| {
+            is_masked(&arn.account) && ProviderArn::parse(&wanted).is_some_and(|wanted| wanted.host == arn.host)
+        })
+    });
+    if masked {
+        return Verdict::Clear;
+    }
     let finding = match federated.and_then(|entry| entry.values.first()) {
         Some(value) => Finding::blocks(message(&value.value, &wanted, case)).label(case.policy_label(
             value.span,
