@@ -237,8 +237,9 @@ fn doctor() -> PathBuf {
         .to_owned();
     if let Some(cargo) = env::var_os("CARGO") {
         let mut build = Command::new(cargo);
+        // With the demo, so that the dependencies keep the features that they were just built with.
         build
-            .args(["build", "--quiet", "--bin", "aws-oidc-doctor"])
+            .args(["build", "--quiet", "--bin", "aws-oidc-doctor", "--example", "demo"])
             .current_dir(env!("CARGO_MANIFEST_DIR"));
         if folder.ends_with("release") {
             build.arg("--release");
