@@ -13,6 +13,7 @@ pub mod arn;
 pub mod case;
 pub mod checks;
 pub mod claims;
+#[cfg(feature = "live")]
 pub mod collect;
 pub mod diagnose;
 pub mod difference;
