@@ -126,7 +126,8 @@ impl RoleArn {
             );
         }
         let masked = is_masked(account);
-        if !masked && !(account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit())) {
+        let is_number = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+        if !masked && !is_number {
             return Err(NotARole {
                 message: format!(
                     "`{account}` is not an account number: those have 12 digits, this has {} characters",

@@ -23,7 +23,8 @@ fn run(case: &Case<'_>) -> Verdict {
     let now = case
         .evidence
         .clock
-        .and_then(|clock| clock.aws.or(clock.github).or(clock.local));
+        // This machine's clock is read when the token comes; where it is far off, that is `clock-skew`.
+        .and_then(|clock| clock.aws.or(clock.github));
     let past = match (expiry, now) {
         (Some(expiry), Some(now)) => now - expiry,
         _ => i64::MIN,
@@ -31,7 +32,11 @@ fn run(case: &Case<'_>) -> Verdict {
     if !said && past <= LEEWAY || case.answer.as_ref().is_some_and(Answer::passed_provider) {
         return Verdict::Clear;
     }
-    let mut finding = Finding::blocks("the ID token had expired when AWS looked at it")
+    let mut finding = Finding::blocks(if said {
+        "the ID token had expired when AWS looked at it"
+    } else {
+        "the ID token has expired"
+    })
         .label(case.claim_label("exp", "it ends here"))
         .note("configure-aws-credentials asks for one token and keeps it through all its retries: an endpoint that hangs, or a long pause between asking and using, uses it up")
         .help("find what took the time before this message (retries, a proxy, an endpoint that does not answer); the token itself needs no change")
