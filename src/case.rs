@@ -305,7 +305,7 @@ impl<'a> Case<'a> {
             || self.answer.as_ref().is_some_and(|answer| {
                 !matches!(
                     answer,
-                    Answer::EnvironmentRefused | Answer::NestedPermission | Answer::Other
+                    Answer::EnvironmentRefused | Answer::IamRefusedPolicy | Answer::NestedPermission | Answer::Other
                 )
             })
     }

@@ -94,13 +94,7 @@ fn account(call: Call<'_>, policy: &TrustPolicy) -> (String, Option<String>) {
     let partition = given
         .as_ref()
         .map_or_else(|| "aws".to_owned(), |(partition, _)| partition.clone());
-    if let Some((_, Some(account))) = given {
-        return (partition, Some(account));
-    }
-    if let Some(arn) = provider.and_then(crate::arn::ProviderArn::parse) {
-        return (arn.partition, Some(arn.account));
-    }
-    // The role's account is unknown or masked: the policy is taken to name its own account, as almost all do.
+    let host = issuer_host(call.issuer);
     let federated = policy
         .statements
         .iter()
@@ -109,8 +103,21 @@ fn account(call: Call<'_>, policy: &TrustPolicy) -> (String, Option<String>) {
         .filter(|entry| entry.kind == PrincipalKind::Federated)
         .flat_map(|entry| &entry.values)
         .filter_map(|value| crate::arn::ProviderArn::parse(&value.value));
-    let host = issuer_host(call.issuer);
     let mut candidates: Vec<_> = federated.collect();
+    // A masked number (`***`) in the policy accuses nobody: it is taken for the right one.
+    if let Some(masked) = candidates
+        .iter()
+        .find(|arn| arn.host == host && crate::arn::is_masked(&arn.account))
+    {
+        return (masked.partition.clone(), Some(masked.account.clone()));
+    }
+    if let Some((_, Some(account))) = given {
+        return (partition, Some(account));
+    }
+    if let Some(arn) = provider.and_then(crate::arn::ProviderArn::parse) {
+        return (arn.partition, Some(arn.account));
+    }
+    // The role's account is unknown or masked: the policy is taken to name its own account, as almost all do.
     candidates.sort_by_key(|arn| arn.host != host);
     match candidates.into_iter().next() {
         Some(arn) => (arn.partition, Some(arn.account)),

@@ -48,6 +48,8 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Finding]) -> Result<Stri
                 out("the job got an ID token")
             } else if answer.is_some_and(Answer::token_was_sent) {
                 out("AWS answered to the job's token")
+            } else if matches!(answer, Some(Answer::TokenRequestFailed)) {
+                out("the job could ask for a token: it was the answer that failed")
             } else if case.runner().and_then(|runner| runner.id_token_request) == Some(true) {
                 out("the variables to ask for an ID token are there")
             } else {
@@ -67,6 +69,9 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Finding]) -> Result<Stri
                 open("AWS was not reached, and the provider was not read")
             } else {
                 open(match answer {
+                    Some(Answer::NoProvider(_)) => {
+                        "AWS found none in the role's account; with `role-chaining` none is needed there"
+                    }
                     Some(_) => "the account's providers were not read, and AWS's answer does not tell",
                     None => "the account's providers were not read, and AWS's answer is not known",
                 })
@@ -158,30 +163,47 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Finding]) -> Result<String
 }
 
 fn audience(case: &Case<'_>) -> Result<String, String> {
+    let is_issuers = case.provider().is_some_and(|provider| {
+        provider
+            .url
+            .as_deref()
+            .is_none_or(|url| issuer_host(url) == issuer_host(&case.issuer))
+    });
     let registered = case.answer.as_ref().is_some_and(Answer::passed_provider)
-        || match (
-            case.provider().and_then(|p| p.client_ids.as_ref()),
-            case.claims.and_then(|c| c.audience()),
-        ) {
-            (Some(ids), Some(audience)) => ids.iter().any(|id| id == audience),
-            _ => false,
-        };
+        || is_issuers
+            && match (
+                case.provider().and_then(|p| p.client_ids.as_ref()),
+                case.claims.and_then(|c| c.audience()),
+            ) {
+                (Some(ids), Some(audience)) => ids.iter().any(|id| id == audience),
+                _ => false,
+            };
     let name = format!("{}:aud", issuer_host(&case.issuer));
+    // What the nearest statement says of the audience; `None` where it does not ask.
     let policy = case.policy.as_ref().map(|policy| {
-        policy
+        let leaves = policy
             .nearest()
             .map(|(index, statement, trace)| crate::case::leaves(index, statement, trace))
-            .unwrap_or_default()
+            .unwrap_or_default();
+        let asked: Vec<Outcome> = leaves
             .iter()
             .filter(|leaf| leaf.key.key.value.eq_ignore_ascii_case(&name))
-            .all(|leaf| leaf.trace.outcome == Outcome::Match)
+            .map(|leaf| leaf.trace.outcome)
+            .collect();
+        (!asked.is_empty()).then(|| asked.iter().all(|outcome| *outcome == Outcome::Match))
     });
     match (registered, policy) {
-        (true, Some(true)) => Ok("the provider accepts the token's audience, and so does the policy".to_owned()),
-        (false, Some(true)) if case.claims.is_some() => {
-            Err("the policy accepts the audience; the provider's client ids are not known".to_owned())
+        (true, Some(Some(true))) => Ok("the provider accepts the token's audience, and so does the policy".to_owned()),
+        (true, Some(None)) => {
+            Ok("the provider accepts the token's audience, and the policy does not ask for one".to_owned())
+        }
+        (false, Some(Some(true) | None)) if case.claims.is_some() => {
+            Err("the policy is content with the audience; the provider's client ids are not known".to_owned())
         }
         (true, None) => Err("the provider accepts the audience; the trust policy is not known".to_owned()),
+        (true, Some(Some(false))) => {
+            Err("the provider accepts the audience; the policy's condition on it is not decided".to_owned())
+        }
         _ if case.claims.is_none() => Err("there is no token to read the audience from".to_owned()),
         _ => Err("neither the provider's client ids nor the policy's condition on the audience are known".to_owned()),
     }
@@ -205,6 +227,10 @@ pub fn stages(case: &Case<'_>, findings: &[Finding]) -> Vec<StageRow> {
                 Some(finding) => (StageStatus::Undecided, format!("possible: {}", finding.message)),
                 None => match passed(case, stage) {
                     Some(detail) => (StageStatus::Passed, detail),
+                    None if stage == Stage::Provider && matches!(case.answer, Some(Answer::NoProvider(_))) => (
+                        StageStatus::Failed,
+                        "AWS found no provider in the role's account".to_owned(),
+                    ),
                     None if failed => (StageStatus::NotReached, String::new()),
                     None => (StageStatus::Undecided, "not known".to_owned()),
                 },
@@ -399,13 +425,37 @@ pub fn gaps(case: &Case<'_>) -> Vec<Open> {
     if let Some(policy) = &case.policy
         && policy.trace.decision == Decision::Undecided
     {
+        let supply = if case.answer == Some(Answer::NotAuthorized) {
+            "everything else in the statement fits, so this is likely what denies: compare it by hand, or look the call up in CloudTrail"
+        } else {
+            "compare it by hand, or look the call up in CloudTrail"
+        };
         for (statement, trace) in policy.policy.statements.iter().zip(&policy.trace.statements) {
+            if trace.outcome != Outcome::Unknown {
+                continue;
+            }
+            if trace.principal.outcome == Outcome::Unknown {
+                let why = trace.principal.because.clone();
+                let why = why.or_else(|| trace.principal.values.iter().find_map(|value| value.because.clone()));
+                open(
+                    "whether the principal fits",
+                    why.unwrap_or_else(|| "AWS does not describe it".to_owned()),
+                    supply,
+                );
+            }
+            if statement.resource.is_some() {
+                open(
+                    "what `Resource` does in a trust policy",
+                    "IAM refuses to store one, so AWS does not describe it".to_owned(),
+                    "take `Resource` out of the policy",
+                );
+            }
             for leaf in crate::case::leaves(0, statement, trace) {
-                if leaf.trace.outcome == Outcome::Unknown && trace.outcome == Outcome::Unknown {
+                if leaf.trace.outcome == Outcome::Unknown {
                     open(
                         &format!("whether the condition on `{}` holds", leaf.key.key.value),
                         leaf.trace.because.clone(),
-                        "compare it by hand, or look the call up in CloudTrail",
+                        supply,
                     );
                 }
             }

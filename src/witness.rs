@@ -120,10 +120,8 @@ pub fn newly_in(case: &Case<'_>, before: &TrustPolicy, after: &TrustPolicy) -> V
         .and_then(Subject::parse)
         .map(|s| s.repository_part().to_owned());
     let candidates = |policy: &TrustPolicy| -> Vec<String> {
-        policy
-            .statements
-            .iter()
-            .flat_map(|statement| subject_patterns(case, statement))
+        (0..policy.statements.len())
+            .flat_map(|index| subject_patterns(case, policy, index))
             .flat_map(|(pattern, _, _)| instances(&pattern))
             .collect()
     };
@@ -163,7 +161,7 @@ fn in_statement(case: &Case<'_>, policy: &PolicyCase, index: usize, statement: &
         })
     };
     let pointer = policy.policy.statement_pointer(index);
-    let patterns = subject_patterns(case, statement);
+    let patterns = subject_patterns(case, &policy.policy, index);
     let place = |breadth, subject: &str, reach: &str, span, pointer: String| Witness {
         breadth,
         subject: subject.to_owned(),
@@ -253,10 +251,16 @@ fn vacuous(policy: &PolicyCase, index: usize, request: &RequestContext) -> bool 
 }
 
 /// The values of a statement's positive conditions on `sub`: text, place, pointer.
-fn subject_patterns(case: &Case<'_>, statement: &Statement) -> Vec<(String, Span, String)> {
+fn subject_patterns(case: &Case<'_>, policy: &TrustPolicy, index: usize) -> Vec<(String, Span, String)> {
     let name = format!("{}:sub", issuer_host(&case.issuer));
+    let escape = |text: &str| text.replace('~', "~0").replace('/', "~1");
     let mut patterns = Vec::new();
-    for condition in &statement.conditions {
+    for condition in policy
+        .statements
+        .get(index)
+        .into_iter()
+        .flat_map(|statement| &statement.conditions)
+    {
         let comparison = condition.operator.value.comparison;
         if !comparison.is_string() || comparison.is_negated() {
             continue;
@@ -266,12 +270,17 @@ fn subject_patterns(case: &Case<'_>, statement: &Statement) -> Vec<(String, Span
             .iter()
             .filter(|key| key.key.value.eq_ignore_ascii_case(&name))
         {
-            for value in &key.values {
-                patterns.push((
-                    value.value.clone(),
-                    value.span,
-                    format!("Condition/{}/{}", condition.name, key.key.value),
-                ));
+            for (v, value) in key.values.iter().enumerate() {
+                let mut pointer = format!(
+                    "{}/Condition/{}/{}",
+                    policy.statement_pointer(index),
+                    escape(&condition.name),
+                    escape(&key.key.value)
+                );
+                if key.is_list {
+                    pointer.push_str(&format!("/{v}"));
+                }
+                patterns.push((value.value.clone(), value.span, pointer));
             }
         }
     }
@@ -280,11 +289,8 @@ fn subject_patterns(case: &Case<'_>, statement: &Statement) -> Vec<(String, Span
 
 /// Owners that the policy or the token names in full: those are meant.
 fn literal_owners(case: &Case<'_>, policy: &PolicyCase) -> Vec<String> {
-    let mut owners: Vec<String> = policy
-        .policy
-        .statements
-        .iter()
-        .flat_map(|statement| subject_patterns(case, statement))
+    let mut owners: Vec<String> = (0..policy.policy.statements.len())
+        .flat_map(|index| subject_patterns(case, &policy.policy, index))
         .filter_map(|(pattern, _, _)| Subject::parse(&pattern).map(|s| s.owner.to_lowercase()))
         .filter(|owner| !owner.contains(['*', '?']))
         .collect();
@@ -297,20 +303,26 @@ fn literal_owners(case: &Case<'_>, policy: &PolicyCase) -> Vec<String> {
     owners
 }
 
-/// A subject that a pattern takes in beyond what it seems to say: of a stranger, of another repository of the owner, of any
-/// pull request.
+/// A subject that a pattern takes in beyond what it seems to say: of a stranger, of another repository of the owner, of any branch
+/// or pull request.
 fn broad(pattern: &str, owners: &[String], gets_in: impl Fn(&str) -> bool) -> Option<(String, String)> {
     if !pattern.contains(['*', '?']) {
         return None;
     }
+    let value = Subject::parse(pattern);
     let instances: Vec<String> = instances(pattern);
+    // An id in full belongs to one owner or repository for good, whatever the names are.
+    let fixed = |id: Option<&str>| id.is_some_and(|id| !id.contains(['*', '?']));
+    let is_fixed = value.is_some_and(|value| fixed(value.owner_id) || fixed(value.repository_id));
     let stranger = instances.iter().find(|text| {
-        Subject::parse(text).is_some_and(|s| {
-            s.is_default()
-                && is_name(s.owner)
-                && s.repository.is_some_and(is_name)
-                && !owners.contains(&s.owner.to_lowercase())
-        }) && gets_in(text)
+        !is_fixed
+            && Subject::parse(text).is_some_and(|s| {
+                s.is_default()
+                    && is_owner(s.owner)
+                    && s.repository.is_some_and(is_name)
+                    && !owners.contains(&s.owner.to_lowercase())
+            })
+            && gets_in(text)
     });
     if let Some(subject) = stranger {
         let owner = Subject::parse(subject).map_or("", |s| s.owner);
@@ -319,47 +331,80 @@ fn broad(pattern: &str, owners: &[String], gets_in: impl Fn(&str) -> bool) -> Op
             format!("strangers: `{owner}` is a name that anyone can register"),
         ));
     }
-    let value = Subject::parse(pattern)?;
+    // Anyone can build their subject from this claim.
+    if let Some(owner) = pattern
+        .strip_prefix("repository_owner:")
+        .and_then(|rest| rest.strip_suffix('*'))
+    {
+        let subject = format!("repository_owner:{owner}-evil");
+        if !owner.contains([':', '*', '?']) && gets_in(&subject) {
+            return Some((
+                subject,
+                format!("strangers: `{owner}-evil` is a name that anyone can register"),
+            ));
+        }
+    }
+    let value = value?;
+    let names = value.repository_part();
     if value
         .repository
-        .is_some_and(|repository| repository.starts_with('*') || repository.starts_with("@"))
-        || value.repository.is_none()
+        .is_none_or(|repository| repository.contains(['*', '?']))
+        && !is_fixed
     {
+        let plain = value
+            .repository
+            .map(|repository| repository.split('*').next().unwrap_or_default());
         let subject = instances.iter().find(|text| {
-            Subject::parse(text).is_some_and(|s| s.is_default() && s.repository.is_some_and(is_name)) && gets_in(text)
+            Subject::parse(text)
+                .is_some_and(|s| s.is_default() && s.repository.is_some_and(is_name) && s.repository != plain)
+                && gets_in(text)
         })?;
-        return Some((
-            subject.clone(),
-            format!(
-                "every repository of `{}`, with every branch and pull request that fits",
+        let reach = match value.repository {
+            Some("*") | None => format!(
+                "every repository of `{}`, with all of its branches and pull requests that fit",
                 value.owner
             ),
-        ));
+            Some(_) => {
+                let other = Subject::parse(subject).map(|s| s.names()).unwrap_or_default();
+                format!("other repositories of `{}`: `{other}` fits as well", value.owner)
+            }
+        };
+        return Some((subject.clone(), reach));
     }
-    // The pattern ends in a wildcard right after the repository: pull requests included.
-    let pull = value
-        .with_names(value.repository_part())
-        .split_once(':')
-        .and_then(|(_, rest)| rest.split_once(':'))
-        .map(|(repository, _)| format!("repo:{repository}:pull_request"))?;
-    let named = pattern.ends_with(":pull_request");
-    (!named && !pull.contains(['*', '?']) && gets_in(&pull) && crate::policy::wildcard::matches(pattern, &pull)).then(
-        || {
-            let names = value.repository_part();
-            (
-                pull.clone(),
-                format!("every branch, tag, environment and pull request of `{names}`"),
-            )
-        },
-    )
+    // The repository is named; how much of what runs in it?
+    let context = value.context.unwrap_or_default();
+    let all = [
+        ("pull_request", "every branch, tag, environment and pull request"),
+        ("ref:refs/heads/any-branch", "every branch"),
+        ("environment:any-environment", "every environment"),
+    ];
+    all.into_iter().find_map(|(any, words)| {
+        let named = names.replace('*', "987654321");
+        let subject = format!("repo:{named}:{any}");
+        // A pattern such as `release/*` is meant as it is; one that takes in all is not.
+        let takes_all = matches!(
+            context,
+            "" | "*" | "ref:*" | "ref:refs/*" | "ref:refs/heads/*" | "environment:*"
+        );
+        (takes_all && crate::policy::wildcard::matches(pattern, &subject) && gets_in(&subject))
+            .then(|| (subject.clone(), format!("{words} of `{names}`")))
+    })
 }
 
-/// Can it be the name of an owner or a repository?
+/// Can it be the name of a repository?
 fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+/// Can it be the name of an owner on GitHub? Letters and digits, with single hyphens between them.
+fn is_owner(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .split('-')
+            .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 
 /// Subjects of nobody that a policy could mean.
@@ -377,9 +422,10 @@ fn strangers() -> Vec<String> {
 
 /// Subjects that fit a pattern, with the wildcards filled in by what turns it into a whole subject of somebody's repository.
 fn instances(pattern: &str) -> Vec<String> {
-    const FILL: [&str; 15] = [
+    const FILL: [&str; 16] = [
         "-evil",
         "evil",
+        "-evil:ref:refs/heads/main",
         "-evil/x",
         "evil/x",
         "x",
@@ -396,8 +442,15 @@ fn instances(pattern: &str) -> Vec<String> {
     ];
     /// Two wildcards in full; what more there are get nothing.
     const MOST: usize = 1000;
+    /// What can stand before an unanchored pattern.
+    const HEAD: [&str; 4] = ["repo:", "repo:evil/x", "repo:evil/x:", "repo:evil/"];
     let mut texts = vec![String::new()];
-    for c in pattern.chars() {
+    let mut rest = pattern;
+    if let Some(unanchored) = pattern.strip_prefix('*') {
+        texts = HEAD.map(str::to_owned).to_vec();
+        rest = unanchored;
+    }
+    for c in rest.chars() {
         match c {
             '*' => {
                 let fill: &[&str] = if texts.len() * FILL.len() > MOST { &[""] } else { &FILL };
