@@ -139,6 +139,9 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn words(&self) -> String {
         match self {
+            Self::Branch("*") => "any branch".to_owned(),
+            Self::Environment("*") => "an environment".to_owned(),
+            Self::Tag("*") => "any tag".to_owned(),
             Self::Branch(name) => format!("the branch `{name}`"),
             Self::Environment(name) => format!("the environment `{name}`"),
             Self::Other(text) => format!("`{text}`"),
