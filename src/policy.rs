@@ -1,6 +1,6 @@
 //! A role's trust policy: the document, and what evaluating it for one request found out.
 //!
-//! [`parse`] reads JSON text and keeps where everything stands. [`evaluate::decide`] gives the decision alone, fast;
+//! [`parse()`] reads JSON text and keeps where everything stands. [`evaluate::decide`] gives the decision alone, fast;
 //! [`evaluate::trace`] gives every leaf with its reason, without short circuit.
 
 mod compare;

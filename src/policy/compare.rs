@@ -82,9 +82,6 @@ pub(super) fn compare(comparison: Comparison, wanted: &str, actual: &str, variab
     match positive {
         Comparison::StringLike | Comparison::ArnEquals | Comparison::ArnLike => {
             let strict = with_wildcards(positive, &text.strict(), actual);
-            if !text.is_unsure() {
-                return strict;
-            }
             let loose = with_wildcards(positive, &text.loose(), actual);
             Fit::either(
                 strict,

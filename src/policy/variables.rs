@@ -39,11 +39,6 @@ impl Text {
         Pattern::with_literals(self.text.as_str(), [self.literal.as_slice(), &self.brought].concat())
     }
 
-    /// May the two differ?
-    pub(super) fn is_unsure(&self) -> bool {
-        !self.brought.is_empty()
-    }
-
     fn bring(&mut self, value: &str) {
         let start = self.text.len();
         self.shifts_fields |= value.contains(':') && self.text.matches(':').count() < 5;

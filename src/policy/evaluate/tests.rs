@@ -589,6 +589,7 @@ fn policy_variables() {
         ("t:arn", one("a:b")),
         ("t:many", many(&["a", "b"])),
         ("t:single", many(&["a"])),
+        ("t:blank", many(&[""])),
         ("t:unknown", somehow()),
     ];
     for (operator, values, actual, expected) in [
@@ -648,6 +649,7 @@ fn policy_variables() {
         ("StringEquals", json!("${t:empty, 'y'}"), "y", Unknown),
         ("StringEquals", json!("${t:many}"), "a", Unknown),
         ("StringEquals", json!("${t:single}"), "a", Match),
+        ("StringEquals", json!("${t:blank}a"), "a", Unknown),
         ("StringEquals", json!("${t:unknown}"), "a", Unknown),
         ("StringEquals", json!("${team}"), "a", Unknown),
         ("StringEquals", json!("${t:open"), "a", Unknown),
@@ -867,6 +869,7 @@ fn principals() {
         (json!({"AWS": account}), Aws(root.into()), Match),
         (json!({"AWS": user}), Aws(account.into()), NoMatch),
         (json!({"AWS": user}), Aws("alice".into()), Unknown),
+        (json!({"AWS": user}), Aws("alice-and-bo".into()), Unknown),
         (json!({"AWS": "alice"}), Aws(user.into()), NoMatch),
     ];
     for (principal, caller, expected) in cases {
