@@ -18,9 +18,8 @@ fn run(case: &Case<'_>) -> Verdict {
     super::subject(case, |kind| matches!(kind, Kind::Branch), finding)
 }
 
-fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (wanted, has) = super::contexts(difference);
-    let _ = case;
     let finding = Finding::blocks(format!("the job runs for {has}, and the trust policy expects {wanted}"));
     if difference.subject.contains("refs/heads/gh-readonly-queue/") {
         finding.note("this is the branch of a merge queue: GitHub makes one for each pull request in the queue, `gh-readonly-queue/<base>/pr-<number>-<commit>`")

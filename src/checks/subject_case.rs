@@ -18,10 +18,9 @@ fn run(case: &Case<'_>) -> Verdict {
     super::subject(case, |kind| matches!(kind, Kind::Case), finding)
 }
 
-fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (from, to) = difference.part;
     let written = difference.pattern.get(from..to).unwrap_or(&difference.pattern);
-    let _ = case;
     Finding::blocks("the token's subject differs from the trust policy's value only by letter case")
         .note(format!(
             "`{written}` in the policy, `{}` in the token",

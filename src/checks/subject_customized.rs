@@ -19,7 +19,7 @@ fn run(case: &Case<'_>) -> Verdict {
     super::subject(case, |kind| matches!(kind, Kind::Customized), finding)
 }
 
-fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let token_default = Subject::parse(&difference.subject).is_some_and(|subject| subject.is_default());
     let keys = customized_keys(if token_default {
         &difference.pattern
@@ -38,6 +38,5 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
             .note(format!("the token has `{}`", difference.subject))
             .help("write the customized subject into the policy, or reset the template (`GET /repos/{owner}/{repo}/actions/oidc/customization/sub` shows it)")
     };
-    let _ = case;
     finding
 }

@@ -19,31 +19,23 @@ fn run(case: &Case<'_>) -> Verdict {
     super::subject(case, |kind| matches!(kind, Kind::Immutable), finding)
 }
 
-fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let token_has_ids = Subject::parse(&difference.subject).is_some_and(|subject| subject.is_immutable());
     if !token_has_ids {
         return Finding::blocks("the trust policy wants a subject with ids (`owner@id/repository@id`), and the token's has names alone")
             .note("GitHub gives ids in the subject to repositories created, renamed or transferred after 15 July 2026, and to those that opted in; this one is not among them")
-            .help("write the names alone, or switch the repository to immutable subjects first (Settings, Actions, OIDC)");
+            .help("write the names alone, or switch the repository to immutable subjects first, in its settings");
     }
-    let hyphens = difference.pattern.contains('-')
-        && !Subject::parse(&difference.pattern).is_some_and(|value| {
-            value.names()
-                == Subject::parse(&difference.subject)
-                    .map(|s| s.names())
-                    .unwrap_or_default()
-        });
+    let repository = Subject::parse(&difference.pattern).map_or("", |value| value.repository_part());
+    let hyphens = repository.contains("-*") || repository.contains(&difference.token_part.replace('@', "-"));
     let mut finding = Finding::blocks("the token's subject carries ids (`owner@id/repository@id`), and the trust policy has the names alone")
         .note("the repository was created, renamed or transferred after 15 July 2026 (or opted in): since then GitHub writes ids into its subject, so that nobody can take over a name that became free")
         .note("a new repository cannot opt out; the ids in the token are what to trust");
-    if hyphens && difference.pattern.contains("-*")
-        || difference.pattern.contains(&difference.token_part.replace('@', "-"))
-    {
+    if hyphens {
         finding = finding.note("`name-id` with a hyphen was only announced; GitHub writes `name@id`, and a wildcard after a hyphen also lets in owners whose names begin like yours");
     }
     if let Some(meant) = &difference.meant {
         finding = finding.note(format!("with the ids the value is `{meant}`"));
     }
-    let _ = case;
     finding
 }

@@ -18,7 +18,7 @@ fn run(case: &Case<'_>) -> Verdict {
     super::subject(case, |kind| matches!(kind, Kind::Malformed(_)), finding)
 }
 
-fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let Kind::Malformed(reason) = &difference.kind else {
         return Finding::blocks("");
     };
@@ -27,6 +27,5 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     if let Some(meant) = &difference.meant {
         finding = finding.help(format!("did you mean `{meant}`?"));
     }
-    let _ = case;
     finding
 }

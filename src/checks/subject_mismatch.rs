@@ -64,8 +64,7 @@ fn odd_operator(case: &Case<'_>) -> Verdict {
     Verdict::Found(finding.fixes(fix::admit(case)))
 }
 
-fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
-    let _ = case;
+fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     Finding::blocks("the token's subject does not match the `sub` condition of the trust policy").note(format!(
         "`{}` in the policy, `{}` in the token",
         difference.pattern, difference.subject

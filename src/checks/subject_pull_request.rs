@@ -18,9 +18,8 @@ fn run(case: &Case<'_>) -> Verdict {
     super::subject(case, |kind| matches!(kind, Kind::PullRequest), finding)
 }
 
-fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (wanted, has) = super::contexts(difference);
-    let _ = case;
     if difference.subject.ends_with(":pull_request") {
         Finding::blocks(format!("the event is a pull request, so the subject ends in `:pull_request`, and the trust policy expects {wanted}"))
             .note("a pull request's subject names neither its branch nor its number")

@@ -18,7 +18,7 @@ fn run(case: &Case<'_>) -> Verdict {
     super::subject(case, |kind| matches!(kind, Kind::Repository), finding)
 }
 
-fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (from, to) = difference.part;
     let wanted = difference.pattern.get(from..to).unwrap_or(&difference.pattern);
     let has = difference.token_part.as_str();
@@ -55,6 +55,5 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     if alike > 0.8 && alike < 1.0 && !wanted.contains('*') {
         finding = finding.note("the two are nearly the same: this may be a slip of the pen");
     }
-    let _ = case;
     finding.help("if this repository should have the role, add its subject; if the names in the policy are outdated, take them out as well, since somebody else can register a name that became free")
 }

@@ -18,9 +18,8 @@ fn run(case: &Case<'_>) -> Verdict {
     super::subject(case, |kind| matches!(kind, Kind::Tag), finding)
 }
 
-fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
+fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (wanted, has) = super::contexts(difference);
-    let _ = case;
     Finding::blocks(format!("the job runs for {has}, and the trust policy expects {wanted}"))
         .note("a tag is not a branch: its subject has `ref:refs/tags/<tag>`, a branch's `ref:refs/heads/<branch>`")
 }
