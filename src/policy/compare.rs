@@ -307,12 +307,12 @@ fn ip_address(wanted: &str, actual: &str) -> Fit {
     if let Ok(address) = wanted.parse::<IpAddr>() {
         let exact = in_network(IpNet::from(address), actual);
         return match IpNet::new(address, 32) {
-            Ok(network) if address.is_ipv6() => Fit::either(
+            Ok(network) => Fit::either(
                 exact,
                 in_network(network.trunc(), actual),
                 "AWS gives `/32` as the prefix of an address without one, which leaves IPv6 open",
             ),
-            _ => exact,
+            Err(_) => exact,
         };
     }
     let Ok(network) = wanted.parse::<IpNet>() else {

@@ -120,6 +120,8 @@ fn strings() {
             (json!("a*"), one("ab"), NoMatch),
             (json!("ä"), one("ä"), Match),
             (json!("ä"), one("Ä"), Unknown),
+            (json!("k"), one("\u{212a}"), Unknown),
+            (json!("ss"), one("ß"), Unknown),
             (json!("ä"), one("b"), NoMatch),
             (json!("a"), Presence::Absent, NoMatch),
         ],
@@ -1211,7 +1213,7 @@ fn the_trace_points_at_the_text() {
     "Effect": "Allow",
     "Principal": {{"Federated": ["x", "{PROVIDER}"]}},
     "Action": ["sts:AssumeRole", "sts:TagSession"],
-    "Condition": {{"StringLike": {{"t:sub": ["repo:acme/*:ref:refs/heads/main", "repo:${{t:org}}/w"]}}, "Null": {{"t:x": true}}}}
+    "Condition": {{"StringLike": {{"t:sub": ["repo:acme/*:ref:refs/heads/main", "repo:${{t:org}}/w"]}}, "Null": {{"t:x": true}}, "NumericEquals": {{"t:sub": "${{t:org}}"}}}}
   }}
 }}"#
     );
@@ -1237,6 +1239,7 @@ fn the_trace_points_at_the_text() {
     assert_eq!(&values[0].resolved[parted.pattern..], "in");
     assert_eq!(parted.value, "repo:acme/widgets:ref:refs/heads/ma".len());
     assert_eq!(values[1].resolved, "repo:acme/w");
+    assert_eq!(statement.conditions[2].keys[0].values[0].resolved, "${t:org}");
     assert_eq!(values[1].parted.map(|parted| parted.pattern), Some("repo:acme/w".len()));
     assert_eq!(
         statement.conditions[0].keys[0].because,
