@@ -28,7 +28,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     });
     let keys: Vec<&str> = keys.into_iter().filter(|key| !key.contains(['*', '?'])).collect();
     let keys = keys.join("`, `");
-    let finding = if token_default {
+    if token_default {
         Finding::blocks(format!("the trust policy wants a customized subject (`{keys}`), and the token has GitHub's default one"))
             .help("customize the subject for this repository (`PUT /repos/{owner}/{repo}/actions/oidc/customization/sub`), or write the default subject into the policy")
             .note("an organization's template counts only for repositories that opt in (`use_default: false`)")
@@ -37,6 +37,5 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
             .note("a template of the repository or its organization says which claims make up `sub`, in which order")
             .note(format!("the token has `{}`", difference.subject))
             .help("write the customized subject into the policy, or reset the template (`GET /repos/{owner}/{repo}/actions/oidc/customization/sub` shows it)")
-    };
-    finding
+    }
 }
