@@ -363,9 +363,13 @@ fn numeric(wanted: &str, actual: &str, holds: impl Fn(Ordering) -> bool) -> Fit 
 /// "An integer or decimal value": digits with a sign and a point, few enough to be exact in any arithmetic.
 fn number(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !all_digits(whole) || !all_digits(fraction) || whole.len() + fraction.len() > EXACT_DIGITS {
+    let (whole, fraction) = match digits.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (digits, None),
+    };
+    let mut parts = [Some(whole), fraction].into_iter().flatten();
+    let all_digits = parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    if !all_digits || whole.len() + fraction.map_or(0, str::len) > EXACT_DIGITS {
         return None;
     }
     text.parse().ok()
