@@ -287,6 +287,12 @@ fn dates() {
                 (json!("2026-12"), one(now), before),
                 (json!("2026-11-20"), one(now), Unknown),
                 (json!("2026"), one(now), Unknown),
+                // Zones go from 14 hours ahead of UTC to 12 hours behind.
+                (json!("2026-11-20"), one("2026-11-19T09:59:59Z"), before),
+                (json!("2026-11-20"), one("2026-11-19T10:00:00Z"), Unknown),
+                (json!("2026-11-20"), one("2026-11-21T12:00:00Z"), Unknown),
+                (json!("2026-11-20"), one("2026-11-21T12:00:01Z"), after),
+                (json!("2026-11-20T00:00:00Z"), one("2026-11-18"), before),
                 (json!("2026-11-20"), one("2026-11-20"), same),
                 (json!("2026-11-20"), one("2026-11-21"), after),
             ],
@@ -314,6 +320,8 @@ fn dates() {
         "2026-11-20-1",
         "2026-11-20T12:00:00z",
         "2026-11-20T12:00:00.0123456789Z",
+        "2026-11-20T12:00:00+24:00",
+        "2026-11-20T12:00:00-01:60",
         "${aws:CurrentTime}",
     ] {
         table(
