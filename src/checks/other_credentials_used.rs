@@ -5,6 +5,7 @@ use crate::case::Case;
 use crate::case::{Flow, given};
 use crate::diagnose::Severity;
 use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::evidence::Probe;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -63,6 +64,13 @@ fn run(case: &Case<'_>) -> Verdict {
         Some(kind) if kind != "none" => {
             finding.note(format!("the environment holds AWS credentials from elsewhere: {kind}"))
         }
+        _ => finding,
+    };
+    let finding = match case.evidence.reader.as_ref().and_then(Probe::known) {
+        Some(identity) if identity.source == "environment" => finding.note(format!(
+            "the identity that it would really use: `{}` (account `{}`)",
+            identity.arn, identity.account
+        )),
         _ => finding,
     };
     // That a key is used is a choice, and a fault only when something failed.
