@@ -19,6 +19,13 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+/// musl's own allocator takes twice the time that bulk evaluation needs for all the rest.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What is read at once in bulk.
+const BULK: usize = 256 * 1024;
+
 /// Wrong usage, or an input that cannot be read.
 const USAGE: u8 = 2;
 
@@ -210,16 +217,16 @@ fn append(path: &str, text: &str) -> io::Result<()> {
 
 fn evaluate(file: &str) -> io::Result<u8> {
     let input: Box<dyn BufRead> = match file {
-        "-" => Box::new(io::stdin().lock()),
+        "-" => Box::new(BufReader::with_capacity(BULK, io::stdin().lock())),
         path => match File::open(path) {
-            Ok(file) => Box::new(BufReader::new(file)),
+            Ok(file) => Box::new(BufReader::with_capacity(BULK, file)),
             Err(error) => {
                 writeln!(io::stderr(), "error: `{path}`: {error}")?;
                 return Ok(USAGE);
             }
         },
     };
-    evaluate_lines::evaluate_lines(input, io::BufWriter::new(io::stdout().lock()))?;
+    evaluate_lines::evaluate_lines(input, io::BufWriter::with_capacity(BULK, io::stdout().lock()))?;
     Ok(0)
 }
 
