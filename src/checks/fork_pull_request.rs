@@ -28,8 +28,8 @@ fn run(case: &Case<'_>) -> Verdict {
         .and_then(|runner| runner.head_repository.as_deref())
         .unwrap_or_default();
     Verdict::Found(
-        Finding::blocks(format!("the pull request comes from the fork `{head}`, and GitHub gives no ID token to a fork's pull request"))
-            .note("for a fork's pull request the most that `id-token` can be is `none`, whatever `permissions` says")
+        Finding::blocks(format!("the pull request comes from the fork `{head}`, and GitHub gives no ID token to a public fork's pull request"))
+            .note("for a public fork's pull request the most that `id-token` can be is `none`, whatever `permissions` says")
             .help("skip the steps that need AWS for forks: `if: github.event.pull_request.head.repo.full_name == github.repository`")
             .help("do not move the job to `pull_request_target` with the fork's code checked out: that hands the role to strangers"),
     )
