@@ -285,6 +285,10 @@ mod tests {
         for open in ["[", "{\"a\":"] {
             let fault = read(&open.repeat(200_000), 0).err().unwrap();
             assert_eq!(fault.message, "nested too deeply");
+            let close = if open == "[" { "]" } else { "}" };
+            let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            assert!(read(&nested(MAX_DEPTH), 0).is_ok());
+            assert!(read(&nested(MAX_DEPTH + 1), 0).is_err());
         }
     }
 }

@@ -613,10 +613,7 @@ impl<'a> Reader<'a> {
             // Here `serde_json` counts what comes before, elsewhere up to and with.
             start += 1;
         }
-        start = start.min(self.json.len());
-        while !self.json.is_char_boundary(start) {
-            start -= 1;
-        }
+        let start = self.json.floor_char_boundary(start);
         let found = self.json.get(start..).and_then(|rest| rest.chars().next());
         let end = start + found.map_or(0, char::len_utf8);
         let before = self.json.get(..start).unwrap_or_default().trim_end();
@@ -811,6 +808,7 @@ mod tests {
                 "}",
                 "leave out the last comma",
             ),
+            (r#"{"Statement": }"#.into(), "not JSON: expected value", "}", ""),
             (
                 "{'Statement': []}".into(),
                 "not JSON: key must be a string",
@@ -1083,6 +1081,12 @@ mod tests {
             assert!(parse(&text).is_err());
             assert_eq!(lay_out(&text), text);
         }
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(lay_out(&nested(MAX_INDENT)).lines().count(), 2 * MAX_INDENT + 1);
+        assert_eq!(lay_out(&nested(MAX_INDENT + 1)), nested(MAX_INDENT + 1));
+        let list = |length: usize| format!("[{}1]", " ".repeat(length - 3));
+        assert_eq!(lay_out(&list(MAX_BYTES)), "[\n  1\n]");
+        assert_eq!(lay_out(&list(MAX_BYTES + 1)), list(MAX_BYTES + 1));
         let keys: String = (0..20_000)
             .map(|nth| format!(r#""a:{nth}":"",""#).trim_end_matches('"').to_owned())
             .collect();
@@ -1106,6 +1110,36 @@ mod tests {
             r#""\u0041WS""#
         );
         assert_eq!(Path::Key(&Path::Root, "a/b~c").pointer(), "/a~1b~0c");
+    }
+
+    #[test]
+    fn only_a_key_whose_values_differ_is_ambiguous() {
+        for (again, expected) in [("Deny", true), ("Allow", false)] {
+            // The values are looked up in the text, wherever it begins.
+            for mark in ["", "\u{feff}"] {
+                let text = format!(
+                    r#"{mark}{{"Statement":{{"Effect":"Allow","Principal":"*","Action":"*","Effect":"{again}"}}}}"#
+                );
+                let policy = parse(&text).unwrap();
+                assert_eq!(policy.duplicates.len(), 1, "{text}");
+                assert_eq!(policy.statements[0].is_ambiguous, expected, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn quoted_text_is_short_and_on_one_line() {
+        for (text, expected) in [
+            ("x".repeat(256), format!("`{}`", "x".repeat(256))),
+            ("x".repeat(257), format!("`{}…`", "x".repeat(256))),
+            ("ä".repeat(256), format!("`{}`", "ä".repeat(256))),
+            (
+                "a\nb\u{2028}c\u{1b}ä".to_owned(),
+                "`a\\nb\\u{2028}c\\u{1b}ä`".to_owned(),
+            ),
+        ] {
+            assert_eq!(quoted(&text), expected);
+        }
     }
 
     #[test]
@@ -1143,6 +1177,7 @@ mod tests {
             (r#"{"a":"%20""#.to_owned(), r#"{"a":"%20""#),
             ("%ff%7B".to_owned(), "%ff%7B"),
             ("%7B%22a".to_owned(), "{\"a"),
+            ("a%20b\nc".to_owned(), "a%20b\nc"),
             (String::new(), ""),
         ] {
             assert_eq!(lay_out(&text), expected, "{text}");
