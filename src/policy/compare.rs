@@ -79,7 +79,7 @@ pub(super) fn compare(comparison: Comparison, wanted: &str, actual: &str, variab
     if positive.is_arn() && text.shifts_fields {
         return Fit::unknown("a policy variable brings a colon into a field of the ARN");
     }
-    match positive {
+    let fit = match positive {
         Comparison::StringLike | Comparison::ArnEquals | Comparison::ArnLike => {
             let strict = with_wildcards(positive, &text.strict(), actual);
             let loose = with_wildcards(positive, &text.loose(), actual);
@@ -90,6 +90,11 @@ pub(super) fn compare(comparison: Comparison, wanted: &str, actual: &str, variab
             )
         }
         _ => plain(positive, &text.text, actual),
+    };
+    match fit.outcome {
+        _ if !text.has_empty => fit,
+        Outcome::NoMatch => Fit::null(),
+        _ => Fit::unknown("a policy variable stands for an empty value, and AWS does not say what that gives"),
     }
 }
 
@@ -190,10 +195,18 @@ fn ignoring_case(wanted: &str, actual: &str) -> Fit {
     if wanted.is_ascii() && actual.is_ascii() {
         return Fit::of(false);
     }
-    if wanted.to_lowercase() == actual.to_lowercase() || wanted.to_uppercase() == actual.to_uppercase() {
+    if folded(wanted) == folded(actual) {
         return Fit::unknown("AWS does not say how it ignores case outside ASCII");
     }
     Fit::of(false)
+}
+
+/// What any rule for ignoring case makes the same is the same in this: `ß`, `ẞ` and `ss`; `i`, `ı` and `İ`; `k` and the
+/// Kelvin sign.
+fn folded(text: &str) -> String {
+    let text = text.to_lowercase().to_uppercase().to_lowercase();
+    // `İ` becomes `i` and a combining dot.
+    text.replace('\u{307}', "")
 }
 
 /// "Each of the six colon-delimited components of the ARN is checked separately and each can include … wildcards";

@@ -104,6 +104,9 @@ enum Why {
 
 type Verdict = (Outcome, Why);
 
+const ABSENT_IF_EXISTS: &str =
+    "the request does not carry this key, and AWS's pages differ on whether `ForAnyValue` or `IfExists` decides then";
+const EMPTY_VALUES: &str = "the key has several empty values, and AWS does not say whether it counts as empty then";
 const SEVERAL_VALUES: &str = "the request has several values for this key, and AWS asks for a set operator then";
 const NULL_AND_MATCH: &str = "one value fits, another has a policy variable without a value, \
      and AWS's pages differ on what that gives";
@@ -213,7 +216,7 @@ impl<'a> Evaluation<'a> {
             return existence(operator, key, presence);
         }
         match presence {
-            Presence::Absent => (absent(operator), Why::Absent),
+            Presence::Absent => absent(operator),
             Presence::Unknown(_) => unknown(operator, key),
             Presence::One(value) => self.one(operator, key, value),
             Presence::Many(values) => self.many(operator, key, values),
@@ -239,6 +242,15 @@ impl<'a> Evaluation<'a> {
             [value] => return self.one(operator, key, value),
             _ => {}
         }
+        let compared = self.each(set, operator, key, values);
+        if values.iter().all(String::is_empty) && compared.0 != empty(operator).0 {
+            return (Outcome::Unknown, Why::Undocumented(EMPTY_VALUES));
+        }
+        compared
+    }
+
+    /// All values of the request against all values of the policy.
+    fn each(&self, set: SetOperator, operator: Operator, key: &ConditionKey, values: &[String]) -> Verdict {
         let mut why = Why::Compared;
         let each = values.iter().map(|value| {
             let (outcome, this) = self.values(operator, key, value);
@@ -293,16 +305,17 @@ impl<'a> Evaluation<'a> {
 /// "If the key … is not present in the request context, the values do not match and the condition is false. If the policy
 /// condition requires that the key is not matched … the condition is true." `…IfExists`: "evaluate the condition element
 /// as true"; a nonmatch cannot come from "a missing key when checked with `…IfExists`". `ForAllValues` is true without the
-/// key, `ForAnyValue` false.
-fn absent(operator: Operator) -> Outcome {
-    Outcome::of(
-        operator.if_exists
-            || match operator.set {
-                Some(SetOperator::ForAllValues) => true,
-                Some(SetOperator::ForAnyValue) => false,
-                None => operator.comparison.is_negated(),
-            },
-    )
+/// key, `ForAnyValue` false; which of these wins in `ForAnyValue:…IfExists` is not said.
+fn absent(operator: Operator) -> Verdict {
+    let outcome = match operator.set {
+        Some(SetOperator::ForAnyValue) if operator.if_exists => {
+            return (Outcome::Unknown, Why::Undocumented(ABSENT_IF_EXISTS));
+        }
+        Some(SetOperator::ForAnyValue) => Outcome::NoMatch,
+        Some(SetOperator::ForAllValues) => Outcome::Match,
+        None => Outcome::of(operator.if_exists || operator.comparison.is_negated()),
+    };
+    (outcome, Why::Absent)
 }
 
 /// `ForAllValues` is true "if the context key value resolves to a null dataset, such as an empty string", `ForAnyValue`
@@ -323,7 +336,7 @@ fn unknown(operator: Operator, key: &ConditionKey) -> Verdict {
     let fits_none = key.values.is_empty();
     let present = Outcome::of(fits_all != operator.comparison.is_negated());
     let same = (fits_all || fits_none)
-        && present == absent(operator)
+        && present == absent(operator).0
         && (operator.set.is_none() || empty(operator).0 == present);
     if same {
         (present, Why::Compared)

@@ -398,6 +398,9 @@ impl<'a> Reader<'a> {
     fn actions(&self, value: Value<'a>, negated: bool, key: Span, name: &str) -> Result2<Actions> {
         let span = value.span;
         let (values, is_list) = self.strings(value, name)?;
+        for value in &values {
+            self.check_action(&value.value, value.span)?;
+        }
         Ok(Actions {
             negated,
             key,
@@ -405,6 +408,24 @@ impl<'a> Reader<'a> {
             values,
             is_list,
         })
+    }
+
+    /// IAM's own answers: `Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.`, `Actions/Condition
+    /// can contain only one colon.` and `Action vendors (e.g., aws, ec2, etc.) must not contain wildcards.`, as people
+    /// report them (aws-cloudformation/cfn-lint issue 935, boogy/iam-policy-validator issue 172). Of `*:*` reports differ.
+    fn check_action(&self, action: &str, span: Span) -> Result2<()> {
+        let message = match action.split_once(':') {
+            _ if matches!(action, "*" | "*:*") => return Ok(()),
+            None => "has no service before it",
+            Some((_, name)) if name.contains(':') => "has more than one colon",
+            Some((service, _)) if service.contains(['*', '?']) => "has a wildcard in the name of the service",
+            Some(_) => return Ok(()),
+        };
+        Err(self.error(
+            format!("the action {} {message}", quoted(action)),
+            span,
+            Some("actions are written like `sts:AssumeRoleWithWebIdentity`, or `*` for all".to_owned()),
+        ))
     }
 
     fn conditions(&mut self, value: Value<'a>, path: Path<'_>, conditions: &mut Vec<Condition>) -> Result2<()> {
@@ -973,6 +994,36 @@ mod tests {
                 "`Action` takes strings, not null",
                 "null",
                 "",
+            ),
+            (
+                statement(r#""Principal": "*", "Action": "AssumeRoleWithWebIdentity""#),
+                "the action `AssumeRoleWithWebIdentity` has no service before it",
+                "\"AssumeRole",
+                "`sts:AssumeRoleWithWebIdentity`",
+            ),
+            (
+                statement(r#""Principal": "*", "Action": ["*", "*:*", "sts*"]"#),
+                "the action `sts*` has no service before it",
+                "\"sts*\"",
+                "`*` for all",
+            ),
+            (
+                statement(r#""Principal": "*", "NotAction": "s?s:*""#),
+                "the action `s?s:*` has a wildcard in the name of the service",
+                "\"s?s:*\"",
+                "written like",
+            ),
+            (
+                statement(r#""Principal": "*", "Action": "*:Assume*""#),
+                "the action `*:Assume*` has a wildcard",
+                "\"*:Assume*\"",
+                "written like",
+            ),
+            (
+                statement(r#""Principal": "*", "Action": "sts:sts:AssumeRole""#),
+                "the action `sts:sts:AssumeRole` has more than one colon",
+                "\"sts:sts",
+                "written like",
             ),
             (complete(r#""Sid": {}"#), "`Sid` takes strings, not an object", "{}", ""),
             (

@@ -8,6 +8,7 @@ const EVERYONE_FEDERATED: &str = "AWS does not say whether `*` covers a caller t
 const EVERYONE_SERVICE: &str = "AWS does not say whether `*` covers a service";
 const NO_REQUEST: &str = "it is not known who makes the request";
 const REMOVED: &str = "the principal is the unique identifier of a user or role, and its ARN is not known";
+const FEDERATED_USER: &str = "the caller is a federated user, and which user called `GetFederationToken` is not known";
 const NO_ARN: &str = "the caller is not an ARN";
 
 /// The outcome, and why where it does not say itself.
@@ -65,6 +66,9 @@ fn aws(wanted: &str, caller: &str) -> (Outcome, Option<&'static str>) {
     if wanted.partition != caller.partition || wanted.account != caller.account {
         return (Outcome::NoMatch, None);
     }
+    if caller.is_federated_user() && wanted.is_user() {
+        return (Outcome::Unknown, Some(FEDERATED_USER));
+    }
     let is_session_of = wanted.role().is_some() && wanted.role() == caller.session_role();
     (Outcome::of(wanted.is_root() || is_session_of), None)
 }
@@ -104,6 +108,16 @@ impl<'a> Arn<'a> {
 
     fn is_root(&self) -> bool {
         self.service == "iam" && self.resource == "root"
+    }
+
+    fn is_user(&self) -> bool {
+        self.service == "iam" && self.resource.starts_with("user/")
+    }
+
+    /// A session that an IAM user got from `GetFederationToken`, named as that user liked. What a policy grants to the
+    /// user, the session has (IAM User Guide, `reference_policies_evaluation-logic`).
+    fn is_federated_user(&self) -> bool {
+        self.service == "sts" && self.resource.starts_with("federated-user/")
     }
 
     /// The name of the role, without its path: sessions do not show it, and names are unique in an account.

@@ -24,6 +24,8 @@ pub(super) struct Text {
     literal: Vec<usize>,
     /// Byte offsets of `*` and `?` that came with a variable's value: AWS does not say whether they are wildcards.
     brought: Vec<usize>,
+    /// Does a variable stand for an empty value? "A key that has no value" may mean that one, too.
+    pub(super) has_empty: bool,
     /// Did a variable bring a colon before the fifth colon, so that the fields of an ARN are no longer those written?
     pub(super) shifts_fields: bool,
 }
@@ -66,10 +68,10 @@ pub(super) fn resolve(value: &str, request: &RequestContext) -> Resolved {
                 resolved.text.push(c);
             }
             Variable::Key { key, default } => match (request.get(key), default) {
-                // "A key that has no value" may mean the empty one, too.
-                (Presence::One(value), _) if value.is_empty() => {
+                (Presence::One(value), Some(_)) if value.is_empty() => {
                     unknown = Some("a policy variable stands for an empty value, and AWS does not say what that gives");
                 }
+                (Presence::One(value), None) if value.is_empty() => resolved.has_empty = true,
                 (Presence::One(value), _) => resolved.bring(value),
                 (Presence::Many(values), _) => match values.as_slice() {
                     [value] if !value.is_empty() => resolved.bring(value),
@@ -108,6 +110,8 @@ impl<'a> Variable<'a> {
             (key, rest) if rest.starts_with('}') => (key, None, rest.strip_prefix('}')?),
             (key, rest) => {
                 let (default, rest) = rest.strip_prefix('\'')?.split_once("'}")?;
+                // A variable within the default is not described.
+                let default = Some(default).filter(|default| !default.contains("${"))?;
                 (key.strip_suffix(", ")?, Some(default), rest)
             }
         };

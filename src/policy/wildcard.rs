@@ -409,6 +409,8 @@ mod tests {
             assert_eq!(pattern.matches(value), expected, "{value}");
         }
         assert_eq!(pattern.parted("a*bx"), Some(Parted { pattern: 3, value: 3 }));
+        // The offsets are those of the whole pattern, in the pieces after the first too.
+        assert!(Pattern::with_literals("?*?", vec![0]).matches("?x"));
         assert_eq!(pattern.text(), "a*b?*");
     }
 
@@ -505,6 +507,22 @@ mod tests {
             pattern in "([ab]{0,3}[*?]){20,60}", value in "[abä]{200,400}", tail in "[ab?]{40,80}"
         ) {
             for pattern in [pattern, format!("*{tail}*"), format!("*{tail}")] {
+                let fits = Table::new(&pattern, &[], &value);
+                prop_assert_eq!(matches(&pattern, &value), fits.whole());
+                prop_assert_eq!(parted(&pattern, &value), fits.parted());
+            }
+        }
+
+        #[test]
+        fn long_pieces_are_found_where_they_are(
+            before in "[abä]{0,8}", piece in "[abä?]{33,80}", filler in "[abä€]{80}", after in "[abä]{0,8}"
+        ) {
+            let fill = |(c, filler)| if c == '?' { filler } else { c };
+            let found: String = piece.chars().zip(filler.chars()).map(fill).collect();
+            let value = format!("{before}{found}{after}");
+            let anywhere = format!("*{piece}*");
+            prop_assert!(matches(&anywhere, &value));
+            for pattern in [format!("*{piece}*c"), format!("*{piece}*{piece}*"), format!("*{piece}b*")] {
                 let fits = Table::new(&pattern, &[], &value);
                 prop_assert_eq!(matches(&pattern, &value), fits.whole());
                 prop_assert_eq!(parted(&pattern, &value), fits.parted());

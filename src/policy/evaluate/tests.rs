@@ -123,6 +123,11 @@ fn strings() {
             (json!("k"), one("\u{212a}"), Unknown),
             (json!("ss"), one("ß"), Unknown),
             (json!("ä"), one("b"), NoMatch),
+            (json!("i"), one("\u{130}"), Unknown),
+            (json!("I"), one("ı"), Unknown),
+            (json!("ıK"), one("I\u{212a}"), Unknown),
+            (json!("ẞ"), one("SS"), Unknown),
+            (json!("ı"), one("j"), NoMatch),
             (json!("a"), Presence::Absent, NoMatch),
         ],
     );
@@ -195,7 +200,7 @@ fn if_exists() {
     table(
         "ForAnyValue:StringEqualsIfExists",
         &[
-            (json!("a"), Presence::Absent, Match),
+            (json!("a"), Presence::Absent, Unknown),
             (json!("a"), many(&["b"]), NoMatch),
             (json!("a"), many(&[]), Unknown),
         ],
@@ -527,6 +532,8 @@ fn set_operators() {
             (json!("a"), one(""), Match),
             (json!("a"), many(&[""]), Match),
             (json!("a"), many(&["", "a"]), NoMatch),
+            (json!("a"), many(&["", ""]), Unknown),
+            (json!(["a", ""]), many(&["", ""]), Match),
             (json!([]), many(&["a", "b"]), NoMatch),
             (json!("a"), Presence::Absent, Match),
             (json!("a"), somehow(), Unknown),
@@ -563,6 +570,8 @@ fn set_operators() {
             (json!(["a", "b"]), many(&["a", "b"]), NoMatch),
             (json!("a"), Presence::Absent, NoMatch),
             (json!("a"), many(&[]), NoMatch),
+            (json!("a"), many(&["", ""]), Unknown),
+            (json!(["a", ""]), many(&["", ""]), NoMatch),
         ],
     );
     table(
@@ -665,6 +674,15 @@ fn policy_variables() {
         ("StringEquals", json!("${t:star}"), "ab", NoMatch),
         ("StringLike", json!("${t:no, '*'}"), "ab", Unknown),
         ("StringEquals", json!("${t:empty}x"), "x", Unknown),
+        ("StringEquals", json!("${t:empty}x"), "y", NoMatch),
+        ("StringNotEquals", json!("${t:empty}x"), "x", Unknown),
+        ("StringNotEquals", json!("${t:empty}x"), "y", Match),
+        ("StringLike", json!("${t:empty}x*"), "y", NoMatch),
+        ("StringEquals", json!(["${t:empty}x", "y"]), "y", Unknown),
+        ("StringEqualsIfExists", json!("${t:empty}x"), "y", Unknown),
+        ("StringEquals", json!("${t:empty}${t:no}"), "y", NoMatch),
+        ("StringEquals", json!("${t:no, 'a${*}'}"), "a*", Unknown),
+        ("StringEquals", json!("${t:no, '${t:star}'}"), "a*", Unknown),
         ("StringEquals", json!("${t:empty, 'y'}"), "y", Unknown),
         ("StringEquals", json!("${t:many}"), "a", Unknown),
         ("StringEquals", json!("${t:single}"), "a", Match),
@@ -786,6 +804,7 @@ fn principals() {
     let role = "arn:aws:iam::123456789012:role/path/deploy";
     let user = "arn:aws:iam::123456789012:user/alice";
     let session = "arn:aws:sts::123456789012:assumed-role/deploy/run-1";
+    let federated_user = "arn:aws:sts::123456789012:federated-user/alice";
     let cases = [
         (json!({"Federated": PROVIDER}), Federated(PROVIDER.into()), Match),
         (json!({"Federated": ["x", PROVIDER]}), Federated(PROVIDER.into()), Match),
@@ -881,6 +900,16 @@ fn principals() {
         (
             json!({"AWS": session}),
             Aws("arn:aws:sts::123456789012:assumed-role/deploy/run-2".into()),
+            NoMatch,
+        ),
+        (json!({"AWS": user}), Aws(federated_user.into()), Unknown),
+        (json!({"AWS": federated_user}), Aws(federated_user.into()), Match),
+        (json!({"AWS": root}), Aws(federated_user.into()), Match),
+        (json!({"AWS": role}), Aws(federated_user.into()), NoMatch),
+        (json!({"AWS": federated_user}), Aws(user.into()), NoMatch),
+        (
+            json!({"AWS": "arn:aws:iam::210987654321:user/alice"}),
+            Aws(federated_user.into()),
             NoMatch,
         ),
         (json!({"AWS": "AROAEXAMPLEEXAMPLE123"}), Aws(session.into()), Unknown),
@@ -1182,7 +1211,8 @@ proptest! {
         prop_assume!(operator.comparison != Comparison::Null && !actual.is_empty());
         let (with, without) = (Operator { if_exists: true, ..operator }, Operator { if_exists: false, ..operator });
         prop_assert_eq!(outcome(with, &values, &one(&actual)), outcome(without, &values, &one(&actual)));
-        prop_assert_eq!(outcome(with, &values, &Presence::Absent), Match);
+        let absent = if operator.set == Some(SetOperator::ForAnyValue) { Unknown } else { Match };
+        prop_assert_eq!(outcome(with, &values, &Presence::Absent), absent);
     }
 
     #[test]
