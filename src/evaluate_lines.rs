@@ -681,7 +681,7 @@ mod tests {
         let (last, full) = sizes.0.split_last().unwrap();
         assert!(full.len() > 1, "{:?}", sizes.0);
         assert!(
-            full.iter().all(|size| (ENOUGH..2 * ENOUGH).contains(size)),
+            full.iter().all(|size| (ENOUGH + 1..2 * ENOUGH).contains(size)),
             "{:?}",
             sizes.0
         );

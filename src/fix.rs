@@ -10,9 +10,10 @@ use crate::arn::{Deployment, issuer_host, provider_arn, usual_audience};
 use crate::case::{Case, Failing, PolicyCase, leaves};
 use crate::difference::Kind;
 use crate::policy::{
-    ConditionKey, Decision, Effect, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal, Statement, TrustPolicy,
-    decide, parse,
+    Condition, ConditionKey, Decision, Effect, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal, Statement,
+    TrustPolicy, decide, parse,
 };
+use crate::request::meant_key;
 use crate::source::{SourceText, Span};
 use crate::subject::{Context, Subject};
 use crate::witness;
@@ -118,6 +119,7 @@ fn propose(case: &Case<'_>) -> Vec<Fix> {
     if policy.trace.decision == Decision::ExplicitDeny {
         drafts.extend(spare(case, policy, source));
     } else {
+        drafts.extend(rename_keys(case, policy));
         drafts.extend(repair(case, policy, source, Breadth::Exact));
         drafts.extend(repair(case, policy, source, Breadth::AsWritten));
     }
@@ -238,6 +240,44 @@ enum Breadth {
     Exact,
     /// As much as the value that was meant for it.
     AsWritten,
+}
+
+/// Names the condition keys of the nearest statement as the request does, where that is all that fails.
+fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
+    let (_, statement, trace) = policy.nearest()?;
+    if trace.principal.outcome == Outcome::NoMatch || trace.action.outcome == Outcome::NoMatch {
+        return None;
+    }
+    let subject = format!("{}:sub", issuer_host(&case.issuer));
+    // The statement let nobody in, so all its subjects are new.
+    let mut is_confined = confined(case, statement, &subject);
+    let mut draft = Draft::default();
+    let mut done = Vec::new();
+    for leaf in policy.failing() {
+        let meant = meant_key(&leaf.key.key.value, &case.issuer).filter(|_| leaf.trace.actual == Presence::Absent)?;
+        if leaf
+            .condition
+            .keys
+            .iter()
+            .any(|key| key.key.value.eq_ignore_ascii_case(&meant))
+        {
+            return None;
+        }
+        is_confined |=
+            meant.eq_ignore_ascii_case(&subject) && is_positive(leaf.condition) && names_own_repository(case, leaf.key);
+        let from = policy.key_pointer(leaf.leaf);
+        let object = from.rsplit_once('/').map(|(object, _)| object)?;
+        let path = format!("{object}/{}", meant.replace('~', "~0").replace('/', "~1"));
+        let name = json!(meant).to_string();
+        draft.edit(
+            leaf.key.key.span,
+            name,
+            json!({"op": "move", "from": from, "path": path}),
+        );
+        done.push(format!("write the key `{}` as `{meant}`", leaf.key.key.value));
+    }
+    draft.title = done.join(", and ");
+    (is_confined && !done.is_empty()).then_some(draft)
 }
 
 /// Mends what fails in the nearest statement.
@@ -468,9 +508,7 @@ fn own_repository(case: &Case<'_>, value: &str) -> Option<()> {
 /// Has the statement a positive condition on `sub`?
 fn restricts_subject(statement: &Statement, key_name: &str) -> bool {
     statement.conditions.iter().any(|condition| {
-        let comparison = condition.operator.value.comparison;
-        comparison.is_string()
-            && !comparison.is_negated()
+        is_positive(condition)
             && condition
                 .keys
                 .iter()
@@ -481,19 +519,24 @@ fn restricts_subject(statement: &Statement, key_name: &str) -> bool {
 /// Does the statement's condition on `sub` let in subjects of this token's repository alone?
 fn confined(case: &Case<'_>, statement: &Statement, key_name: &str) -> bool {
     statement.conditions.iter().any(|condition| {
-        let operator = condition.operator.value;
-        operator.comparison.is_string()
-            && !operator.comparison.is_negated()
-            && !operator.if_exists
-            && condition.keys.iter().any(|key| {
-                key.key.value.eq_ignore_ascii_case(key_name)
-                    && !key.values.is_empty()
-                    && key
-                        .values
-                        .iter()
-                        .all(|value| own_repository(case, &value.value).is_some())
-            })
+        is_positive(condition)
+            && !condition.operator.value.if_exists
+            && condition
+                .keys
+                .iter()
+                .any(|key| key.key.value.eq_ignore_ascii_case(key_name) && names_own_repository(case, key))
     })
+}
+
+fn is_positive(condition: &Condition) -> bool {
+    let comparison = condition.operator.value.comparison;
+    comparison.is_string() && !comparison.is_negated()
+}
+
+/// Do all values name this token's repository in full?
+fn names_own_repository(case: &Case<'_>, key: &ConditionKey) -> bool {
+    let mut values = key.values.iter();
+    !key.values.is_empty() && values.all(|value| own_repository(case, &value.value).is_some())
 }
 
 /// Adds a value to an element that may be a text or a list, and keeps the list's layout.

@@ -22,6 +22,35 @@ pub const CLAIM_KEYS: [&str; 10] = [
     "workflow",
 ];
 
+/// The key of this issuer's tokens that somebody who wrote `key` most likely meant, where the request does not carry `key`:
+/// the prefix left out or misspelled, or another issuer's, or the claim misspelled.
+#[must_use]
+pub fn meant_key(key: &str, issuer: &str) -> Option<String> {
+    const ALIKE: f64 = 0.7;
+    let prefix = issuer_host(issuer).to_lowercase();
+    let written = key.to_lowercase();
+    let (written_prefix, written_claim) = written.rsplit_once(':').unwrap_or(("", &written));
+    let is_ours = written_prefix == prefix;
+    let is_meant = written_prefix.is_empty()
+        || written_prefix.contains("github")
+        || strsim::normalized_damerau_levenshtein(written_prefix, &prefix) > ALIKE;
+    if !is_ours && !is_meant {
+        return None;
+    }
+    let claims = CLAIM_KEYS.iter().filter(|_| Deployment::of(issuer).has_claim_keys());
+    let alike = |claim: &&str| strsim::normalized_damerau_levenshtein(claim, written_claim);
+    let claim = ["sub", "aud"]
+        .iter()
+        .chain(claims)
+        .copied()
+        // A bare word that is merely like a claim may be anything.
+        .filter(|claim| {
+            *claim == written_claim && !is_ours || is_ours && *claim != written_claim && alike(claim) > ALIKE
+        })
+        .max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+    Some(format!("{prefix}:{claim}"))
+}
+
 /// What decides about the keys of one call.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
@@ -244,5 +273,52 @@ fn sent(input: Option<&str>, default: Option<&str>) -> Presence {
         (Some(""), Some(default)) => Presence::One(default.to_owned()),
         (Some(value), _) => Presence::One(value.to_owned()),
         (None, _) => Presence::Unknown("the inputs at hand do not say".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_that_was_meant() {
+        const GITHUB: &str = "https://token.actions.githubusercontent.com";
+        const SERVER: &str = "https://github.example.com/_services/token";
+        for (key, issuer, meant) in [
+            ("sub", GITHUB, Some("sub")),
+            ("Repository", GITHUB, Some("repository")),
+            ("subject", GITHUB, None),
+            ("tokens.actions.githubusercontent.com:sub", GITHUB, Some("sub")),
+            ("token.action.githubusercontent.com:aud", GITHUB, Some("aud")),
+            ("token.actions.githubusercontent.com/acme:ref", GITHUB, Some("ref")),
+            ("github.com:sub", GITHUB, Some("sub")),
+            (
+                "token.actions.githubusercontent.com:repositry",
+                GITHUB,
+                Some("repository"),
+            ),
+            (
+                "token.actions.githubusercontent.com:job_workflow",
+                GITHUB,
+                Some("job_workflow_ref"),
+            ),
+            (
+                "token.actions.githubusercontent.com:repository_owner",
+                GITHUB,
+                Some("repository_owner_id"),
+            ),
+            // It is not written wrong: the request has no such claim.
+            ("token.actions.githubusercontent.com:environment", GITHUB, None),
+            ("token.actions.githubusercontent.com:iss", GITHUB, None),
+            ("accounts.google.com:sub", GITHUB, None),
+            ("aws:SourceIp", GITHUB, None),
+            ("sts:ExternalId", GITHUB, None),
+            ("sub", SERVER, Some("sub")),
+            // A server of one's own has no keys for these.
+            ("repository", SERVER, None),
+        ] {
+            let expected = meant.map(|claim| format!("{}:{claim}", issuer_host(issuer)));
+            assert_eq!(meant_key(key, issuer), expected, "{key}");
+        }
     }
 }

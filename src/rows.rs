@@ -7,6 +7,7 @@ use crate::diagnose::{Cause, CauseRow, CauseStatus, Certainty, Finding, Open, Se
 use crate::difference::Kind;
 use crate::evidence::{Attempt, Gap, Probe, Why};
 use crate::policy::{Decision, Outcome};
+use crate::source::Span;
 
 /// The eight causes, a row each.
 #[must_use]
@@ -470,8 +471,15 @@ pub fn remarks(case: &Case<'_>) -> Vec<String> {
     let mut remarks = Vec::new();
     if let (Some(policy), Some(source)) = (&case.policy, &case.policy_source) {
         for twice in &policy.policy.duplicates {
+            let written = |span: Span| source.text.get(span.start..span.end).unwrap_or_default();
+            let (first, again) = (written(twice.first), written(twice.again));
+            let which = if first != again && first.eq_ignore_ascii_case(again) {
+                "the names of condition keys count without regard to case, and AWS does not say which of the two counts"
+            } else {
+                "most readers of JSON, AWS's among them, keep only one"
+            };
             remarks.push(format!(
-                "`{}` stands twice in one object of the trust policy, in lines {} and {}: most readers of JSON, AWS's among them, keep only one",
+                "`{}` stands twice in one object of the trust policy, in lines {} and {}: {which}",
                 twice.key,
                 source.position(twice.first.start).line,
                 source.position(twice.again.start).line

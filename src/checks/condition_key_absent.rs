@@ -7,7 +7,7 @@ use crate::case::PolicyCase;
 use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::fix;
 use crate::policy::{Decision, Outcome, Presence};
-use crate::request::CLAIM_KEYS;
+use crate::request::{CLAIM_KEYS, meant_key};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -64,21 +64,16 @@ fn run(case: &Case<'_>) -> Verdict {
             why(&leaf.key.key.value, &prefix, case),
         ));
     }
-    let known: Vec<String> = ["sub", "aud"]
-        .iter()
-        .chain(&CLAIM_KEYS)
-        .map(|claim| format!("{prefix}{claim}"))
-        .collect();
-    if let Some(near) = super::did_you_mean(&key.to_lowercase(), known.iter().map(String::as_str))
-        && key.contains("actions")
-    {
-        finding = finding.help(format!("did you mean `{near}`?"));
-    }
-    Verdict::Found(
-        finding
-            .help("take the condition out, and keep the one on `sub`")
-            .fixes(fix::admit(case)),
-    )
+    let has_subject = policy.nearest().is_some_and(|(_, statement, _)| {
+        let mut keys = statement.conditions.iter().flat_map(|condition| &condition.keys);
+        keys.any(|key| key.key.value.to_lowercase() == format!("{prefix}sub"))
+    });
+    finding = match meant_key(key, &case.issuer) {
+        Some(meant) => finding.help(format!("did you mean `{meant}`?")),
+        None if has_subject => finding.help("take the condition out, and keep the one on `sub`"),
+        None => finding.help(format!("put a condition on `{prefix}sub` in its place")),
+    };
+    Verdict::Found(finding.fixes(fix::admit(case)))
 }
 
 /// Why the request does not carry a key, in words.
@@ -105,7 +100,7 @@ fn why(key: &str, prefix: &str, case: &Case<'_>) -> String {
         key if key.starts_with("aws:requesttag/") || key == "aws:tagkeys" => {
             "no tags are sent with a token of GitHub's".to_owned()
         }
-        key if key.contains("githubusercontent") || key.contains("actions") => {
+        key if !key.contains(':') || key.contains("github") || key.contains("actions") => {
             format!("keys of this token begin with `{prefix}`")
         }
         _ => "the request does not carry it".to_owned(),

@@ -207,7 +207,7 @@ impl<'a> Evaluation<'a> {
         if self.policy.duplicates.is_empty() {
             return every(condition.keys.iter().map(key));
         }
-        every(grouped(&condition.keys, |key| key.key.value.as_str(), key))
+        every(grouped(&condition.keys, |key| key.key.value.to_ascii_lowercase(), key))
     }
 
     fn key(&self, operator: Operator, key: &ConditionKey) -> Verdict {

@@ -3,8 +3,8 @@
 //! Strict JSON, as IAM takes nothing else.
 //!
 //! What the elements are and which go together: IAM User Guide, `reference_policies_grammar` and
-//! `reference_policies_elements`. A text is refused where IAM refuses it, with one exception: `Resource`, which IAM does
-//! not take in a trust policy, is kept to be reported.
+//! `reference_policies_elements`. What cannot be evaluated is an error; IAM refuses more than that (a trust policy's
+//! `Resource`, an empty `Statement`, a doubled `Sid`), and what it would refuse is read, so that it can be reported.
 
 use super::json::{self, Fault, Member, Node, Value};
 use super::{
@@ -14,6 +14,7 @@ use super::{
 use crate::source::{Span, Spanned};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Why a text is no trust policy, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +35,7 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// Reads a trust policy.
 ///
 /// # Errors
-/// [`ParseError`] for text that IAM would not store: no JSON, no such element or operator, a missing or wrong value.
+/// [`ParseError`] for text that is no policy: no JSON, no such element or operator, a missing or wrong value.
 pub fn parse(text: &str) -> Result<TrustPolicy, ParseError> {
     let json = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let base = text.len() - json.len();
@@ -480,15 +481,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// IAM's own answers: `Conditions must be prefaced by a vendor` and `Condition can contain only one colon`
-    /// (terraform-aws-modules/terraform-aws-eks issue 1084). The tag key of `aws:ResourceTag/…` may contain colons.
+    /// IAM's own answer: `Condition can contain only one colon` (terraform-aws-modules/terraform-aws-eks issue 1084). The
+    /// tag key of `aws:ResourceTag/…` may contain colons. A key without a colon is stored, and no request carries it
+    /// (getmoto/moto pull request 2269, whose cases were verified against AWS).
     fn check_condition_key(&self, name: &str, span: Span) -> Result2<()> {
         let Some((prefix, rest)) = name.split_once(':') else {
-            return Err(self.error(
-                format!("the condition key {} has no prefix", quoted(name)),
-                span,
-                Some("condition keys have a prefix and a colon: `token.actions.githubusercontent.com:sub`".to_owned()),
-            ));
+            return Ok(());
         };
         if rest.starts_with("//") {
             return Err(self.error(
@@ -561,18 +559,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes the keys that occur twice. Does one of those that count have two different values?
+    /// Notes the keys that occur twice; only condition keys can differ in case, as all other names count with theirs. Does one of those that count have two different values?
     fn note_duplicates(&mut self, members: &[Member<'a>], path: Path<'_>, counts: impl Fn(&str) -> bool) -> bool {
         if all_differ(members) {
             return false;
         }
-        let mut first: HashMap<&str, &Member<'_>> = HashMap::new();
+        let mut first: HashMap<String, &Member<'_>> = HashMap::new();
         let mut is_ambiguous = false;
         for member in members {
             let name = member.name.as_ref();
-            let Some(before) = first.get(name) else {
-                first.insert(name, member);
-                continue;
+            let before = match first.entry(name.to_ascii_lowercase()) {
+                Entry::Occupied(before) => *before.get(),
+                Entry::Vacant(place) => {
+                    place.insert(member);
+                    continue;
+                }
             };
             is_ambiguous |= counts(name) && self.written(&before.value) != self.written(&member.value);
             self.duplicates.push(DuplicateKey {
@@ -667,13 +668,13 @@ const STATEMENT_KEYS: [&str; 9] = [
 /// Quick for the few keys that objects of a policy have.
 fn all_differ(members: &[Member<'_>]) -> bool {
     if members.len() > 16 {
-        let mut names: Vec<&str> = members.iter().map(|member| member.name.as_ref()).collect();
+        let mut names: Vec<String> = members.iter().map(|member| member.name.to_ascii_lowercase()).collect();
         names.sort_unstable();
         return names.windows(2).all(|pair| pair.first() != pair.last());
     }
     let mut rest = members;
     while let [first, others @ ..] = rest {
-        if others.iter().any(|other| other.name == first.name) {
+        if others.iter().any(|other| other.name.eq_ignore_ascii_case(&first.name)) {
             return false;
         }
         rest = others;
@@ -1063,12 +1064,6 @@ mod tests {
                 "`Null` has no",
             ),
             (
-                condition(r#"{"StringEquals": {"sub": "x"}}"#),
-                "the condition key `sub` has no prefix",
-                "\"sub\"",
-                "prefix and a colon",
-            ),
-            (
                 condition(r#"{"StringEquals": {"https://token.x:sub": "x"}}"#),
                 "the condition key `https://token.x:sub` begins with a URL scheme",
                 "\"https://token.x:sub\"",
@@ -1161,6 +1156,33 @@ mod tests {
             r#""\u0041WS""#
         );
         assert_eq!(Path::Key(&Path::Root, "a/b~c").pointer(), "/a~1b~0c");
+    }
+
+    #[test]
+    fn condition_keys_that_differ_in_case_are_the_same() {
+        let keys = |keys: &str| {
+            let statement = r#""Effect":"Allow","Principal":"*","Action":"*""#;
+            parse(&format!(
+                r#"{{"Statement":{{{statement},"Condition":{{"Bool":{{{keys}}}}}}}}}"#
+            ))
+            .unwrap()
+        };
+        let many: String = (0..20).map(|nth| format!(r#","t:{nth}":"""#)).collect();
+        for more in ["", &many] {
+            let policy = keys(&format!(r#""t:k":"true","T:K":"true"{more}"#));
+            assert_eq!(policy.duplicates.len(), 1);
+            assert_eq!(policy.duplicates[0].key, "T:K");
+            assert!(
+                keys(&format!(r#""t:k":"true","T:L":"true"{more}"#))
+                    .duplicates
+                    .is_empty()
+            );
+        }
+        // A key without a prefix is stored by IAM, and carried by no request.
+        assert_eq!(
+            keys(r#""sub":"true""#).statements[0].conditions[0].keys[0].key.value,
+            "sub"
+        );
     }
 
     #[test]

@@ -946,6 +946,7 @@ fn keys_that_occur_twice_count_only_where_all_readings_agree() {
     };
     let document = |statement: &str| format!(r#"{{"Version": "2012-10-17", "Statement": [{statement}]}}"#);
     let (a, b) = (r#""t:k": "a""#, r#""t:k": "b""#);
+    let (capital_a, capital_b) = (r#""T:K": "a""#, r#""T:K": "b""#);
     for (text, expected, doubled) in [
         (
             document(&statement(&format!(r#""Condition": {{"StringEquals": {{{a}, {a}}}}}"#))),
@@ -960,6 +961,20 @@ fn keys_that_occur_twice_count_only_where_all_readings_agree() {
         (
             document(&statement(&format!(r#""Condition": {{"StringEquals": {{{b}, {b}}}}}"#))),
             Decision::ImplicitDeny,
+            "/Statement/0/Condition/StringEquals",
+        ),
+        (
+            document(&statement(&format!(
+                r#""Condition": {{"StringEquals": {{{a}, {capital_b}}}}}"#
+            ))),
+            Decision::Undecided,
+            "/Statement/0/Condition/StringEquals",
+        ),
+        (
+            document(&statement(&format!(
+                r#""Condition": {{"StringEquals": {{{a}, {capital_a}}}}}"#
+            ))),
+            Decision::Allow,
             "/Statement/0/Condition/StringEquals",
         ),
         (
@@ -1412,6 +1427,12 @@ fn reasons_are_plain_words() {
             "ForAllValues:StringEquals",
             json!("a"),
             one(""),
+            "the key has an empty value, with which `ForAllValues:StringEquals` holds",
+        ),
+        (
+            "ForAllValues:StringEquals",
+            json!("a"),
+            many(&[]),
             "the key has an empty value, with which `ForAllValues:StringEquals` holds",
         ),
         (
