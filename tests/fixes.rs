@@ -69,6 +69,9 @@ prop_compose! {
             json!("sts:AssumeRoleWithWebIdentity"), json!("sts:AssumeRoleWithWebIdentity"), json!(["sts:AssumeRoleWithWebIdentity"]), json!("sts:AssumeRole"), json!("sts:*"),
         ]),
         operator in prop::sample::select(vec!["StringEquals", "StringLike", "StringLike", "ForAnyValue:StringLike", "StringEqualsIgnoreCase", "StringNotLike"]),
+        key in prop_oneof![
+            8 => Just(format!("{HOST}:sub")), 1 => Just("sub".to_owned()), 1 => Just("tokens.actions.githubusercontent.com:sub".to_owned()),
+        ],
         subjects in prop::option::weighted(0.85, prop::collection::vec(subject(true), 1..4)),
         audience in prop::option::weighted(0.7, prop::sample::select(vec!["sts.amazonaws.com", "sts.amazonaws.com", "https://github.com/acme"])),
         extra in prop::option::weighted(0.2, prop::sample::select(vec![
@@ -77,7 +80,7 @@ prop_compose! {
     ) -> Value {
         let mut condition = serde_json::Map::new();
         if let Some(subjects) = subjects {
-            condition.insert(operator.to_owned(), json!({ format!("{HOST}:sub"): one_or_list(subjects) }));
+            condition.insert(operator.to_owned(), json!({ key: one_or_list(subjects) }));
         }
         let equals = condition.entry("StringEquals").or_insert_with(|| json!({}));
         if let Some(audience) = audience {
@@ -239,5 +242,44 @@ proptest! {
         }]});
         let evidence = evidence(&policy.to_string(), &subjects[0], "sts.amazonaws.com");
         prop_assert!(witness::search(&Case::new(&evidence)).is_empty());
+    }
+}
+
+#[test]
+fn a_misspelt_condition_key_is_written_as_the_request_has_it() {
+    let policy = |key: &str, value: &str| {
+        let statement = json!({
+            "Effect": "Allow", "Principal": { "Federated": PROVIDER }, "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": { "StringLike": { key: value } },
+        });
+        json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+    };
+    let subject = "repo:acme/widgets:ref:refs/heads/main";
+    for (key, value, renames) in [
+        ("sub", "repo:acme/widgets:*", true),
+        ("tokens.actions.githubusercontent.com:sub", "repo:acme/widgets:*", true),
+        // These would let strangers in, or this token not.
+        ("sub", "repo:acme*", false),
+        ("sub", "*", false),
+        ("sub", "repo:acme/gadgets:*", false),
+        ("aud", "sts.amazonaws.com", false),
+    ] {
+        let diagnosis = diagnose(&evidence(&policy(key, value), subject, "sts.amazonaws.com"));
+        let first = fixes(&diagnosis).next().unwrap();
+        assert_eq!(
+            first.title.starts_with("write the key"),
+            renames,
+            "{key} {value}: {}",
+            first.title
+        );
+        if renames {
+            assert_eq!(first.title, format!("write the key `{key}` as `{HOST}:sub`"));
+            let changed: Value = serde_json::from_str(&first.text).unwrap();
+            assert_eq!(changed.to_string(), policy(&format!("{HOST}:sub"), value));
+            let object = "/Statement/0/Condition/StringLike";
+            let patch =
+                json!({"op": "move", "from": format!("{object}/{key}"), "path": format!("{object}/{HOST}:sub")});
+            assert_eq!(first.patch, [patch]);
+        }
     }
 }
