@@ -136,8 +136,10 @@ pub(super) fn parted(
         .as_ref()
         .map_or_else(|| Pattern::new(wanted), super::variables::Text::strict);
     match positive {
-        Comparison::StringEquals => common_prefix(pattern.text(), actual, |a, b| a == b),
-        Comparison::StringEqualsIgnoreCase => common_prefix(pattern.text(), actual, |a, b| a.eq_ignore_ascii_case(&b)),
+        Comparison::StringEquals => Some(common_prefix(pattern.text(), actual, |a, b| a == b)),
+        Comparison::StringEqualsIgnoreCase => {
+            Some(common_prefix(pattern.text(), actual, |a, b| a.eq_ignore_ascii_case(&b)))
+        }
         Comparison::StringLike => pattern.parted(actual),
         Comparison::ArnEquals | Comparison::ArnLike => arn_parted(&pattern, actual),
         _ => None,
@@ -264,19 +266,19 @@ fn has_fields(pattern: &Pattern<'_>) -> bool {
     pattern.text().splitn(ARN_FIELDS, ':').count() == ARN_FIELDS
 }
 
-fn common_prefix(wanted: &str, actual: &str, same: impl Fn(char, char) -> bool) -> Option<Parted> {
+/// Where two texts part that are not the same.
+fn common_prefix(wanted: &str, actual: &str, same: impl Fn(char, char) -> bool) -> Parted {
     let mut wanted_chars = wanted.chars();
     let mut actual_chars = actual.chars();
     loop {
         let (wanted_rest, actual_rest) = (wanted_chars.as_str(), actual_chars.as_str());
         match (wanted_chars.next(), actual_chars.next()) {
-            (None, None) => return None,
             (Some(a), Some(b)) if same(a, b) => {}
             _ => {
-                return Some(Parted {
+                return Parted {
                     pattern: wanted.len() - wanted_rest.len(),
                     value: actual.len() - actual_rest.len(),
-                });
+                };
             }
         }
     }

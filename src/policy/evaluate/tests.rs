@@ -1430,6 +1430,12 @@ fn reasons_are_plain_words() {
             "the key has an empty value, with which `ForAllValues:StringEquals` holds",
         ),
         (
+            "ForAllValues:IpAddress",
+            json!("2001:db8::1"),
+            many(&["2001:db8::2", "x"]),
+            "AWS gives `/32` as the prefix of an address without one, which leaves IPv6 open",
+        ),
+        (
             "ForAllValues:StringEquals",
             json!("a"),
             many(&[]),
