@@ -5,6 +5,29 @@
 
 use crate::evidence::{Attempt, Evidence, Probe};
 
+/// Was something else refused to a session of the role? Then the role was assumed.
+///
+/// "User: arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION is not authorized to perform: ACTION" (IAM User Guide,
+/// `troubleshoot_access-denied`).
+fn shows_session(text: &str, evidence: &Evidence) -> bool {
+    let role = evidence.hop.request.role_to_assume.as_deref().unwrap_or_default();
+    let name = role.rsplit(['/', ':']).next().unwrap_or_default();
+    let Some(((before, session), (_, action))) = text
+        .split_once(":assumed-role/")
+        .zip(text.split_once("is not authorized to perform: "))
+    else {
+        return false;
+    };
+    let action = action.to_lowercase();
+    let is_account = |account: &str| role.split(':').nth(4).is_none_or(|own| own == account);
+    !name.is_empty()
+        && before.rsplit(':').next().is_some_and(is_account)
+        && session.split('/').next() == Some(name)
+        && !["sts:assumerole", "sts:tagsession", "sts:setsourceidentity"]
+            .iter()
+            .any(|own| action.starts_with(own))
+}
+
 /// What an answer says, coarsely as documented and not finer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -285,6 +308,7 @@ impl Answer {
                 Self::IamRefusedPolicy => Self::SessionPolicyInvalid,
                 answer => answer,
             }),
+            Some(Attempt::Reported { text }) if shows_session(text, evidence) => Some(Self::Allowed),
             Some(Attempt::Reported { text }) => Some(Self::read("", text)),
             None => evidence.reported.as_deref().map(|text| Self::read("", text)),
         }

@@ -7,6 +7,7 @@ use clap::builder::TypedValueParser as _;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use crate::claims::without_tokens;
 use crate::evidence::Request;
 
 /// What to do.
@@ -52,8 +53,8 @@ impl InputError {
     #[must_use]
     pub fn new(place: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
-            place: place.into(),
-            message: message.into(),
+            place: without_tokens(&place.into()).into_owned(),
+            message: without_tokens(&message.into()).into_owned(),
         }
     }
 }
@@ -261,7 +262,7 @@ pub fn parse<'a>(
     argv: impl IntoIterator<Item = OsString>,
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<Command, clap::Error> {
-    let argv: Vec<OsString> = argv.into_iter().collect();
+    let argv = masked(argv);
     let keys = argv.iter().any(|arg| arg.to_string_lossy().starts_with("--aws-"));
     let cli = Cli::try_parse_from(argv).map_err(|error| if keys { without_values(error) } else { error })?;
     Ok(match cli.command {
@@ -270,7 +271,7 @@ pub fn parse<'a>(
             let (argv, warnings) = from_inputs(variables);
             let Cli {
                 command: Subcommands::Diagnose(flags),
-            } = Cli::try_parse_from(argv).map_err(without_values)?
+            } = Cli::try_parse_from(masked(argv)).map_err(without_values)?
             else {
                 return Err(Cli::command().error(clap::error::ErrorKind::MissingSubcommand, "no inputs"));
             };
@@ -279,6 +280,19 @@ pub fn parse<'a>(
         Subcommands::Evaluate { file } => Command::Evaluate(file),
         Subcommands::Explain { id } => Command::Explain(id),
     })
+}
+
+/// Without tokens, but for the one that `--claims` may be given: what is not known is not repeated.
+fn masked(argv: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut is_claims = false;
+    let mut mask = |arg: OsString| {
+        let was_claims = std::mem::replace(&mut is_claims, arg == "--claims");
+        match arg.to_str() {
+            Some(text) if !was_claims && !text.starts_with("--claims=") => without_tokens(text).into_owned().into(),
+            _ => arg,
+        }
+    };
+    argv.into_iter().map(&mut mask).collect()
 }
 
 /// `INPUT_<NAME>` as flags, and a warning for each that has no such flag. An empty input is one that is not there.

@@ -1,5 +1,7 @@
 //! The claims of an ID token: decoded without verifying (AWS verifies), an open map with a typed view.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -109,7 +111,8 @@ pub enum TokenError {
 /// # Errors
 /// [`TokenError`] where it is no JWT; the error holds no part of the token.
 pub fn decode(jwt: &str) -> Result<Token, TokenError> {
-    let mut parts = jwt.trim().split('.');
+    let jwt = jwt.trim().trim_matches(['"', '\'']);
+    let mut parts = jwt.strip_prefix("Bearer ").unwrap_or(jwt).split('.');
     let (Some(header), Some(payload), Some(_signature), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
@@ -123,6 +126,29 @@ pub fn decode(jwt: &str) -> Result<Token, TokenError> {
         Some((claim, wanted)) => Err(TokenError::Claim(claim, wanted)),
         None => Ok(token),
     }
+}
+
+/// The text with `***` for whatever looks like a token: somebody pasted it in the wrong place, and it is repeated nowhere.
+#[must_use]
+pub fn without_tokens(text: &str) -> Cow<'_, str> {
+    const SHORTEST: usize = 20;
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | '=');
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("eyJ") {
+        let (before, found) = rest.split_at(start);
+        let (token, after) = found.split_at(found.find(|letter| !is_part(letter)).unwrap_or(found.len()));
+        let is_token =
+            token.len() >= SHORTEST && token.contains('.') && !before.ends_with(|c: char| c.is_ascii_alphanumeric());
+        masked += before;
+        masked += if is_token { "***" } else { token };
+        rest = after;
+    }
+    if masked.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    masked += rest;
+    Cow::Owned(masked)
 }
 
 fn object(part: &str, name: &'static str) -> Result<Map<String, Value>, TokenError> {
@@ -155,6 +181,24 @@ mod tests {
         assert_eq!(token.claims.subject(), Some("repo:a/b:pull_request"));
         assert_eq!(token.claims.audience(), Some("x"));
         assert_eq!(token.claims.seconds("exp"), Some(5));
+    }
+
+    #[test]
+    fn what_looks_like_a_token_is_masked() {
+        let token = jwt(r#"{"alg":"RS256","typ":"JWT"}"#, r#"{"sub":"repo:a/b:pull_request"}"#);
+        let cut = &token[..token.len() - 9];
+        for (text, expected) in [
+            (token.clone(), "***".to_owned()),
+            (format!("a `{token}` b\n{cut}"), "a `***` b\n***".to_owned()),
+            (
+                "arn:aws:iam::1:role/monkeyJobs".to_owned(),
+                "arn:aws:iam::1:role/monkeyJobs".to_owned(),
+            ),
+            ("eyJobs.json".to_owned(), "eyJobs.json".to_owned()),
+            ("ä".to_owned(), "ä".to_owned()),
+        ] {
+            assert_eq!(without_tokens(&text), expected);
+        }
     }
 
     #[test]

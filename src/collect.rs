@@ -179,7 +179,7 @@ fn given(input: &Option<String>) -> Option<&str> {
 }
 
 fn unreadable<T>(name: &str) -> Probe<T> {
-    Probe::Missing(Gap::new(Why::Malformed, format!("`{name}` cannot be read")))
+    Probe::Missing(Gap::unreadable_input(name))
 }
 
 /// What is not in files: from the job, GitHub and AWS.

@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::case::Case;
 use crate::checks::CHECKS;
-use crate::evidence::Evidence;
+use crate::evidence::{Attempt, Evidence, Probe};
 use crate::fix::Fix;
 use crate::policy::{Decision, Leaf};
 use crate::rows;
@@ -532,6 +532,13 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     }
     let mut notes = Vec::new();
     let allowed = case.answer == Some(Answer::Allowed);
+    if allowed && matches!(case.hop.attempt, Some(Probe::Known(Attempt::Reported { .. }))) {
+        notes.push(
+            "the message comes from a session of this role, so the role was assumed: what is missing is in the role's permissions, \
+             not in its trust policy"
+                .to_owned(),
+        );
+    }
     if allowed {
         // What AWS says outranks us.
         let before = findings.len();
@@ -594,9 +601,15 @@ fn conclude(case: &Case<'_>, findings: &[Finding]) -> Conclusion {
             .iter()
             .any(|finding| finding.severity == Severity::Blocks && finding.certainty <= certainty)
     };
-    match &case.answer {
+    // A pasted text that is not understood may be about something else.
+    let is_reported = matches!(case.hop.attempt, Some(Probe::Known(Attempt::Reported { .. })) | None);
+    match case
+        .answer
+        .as_ref()
+        .filter(|answer| **answer != Answer::Other || !is_reported)
+    {
         Some(Answer::Allowed) => Conclusion::Allowed,
-        // A message that nothing is concluded from still says that it failed.
+        // An answer of AWS's that nothing is concluded from still says that it failed.
         Some(_) => Conclusion::Denied,
         None if blocked(Certainty::Likely) => Conclusion::Denied,
         None if blocked(Certainty::Possible) => Conclusion::Undecided,

@@ -89,6 +89,18 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// An input that was given, and that could not be read: nothing is known of what it is about.
+    #[must_use]
+    pub fn unreadable_input(name: &str) -> Self {
+        Self::new(Why::Malformed, format!("`{name}`{UNREADABLE}"))
+    }
+
+    /// Is it [`Self::unreadable_input`]?
+    #[must_use]
+    pub fn is_unreadable_input(&self) -> bool {
+        self.why == Why::Malformed && self.detail.ends_with(UNREADABLE)
+    }
+
     /// A gap with its particulars.
     #[must_use]
     pub fn new(why: Why, detail: impl Into<String>) -> Self {
@@ -122,6 +134,8 @@ pub enum Why {
     /// The credentials belong to another account.
     WrongAccount,
 }
+
+const UNREADABLE: &str = " cannot be read";
 
 impl Why {
     /// The reason in words.

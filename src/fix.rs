@@ -13,7 +13,7 @@ use crate::policy::{
     Condition, ConditionKey, Decision, Effect, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal, Statement,
     TrustPolicy, decide, parse,
 };
-use crate::request::meant_key;
+use crate::request::{CLAIM_KEYS, meant_key};
 use crate::source::{SourceText, Span};
 use crate::subject::{Context, Subject};
 use crate::witness;
@@ -193,9 +193,14 @@ fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
         }
         _ => return None,
     };
-    fix.notes.push(
-        "which of the two: change the policy if deploys from this environment are meant; change the job if the policy says what is meant".to_owned(),
-    );
+    let environment = if matches!(has, Context::Environment(_)) {
+        "change the policy if deploys from this environment are meant"
+    } else {
+        "change the policy if deploys without an environment are meant"
+    };
+    fix.notes.push(format!(
+        "which of the two: {environment}; change the job if the policy says what is meant"
+    ));
     Some(fix)
 }
 
@@ -313,6 +318,10 @@ fn repair(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, breadth: Br
         let positive = !leaf.condition.operator.value.comparison.is_negated();
         let wanted = match &leaf.trace.actual {
             Presence::One(value) if positive && leaf.condition.operator.value.comparison.is_string() => value.clone(),
+            // A guard that the token does not pass is no mistake to be taken out.
+            Presence::Absent if positive && CLAIM_KEYS.iter().any(|claim| key.eq_ignore_ascii_case(&name(claim))) => {
+                return None;
+            }
             Presence::Absent if positive => {
                 remove(&mut draft, source, policy, statement, &leaf)?;
                 done.push(format!("take the condition on `{key}` out"));
@@ -915,7 +924,11 @@ pub fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
     let mut fixes = Vec::new();
     let usual = usual_audience(&partition);
     let ids = case.provider().and_then(|provider| provider.client_ids.as_ref());
-    if audience != usual && ids.is_none_or(|ids| ids.iter().any(|id| id == usual)) {
+    let fits_policy = case
+        .policy
+        .as_ref()
+        .is_none_or(|policy| takes_audience(case, policy, usual));
+    if audience != usual && fits_policy && ids.is_none_or(|ids| ids.iter().any(|id| id == usual)) {
         let mut fix = Fix::new(format!("ask for the audience `{usual}`"), Target::Workflow);
         fix.text = format!(
             "      - uses: aws-actions/configure-aws-credentials@v6\n        with:\n          audience: {usual}\n"
@@ -928,6 +941,25 @@ pub fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
     );
     fixes.push(fix);
     fixes
+}
+
+/// Would the policy's nearest statement take this audience?
+fn takes_audience(case: &Case<'_>, policy: &PolicyCase, audience: &str) -> bool {
+    let key = format!("{}:aud", issuer_host(&case.issuer));
+    let mut request = case.request_for(&policy.policy);
+    request.set(&key, Presence::One(audience.to_owned()));
+    let trace = crate::policy::trace(&policy.policy, &request);
+    let allows = |(index, traced): (usize, &crate::policy::StatementTrace)| {
+        let Some(statement) = policy.policy.statements.get(index) else {
+            return false;
+        };
+        let leaves = leaves(index, statement, traced);
+        let mut audiences = leaves
+            .iter()
+            .filter(|leaf| leaf.key.key.value.eq_ignore_ascii_case(&key));
+        statement.effect.value == Effect::Allow && audiences.all(|leaf| leaf.trace.outcome != Outcome::NoMatch)
+    };
+    trace.statements.iter().enumerate().any(allows)
 }
 
 /// A text that needs no quoting in a shell, in HCL or in YAML.

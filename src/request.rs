@@ -29,7 +29,15 @@ pub fn meant_key(key: &str, issuer: &str) -> Option<String> {
     const ALIKE: f64 = 0.7;
     let prefix = issuer_host(issuer).to_lowercase();
     let written = key.to_lowercase();
-    let (written_prefix, written_claim) = written.rsplit_once(':').unwrap_or(("", &written));
+    let (written_prefix, written_claim) = written
+        .rsplit_once(':')
+        .or_else(|| written.rsplit_once('/'))
+        .unwrap_or(("", &written));
+    let written_claim = match written_claim {
+        "audience" => "aud",
+        "subject" => "sub",
+        claim => claim,
+    };
     let is_ours = written_prefix == prefix;
     let is_meant = written_prefix.is_empty()
         || written_prefix.contains("github")
@@ -44,11 +52,10 @@ pub fn meant_key(key: &str, issuer: &str) -> Option<String> {
         .chain(claims)
         .copied()
         // A bare word that is merely like a claim may be anything.
-        .filter(|claim| {
-            *claim == written_claim && !is_ours || is_ours && *claim != written_claim && alike(claim) > ALIKE
-        })
+        .filter(|claim| *claim == written_claim || is_ours && alike(claim) > ALIKE)
         .max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
-    Some(format!("{prefix}:{claim}"))
+    let meant = format!("{prefix}:{claim}");
+    (meant != written).then_some(meant)
 }
 
 /// What decides about the keys of one call.
@@ -287,7 +294,10 @@ mod tests {
         for (key, issuer, meant) in [
             ("sub", GITHUB, Some("sub")),
             ("Repository", GITHUB, Some("repository")),
-            ("subject", GITHUB, None),
+            ("subject", GITHUB, Some("sub")),
+            ("token.actions.githubusercontent.com:audience", GITHUB, Some("aud")),
+            ("token.actions.githubusercontent.com/sub", GITHUB, Some("sub")),
+            ("token.actions.githubusercontent.com", GITHUB, None),
             ("tokens.actions.githubusercontent.com:sub", GITHUB, Some("sub")),
             ("token.action.githubusercontent.com:aud", GITHUB, Some("aud")),
             ("token.actions.githubusercontent.com/acme:ref", GITHUB, Some("ref")),

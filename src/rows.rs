@@ -8,6 +8,7 @@ use crate::difference::Kind;
 use crate::evidence::{Attempt, Gap, Probe, Why};
 use crate::policy::{Decision, Outcome};
 use crate::source::Span;
+use crate::subject::Subject;
 
 /// The eight causes, a row each.
 #[must_use]
@@ -115,6 +116,10 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Finding]) -> Result<String
             .iter()
             .any(|finding| matches!(finding.cause, Some(Cause::Subject | Cause::Context)));
         if other {
+            let (wanted, has) = (Subject::parse(&difference.pattern), Subject::parse(&difference.subject));
+            let both = wanted.zip(has);
+            let same_repository = both.is_some_and(|(wanted, has)| wanted.repository_part() == has.repository_part());
+            let same_rest = both.is_some_and(|(wanted, has)| wanted.context == has.context);
             return match cause {
                 Cause::Subject => {
                     Ok("the repository part of the subject fits; only what follows it does not".to_owned())
@@ -125,6 +130,12 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Finding]) -> Result<String
                     .any(|also| also.starts_with("what follows the repository")) =>
                 {
                     Err("the repository part differs first; what follows it differs as well".to_owned())
+                }
+                _ if difference.kind == Kind::Case && !same_rest => {
+                    Err("what follows the repository differs in its letters' case".to_owned())
+                }
+                _ if same_repository && !matches!(difference.kind, Kind::Case | Kind::WildcardLiteral) => {
+                    Err("the value of the `sub` condition cannot be compared part by part".to_owned())
                 }
                 _ if matches!(
                     difference.kind,

@@ -379,7 +379,15 @@ fn broad(pattern: &str, owners: &[String], gets_in: impl Fn(&str) -> bool) -> Op
         ("environment:any-environment", "every environment"),
     ];
     all.into_iter().find_map(|(any, words)| {
-        let named = names.replace('*', "987654321");
+        let named = match names.strip_suffix("/*") {
+            // With the owner's id comes the repository's.
+            Some(owner) if owner.contains('@') && !owner.contains('*') => format!("{owner}/any-repository@987654321"),
+            _ => names.replace('*', "987654321"),
+        };
+        let whose = match names.strip_suffix("/*") {
+            Some(owner) => format!("every repository of `{owner}`"),
+            None => format!("`{names}`"),
+        };
         let subject = format!("repo:{named}:{any}");
         // A pattern such as `release/*` is meant as it is; one that takes in all is not.
         let takes_all = matches!(
@@ -387,7 +395,7 @@ fn broad(pattern: &str, owners: &[String], gets_in: impl Fn(&str) -> bool) -> Op
             "" | "*" | "ref:*" | "ref:refs/*" | "ref:refs/heads/*" | "environment:*"
         );
         (takes_all && crate::policy::wildcard::matches(pattern, &subject) && gets_in(&subject))
-            .then(|| (subject.clone(), format!("{words} of `{names}`")))
+            .then(|| (subject.clone(), format!("{words} of {whose}")))
     })
 }
 

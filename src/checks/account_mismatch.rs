@@ -27,7 +27,23 @@ fn run(case: &Case<'_>) -> Verdict {
         _ => false,
     };
     if case.answer == Some(Answer::AccountNotAllowed) || outside {
-        let which = account
+        // The message names the account of the credentials, which need not be the role's.
+        let named = super::pasted(case)
+            .and_then(|text| text.split_once("provided credentials (")?.1.split_once(')'))
+            .map(|(named, _)| named.trim().to_owned())
+            .filter(|named| is_account(named));
+        if let (Some(named), Some(account)) = (&named, &account)
+            && named != account
+            && !outside
+        {
+            return Verdict::Found(
+                Finding::blocks(format!("the credentials in use belong to account `{named}`, and the role to `{account}`"))
+                    .note("configure-aws-credentials compares the account of the credentials that it ends up with to `allowed-account-ids`")
+                    .help("find out where the credentials come from: those of an earlier step, of the runner or of a secret were used in place of the role's"),
+            );
+        }
+        let which = named
+            .or(account)
             .map(|account| format!("`{account}`"))
             .unwrap_or_else(|| "the role's account".to_owned());
         let finding = Finding::blocks(format!("{which} is not among `allowed-account-ids`"))

@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::arn::issuer_host;
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::diagnose::{Cause, Certainty, Check, Finding, Stage, Verdict};
 use crate::fix;
 
 /// The check.
@@ -40,6 +40,17 @@ fn run(case: &Case<'_>) -> Verdict {
     let wanted = audience
         .or(case.request().audience.as_deref())
         .filter(|a| !a.is_empty());
+    if said
+        && let (Some(audience), false, Some(ids)) = (wanted, differs, ids)
+        && ids.iter().any(|id| id == audience)
+    {
+        return Verdict::Found(
+            Finding::blocks(format!("AWS did not accept the token's audience, and the provider that was read has `{audience}` among its client ids"))
+                .certainty(Certainty::Likely)
+                .note("so AWS looked at another provider, or at this one before a change had spread, or the token was made for another audience")
+                .help("see that the provider at hand is that of the role's account, and run the job again where it was changed just now"),
+        );
+    }
     let mut finding = Finding::blocks(match wanted {
         Some(audience) => format!("the token is made for `{audience}`, which is not among the provider's client ids"),
         None => "the token's audience is not among the provider's client ids".to_owned(),
@@ -58,7 +69,9 @@ fn run(case: &Case<'_>) -> Verdict {
             ));
         }
     }
-    if wanted.is_some_and(|audience| audience.starts_with("https://github.com/")) {
+    if wanted.is_some_and(|audience| audience.starts_with("https://github.com/"))
+        && case.request().audience.as_deref() != wanted
+    {
         finding = finding.note("this is GitHub's own default: the token was asked for without an audience, which configure-aws-credentials always names");
     }
     let (partition, _) = case.account();

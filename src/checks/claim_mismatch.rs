@@ -27,6 +27,7 @@ fn run(case: &Case<'_>) -> Verdict {
     let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
     let failing = policy.failing();
     let mut finding: Option<Finding> = None;
+    let mut helps = Vec::new();
     for leaf in &failing {
         let lower = leaf.key.key.value.to_lowercase();
         let claim = lower.strip_prefix(&prefix);
@@ -44,6 +45,23 @@ fn run(case: &Case<'_>) -> Verdict {
         if own {
             continue;
         }
+        let wanted = match leaf.key.values.as_slice() {
+            [value] if !value.value.contains(['*', '?', '$']) => Some(value.value.as_str()),
+            _ => None,
+        };
+        match (claim, wanted) {
+            (Some("environment"), Some(name)) => {
+                helps.push(format!(
+                    "give the job `environment: {name}`, if that is where it deploys to"
+                ));
+            }
+            (Some("job_workflow_ref"), Some(workflow)) => {
+                helps.push(format!(
+                    "let the job call `{workflow}`, if that is the workflow that should deploy"
+                ));
+            }
+            _ => {}
+        }
         let key = &leaf.key.key.value;
         let label = case.policy_label(
             leaf.key.values.first().map_or(leaf.key.span, |value| value.span),
@@ -60,7 +78,9 @@ fn run(case: &Case<'_>) -> Verdict {
     }
     match finding {
         Some(finding) => Verdict::Found(
-            finding
+            helps
+                .into_iter()
+                .fold(finding, Finding::help)
                 .help("mend the condition, or the job, so that they agree")
                 .fixes(fix::admit(case)),
         ),

@@ -16,6 +16,10 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
+/// Seconds; STS API Reference, `AssumeRoleWithWebIdentity`, `DurationSeconds`.
+const SHORTEST: u64 = 900;
+const LONGEST: u64 = 43_200;
+
 fn run(case: &Case<'_>) -> Verdict {
     if case.is_allowed() {
         return Verdict::Clear;
@@ -44,7 +48,7 @@ fn run(case: &Case<'_>) -> Verdict {
         ),
         (Some(Answer::DurationChained), _) => format!("{seconds} is over the hour that a chained role may have"),
         (Some(Answer::DurationInvalid), _) => format!("{seconds} is outside the 900 to 43200 seconds that AWS takes"),
-        (_, Some(asked)) if !(900..=43_200).contains(&asked) && !token_refused => {
+        (_, Some(asked)) if !(SHORTEST..=LONGEST).contains(&asked) && !token_refused => {
             format!("{seconds} is outside the 900 to 43200 that AWS takes")
         }
         (_, Some(asked)) if chained && asked > 3600 => {
@@ -69,9 +73,14 @@ fn run(case: &Case<'_>) -> Verdict {
             .certainty(Certainty::Likely)
             .note("AWS looks at the trust policy first, which refuses already");
     }
-    Verdict::Found(
-        finding
-            .help(format!("set `role-duration-seconds` to at most {}", maximum.unwrap_or(3600).min(if chained { 3600 } else { 43_200 })))
-            .help("or raise the role's maximum: `aws iam update-role --role-name NAME --max-session-duration SECONDS` (a chained role stays at 3600)"),
-    )
+    if asked.is_some_and(|asked| asked < SHORTEST) {
+        return Verdict::Found(finding.help(format!("set `role-duration-seconds` to at least {SHORTEST}")));
+    }
+    let most = maximum.unwrap_or(3600).min(if chained { 3600 } else { LONGEST });
+    finding = finding.help(format!("set `role-duration-seconds` to at most {most}"));
+    if !chained && case.answer != Some(Answer::DurationChained) {
+        finding = finding
+            .help("or raise the role's maximum: `aws iam update-role --role-name NAME --max-session-duration SECONDS`");
+    }
+    Verdict::Found(finding)
 }

@@ -43,10 +43,10 @@ fn run(case: &Case<'_>) -> Verdict {
         return Verdict::Clear;
     }
     let granted = case.workflow_grants_id_token();
-    let certainty = match (absent && !hinted || said, granted) {
+    // Without the permission the runner sets no `ACTIONS_ID_TOKEN_REQUEST_URL`: that it is not there proves it.
+    let certainty = match (absent || said, granted) {
         (true, _) => Certainty::Certain,
         (false, true) => Certainty::Possible,
-        (false, false) if absent => Certainty::Certain,
         (false, false) => Certainty::Likely,
     };
     let mut finding = Finding::blocks(
@@ -73,6 +73,11 @@ fn run(case: &Case<'_>) -> Verdict {
     if case.runner().and_then(|runner| runner.actor.as_deref()) == Some("dependabot[bot]") {
         finding = finding.note(
             "the run was started by Dependabot: reported to get no token in some set-ups even with the permission",
+        );
+    }
+    if granted {
+        return Verdict::Found(
+            finding.help("grant `id-token: write` where it is taken away: in the job that calls this workflow"),
         );
     }
     Verdict::Found(finding.fixes(fix::grant_id_token(case)))

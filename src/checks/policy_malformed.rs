@@ -18,7 +18,7 @@ fn run(case: &Case<'_>) -> Verdict {
     if let Some(error) = &case.policy_error {
         let mut finding = Finding::blocks(format!("the trust policy cannot be read: {}", error.message))
             .label(case.policy_label(error.span, "", "here"))
-            .note("IAM does not store a policy like this, so the role still has the one before, or was never made");
+            .note("IAM does not store this as a role's trust policy: either it is another document, or the role still has the policy before, or was never made");
         if let Some(help) = &error.help {
             finding = finding.help(help.clone());
         }

@@ -4,7 +4,7 @@ use crate::arn::{Deployment, ProviderArn, is_masked, issuer_host};
 use crate::case::Case;
 use crate::diagnose::{Check, Finding, Stage, Verdict};
 use crate::fix;
-use crate::policy::{Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal};
+use crate::policy::{Decision, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -24,7 +24,19 @@ fn run(case: &Case<'_>) -> Verdict {
         return Verdict::Clear;
     }
     let Some((index, statement, trace)) = policy.nearest() else {
-        return Verdict::Clear;
+        if case.decision() != Some(Decision::ImplicitDeny) {
+            return Verdict::Clear;
+        }
+        return Verdict::Found(
+            Finding::blocks("the trust policy has no statement that allows anybody anything")
+                .label(case.policy_label(
+                    policy.policy.statement_span,
+                    "/Statement",
+                    "nothing here has the effect `Allow`",
+                ))
+                .note("what is not allowed is denied")
+                .fixes(fix::admit(case)),
+        );
     };
     if trace.principal.outcome != Outcome::NoMatch {
         return Verdict::Clear;

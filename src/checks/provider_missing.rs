@@ -1,9 +1,9 @@
 //! `provider-missing`: the account has no OIDC provider for this issuer.
 
 use crate::answer::Answer;
-use crate::arn::{Deployment, issuer_host};
+use crate::arn::{Deployment, ProviderArn, issuer_host};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::diagnose::{Cause, Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
 use crate::fix;
 
@@ -32,6 +32,22 @@ fn run(case: &Case<'_>) -> Verdict {
         return Verdict::Clear;
     }
     let (_, account) = case.account();
+    let here = case.provider().filter(|provider| {
+        let is_issuers = provider
+            .url
+            .as_deref()
+            .is_some_and(|url| issuer_host(url) == issuer_host(&case.issuer));
+        let arn = provider.arn.as_deref().and_then(ProviderArn::parse);
+        is_issuers && arn.is_some_and(|arn| Some(&arn.account) == account.as_ref())
+    });
+    if said && here.is_some() {
+        return Verdict::Found(
+            Finding::blocks("AWS found no OIDC provider for the issuer, and the one that was read has its URL and stands in the role's account")
+                .certainty(Certainty::Likely)
+                .note("so it was made, or AWS's copies of it were, after that answer; or the role's ARN had another account then")
+                .help("run the job again; a second provider with the same URL cannot be created"),
+        );
+    }
     let host = issuer_host(&case.issuer);
     let whose = account.as_ref().map_or_else(
         || "the role's account".to_owned(),

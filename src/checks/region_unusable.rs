@@ -21,7 +21,14 @@ fn run(case: &Case<'_>) -> Verdict {
     if case.is_allowed() || case.answer.as_ref().is_some_and(Answer::token_was_sent) {
         return Verdict::Clear;
     }
+    let not_supplied = super::pasted(case).is_some_and(|text| text.contains("not supplied: aws-region"));
     let (message, certainty) = match region {
+        Some(region) if said && not_supplied && !region.is_empty() => (
+            format!(
+                "no region reached the action, though `aws-region` is `{region}` here: what it is made of was empty in the job that failed"
+            ),
+            Certainty::Certain,
+        ),
         Some("") => (
             "no region is given: `aws-region` is empty".to_owned(),
             Certainty::Certain,
@@ -37,6 +44,10 @@ fn run(case: &Case<'_>) -> Verdict {
                 Certainty::Certain,
             )
         }
+        Some(region) if said && REGIONS.contains(&region) => (
+            format!("STS is not enabled for the region `{region}` in the account that asked"),
+            Certainty::Certain,
+        ),
         Some(region) if said => (
             format!("the region `{region}` cannot be used: it does not exist, or is not enabled in the role's account"),
             Certainty::Certain,
@@ -55,7 +66,9 @@ fn run(case: &Case<'_>) -> Verdict {
         ),
         _ => return Verdict::Clear,
     };
-    let near = region.and_then(|region| super::did_you_mean(region, REGIONS.iter().copied()));
+    let near = region
+        .filter(|region| !REGIONS.contains(region))
+        .and_then(|region| super::did_you_mean(region, REGIONS.iter().copied()));
     let mut finding = Finding::blocks(message).certainty(certainty);
     if let Some(near) = near {
         finding = finding.help(format!("did you mean `{near}`?"));

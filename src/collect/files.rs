@@ -68,17 +68,34 @@ impl Files<'_> {
         Evidence::from_json(&document.text).map_err(|error| document.json_error(&error))
     }
 
-    /// Claims: an object of them, a token with `header` and `claims`, or the token's own text.
+    /// Claims: an object of them, a token with `header` and `claims` (or `payload`), what the token service answers, or the
+    /// token's own text; as a file or as the text itself.
     ///
     /// # Errors
     /// [`InputError`] where it cannot be read; no part of the text is in it.
     pub fn claims(&self, place: &str, path: &str) -> Result<Token, InputError> {
-        let document = self.open(place, path, MAX_DOCUMENT)?;
+        let document = match path.trim_start() {
+            // The token itself, in place of a file that has it.
+            token if token.starts_with("eyJ") && token.contains('.') => Document {
+                place: place.to_owned(),
+                text: token.to_owned(),
+            },
+            _ => self.document(place, path)?,
+        };
+        let token = |text: &str| {
+            claims::decode(text).map_err(|error| document.error(None, format!("no ID token, and no JSON: {error}")))
+        };
         if !document.text.trim_start().starts_with('{') {
-            return claims::decode(&document.text)
-                .map_err(|error| document.error(None, format!("no ID token, and no JSON: {error}")));
+            return token(&document.text);
         }
         let mut map: Map<String, Value> = document.json()?;
+        // What the token service answers.
+        if let (Some(Value::String(value)), false) = (map.get("value"), map.contains_key("sub")) {
+            return token(value);
+        }
+        if let Some(payload) = map.remove("payload") {
+            map.entry("claims").or_insert(payload);
+        }
         let token = match map.get("claims") {
             Some(Value::Object(_)) => {
                 let part = |part: Option<Value>| match part {

@@ -280,7 +280,11 @@ impl<'a> Reader<'a> {
             return Err(self.missing(
                 "Principal",
                 span,
-                "a trust policy says in `Principal` who may assume the role",
+                if resource.is_some() {
+                    "this looks like a permissions policy; the trust policy is the role's `AssumeRolePolicyDocument`, which `aws iam get-role` prints"
+                } else {
+                    "a trust policy says in `Principal` who may assume the role"
+                },
             ));
         }
         if action.is_none() {
@@ -1187,11 +1191,11 @@ mod tests {
 
     #[test]
     fn only_a_key_whose_values_differ_is_ambiguous() {
-        for (again, expected) in [("Deny", true), ("Allow", false)] {
+        for (again, expected) in [("sts:B", true), ("sts:A", false)] {
             // The values are looked up in the text, wherever it begins.
             for mark in ["", "\u{feff}"] {
                 let text = format!(
-                    r#"{mark}{{"Statement":{{"Effect":"Allow","Principal":"*","Action":"*","Effect":"{again}"}}}}"#
+                    r#"{mark}{{"Statement":{{"Effect":"Allow","Principal":"*","Action":"sts:A","Action":"{again}"}}}}"#
                 );
                 let policy = parse(&text).unwrap();
                 assert_eq!(policy.duplicates.len(), 1, "{text}");
