@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn what_looks_like_a_token_is_masked() {
         let token = jwt(r#"{"alg":"RS256","typ":"JWT"}"#, r#"{"sub":"repo:a/b:pull_request"}"#);
-        let cut = &token[..token.len() - 9];
+        let cut = token.trim_end_matches("c2ln");
         for (text, expected) in [
             (token.clone(), "***".to_owned()),
             (format!("a `{token}` b\n{cut}"), "a `***` b\n***".to_owned()),

@@ -115,11 +115,20 @@ fn propose(case: &Case<'_>) -> Vec<Fix> {
     let Some((policy, source)) = subject_of_change(case) else {
         return Vec::new();
     };
+    if let Some(name) = missing_environment(case, policy) {
+        return vec![give_environment(
+            case,
+            format!("give the job `environment: {name}`"),
+            &name,
+        )];
+    }
+    if let Some(fix) = rename_keys(case, policy).and_then(|draft| prove(case, policy, source, draft)) {
+        return vec![fix];
+    }
     let mut drafts = Vec::new();
     if policy.trace.decision == Decision::ExplicitDeny {
         drafts.extend(spare(case, policy, source));
     } else {
-        drafts.extend(rename_keys(case, policy));
         drafts.extend(repair(case, policy, source, Breadth::Exact));
         drafts.extend(repair(case, policy, source, Breadth::AsWritten));
     }
@@ -146,27 +155,13 @@ fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
         .filter(|difference| difference.kind == Kind::Environment)?;
     let wanted = Subject::parse(&difference.pattern)?.kind()?;
     let has = Subject::parse(&difference.subject)?.kind()?;
-    let workflow = case.workflow.as_ref().and_then(|workflow| workflow.as_ref().ok());
-    let source = case.workflow_source.as_ref();
-    let job = workflow.and_then(|workflow| workflow.job(case.runner().and_then(|runner| runner.job.as_deref())));
+    let (job, source) = (job(case), case.workflow_source.as_ref());
     let mut fix = match (wanted, has) {
         (Context::Environment(name), Context::Branch(_) | Context::Tag(_) | Context::PullRequest)
             if !name.contains(['*', '?', ':']) =>
         {
-            let name = name.replace("%3A", ":");
-            let name = if is_plain(&name) && !name.contains(':') {
-                name
-            } else {
-                json!(name).to_string()
-            };
-            let mut fix = Fix::new(format!("or give the job `environment: {name}`"), Target::Workflow);
-            fix.text = format!("    environment: {name}\n");
-            if let (Some(job), Some(source)) = (job, source)
-                && let Some(changed) = below_key(source, job, |indent| format!("{indent}environment: {name}\n"))
-            {
-                fix.diff = diff(&source.text, &changed, &source.name);
-            }
-            fix
+            let name = in_yaml(&name.replace("%3A", ":"));
+            give_environment(case, format!("or give the job `environment: {name}`"), &name)
         }
         (Context::Branch(_) | Context::Tag(_), Context::Environment(_)) => {
             let (job, source) = (job?, source?);
@@ -202,6 +197,44 @@ fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
         "which of the two: {environment}; change the job if the policy says what is meant"
     ));
     Some(fix)
+}
+
+/// The environment, as YAML, that a condition of the nearest statement asks for, where the job has none.
+fn missing_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<String> {
+    let key = format!("{}:environment", issuer_host(&case.issuer));
+    let failing = policy.failing();
+    let leaf = failing
+        .iter()
+        .find(|leaf| leaf.key.key.value.eq_ignore_ascii_case(&key) && leaf.trace.actual == Presence::Absent)?;
+    match leaf.key.values.as_slice() {
+        [name] if !name.value.contains(['*', '?', '$']) => Some(in_yaml(&name.value)),
+        _ => None,
+    }
+}
+
+fn in_yaml(text: &str) -> String {
+    if is_plain(text) && !text.contains(':') {
+        text.to_owned()
+    } else {
+        json!(text).to_string()
+    }
+}
+
+fn give_environment(case: &Case<'_>, title: String, name: &str) -> Fix {
+    let mut fix = Fix::new(title, Target::Workflow);
+    fix.text = format!("    environment: {name}\n");
+    if let (Some(job), Some(source)) = (job(case), case.workflow_source.as_ref())
+        && let Some(changed) = below_key(source, job, |indent| format!("{indent}environment: {name}\n"))
+    {
+        fix.diff = diff(&source.text, &changed, &source.name);
+    }
+    fix
+}
+
+/// The job that cannot assume the role, where the workflow is known.
+fn job<'a>(case: &'a Case<'_>) -> Option<&'a Job> {
+    let workflow = case.workflow.as_ref()?.as_ref().ok()?;
+    workflow.job(case.runner().and_then(|runner| runner.job.as_deref()))
 }
 
 /// The workflow with a line more right below a job's key, indented as what stands there.

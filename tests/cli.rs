@@ -725,3 +725,70 @@ fn a_refusal_is_final_and_a_moments_trouble_is_not() {
         );
     }
 }
+
+#[test]
+fn a_token_in_the_wrong_place_is_repeated_nowhere() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"JWT"}"#);
+    let token = format!("{header}.{}.c2lnbmF0dXJl", URL_SAFE_NO_PAD.encode(CLAIMS));
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved.json");
+    let saved = saved.to_str().unwrap();
+    let quoted = format!("AWS refused {token} today");
+    for flag in [
+        "--trust-policy",
+        "--oidc-provider",
+        "--workflow-file",
+        "--evidence",
+        "--role-to-assume",
+        "--audience",
+        "--role-session-name",
+        "--error",
+        "--no-such-flag",
+        "--format",
+    ] {
+        for value in [&token, &quoted] {
+            for args in [
+                vec!["diagnose", flag, value],
+                vec!["diagnose", &format!("{flag}={value}")],
+                vec!["diagnose", "--format", "json", "--save-evidence", saved, flag, value],
+            ] {
+                let output = run(&args, "");
+                let kept = fs::read_to_string(saved).unwrap_or_default();
+                let said = text(&output.stdout) + &text(&output.stderr) + &kept;
+                assert!(!said.contains("eyJ"), "{flag}: {said}");
+            }
+        }
+    }
+    // As a step, from the inputs.
+    let mut command = program();
+    command
+        .args(["action"])
+        .env("INPUT_TRUST-POLICY", &token)
+        .env("INPUT_ERROR", &quoted)
+        .env("INPUT_NONSENSE", &token);
+    let output = command.output().unwrap();
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(!said.contains("eyJ"), "{said}");
+    // Where claims are wanted it is read.
+    for claims in [token.clone(), format!("{{\"value\": \"{token}\"}}")] {
+        let output = run(&["diagnose", "--claims", &claims], "");
+        assert!(
+            text(&output.stdout).contains("subject   repo:acme/widgets:ref:refs/heads/main"),
+            "{}",
+            text(&output.stderr)
+        );
+        assert!(!(text(&output.stdout) + &text(&output.stderr)).contains("eyJ"));
+    }
+    // One that cannot be read is not repeated either, and says nothing of GitHub's token service.
+    for claims in [format!("{token}.x"), "nosuch.json".to_owned()] {
+        let output = run(&["diagnose", "--claims", &claims], "");
+        assert_eq!(output.status.code(), Some(2));
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(
+            said.contains("undecided") && !said.contains("token service") && !said.contains("eyJ"),
+            "{said}"
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::case::Case;
-use crate::case::Flow;
+use crate::case::{Flow, given};
 use crate::diagnose::{Cause, Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
 use crate::fix;
@@ -44,19 +44,24 @@ fn run(case: &Case<'_>) -> Verdict {
     }
     let granted = case.workflow_grants_id_token();
     // Without the permission the runner sets no `ACTIONS_ID_TOKEN_REQUEST_URL`: that it is not there proves it.
-    let certainty = match (absent || said, granted) {
+    // "Could not load credentials" may still come from an empty role, where that is not known.
+    let has_role = given(case.request().role_to_assume.as_deref()).is_some();
+    let certainty = match (absent && (has_role || !hinted) || said, granted) {
         (true, _) => Certainty::Certain,
         (false, true) => Certainty::Possible,
+        (false, false) if absent => Certainty::Certain,
         (false, false) => Certainty::Likely,
     };
-    let mut finding = Finding::blocks(
-        "the job may not ask for an ID token: `id-token: write` is missing from its `permissions`",
-    )
+    let mut finding = Finding::blocks(if granted {
+        "the job may not ask for an ID token, although the workflow file grants `id-token: write`"
+    } else {
+        "the job may not ask for an ID token: `id-token: write` is missing from its `permissions`"
+    })
     .certainty(certainty)
     .note("without a token AWS is not reached at all: this is never an `AccessDenied` from STS")
     .note("configure-aws-credentials shows it as `Could not load credentials from any providers`, after its retries");
     let places = workflow_places(case);
-    if places.is_empty() {
+    if places.is_empty() && !granted {
         finding = finding
             .help("give the job `permissions:` with `id-token: write` and `contents: read`; a job's block replaces the workflow's as a whole")
             .help("`permissions: read-all` is not enough, and in a reusable workflow the calling job must grant it as well");

@@ -73,9 +73,12 @@ fn run(case: &Case<'_>) -> Verdict {
     if let Some(near) = near {
         finding = finding.help(format!("did you mean `{near}`?"));
     }
+    if !region.is_some_and(|region| REGIONS.contains(&region)) {
+        finding = finding
+            .note("the name of the STS endpoint is made from the region: a slip shows as a host that does not exist");
+    }
     Verdict::Found(
         finding
-            .note("the name of the STS endpoint is made from the region: a slip shows as a host that does not exist")
             .help("set `aws-region` to a region that is enabled in the role's account; regions opened after 2019 must be enabled there first"),
     )
 }
