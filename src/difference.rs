@@ -514,13 +514,12 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
             .get(open + 2..)
             .and_then(|rest| rest.split('}').next())
             .unwrap_or_default();
+        let at = (open, pattern.len().min(open + inside.len() + 3));
         if inside.starts_with('{') || !(inside.contains(':') || matches!(inside.trim(), "*" | "?" | "$")) {
-            return Some((
-                PLACEHOLDER.into(),
-                None,
-                (open, pattern.len().min(open + inside.len() + 3)),
-            ));
+            return Some((PLACEHOLDER.into(), None, at));
         }
+        let variable = "its policy variable stands for nothing in this request, or is plain text, as it is without `\"Version\": \"2012-10-17\"`";
+        return Some((variable.into(), None, at));
     }
     for host in [
         "https://",

@@ -176,8 +176,11 @@ fn in_statement(case: &Case<'_>, policy: &PolicyCase, index: usize, statement: &
     {
         let request = context(case, &policy.policy, &subject, &audience);
         let span = statement.condition_span.unwrap_or(statement.effect.span);
-        let at = patterns
-            .first()
+        let culprit = patterns
+            .iter()
+            .find(|(pattern, ..)| crate::policy::wildcard::matches(pattern, &subject));
+        let at = culprit
+            .or(patterns.first())
             .map_or((span, format!("{pointer}/Condition")), |(_, span, pointer)| {
                 (*span, pointer.clone())
             });

@@ -60,20 +60,28 @@ fn run(case: &Case<'_>) -> Verdict {
     finding = finding.label(case.claim_label("aud", "the token's audience"));
     if values.iter().any(|value| value.starts_with("https://github.com/")) {
         finding = finding.note("`https://github.com/<owner>` is GitHub's own default; configure-aws-credentials always asks for the audience of its input, `sts.amazonaws.com` unless set");
-    } else if audience.starts_with("https://github.com/") {
+    } else if audience.starts_with("https://github.com/") && case.request().audience.as_ref() != Some(audience) {
         finding = finding
             .note("the token was asked for without an audience: `https://github.com/<owner>` is GitHub's own default");
     }
+    let ids = case.provider().and_then(|provider| provider.client_ids.as_ref());
+    let is_registered = |audience: &str| ids.map(|ids| ids.iter().any(|id| id == audience));
     if let Some(value) = values.first()
         && !value.contains(['*', '?'])
+        && is_registered(value) != Some(false)
     {
+        let condition = match is_registered(value) {
+            Some(_) => "which the provider has among its client ids",
+            None => "if the provider has it among its client ids",
+        };
         finding = finding.help(format!(
-            "or leave the policy and set `audience: {value}` in the step, if the provider has it among its client ids"
+            "leave the policy as it is and set `audience: {value}` in the step, {condition}"
         ));
     }
-    Verdict::Found(
-        finding
-            .note("the provider's client ids are another place: those answer with `Incorrect token audience`")
-            .fixes(fix::admit(case)),
-    )
+    finding = finding.note("the provider's client ids are another place: those answer with `Incorrect token audience`");
+    if is_registered(audience) == Some(false) {
+        // The provider refuses this audience before the policy is looked at: to add it here would not help.
+        return Verdict::Found(finding);
+    }
+    Verdict::Found(finding.fixes(fix::admit(case)))
 }
