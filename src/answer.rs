@@ -12,20 +12,26 @@ use crate::evidence::{Attempt, Evidence, Probe};
 fn shows_session(text: &str, evidence: &Evidence) -> bool {
     let role = evidence.hop.request.role_to_assume.as_deref().unwrap_or_default();
     let name = role.rsplit(['/', ':']).next().unwrap_or_default();
-    let Some(((before, session), (_, action))) = text
-        .split_once(":assumed-role/")
-        .zip(text.split_once("is not authorized to perform: "))
-    else {
+    if name.is_empty() || Answer::read("", text) != Answer::Other {
         return false;
-    };
-    let action = action.to_lowercase();
-    let is_account = |account: &str| role.split(':').nth(4).is_none_or(|own| own == account);
-    !name.is_empty()
-        && before.rsplit(':').next().is_some_and(is_account)
-        && session.split('/').next() == Some(name)
-        && !["sts:assumerole", "sts:tagsession", "sts:setsourceidentity"]
-            .iter()
-            .any(|own| action.starts_with(own))
+    }
+    text.lines().any(|line| {
+        let refused = line.split_once("User: ").and_then(|(_, user)| user.split_once(' '));
+        let Some((user, action)) = refused else { return false };
+        let Some(action) = action.strip_prefix("is not authorized to perform: ") else {
+            return false;
+        };
+        let Some((account, session)) = user.split_once(":assumed-role/") else {
+            return false;
+        };
+        let account = account.rsplit(':').next();
+        let (user_role, session) = session.split_once('/').unwrap_or((session, ""));
+        // A session of an instance profile is named after the instance, and no token was needed for it.
+        user_role == name
+            && role.split(':').nth(4).is_none_or(|own| Some(own) == account)
+            && !session.starts_with("i-")
+            && !action.to_lowercase().starts_with("sts:")
+    })
 }
 
 /// What an answer says, coarsely as documented and not finer.

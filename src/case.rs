@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use crate::answer::Answer;
-use crate::arn::{Deployment, NotARole, ProviderArn, RoleArn, issuer_or_github};
+use crate::arn::{Deployment, NotARole, ProviderArn, RoleArn, issuer_host, issuer_or_github};
 use crate::claims::Claims;
 use crate::diagnose::{Document, Label};
 use crate::difference::{self, SubjectDifference};
@@ -265,6 +265,16 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn provider(&self) -> Option<&'a Provider> {
         self.evidence.provider.as_ref().and_then(Probe::known)
+    }
+
+    /// The client ids of the provider that was read, where it is the issuer's.
+    #[must_use]
+    pub fn own_client_ids(&self) -> Option<&'a Vec<String>> {
+        let is_issuers = |url: &str| issuer_host(url) == issuer_host(&self.issuer);
+        let own = self
+            .provider()
+            .filter(|provider| provider.url.as_deref().is_none_or(is_issuers));
+        own.and_then(|provider| provider.client_ids.as_ref())
     }
 
     /// The runner's facts.

@@ -113,6 +113,7 @@ pub async fn collect(args: &Args, outside: &Outside<'_>) -> Collected {
         evidence = collected
             .keep(files.evidence(&named("evidence"), path))
             .unwrap_or_default();
+        evidence.mask_tokens();
     }
     if let Some(path) = flags.claims.as_ref().filter(|_| !twice) {
         evidence.token = Some(match collected.keep(files.claims(&named("claims"), path)) {

@@ -602,7 +602,10 @@ fn conclude(case: &Case<'_>, findings: &[Finding]) -> Conclusion {
             .any(|finding| finding.severity == Severity::Blocks && finding.certainty <= certainty)
     };
     // A pasted text that is not understood may be about something else.
-    let is_reported = matches!(case.hop.attempt, Some(Probe::Known(Attempt::Reported { .. })) | None);
+    let is_reported = !matches!(
+        case.hop.attempt,
+        Some(Probe::Known(Attempt::Denied { .. } | Attempt::Allowed { .. }))
+    );
     match case
         .answer
         .as_ref()

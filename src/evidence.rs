@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visi
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::claims::Claims;
+use crate::claims::{Claims, without_tokens};
 
 /// Version of the evidence file that this program writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -86,6 +86,19 @@ pub struct Gap {
     /// The particulars, in words: the endpoint, the call, the answer. May hold text from outside.
     #[serde(default)]
     pub detail: String,
+}
+
+impl Evidence {
+    /// Masks what looks like a token in the messages that somebody wrote down.
+    pub fn mask_tokens(&mut self) {
+        let mut mask = |text: &mut String| *text = without_tokens(text).into_owned();
+        self.reported.iter_mut().for_each(&mut mask);
+        if let Some(Probe::Known(Attempt::Reported { text } | Attempt::Denied { message: text, .. })) =
+            &mut self.hop.attempt
+        {
+            mask(text);
+        }
+    }
 }
 
 impl Gap {

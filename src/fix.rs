@@ -140,11 +140,22 @@ fn propose(case: &Case<'_>) -> Vec<Fix> {
             fixes.push(fix);
         }
     }
-    if fixes.is_empty() {
+    if fixes.is_empty() && !guards(case, policy) {
         fixes = exact_statement(case);
     }
     fixes.extend(job_environment(case, policy));
     fixes
+}
+
+/// Does a condition on one of the claims keep the token out on purpose? A statement beside it would go round it.
+fn guards(case: &Case<'_>, policy: &PolicyCase) -> bool {
+    let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
+    policy.failing().iter().any(|leaf| {
+        let key = leaf.key.key.value.to_lowercase();
+        key.strip_prefix(&prefix)
+            .is_some_and(|claim| CLAIM_KEYS.contains(&claim))
+            && (leaf.trace.actual == Presence::Absent || leaf.condition.operator.value.comparison.is_negated())
+    })
 }
 
 /// The change on the job's side where one side has an environment and the other has not.
@@ -199,17 +210,32 @@ fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
     Some(fix)
 }
 
-/// The environment, as YAML, that a condition of the nearest statement asks for, where the job has none.
+/// The environment, as YAML, with which the policy lets the job in as it is, where the job has none and a condition asks for it.
 fn missing_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<String> {
-    let key = format!("{}:environment", issuer_host(&case.issuer));
+    let key = |claim: &str| format!("{}:{claim}", issuer_host(&case.issuer));
     let failing = policy.failing();
-    let leaf = failing
-        .iter()
-        .find(|leaf| leaf.key.key.value.eq_ignore_ascii_case(&key) && leaf.trace.actual == Presence::Absent)?;
-    match leaf.key.values.as_slice() {
-        [name] if !name.value.contains(['*', '?', '$']) => Some(in_yaml(&name.value)),
-        _ => None,
+    let leaf = failing.iter().find(|leaf| {
+        leaf.key.key.value.eq_ignore_ascii_case(&key("environment"))
+            && leaf.trace.actual == Presence::Absent
+            && is_positive(leaf.condition)
+    })?;
+    let [name] = leaf.key.values.as_slice() else {
+        return None;
+    };
+    let name = name.value.as_str();
+    if name.contains(['*', '?', '$']) {
+        return None;
     }
+    let subject = Subject::parse(case.claims?.subject()?)?;
+    let subject = format!(
+        "repo:{}:environment:{}",
+        subject.repository_part(),
+        name.replace(':', "%3A")
+    );
+    let mut request = case.request_for(&policy.policy);
+    request.set(&key("environment"), Presence::One(name.to_owned()));
+    request.set(&key("sub"), Presence::One(subject));
+    (decide(&policy.policy, &request) == Decision::Allow).then(|| in_yaml(name))
 }
 
 fn in_yaml(text: &str) -> String {
@@ -306,6 +332,14 @@ fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
         let from = policy.key_pointer(leaf.leaf);
         let object = from.rsplit_once('/').map(|(object, _)| object)?;
         let path = format!("{object}/{}", meant.replace('~', "~0").replace('/', "~1"));
+        // A key that stands twice in one object is no policy.
+        if draft
+            .patch
+            .iter()
+            .any(|operation| operation.get("path").and_then(Value::as_str) == Some(&path))
+        {
+            return None;
+        }
         let name = json!(meant).to_string();
         draft.edit(
             leaf.key.key.span,
@@ -473,7 +507,8 @@ fn repair_subject(
         return None;
     }
     let written = leaf.key.values.get(difference.value)?;
-    let can_never_match = matches!(difference.kind, Kind::Malformed(_)) && !difference.pattern.contains(['*', '?']);
+    let can_never_match =
+        matches!(difference.kind, Kind::Malformed(_)) && !difference.pattern.contains(['*', '?', '$']);
     if can_never_match {
         let path = policy.value_pointer(leaf.leaf, leaf.key, difference.value);
         draft.edit(
@@ -956,7 +991,7 @@ pub fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
         .unwrap_or_else(|| "ARN".to_owned());
     let mut fixes = Vec::new();
     let usual = usual_audience(&partition);
-    let ids = case.provider().and_then(|provider| provider.client_ids.as_ref());
+    let ids = case.own_client_ids();
     let fits_policy = case
         .policy
         .as_ref()

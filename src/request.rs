@@ -7,6 +7,7 @@ use crate::arn::{Deployment, RoleArn, issuer_host, provider_arn};
 use crate::claims::Claims;
 use crate::evidence::Evidence;
 use crate::policy::{Presence, PrincipalKind, RequestContext, RequestPrincipal, TrustPolicy};
+use crate::subject::{Context, Subject};
 
 /// The ten claims that STS evaluates beside `sub`, `aud`, `oaud`, `amr` and `email`.
 pub const CLAIM_KEYS: [&str; 10] = [
@@ -20,6 +21,16 @@ pub const CLAIM_KEYS: [&str; 10] = [
     "repository_id",
     "repository_owner_id",
     "workflow",
+];
+
+/// Claims of GitHub's tokens that are no condition keys, and like the name of one that is.
+const NO_KEYS: [&str; 6] = [
+    "base_ref",
+    "head_ref",
+    "job_workflow_sha",
+    "ref_type",
+    "workflow_ref",
+    "workflow_sha",
 ];
 
 /// The key of this issuer's tokens that somebody who wrote `key` most likely meant, where the request does not carry `key`:
@@ -39,6 +50,9 @@ pub fn meant_key(key: &str, issuer: &str) -> Option<String> {
         claim => claim,
     };
     let is_ours = written_prefix == prefix;
+    if NO_KEYS.contains(&written_claim) {
+        return None;
+    }
     let is_meant = written_prefix.is_empty()
         || written_prefix.contains("github")
         || strsim::normalized_damerau_levenshtein(written_prefix, &prefix) > ALIKE;
@@ -217,12 +231,22 @@ fn claim_key(call: Call<'_>, claim: &str) -> Presence {
         claim if CLAIM_KEYS.contains(&claim) && Deployment::of(call.issuer).has_claim_keys() => {
             text(claim).unwrap_or_else(|| match claim {
                 // These two a token need not have: a job without environment, a repository outside an enterprise.
+                "environment" if names_environment(claims) => incomplete(claim),
                 "environment" | "enterprise_id" => Presence::Absent,
                 claim => incomplete(claim),
             })
         }
         _ => Presence::Absent,
     }
+}
+
+/// Is there an environment in the subject? Then the token has the claim as well.
+fn names_environment(claims: &Claims) -> bool {
+    let subject = claims.subject().and_then(Subject::parse);
+    matches!(
+        subject.and_then(|subject| subject.kind()),
+        Some(Context::Environment(_))
+    )
 }
 
 /// Every token of GitHub has it; the claims at hand are a part of one.
@@ -320,6 +344,7 @@ mod tests {
             // It is not written wrong: the request has no such claim.
             ("token.actions.githubusercontent.com:environment", GITHUB, None),
             ("token.actions.githubusercontent.com:iss", GITHUB, None),
+            ("token.actions.githubusercontent.com:workflow_ref", GITHUB, None),
             ("accounts.google.com:sub", GITHUB, None),
             ("aws:SourceIp", GITHUB, None),
             ("sts:ExternalId", GITHUB, None),

@@ -283,3 +283,46 @@ fn a_misspelt_condition_key_is_written_as_the_request_has_it() {
         }
     }
 }
+
+#[test]
+fn a_guard_on_a_claim_is_not_gone_round() {
+    let subject = "repo:acme/widgets:ref:refs/heads/main";
+    let policy = |condition: Value| {
+        let statement = json!({
+            "Effect": "Allow", "Principal": { "Federated": PROVIDER }, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition,
+        });
+        json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+    };
+    let (sub, environment) = (format!("{HOST}:sub"), format!("{HOST}:environment"));
+    for (condition, helps) in [
+        (
+            json!({"StringLike": {&sub: "repo:acme/widgets:*"}, "StringEquals": {&environment: "production"}}),
+            true,
+        ),
+        // With an environment the subject would not fit.
+        (
+            json!({"StringEquals": {&sub: subject, &environment: "production"}}),
+            false,
+        ),
+        (
+            json!({"StringLike": {&sub: "repo:acme/widgets:*", &environment: "prod-*"}}),
+            false,
+        ),
+        (
+            json!({"StringLike": {&sub: "repo:acme/widgets:*"}, "Null": {&environment: "false"}}),
+            false,
+        ),
+    ] {
+        let text = policy(condition);
+        let diagnosis = diagnose(&evidence(&text, subject, "sts.amazonaws.com"));
+        assert_eq!(fixes(&diagnosis).count(), 0, "{text}");
+        let workflow = diagnosis.findings.iter().flat_map(|finding| &finding.fixes);
+        let titles: Vec<&str> = workflow.map(|fix| fix.title.as_str()).collect();
+        assert_eq!(
+            titles == ["give the job `environment: production`"],
+            helps,
+            "{text}: {titles:?}"
+        );
+        assert!(helps || titles.is_empty(), "{titles:?}");
+    }
+}

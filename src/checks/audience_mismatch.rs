@@ -1,5 +1,6 @@
 //! `audience-mismatch`: the trust policy's `aud` condition does not match.
 
+use crate::answer::Answer;
 use crate::arn::issuer_host;
 use crate::case::Case;
 use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
@@ -31,6 +32,21 @@ fn run(case: &Case<'_>) -> Verdict {
     let Presence::One(audience) = &leaf.trace.actual else {
         return Verdict::Clear;
     };
+    if leaf.condition.operator.value.comparison.is_negated() {
+        return Verdict::Found(
+            Finding::blocks(format!(
+                "the trust policy shuts out the audience `{audience}`, which the token is made for"
+            ))
+            .label(case.policy_label(
+                leaf.key.span,
+                policy.key_pointer(leaf.leaf),
+                format!("`{}` forbids it", leaf.condition.name),
+            ))
+            .label(case.claim_label("aud", "the token's audience"))
+            .explains([leaf.leaf])
+            .help("name the audiences that may get in, with `StringEquals`, in place of those that may not"),
+        );
+    }
     let values: Vec<&str> = leaf.key.values.iter().map(|value| value.value.as_str()).collect();
     let mut finding = Finding::blocks(format!(
         "the trust policy wants the audience `{}`, and the token is made for `{audience}`",
@@ -64,8 +80,9 @@ fn run(case: &Case<'_>) -> Verdict {
         finding = finding
             .note("the token was asked for without an audience: `https://github.com/<owner>` is GitHub's own default");
     }
-    let ids = case.provider().and_then(|provider| provider.client_ids.as_ref());
+    let ids = case.own_client_ids();
     let is_registered = |audience: &str| ids.map(|ids| ids.iter().any(|id| id == audience));
+    let passed = case.answer.as_ref().is_some_and(Answer::passed_provider);
     if let Some(value) = values.first()
         && !value.contains(['*', '?'])
         && is_registered(value) != Some(false)
@@ -79,7 +96,7 @@ fn run(case: &Case<'_>) -> Verdict {
         ));
     }
     finding = finding.note("the provider's client ids are another place: those answer with `Incorrect token audience`");
-    if is_registered(audience) == Some(false) {
+    if is_registered(audience) == Some(false) && !passed {
         // The provider refuses this audience before the policy is looked at: to add it here would not help.
         return Verdict::Found(finding);
     }

@@ -1,7 +1,6 @@
 //! `audience-not-registered`: the token's audience is not among the provider's client ids.
 
 use crate::answer::Answer;
-use crate::arn::issuer_host;
 use crate::case::Case;
 use crate::diagnose::{Cause, Certainty, Check, Finding, Stage, Verdict};
 use crate::fix;
@@ -21,14 +20,7 @@ fn run(case: &Case<'_>) -> Verdict {
         return Verdict::Clear;
     }
     let audience = case.claims.and_then(|claims| claims.audience());
-    let ids = case
-        .provider()
-        .filter(|p| {
-            p.url
-                .as_deref()
-                .is_none_or(|url| issuer_host(url) == issuer_host(&case.issuer))
-        })
-        .and_then(|p| p.client_ids.as_ref());
+    let ids = case.own_client_ids();
     let said = case.answer == Some(Answer::WrongAudience);
     let differs = match (audience, ids) {
         (Some(audience), Some(ids)) => !ids.iter().any(|id| id == audience),

@@ -45,8 +45,11 @@ fn run(case: &Case<'_>) -> Verdict {
         if own {
             continue;
         }
+        let comparison = leaf.condition.operator.value.comparison;
         let wanted = match leaf.key.values.as_slice() {
-            [value] if !value.value.contains(['*', '?', '$']) => Some(value.value.as_str()),
+            [value] if comparison.is_string() && !comparison.is_negated() && !value.value.contains(['*', '?', '$']) => {
+                Some(value.value.as_str())
+            }
             _ => None,
         };
         match (claim, wanted) {

@@ -73,7 +73,8 @@ fn run(case: &Case<'_>) -> Verdict {
             .certainty(Certainty::Likely)
             .note("AWS looks at the trust policy first, which refuses already");
     }
-    if asked.is_some_and(|asked| asked < SHORTEST) {
+    let is_short = super::pasted(case).is_some_and(|text| text.contains("greater than or equal to"));
+    if asked.map_or(said && is_short, |asked| asked < SHORTEST) {
         return Verdict::Found(finding.help(format!("set `role-duration-seconds` to at least {SHORTEST}")));
     }
     let most = maximum.unwrap_or(3600).min(if chained { 3600 } else { LONGEST });

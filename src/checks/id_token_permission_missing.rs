@@ -81,9 +81,9 @@ fn run(case: &Case<'_>) -> Verdict {
         );
     }
     if granted {
-        return Verdict::Found(
-            finding.help("grant `id-token: write` where it is taken away: in the job that calls this workflow"),
-        );
+        return Verdict::Found(finding.help(
+            "find what takes it away; in a reusable workflow the calling job must grant `id-token: write` as well",
+        ));
     }
     Verdict::Found(finding.fixes(fix::grant_id_token(case)))
 }

@@ -32,13 +32,22 @@ fn run(case: &Case<'_>) -> Verdict {
         return Verdict::Clear;
     }
     let (_, account) = case.account();
+    let named = match &case.answer {
+        Some(Answer::NoProvider(Some(issuer))) => issuer,
+        _ => &case.issuer,
+    };
+    // The account of the role alone counts: that of the provider is its own.
+    let asked = case
+        .role_arn
+        .as_ref()
+        .and_then(|role| role.as_ref().ok()?.account.as_ref());
     let here = case.provider().filter(|provider| {
-        let is_issuers = provider
+        let arn = provider.arn.as_deref().and_then(ProviderArn::parse);
+        provider
             .url
             .as_deref()
-            .is_some_and(|url| issuer_host(url) == issuer_host(&case.issuer));
-        let arn = provider.arn.as_deref().and_then(ProviderArn::parse);
-        is_issuers && arn.is_some_and(|arn| Some(&arn.account) == account.as_ref())
+            .is_some_and(|url| issuer_host(url) == issuer_host(named))
+            && arn.is_some_and(|arn| Some(&arn.account) == asked)
     });
     if said && here.is_some() {
         return Verdict::Found(

@@ -21,11 +21,14 @@ fn run(case: &Case<'_>) -> Verdict {
     if case.is_allowed() || case.answer.as_ref().is_some_and(Answer::token_was_sent) {
         return Verdict::Clear;
     }
-    let not_supplied = super::pasted(case).is_some_and(|text| text.contains("not supplied: aws-region"));
+    let not_supplied = super::pasted(case).is_some_and(|text| {
+        let text = text.to_lowercase();
+        text.contains("not supplied: aws-region") || text.contains("region is not valid")
+    });
     let (message, certainty) = match region {
-        Some(region) if said && not_supplied && !region.is_empty() => (
+        Some(region) if said && not_supplied && REGIONS.contains(&region) => (
             format!(
-                "no region reached the action, though `aws-region` is `{region}` here: what it is made of was empty in the job that failed"
+                "no usable region reached the action, though `aws-region` is `{region}` here: in the job that failed it was empty or another"
             ),
             Certainty::Certain,
         ),

@@ -3,6 +3,7 @@
 use crate::answer::Answer;
 use crate::arn::Deployment;
 use crate::case::Case;
+use crate::claims::Claims;
 use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::Probe;
 
@@ -17,7 +18,12 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Verdict {
-    let Some(claims) = case.claims else {
+    // Claims that somebody wrote down need not be all of a token's, and what AWS has taken as a token is one.
+    let token = case.evidence.token.as_ref().and_then(Probe::known);
+    let is_partial = token.is_some_and(|token| token.header.is_empty());
+    let passed = case.answer.as_ref().is_some_and(Answer::passed_provider);
+    let is_whole = |claims: &Claims| claims.issuer().is_some() && claims.subject().is_some();
+    let Some(claims) = case.claims.filter(|claims| is_whole(claims) || !is_partial && !passed) else {
         if case.answer != Some(Answer::NotAToken) {
             return Verdict::Clear;
         }
@@ -28,16 +34,6 @@ fn run(case: &Case<'_>) -> Verdict {
                 .help("send what the token service answers in `value`, or leave the asking to configure-aws-credentials"),
         );
     };
-    // Claims that somebody wrote down need not be all of a token's, and what AWS has taken as a token is one.
-    let is_partial = case
-        .evidence
-        .token
-        .as_ref()
-        .and_then(Probe::known)
-        .is_some_and(|token| token.header.is_empty());
-    if claims.issuer().is_none() && (is_partial || case.answer.as_ref().is_some_and(Answer::passed_provider)) {
-        return Verdict::Clear;
-    }
     let (claim, message) = match (claims.issuer(), claims.subject()) {
         (None, _) => (
             "iss",

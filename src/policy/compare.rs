@@ -210,7 +210,7 @@ fn ignoring_case(wanted: &str, actual: &str) -> Fit {
 fn folded(text: &str) -> String {
     let text = text.to_lowercase().to_uppercase().to_lowercase();
     // `İ` becomes `i` and a combining dot.
-    text.replace('\u{307}', "")
+    text.replace("i\u{307}", "i")
 }
 
 /// "Each of the six colon-delimited components of the ARN is checked separately and each can include … wildcards";

@@ -128,6 +128,7 @@ fn strings() {
             (json!("ıK"), one("I\u{212a}"), Unknown),
             (json!("ẞ"), one("SS"), Unknown),
             (json!("ı"), one("j"), NoMatch),
+            (json!("e\u{307}"), one("e"), NoMatch),
             (json!("a"), Presence::Absent, NoMatch),
         ],
     );
