@@ -5,35 +5,6 @@
 
 use crate::evidence::{Attempt, Evidence, Probe};
 
-/// Was something else refused to a session of the role? Then the role was assumed.
-///
-/// "User: arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION is not authorized to perform: ACTION" (IAM User Guide,
-/// `troubleshoot_access-denied`).
-fn shows_session(text: &str, evidence: &Evidence) -> bool {
-    let role = evidence.hop.request.role_to_assume.as_deref().unwrap_or_default();
-    let name = role.rsplit(['/', ':']).next().unwrap_or_default();
-    if name.is_empty() || Answer::read("", text) != Answer::Other {
-        return false;
-    }
-    text.lines().any(|line| {
-        let refused = line.split_once("User: ").and_then(|(_, user)| user.split_once(' '));
-        let Some((user, action)) = refused else { return false };
-        let Some(action) = action.strip_prefix("is not authorized to perform: ") else {
-            return false;
-        };
-        let Some((account, session)) = user.split_once(":assumed-role/") else {
-            return false;
-        };
-        let account = account.rsplit(':').next();
-        let (user_role, session) = session.split_once('/').unwrap_or((session, ""));
-        // A session of an instance profile is named after the instance, and no token was needed for it.
-        user_role == name
-            && role.split(':').nth(4).is_none_or(|own| Some(own) == account)
-            && !session.starts_with("i-")
-            && !action.to_lowercase().starts_with("sts:")
-    })
-}
-
 /// What an answer says, coarsely as documented and not finer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -389,6 +360,35 @@ fn assume_role_denied(text: &str) -> Option<Answer> {
 
 fn after<'a>(text: &'a str, needle: &str) -> Option<&'a str> {
     text.split_once(needle).map(|(_, rest)| rest)
+}
+
+/// Was something else refused to a session of the role? Then the role was assumed.
+///
+/// "User: arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION is not authorized to perform: ACTION" (IAM User Guide,
+/// `troubleshoot_access-denied`).
+fn shows_session(text: &str, evidence: &Evidence) -> bool {
+    let role = evidence.hop.request.role_to_assume.as_deref().unwrap_or_default();
+    let name = role.rsplit(['/', ':']).next().unwrap_or_default();
+    if name.is_empty() || Answer::read("", text) != Answer::Other {
+        return false;
+    }
+    text.lines().any(|line| {
+        let refused = line.split_once("User: ").and_then(|(_, user)| user.split_once(' '));
+        let Some((user, action)) = refused else { return false };
+        let Some(action) = action.strip_prefix("is not authorized to perform: ") else {
+            return false;
+        };
+        let Some((account, session)) = user.split_once(":assumed-role/") else {
+            return false;
+        };
+        let account = account.rsplit(':').next();
+        let (user_role, session) = session.split_once('/').unwrap_or((session, ""));
+        // A session of an instance profile is named after the instance, and no token was needed for it.
+        user_role == name
+            && role.split(':').nth(4).is_none_or(|own| Some(own) == account)
+            && !session.starts_with("i-")
+            && !action.to_lowercase().starts_with("sts:")
+    })
 }
 
 #[cfg(test)]

@@ -267,14 +267,18 @@ impl<'a> Case<'a> {
         self.evidence.provider.as_ref().and_then(Probe::known)
     }
 
-    /// The client ids of the provider that was read, where it is the issuer's.
+    /// The provider that was read, where it is not another issuer's.
+    #[must_use]
+    pub fn own_provider(&self) -> Option<&'a Provider> {
+        let is_issuers = |url: &str| issuer_host(url) == issuer_host(&self.issuer);
+        self.provider()
+            .filter(|provider| provider.url.as_deref().is_none_or(is_issuers))
+    }
+
+    /// Its client ids.
     #[must_use]
     pub fn own_client_ids(&self) -> Option<&'a Vec<String>> {
-        let is_issuers = |url: &str| issuer_host(url) == issuer_host(&self.issuer);
-        let own = self
-            .provider()
-            .filter(|provider| provider.url.as_deref().is_none_or(is_issuers));
-        own.and_then(|provider| provider.client_ids.as_ref())
+        self.own_provider().and_then(|provider| provider.client_ids.as_ref())
     }
 
     /// The runner's facts.

@@ -984,7 +984,7 @@ pub fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
     };
     let (partition, account) = case.account();
     let arn = case
-        .provider()
+        .own_provider()
         .and_then(|provider| provider.arn.clone())
         .or_else(|| account.map(|account| provider_arn(&partition, &account, &case.issuer)))
         .filter(|arn| is_plain(arn))

@@ -175,21 +175,11 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Finding]) -> Result<String
 }
 
 fn audience(case: &Case<'_>) -> Result<String, String> {
-    let is_issuers = case.provider().is_some_and(|provider| {
-        provider
-            .url
-            .as_deref()
-            .is_none_or(|url| issuer_host(url) == issuer_host(&case.issuer))
-    });
     let registered = case.answer.as_ref().is_some_and(Answer::passed_provider)
-        || is_issuers
-            && match (
-                case.provider().and_then(|p| p.client_ids.as_ref()),
-                case.claims.and_then(|c| c.audience()),
-            ) {
-                (Some(ids), Some(audience)) => ids.iter().any(|id| id == audience),
-                _ => false,
-            };
+        || match (case.own_client_ids(), case.claims.and_then(|c| c.audience())) {
+            (Some(ids), Some(audience)) => ids.iter().any(|id| id == audience),
+            _ => false,
+        };
     let name = format!("{}:aud", issuer_host(&case.issuer));
     // What the nearest statement says of the audience; `None` where it does not ask.
     let policy = case.policy.as_ref().map(|policy| {

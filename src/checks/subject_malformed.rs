@@ -22,7 +22,13 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let Kind::Malformed(reason) = &difference.kind else {
         return Finding::blocks("");
     };
-    let mut finding = Finding::blocks(format!("the `sub` condition's value can match no token: {reason}"))
+    // Another token may give the variable a value that fits.
+    let matches = if difference.pattern.contains("${") {
+        "does not match this token"
+    } else {
+        "can match no token"
+    };
+    let mut finding = Finding::blocks(format!("the `sub` condition's value {matches}: {reason}"))
         .note("a subject is `repo:<owner>/<repository>:` and then `ref:refs/heads/<branch>`, `ref:refs/tags/<tag>`, `environment:<name>` or `pull_request`");
     if let Some(meant) = &difference.meant {
         finding = finding.help(format!("did you mean `{meant}`?"));
