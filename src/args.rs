@@ -1,5 +1,6 @@
 //! The command line. As a step of a workflow, the inputs become the same flags: `INPUT_ROLE-TO-ASSUME` is `--role-to-assume`.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 
@@ -402,6 +403,7 @@ impl Inputs {
             transitive_tag_keys: text(&self.transitive_tag_keys),
             sts_endpoint: text(&self.sts_endpoint),
             source: None,
+            set_aside: BTreeMap::new(),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod aws;
 pub mod files;
 pub mod github;
 pub mod http;
+pub mod origin;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,14 +17,17 @@ use futures_util::future::join;
 use tokio::time::{Instant, timeout_at};
 
 use crate::args::{Args, InputError, place};
-use crate::arn::{RoleArn, usual_audience};
+use crate::arn::RoleArn;
 use crate::evidence::{Attempt, Clock, Evidence, Gap, Probe, Request, Why, WorkflowFile};
 use crate::workflow::{self, ConfigureStep};
 use aws::{Aws, Reading, Wanted};
 use files::Files;
 use github::IdToken;
 use http::Http;
+use origin::Audience;
 
+/// The most roles that are looked at in a run.
+const MOST_ROLES: usize = 10;
 /// For the whole run; what is known by then is reported.
 pub const DEADLINE: Duration = Duration::from_secs(25);
 
@@ -194,7 +198,6 @@ struct Live<'a> {
 
 /// A token that was asked for.
 struct Asked {
-    audience: String,
     token: Result<IdToken, Gap>,
     /// When it came, by this machine's clock.
     at: i64,
@@ -209,11 +212,11 @@ impl Asked {
 impl Live<'_> {
     async fn runs(&self, mut evidence: Evidence) -> Vec<Evidence> {
         let env = self.outside.env;
-        let mut requests = vec![evidence.hop.request.clone()];
+        let (mut requests, mut left_out) = (vec![evidence.hop.request.clone()], Vec::new());
         if self.in_job {
             evidence.runner = github::runner(env);
             evidence.workflow = evidence.workflow.or_else(|| self.workflow());
-            requests = self.requests(&evidence);
+            (requests, left_out) = self.requests(&evidence);
         }
         let http = Http::new(env);
         let mut token = None;
@@ -226,6 +229,9 @@ impl Live<'_> {
                 Err(gap) => self.offline(&mut run, gap),
             }
             runs.push(run);
+        }
+        if let Some(last) = runs.last_mut() {
+            last.left_out = left_out;
         }
         runs
     }
@@ -256,8 +262,9 @@ impl Live<'_> {
         })
     }
 
-    /// What is asked of AWS: the inputs, or else what the job's own configure-aws-credentials steps say.
-    fn requests(&self, evidence: &Evidence) -> Vec<Request> {
+    /// What is asked of AWS: the inputs, or else what the job's own configure-aws-credentials steps say; and the steps that
+    /// are left out.
+    fn requests(&self, evidence: &Evidence) -> (Vec<Request>, Vec<String>) {
         let given = &evidence.hop.request;
         let workflow = evidence.workflow.as_ref().and_then(Probe::known);
         let workflow = workflow.and_then(|file| workflow::read(&file.text).ok());
@@ -279,38 +286,74 @@ impl Live<'_> {
             ([], [first, ..]) => vec![(0, first)],
             _ => oidc,
         };
-        let requests: Vec<_> = chosen
-            .into_iter()
-            .map(|(index, step)| {
-                let mut request = step_request(step);
-                let step = match &step.name {
-                    Some(name) => format!("step `{}`", name.value),
-                    None => format!("configure-aws-credentials step {}", index + 1),
-                };
-                let mut source = format!("{step} of job `{}`", job.map_or("", |job| &job.id.value));
-                if request.role_to_assume.is_none() {
-                    source += ", whose `role-to-assume` is an expression: pass its value as the input `role-to-assume`";
-                }
-                request.source = Some(source);
-                self.complete(request, given)
-            })
-            .collect();
-        if requests.is_empty() {
-            vec![self.complete(known_empty(), given)]
-        } else {
-            requests
+        let mut requests: Vec<Request> = Vec::new();
+        let mut left_out = Vec::new();
+        for (index, step) in chosen {
+            let place = match &step.name {
+                Some(name) => format!("step `{}`", name.value),
+                None => format!("configure-aws-credentials step {}", index + 1),
+            };
+            let place = format!("{place} of job `{}`", job.map_or("", |job| &job.id.value));
+            let request = self.complete(step_request(step), given);
+            if requests.iter().any(|other| is_same(other, &request)) {
+                continue;
+            }
+            if requests.len() == MOST_ROLES {
+                left_out.push(match &request.role_to_assume {
+                    Some(role) => format!("{place} (`{role}`)"),
+                    None => place,
+                });
+                continue;
+            }
+            let source = match request.role_to_assume {
+                Some(_) => format!("{place}, as the checkout has it"),
+                None => format!(
+                    "{place}, whose `role-to-assume` is an expression: pass its value as the input `role-to-assume`"
+                ),
+            };
+            requests.push(Request {
+                source: Some(source),
+                set_aside: self.set_aside(step),
+                ..request
+            });
         }
+        if requests.is_empty() {
+            requests.push(self.complete(known_empty(), given));
+        }
+        (requests, left_out)
+    }
+
+    /// What a step of the checkout says of where a token goes and for whom, where it is another than what is used.
+    fn set_aside(&self, step: &ConfigureStep) -> BTreeMap<String, String> {
+        let inputs = &self.args.flags.inputs;
+        let audience = Audience::of(inputs);
+        [
+            ("audience", &inputs.audience, audience.as_str()),
+            ("sts-endpoint", &inputs.sts_endpoint, ""),
+            ("http-proxy", &inputs.http_proxy, ""),
+            ("no-proxy", &inputs.no_proxy, ""),
+        ]
+        .into_iter()
+        .filter_map(|(name, input, used)| {
+            let written = step.input(name)?.value.trim();
+            let is_other = self::given(input).is_none() && !written.is_empty() && written != used;
+            is_other.then(|| (name.to_owned(), written.to_owned()))
+        })
+        .collect()
     }
 
     /// The inputs that were given, over those of the step, over the variables that configure-aws-credentials takes for
     /// inputs (`src/helpers.ts`), over its defaults (`action.yml`).
     fn complete(&self, mut request: Request, given: &Request) -> Request {
         overlay(&mut request, given.clone());
+        // Where the token goes and for whom is the inputs' to say, never a step's in the checkout.
+        let inputs = &self.args.flags.inputs;
+        request.audience = Some(Audience::of(inputs).as_str().to_owned());
+        request.sts_endpoint = Some(self::given(&inputs.sts_endpoint).unwrap_or_default().trim().to_owned());
         let env = self.outside.env;
         for (field, variable, default) in [
             (&mut request.role_to_assume, "ROLE_TO_ASSUME", ""),
             (&mut request.aws_region, "AWS_REGION", ""),
-            (&mut request.audience, "", "sts.amazonaws.com"),
             (&mut request.role_session_name, "ROLE_SESSION_NAME", "GitHubActions"),
             (&mut request.role_duration_seconds, "ROLE_DURATION_SECONDS", "3600"),
             (&mut request.role_chaining, "ROLE_CHAINING", ""),
@@ -335,7 +378,7 @@ impl Live<'_> {
         let request = run.hop.request.clone();
         let arn = RoleArn::parse(request.role_to_assume.as_deref().unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
-        let aws = self.aws(http, &request, partition).await;
+        let aws = Aws::new(self.outside.env, http, &self.args.flags.inputs, &request, partition);
         let likely = github::likely_issuer(self.outside.env);
         let issuer = |run: &Evidence| Some(run.token.as_ref()?.known()?.claims.issuer()?.to_owned());
         let issuer = issuer(run).unwrap_or(likely);
@@ -354,8 +397,7 @@ impl Live<'_> {
         // The attempt waits for the token, and what IAM says waits for nothing but credentials.
         let job_side = async {
             if asks {
-                let audience = request.audience.as_deref().unwrap_or("sts.amazonaws.com");
-                self.token(http, asked, audience).await;
+                self.token(http, asked).await;
             }
             let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
             join(self.attempt(&aws, &request, token), async {
@@ -408,23 +450,17 @@ impl Live<'_> {
         }
     }
 
-    async fn aws(&self, http: &Http, request: &Request, partition: &str) -> Result<Aws, Gap> {
-        let inputs = &self.args.flags.inputs;
-        let proxy = (given(&inputs.http_proxy), given(&inputs.no_proxy));
-        Aws::new(self.outside.env, http, request, partition, proxy).await
-    }
-
-    /// Asks for a token, unless the last one that was asked for has this audience.
-    async fn token(&self, http: &Http, asked: &mut Option<Asked>, audience: &str) {
-        if asked.as_ref().is_some_and(|last| last.audience == audience) {
+    /// Asks for the job's token, once for all its roles.
+    async fn token(&self, http: &Http, asked: &mut Option<Asked>) {
+        if asked.is_some() {
             return;
         }
-        let token = github::id_token(self.outside.env, http, audience, self.outside.mask);
+        let audience = Audience::of(&self.args.flags.inputs);
+        let token = github::id_token(self.outside.env, http, &audience, self.outside.mask);
         let token = timeout_at(self.deadline, token)
             .await
             .unwrap_or_else(|_| Err(late("the ID token service")));
         *asked = Some(Asked {
-            audience: audience.to_owned(),
             token,
             at: (self.outside.now)(),
         });
@@ -506,18 +542,19 @@ impl Live<'_> {
     ) -> Result<(Credentials, &'static str), Gap> {
         let env = self.outside.env;
         if let (Some(role), Some(token)) = (given(&self.args.flags.inputs.diagnosis_role), token) {
-            let audience = usual_audience(&wanted.arn.partition);
-            let credentials = if token.token.claims.audience() == Some(audience) {
+            let audience = Audience::of_diagnosis_role(&self.args.flags.inputs);
+            let credentials = if token.token.claims.audience() == Some(audience.as_str()) {
                 aws.credentials(role.trim(), &token.raw).await?
             } else {
-                let token = github::id_token(env, http, audience, self.outside.mask).await?;
+                let token = github::id_token(env, http, &audience, self.outside.mask).await?;
                 aws.credentials(role.trim(), &token.raw).await?
             };
             return Ok((credentials, "diagnosis-role"));
         }
         let self_hosted = self.in_job && env.get("RUNNER_ENVIRONMENT") == Some("self-hosted");
         if self_hosted || (!self.in_job && has_profile(env)) {
-            return Ok((aws.default_chain().await?, "default chain"));
+            let workspace = env.get("GITHUB_WORKSPACE").filter(|_| self.in_job).map(Path::new);
+            return Ok((aws.default_chain(env, workspace).await?, "default chain"));
         }
         Err(Gap::new(
             Why::NoCredentials,
@@ -641,6 +678,7 @@ fn step_request(step: &ConfigureStep) -> Request {
         transitive_tag_keys: value("transitive-tag-keys"),
         sts_endpoint: value("sts-endpoint"),
         source: None,
+        set_aside: BTreeMap::new(),
     }
 }
 
@@ -651,6 +689,16 @@ fn known_empty() -> Request {
         name: None,
         inputs: Vec::new(),
     })
+}
+
+/// Would both ask AWS the same?
+fn is_same(one: &Request, other: &Request) -> bool {
+    let bare = |request: &Request| Request {
+        source: None,
+        set_aside: BTreeMap::new(),
+        ..request.clone()
+    };
+    bare(one) == bare(other)
 }
 
 /// Lays what was given over a request.
@@ -730,7 +778,7 @@ jobs:
             ..Evidence::default()
         };
         evidence.hop.request.role_to_assume = role.map(str::to_owned);
-        live.requests(&evidence)
+        live.requests(&evidence).0
     }
 
     #[test]
@@ -738,7 +786,10 @@ jobs:
         let found = requests(&[("GITHUB_JOB", "deploy"), ("AWS_REGION", "us-east-2")], None);
         let [first, second] = &*found else { panic!("{found:?}") };
         assert_eq!(first.role_to_assume.as_deref(), Some("arn:aws:iam::1:role/b"));
-        assert_eq!(first.source.as_deref(), Some("step `First` of job `deploy`"));
+        assert_eq!(
+            first.source.as_deref(),
+            Some("step `First` of job `deploy`, as the checkout has it")
+        );
         // An expression is unknown; an input that is not there is the variable's, or the default.
         assert_eq!(first.aws_region, None);
         assert_eq!(second.role_to_assume, None);

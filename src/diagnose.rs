@@ -576,6 +576,15 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
             first
         });
     }
+    if case.hop.request.set_aside.contains_key("audience") {
+        // The step asks for another audience than the token has that was asked for here.
+        for finding in findings
+            .iter_mut()
+            .filter(|finding| finding.cause == Some(Cause::Audience))
+        {
+            finding.certainty = Certainty::Possible;
+        }
+    }
     notes.extend(rows::remarks(&case));
     gaps.dedup();
     let conclusion = conclude(&case, &findings);
@@ -606,11 +615,15 @@ fn conclude(case: &Case<'_>, findings: &[Finding]) -> Conclusion {
         case.hop.attempt,
         Some(Probe::Known(Attempt::Denied { .. } | Attempt::Allowed { .. }))
     );
+    // What AWS says of a token for another audience than the step's does not tell what it says of the step's.
+    let is_for_another = case.hop.request.set_aside.contains_key("audience")
+        && (case.is_allowed() || matches!(case.answer, Some(Answer::NotAuthorized | Answer::WrongAudience)));
     match case
         .answer
         .as_ref()
         .filter(|answer| **answer != Answer::Other || !is_reported)
     {
+        Some(_) if is_for_another && !blocked(Certainty::Likely) => Conclusion::Undecided,
         Some(Answer::Allowed) => Conclusion::Allowed,
         // An answer of AWS's that nothing is concluded from still says that it failed.
         Some(_) => Conclusion::Denied,

@@ -3,7 +3,7 @@
 //! A fact that was asked for and not got is a result, never an error: [`Probe::Missing`] with a [`Gap`]. A part that is
 //! absent was never asked for. The raw token and credentials never enter here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
@@ -38,6 +38,8 @@ pub struct Evidence {
     pub clock: Option<Clock>,
     /// A message that somebody pasted, beside a real answer of AWS in [`Hop::attempt`].
     pub reported: Option<String>,
+    /// Steps that ask for further roles and were not looked at, in words.
+    pub left_out: Vec<String>,
 }
 
 /// What belongs to one step of a role chain: a request, the role it asks for, and AWS's answer.
@@ -216,6 +218,10 @@ pub struct Request {
     /// Where the inputs were read when no input named them: "step `Configure AWS` of job `deploy`".
     #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// What the step in the checkout says of the audience, the endpoint and the proxy, by input. It is shown and not followed:
+    /// where a token goes is not a checkout's to say.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub set_aside: BTreeMap<String, String>,
 }
 
 /// A text, or a number or boolean in its place: YAML inputs are texts whatever they look like.
@@ -446,6 +452,8 @@ struct Wire {
     clock: Option<Clock>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reported: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
 }
 
 impl From<Wire> for Evidence {
@@ -464,6 +472,7 @@ impl From<Wire> for Evidence {
             workflow: wire.workflow,
             clock: wire.clock,
             reported: wire.reported,
+            left_out: wire.left_out,
         }
     }
 }
@@ -484,6 +493,7 @@ impl From<Evidence> for Wire {
             workflow: evidence.workflow,
             clock: evidence.clock,
             reported: evidence.reported,
+            left_out: evidence.left_out,
         }
     }
 }

@@ -470,6 +470,38 @@ pub fn gaps(case: &Case<'_>) -> Vec<Open> {
 #[must_use]
 pub fn remarks(case: &Case<'_>) -> Vec<String> {
     let mut remarks = Vec::new();
+    for (input, written) in &case.request().set_aside {
+        let what = match input.as_str() {
+            "audience" => "the token was asked for",
+            "sts-endpoint" => "STS was asked at",
+            _ => "AWS was asked through",
+        };
+        let used = match input.as_str() {
+            "audience" => format!(
+                "`{}`",
+                case.request().audience.as_deref().unwrap_or("sts.amazonaws.com")
+            ),
+            "sts-endpoint" => "AWS's own address, or the environment's".to_owned(),
+            _ => "the environment's proxy, if it has one".to_owned(),
+        };
+        remarks.push(format!(
+            "the step in the checkout has `{input}: {written}`, which is not followed, because a checkout can be a stranger's; \
+             {what} {used}: if the step is yours, pass it as the input `{input}`"
+        ));
+    }
+    if !case.evidence.left_out.is_empty() {
+        let shown: Vec<_> = case.evidence.left_out.iter().take(20).map(String::as_str).collect();
+        let more = case.evidence.left_out.len() - shown.len();
+        let more = if more > 0 {
+            format!(", and {more} more")
+        } else {
+            String::new()
+        };
+        remarks.push(format!(
+            "not looked at, because ten roles are enough for one run: {}{more}",
+            shown.join("; ")
+        ));
+    }
     if let (Some(policy), Some(source)) = (&case.policy, &case.policy_source) {
         for twice in &policy.policy.duplicates {
             let written = |span: Span| source.text.get(span.start..span.end).unwrap_or_default();

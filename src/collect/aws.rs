@@ -2,6 +2,7 @@
 //! the account's OIDC providers.
 
 use std::fmt::Display;
+use std::path::Path;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -18,8 +19,11 @@ use aws_sdk_sts::types::PolicyDescriptorType;
 use futures_util::future::join4;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Env;
-use super::http::{Http, Line, Reach, Seen, clean};
+use super::files::sound_aws_files;
+use super::http::{Http, Line, Seen, clean};
+use super::origin::Destination;
+use super::{Env, given};
+use crate::args::Inputs;
 use crate::arn::{RoleArn, provider_arn};
 use crate::evidence::{Attempt, Gap, Identity, PolicyText, Probe, Provider, Request, Role, Why};
 use crate::policy::parse::lay_out;
@@ -37,8 +41,8 @@ pub struct Aws {
     no_region: Option<Gap>,
     http: Http,
     sts_http: Http,
-    sts_endpoint: Option<Option<String>>,
-    iam_endpoint: Option<Option<String>>,
+    sts: Destination,
+    iam: Destination,
 }
 
 /// The answer to an attempt, and the endpoint's clock.
@@ -76,29 +80,29 @@ pub struct Wanted<'a> {
 }
 
 impl Aws {
-    /// Reads the SDK's configuration: endpoint overrides and profiles; no credentials.
+    /// Sets up the SDK for the request's region. No file is read for it: endpoints, proxies and the rest come from the
+    /// inputs and the environment.
     ///
     /// # Errors
     /// A [`Gap`] where the region or an address cannot be one.
-    pub async fn new(
-        env: &Env,
-        http: &Http,
-        request: &Request,
-        partition: &str,
-        proxy: (Option<&str>, Option<&str>),
-    ) -> Result<Self, Gap> {
+    pub fn new(env: &Env, http: &Http, inputs: &Inputs, request: &Request, partition: &str) -> Result<Self, Gap> {
         let (region, no_region) = match region(request.aws_region.as_deref().unwrap_or_default(), partition) {
             Ok(region) => (region, None),
             Err(gap) => (region("", partition)?, Some(gap)),
         };
-        let sts_http = match proxy.0 {
-            Some(address) => Http::through(env, address, proxy.1)?,
+        let sts_http = match given(&inputs.http_proxy) {
+            Some(address) => Http::through(env, address, given(&inputs.no_proxy))?,
             None => http.clone(),
         };
-        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(Line::new(http, Reach::Loopback))
+        let on = |variable| {
+            env.get(variable)
+                .is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+        };
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(region.clone()))
-            .no_credentials()
+            .use_fips(on("AWS_USE_FIPS_ENDPOINT"))
+            .use_dual_stack(on("AWS_USE_DUALSTACK_ENDPOINT"))
             // Time is kept in `Http`, and for the whole run by the caller.
             .timeout_config(TimeoutConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
@@ -108,21 +112,15 @@ impl Aws {
                     .with_initial_backoff(Duration::from_millis(300)),
             );
         // In CloudTrail's user agent.
-        let config = match AppName::new("aws-oidc-doctor") {
-            Ok(name) => config.app_name(name),
-            Err(_) => config,
-        };
+        config.set_app_name(AppName::new("aws-oidc-doctor").ok());
         Ok(Self {
-            config: config.load().await,
+            config: config.build(),
             region,
             no_region,
             http: http.clone(),
             sts_http,
-            sts_endpoint: match request.sts_endpoint.clone().filter(|address| !address.is_empty()) {
-                Some(address) => Some(Some(address)),
-                None => blank_endpoint(env, "AWS_ENDPOINT_URL_STS"),
-            },
-            iam_endpoint: blank_endpoint(env, "AWS_ENDPOINT_URL_IAM"),
+            sts: Destination::sts(inputs, env),
+            iam: Destination::iam(env),
         })
     }
 
@@ -190,7 +188,7 @@ impl Aws {
         Result<AssumeRoleWithWebIdentityOutput, SdkError<AssumeRoleWithWebIdentityError>>,
         Seen,
     ) {
-        let line = Line::new(&self.sts_http, Reach::Loopback);
+        let line = Line::new(&self.sts_http, &self.sts);
         let given = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
         let policies = request.managed_session_policies.as_deref().unwrap_or_default().lines();
         let policies: Vec<_> = policies
@@ -288,7 +286,7 @@ impl Aws {
     }
 
     async fn identity(&self, credentials: &Credentials, source: &str) -> Probe<Identity> {
-        let line = Line::new(&self.sts_http, Reach::Loopback);
+        let line = Line::new(&self.sts_http, &self.sts);
         match self.sts(&line, Some(credentials)).get_caller_identity().send().await {
             Ok(identity) => match (identity.account, identity.arn) {
                 (Some(account), Some(arn)) => Probe::Known(Identity {
@@ -303,7 +301,7 @@ impl Aws {
     }
 
     async fn role(&self, credentials: &Credentials, arn: &RoleArn, account: &str) -> Probe<Role> {
-        let line = Line::new(&self.http, Reach::Loopback);
+        let line = Line::new(&self.http, &self.iam);
         let call = "iam:GetRole";
         match self
             .iam(&line, credentials)
@@ -349,7 +347,7 @@ impl Aws {
         account: &str,
         issuer: &str,
     ) -> Probe<Provider> {
-        let line = Line::new(&self.http, Reach::Loopback);
+        let line = Line::new(&self.http, &self.iam);
         let arn = provider_arn(partition, account, issuer);
         let call = self.iam(&line, credentials).get_open_id_connect_provider();
         match call.open_id_connect_provider_arn(&arn).send().await {
@@ -364,7 +362,7 @@ impl Aws {
     }
 
     async fn providers(&self, credentials: &Credentials) -> Probe<Vec<String>> {
-        let line = Line::new(&self.http, Reach::Loopback);
+        let line = Line::new(&self.http, &self.iam);
         match self
             .iam(&line, credentials)
             .list_open_id_connect_providers()
@@ -382,26 +380,34 @@ impl Aws {
     /// Credentials of the machine: profiles, web identity, container and instance metadata.
     ///
     /// # Errors
-    /// A [`Gap`] where there are none.
-    pub async fn default_chain(&self) -> Result<Credentials, Gap> {
-        let none = |what: &str| {
-            Gap::new(
-                Why::NoCredentials,
-                format!("the default chain finds no credentials{what}"),
-            )
-        };
-        let look = async {
-            let chain = aws_config::defaults(BehaviorVersion::v2026_01_12())
-                .http_client(Line::new(&self.http, Reach::Metadata))
-                .region(Region::new(self.region.clone()))
-                .load()
-                .await;
-            let provider = chain.credentials_provider().ok_or_else(|| none(""))?;
-            provider.provide_credentials().await.map_err(|_| none(""))
-        };
-        tokio::time::timeout(DEFAULT_CHAIN, look)
-            .await
-            .unwrap_or_else(|_| Err(none(" within a second")))
+    /// A [`Gap`] where there are none, or where a file that the SDK would read is none to be read.
+    pub async fn default_chain(&self, env: &Env, workspace: Option<&Path>) -> Result<Credentials, Gap> {
+        let none = |what: &str| Gap::new(Why::NoCredentials, format!("the default chain {what}"));
+        sound_aws_files(env, workspace).map_err(|what| none(&format!("cannot be looked through: {what}")))?;
+        let (line, region) = (
+            Line::new(&self.http, &Destination::machine()),
+            Region::new(self.region.clone()),
+        );
+        // The SDK waits for files without letting go: in a thread of its own it keeps nobody else waiting.
+        let look = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .ok()?;
+            runtime.block_on(async {
+                let chain = aws_config::defaults(BehaviorVersion::v2026_01_12())
+                    .http_client(line)
+                    .region(region)
+                    .load()
+                    .await;
+                chain.credentials_provider()?.provide_credentials().await.ok()
+            })
+        });
+        match tokio::time::timeout(DEFAULT_CHAIN, look).await {
+            Ok(Ok(Some(credentials))) => Ok(credentials),
+            Ok(_) => Err(none("finds no credentials")),
+            Err(_) => Err(none("finds no credentials within a second")),
+        }
     }
 
     fn sts(&self, line: &Line, credentials: Option<&Credentials>) -> aws_sdk_sts::Client {
@@ -409,9 +415,7 @@ impl Aws {
         config.set_credentials_provider(
             credentials.map(|credentials| SharedCredentialsProvider::new(credentials.clone())),
         );
-        if let Some(address) = &self.sts_endpoint {
-            config.set_endpoint_url(address.clone());
-        }
+        config.set_endpoint_url(self.sts.address().map(str::to_owned));
         aws_sdk_sts::Client::from_conf(config.build())
     }
 
@@ -419,9 +423,7 @@ impl Aws {
         let mut config = aws_sdk_iam::config::Builder::from(&self.config)
             .http_client(line.clone())
             .credentials_provider(credentials.clone());
-        if let Some(address) = &self.iam_endpoint {
-            config.set_endpoint_url(address.clone());
-        }
+        config.set_endpoint_url(self.iam.address().map(str::to_owned));
         aws_sdk_iam::Client::from_conf(config.build())
     }
 
@@ -569,21 +571,6 @@ impl Reading {
 
 const SESSION_NAME: &str = "GitHubActions";
 
-/// The endpoint where a variable for it is there and empty, as `env: AWS_ENDPOINT_URL: ${{ vars.URL }}` makes it: the SDK
-/// for Rust panics over it, the one for JavaScript takes it for absent.
-fn blank_endpoint(env: &Env, variable: &str) -> Option<Option<String>> {
-    let names = [variable, "AWS_ENDPOINT_URL"];
-    let set = |name: &&str| {
-        env.get(name)
-            .filter(|address| !address.trim().is_empty())
-            .map(str::to_owned)
-    };
-    names
-        .iter()
-        .any(|name| env.is_blank(name))
-        .then(|| names.iter().find_map(set))
-}
-
 /// The region to ask: the input, or the partition's first where there is none.
 fn region(given: &str, partition: &str) -> Result<String, Gap> {
     if given.is_empty() {
@@ -594,9 +581,7 @@ fn region(given: &str, partition: &str) -> Result<String, Gap> {
         }
         .to_owned());
     }
-    // The pattern of configure-aws-credentials, `src/index.ts`.
-    let fits = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
-    if given.len() <= 63 && given.chars().all(fits) {
+    if is_region(given) {
         return Ok(given.to_owned());
     }
     Err(Gap::new(
@@ -606,6 +591,26 @@ fn region(given: &str, partition: &str) -> Result<String, Gap> {
             clean(given, 80)
         ),
     ))
+}
+
+/// Has it the form of a region, `eu-west-1` or `us-gov-east-1`? The SDK puts any word into a host's name: of `s3` it makes
+/// `sts.s3.amazonaws.com`, which is somebody's bucket. (The patterns of all regions: the SDK's `partitions.json`.)
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let digits = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    match &*parts {
+        ["aws", "global"] => true,
+        [area, middle @ .., number] => {
+            text.len() <= 63
+                && !middle.is_empty()
+                && (2..=4).contains(&area.len())
+                && letters(area)
+                && middle.iter().all(letters)
+                && digits(number)
+        }
+        _ => false,
+    }
 }
 
 /// `parseInt(text) || 3600` of JavaScript, which is what configure-aws-credentials sends.
@@ -691,26 +696,23 @@ mod tests {
             ("", "aws", Some("us-east-1")),
             ("", "aws-cn", Some("cn-north-1")),
             ("", "aws-us-gov", Some("us-gov-west-1")),
+            ("us-gov-east-1", "aws-us-gov", Some("us-gov-east-1")),
+            ("eusc-de-east-1", "aws", Some("eusc-de-east-1")),
+            ("aws-global", "aws", Some("aws-global")),
             ("EU", "aws", None),
+            ("s3", "aws", None),
+            ("s3-us-west-2", "aws", None),
+            ("bucket", "aws", None),
+            ("my-bucket-website", "aws", None),
+            ("eu-west-", "aws", None),
+            ("-west-1", "aws", None),
+            ("eu--1", "aws", None),
+            ("eu-1", "aws", None),
             ("eu-west-1.example.com/", "aws", None),
             (&*"a".repeat(64), "aws", None),
         ] {
             assert_eq!(region(given, partition).ok().as_deref(), want, "{given}");
         }
-    }
-
-    #[test]
-    fn a_blank_endpoint_is_no_endpoint() {
-        let endpoint = |variables: &[(&str, &str)]| {
-            let env: Env = variables.iter().copied().collect();
-            blank_endpoint(&env, "AWS_ENDPOINT_URL_STS")
-        };
-        let both = |sts, all| [("AWS_ENDPOINT_URL_STS", sts), ("AWS_ENDPOINT_URL", all)];
-        assert_eq!(endpoint(&[]), None, "the SDK's own affair");
-        assert_eq!(endpoint(&both("http://a", "http://b")), None);
-        assert_eq!(endpoint(&both("", "http://b")), Some(Some("http://b".to_owned())));
-        assert_eq!(endpoint(&both("http://a", " ")), Some(Some("http://a".to_owned())));
-        assert_eq!(endpoint(&both("", "")), Some(None));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use super::Env;
 use crate::args::InputError;
 use crate::claims::{self, Claims};
 use crate::evidence::{Evidence, PolicyText, Provider, Role, Token};
@@ -278,6 +279,38 @@ pub fn read(path: impl AsRef<Path>, most: u64) -> Result<String, String> {
     bounded(file, most)
 }
 
+/// The files that the AWS SDK reads by itself, whatever they are and however long it takes: each is looked at first.
+///
+/// # Errors
+/// In words: which of them is no file to be read, or lies in the workspace, where it is a stranger's.
+pub fn sound_aws_files(env: &Env, workspace: Option<&Path>) -> Result<(), String> {
+    let home = env.get("HOME").map(|home| Path::new(home).join(".aws"));
+    let usual = |name: &str| home.as_ref().map(|home| home.join(name));
+    for (variable, usual) in [
+        ("AWS_CONFIG_FILE", usual("config")),
+        ("AWS_SHARED_CREDENTIALS_FILE", usual("credentials")),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", None),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", None),
+    ] {
+        let named = env.get(variable).map(PathBuf::from);
+        let Some(path) = named.clone().or(usual) else { continue };
+        let place = match named {
+            Some(_) => format!("the file that `{variable}` names"),
+            None => format!("`{}`", path.display()),
+        };
+        // One that is not there is the SDK's to name.
+        let Ok(found) = path.canonicalize() else { continue };
+        let workspace = workspace.and_then(|workspace| workspace.canonicalize().ok());
+        if workspace.is_some_and(|workspace| found.starts_with(workspace)) {
+            return Err(format!(
+                "{place} is not used: it lies in the workspace, where a checkout can put one"
+            ));
+        }
+        read(found, MAX_DOCUMENT).map_err(|message| format!("{place} cannot be used: {message}"))?;
+    }
+    Ok(())
+}
+
 fn bounded(from: impl io::Read, most: u64) -> Result<String, String> {
     let mut bytes = Vec::new();
     from.take(most + 1)
@@ -390,6 +423,48 @@ mod tests {
         );
         let error = ANYWHERE.provider("x", "{\"Url\": 1}").unwrap_err();
         assert_eq!(error.place, "x, line 1, column 9");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_sdk_is_kept_from_files_that_are_none() {
+        let workspace = tempfile::tempdir().unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let inside = workspace.path().join("config");
+        std::fs::write(&inside, "[default]\nendpoint_url = https://evil.example\n").unwrap();
+        let fifo = home.path().join("fifo");
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&fifo)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let look = |variable: &str, value: &str| {
+            let env: Env = [("HOME", &*text(home.path())), (variable, value)].into_iter().collect();
+            sound_aws_files(&env, Some(workspace.path()))
+        };
+        for variable in [
+            "AWS_CONFIG_FILE",
+            "AWS_SHARED_CREDENTIALS_FILE",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        ] {
+            for (path, want) in [
+                (text(&inside), "it lies in the workspace"),
+                (text(&fifo), "not a regular file"),
+                ("/dev/zero".to_owned(), "not a regular file"),
+                ("/dev".to_owned(), "it is a directory"),
+            ] {
+                let error = look(variable, &path).unwrap_err();
+                assert!(error.contains(want) && error.contains(variable), "{path}: {error}");
+            }
+            assert_eq!(look(variable, "/nowhere"), Ok(()));
+        }
+        std::fs::create_dir(home.path().join(".aws")).unwrap();
+        std::os::unix::fs::symlink(&inside, home.path().join(".aws/config")).unwrap();
+        assert!(look("X", "").unwrap_err().contains("it lies in the workspace"));
     }
 
     #[cfg(unix)]

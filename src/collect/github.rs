@@ -8,7 +8,8 @@ use reqwest::{Method, Request as HttpRequest, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::http::{Answer, Http, Reach};
+use super::http::{Answer, Http};
+use super::origin::{Audience, Destination};
 use super::{Env, files};
 use crate::claims;
 use crate::evidence::{Gap, Runner, Token, Why};
@@ -137,13 +138,17 @@ const MAX_ANSWER: usize = 64 << 10;
 ///
 /// # Errors
 /// A [`Gap`] that says why there is none. No part of a token is in it.
-pub async fn id_token(env: &Env, http: &Http, audience: &str, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
-    let (Some(url), Some(token)) = (env.get(REQUEST_URL), env.get(REQUEST_TOKEN)) else {
+pub async fn id_token(env: &Env, http: &Http, audience: &Audience, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
+    let (Some(service), Some(token)) = (Destination::token_service(env), env.get(REQUEST_TOKEN)) else {
         return Err(Gap::new(Why::NotGranted, not_granted(env)));
     };
     let unusable = |what: &str| Gap::new(Why::Malformed, format!("{what}, so no token can be asked for"));
+    let url = service.address().unwrap_or_default();
     let separator = if url.contains('?') { '&' } else { '?' };
-    let address = format!("{url}{separator}audience={}", utf8_percent_encode(audience, COMPONENT));
+    let address = format!(
+        "{url}{separator}audience={}",
+        utf8_percent_encode(audience.as_str(), COMPONENT)
+    );
     let address = Url::parse(&address).map_err(|_| unusable("ACTIONS_ID_TOKEN_REQUEST_URL is not an address"))?;
     let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
         .map_err(|_| unusable("ACTIONS_ID_TOKEN_REQUEST_TOKEN is not a header's value"))?;
@@ -158,7 +163,7 @@ pub async fn id_token(env: &Env, http: &Http, audience: &str, mask: &dyn Fn(&str
         request
             .headers_mut()
             .insert(USER_AGENT, HeaderValue::from_static("aws-oidc-doctor"));
-        let answer = http.send(request, Reach::Loopback).await;
+        let answer = http.send(request, &service).await;
         let again = match &answer {
             Ok(answer) => {
                 tracing::debug!(host = answer.host, status = answer.status, "ID token");

@@ -3,7 +3,7 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION};
 use reqwest::{Certificate, Client, NoProxy, Proxy, Request, Response, Url, redirect};
 
 use super::Env;
+use super::origin::Destination;
 use crate::evidence::{Gap, Why};
 
 /// To accept a connection.
@@ -28,6 +29,8 @@ pub const ANSWER: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read.
 const MAX_BODY: usize = 1 << 20;
+/// The largest file of certificates that is read.
+const MAX_CERTIFICATES: u64 = 4 << 20;
 /// The longest piece of an answer that is shown.
 const EXCERPT: usize = 160;
 
@@ -79,6 +82,11 @@ impl Http {
             }
         };
         let bundle = bundle(env)?;
+        // The TLS library reads it whole, whatever it is.
+        if let Some(path) = env.get("SSL_CERT_FILE").filter(|path| Path::new(path).exists()) {
+            super::files::read(path, MAX_CERTIFICATES)
+                .map_err(|message| Gap::new(Why::Unreachable, format!("SSL_CERT_FILE: {message}")))?;
+        }
         let secure = || match &rule {
             Some(rule) => limits().proxy(rule.clone()),
             None => limits(),
@@ -100,15 +108,23 @@ impl Http {
         })
     }
 
-    /// Sends a request and reads its answer.
+    /// Sends a request to where it may go, and reads its answer.
     ///
     /// # Errors
     /// A [`Gap`] that names the host and what to look at. No part of the request is in it.
-    pub async fn send(&self, mut request: Request, reach: Reach) -> Result<Answer, Gap> {
+    pub async fn send(&self, mut request: Request, to: &Destination) -> Result<Answer, Gap> {
         let host = authority(request.url().as_str()).unwrap_or_default();
+        if !to.admits(request.url()) {
+            return Err(Gap::new(
+                Why::Unreachable,
+                format!(
+                    "`{host}` is not asked: it is neither AWS's own host nor the one that was given: look at the region and the endpoint"
+                ),
+            ));
+        }
         let client = match request.url().scheme() {
             "https" => &self.secure,
-            "http" if reach.plain(request.url()) => &self.plain,
+            "http" if to.admits_plain(request.url()) => &self.plain,
             _ => {
                 return Err(Gap::new(
                     Why::Unreachable,
@@ -223,28 +239,6 @@ impl Http {
 impl fmt::Debug for Http {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str("Http")
-    }
-}
-
-/// Where plain HTTP may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// To this machine.
-    Loopback,
-    /// Also to the addresses where a machine finds its own credentials.
-    Metadata,
-}
-
-impl Reach {
-    fn plain(self, url: &Url) -> bool {
-        let host = url.host_str().unwrap_or_default();
-        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-        match address {
-            Ok(IpAddr::V4(address)) if self == Self::Metadata => address.is_loopback() || address.is_link_local(),
-            Ok(IpAddr::V6(address)) if self == Self::Metadata => address.is_loopback() || address.is_unique_local(),
-            Ok(address) => address.is_loopback(),
-            Err(_) => host.eq_ignore_ascii_case("localhost"),
-        }
     }
 }
 
@@ -388,7 +382,7 @@ fn bundle(env: &Env) -> Result<Vec<Certificate>, Gap> {
         return Ok(Vec::new());
     };
     let unreadable = |message: String| Gap::new(Why::Unreachable, format!("AWS_CA_BUNDLE: {message}"));
-    let pem = super::files::read(path, 4 << 20).map_err(unreadable)?;
+    let pem = super::files::read(path, MAX_CERTIFICATES).map_err(unreadable)?;
     match Certificate::from_pem_bundle(pem.as_bytes()) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         _ => Err(unreadable(format!("`{path}` holds no PEM certificates"))),
@@ -399,7 +393,7 @@ fn bundle(env: &Env) -> Result<Vec<Certificate>, Gap> {
 #[derive(Clone)]
 pub struct Line {
     http: Http,
-    reach: Reach,
+    to: Destination,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -419,12 +413,12 @@ pub struct Seen {
 }
 
 impl Line {
-    /// A line of its own for a call.
+    /// A line of its own for a call, to where it may go.
     #[must_use]
-    pub fn new(http: &Http, reach: Reach) -> Self {
+    pub fn new(http: &Http, to: &Destination) -> Self {
         Self {
             http: http.clone(),
-            reach,
+            to: to.clone(),
             seen: Arc::default(),
         }
     }
@@ -442,7 +436,7 @@ impl Line {
         let request = Request::try_from(request).map_err(|error| wrong(error.into()))?;
         let host = authority(request.url().as_str()).unwrap_or_default();
         tracing::debug!(host, method = %request.method(), "request");
-        let mut answer = self.http.send(request, self.reach).await;
+        let mut answer = self.http.send(request, &self.to).await;
         if let Ok(cut) = &answer
             && !cut.is_page()
             && !cut.is_whole()
@@ -512,28 +506,6 @@ impl HttpClient for Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn plain_http_stays_on_this_machine() {
-        for (url, loopback, metadata) in [
-            ("http://127.0.0.1:8080/x", true, true),
-            ("http://127.8.8.8/", true, true),
-            ("http://[::1]:80/", true, true),
-            ("http://LOCALHOST/", true, true),
-            ("http://169.254.169.254/", false, true),
-            ("http://[fd00:ec2::254]/", false, true),
-            ("http://127.0.0.1@example.com/", false, false),
-            ("http://127.0.0.1.example.com/", false, false),
-            ("http://localhost.example.com/", false, false),
-            ("http://10.0.0.1/", false, false),
-            ("http://0.0.0.0/", false, false),
-            ("http://[::ffff:127.0.0.1]/", false, false),
-        ] {
-            let parsed = Url::parse(url).unwrap();
-            assert_eq!(Reach::Loopback.plain(&parsed), loopback, "{url}");
-            assert_eq!(Reach::Metadata.plain(&parsed), metadata, "{url}");
-        }
-    }
 
     #[test]
     fn only_host_and_port_of_an_address_are_shown() {
