@@ -193,7 +193,7 @@ impl Destination {
                     && url.port().is_none()
                     && url.host_str().is_some_and(|host| {
                         let within = |domain: &&str| host.strip_suffix(*domain).is_some_and(|rest| rest.ends_with('.'));
-                        AWS_DOMAINS.iter().any(|domain| within(domain))
+                        AWS_DOMAINS.iter().any(within)
                     })
             }
             Host::Given(address) => Url::parse(address).is_ok_and(|given| given.origin() == url.origin()),
