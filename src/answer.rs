@@ -3,6 +3,7 @@
 //! The action prints the message without its code, so the text decides. A pasted text may have prefixes, retries around it
 //! and masks (`***`) in it; only phrases that no mask can hit are looked for.
 
+use crate::configure::Input;
 use crate::evidence::{Attempt, Evidence, Probe};
 
 /// What an answer says, coarsely as documented and not finer.
@@ -367,7 +368,7 @@ fn after<'a>(text: &'a str, needle: &str) -> Option<&'a str> {
 /// "User: arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION is not authorized to perform: ACTION" (IAM User Guide,
 /// `troubleshoot_access-denied`).
 fn shows_session(text: &str, evidence: &Evidence) -> bool {
-    let role = evidence.hop.request.role_to_assume.as_deref().unwrap_or_default();
+    let role = evidence.hop.request.get(Input::RoleToAssume).unwrap_or_default();
     let name = role.rsplit(['/', ':']).next().unwrap_or_default();
     if name.is_empty() || Answer::read("", text) != Answer::Other {
         return false;

@@ -1,15 +1,15 @@
 //! The command line. As a step of a workflow, the inputs become the same flags: `INPUT_ROLE-TO-ASSUME` is `--role-to-assume`.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::Deref;
 
 use clap::builder::TypedValueParser as _;
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{Arg, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::claims::without_tokens;
-use crate::evidence::Request;
+use crate::configure::{GIVEN, INPUTS, Inputs, Kind, boolean, trim};
 
 /// What to do.
 #[derive(Debug)]
@@ -99,9 +99,12 @@ Exit codes:
 /// The flags of a diagnosis.
 #[derive(Debug, Default, clap::Args)]
 pub struct Diagnose {
-    /// The inputs that are also those of the action.
+    /// The inputs of configure-aws-credentials.
     #[command(flatten)]
-    pub inputs: Inputs,
+    pub inputs: Given,
+    /// The doctor's own inputs.
+    #[command(flatten)]
+    pub own: OwnInputs,
 
     /// Diagnose a saved run, `-` for standard input; nothing is asked of the network
     #[arg(long, value_name = "FILE", help_heading = FILES)]
@@ -143,79 +146,70 @@ const OWN: &str = "Own inputs";
 /// An input `true` or `false`; `--name` alone is true.
 const SWITCH: std::ops::RangeInclusive<usize> = 0..=1;
 
-/// The inputs of the action. An input that is not there is `None`; an empty one is empty.
+/// Inputs of configure-aws-credentials as the user gave them: flags, or a step's `INPUT_*`. No other text gets into this type.
+#[derive(Debug, Default)]
+pub struct Given(Inputs);
+
+impl Deref for Given {
+    type Target = Inputs;
+
+    fn deref(&self) -> &Inputs {
+        &self.0
+    }
+}
+
+/// The flags follow from the table of inputs.
+impl clap::Args for Given {
+    fn augment_args(mut command: clap::Command) -> clap::Command {
+        for spec in &INPUTS {
+            let (heading, help) = match (spec.help, spec.kind) {
+                ("", Kind::Secret) => (UNUSED, "Not kept, not sent"),
+                ("", _) => (UNUSED, ""),
+                (help, _) => (CONFIGURE, help),
+            };
+            let flag = Arg::new(spec.name)
+                .long(spec.name)
+                .value_name(spec.value)
+                .help_heading(heading)
+                .help(help);
+            let flag = match spec.kind {
+                Kind::Boolean | Kind::Presence => {
+                    flag.num_args(SWITCH).require_equals(true).default_missing_value("true")
+                }
+                Kind::Secret => flag.value_parser(clap::builder::StringValueParser::new().map(hidden)),
+                Kind::Lines | Kind::Number | Kind::Text => flag,
+            };
+            command = command.arg(flag);
+        }
+        command
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for Given {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        let mut given = Self::default();
+        given.update_from_arg_matches(matches)?;
+        Ok(given)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        for spec in &INPUTS {
+            if let Some(value) = matches.get_one::<String>(spec.name) {
+                self.0.set(spec.input, trim(value));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The doctor's own inputs. One that is not there is `None`.
 #[derive(Debug, Default, clap::Args)]
-#[expect(
-    missing_docs,
-    reason = "the help texts are the docs; the names are configure-aws-credentials' own"
-)]
-pub struct Inputs {
-    #[arg(long, value_name = "ARN", help_heading = CONFIGURE, help = "Role that the job wants to assume")]
-    pub role_to_assume: Option<String>,
-    #[arg(long, value_name = "REGION", help_heading = CONFIGURE, help = "Region whose STS endpoint is asked")]
-    pub aws_region: Option<String>,
-    #[arg(long, value_name = "TEXT", help_heading = CONFIGURE, help = "Audience of the token [default: sts.amazonaws.com]")]
-    pub audience: Option<String>,
-    #[arg(long, value_name = "NAME", help_heading = CONFIGURE, help = "Name of the session [default: GitHubActions]")]
-    pub role_session_name: Option<String>,
-    #[arg(long, value_name = "SECONDS", help_heading = CONFIGURE, help = "Length of the session [default: 3600]")]
-    pub role_duration_seconds: Option<String>,
-    #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = CONFIGURE, help = "Assume the role with the credentials in the environment")]
-    pub role_chaining: Option<String>,
-    #[arg(long, value_name = "ID", help_heading = CONFIGURE, help = "External ID of a chained role")]
-    pub role_external_id: Option<String>,
-    #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = CONFIGURE, help = "Send no session tags to a chained role")]
-    pub role_skip_session_tagging: Option<String>,
-    #[arg(long, value_name = "JSON", help_heading = CONFIGURE, help = "Session policy")]
-    pub inline_session_policy: Option<String>,
-    #[arg(long, value_name = "ARNS", help_heading = CONFIGURE, help = "Managed session policies, one a line")]
-    pub managed_session_policies: Option<String>,
-    #[arg(long, value_name = "IDS", help_heading = CONFIGURE, help = "Accounts that the role may belong to, separated by commas")]
-    pub allowed_account_ids: Option<String>,
-    #[arg(long, value_name = "KEY", value_parser = clap::builder::StringValueParser::new().map(hidden), help_heading = CONFIGURE, help = "With it, configure-aws-credentials does not use OIDC; it is not kept")]
-    pub aws_access_key_id: Option<String>,
-    #[arg(long, value_name = "FILE", help_heading = CONFIGURE, help = "With it, configure-aws-credentials takes the token from this file")]
-    pub web_identity_token_file: Option<String>,
-    #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = CONFIGURE, help = "Keep configure-aws-credentials from using OIDC")]
-    pub force_skip_oidc: Option<String>,
-    #[arg(long, value_name = "TEXT", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = CONFIGURE, help = "Let configure-aws-credentials stop where the environment has valid credentials")]
-    pub use_existing_credentials: Option<String>,
-    #[arg(long, value_name = "NAME", help_heading = CONFIGURE, help = "Profile that configure-aws-credentials writes to")]
-    pub aws_profile: Option<String>,
-    #[arg(long, value_name = "JSON", help_heading = CONFIGURE, help = "Further session tags of a chained role")]
-    pub custom_tags: Option<String>,
-    #[arg(long, value_name = "KEYS", help_heading = CONFIGURE, help = "Session tags that a chained role passes on, one a line")]
-    pub transitive_tag_keys: Option<String>,
-    #[arg(long, value_name = "URL", help_heading = CONFIGURE, help = "Address of STS, instead of the region's")]
-    pub sts_endpoint: Option<String>,
-    #[arg(long, value_name = "URL", help_heading = CONFIGURE, help = "Proxy for the calls to STS")]
-    pub http_proxy: Option<String>,
-    #[arg(long, value_name = "HOSTS", help_heading = CONFIGURE, help = "Hosts to reach without that proxy")]
-    pub no_proxy: Option<String>,
-
-    #[arg(long, value_name = "KEY", value_parser = clap::builder::StringValueParser::new().map(hidden), help_heading = UNUSED, help = "Not kept, not sent")]
-    pub aws_secret_access_key: Option<String>,
-    #[arg(long, value_name = "TOKEN", value_parser = clap::builder::StringValueParser::new().map(hidden), help_heading = UNUSED, help = "Not kept, not sent")]
-    pub aws_session_token: Option<String>,
-    #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = UNUSED, help = "")]
-    pub unset_current_credentials: Option<String>,
-    #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = UNUSED, help = "")]
-    pub output_credentials: Option<String>,
-    #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = UNUSED, help = "")]
-    pub output_env_credentials: Option<String>,
-    #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = UNUSED, help = "")]
-    pub overwrite_aws_profile: Option<String>,
-    #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = UNUSED, help = "")]
-    pub mask_aws_account_id: Option<String>,
-    #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = UNUSED, help = "")]
-    pub disable_retry: Option<String>,
-    #[arg(long, value_name = "N", help_heading = UNUSED, help = "")]
-    pub retry_max_attempts: Option<String>,
-    #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = UNUSED, help = "")]
-    pub special_characters_workaround: Option<String>,
-    #[arg(long, value_name = "SECONDS", help_heading = UNUSED, help = "")]
-    pub action_timeout_s: Option<String>,
-
+#[expect(missing_docs, reason = "the help texts are the docs")]
+pub struct OwnInputs {
     #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "The role's trust policy: a path, or the JSON itself")]
     pub trust_policy: Option<String>,
     #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "The account's OIDC provider, as `aws iam get-open-id-connect-provider` prints it")]
@@ -229,9 +223,6 @@ pub struct Inputs {
     #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = OWN, help = "Fail when the role cannot be assumed [default: true]")]
     pub fail: Option<String>,
 }
-
-/// What stands for a key that was given.
-const GIVEN: &str = "***";
 
 #[expect(
     clippy::needless_pass_by_value,
@@ -248,7 +239,8 @@ fn hidden(key: String) -> String {
 /// Names of the action's inputs.
 #[must_use]
 pub fn input_names() -> Vec<String> {
-    let inputs = <Inputs as clap::Args>::augment_args(clap::Command::new(""));
+    let inputs = <Given as clap::Args>::augment_args(clap::Command::new(""));
+    let inputs = <OwnInputs as clap::Args>::augment_args(inputs);
     inputs
         .get_arguments()
         .filter_map(|flag| flag.get_long().map(str::to_owned))
@@ -316,54 +308,34 @@ fn from_inputs<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> (
     (argv, warnings)
 }
 
-/// As `core.getInput` of actions/toolkit: JavaScript's `trim` takes a byte-order mark as well.
-fn trim(value: &str) -> &str {
-    value.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}')
-}
-
 fn args(mut flags: Diagnose, action: bool, warnings: Vec<String>) -> Args {
     let mut errors = Vec::new();
-    let inputs = &mut flags.inputs;
-    for (name, input) in [
-        ("role-chaining", &mut inputs.role_chaining),
-        ("role-skip-session-tagging", &mut inputs.role_skip_session_tagging),
-        ("force-skip-oidc", &mut inputs.force_skip_oidc),
-        ("unset-current-credentials", &mut inputs.unset_current_credentials),
-        ("output-credentials", &mut inputs.output_credentials),
-        ("output-env-credentials", &mut inputs.output_env_credentials),
-        ("overwrite-aws-profile", &mut inputs.overwrite_aws_profile),
-        ("mask-aws-account-id", &mut inputs.mask_aws_account_id),
-        ("disable-retry", &mut inputs.disable_retry),
-        (
-            "special-characters-workaround",
-            &mut inputs.special_characters_workaround,
-        ),
-        ("attempt", &mut inputs.attempt),
-        ("fail", &mut inputs.fail),
-    ] {
-        let Some(given) = input else { continue };
-        match boolean(given) {
-            Ok(value) => *input = value.map(|value| value.to_string()),
-            Err(message) => errors.push(InputError::new(place(name, action), message)),
+    let mut switch = |name: &str, given: &str| match (trim(given), boolean(given)) {
+        ("", _) => None,
+        (_, Some(value)) => Some(value.to_string()),
+        (other, None) => {
+            let message = format!("expected `true` or `false`, found `{other}`");
+            errors.push(InputError::new(place(name, action), message));
+            Some(given.to_owned())
+        }
+    };
+    for spec in INPUTS.iter().filter(|spec| spec.kind == Kind::Boolean) {
+        if let Some(value) = flags.inputs.get(spec.input).and_then(|given| switch(spec.name, given)) {
+            flags.inputs.0.set(spec.input, value);
+        }
+    }
+    for (name, input) in [("attempt", &mut flags.own.attempt), ("fail", &mut flags.own.fail)] {
+        if let Some(given) = input {
+            *input = switch(name, given);
         }
     }
     Args {
-        attempt: flags.inputs.attempt.as_deref() != Some("false"),
-        fail: flags.inputs.fail.as_deref() != Some("false"),
+        attempt: flags.own.attempt.as_deref() != Some("false"),
+        fail: flags.own.fail.as_deref() != Some("false"),
         flags,
         action,
         warnings,
         errors,
-    }
-}
-
-/// A boolean as actions/toolkit reads it (YAML 1.2's core schema); empty is none.
-fn boolean(text: &str) -> Result<Option<bool>, String> {
-    match trim(text) {
-        "" => Ok(None),
-        "true" | "True" | "TRUE" => Ok(Some(true)),
-        "false" | "False" | "FALSE" => Ok(Some(false)),
-        other => Err(format!("expected `true` or `false`, found `{other}`")),
     }
 }
 
@@ -374,37 +346,6 @@ pub fn place(name: &str, action: bool) -> String {
         format!("input `{name}`")
     } else {
         format!("`--{name}`")
-    }
-}
-
-impl Inputs {
-    /// The inputs that make the request, as far as they were given.
-    #[must_use]
-    pub fn request(&self) -> Request {
-        let text = |input: &Option<String>| input.as_deref().map(|text| trim(text).to_owned());
-        Request {
-            role_to_assume: text(&self.role_to_assume),
-            aws_region: text(&self.aws_region),
-            audience: text(&self.audience),
-            role_session_name: text(&self.role_session_name),
-            role_duration_seconds: text(&self.role_duration_seconds),
-            role_chaining: text(&self.role_chaining),
-            role_external_id: text(&self.role_external_id),
-            role_skip_session_tagging: text(&self.role_skip_session_tagging),
-            inline_session_policy: text(&self.inline_session_policy),
-            managed_session_policies: text(&self.managed_session_policies),
-            allowed_account_ids: text(&self.allowed_account_ids),
-            aws_access_key_id: text(&self.aws_access_key_id),
-            web_identity_token_file: text(&self.web_identity_token_file),
-            force_skip_oidc: text(&self.force_skip_oidc),
-            use_existing_credentials: text(&self.use_existing_credentials),
-            aws_profile: text(&self.aws_profile),
-            custom_tags: text(&self.custom_tags),
-            transitive_tag_keys: text(&self.transitive_tag_keys),
-            sts_endpoint: text(&self.sts_endpoint),
-            source: None,
-            set_aside: BTreeMap::new(),
-        }
     }
 }
 
@@ -439,6 +380,7 @@ fn without_values(error: clap::Error) -> clap::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::configure::Input;
 
     fn run(argv: &[&str], variables: &[(&'static str, &'static str)]) -> Result<Command, clap::Error> {
         let argv = std::iter::once("aws-oidc-doctor")
@@ -469,13 +411,13 @@ mod tests {
                 ("PATH", "/bin"),
             ],
         );
-        let request = args.flags.inputs.request();
-        assert_eq!(request.role_to_assume.as_deref(), Some("arn:aws:iam::1:role/x"));
+        let inputs = &args.flags.inputs;
+        assert_eq!(inputs.get(Input::RoleToAssume), Some("arn:aws:iam::1:role/x"));
         assert_eq!(
-            (request.audience, request.aws_region.as_deref()),
+            (inputs.get(Input::Audience), inputs.get(Input::AwsRegion)),
             (None, Some("--help"))
         );
-        assert_eq!(request.role_chaining.as_deref(), Some("true"));
+        assert_eq!(inputs.get(Input::RoleChaining), Some("true"));
         assert_eq!((args.action, args.attempt, args.fail), (true, true, false));
         assert_eq!(
             args.warnings,
@@ -517,7 +459,7 @@ mod tests {
             ("INPUT_AWS-SESSION-TOKEN", "SECRET"),
         ];
         let args = diagnose(&["action"], &keys);
-        assert_eq!(args.flags.inputs.request().aws_access_key_id.as_deref(), Some(GIVEN));
+        assert_eq!(args.flags.inputs.get(Input::AwsAccessKeyId), Some(GIVEN));
         assert!(!format!("{args:?}").contains("SECRET"));
         for argv in [
             vec!["diagnose", "--aws-secret-access-key=SECRET", "SECRET"],

@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use crate::answer::Answer;
 use crate::arn::{Deployment, NotARole, ProviderArn, RoleArn, issuer_host, issuer_or_github};
 use crate::claims::Claims;
+use crate::configure::{Flow, Input};
 use crate::diagnose::{Document, Label};
 use crate::difference::{self, SubjectDifference};
 use crate::evidence::{Evidence, Hop, PolicyText, Probe, Provider, Request, Role, Runner};
@@ -69,25 +70,6 @@ pub struct PolicyCase {
     pub subject: Option<SubjectDifference>,
 }
 
-/// Which way configure-aws-credentials takes. (`src/index.ts` of its v6.2.3.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
-    /// The job's ID token: what this program is about.
-    Oidc,
-    /// An access key from the inputs.
-    AccessKey,
-    /// The credentials of the environment, because no ID token may be asked for.
-    Ambient,
-    /// The credentials of an earlier step, by `role-chaining`.
-    Chaining,
-    /// A token file.
-    TokenFile,
-    /// The credentials of the environment as they are: no role was given.
-    NoRole,
-    /// It stops: `force-skip-oidc` leaves nothing to use.
-    Nothing,
-}
-
 /// A condition key that fails in the nearest statement.
 #[derive(Debug, Clone, Copy)]
 pub struct Failing<'a> {
@@ -116,8 +98,15 @@ impl<'a> Case<'a> {
             (Some(Answer::NoProvider(Some(issuer))), None) => issuer.clone(),
             _ => issuer_or_github(claims),
         };
-        let flow = Flow::of(evidence, answer.as_ref());
-        let role_arn = given(hop.request.role_to_assume.as_deref()).map(|text| RoleArn::parse(text.trim()));
+        let may_ask = match &answer {
+            Some(Answer::TokenNotGranted | Answer::NoCredentials) => Some(false),
+            _ => evidence.runner.as_ref().and_then(|runner| runner.id_token_request),
+        };
+        let flow = hop.request.flow(may_ask);
+        let role_arn = hop
+            .request
+            .given(Input::RoleToAssume)
+            .map(|text| RoleArn::parse(text.trim()));
         let role = hop.role.as_ref().and_then(Probe::known);
         let mut case = Self {
             evidence,
@@ -219,7 +208,7 @@ impl<'a> Case<'a> {
             return false;
         };
         let instance = user.rsplit('/').next().is_some_and(|session| session.starts_with("i-"));
-        let keys = given(self.request().aws_access_key_id.as_deref()).is_some();
+        let keys = self.request().given(Input::AwsAccessKeyId).is_some();
         action == "sts:AssumeRole" && (user.contains(":user/") || instance) && !keys && self.flow != Flow::Chaining
     }
 
@@ -473,39 +462,6 @@ fn nearest(policy: &TrustPolicy, trace: &Trace, issuer: &str) -> Option<usize> {
             )
         })
         .map(|(index, _)| index)
-}
-
-impl Flow {
-    /// The way that configure-aws-credentials takes; an input that nobody told is taken as not given.
-    #[must_use]
-    pub fn of(evidence: &Evidence, answer: Option<&Answer>) -> Self {
-        let request = &evidence.hop.request;
-        let yes = |input: &Option<String>| matches!(input.as_deref(), Some("true" | "True" | "TRUE"));
-        let key = given(request.aws_access_key_id.as_deref()).is_some();
-        let file = given(request.web_identity_token_file.as_deref()).is_some();
-        let chaining = yes(&request.role_chaining);
-        let skip = yes(&request.force_skip_oidc);
-        let no_role = request
-            .role_to_assume
-            .as_deref()
-            .is_some_and(|role| role.trim().is_empty());
-        let may_ask = evidence.runner.as_ref().and_then(|runner| runner.id_token_request);
-        if no_role && !key {
-            Self::NoRole
-        } else if skip && !key && !file {
-            Self::Nothing
-        } else if file {
-            Self::TokenFile
-        } else if key {
-            Self::AccessKey
-        } else if chaining {
-            Self::Chaining
-        } else if may_ask == Some(false) || matches!(answer, Some(Answer::TokenNotGranted | Answer::NoCredentials)) {
-            Self::Ambient
-        } else {
-            Self::Oidc
-        }
-    }
 }
 
 /// A text that is there and not empty.

@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::args::{Args, InputError, place};
 use crate::arn::RoleArn;
+use crate::configure::{Flow, Input, Inputs};
 use crate::evidence::{Attempt, Clock, Evidence, Gap, Probe, Request, Why, WorkflowFile};
 use crate::workflow::{self, ConfigureStep};
 use aws::{Aws, Reading, Wanted};
@@ -125,7 +126,7 @@ pub async fn collect(args: &Args, outside: &Outside<'_>) -> Collected {
             None => unreadable("claims"),
         });
     }
-    if let Some(given) = given(&flags.inputs.trust_policy) {
+    if let Some(given) = given(&flags.own.trust_policy) {
         evidence.hop.role = Some(
             match collected.keep(files.trust_policy(&named("trust-policy"), given)) {
                 Some(role) => Probe::Known(role),
@@ -133,13 +134,13 @@ pub async fn collect(args: &Args, outside: &Outside<'_>) -> Collected {
             },
         );
     }
-    if let Some(given) = given(&flags.inputs.oidc_provider) {
+    if let Some(given) = given(&flags.own.oidc_provider) {
         evidence.provider = Some(match collected.keep(files.provider(&named("oidc-provider"), given)) {
             Some(provider) => Probe::Known(provider),
             None => unreadable("oidc-provider"),
         });
     }
-    if let Some(path) = given(&flags.inputs.workflow_file) {
+    if let Some(path) = given(&flags.own.workflow_file) {
         let text = files.text(path, workflow::MAX_BYTES as u64);
         let text = text.map_err(|message| InputError::new(format!("{} (`{path}`)", named("workflow-file")), message));
         evidence.workflow = Some(match collected.keep(text) {
@@ -158,7 +159,7 @@ pub async fn collect(args: &Args, outside: &Outside<'_>) -> Collected {
             _ => evidence.hop.attempt = Some(Probe::Known(Attempt::Reported { text: text.clone() })),
         }
     }
-    overlay(&mut evidence.hop.request, flags.inputs.request());
+    evidence.hop.request.inputs.overlay(&flags.inputs);
     if flags.evidence.is_some() {
         collected.runs.push(evidence);
         return collected;
@@ -270,7 +271,7 @@ impl Live<'_> {
         let workflow = workflow.and_then(|file| workflow::read(&file.text).ok());
         let job_id = self.outside.env.get("GITHUB_JOB");
         let job = workflow.as_ref().and_then(|workflow| workflow.job(job_id));
-        let named = given.role_to_assume.as_deref().is_some_and(|role| !role.is_empty());
+        let named = given.given(Input::RoleToAssume).is_some();
         // An input of ours that is written and came out empty: a secret that is not there. That is the finding.
         let empty = job.is_some_and(|job| {
             job.doctor_steps
@@ -281,7 +282,11 @@ impl Live<'_> {
             Some(job) if !named && !empty => &*job.steps,
             _ => &[],
         };
-        let oidc: Vec<_> = steps.iter().enumerate().filter(|(_, step)| is_oidc(step)).collect();
+        let oidc: Vec<_> = steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| inputs_of(step).flow(None) == Flow::Oidc)
+            .collect();
         let chosen = match (&*oidc, steps) {
             ([], [first, ..]) => vec![(0, first)],
             _ => oidc,
@@ -294,18 +299,18 @@ impl Live<'_> {
                 None => format!("configure-aws-credentials step {}", index + 1),
             };
             let place = format!("{place} of job `{}`", job.map_or("", |job| &job.id.value));
-            let request = self.complete(step_request(step), given);
-            if requests.iter().any(|other| is_same(other, &request)) {
+            let request = self.complete(inputs_of(step), given);
+            if requests.iter().any(|other| other.inputs == request.inputs) {
                 continue;
             }
             if requests.len() == MOST_ROLES {
-                left_out.push(match &request.role_to_assume {
+                left_out.push(match request.get(Input::RoleToAssume) {
                     Some(role) => format!("{place} (`{role}`)"),
                     None => place,
                 });
                 continue;
             }
-            let source = match request.role_to_assume {
+            let source = match request.get(Input::RoleToAssume) {
                 Some(_) => format!("{place}, as the checkout has it"),
                 None => format!(
                     "{place}, whose `role-to-assume` is an expression: pass its value as the input `role-to-assume`"
@@ -318,7 +323,7 @@ impl Live<'_> {
             });
         }
         if requests.is_empty() {
-            requests.push(self.complete(known_empty(), given));
+            requests.push(self.complete(Inputs::of_step([]), given));
         }
         (requests, left_out)
     }
@@ -328,55 +333,41 @@ impl Live<'_> {
         let inputs = &self.args.flags.inputs;
         let audience = Audience::of(inputs);
         [
-            ("audience", &inputs.audience, audience.as_str()),
-            ("sts-endpoint", &inputs.sts_endpoint, ""),
-            ("http-proxy", &inputs.http_proxy, ""),
-            ("no-proxy", &inputs.no_proxy, ""),
+            (Input::Audience, audience.as_str()),
+            (Input::StsEndpoint, ""),
+            (Input::HttpProxy, ""),
+            (Input::NoProxy, ""),
         ]
         .into_iter()
-        .filter_map(|(name, input, used)| {
-            let written = step.input(name)?.value.trim();
-            let is_other = self::given(input).is_none() && !written.is_empty() && written != used;
-            is_other.then(|| (name.to_owned(), written.to_owned()))
+        .filter_map(|(input, used)| {
+            let written = step.input(input.name())?.value.trim();
+            let is_other = inputs.given(input).is_none() && !written.is_empty() && written != used;
+            is_other.then(|| (input.name().to_owned(), written.to_owned()))
         })
         .collect()
     }
 
     /// The inputs that were given, over those of the step, over the variables that configure-aws-credentials takes for
     /// inputs (`src/helpers.ts`), over its defaults (`action.yml`).
-    fn complete(&self, mut request: Request, given: &Request) -> Request {
-        overlay(&mut request, given.clone());
+    fn complete(&self, mut inputs: Inputs, given: &Request) -> Request {
+        inputs.overlay(given);
+        inputs.complete(|variable| self.outside.env.get(variable));
         // Where the token goes and for whom is the inputs' to say, never a step's in the checkout.
-        let inputs = &self.args.flags.inputs;
-        request.audience = Some(Audience::of(inputs).as_str().to_owned());
-        request.sts_endpoint = Some(self::given(&inputs.sts_endpoint).unwrap_or_default().trim().to_owned());
-        let env = self.outside.env;
-        for (field, variable, default) in [
-            (&mut request.role_to_assume, "ROLE_TO_ASSUME", ""),
-            (&mut request.aws_region, "AWS_REGION", ""),
-            (&mut request.role_session_name, "ROLE_SESSION_NAME", "GitHubActions"),
-            (&mut request.role_duration_seconds, "ROLE_DURATION_SECONDS", "3600"),
-            (&mut request.role_chaining, "ROLE_CHAINING", ""),
-            (&mut request.role_external_id, "ROLE_EXTERNAL_ID", ""),
-            (&mut request.role_skip_session_tagging, "ROLE_SKIP_SESSION_TAGGING", ""),
-            (&mut request.inline_session_policy, "INLINE_SESSION_POLICY", ""),
-            (&mut request.managed_session_policies, "MANAGED_SESSION_POLICIES", ""),
-            (&mut request.web_identity_token_file, "WEB_IDENTITY_TOKEN_FILE", ""),
-            (&mut request.use_existing_credentials, "USE_EXISTING_CREDENTIALS", ""),
-            (&mut request.transitive_tag_keys, "TRANSITIVE_TAG_KEYS", ""),
-        ] {
-            // Unknown stays unknown; empty is filled.
-            if field.as_deref() == Some("") {
-                *field = Some(env.get(variable).unwrap_or(default).trim().to_owned());
-            }
+        let own = &self.args.flags.inputs;
+        inputs.set(Input::Audience, Audience::of(own).as_str());
+        for input in [Input::StsEndpoint, Input::HttpProxy, Input::NoProxy] {
+            inputs.set(input, own.given(input).unwrap_or_default());
         }
-        request
+        Request {
+            inputs,
+            ..Request::default()
+        }
     }
 
     /// Everything that is asked for one role.
     async fn hop(&self, run: &mut Evidence, http: &Http, asked: &mut Option<Asked>) {
         let request = run.hop.request.clone();
-        let arn = RoleArn::parse(request.role_to_assume.as_deref().unwrap_or_default()).ok();
+        let arn = RoleArn::parse(request.get(Input::RoleToAssume).unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
         let aws = Aws::new(self.outside.env, http, &self.args.flags.inputs, &request, partition);
         let likely = github::likely_issuer(self.outside.env);
@@ -473,7 +464,7 @@ impl Live<'_> {
         token: Option<&IdToken>,
     ) -> (Option<Probe<Attempt>>, Option<i64>) {
         // configure-aws-credentials sends what begins like an ARN, and nothing else.
-        let role = request.role_to_assume.as_deref().unwrap_or_default();
+        let role = request.get(Input::RoleToAssume).unwrap_or_default();
         let (Some(token), true, true) = (token, self.args.attempt, role.starts_with("arn:aws")) else {
             return (None, None);
         };
@@ -541,8 +532,8 @@ impl Live<'_> {
         token: Option<&IdToken>,
     ) -> Result<(Credentials, &'static str), Gap> {
         let env = self.outside.env;
-        if let (Some(role), Some(token)) = (given(&self.args.flags.inputs.diagnosis_role), token) {
-            let audience = Audience::of_diagnosis_role(&self.args.flags.inputs);
+        if let (Some(role), Some(token)) = (given(&self.args.flags.own.diagnosis_role), token) {
+            let audience = Audience::of_diagnosis_role(&self.args.flags.own);
             let credentials = if token.token.claims.audience() == Some(audience.as_str()) {
                 aws.credentials(role.trim(), &token.raw).await?
             } else {
@@ -574,7 +565,7 @@ impl Live<'_> {
         token: Option<&IdToken>,
     ) -> Reading {
         let mut reading = reading;
-        let has_other = given(&self.args.flags.inputs.diagnosis_role).is_some()
+        let has_other = given(&self.args.flags.own.diagnosis_role).is_some()
             || self.outside.env.get("RUNNER_ENVIRONMENT") == Some("self-hosted");
         if reading.is_refused() && has_other {
             let other = self.read_otherwise(aws, http, wanted, token).await;
@@ -638,96 +629,9 @@ fn has_profile(env: &Env) -> bool {
         || file("AWS_CONFIG_FILE", "config")
 }
 
-/// Does this step ask with the ID token? (configure-aws-credentials, `src/index.ts`.)
-fn is_oidc(step: &ConfigureStep) -> bool {
-    let set = |name: &str| step.input(name).is_some_and(|value| !value.value.trim().is_empty());
-    let on = |name: &str| {
-        step.input(name)
-            .is_some_and(|value| value.value.eq_ignore_ascii_case("true"))
-    };
-    set("role-to-assume") && !on("role-chaining") && !set("aws-access-key-id") && !set("web-identity-token-file")
-}
-
-/// What a step says: literals; an expression is unknown, and an input that is not there is empty.
-fn step_request(step: &ConfigureStep) -> Request {
-    let value = |name: &str| match step.input(name) {
-        None => Some(String::new()),
-        Some(value) if workflow::is_expression(&value.value) => None,
-        Some(value) => Some(value.value.trim().to_owned()),
-    };
-    Request {
-        role_to_assume: value("role-to-assume"),
-        aws_region: value("aws-region"),
-        audience: value("audience"),
-        role_session_name: value("role-session-name"),
-        role_duration_seconds: value("role-duration-seconds"),
-        role_chaining: value("role-chaining").map(|text| text.to_ascii_lowercase()),
-        role_external_id: value("role-external-id"),
-        role_skip_session_tagging: value("role-skip-session-tagging").map(|text| text.to_ascii_lowercase()),
-        inline_session_policy: value("inline-session-policy"),
-        managed_session_policies: value("managed-session-policies"),
-        allowed_account_ids: value("allowed-account-ids"),
-        aws_access_key_id: step
-            .input("aws-access-key-id")
-            .map_or_else(|| Some(String::new()), |_| Some("***".to_owned())),
-        web_identity_token_file: value("web-identity-token-file"),
-        force_skip_oidc: value("force-skip-oidc").map(|text| text.to_ascii_lowercase()),
-        use_existing_credentials: value("use-existing-credentials"),
-        aws_profile: value("aws-profile"),
-        custom_tags: value("custom-tags"),
-        transitive_tag_keys: value("transitive-tag-keys"),
-        sts_endpoint: value("sts-endpoint"),
-        source: None,
-        set_aside: BTreeMap::new(),
-    }
-}
-
-/// A job's inputs are all known: one that is not there is empty.
-fn known_empty() -> Request {
-    step_request(&ConfigureStep {
-        span: crate::source::Span::default(),
-        name: None,
-        inputs: Vec::new(),
-    })
-}
-
-/// Would both ask AWS the same?
-fn is_same(one: &Request, other: &Request) -> bool {
-    let bare = |request: &Request| Request {
-        source: None,
-        set_aside: BTreeMap::new(),
-        ..request.clone()
-    };
-    bare(one) == bare(other)
-}
-
-/// Lays what was given over a request.
-fn overlay(request: &mut Request, given: Request) {
-    for (field, given) in [
-        (&mut request.role_to_assume, given.role_to_assume),
-        (&mut request.aws_region, given.aws_region),
-        (&mut request.audience, given.audience),
-        (&mut request.role_session_name, given.role_session_name),
-        (&mut request.role_duration_seconds, given.role_duration_seconds),
-        (&mut request.role_chaining, given.role_chaining),
-        (&mut request.role_external_id, given.role_external_id),
-        (&mut request.role_skip_session_tagging, given.role_skip_session_tagging),
-        (&mut request.inline_session_policy, given.inline_session_policy),
-        (&mut request.managed_session_policies, given.managed_session_policies),
-        (&mut request.allowed_account_ids, given.allowed_account_ids),
-        (&mut request.aws_access_key_id, given.aws_access_key_id),
-        (&mut request.web_identity_token_file, given.web_identity_token_file),
-        (&mut request.force_skip_oidc, given.force_skip_oidc),
-        (&mut request.use_existing_credentials, given.use_existing_credentials),
-        (&mut request.aws_profile, given.aws_profile),
-        (&mut request.custom_tags, given.custom_tags),
-        (&mut request.transitive_tag_keys, given.transitive_tag_keys),
-        (&mut request.sts_endpoint, given.sts_endpoint),
-    ] {
-        if given.is_some() {
-            *field = given;
-        }
-    }
+/// What a step says.
+fn inputs_of(step: &ConfigureStep) -> Inputs {
+    Inputs::of_step(step.inputs.iter().map(|(name, value)| (&*name.value, &*value.value)))
 }
 
 #[cfg(test)]
@@ -777,7 +681,9 @@ jobs:
             })),
             ..Evidence::default()
         };
-        evidence.hop.request.role_to_assume = role.map(str::to_owned);
+        if let Some(role) = role {
+            evidence.hop.request.inputs.set(Input::RoleToAssume, role);
+        }
         live.requests(&evidence).0
     }
 
@@ -785,17 +691,17 @@ jobs:
     fn without_an_input_the_steps_of_the_job_are_asked_for() {
         let found = requests(&[("GITHUB_JOB", "deploy"), ("AWS_REGION", "us-east-2")], None);
         let [first, second] = &*found else { panic!("{found:?}") };
-        assert_eq!(first.role_to_assume.as_deref(), Some("arn:aws:iam::1:role/b"));
+        assert_eq!(first.get(Input::RoleToAssume), Some("arn:aws:iam::1:role/b"));
         assert_eq!(
             first.source.as_deref(),
             Some("step `First` of job `deploy`, as the checkout has it")
         );
         // An expression is unknown; an input that is not there is the variable's, or the default.
-        assert_eq!(first.aws_region, None);
-        assert_eq!(second.role_to_assume, None);
-        assert_eq!(second.aws_region.as_deref(), Some("us-east-2"));
-        assert_eq!(second.role_duration_seconds.as_deref(), Some("900"));
-        assert_eq!(second.audience.as_deref(), Some("sts.amazonaws.com"));
+        assert_eq!(first.get(Input::AwsRegion), None);
+        assert_eq!(second.get(Input::RoleToAssume), None);
+        assert_eq!(second.get(Input::AwsRegion), Some("us-east-2"));
+        assert_eq!(second.get(Input::RoleDurationSeconds), Some("900"));
+        assert_eq!(second.get(Input::Audience), Some("sts.amazonaws.com"));
         assert_eq!(
             second.source.as_deref(),
             Some(
@@ -809,17 +715,17 @@ jobs:
         let found = requests(&[("GITHUB_JOB", "deploy")], Some("arn:aws:iam::1:role/c"));
         assert_eq!(found.len(), 1);
         assert_eq!(
-            (found[0].role_to_assume.as_deref(), &found[0].source),
+            (found[0].get(Input::RoleToAssume), &found[0].source),
             (Some("arn:aws:iam::1:role/c"), &None)
         );
-        assert_eq!(found[0].role_session_name.as_deref(), Some("GitHubActions"));
+        assert_eq!(found[0].get(Input::RoleSessionName), Some("GitHubActions"));
         // Written in our own step, and empty all the same.
         let found = requests(&[("GITHUB_JOB", "pasted")], None);
-        assert_eq!(found[0].role_to_assume.as_deref(), Some(""));
+        assert_eq!(found[0].get(Input::RoleToAssume), Some(""));
         let found = requests(&[("GITHUB_JOB", "pasted"), ("ROLE_TO_ASSUME", "arn:x")], None);
-        assert_eq!(found[0].role_to_assume.as_deref(), Some("arn:x"));
+        assert_eq!(found[0].get(Input::RoleToAssume), Some("arn:x"));
         assert_eq!(
-            requests(&[("GITHUB_JOB", "other")], None)[0].role_to_assume.as_deref(),
+            requests(&[("GITHUB_JOB", "other")], None)[0].get(Input::RoleToAssume),
             Some("")
         );
     }
@@ -853,8 +759,12 @@ jobs:
             .build()
             .unwrap();
         let mut evidence = Evidence::default();
-        evidence.hop.request.role_to_assume = Some("arn:aws:iam::123456789012:role/a".to_owned());
-        evidence.hop.request.sts_endpoint = Some(url.clone());
+        evidence
+            .hop
+            .request
+            .inputs
+            .set(Input::RoleToAssume, "arn:aws:iam::123456789012:role/a");
+        evidence.hop.request.inputs.set(Input::StsEndpoint, url.clone());
         evidence.hop.role = Some(Probe::Known(crate::evidence::Role::default()));
         evidence.provider = Some(Probe::Known(crate::evidence::Provider::default()));
         let runs = runtime.block_on(async {

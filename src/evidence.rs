@@ -5,13 +5,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Deref;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
+use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::claims::{Claims, without_tokens};
+use crate::configure::{INPUTS, Inputs, Text};
 
 /// Version of the evidence file that this program writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -170,75 +173,79 @@ impl Why {
     }
 }
 
-/// The inputs of the step, under the names that configure-aws-credentials gives them.
-///
-/// `None` is unknown; an empty text was empty. Key material is never kept: `aws-access-key-id` is `"***"` where one was given.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-#[expect(missing_docs, reason = "the names are configure-aws-credentials' own inputs")]
+/// What the step asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub role_to_assume: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub aws_region: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub audience: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub role_session_name: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub role_duration_seconds: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub role_chaining: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub role_external_id: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub role_skip_session_tagging: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub inline_session_policy: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub managed_session_policies: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub allowed_account_ids: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub aws_access_key_id: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub web_identity_token_file: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub force_skip_oidc: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub use_existing_credentials: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub aws_profile: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub custom_tags: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub transitive_tag_keys: Option<String>,
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
-    pub sts_endpoint: Option<String>,
+    /// The inputs of the step.
+    pub inputs: Inputs,
     /// Where the inputs were read when no input named them: "step `Configure AWS` of job `deploy`".
-    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// What the step in the checkout says of the audience, the endpoint and the proxy, by input. It is shown and not followed:
     /// where a token goes is not a checkout's to say.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub set_aside: BTreeMap<String, String>,
 }
 
-/// A text, or a number or boolean in its place: YAML inputs are texts whatever they look like.
-fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Scalar {
-        Text(String),
-        Other(Value),
+impl Deref for Request {
+    type Target = Inputs;
+
+    fn deref(&self) -> &Inputs {
+        &self.inputs
     }
-    Option::<Scalar>::deserialize(from)?
-        .map(|scalar| match scalar {
-            Scalar::Text(text) => Ok(text),
-            Scalar::Other(value @ (Value::Bool(_) | Value::Number(_))) => Ok(value.to_string()),
-            Scalar::Other(_) => Err(serde::de::Error::custom("expected a text, a number, `true` or `false`")),
-        })
-        .transpose()
+}
+
+const SOURCE: &str = "source";
+const SET_ASIDE: &str = "set-aside";
+
+impl Serialize for Request {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        for (input, value) in self.inputs.iter() {
+            map.serialize_entry(input.name(), value)?;
+        }
+        if let Some(source) = &self.source {
+            map.serialize_entry(SOURCE, source)?;
+        }
+        if !self.set_aside.is_empty() {
+            map.serialize_entry(SET_ASIDE, &self.set_aside)?;
+        }
+        map.end()
+    }
+}
+
+/// Names that mean nothing here are passed over: a saved run may be a later version's.
+impl<'de> Deserialize<'de> for Request {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct RequestVisitor;
+
+        impl<'de> Visitor<'de> for RequestVisitor {
+            type Value = Request;
+
+            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                to.write_str("inputs by name")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Request, A::Error> {
+                let mut request = Request::default();
+                while let Some(name) = map.next_key::<String>()? {
+                    match (&*name, INPUTS.iter().find(|spec| spec.name == name)) {
+                        (SOURCE, _) => request.source = map.next_value::<Option<Text>>()?.map(|text| text.0),
+                        (SET_ASIDE, _) => request.set_aside = map.next_value()?,
+                        (_, Some(spec)) => {
+                            if let Some(Text(value)) = map.next_value()? {
+                                request.inputs.set(spec.input, value);
+                            }
+                        }
+                        _ => {
+                            map.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(request)
+            }
+        }
+
+        from.deserialize_map(RequestVisitor)
+    }
 }
 
 /// The job, as the runner's variables describe it.
@@ -567,6 +574,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Resumed<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::configure::Input;
 
     const FULL: &str = r#"{
   "schema": 1,
@@ -582,9 +590,9 @@ mod tests {
     #[test]
     fn a_saved_run_reads_back_the_same() {
         let evidence = Evidence::from_json(FULL).unwrap();
-        assert_eq!(evidence.hop.request.role_duration_seconds.as_deref(), Some("900"));
-        assert_eq!(evidence.hop.request.audience.as_deref(), Some(""));
-        assert_eq!(evidence.hop.request.aws_region, None);
+        assert_eq!(evidence.hop.request.get(Input::RoleDurationSeconds), Some("900"));
+        assert_eq!(evidence.hop.request.get(Input::Audience), Some(""));
+        assert_eq!(evidence.hop.request.get(Input::AwsRegion), None);
         assert_eq!(
             evidence.provider.as_ref().unwrap().gap().unwrap().why,
             Why::AccessDenied

@@ -8,6 +8,7 @@ use similar::TextDiff;
 
 use crate::arn::{Deployment, issuer_host, provider_arn, usual_audience};
 use crate::case::{Case, Failing, PolicyCase, leaves};
+use crate::configure::Input;
 use crate::difference::Kind;
 use crate::policy::{
     Condition, ConditionKey, Decision, Effect, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal, Statement,
@@ -977,7 +978,7 @@ pub fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
     let Some(audience) = case
         .claims
         .and_then(|claims| claims.audience())
-        .or(case.request().audience.as_deref())
+        .or(case.request().get(Input::Audience))
         .filter(|a| is_plain(a))
     else {
         return Vec::new();

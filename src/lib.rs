@@ -15,6 +15,7 @@ pub mod checks;
 pub mod claims;
 #[cfg(feature = "live")]
 pub mod collect;
+pub mod configure;
 pub mod diagnose;
 pub mod difference;
 pub mod evaluate_lines;

@@ -5,6 +5,7 @@
 
 use crate::arn::{Deployment, RoleArn, issuer_host, provider_arn};
 use crate::claims::Claims;
+use crate::configure::Input;
 use crate::evidence::Evidence;
 use crate::policy::{Presence, PrincipalKind, RequestContext, RequestPrincipal, TrustPolicy};
 use crate::subject::{Context, Subject};
@@ -115,9 +116,9 @@ pub fn assume_role(call: Call<'_>, policy: &TrustPolicy, caller: Option<&str>) -
     for key in keys_of(policy) {
         let lower = key.to_ascii_lowercase();
         let presence = match lower.as_str() {
-            "sts:externalid" => sent(call.evidence.hop.request.role_external_id.as_deref(), None),
+            "sts:externalid" => sent(call.evidence.hop.request.get(Input::RoleExternalId), None),
             "sts:rolesessionname" => sent(
-                call.evidence.hop.request.role_session_name.as_deref(),
+                call.evidence.hop.request.get(Input::RoleSessionName),
                 Some("GitHubActions"),
             ),
             "aws:securetransport" => Presence::One("true".to_owned()),
@@ -259,12 +260,12 @@ fn web_identity_key(call: Call<'_>, key: &str) -> Presence {
     let request = &call.evidence.hop.request;
     let unknown = |why: &str| Presence::Unknown(why.to_owned());
     match key {
-        "sts:rolesessionname" => sent(request.role_session_name.as_deref(), Some("GitHubActions")),
+        "sts:rolesessionname" => sent(request.get(Input::RoleSessionName), Some("GitHubActions")),
         // GitHub's token has no `https://aws.amazon.com/roles` claim.
         "sts:roleauthorizedbyidp" => Presence::One("false".to_owned()),
         "aws:securetransport" => Presence::One("true".to_owned()),
-        "aws:requestedregion" => match request.aws_region.as_deref() {
-            Some(region) if !region.is_empty() && request.sts_endpoint.as_deref().unwrap_or_default().is_empty() => {
+        "aws:requestedregion" => match request.get(Input::AwsRegion) {
+            Some(region) if !region.is_empty() && request.get(Input::StsEndpoint).unwrap_or_default().is_empty() => {
                 Presence::One(region.to_owned())
             }
             _ => unknown("the region of the STS endpoint is not known"),

@@ -2,7 +2,8 @@
 
 use crate::answer::Answer;
 use crate::arn::{Deployment, issuer_host};
-use crate::case::{Case, Flow, given};
+use crate::case::Case;
+use crate::configure::{Flow, Input};
 use crate::diagnose::{Cause, CauseRow, CauseStatus, Certainty, Finding, Open, Severity, Stage, StageRow, StageStatus};
 use crate::difference::Kind;
 use crate::evidence::{Attempt, Gap, Probe, Why};
@@ -302,7 +303,7 @@ fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
 pub fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let request = case.request();
-    if let Some(role) = given(request.role_to_assume.as_deref()) {
+    if let Some(role) = request.given(Input::RoleToAssume) {
         facts.push(("role", role.to_owned()));
     } else if let Some(arn) = case.role().and_then(|role| role.arn.clone()) {
         facts.push(("role", arn));
@@ -369,7 +370,7 @@ pub fn gaps(case: &Case<'_>) -> Vec<Open> {
             "run the doctor as a step of the failing job with `id-token: write`, or pass `--claims` with the claims",
         );
     }
-    if case.request().role_to_assume.is_none() && case.role().and_then(|role| role.arn.as_ref()).is_none() {
+    if case.request().get(Input::RoleToAssume).is_none() && case.role().and_then(|role| role.arn.as_ref()).is_none() {
         open(
             "the role",
             case.request()
@@ -479,7 +480,7 @@ pub fn remarks(case: &Case<'_>) -> Vec<String> {
         let used = match input.as_str() {
             "audience" => format!(
                 "`{}`",
-                case.request().audience.as_deref().unwrap_or("sts.amazonaws.com")
+                case.request().get(Input::Audience).unwrap_or("sts.amazonaws.com")
             ),
             "sts-endpoint" => "AWS's own address, or the environment's".to_owned(),
             _ => "the environment's proxy, if it has one".to_owned(),

@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::arn::ProviderArn;
 use crate::case::Case;
-use crate::case::given;
+use crate::configure::Input;
 use crate::diagnose::Severity;
 use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 
@@ -19,7 +19,9 @@ pub(super) const CHECK: Check = Check {
 
 fn run(case: &Case<'_>) -> Verdict {
     let (_, account) = case.account();
-    let allowed: Vec<&str> = given(case.request().allowed_account_ids.as_deref())
+    let allowed: Vec<&str> = case
+        .request()
+        .given(Input::AllowedAccountIds)
         .map(|list| list.split(',').map(str::trim).filter(|id| !id.is_empty()).collect())
         .unwrap_or_default();
     let outside = match (&account, allowed.is_empty()) {

@@ -3,6 +3,7 @@
 use crate::answer::Answer;
 use crate::arn::issuer_host;
 use crate::case::Case;
+use crate::configure::Input;
 use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
 use crate::fix;
 use crate::policy::Presence;
@@ -76,7 +77,7 @@ fn run(case: &Case<'_>) -> Verdict {
     finding = finding.label(case.claim_label("aud", "the token's audience"));
     if values.iter().any(|value| value.starts_with("https://github.com/")) {
         finding = finding.note("`https://github.com/<owner>` is GitHub's own default; configure-aws-credentials always asks for the audience of its input, `sts.amazonaws.com` unless set");
-    } else if audience.starts_with("https://github.com/") && case.request().audience.as_ref() != Some(audience) {
+    } else if audience.starts_with("https://github.com/") && case.request().get(Input::Audience) != Some(audience) {
         finding = finding
             .note("the token was asked for without an audience: `https://github.com/<owner>` is GitHub's own default");
     }

@@ -2,6 +2,7 @@
 
 use crate::answer::Answer;
 use crate::case::Case;
+use crate::configure::Input;
 use crate::diagnose::{Cause, Certainty, Check, Finding, Stage, Verdict};
 use crate::fix;
 
@@ -30,7 +31,7 @@ fn run(case: &Case<'_>) -> Verdict {
         return Verdict::Clear;
     }
     let wanted = audience
-        .or(case.request().audience.as_deref())
+        .or(case.request().get(Input::Audience))
         .filter(|a| !a.is_empty());
     if said
         && let (Some(audience), false, Some(ids)) = (wanted, differs, ids)
@@ -62,7 +63,7 @@ fn run(case: &Case<'_>) -> Verdict {
         }
     }
     if wanted.is_some_and(|audience| audience.starts_with("https://github.com/"))
-        && case.request().audience.as_deref() != wanted
+        && case.request().get(Input::Audience) != wanted
     {
         finding = finding.note("this is GitHub's own default: the token was asked for without an audience, which configure-aws-credentials always names");
     }

@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::case::Case;
-use crate::case::Flow;
+use crate::configure::Flow;
 use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::policy::{Decision, Outcome};
 

@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::case::Case;
-use crate::case::{Flow, given};
+use crate::configure::Flow;
 use crate::diagnose::{Certainty, Check, Finding, Severity, Stage, Verdict};
 use crate::policy::Decision;
 
@@ -17,25 +17,21 @@ pub(super) const CHECK: Check = Check {
 };
 
 /// Seconds; STS API Reference, `AssumeRoleWithWebIdentity`, `DurationSeconds`.
-const SHORTEST: u64 = 900;
-const LONGEST: u64 = 43_200;
+const SHORTEST: i64 = 900;
+const LONGEST: i64 = 43_200;
 
 fn run(case: &Case<'_>) -> Verdict {
     if case.is_allowed() {
         return Verdict::Clear;
     }
-    // As configure-aws-credentials reads it: the digits at the front, 3600 where there are none.
-    let asked = given(case.request().role_duration_seconds.as_deref()).map(|text| {
-        let digits: String = text.trim().chars().take_while(char::is_ascii_digit).collect();
-        digits.parse::<u64>().ok().filter(|n| *n > 0).unwrap_or(3600)
-    });
+    let asked = case.request().duration();
     let said = matches!(
         case.answer,
         Some(Answer::DurationOverMaximum | Answer::DurationChained | Answer::DurationInvalid)
     );
     // An answer to the token comes after AWS has taken the request as it is, and before it looks at the role's maximum.
     let token_refused = case.answer.as_ref().is_some_and(Answer::token_was_sent) && !said;
-    let maximum = case.role().and_then(|role| role.max_session_duration).map(u64::from);
+    let maximum = case.role().and_then(|role| role.max_session_duration).map(i64::from);
     let chained = case.flow == Flow::Chaining;
     let seconds = asked.map_or_else(
         || "the duration".to_owned(),

@@ -1,7 +1,7 @@
 //! `external-id-mismatch`: the external id is missing or differs.
 
 use crate::case::Case;
-use crate::case::given;
+use crate::configure::Input;
 use crate::diagnose::{Check, Finding, Stage, Verdict};
 
 /// The check.
@@ -25,7 +25,7 @@ fn run(case: &Case<'_>) -> Verdict {
     let Some(leaf) = failing.iter().find(|leaf| is_external_id(&leaf.key.key.value)) else {
         return Verdict::Clear;
     };
-    let sent = given(case.request().role_external_id.as_deref());
+    let sent = case.request().given(Input::RoleExternalId);
     Verdict::Found(
         Finding::blocks(match sent {
             Some(_) => "the external id that is sent is not the one that the trust policy requires",

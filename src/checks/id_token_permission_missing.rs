@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::case::Case;
-use crate::case::{Flow, given};
+use crate::configure::{Flow, Input};
 use crate::diagnose::{Cause, Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
 use crate::fix;
@@ -45,7 +45,7 @@ fn run(case: &Case<'_>) -> Verdict {
     let granted = case.workflow_grants_id_token();
     // Without the permission the runner sets no `ACTIONS_ID_TOKEN_REQUEST_URL`: that it is not there proves it.
     // "Could not load credentials" may still come from an empty role, where that is not known.
-    let has_role = given(case.request().role_to_assume.as_deref()).is_some();
+    let has_role = case.request().given(Input::RoleToAssume).is_some();
     let certainty = match (absent && (has_role || !hinted) || said, granted) {
         (true, _) => Certainty::Certain,
         (false, true) => Certainty::Possible,

@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::case::Case;
-use crate::case::{Flow, given};
+use crate::configure::{Flow, Input};
 use crate::diagnose::Severity;
 use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::Probe;
@@ -50,7 +50,7 @@ fn run(case: &Case<'_>) -> Verdict {
             "AWS credentials from elsewhere were used, and they are no good: not the job's ID token".to_owned(),
             Certainty::Likely,
         ),
-        _ if given(request.use_existing_credentials.as_deref()).is_some() && credentials.is_some_and(|kind| kind != "none") => (
+        _ if request.given(Input::UseExistingCredentials).is_some() && credentials.is_some_and(|kind| kind != "none") => (
             "`use-existing-credentials` is set and the environment has credentials: configure-aws-credentials keeps those while they are valid".to_owned(),
             Certainty::Possible,
         ),

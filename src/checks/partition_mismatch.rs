@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::arn::{partition_of_region, usual_audience};
 use crate::case::Case;
-use crate::case::given;
+use crate::configure::Input;
 use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 
 /// The check.
@@ -23,7 +23,7 @@ fn run(case: &Case<'_>) -> Verdict {
     if case.answer.as_ref().is_some_and(Answer::passed_provider) {
         return Verdict::Clear;
     }
-    let region = given(case.request().aws_region.as_deref());
+    let region = case.request().given(Input::AwsRegion);
     if let Some(region) = region
         && known_region_form(region)
         && partition_of_region(region) != role.partition
@@ -41,7 +41,7 @@ fn run(case: &Case<'_>) -> Verdict {
     let audience = case
         .claims
         .and_then(|claims| claims.audience())
-        .or(given(case.request().audience.as_deref()));
+        .or(case.request().given(Input::Audience));
     let registered = case.provider().and_then(|provider| provider.client_ids.as_ref());
     match audience {
         // The default audience, which the action sends for every partition alike.

@@ -2,6 +2,7 @@
 
 use crate::answer::Answer;
 use crate::case::Case;
+use crate::configure::Input;
 use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
 
@@ -16,7 +17,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Verdict {
-    let region = case.request().aws_region.as_deref().map(str::trim);
+    let region = case.request().get(Input::AwsRegion).map(str::trim);
     let said = case.answer == Some(Answer::RegionUnusable);
     if case.is_allowed() || case.answer.as_ref().is_some_and(Answer::token_was_sent) {
         return Verdict::Clear;

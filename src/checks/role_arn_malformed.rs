@@ -2,6 +2,7 @@
 
 use crate::answer::Answer;
 use crate::case::Case;
+use crate::configure::Input;
 use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 
 /// The check.
@@ -20,7 +21,7 @@ fn run(case: &Case<'_>) -> Verdict {
         // An answer to the token shows that AWS took the ARN: a number of the wrong length was then only written down so.
         Some(Err(error)) if error.account_only && case.answer.as_ref().is_some_and(Answer::token_was_sent) => Verdict::Clear,
         Some(Err(error)) if !case.is_allowed() => {
-            let given = case.request().role_to_assume.as_deref().unwrap_or_default().trim();
+            let given = case.request().get(Input::RoleToAssume).unwrap_or_default().trim();
             let bare = !given.starts_with("arn:");
             // With AWS credentials a bare name is completed with the account of those credentials.
             if bare && case.asks_with_credentials() {

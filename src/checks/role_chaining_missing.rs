@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::arn::RoleArn;
 use crate::case::Case;
-use crate::case::Flow;
+use crate::configure::Flow;
 use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::Probe;
 use crate::policy::{Leaf, PrincipalKind};

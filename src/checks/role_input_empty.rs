@@ -2,6 +2,7 @@
 
 use crate::answer::Answer;
 use crate::case::Case;
+use crate::configure::Input;
 use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 
 /// The check.
@@ -18,14 +19,10 @@ fn run(case: &Case<'_>) -> Verdict {
     if case.is_allowed() {
         return Verdict::Clear;
     }
-    let empty = case
-        .request()
-        .role_to_assume
-        .as_deref()
-        .is_some_and(|role| role.trim().is_empty());
+    let empty = case.request().is_empty(Input::RoleToAssume);
     let said = case.answer == Some(Answer::RoleEmpty);
     // No credentials although the workflow grants the token: the role was empty when the step ran.
-    let hinted = case.request().role_to_assume.is_none()
+    let hinted = case.request().get(Input::RoleToAssume).is_none()
         && case.answer == Some(Answer::NoCredentials)
         && case.workflow_grants_id_token()
         && case.claims.is_none()

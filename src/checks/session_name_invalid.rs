@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::case::Case;
-use crate::case::given;
+use crate::configure::Input;
 use crate::diagnose::{Check, Finding, Stage, Verdict};
 
 /// The check.
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Verdict {
-    let name = given(case.request().role_session_name.as_deref()).map(str::trim);
+    let name = case.request().given(Input::RoleSessionName).map(str::trim);
     let message = match name {
         Some(name) => match fault(name) {
             Some(fault) => format!("the session name `{name}` {fault}"),

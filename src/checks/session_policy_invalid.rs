@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::case::Case;
-use crate::case::given;
+use crate::configure::Input;
 use crate::diagnose::{Check, Finding, Stage, Verdict};
 
 /// The check.
@@ -21,8 +21,9 @@ fn run(case: &Case<'_>) -> Verdict {
     }
     let said = case.answer == Some(Answer::SessionPolicyInvalid);
     let request = case.request();
-    let inline = given(request.inline_session_policy.as_deref());
-    let managed = given(request.managed_session_policies.as_deref())
+    let inline = request.given(Input::InlineSessionPolicy);
+    let managed = request
+        .given(Input::ManagedSessionPolicies)
         .map(|list| list.lines().filter(|line| !line.trim().is_empty()).count());
     let message = match inline {
         Some(policy) if policy.chars().count() > 2048 => format!(

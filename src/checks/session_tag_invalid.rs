@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::case::Case;
-use crate::case::given;
+use crate::configure::Input;
 use crate::diagnose::{Check, Finding, Stage, Verdict};
 
 /// The check.
@@ -17,7 +17,7 @@ pub(super) const CHECK: Check = Check {
 
 fn run(case: &Case<'_>) -> Verdict {
     let said = case.answer == Some(Answer::SessionTagInvalid);
-    let fault = given(case.request().custom_tags.as_deref()).and_then(fault);
+    let fault = case.request().given(Input::CustomTags).and_then(fault);
     if !said && fault.is_none() || case.is_allowed() {
         return Verdict::Clear;
     }

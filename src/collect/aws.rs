@@ -19,12 +19,13 @@ use aws_sdk_sts::types::PolicyDescriptorType;
 use futures_util::future::join4;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::Env;
 use super::files::sound_aws_files;
 use super::http::{Http, Line, Seen, clean};
 use super::origin::Destination;
-use super::{Env, given};
-use crate::args::Inputs;
+use crate::args::Given;
 use crate::arn::{RoleArn, provider_arn};
+use crate::configure::Input;
 use crate::evidence::{Attempt, Gap, Identity, PolicyText, Probe, Provider, Request, Role, Why};
 use crate::policy::parse::lay_out;
 
@@ -85,13 +86,13 @@ impl Aws {
     ///
     /// # Errors
     /// A [`Gap`] where the region or an address cannot be one.
-    pub fn new(env: &Env, http: &Http, inputs: &Inputs, request: &Request, partition: &str) -> Result<Self, Gap> {
-        let (region, no_region) = match region(request.aws_region.as_deref().unwrap_or_default(), partition) {
+    pub fn new(env: &Env, http: &Http, inputs: &Given, request: &Request, partition: &str) -> Result<Self, Gap> {
+        let (region, no_region) = match region(request.get(Input::AwsRegion).unwrap_or_default(), partition) {
             Ok(region) => (region, None),
             Err(gap) => (region("", partition)?, Some(gap)),
         };
-        let sts_http = match given(&inputs.http_proxy) {
-            Some(address) => Http::through(env, address, given(&inputs.no_proxy))?,
+        let sts_http = match inputs.given(Input::HttpProxy) {
+            Some(address) => Http::through(env, address, inputs.given(Input::NoProxy))?,
             None => http.clone(),
         };
         let on = |variable| {
@@ -151,11 +152,9 @@ impl Aws {
     /// # Errors
     /// A [`Gap`] that says why it cannot be assumed.
     pub async fn credentials(&self, role: &str, token: &SecretString) -> Result<Credentials, Gap> {
-        let request = Request {
-            role_to_assume: Some(role.to_owned()),
-            role_duration_seconds: Some("900".to_owned()),
-            ..Request::default()
-        };
+        let mut request = Request::default();
+        request.inputs.set(Input::RoleToAssume, role);
+        request.inputs.set(Input::RoleDurationSeconds, "900");
         let (answer, seen) = self.assume(&request, token).await;
         match answer {
             Ok(output) => {
@@ -189,21 +188,20 @@ impl Aws {
         Seen,
     ) {
         let line = Line::new(&self.sts_http, &self.sts);
-        let given = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
-        let policies = request.managed_session_policies.as_deref().unwrap_or_default().lines();
-        let policies: Vec<_> = policies
-            .map(str::trim)
-            .filter(|arn| !arn.is_empty())
+        let given = |input| request.get(input).filter(|text| !text.is_empty()).map(str::to_owned);
+        let policies: Vec<_> = request
+            .managed_session_policies()
             .map(|arn| PolicyDescriptorType::builder().arn(arn).build())
             .collect();
+        let seconds = request.duration().and_then(|seconds| seconds.try_into().ok());
         let answer = self
             .sts(&line, None)
             .assume_role_with_web_identity()
-            .set_role_arn(given(&request.role_to_assume))
-            .role_session_name(given(&request.role_session_name).unwrap_or_else(|| SESSION_NAME.to_owned()))
-            .duration_seconds(duration(request.role_duration_seconds.as_deref().unwrap_or_default()))
+            .set_role_arn(given(Input::RoleToAssume))
+            .role_session_name(request.session_name().unwrap_or(Input::RoleSessionName.spec().default))
+            .duration_seconds(seconds.unwrap_or(3600))
             .web_identity_token(token.expose_secret())
-            .set_policy(given(&request.inline_session_policy))
+            .set_policy(given(Input::InlineSessionPolicy))
             .set_policy_arns((!policies.is_empty()).then_some(policies))
             .send()
             .await;
@@ -569,8 +567,6 @@ impl Reading {
     }
 }
 
-const SESSION_NAME: &str = "GitHubActions";
-
 /// The region to ask: the input, or the partition's first where there is none.
 fn region(given: &str, partition: &str) -> Result<String, Gap> {
     if given.is_empty() {
@@ -613,24 +609,6 @@ fn is_region(text: &str) -> bool {
     }
 }
 
-/// `parseInt(text) || 3600` of JavaScript, which is what configure-aws-credentials sends.
-fn duration(text: &str) -> i32 {
-    let text = text.trim();
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => (-1, digits),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let end = digits
-        .find(|letter: char| !letter.is_ascii_digit())
-        .unwrap_or(digits.len());
-    match digits.get(..end).unwrap_or_default().parse::<i32>() {
-        Ok(0) => 3600,
-        Ok(seconds) => sign * seconds,
-        Err(_) if end > 0 => i32::MAX,
-        Err(_) => 3600,
-    }
-}
-
 /// AWS's own code and message, where the answer had them.
 fn answered<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<(&str, &str)> {
     let meta = error.as_service_error()?.meta();
@@ -670,24 +648,6 @@ fn cut(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_duration_is_what_javascript_makes_of_it() {
-        for (text, want) in [
-            ("", 3600),
-            ("0", 3600),
-            ("one hour", 3600),
-            ("900", 900),
-            (" 900 s", 900),
-            ("1h", 1),
-            ("3600.5", 3600),
-            ("-5", -5),
-            ("+5", 5),
-            ("99999999999", i32::MAX),
-        ] {
-            assert_eq!(duration(text), want, "{text}");
-        }
-    }
 
     #[test]
     fn a_region_is_given_or_the_partitions_first() {

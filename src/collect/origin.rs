@@ -7,8 +7,9 @@ use std::net::IpAddr;
 use reqwest::Url;
 
 use super::Env;
-use crate::args::Inputs;
+use crate::args::{Given, OwnInputs};
 use crate::arn::{RoleArn, usual_audience};
+use crate::configure::Input;
 
 /// Who chose an audience or an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +42,8 @@ pub struct Audience {
 impl Audience {
     /// The input `audience`, else configure-aws-credentials' default (`action.yml`).
     #[must_use]
-    pub fn of(inputs: &Inputs) -> Self {
-        match set(inputs.audience.as_ref()) {
+    pub fn of(inputs: &Given) -> Self {
+        match inputs.given(Input::Audience) {
             Some(text) => Self {
                 text: text.to_owned(),
                 origin: Origin::Input("audience"),
@@ -53,8 +54,11 @@ impl Audience {
 
     /// The audience for the input `diagnosis-role`: what AWS's documentation gives for its partition.
     #[must_use]
-    pub fn of_diagnosis_role(inputs: &Inputs) -> Self {
-        let role = set(inputs.diagnosis_role.as_ref()).and_then(|role| RoleArn::parse(role).ok());
+    pub fn of_diagnosis_role(inputs: &OwnInputs) -> Self {
+        let role = inputs
+            .diagnosis_role
+            .as_deref()
+            .and_then(|role| RoleArn::parse(role.trim()).ok());
         Self::usual(role.as_ref().map_or("aws", |role| &role.partition))
     }
 
@@ -124,8 +128,8 @@ impl Destination {
     /// STS: the input `sts-endpoint`, else the environment's endpoint, else the region's own. A profile's endpoint is not
     /// taken: its file may be the checkout's.
     #[must_use]
-    pub fn sts(inputs: &Inputs, env: &Env) -> Self {
-        match set(inputs.sts_endpoint.as_ref()) {
+    pub fn sts(inputs: &Given, env: &Env) -> Self {
+        match inputs.given(Input::StsEndpoint) {
             Some(address) => Self::given(address, Origin::Input("sts-endpoint")),
             None => Self::of_service("AWS_ENDPOINT_URL_STS", env),
         }
@@ -215,21 +219,20 @@ impl Destination {
     }
 }
 
-fn set(input: Option<&String>) -> Option<&str> {
-    input.map(|text| text.trim()).filter(|text| !text.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
     use super::*;
 
-    fn inputs(sts_endpoint: &str, audience: &str, diagnosis_role: &str) -> Inputs {
-        Inputs {
-            sts_endpoint: Some(sts_endpoint.to_owned()),
-            audience: Some(audience.to_owned()),
-            diagnosis_role: Some(diagnosis_role.to_owned()),
-            ..Inputs::default()
-        }
+    /// Inputs, as the command line brings them.
+    fn inputs(sts_endpoint: &str, audience: &str) -> Given {
+        let flags = [
+            format!("--sts-endpoint={sts_endpoint}"),
+            format!("--audience={audience}"),
+        ];
+        let command = Given::augment_args(clap::Command::new("").no_binary_name(true));
+        Given::from_arg_matches(&command.get_matches_from(flags)).unwrap()
     }
 
     #[test]
@@ -239,7 +242,7 @@ mod tests {
             (" \n", "sts.amazonaws.com", Origin::Default),
             (" vault \n", "vault", Origin::Input("audience")),
         ] {
-            let audience = Audience::of(&inputs("", given, ""));
+            let audience = Audience::of(&inputs("", given));
             assert_eq!((audience.as_str(), audience.origin()), (want, origin), "{given:?}");
         }
         for (role, want) in [
@@ -247,7 +250,10 @@ mod tests {
             ("arn:aws-cn:iam::123456789012:role/r", "sts.amazonaws.com.cn"),
             ("no ARN", "sts.amazonaws.com"),
         ] {
-            let audience = Audience::of_diagnosis_role(&inputs("", "vault", role));
+            let audience = Audience::of_diagnosis_role(&OwnInputs {
+                diagnosis_role: Some(role.to_owned()),
+                ..OwnInputs::default()
+            });
             assert_eq!(audience.as_str(), want, "{role}");
         }
     }
@@ -256,7 +262,7 @@ mod tests {
     fn an_endpoint_is_the_inputs_or_the_environments_or_awss_own() {
         let sts = |input: &str, variables: &[(&str, &str)]| {
             let env: Env = variables.iter().copied().collect();
-            let sts = Destination::sts(&inputs(input, "", ""), &env);
+            let sts = Destination::sts(&inputs(input, ""), &env);
             (sts.address().map(str::to_owned), sts.origin())
         };
         let both = |own, all| [("AWS_ENDPOINT_URL_STS", own), ("AWS_ENDPOINT_URL", all)];
@@ -284,7 +290,7 @@ mod tests {
     fn nothing_but_the_chosen_address_is_asked() {
         let none = Env::default();
         let aws = Destination::iam(&none);
-        let given = Destination::sts(&inputs("https://sts.acme.example:8443/x", "", ""), &none);
+        let given = Destination::sts(&inputs("https://sts.acme.example:8443/x", ""), &none);
         for (url, by_aws, by_given) in [
             ("https://sts.eu-west-1.amazonaws.com/", true, false),
             ("https://sts.cn-north-1.amazonaws.com.cn/", true, false),
@@ -309,7 +315,7 @@ mod tests {
                 "{url}"
             );
         }
-        let broken = Destination::sts(&inputs("no address", "", ""), &none);
+        let broken = Destination::sts(&inputs("no address", ""), &none);
         assert!(!broken.admits(&Url::parse("https://sts.amazonaws.com").unwrap()));
     }
 
