@@ -7,8 +7,8 @@ use clap::builder::TypedValueParser as _;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::claims::without_tokens;
 use crate::evidence::Request;
+use crate::secrets::without_tokens;
 
 /// What to do.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 //! A fact that was asked for and not got is a result, never an error: [`Probe::Missing`] with a [`Gap`]. A part that is
 //! absent was never asked for. The raw token and credentials never enter here.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -11,7 +12,8 @@ use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visi
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::claims::{Claims, without_tokens};
+use crate::claims::Claims;
+use crate::secrets::{Secrets, bare_address};
 
 /// Version of the evidence file that this program writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -89,15 +91,46 @@ pub struct Gap {
 }
 
 impl Evidence {
-    /// Masks what looks like a token in the messages that somebody wrote down.
-    pub fn mask_tokens(&mut self) {
-        let mut mask = |text: &mut String| *text = without_tokens(text).into_owned();
-        self.reported.iter_mut().for_each(&mut mask);
-        if let Some(Probe::Known(Attempt::Reported { text } | Attempt::Denied { message: text, .. })) =
-            &mut self.hop.attempt
-        {
-            mask(text);
+    /// Without any secret, in whatever part it came.
+    ///
+    /// # Errors
+    /// Where a secret is a word that evidence cannot do without.
+    pub fn scrubbed(mut self, secrets: &Secrets) -> Result<Self, serde_json::Error> {
+        if let Some(address) = &mut self.hop.request.sts_endpoint {
+            *address = bare_address(address);
         }
+        // As a file has it: no part of it can be forgotten.
+        let mut whole = serde_json::to_value(&self)?;
+        if scrub(&mut whole, secrets) {
+            serde_json::from_value(whole)
+        } else {
+            Ok(self)
+        }
+    }
+}
+
+/// Takes the secrets out of all texts and names, and says whether there were any.
+fn scrub(value: &mut Value, secrets: &Secrets) -> bool {
+    let owned = |text: &str| match secrets.scrub(text) {
+        Cow::Borrowed(clean) if clean == text => None,
+        clean => Some(clean.into_owned()),
+    };
+    match value {
+        Value::Array(values) => values.iter_mut().fold(false, |any, value| scrub(value, secrets) || any),
+        Value::Object(map) => {
+            let any = map.values_mut().fold(false, |any, value| scrub(value, secrets) || any);
+            if !map.keys().any(|name| owned(name).is_some()) {
+                return any;
+            }
+            let old = std::mem::take(map);
+            map.extend(
+                old.into_iter()
+                    .map(|(name, value)| (owned(&name).unwrap_or(name), value)),
+            );
+            true
+        }
+        Value::String(text) => owned(text).map(|clean| *text = clean).is_some(),
+        _ => false,
     }
 }
 

@@ -92,7 +92,7 @@ impl Aws {
             Err(gap) => (region("", partition)?, Some(gap)),
         };
         let sts_http = match proxy.0 {
-            Some(address) => Http::through(env, address, proxy.1)?,
+            Some(address) => http.through(env, address, proxy.1)?,
             None => http.clone(),
         };
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
@@ -190,7 +190,7 @@ impl Aws {
         Result<AssumeRoleWithWebIdentityOutput, SdkError<AssumeRoleWithWebIdentityError>>,
         Seen,
     ) {
-        let line = Line::new(&self.sts_http, Reach::Loopback);
+        let line = Line::for_secret(&self.sts_http, Reach::Loopback);
         let given = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
         let policies = request.managed_session_policies.as_deref().unwrap_or_default().lines();
         let policies: Vec<_> = policies
@@ -209,6 +209,12 @@ impl Aws {
             .set_policy_arns((!policies.is_empty()).then_some(policies))
             .send()
             .await;
+        let secrets = self.http.secrets();
+        if let Some(given) = answer.as_ref().ok().and_then(|output| output.credentials()) {
+            secrets.add(given.access_key_id());
+            secrets.add(given.secret_access_key());
+            secrets.add(given.session_token());
+        }
         (answer, line.seen())
     }
 
@@ -392,16 +398,21 @@ impl Aws {
         };
         let look = async {
             let chain = aws_config::defaults(BehaviorVersion::v2026_01_12())
-                .http_client(Line::new(&self.http, Reach::Metadata))
+                .http_client(Line::for_secret(&self.http, Reach::Metadata))
                 .region(Region::new(self.region.clone()))
                 .load()
                 .await;
             let provider = chain.credentials_provider().ok_or_else(|| none(""))?;
             provider.provide_credentials().await.map_err(|_| none(""))
         };
-        tokio::time::timeout(DEFAULT_CHAIN, look)
+        let found = tokio::time::timeout(DEFAULT_CHAIN, look)
             .await
-            .unwrap_or_else(|_| Err(none(" within a second")))
+            .unwrap_or_else(|_| Err(none(" within a second")))?;
+        let secrets = self.http.secrets();
+        secrets.add(found.access_key_id());
+        secrets.add(found.secret_access_key());
+        secrets.add(found.session_token().unwrap_or_default());
+        Ok(found)
     }
 
     fn sts(&self, line: &Line, credentials: Option<&Credentials>) -> aws_sdk_sts::Client {
