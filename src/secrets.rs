@@ -573,7 +573,10 @@ fn is_part(letter: char) -> bool {
 /// Is what follows after white space another piece of the token? No word is so long, or so mixed.
 fn is_piece(text: &str) -> bool {
     const LINE: usize = 24;
-    text.len() >= LINE || is_random(text)
+    const WORD: usize = 16;
+    let has = |kind: fn(&u8) -> bool| text.as_bytes().iter().any(kind);
+    let is_mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    text.len() >= LINE || text.len() >= WORD && is_mixed || is_random(text)
 }
 
 fn is_random(text: &str) -> bool {
