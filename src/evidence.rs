@@ -3,7 +3,6 @@
 //! A fact that was asked for and not got is a result, never an error: [`Probe::Missing`] with a [`Gap`]. A part that is
 //! absent was never asked for. The raw token and credentials never enter here.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -92,45 +91,46 @@ pub struct Gap {
 
 impl Evidence {
     /// Without any secret, in whatever part it came.
-    ///
-    /// # Errors
-    /// Where a secret is a word that evidence cannot do without.
-    pub fn scrubbed(mut self, secrets: &Secrets) -> Result<Self, serde_json::Error> {
+    #[must_use]
+    pub fn scrubbed(mut self, secrets: &Secrets) -> Self {
         if let Some(address) = &mut self.hop.request.sts_endpoint {
             *address = bare_address(address);
         }
-        // As a file has it: no part of it can be forgotten.
-        let mut whole = serde_json::to_value(&self)?;
-        if scrub(&mut whole, secrets) {
-            serde_json::from_value(whole)
+        // In a file's form, in which no part can be forgotten. Where that takes what a file needs, nothing is left.
+        let Ok(mut whole) = serde_json::to_value(&self) else {
+            return Self::default();
+        };
+        let mut any = false;
+        scrub(&mut whole, secrets, &mut any);
+        if any {
+            serde_json::from_value(whole).unwrap_or_default()
         } else {
-            Ok(self)
+            self
         }
     }
 }
 
-/// Takes the secrets out of all texts and names, and says whether there were any.
-fn scrub(value: &mut Value, secrets: &Secrets) -> bool {
-    let owned = |text: &str| match secrets.scrub(text) {
-        Cow::Borrowed(clean) if clean == text => None,
-        clean => Some(clean.into_owned()),
+/// Takes the secrets out of all texts and names.
+fn scrub(value: &mut Value, secrets: &Secrets, any: &mut bool) {
+    let clean = |text: &mut String, any: &mut bool| {
+        let clean = secrets.scrub(text);
+        if clean != *text {
+            *text = clean.into_owned();
+            *any = true;
+        }
     };
     match value {
-        Value::Array(values) => values.iter_mut().fold(false, |any, value| scrub(value, secrets) || any),
+        Value::Array(values) => values.iter_mut().for_each(|value| scrub(value, secrets, any)),
         Value::Object(map) => {
-            let any = map.values_mut().fold(false, |any, value| scrub(value, secrets) || any);
-            if !map.keys().any(|name| owned(name).is_some()) {
-                return any;
-            }
             let old = std::mem::take(map);
-            map.extend(
-                old.into_iter()
-                    .map(|(name, value)| (owned(&name).unwrap_or(name), value)),
-            );
-            true
+            for (mut name, mut value) in old {
+                clean(&mut name, any);
+                scrub(&mut value, secrets, any);
+                map.insert(name, value);
+            }
         }
-        Value::String(text) => owned(text).map(|clean| *text = clean).is_some(),
-        _ => false,
+        Value::String(text) => clean(text, any),
+        _ => {}
     }
 }
 
@@ -614,6 +614,33 @@ mod tests {
         );
         let again = Evidence::from_json(&serde_json::to_string(&evidence).unwrap()).unwrap();
         assert_eq!(evidence, again);
+    }
+
+    #[test]
+    fn no_part_keeps_a_secret_and_the_rest_stays() {
+        let secrets = Secrets::default();
+        secrets.know("AccessDenied/not-for-anybody-4711");
+        secrets.know("hunter-2222");
+        let clean = Evidence::from_json(FULL).unwrap();
+        assert_eq!(clean.clone().scrubbed(&secrets), clean);
+        let poisoned = FULL
+            .replace(
+                "\"iss\": \"i\"",
+                "\"HUNTER-2222\": [{\"a hunter-2222\": \"hunter-2222 b\"}], \"iss\": \"i\"",
+            )
+            .replace("2012-10-17", "accessdenied not for anybody")
+            .replace("oidc-provider/x", "oidc-provider/for-anybody-4711");
+        let scrubbed = Evidence::from_json(&poisoned).unwrap().scrubbed(&secrets);
+        let text = serde_json::to_string(&scrubbed).unwrap();
+        assert!(text.contains(r#""***":[{"a ***":"*** b"}]"#), "{text}");
+        assert!(
+            text.contains(r#"{"Version":"***"}"#) && text.contains("oidc-provider/***"),
+            "{text}"
+        );
+        assert_eq!(
+            (scrubbed.hop.attempt, scrubbed.hop.request),
+            (clean.hop.attempt, clean.hop.request)
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::fmt::Write as _;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -66,7 +67,7 @@ struct Known {
     /// Each secret, and whether it was for the runner's masks.
     whole: HashMap<String, bool>,
     /// By their length, the runs of characters that give a secret away, packed. Shorter secrets have one of their own.
-    runs: BTreeMap<usize, HashSet<u128>>,
+    runs: BTreeMap<usize, HashSet<u128, BuildHasherDefault<Folded>>>,
     /// For the runner's masks.
     fresh: Vec<String>,
 }
@@ -314,6 +315,31 @@ fn loose(byte: u8) -> Option<u8> {
 
 fn packed(run: &[u8]) -> u128 {
     run.iter().fold(0, |packed, &byte| packed << 8 | u128::from(byte))
+}
+
+/// Halves the time of a search. Nobody gains by runs that collide: what is in the set is nobody's choice.
+#[derive(Default)]
+struct Folded(u64);
+
+impl Hasher for Folded {
+    fn finish(&self) -> u64 {
+        let spread = self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        spread ^ (spread >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, run: u128) {
+        let folded = run ^ (run >> 64).rotate_left(29);
+        self.0 = folded
+            .to_le_bytes()
+            .first_chunk()
+            .map_or(0, |half| u64::from_le_bytes(*half));
+    }
 }
 
 /// Long enough, and of more than one kind of characters: no word.
@@ -732,7 +758,10 @@ mod tests {
         let secrets = Secrets::default();
         secrets.know(one);
         secrets.know(other);
-        let nest = |inner: &str, outer: &str| format!("{}{inner}{}", &outer[..15], &outer[15..]);
+        let nest = |inner: &str, outer: &str| {
+            let (head, tail) = outer.split_at(15);
+            format!("{head}{inner}{tail}")
+        };
         assert_eq!(secrets.scrub(&nest(one, other)), "***");
         let mut deep = one.to_owned();
         for level in 0..9 {
@@ -742,13 +771,14 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the clock measures the test itself")]
     fn hostile_text_takes_no_longer() {
         let secrets = Secrets::default();
         let secret: String = (0..700_u32)
             .map(|at| char::from(b"aB3-_xYz9."[(at * at % 71 % 10) as usize]))
             .collect();
         secrets.know(&secret);
-        let begun = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        let begun = std::time::Instant::now();
         for piece in [
             "eyJ",
             "eyJhbGciOiJSUzI1",
@@ -773,15 +803,15 @@ mod tests {
             "ä",
             "ZXlK",
             "signature=eyJ",
-            &secret[..16],
-            &secret[..15],
+            secret.split_at(16).0,
+            secret.split_at(15).0,
         ] {
-            let text = piece.repeat((64 << 10) / piece.len());
+            let text = piece.repeat((128 << 10) / piece.len());
             let clean = secrets.scrub(&text);
             assert!(clean.len() <= text.len());
         }
-        let took = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap() - begun;
-        assert!(took.as_secs() < 60, "{took:?}");
+        // Two seconds or so; in proportion to the square of the length it would be minutes.
+        assert!(begun.elapsed().as_secs() < 40, "{:?}", begun.elapsed());
     }
 
     /// A way in which a secret comes back.
