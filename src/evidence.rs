@@ -634,7 +634,7 @@ mod tests {
         let text = serde_json::to_string(&scrubbed).unwrap();
         assert!(text.contains(r#""***":[{"a ***":"*** b"}]"#), "{text}");
         assert!(
-            text.contains(r#"{"Version":"***"}"#) && text.contains("oidc-provider/***"),
+            text.contains(r#"{"Version":"***"}"#) && text.contains("oidc-provider***"),
             "{text}"
         );
         assert_eq!(

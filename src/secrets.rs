@@ -806,11 +806,11 @@ mod tests {
             secret.split_at(16).0,
             secret.split_at(15).0,
         ] {
-            let text = piece.repeat((128 << 10) / piece.len());
+            let text = piece.repeat((64 << 10) / piece.len());
             let clean = secrets.scrub(&text);
             assert!(clean.len() <= text.len());
         }
-        // Two seconds or so; in proportion to the square of the length it would be minutes.
+        // A few seconds; in proportion to the square of the length it would be minutes.
         assert!(begun.elapsed().as_secs() < 40, "{:?}", begun.elapsed());
     }
 
