@@ -8,8 +8,8 @@ use clap::builder::TypedValueParser as _;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::claims::without_tokens;
 use crate::configure::{GIVEN, INPUTS, Inputs, Kind, boolean, trim};
+use crate::secrets::without_tokens;
 
 /// What to do.
 #[derive(Debug)]

@@ -1,7 +1,5 @@
 //! The claims of an ID token: decoded without verifying (AWS verifies), an open map with a typed view.
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -128,51 +126,6 @@ pub fn decode(jwt: &str) -> Result<Token, TokenError> {
     }
 }
 
-/// The text with `***` for whatever looks like a token: somebody pasted it in the wrong place, and it is repeated nowhere.
-#[must_use]
-pub fn without_tokens(text: &str) -> Cow<'_, str> {
-    let mut masked = String::new();
-    let mut rest = text;
-    while let Some(start) = rest.find("eyJ") {
-        let (before, found) = rest.split_at(start);
-        masked += before;
-        let length = if is_json(found) { token_length(found) } else { 0 };
-        // What is no token is gone over again from the next letter on.
-        let (token, after) = found.split_at(length.max(1));
-        masked += if length > 0 { "***" } else { token };
-        rest = after;
-    }
-    if masked.is_empty() {
-        return Cow::Borrowed(text);
-    }
-    masked += rest;
-    Cow::Owned(masked)
-}
-
-/// Does the text begin with JSON in base 64, as a token's header and payload do?
-fn is_json(text: &str) -> bool {
-    const ENOUGH: usize = 16;
-    let head = text.get(..ENOUGH).and_then(|head| URL_SAFE_NO_PAD.decode(head).ok());
-    head.is_some_and(|head| head.iter().all(|byte| matches!(byte, b' '..=b'~')))
-}
-
-/// The bytes of a token, also of one that was broken into lines.
-fn token_length(text: &str) -> usize {
-    const LINE: usize = 24;
-    let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | '=');
-    let run = |text: &str| text.find(|letter| !is_part(letter)).unwrap_or(text.len());
-    let mut length = run(text);
-    while let Some(rest) = text.get(length..) {
-        let next = rest.trim_start();
-        let line = run(next);
-        if next.len() == rest.len() || line < LINE {
-            break;
-        }
-        length += rest.len() - next.len() + line;
-    }
-    length
-}
-
 fn object(part: &str, name: &'static str) -> Result<Map<String, Value>, TokenError> {
     let bytes = URL_SAFE_NO_PAD
         .decode(part.trim_end_matches('='))
@@ -203,37 +156,6 @@ mod tests {
         assert_eq!(token.claims.subject(), Some("repo:a/b:pull_request"));
         assert_eq!(token.claims.audience(), Some("x"));
         assert_eq!(token.claims.seconds("exp"), Some(5));
-    }
-
-    #[test]
-    fn what_looks_like_a_token_is_masked() {
-        let token = jwt(r#"{"alg":"RS256","typ":"JWT"}"#, r#"{"sub":"repo:a/b:pull_request"}"#);
-        let cut = token.trim_end_matches("c2ln");
-        let lines = token.split_at(40);
-        for (text, expected) in [
-            (token.clone(), "***".to_owned()),
-            (format!("a `{token}` b\n{cut}"), "a `***` b\n***".to_owned()),
-            (
-                "arn:aws:iam::1:role/monkeyJobs".to_owned(),
-                "arn:aws:iam::1:role/monkeyJobs".to_owned(),
-            ),
-            (
-                "monkeyJob-deploy.production-eu-west-1".to_owned(),
-                "monkeyJob-deploy.production-eu-west-1".to_owned(),
-            ),
-            ("eyJobs.json eyJ".to_owned(), "eyJobs.json eyJ".to_owned()),
-            (format!("apiKeyJwt={token}"), "apiKeyJwt=***".to_owned()),
-            (format!("monkeyJob-{token}"), "monkeyJob-***".to_owned()),
-            (format!("log\\n{token}%22"), "log\\n***%22".to_owned()),
-            (
-                format!("\u{1b}[36m{token}\u{1b}[0m"),
-                "\u{1b}[36m***\u{1b}[0m".to_owned(),
-            ),
-            (format!("{}\n  {} end", lines.0, lines.1), "*** end".to_owned()),
-            ("ä".to_owned(), "ä".to_owned()),
-        ] {
-            assert_eq!(without_tokens(&text), expected);
-        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::args::{Args, InputError, place};
 use crate::arn::RoleArn;
 use crate::configure::{Flow, Input, Inputs};
 use crate::evidence::{Attempt, Clock, Evidence, Gap, Probe, Request, Why, WorkflowFile};
+use crate::secrets::Secrets;
 use crate::workflow::{self, ConfigureStep};
 use aws::{Aws, Reading, Wanted};
 use files::Files;
@@ -81,7 +82,7 @@ pub struct Outside<'a> {
     pub env: &'a Env,
     /// Its clock: seconds since 1970.
     pub now: fn() -> i64,
-    /// Takes each token before anything else sees it, to have it masked in the log.
+    /// Takes each secret that is new, a token before anything else sees it, to have it masked in the log.
     pub mask: &'a dyn Fn(&str),
 }
 
@@ -94,8 +95,27 @@ pub struct Collected {
     pub errors: Vec<InputError>,
 }
 
-/// Collects the evidence. Never fails: what is not known is said in it.
+/// Collects the evidence. Never fails: what is not known is said in it. No secret is in it.
 pub async fn collect(args: &Args, outside: &Outside<'_>) -> Collected {
+    let secrets = Secrets::of(outside.env.iter());
+    let inputs = &args.flags.inputs;
+    for input in [Input::HttpProxy, Input::StsEndpoint] {
+        secrets.know_address(inputs.get(input).unwrap_or_default());
+    }
+    let mut collected = gather(args, outside, &secrets).await;
+    secrets.hand_over(outside.mask);
+    for run in &mut collected.runs {
+        *run = std::mem::take(run).scrubbed(&secrets);
+    }
+    for error in &mut collected.errors {
+        for text in [&mut error.place, &mut error.message] {
+            *text = secrets.scrub(text).into_owned();
+        }
+    }
+    collected
+}
+
+async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collected {
     let deadline = Instant::now() + DEADLINE;
     let mut collected = Collected {
         errors: args.errors.clone(),
@@ -118,7 +138,6 @@ pub async fn collect(args: &Args, outside: &Outside<'_>) -> Collected {
         evidence = collected
             .keep(files.evidence(&named("evidence"), path))
             .unwrap_or_default();
-        evidence.mask_tokens();
     }
     if let Some(path) = flags.claims.as_ref().filter(|_| !twice) {
         evidence.token = Some(match collected.keep(files.claims(&named("claims"), path)) {
@@ -167,6 +186,7 @@ pub async fn collect(args: &Args, outside: &Outside<'_>) -> Collected {
     let live = Live {
         args,
         outside,
+        secrets,
         deadline,
         in_job: github::is_job(outside.env) && flags.claims.is_none(),
     };
@@ -192,6 +212,7 @@ fn unreadable<T>(name: &str) -> Probe<T> {
 struct Live<'a> {
     args: &'a Args,
     outside: &'a Outside<'a>,
+    secrets: &'a Secrets,
     deadline: Instant,
     /// This is the job that cannot assume the role. On a laptop its variables say nothing.
     in_job: bool,
@@ -219,7 +240,7 @@ impl Live<'_> {
             evidence.workflow = evidence.workflow.or_else(|| self.workflow());
             (requests, left_out) = self.requests(&evidence);
         }
-        let http = Http::new(env);
+        let http = Http::new(env, self.secrets);
         let mut token = None;
         let mut runs = Vec::new();
         for request in requests {
@@ -472,7 +493,9 @@ impl Live<'_> {
             Ok(aws) => aws,
             Err(gap) => return (Some(Probe::Missing(gap.clone())), None),
         };
-        match timeout_at(self.deadline, aws.attempt(request, &token.raw)).await {
+        let answer = timeout_at(self.deadline, aws.attempt(request, &token.raw)).await;
+        self.secrets.hand_over(self.outside.mask);
+        match answer {
             Ok(answer) => (Some(answer.attempt), answer.date),
             Err(_) => (Some(Probe::Missing(late("STS"))), None),
         }
@@ -518,6 +541,7 @@ impl Live<'_> {
             }
             Err(gap) => Err(gap.clone()),
         };
+        self.secrets.hand_over(self.outside.mask);
         match reader {
             Ok((credentials, source)) => self.read(aws, &credentials, source, wanted).await,
             Err(gap) => Reading::none(wanted, &gap),
@@ -671,6 +695,7 @@ jobs:
         let live = Live {
             args: &args,
             outside: &outside,
+            secrets: &Secrets::default(),
             deadline: Instant::now(),
             in_job: true,
         };
@@ -771,6 +796,7 @@ jobs:
             let live = Live {
                 args: &args,
                 outside: &outside,
+                secrets: &Secrets::default(),
                 deadline: Instant::now(),
                 in_job: true,
             };

@@ -13,8 +13,9 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::claims::{Claims, without_tokens};
-use crate::configure::{INPUTS, Inputs, Text};
+use crate::claims::Claims;
+use crate::configure::{INPUTS, Input, Inputs, Text};
+use crate::secrets::{Secrets, bare_address};
 
 /// Version of the evidence file that this program writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -94,15 +95,53 @@ pub struct Gap {
 }
 
 impl Evidence {
-    /// Masks what looks like a token in the messages that somebody wrote down.
-    pub fn mask_tokens(&mut self) {
-        let mut mask = |text: &mut String| *text = without_tokens(text).into_owned();
-        self.reported.iter_mut().for_each(&mut mask);
-        if let Some(Probe::Known(Attempt::Reported { text } | Attempt::Denied { message: text, .. })) =
-            &mut self.hop.attempt
-        {
-            mask(text);
+    /// Without any secret, in whatever part it came.
+    #[must_use]
+    pub fn scrubbed(mut self, secrets: &Secrets) -> Self {
+        let request = &mut self.hop.request;
+        for input in [Input::StsEndpoint, Input::HttpProxy] {
+            if let Some(address) = request.get(input).map(bare_address) {
+                request.inputs.set(input, address);
+            }
+            if let Some(address) = request.set_aside.get_mut(input.name()) {
+                *address = bare_address(address);
+            }
         }
+        // In a file's form, in which no part can be forgotten. Where that takes what a file needs, nothing is left.
+        let Ok(mut whole) = serde_json::to_value(&self) else {
+            return Self::default();
+        };
+        let mut any = false;
+        scrub(&mut whole, secrets, &mut any);
+        if any {
+            serde_json::from_value(whole).unwrap_or_default()
+        } else {
+            self
+        }
+    }
+}
+
+/// Takes the secrets out of all texts and names.
+fn scrub(value: &mut Value, secrets: &Secrets, any: &mut bool) {
+    let clean = |text: &mut String, any: &mut bool| {
+        let clean = secrets.scrub(text);
+        if clean != *text {
+            *text = clean.into_owned();
+            *any = true;
+        }
+    };
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(|value| scrub(value, secrets, any)),
+        Value::Object(map) => {
+            let old = std::mem::take(map);
+            for (mut name, mut value) in old {
+                clean(&mut name, any);
+                scrub(&mut value, secrets, any);
+                map.insert(name, value);
+            }
+        }
+        Value::String(text) => clean(text, any),
+        _ => {}
     }
 }
 
@@ -599,6 +638,33 @@ mod tests {
         );
         let again = Evidence::from_json(&serde_json::to_string(&evidence).unwrap()).unwrap();
         assert_eq!(evidence, again);
+    }
+
+    #[test]
+    fn no_part_keeps_a_secret_and_the_rest_stays() {
+        let secrets = Secrets::default();
+        secrets.know("AccessDenied/not-for-anybody-4711");
+        secrets.know("hunter-2222");
+        let clean = Evidence::from_json(FULL).unwrap();
+        assert_eq!(clean.clone().scrubbed(&secrets), clean);
+        let poisoned = FULL
+            .replace(
+                "\"iss\": \"i\"",
+                "\"HUNTER-2222\": [{\"a hunter-2222\": \"hunter-2222 b\"}], \"iss\": \"i\"",
+            )
+            .replace("2012-10-17", "accessdenied not for anybody")
+            .replace("oidc-provider/x", "oidc-provider/for-anybody-4711");
+        let scrubbed = Evidence::from_json(&poisoned).unwrap().scrubbed(&secrets);
+        let text = serde_json::to_string(&scrubbed).unwrap();
+        assert!(text.contains(r#""***":[{"a ***":"*** b"}]"#), "{text}");
+        assert!(
+            text.contains(r#"{"Version":"***"}"#) && text.contains("oidc-provider***"),
+            "{text}"
+        );
+        assert_eq!(
+            (scrubbed.hop.attempt, scrubbed.hop.request),
+            (clean.hop.attempt, clean.hop.request)
+        );
     }
 
     #[test]

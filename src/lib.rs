@@ -26,6 +26,7 @@ pub mod policy;
 pub mod report;
 pub mod request;
 pub mod rows;
+pub mod secrets;
 pub mod source;
 pub mod subject;
 pub mod witness;

@@ -11,7 +11,7 @@
 
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::Read as _;
 use std::net::TcpListener;
@@ -20,8 +20,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::Value;
-use world::{Call, Fault, World};
+use world::{Call, Fault, Form, Place, World};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_aws-oidc-doctor");
 
@@ -604,5 +606,220 @@ fn debug_output_holds_no_secret() {
         let world = World::named(name).start();
         let run = diagnose(&world, &[("RUNNER_DEBUG", "1"), ("RUST_LOG", "trace")]);
         assert!(run.shown.contains("DEBUG aws_oidc_doctor"), "{}", run.shown);
+    }
+}
+
+/// Asserts that no secret of a world is in a text: neither whole nor 16 characters of it, whatever separates them.
+fn holds_no_secret(world: &World, row: &str, text: &str) {
+    const RUN: usize = 16;
+    let shown: String = text.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
+    let plain = |text: &str| -> Vec<u8> {
+        let letters = text
+            .bytes()
+            .filter(|byte| byte.is_ascii_alphanumeric() || *byte == b'*');
+        letters.map(|byte| byte.to_ascii_lowercase()).collect()
+    };
+    let shown = plain(&shown);
+    let runs: HashSet<&[u8]> = shown.windows(RUN).collect();
+    for secret in world.secrets() {
+        let (encoded, mut letters) = (plain(&STANDARD_NO_PAD.encode(&secret)), plain(&secret));
+        letters.push(b'!');
+        let reversed: Vec<u8> = letters.iter().rev().copied().collect();
+        for form in [letters, reversed, encoded] {
+            for run in form.windows(RUN) {
+                assert!(!runs.contains(run), "{row}: {}\n{text}", String::from_utf8_lossy(run));
+            }
+        }
+    }
+}
+
+/// The form of an answer, in which every secret of the request stands somewhere.
+const ECHOES: [(u16, Place, Form); 14] = [
+    (200, Place::Text, Form::Whole),
+    (200, Place::Header, Form::Whole),
+    (400, Place::Text, Form::Whole),
+    (403, Place::Text, Form::Spaced),
+    (403, Place::Code, Form::Whole),
+    (403, Place::Header, Form::Whole),
+    (403, Place::Text, Form::Reversed),
+    (403, Place::Text, Form::Base64),
+    (403, Place::Text, Form::Entities),
+    (503, Place::Text, Form::Whole),
+    (503, Place::Text, Form::Slashes),
+    (503, Place::Code, Form::Spaced),
+    (503, Place::Text, Form::Percent),
+    (503, Place::Text, Form::Capitals),
+];
+
+/// A gateway in AWS's or GitHub's place that says what it was told: as a step, with the report as JSON, saved and replayed.
+#[test]
+fn an_answer_that_repeats_a_secret_is_kept_without_it() {
+    let rows: Vec<_> = CALLS.iter().flat_map(|call| ECHOES.map(|echo| (*call, echo))).collect();
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(&(call, (status, place, form))) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    echoed(call, Fault::Echo(status, place, form));
+                }
+            });
+        }
+    });
+}
+
+fn echoed(call: Call, fault: Fault) {
+    let row = format!("{call:?} {fault:?}");
+    let scenario = match call {
+        Call::DiagnosisRole => "diagnosis-role",
+        _ => "healthy",
+    };
+    let run = |world: &World, args: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(args).env_clear().envs(world.environment());
+        let output = finish(command);
+        assert!(output.status.code().is_some_and(|code| code < 4), "{row}");
+        text(&output.stdout) + &text(&output.stderr)
+    };
+    let started = || {
+        // What the session of a diagnosis role meets, in a job without credentials of its own.
+        let scenario = match fault {
+            Fault::Echo(403, ..) if !matches!(call, Call::IdToken | Call::AssumeRoleWithWebIdentity) => {
+                "diagnosis-role"
+            }
+            _ => scenario,
+        };
+        World::named(scenario).fault(call, fault).start()
+    };
+    let world = started();
+    let mut shown = run(&world, &["action"]);
+    for file in ["output", "summary", "env", "state"] {
+        shown += &fs::read_to_string(world.root().join(file)).unwrap();
+    }
+    holds_no_secret(&world, &row, &shown);
+
+    let world = started();
+    let saved = world.root().join("evidence.json");
+    let saved = saved.to_str().unwrap();
+    let mut args = world.scenario().command();
+    args.extend(["-v", "--format=json", "--save-evidence", saved].map(str::to_owned));
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let shown = run(&world, &args) + &fs::read_to_string(saved).unwrap();
+    assert!(!world.requests_of(call).is_empty(), "{row} is not asked for");
+    holds_no_secret(&world, &row, &shown);
+    holds_no_secret(&world, &row, &run(&world, &["diagnose", "--evidence", saved]));
+}
+
+/// A run that was saved before, or elsewhere, with a token and keys in it.
+#[test]
+fn a_poisoned_saved_run_is_shown_without_its_secrets() {
+    let world = World::named("diagnosis-role").start();
+    diagnose(&world, &[]);
+    let of = |call| world.requests_of(call).remove(0);
+    let token = of(Call::DiagnosisRole).form["WebIdentityToken"].clone();
+    let session = of(Call::GetRole).headers["x-amz-security-token"].clone();
+    let spaced: Vec<&str> = token
+        .as_bytes()
+        .chunks(20)
+        .map(|word| std::str::from_utf8(word).unwrap())
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let (poisoned, again) = (folder.path().join("poisoned.json"), folder.path().join("again.json"));
+    for secret in [
+        token.clone(),
+        token.replace('.', "/"),
+        token.replace('.', "%2E"),
+        spaced.join(" "),
+        session.clone(),
+        format!("<SessionToken>{session}</SessionToken>"),
+    ] {
+        let evidence = serde_json::json!({
+            "schema": 1,
+            "request": {"role-to-assume": format!("arn:aws:iam::123456789012:role/{secret}"), "role-session-name": secret},
+            "runner": {"event_name": secret, "ref": format!("refs/heads/{secret}")},
+            "token": {"header": {"kid": secret}, "claims": {"sub": format!("repo:{secret}"), &*secret: secret}},
+            "provider": {"missing": {"why": "unreachable", "detail": format!("x {secret}")}},
+            "role": {"arn": secret, "trust_policy": {"Statement": [{"Sid": secret, &*secret: [secret]}]}},
+            "attempt": {"outcome": "denied", "code": secret, "message": secret, "request_id": secret},
+            "workflow": {"path": "w.yml", "text": format!("jobs:\n  deploy:\n    # {secret}\n    steps: []\n")},
+            "reported": format!("It said {secret} here"),
+        });
+        fs::write(&poisoned, evidence.to_string()).unwrap();
+        for format in ["console", "json", "summary"] {
+            let mut command = Command::new(PROGRAM);
+            command
+                .args(["diagnose", "-v", "--format", format, "--evidence"])
+                .arg(&poisoned);
+            // A laptop, where no runner masks, and which never had the secret.
+            command.arg("--save-evidence").arg(&again).env_clear();
+            let output = finish(command);
+            let shown = text(&output.stdout) + &text(&output.stderr) + &fs::read_to_string(&again).unwrap();
+            assert!(shown.contains("***"), "{shown}");
+            holds_no_secret(&world, format, &shown);
+        }
+    }
+}
+
+#[test]
+fn sessions_are_masked_as_tokens_are() {
+    for (name, sessions) in [("healthy", 1), ("diagnosis-role", 1), ("subject-environment", 0)] {
+        let world = World::named(name).start();
+        let mut command = Command::new(PROGRAM);
+        command.args(world.args()).env_clear().envs(world.environment());
+        let log = text(&finish(command).stdout);
+        let masks: Vec<&str> = log
+            .lines()
+            .filter_map(|line| line.strip_prefix("::add-mask::"))
+            .collect();
+        assert_eq!(masks.len(), 1 + 3 * sessions, "{name}: {masks:?}");
+        let given = world.secrets();
+        for mask in masks {
+            assert!(given.iter().any(|secret| secret == mask), "{name}: {mask}");
+        }
+    }
+}
+
+#[test]
+fn an_address_is_kept_without_password_and_query() {
+    let world = World::named("healthy").start();
+    let host = world.sts_url().trim_start_matches("http://").to_owned();
+    let address = format!("http://user:pass-4711@{host}/?sig=0123456789abcdef0123");
+    let run = diagnose(&world, &[]);
+    let before = run.report["verdict"].clone();
+    let world = World::named("healthy").with("sts-endpoint", &address).start();
+    let run = diagnose(&world, &[]);
+    assert_eq!(run.report["verdict"], before, "{}", run.evidence);
+    assert_eq!(run.evidence["request"]["sts-endpoint"], format!("http://{host}/"));
+    for secret in ["pass-4711", "0123456789abcdef0123"] {
+        assert!(!run.shown.contains(secret), "{}", run.shown);
+    }
+}
+
+/// Texts as they are read every day have nothing taken out of them.
+#[test]
+fn ordinary_texts_come_through_unchanged() {
+    fn texts(folder: &std::path::Path, found: &mut Vec<(std::path::PathBuf, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                texts(&path, found);
+            } else if let Ok(text) = fs::read_to_string(&path) {
+                found.push((path, text));
+            }
+        }
+    }
+    let secrets = aws_oidc_doctor::secrets::Secrets::default();
+    for secret in World::named("healthy").start().secrets() {
+        secrets.know(&secret);
+    }
+    let mut found = Vec::new();
+    for folder in ["docs", "examples", "tests/cases", ".github"] {
+        texts(
+            &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder),
+            &mut found,
+        );
+    }
+    assert!(found.len() > 300, "{}", found.len());
+    for (path, text) in found {
+        assert_eq!(secrets.scrub(&text), text, "{}", path.display());
     }
 }

@@ -92,7 +92,7 @@ impl Aws {
             Err(gap) => (region("", partition)?, Some(gap)),
         };
         let sts_http = match inputs.given(Input::HttpProxy) {
-            Some(address) => Http::through(env, address, inputs.given(Input::NoProxy))?,
+            Some(address) => http.through(env, address, inputs.given(Input::NoProxy))?,
             None => http.clone(),
         };
         let on = |variable| {
@@ -187,7 +187,7 @@ impl Aws {
         Result<AssumeRoleWithWebIdentityOutput, SdkError<AssumeRoleWithWebIdentityError>>,
         Seen,
     ) {
-        let line = Line::new(&self.sts_http, &self.sts);
+        let line = Line::for_secret(&self.sts_http, &self.sts);
         let given = |input| request.get(input).filter(|text| !text.is_empty()).map(str::to_owned);
         let policies: Vec<_> = request
             .managed_session_policies()
@@ -205,6 +205,12 @@ impl Aws {
             .set_policy_arns((!policies.is_empty()).then_some(policies))
             .send()
             .await;
+        let secrets = self.http.secrets();
+        if let Some(given) = answer.as_ref().ok().and_then(|output| output.credentials()) {
+            secrets.add(given.access_key_id());
+            secrets.add(given.secret_access_key());
+            secrets.add(given.session_token());
+        }
         (answer, line.seen())
     }
 
@@ -383,7 +389,7 @@ impl Aws {
         let none = |what: &str| Gap::new(Why::NoCredentials, format!("the default chain {what}"));
         sound_aws_files(env, workspace).map_err(|what| none(&format!("cannot be looked through: {what}")))?;
         let (line, region) = (
-            Line::new(&self.http, &Destination::machine()),
+            Line::for_secret(&self.http, &Destination::machine()),
             Region::new(self.region.clone()),
         );
         // The SDK waits for files without letting go: in a thread of its own it keeps nobody else waiting.
@@ -402,7 +408,13 @@ impl Aws {
             })
         });
         match tokio::time::timeout(DEFAULT_CHAIN, look).await {
-            Ok(Ok(Some(credentials))) => Ok(credentials),
+            Ok(Ok(Some(found))) => {
+                let secrets = self.http.secrets();
+                secrets.add(found.access_key_id());
+                secrets.add(found.secret_access_key());
+                secrets.add(found.session_token().unwrap_or_default());
+                Ok(found)
+            }
             Ok(_) => Err(none("finds no credentials")),
             Err(_) => Err(none("finds no credentials within a second")),
         }

@@ -13,6 +13,7 @@ use super::origin::{Audience, Destination};
 use super::{Env, files};
 use crate::claims;
 use crate::evidence::{Gap, Runner, Token, Why};
+use crate::secrets::Secrets;
 
 /// What the environment says of the job, or nothing where there is none.
 #[must_use]
@@ -163,7 +164,7 @@ pub async fn id_token(env: &Env, http: &Http, audience: &Audience, mask: &dyn Fn
         request
             .headers_mut()
             .insert(USER_AGENT, HeaderValue::from_static("aws-oidc-doctor"));
-        let answer = http.send(request, &service).await;
+        let answer = http.send_for_secret(request, &service).await;
         let again = match &answer {
             Ok(answer) => {
                 tracing::debug!(host = answer.host, status = answer.status, "ID token");
@@ -176,7 +177,7 @@ pub async fn id_token(env: &Env, http: &Http, audience: &Audience, mask: &dyn Fn
         };
         match pauses.next() {
             Some(pause) if again => tokio::time::sleep(*pause).await,
-            _ => return read(&answer?, token, mask),
+            _ => return read(&answer?, http.secrets(), mask),
         }
     }
 }
@@ -196,7 +197,7 @@ fn not_granted(env: &Env) -> String {
     )
 }
 
-fn read(answer: &Answer, request_token: &str, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
+fn read(answer: &Answer, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
     #[derive(Deserialize)]
     struct Body {
         value: Option<String>,
@@ -204,7 +205,7 @@ fn read(answer: &Answer, request_token: &str, mask: &dyn Fn(&str)) -> Result<IdT
     let host = &answer.host;
     let malformed = |what: String| Gap::new(Why::Malformed, format!("`{host}` {what}"));
     if answer.status != 200 {
-        let excerpt = answer.excerpt(&[request_token]);
+        let excerpt = answer.excerpt();
         let said = if excerpt.is_empty() {
             String::new()
         } else {
@@ -243,7 +244,8 @@ fn read(answer: &Answer, request_token: &str, mask: &dyn Fn(&str)) -> Result<IdT
     let Some(raw) = value.filter(|value| !value.is_empty()) else {
         return Err(malformed("answers without a token: its JSON has no `value`".to_owned()));
     };
-    mask(&raw);
+    secrets.add(&raw);
+    secrets.hand_over(mask);
     let raw = SecretString::from(raw);
     let token = claims::decode(raw.expose_secret())
         .map_err(|error| malformed(format!("answers with something that is no ID token: {error}")))?;
@@ -274,7 +276,7 @@ mod tests {
         for (status, body, why, want) in [
             (
                 403,
-                "forbidden for SECRET eyJx.y.z",
+                "forbidden for SECRET-no-4711 eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzIn0.x",
                 Why::AccessDenied,
                 "HTTP 403: forbidden for *** ***",
             ),
@@ -292,13 +294,19 @@ mod tests {
             (200, "{\"value\": \"\"}", Why::Malformed, "no `value`"),
             (
                 200,
-                "{\"value\": \"SECRET\"}",
+                "{\"value\": \"SECRET-no-4711\"}",
                 Why::Malformed,
                 "no ID token: it does not have the three parts",
             ),
             (200, &big, Why::Malformed, "64 KiB"),
         ] {
-            let gap = read(&answer(status, body), "SECRET", &|_| ()).err().unwrap();
+            let secrets = Secrets::default();
+            secrets.know("SECRET-no-4711");
+            let mut answer = answer(status, body);
+            if status != 200 {
+                answer = answer.scrubbed(&secrets);
+            }
+            let gap = read(&answer, &secrets, &|_| ()).err().unwrap();
             assert_eq!(gap.why, why, "{body}");
             assert!(gap.detail.contains(want), "{}", gap.detail);
             assert!(
@@ -312,18 +320,29 @@ mod tests {
     #[test]
     fn the_token_is_masked_before_it_is_read() {
         let masked = std::cell::RefCell::new(Vec::new());
-        let body = "{\"count\": 9, \"value\": \"e30.eyJzdWIiOiJzIn0.x\"}";
-        let token = read(&answer(200, body), "t", &|raw| masked.borrow_mut().push(raw.to_owned()))
-            .ok()
-            .unwrap();
+        let secrets = Secrets::default();
+        let read = |value: &str| {
+            let body = format!("{{\"count\": 9, \"value\": \"{value}\"}}");
+            read(&answer(200, &body), &secrets, &|raw| {
+                masked.borrow_mut().push(raw.to_owned())
+            })
+        };
+        let token = read("e30.eyJzdWIiOiJzIn0.x").ok().unwrap();
         assert_eq!(token.token.claims.subject(), Some("s"));
         assert_eq!(*masked.borrow(), ["e30.eyJzdWIiOiJzIn0.x"]);
-        assert!(
-            read(&answer(200, "{\"value\": \"no.token\"}"), "t", &|raw| masked
-                .borrow_mut()
-                .push(raw.to_owned()))
-            .is_err()
-        );
+        assert!(read("no.Token.at.all").is_err());
+        assert_eq!(masked.borrow().len(), 2);
+        // The same again needs no mask, and comes whole.
+        assert!(read("e30.eyJzdWIiOiJzIn0.x").is_ok());
+        // A mask of a letter or a word would blank out the log.
+        for word in [
+            "e",
+            "deploy",
+            "authorized",
+            "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        ] {
+            assert!(read(word).is_err());
+        }
         assert_eq!(masked.borrow().len(), 2);
     }
 

@@ -15,12 +15,13 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::{DateTime, Format};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, NoProxy, Proxy, Request, Response, Url, redirect};
 
 use super::Env;
 use super::origin::Destination;
 use crate::evidence::{Gap, Why};
+use crate::secrets::Secrets;
 
 /// To accept a connection.
 pub const CONNECT: Duration = Duration::from_secs(3);
@@ -42,30 +43,31 @@ pub struct Http {
     /// The proxy that is set, host and port alone, to name it when a call fails.
     proxy: Option<String>,
     certificates: bool,
+    secrets: Secrets,
 }
 
 impl Http {
     /// With the proxies and certificates of the environment: `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, and
-    /// `AWS_CA_BUNDLE`, whose certificates are trusted besides the system's.
+    /// `AWS_CA_BUNDLE`, whose certificates are trusted besides the system's. No answer has one of the secrets in it.
     ///
     /// # Errors
     /// A [`Gap`] where a certificate file cannot be read, or there is no TLS on this machine.
-    pub fn new(env: &Env) -> Result<Self, Gap> {
-        Self::with(env, None)
+    pub fn new(env: &Env, secrets: &Secrets) -> Result<Self, Gap> {
+        Self::with(env, secrets, None)
     }
 
     /// The same with configure-aws-credentials' `http-proxy` and `no-proxy`, which it uses for STS.
     ///
     /// # Errors
     /// As [`Self::new`], and where the proxy's address is none.
-    pub fn through(env: &Env, proxy: &str, no_proxy: Option<&str>) -> Result<Self, Gap> {
+    pub fn through(&self, env: &Env, proxy: &str, no_proxy: Option<&str>) -> Result<Self, Gap> {
         let unusable = || Gap::new(Why::Unreachable, "`http-proxy` is not the address of a proxy");
         let rule = Proxy::all(proxy).map_err(|_| unusable())?;
         let rule = rule.no_proxy(no_proxy.and_then(NoProxy::from_string).or_else(NoProxy::from_env));
-        Self::with(env, Some((rule, authority(proxy))))
+        Self::with(env, &self.secrets, Some((rule, authority(proxy))))
     }
 
-    fn with(env: &Env, proxy: Option<(Proxy, Option<String>)>) -> Result<Self, Gap> {
+    fn with(env: &Env, secrets: &Secrets, proxy: Option<(Proxy, Option<String>)>) -> Result<Self, Gap> {
         let limits = || {
             Client::builder()
                 .connect_timeout(CONNECT)
@@ -105,14 +107,51 @@ impl Http {
             plain: limits().no_proxy().tls_certs_only([]).build().map_err(no_tls)?,
             proxy: named,
             certificates,
+            secrets: secrets.clone(),
         })
     }
 
-    /// Sends a request to where it may go, and reads its answer.
+    /// The secrets that no answer has in it.
+    #[must_use]
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Sends a request to where it may go, and reads its answer, in which no secret is left.
     ///
     /// # Errors
     /// A [`Gap`] that names the host and what to look at. No part of the request is in it.
-    pub async fn send(&self, mut request: Request, to: &Destination) -> Result<Answer, Gap> {
+    pub async fn send(&self, request: Request, to: &Destination) -> Result<Answer, Gap> {
+        Ok(self.fetch(request, to).await?.scrubbed(&self.secrets))
+    }
+
+    /// The same for a request that asks for a secret: status 200 comes as it is, and who reads it tells [`Self::secrets`].
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn send_for_secret(&self, request: Request, to: &Destination) -> Result<Answer, Gap> {
+        let answer = self.fetch(request, to).await?;
+        Ok(match answer.status {
+            200 => answer,
+            _ => answer.scrubbed(&self.secrets),
+        })
+    }
+
+    async fn fetch(&self, request: Request, to: &Destination) -> Result<Answer, Gap> {
+        // The last word is the token, or the signature.
+        let shown = request
+            .headers()
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        if let Some(word) = shown.and_then(|value| value.rsplit([' ', '=']).next()) {
+            self.secrets.know(word);
+        }
+        self.exchange(request, to)
+            .await
+            .map_err(|gap| Gap::new(gap.why, self.secrets.scrub(&gap.detail)))
+    }
+
+    async fn exchange(&self, mut request: Request, to: &Destination) -> Result<Answer, Gap> {
         let host = authority(request.url().as_str()).unwrap_or_default();
         if !to.admits(request.url()) {
             return Err(Gap::new(
@@ -317,24 +356,30 @@ impl Answer {
             || text.ends_with(b"/")
     }
 
-    /// A short piece of the body, without control characters, and without the secrets.
+    /// A short piece of the body, without control characters.
     #[must_use]
-    pub fn excerpt(&self, secrets: &[&str]) -> String {
-        let mut text = String::from_utf8_lossy(self.body.get(..8192).unwrap_or(&self.body)).into_owned();
-        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-            text = text.replace(secret, "***");
-        }
-        // Whatever begins like a JWT is left out to its end.
-        while let Some(start) = text.find("eyJ") {
-            let end = text
-                .get(start..)
-                .and_then(|token| {
-                    token.find(|letter: char| !letter.is_ascii_alphanumeric() && !"-_.=".contains(letter))
-                })
-                .map_or(text.len(), |length| start + length);
-            text.replace_range(start..end, "***");
-        }
+    pub fn excerpt(&self) -> String {
+        let text = String::from_utf8_lossy(self.body.get(..8192).unwrap_or(&self.body));
         clean(&text, EXCERPT)
+    }
+
+    /// The same without any secret, in the body or in a header.
+    #[must_use]
+    pub fn scrubbed(mut self, secrets: &Secrets) -> Self {
+        let scrubbed = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            let clean = secrets.scrub(&text);
+            (clean != text).then(|| clean.into_owned().into_bytes())
+        };
+        if let Some(clean) = scrubbed(&self.body) {
+            self.body = clean;
+        }
+        for value in self.headers.values_mut() {
+            if let Some(clean) = scrubbed(value.as_bytes()) {
+                *value = HeaderValue::from_bytes(&clean).unwrap_or(HeaderValue::from_static("***"));
+            }
+        }
+        self
     }
 }
 
@@ -394,6 +439,8 @@ fn bundle(env: &Env) -> Result<Vec<Certificate>, Gap> {
 pub struct Line {
     http: Http,
     to: Destination,
+    /// The answers hold credentials.
+    secret: bool,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -419,7 +466,17 @@ impl Line {
         Self {
             http: http.clone(),
             to: to.clone(),
+            secret: false,
             seen: Arc::default(),
+        }
+    }
+
+    /// A line for a call that asks for credentials, as [`Http::send_for_secret`].
+    #[must_use]
+    pub fn for_secret(http: &Http, to: &Destination) -> Self {
+        Self {
+            secret: true,
+            ..Self::new(http, to)
         }
     }
 
@@ -436,7 +493,10 @@ impl Line {
         let request = Request::try_from(request).map_err(|error| wrong(error.into()))?;
         let host = authority(request.url().as_str()).unwrap_or_default();
         tracing::debug!(host, method = %request.method(), "request");
-        let mut answer = self.http.send(request, &self.to).await;
+        let mut answer = match self.secret {
+            true => self.http.send_for_secret(request, &self.to).await,
+            false => self.http.send(request, &self.to).await,
+        };
         if let Ok(cut) = &answer
             && !cut.is_page()
             && !cut.is_whole()
@@ -526,10 +586,12 @@ mod tests {
             headers: HeaderMap::new(),
             body: body.as_bytes().to_vec(),
         };
-        let body = "a\r\n::error::b\u{1b}[31m request-token eyJhbGciOi.eyJzdWIi.sig, \u{202e}x".to_owned();
-        let shown = answer(&body).excerpt(&["request-token"]);
+        let secrets = Secrets::default();
+        secrets.know("request-token-4711");
+        let body = "a\r\n::error::b\u{1b}[31m request-token/4711 eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzIn0.sig, \u{202e}x";
+        let shown = answer(body).scrubbed(&secrets).excerpt();
         assert_eq!(shown, "a ::error::b [31m *** ***, \u{202e}x");
-        assert_eq!(answer(&"ä".repeat(10_000)).excerpt(&[]).chars().count(), EXCERPT + 1);
+        assert_eq!(answer(&"ä".repeat(10_000)).excerpt().chars().count(), EXCERPT + 1);
         for (body, whole) in [
             ("<a x='1'><b>c</b></a>\n", true),
             ("<?xml version='1.0'?>\n<a><b/></a >", true),

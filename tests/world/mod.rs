@@ -31,7 +31,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 pub use scenario::{Expect, Scenario};
-pub use server::{Call, Fault, Request};
+pub use server::{Call, Fault, Form, Place, Request};
 use server::{Server, Service, State};
 use tls::Authority;
 
@@ -189,7 +189,7 @@ impl World {
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.state.secrets();
         let keys = services::environment_keys();
-        secrets.extend([REQUEST_TOKEN.to_owned(), keys.secret, keys.session_token]);
+        secrets.extend([REQUEST_TOKEN.to_owned(), keys.id, keys.secret, keys.session_token]);
         secrets
     }
 

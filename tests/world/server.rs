@@ -63,6 +63,34 @@ pub enum Fault {
     UnknownCa,
     /// The service's name cannot be resolved. It strikes the whole service.
     NoSuchHost,
+    /// The answer repeats every secret that came with the request: with this status, here, and in this form.
+    Echo(u16, Place, Form),
+}
+
+/// Where an answer repeats what came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the error's code.
+    Code,
+    /// In a header: `x-amzn-RequestId`.
+    Header,
+    /// In the error's message; in the ARN, or beside the token, of a right answer.
+    Text,
+}
+
+/// How it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Whole,
+    Base64,
+    Capitals,
+    Entities,
+    Percent,
+    Reversed,
+    /// `/` for `.`.
+    Slashes,
+    /// A space every 20 letters.
+    Spaced,
 }
 
 /// A request as it came, and when.
@@ -364,6 +392,20 @@ fn answer(
                 stream.write_all(&[b'a'; 65536])?;
             }
             Ok(())
+        }
+        Some(Fault::Echo(status, place, form)) => {
+            let said = services::repeated(request, form);
+            let response = match status {
+                200 => services::right_and_repeated(right(), &said),
+                _ => services::refused_and_repeated(service, status, place, &said),
+            };
+            let head = head(state, &response, Some(response.body.len()));
+            let id = match place {
+                Place::Header => format!("\r\nx-amzn-RequestId: {said}\r\n"),
+                _ => "\r\n".to_owned(),
+            };
+            stream.write_all(head.replacen("\r\n", &id, 1).as_bytes())?;
+            stream.write_all(response.body.as_bytes())
         }
         Some(Fault::Status(status)) => send(stream, state, &services::refusal(request, service, status)),
         Some(Fault::ProxyPage) => send(

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -12,13 +12,10 @@ use time::format_description::well_known::Rfc3339;
 
 use super::REQUEST_TOKEN;
 use super::scenario::{Account, Answer, Identity, Provider, Role};
-use super::server::{Call, Request, Response, Service, State};
+use super::server::{Call, Form, Place, Request, Response, Service, State};
 
 /// RFC 3986's unreserved characters stay.
 const RFC_3986: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// The key id of what STS gives out: this, and the role's name.
-const ISSUED: &str = "ASIAISSUED";
 
 /// AWS credentials.
 pub struct Keys {
@@ -29,7 +26,7 @@ pub struct Keys {
 
 /// The credentials that an earlier step left in the environment.
 pub fn environment_keys() -> Keys {
-    keys("ASIAENVIRONMENT00000")
+    keys("environment")
 }
 
 /// Tells what a request asks for.
@@ -306,7 +303,7 @@ fn caller(request: &Request, state: &State) -> Result<Identity, Response> {
     let role = account
         .roles
         .iter()
-        .find(|role| key.strip_prefix(ISSUED) == Some(&role.name))
+        .find(|role| key == keys(&role.name).id)
         .ok_or_else(unknown)?;
     Ok(Identity {
         account: account.id.clone(),
@@ -351,7 +348,8 @@ fn is_diagnosis_role(request: &Request, state: &State) -> bool {
 }
 
 fn session(role: &Role, account: &Account, name: &str, state: &State) -> String {
-    let keys = keys(&format!("{ISSUED}{}", role.name));
+    let keys = keys(&role.name);
+    state.keep_secret(&keys.id);
     state.keep_secret(&keys.secret);
     state.keep_secret(&keys.session_token);
     let expiration = OffsetDateTime::from_unix_timestamp(state.now() + 3600).unwrap();
@@ -374,11 +372,75 @@ fn session_arn(role: &Role, account: &Account, session: &str) -> String {
     )
 }
 
-fn keys(id: &str) -> Keys {
+/// The keys of a session: always the same, of the form that AWS gives them.
+fn keys(whose: &str) -> Keys {
+    let mut state = whose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mut letters = |count: usize, of: &[u8]| -> String {
+        let mut letter = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            char::from(of[usize::try_from(state >> 33).unwrap() % of.len()])
+        };
+        (0..count).map(|_| letter()).collect()
+    };
+    let base64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     Keys {
-        id: id.to_owned(),
-        secret: format!("wJalrXUtnFEMI/K7MDENG/secret-of-{id}"),
-        session_token: format!("IQoJb3JpZ2luX2VjEXAMPLE//session-token-of-{id}=="),
+        id: format!("ASIA{}", letters(16, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")),
+        secret: letters(40, base64),
+        session_token: format!("IQoJb3JpZ2luX2VjE{}==", letters(301, base64)),
+    }
+}
+
+/// Every secret of a request, in this form.
+pub fn repeated(request: &Request, form: Form) -> String {
+    let token = request.form.get("WebIdentityToken");
+    let headers = ["authorization", "x-amz-security-token"];
+    let secrets = headers
+        .iter()
+        .filter_map(|name| request.headers.get(*name))
+        .chain(token);
+    let said = secrets.map(String::as_str).collect::<Vec<_>>().join(" and ");
+    let every = |encode: fn(u8) -> String| said.bytes().map(encode).collect();
+    match form {
+        Form::Whole => said,
+        Form::Base64 => STANDARD.encode(said),
+        Form::Capitals => said.to_uppercase(),
+        Form::Entities => every(|byte| format!("&#{byte};")),
+        Form::Percent => every(|byte| format!("%{byte:02x}")),
+        Form::Reversed => said.chars().rev().collect(),
+        Form::Slashes => said.replace('.', "/"),
+        Form::Spaced => {
+            let letters = said.chars().collect::<Vec<_>>();
+            let words: Vec<String> = letters.chunks(20).map(|word| word.iter().collect()).collect();
+            words.join(" ")
+        }
+    }
+}
+
+/// A right answer that repeats something as well, where its reader looks.
+pub fn right_and_repeated(mut right: Response, said: &str) -> Response {
+    right.body = right.body.replace("<Arn>", &format!("<Arn>{} ", escaped(said)));
+    right.body = right.body.replacen("{\"", &format!("{{\"said\":{},\"", json!(said)), 1);
+    right
+}
+
+/// A refusal that repeats something.
+pub fn refused_and_repeated(service: Service, status: u16, place: Place, said: &str) -> Response {
+    if service == Service::Token {
+        return Response {
+            status,
+            content_type: "application/json",
+            body: json!({"message": format!("bad token {said}")}).to_string(),
+            location: None,
+        };
+    }
+    match place {
+        Place::Code => error(status, &escaped(said), "It is refused."),
+        Place::Header => error(status, "InternalFailure", "It is refused."),
+        Place::Text => error(status, "InternalFailure", &format!("bad token {said}")),
     }
 }
 

@@ -1,0 +1,914 @@
+//! What no output may hold: the secrets of this run, in whatever form they come back, and whatever looks like one.
+//!
+//! They are taken out at the border, before anything is kept: from every answer of the network, and from all that a run
+//! has found out. What is kept may be printed anywhere.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::fmt::Write as _;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::percent_decode_str;
+
+/// What stands for a secret.
+const MASK: &str = "***";
+/// So many characters of a secret are recognised, wherever in it they stand. They fill a `u128`.
+const RUN: usize = 16;
+/// What is shorter is no secret: without it, ordinary words would go.
+const SHORTEST: usize = 8;
+/// What is known of a secret ends here. STS takes tokens of 20 000 characters.
+const LONGEST: usize = 64 << 10;
+/// Encodings within encodings that are undone: a URL in JSON in XML.
+const LEVELS: usize = 3;
+/// A secret that is cut apart by another comes together when that one is taken out.
+const PASSES: usize = 4;
+
+/// Variables that hold a secret: AWS's, GitHub's, and the inputs that are named so.
+const VARIABLES: [&str; 13] = [
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "ACTIONS_RUNTIME_TOKEN",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_TOKEN",
+    "GH_TOKEN",
+    "GITHUB_TOKEN",
+    "INPUT_AWS-ACCESS-KEY-ID",
+    "INPUT_AWS-SECRET-ACCESS-KEY",
+    "INPUT_AWS-SESSION-TOKEN",
+    "INPUT_GITHUB-TOKEN",
+];
+
+/// Variables that hold an address, in capitals.
+const ADDRESSES: [&str; 9] = [
+    "ALL_PROXY",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_IAM",
+    "AWS_ENDPOINT_URL_STS",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "INPUT_HTTP-PROXY",
+    "INPUT_STS-ENDPOINT",
+];
+
+/// The secrets that are known so far. Clones share them.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    /// Each secret, and whether it was for the runner's masks.
+    whole: HashMap<String, bool>,
+    /// By their length, the runs of characters that give a secret away, packed. Shorter secrets have one of their own.
+    runs: BTreeMap<usize, HashSet<u128, BuildHasherDefault<Folded>>>,
+    /// For the runner's masks.
+    fresh: Vec<String>,
+}
+
+impl Secrets {
+    /// Those of an environment. The runner masks them already.
+    #[must_use]
+    pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let secrets = Self::default();
+        for (name, value) in variables {
+            if VARIABLES.contains(&name) {
+                secrets.know(value);
+            } else if ADDRESSES.contains(&&*name.to_ascii_uppercase()) {
+                secrets.know_address(value);
+            }
+        }
+        secrets
+    }
+
+    /// A secret that somebody else gave to the runner's masks.
+    pub fn know(&self, secret: &str) {
+        self.known().learn(secret);
+    }
+
+    /// The password and the signed query of an address.
+    pub fn know_address(&self, address: &str) {
+        let (_, query) = address.split_once('?').unwrap_or_default();
+        for field in query.split(['&', '#']) {
+            let value = field.split_once('=').map_or(field, |(_, value)| value);
+            // A shorter one may be a region or a version.
+            if value.len() >= RUN {
+                self.know(value);
+            }
+        }
+        let Some(login) = login(address).and_then(|login| address.get(login)) else {
+            return;
+        };
+        let (name, password) = login.split_once(':').unwrap_or(("", login));
+        let plain = |text| percent_decode_str(text).decode_utf8_lossy();
+        self.know(password);
+        self.know(&plain(password));
+        self.know(&STANDARD.encode(format!("{}:{}", plain(name), plain(password))));
+    }
+
+    /// A secret that is new: it is known from here on, and waits for [`Self::hand_over`]. A text that could be an ordinary
+    /// word is no secret, whoever calls it one.
+    pub fn add(&self, secret: &str) {
+        let secret = secret.trim();
+        if !is_mixed(secret) || secret.contains(char::is_whitespace) {
+            return;
+        }
+        let mut known = self.known();
+        known.learn(secret);
+        if let Some(masked) = known.whole.get_mut(secret).filter(|masked| !**masked) {
+            *masked = true;
+            known.fresh.push(secret.to_owned());
+        }
+    }
+
+    /// Hands all that is new to the runner's masks.
+    pub fn hand_over(&self, mask: &dyn Fn(&str)) {
+        let fresh = std::mem::take(&mut self.known().fresh);
+        for secret in fresh {
+            mask(&secret);
+        }
+    }
+
+    /// The text with `***` for every secret and for what looks like one: whole or in part, broken or encoded. The time
+    /// that it takes is in proportion to the text's length.
+    #[must_use]
+    pub fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let known = self.known();
+        let mut text = Cow::Borrowed(text);
+        for _ in 0..PASSES {
+            match known.pass(&text) {
+                Some(clean) => text = Cow::Owned(clean),
+                None => return text,
+            }
+        }
+        match known.pass(&text) {
+            // Nobody writes so but to get a secret through.
+            Some(_) => Cow::Borrowed(MASK),
+            None => text,
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("Secrets")
+    }
+}
+
+/// The text with `***` for whatever looks like a token: somebody pasted it in the wrong place, and it is repeated nowhere.
+#[must_use]
+pub fn without_tokens(text: &str) -> Cow<'_, str> {
+    Secrets::default().scrub(text)
+}
+
+/// An address without name, password and query.
+#[must_use]
+pub fn bare_address(address: &str) -> String {
+    let mut bare = address.to_owned();
+    bare.truncate(address.find(['?', '#']).unwrap_or(address.len()));
+    if let Some(login) = login(&bare) {
+        bare.replace_range(login.start..=login.end, "");
+    }
+    bare
+}
+
+/// Where an address has its name and password.
+fn login(address: &str) -> Option<Range<usize>> {
+    let start = address.find("://").map_or(0, |at| at + 3);
+    let rest = address.get(start..)?;
+    let host = rest.get(..rest.find(['/', '?', '#']).unwrap_or(rest.len()))?;
+    Some(start..start + host.rfind('@')?)
+}
+
+impl Known {
+    fn learn(&mut self, secret: &str) {
+        let secret = secret.trim();
+        let bytes = secret.as_bytes();
+        let bytes = bytes.get(..LONGEST).unwrap_or(bytes);
+        let tight: Vec<u8> = bytes.iter().copied().filter_map(tight).collect();
+        if self.whole.contains_key(secret) || tight.len() < SHORTEST {
+            return;
+        }
+        if tight.len() < RUN {
+            if is_mixed(secret) {
+                self.whole.insert(secret.to_owned(), false);
+                self.runs.entry(tight.len()).or_default().insert(packed(&tight));
+            }
+            return;
+        }
+        self.whole.insert(secret.to_owned(), false);
+        self.learn_runs(&tight);
+        let mut plain: Vec<u8> = bytes.iter().copied().filter_map(loose).collect();
+        self.learn_runs(&plain);
+        plain.reverse();
+        self.learn_runs(&plain);
+        let mut hex = String::new();
+        for byte in bytes {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        self.learn_runs(hex.as_bytes());
+        // Base 64 of a longer text has the secret at one of three offsets; the letters at the ends hold bits of others.
+        for offset in 0..3 {
+            let mut padded = vec![0; offset];
+            padded.extend_from_slice(bytes);
+            let encoded = STANDARD_NO_PAD.encode(&padded).into_bytes();
+            let own = encoded.get((offset * 8).div_ceil(6)..encoded.len() - usize::from(padded.len() % 3 != 0));
+            let plain: Vec<u8> = own.unwrap_or_default().iter().copied().filter_map(loose).collect();
+            self.learn_runs(&plain);
+        }
+    }
+
+    fn learn_runs(&mut self, form: &[u8]) {
+        let runs = self.runs.entry(RUN).or_default();
+        let says = |run: &&[u8]| run.iter().filter(|byte| byte.is_ascii_alphanumeric()).count() >= RUN / 2;
+        runs.extend(form.windows(RUN).filter(says).map(packed));
+    }
+
+    /// The text without what is found in it, or nothing where there is nothing.
+    fn pass(&self, text: &str) -> Option<String> {
+        let mut found = self.find(text);
+        let mut view = Decoded::from(text, None);
+        for _ in 1..LEVELS {
+            let Some(decoded) = view else { break };
+            let within = self.find(&decoded.text);
+            found.extend(within.into_iter().map(|range| decoded.outside(&range)));
+            view = Decoded::from(&decoded.text, Some(&decoded));
+        }
+        found.retain(|range| {
+            text.get(range.clone())
+                .is_some_and(|found| found.bytes().any(|byte| byte != b'*'))
+        });
+        if found.is_empty() {
+            return None;
+        }
+        found.sort_by_key(|range| range.start);
+        let mut clean = String::new();
+        let mut end = None;
+        for range in found {
+            // What overlaps or touches is one secret.
+            if end.is_none_or(|end| end < range.start) {
+                clean += text.get(end.unwrap_or_default()..range.start).unwrap_or_default();
+                clean += MASK;
+            }
+            end = end.max(Some(range.end));
+        }
+        clean += text.get(end.unwrap_or_default()..).unwrap_or_default();
+        Some(clean)
+    }
+
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        if !self.runs.is_empty() {
+            self.find_runs(text, tight, &mut found);
+            self.find_runs(text, loose, &mut found);
+        }
+        find_tokens(text, &mut found);
+        found
+    }
+
+    fn find_runs(&self, text: &str, fold: fn(u8) -> Option<u8>, found: &mut Vec<Range<usize>>) {
+        let mut window = 0_u128;
+        let mut starts = VecDeque::with_capacity(RUN);
+        for (at, byte) in text.bytes().enumerate() {
+            let Some(byte) = fold(byte) else { continue };
+            window = window << 8 | u128::from(byte);
+            if starts.len() == RUN {
+                starts.pop_front();
+            }
+            starts.push_back(at);
+            for (&length, runs) in &self.runs {
+                let Some(&start) = starts.len().checked_sub(length).and_then(|first| starts.get(first)) else {
+                    continue;
+                };
+                let run = window & (u128::MAX >> (8 * (RUN - length)));
+                if !runs.contains(&run) {
+                    continue;
+                }
+                match found.last_mut().filter(|last| last.start <= start && start <= last.end) {
+                    Some(last) => last.end = last.end.max(at + 1),
+                    None => found.push(start..at + 1),
+                }
+            }
+        }
+    }
+}
+
+/// A letter or digit, in one case; any sign is one sign. So `.` for `/` makes no difference.
+fn tight(byte: u8) -> Option<u8> {
+    loose(byte).or(byte.is_ascii_punctuation().then_some(b'-'))
+}
+
+/// Letters and digits alone, in one case, so that nothing between them makes a difference.
+fn loose(byte: u8) -> Option<u8> {
+    byte.is_ascii_alphanumeric().then_some(byte.to_ascii_lowercase())
+}
+
+fn packed(run: &[u8]) -> u128 {
+    run.iter().fold(0, |packed, &byte| packed << 8 | u128::from(byte))
+}
+
+/// Halves the time of a search. Nobody gains by runs that collide: what is in the set is nobody's choice.
+#[derive(Default)]
+struct Folded(u64);
+
+impl Hasher for Folded {
+    fn finish(&self) -> u64 {
+        let spread = self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        spread ^ (spread >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, run: u128) {
+        let folded = run ^ (run >> 64).rotate_left(29);
+        self.0 = folded
+            .to_le_bytes()
+            .first_chunk()
+            .map_or(0, |half| u64::from_le_bytes(*half));
+    }
+}
+
+/// Long enough, and of more than one kind of characters: no word.
+fn is_mixed(text: &str) -> bool {
+    let has = |kind: fn(&u8) -> bool| usize::from(text.as_bytes().iter().any(kind));
+    let kinds = has(u8::is_ascii_lowercase) + has(u8::is_ascii_uppercase) + has(u8::is_ascii_digit);
+    text.len() >= SHORTEST && kinds >= 2
+}
+
+/// A text whose escapes are undone, and where each byte of it stood.
+struct Decoded {
+    text: String,
+    /// One more than there are bytes.
+    at: Vec<usize>,
+}
+
+impl Decoded {
+    /// Nothing where there is nothing to undo.
+    fn from(text: &str, outer: Option<&Self>) -> Option<Self> {
+        let mut end = text.find(['%', '\\', '&'])?;
+        let start = end;
+        let outside = |at: usize| match outer {
+            Some(outer) => outer.at.get(at).copied().unwrap_or_default(),
+            None => at,
+        };
+        let mut decoded = Self {
+            text: text.get(..start)?.to_owned(),
+            at: (0..start).map(outside).collect(),
+        };
+        let mut any = false;
+        for (at, letter) in text.char_indices() {
+            if at < end {
+                continue;
+            }
+            let found = escape(text.get(at..)?);
+            any |= found.is_some();
+            let (letter, length) = found.unwrap_or((letter, letter.len_utf8()));
+            decoded.text.push(letter);
+            decoded.at.resize(decoded.text.len(), outside(at));
+            end = at + length;
+        }
+        decoded.at.push(outside(text.len()));
+        any.then_some(decoded)
+    }
+
+    /// The range in the text that was decoded first.
+    fn outside(&self, range: &Range<usize>) -> Range<usize> {
+        let at = |at: usize| self.at.get(at).copied().unwrap_or_default();
+        at(range.start)..at(range.end)
+    }
+}
+
+/// The escape that a text begins with, of a URL, of JSON, of XML: what it stands for, and its length.
+fn escape(text: &str) -> Option<(char, usize)> {
+    const LONGEST_ENTITY: usize = 12;
+    let number = |digits: Option<&str>, radix| {
+        let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        let code = u32::from_str_radix(digits, radix).ok()?;
+        // No secret has other letters, and a mark in their place keeps the places simple.
+        Some(char::from_u32(code).filter(char::is_ascii).unwrap_or(' '))
+    };
+    match text.as_bytes() {
+        [b'%', b'u' | b'U', ..] => Some((number(text.get(2..6), 16)?, 6)),
+        [b'%', ..] => Some((number(text.get(1..3), 16)?, 3)),
+        [b'\\', b'u', ..] => Some((number(text.get(2..6), 16)?, 6)),
+        [b'\\', b'x', ..] => Some((number(text.get(2..4), 16)?, 4)),
+        [b'\\', b'n' | b'r' | b't' | b'b' | b'f', ..] => Some((' ', 2)),
+        [b'\\', sign, ..] if sign.is_ascii_punctuation() => Some((char::from(*sign), 2)),
+        [b'&', rest @ ..] => {
+            let length = rest.iter().take(LONGEST_ENTITY).position(|&byte| byte == b';')?;
+            let name = text.get(1..=length)?;
+            let letter = match name.strip_prefix('#') {
+                Some(code) => match code.strip_prefix(['x', 'X']) {
+                    Some(code) => number(Some(code), 16)?,
+                    None => number(Some(code), 10)?,
+                },
+                None => match name {
+                    "amp" => '&',
+                    "apos" => '\'',
+                    "gt" => '>',
+                    "lt" => '<',
+                    "nbsp" => ' ',
+                    "quot" => '"',
+                    _ => return None,
+                },
+            };
+            Some((letter, length + 2))
+        }
+        _ => None,
+    }
+}
+
+/// What looks like a token or a key, of whomever.
+fn find_tokens(text: &str, found: &mut Vec<Range<usize>>) {
+    let mut end = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let looks: fn(&str) -> Option<Range<usize>> = match byte {
+            _ if at < end => continue,
+            b':' => password,
+            b'A' => secret_key,
+            b'F' | b'I' => session_token,
+            b'Z' | b'e' => jwt,
+            b'g' => github_token,
+            b'S' | b's' => labelled,
+            _ => continue,
+        };
+        let Some(range) = text.get(at..).and_then(looks) else {
+            continue;
+        };
+        found.push(at + range.start..at + range.end);
+        // A key id is looked at on its own, and what stands between it and its secret as well.
+        if byte != b'A' {
+            end = at + range.end;
+        }
+    }
+}
+
+/// A JWT, as such or in base 64.
+fn jwt(text: &str) -> Option<Range<usize>> {
+    const INNER: usize = 24;
+    let is_jwt = if text.starts_with("eyJ") {
+        is_json(text.as_bytes())
+    } else {
+        let inner = text.get(..INNER).filter(|text| text.starts_with("ZXlK"));
+        inner
+            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
+            .is_some_and(|inner| is_json(&inner))
+    };
+    is_jwt.then(|| 0..token_length(text))
+}
+
+/// Does the text begin with JSON in base 64, as a token's header and payload do?
+fn is_json(text: &[u8]) -> bool {
+    const ENOUGH: usize = 16;
+    let head = text.get(..ENOUGH).and_then(|head| URL_SAFE_NO_PAD.decode(head).ok());
+    head.is_some_and(|head| head.iter().all(|byte| matches!(byte, b' '..=b'~')))
+}
+
+/// What AWS's session tokens begin with: an origin in base 64.
+fn session_token(text: &str) -> Option<Range<usize>> {
+    const LEAST: usize = 32;
+    let begins = ["FQoDYXdz", "FQoGZXIvYXdz", "FwoGZXIvYXdz", "IQoJb3JpZ2lu"];
+    if !begins.iter().any(|start| text.starts_with(start)) {
+        return None;
+    }
+    let length = token_length(text);
+    (length >= LEAST).then_some(0..length)
+}
+
+/// GitHub's own tokens. (GitHub documentation, "About authentication to GitHub".)
+fn github_token(text: &str) -> Option<Range<usize>> {
+    const LEAST: usize = 16;
+    let begins = ["gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_"];
+    let rest = begins.iter().find_map(|start| text.strip_prefix(start))?;
+    let length = rest
+        .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+        .unwrap_or(rest.len());
+    (length >= LEAST).then(|| 0..text.len() - rest.len() + length)
+}
+
+/// The secret access key that stands near an access key id. (IAM User Guide, "IAM identifiers": `AKIA`, `ASIA`.)
+fn secret_key(text: &str) -> Option<Range<usize>> {
+    const ID: usize = 20;
+    const KEY: usize = 40;
+    const NEAR: usize = 200;
+    let id = text
+        .get(..ID)
+        .filter(|id| id.starts_with("AKIA") || id.starts_with("ASIA"))?;
+    if !id
+        .bytes()
+        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    {
+        return None;
+    }
+    let mut start = ID;
+    for (at, byte) in text.bytes().enumerate().skip(ID).take(NEAR) {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/') {
+            continue;
+        }
+        if at - start == KEY && text.get(start..at).is_some_and(is_random) {
+            return Some(start..at);
+        }
+        start = at + 1;
+    }
+    let last = text.get(start..).filter(|rest| rest.len() == KEY && is_random(rest));
+    last.map(|_| start..text.len())
+}
+
+/// A value that is called a key or token of AWS.
+fn labelled(text: &str) -> Option<Range<usize>> {
+    const SEPARATORS: usize = 12;
+    const ENOUGH: usize = 64;
+    let after = |label: &str| {
+        let mut letters = text.char_indices();
+        for wanted in label.chars() {
+            let next = letters.find(|(_, letter)| !matches!(letter, '-' | '_' | ' '));
+            next.filter(|(_, letter)| letter.to_ascii_lowercase() == wanted)?;
+        }
+        Some(letters.offset())
+    };
+    let labels = ["secretaccesskey", "securitytoken", "sessiontoken", "signature"];
+    let start = labels.into_iter().find_map(after)?;
+    let rest = text.get(start..)?;
+    let separators = rest.find(|letter: char| !letter.is_whitespace() && !"\"'\\:=>".contains(letter))?;
+    let value = rest.get(separators..)?;
+    let head: String = value
+        .chars()
+        .take(ENOUGH)
+        .take_while(|letter| is_part(*letter))
+        .collect();
+    let is_hex = head.len() == ENOUGH && head.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_value = (1..=SEPARATORS).contains(&separators) && head.len() >= RUN && (is_hex || is_random(&head));
+    is_value.then(|| start + separators..start + separators + token_length(value))
+}
+
+/// The password in an address.
+fn password(text: &str) -> Option<Range<usize>> {
+    const START: usize = 3;
+    let rest = text.strip_prefix("://")?;
+    let ends =
+        |letter: char| letter.is_whitespace() || matches!(letter, '/' | '?' | '#' | '"' | '\'' | '<' | '>' | '`');
+    let host = rest.get(..rest.find(ends).unwrap_or(rest.len()))?;
+    let end = host.rfind('@')?;
+    let start = host.get(..end)?.find(':')? + 1;
+    (start < end).then_some(START + start..START + end)
+}
+
+/// The bytes of a token, also of one that was broken into lines or words.
+fn token_length(text: &str) -> usize {
+    const MOST_ODD: usize = 2;
+    let run = |text: &str| text.find(|letter| !is_part(letter)).unwrap_or(text.len());
+    let mut length = run(text);
+    let mut odd = 0;
+    let mut ahead = length;
+    while let Some(rest) = text.get(ahead..) {
+        let next = rest.trim_start();
+        let piece = next.get(..run(next)).unwrap_or_default();
+        if next.len() == rest.len() || piece.is_empty() {
+            break;
+        }
+        ahead += rest.len() - next.len() + piece.len();
+        if is_piece(piece) {
+            (length, odd) = (ahead, 0);
+        } else if odd == MOST_ODD {
+            break;
+        } else {
+            odd += 1;
+        }
+    }
+    length
+}
+
+fn is_part(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | '=' | '+' | '/')
+}
+
+/// Is what follows after white space another piece of the token? No word is so long, or so mixed.
+fn is_piece(text: &str) -> bool {
+    const LINE: usize = 24;
+    const WORD: usize = 16;
+    let has = |kind: fn(&u8) -> bool| text.as_bytes().iter().any(kind);
+    let is_mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    text.len() >= LINE || text.len() >= WORD && is_mixed || is_random(text)
+}
+
+fn is_random(text: &str) -> bool {
+    let has = |kind: fn(&u8) -> bool| text.as_bytes().iter().any(kind);
+    has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn jwt(header: &str, payload: &str) -> String {
+        format!(
+            "{}.{}.c2ln",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(payload)
+        )
+    }
+
+    #[test]
+    fn what_looks_like_a_token_is_masked() {
+        let token = jwt(r#"{"alg":"RS256","typ":"JWT"}"#, r#"{"sub":"repo:a/b:pull_request"}"#);
+        let cut = token.trim_end_matches("c2ln");
+        let lines = token.split_at(40);
+        let words: Vec<&str> = token
+            .as_bytes()
+            .chunks(20)
+            .map(|word| std::str::from_utf8(word).unwrap())
+            .collect();
+        let session = "IQoJb3JpZ2luX2VjEHAaCXVzLWVhc3QtMSJHMEUCIQD/+x0==";
+        let key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        for (text, expected) in [
+            (token.clone(), "***"),
+            (format!("a `{token}` b\n{cut}"), "a `***` b\n***"),
+            (format!("apiKeyJwt={token}"), "apiKeyJwt=***"),
+            (format!("monkeyJob-{token}"), "monkeyJob-***"),
+            (format!("log\\n{token}%22"), "log\\n***%22"),
+            (format!("\u{1b}[36m{token}\u{1b}[0m"), "\u{1b}[36m***\u{1b}[0m"),
+            (format!("{}\n  {} end", lines.0, lines.1), "*** end"),
+            (format!("bad {}", words.join(" ")), "bad *** c2ln"),
+            (format!("bad {} end", token.replace('.', "/")), "bad *** end"),
+            (format!("bad {} end", token.replace('.', "%2E")), "bad *** end"),
+            (format!("bad {} end", token.replace('.', "%252e")), "bad *** end"),
+            (format!("bad {} end", token.replace('.', "&#46;")), "bad *** end"),
+            (format!("bad {} end", token.replace('.', "\\u002e")), "bad *** end"),
+            (format!("bad {} end", URL_SAFE_NO_PAD.encode(&token)), "bad *** end"),
+            (format!("x {session}, y"), "x ***, y"),
+            ("x ghs_0123456789abcdefghij.".to_owned(), "x ***."),
+            ("github_pat_11ABCDEFG0123456789_abc".to_owned(), "***"),
+            (format!("AKIAIOSFODNN7EXAMPLE:{key}"), "AKIAIOSFODNN7EXAMPLE:***"),
+            (
+                format!("ASIAIOSFODNN7EXAMPLE and ä {key} z"),
+                "ASIAIOSFODNN7EXAMPLE and ä *** z",
+            ),
+            (
+                format!("<SecretAccessKey>{key}/</SecretAccessKey><SessionToken>{session}</SessionToken>"),
+                "<SecretAccessKey>***</SecretAccessKey><SessionToken>***</SessionToken>",
+            ),
+            (format!("AWS_SECRET_ACCESS_KEY={key}a"), "AWS_SECRET_ACCESS_KEY=***"),
+            (
+                format!("?X-Amz-Signature={}&x", "0123456789abcdef".repeat(4)),
+                "?X-Amz-Signature=***&x",
+            ),
+            ("https://user:pa@ss@host/x".to_owned(), "https://user:***@host/x"),
+        ] {
+            assert_eq!(without_tokens(&text), expected, "{text}");
+            assert_eq!(without_tokens(expected), expected, "once is enough");
+        }
+        for text in [
+            "",
+            "ä",
+            "arn:aws:iam::1:role/monkeyJobs",
+            "monkeyJob-deploy.production-eu-west-1",
+            "eyJobs.json eyJ monkeyJobs.json.gz",
+            "aws-session-token: ${{ secrets.AWS_SESSION_TOKEN }}",
+            "AKIAIOSFODNN7EXAMPLE at 4d3b1f6e0c2a5b7d9e8f7a6c5b4d3e2f1a0b9c8d",
+            "https://token.actions.githubusercontent.com:443/x@y",
+            "100 % of &amp; and \\n, 50%20",
+            "***",
+        ] {
+            assert!(
+                matches!(without_tokens(text), Cow::Borrowed(same) if same == text),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_ordinary_word_is_no_secret() {
+        let secrets = Secrets::of([
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "password"),
+            ("GITHUB_REPOSITORY", "acme/widgets-0123456789"),
+            ("https_proxy", "http://corp:x@proxy:3128"),
+        ]);
+        for word in ["e", "deploy", "not-found", "two words of 10", "   "] {
+            secrets.add(word);
+        }
+        secrets.hand_over(&|secret| panic!("{secret}"));
+        let text = "test the password of acme/widgets-0123456789, not-found";
+        assert_eq!(secrets.scrub(text), text);
+    }
+
+    #[test]
+    fn a_new_secret_is_handed_over_once() {
+        let secrets = Secrets::of([("AWS_SECRET_ACCESS_KEY", "of-the-environment-0")]);
+        let clone = secrets.clone();
+        clone.add("Abcd-1234-of-sts-and-more");
+        clone.add("Abcd-1234-of-sts-and-more");
+        let masked = std::cell::RefCell::new(Vec::new());
+        for _ in 0..2 {
+            secrets.hand_over(&|secret| masked.borrow_mut().push(secret.to_owned()));
+        }
+        assert_eq!(*masked.borrow(), ["Abcd-1234-of-sts-and-more"]);
+        assert_eq!(secrets.scrub("a of-the-environment-0 b"), "a *** b");
+        assert_eq!(secrets.scrub("a ABCD.1234.of.sts.and.more b"), "a *** b");
+    }
+
+    #[test]
+    fn an_address_keeps_its_host_and_path() {
+        for (address, bare) in [
+            (
+                "https://user:p@ss@sts.example:8443/x?sig=1#y",
+                "https://sts.example:8443/x",
+            ),
+            ("user:pw@proxy:3128", "proxy:3128"),
+            ("https://sts.example/a@b", "https://sts.example/a@b"),
+            ("no address", "no address"),
+            ("https://[", "https://["),
+            ("", ""),
+        ] {
+            assert_eq!(bare_address(address), bare);
+        }
+        let secrets = Secrets::of([(
+            "AWS_ENDPOINT_URL",
+            "https://user:hunter%2022@sts.example/?region=eu-west-1&sig=0123456789abcdefg",
+        )]);
+        for shown in [
+            "hunter%2022",
+            "hunter 22",
+            "0123456789abcdefg",
+            &STANDARD.encode("user:hunter 22"),
+        ] {
+            assert_eq!(secrets.scrub(shown), "***", "{shown}");
+        }
+        assert_eq!(secrets.scrub("eu-west-1 of user"), "eu-west-1 of user");
+    }
+
+    #[test]
+    fn a_secret_within_a_secret_leaves_nothing() {
+        let (one, other) = ("0123456789abcdefghijklmnopqrst", "Zyxwvutsrqponmlkjihgfedcba9876");
+        let secrets = Secrets::default();
+        secrets.know(one);
+        secrets.know(other);
+        let nest = |inner: &str, outer: &str| {
+            let (head, tail) = outer.split_at(15);
+            format!("{head}{inner}{tail}")
+        };
+        assert_eq!(secrets.scrub(&nest(one, other)), "***");
+        let mut deep = one.to_owned();
+        for level in 0..9 {
+            deep = nest(&deep, if level % 2 == 0 { other } else { one });
+        }
+        assert_eq!(secrets.scrub(&deep), "***");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the clock measures the test itself")]
+    fn hostile_text_takes_no_longer() {
+        let secrets = Secrets::default();
+        let secret: String = (0..700_u32)
+            .map(|at| char::from(b"aB3-_xYz9."[(at * at % 71 % 10) as usize]))
+            .collect();
+        secrets.know(&secret);
+        let begun = std::time::Instant::now();
+        for piece in [
+            "eyJ",
+            "eyJhbGciOiJSUzI1",
+            "eyJ ",
+            "AKIAIOSFODNN7EXAMPLE",
+            "sessiontoken=",
+            "session-",
+            "s-",
+            "://a:",
+            "://",
+            "%25",
+            "%2525",
+            "&#x26;",
+            "&",
+            "\\u005c",
+            "\\",
+            "IQoJb3JpZ2lu ",
+            "ghs_a",
+            "a",
+            " ",
+            "-",
+            "ä",
+            "ZXlK",
+            "signature=eyJ",
+            secret.split_at(16).0,
+            secret.split_at(15).0,
+        ] {
+            let text = piece.repeat((64 << 10) / piece.len());
+            let clean = secrets.scrub(&text);
+            assert!(clean.len() <= text.len());
+        }
+        // A few seconds; in proportion to the square of the length it would be minutes.
+        assert!(begun.elapsed().as_secs() < 40, "{:?}", begun.elapsed());
+    }
+
+    /// A way in which a secret comes back.
+    fn changed(secret: &str, way: usize, every: usize, separator: &str) -> String {
+        let all = |letter: fn(u8) -> String| secret.bytes().map(letter).collect::<String>();
+        let padded = |pad: &str| format!("{pad}{secret}{pad}");
+        match way {
+            0 => secret.to_owned(),
+            1 => secret.replace('.', "/"),
+            2 => secret.to_uppercase(),
+            3 => secret.to_lowercase(),
+            4 => secret.chars().rev().collect(),
+            5 => all(|byte| format!("%{byte:02X}")),
+            6 => all(|byte| format!("%25{byte:02x}")),
+            7 => all(|byte| format!("\\u{byte:04x}")),
+            8 => all(|byte| format!("&#{byte};")),
+            9 => all(|byte| format!("&#x{byte:X};")),
+            10 => all(|byte| format!("&amp;#{byte};")),
+            11 => all(|byte| format!("{byte:02x}")),
+            12 => all(|byte| format!("{byte:02X}:")),
+            13 => all(|byte| format!("\\x{byte:02x}")),
+            14 => STANDARD.encode(secret),
+            15 => URL_SAFE_NO_PAD.encode(padded("?")),
+            16 => STANDARD.encode(padded("{\"")),
+            17 => serde_json::to_string(&serde_json::to_string(secret).unwrap()).unwrap(),
+            _ => {
+                let letters: Vec<char> = secret.chars().collect();
+                let pieces: Vec<String> = letters.chunks(every).map(|piece| piece.iter().collect()).collect();
+                pieces.join(separator)
+            }
+        }
+    }
+
+    /// All that can be read in a text: it, its decoded forms, and each of them without what separates.
+    fn readings(text: &str) -> Vec<String> {
+        let mut readings = vec![text.to_owned()];
+        let mut view = Decoded::from(text, None);
+        while let Some(decoded) = view {
+            readings.push(decoded.text.clone());
+            view = Decoded::from(&decoded.text, Some(&decoded));
+        }
+        let plain = |text: &String| {
+            text.chars()
+                .filter(|&letter| letter.is_alphanumeric() || letter == '*')
+                .collect()
+        };
+        let plain: Vec<String> = readings.iter().map(plain).collect();
+        readings.extend(plain);
+        readings
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_run_of_a_secret_survives(
+            secret in "[A-Za-z0-9_-]{8,80}\\.[A-Za-z0-9_-]{30,200}\\.[A-Za-z0-9_-]{20,90}|[A-Za-z0-9+/]{40,200}={0,2}",
+            before in ".{0,30}",
+            after in ".{0,30}",
+            way in 0_usize..24,
+            every in 1_usize..30,
+            separator in proptest::sample::select(vec![
+                " ", "\n", "\r\n\t ", "-", ", ", "\" \"", "<>", "...", "\\n", "%20", "&#10;", "\u{200b}", "\\r\\n",
+            ]),
+        ) {
+            let secrets = Secrets::default();
+            secrets.know(&secret);
+            let text = format!("{before}{}{after}", changed(&secret, way, every, separator));
+            let clean = secrets.scrub(&text);
+            prop_assert!(clean.contains(MASK));
+            prop_assert_eq!(secrets.scrub(&clean), &*clean);
+            let readings: Vec<String> = readings(&clean).iter().map(|text| text.to_lowercase()).collect();
+            let plain: String = secret.chars().filter(char::is_ascii_alphanumeric).collect();
+            let hidden = [secret.clone(), plain.clone(), plain.chars().rev().collect()];
+            for form in hidden.map(|form| form.to_lowercase()) {
+                for run in form.as_bytes().windows(RUN).map(|run| std::str::from_utf8(run).unwrap()) {
+                    prop_assert!(!readings.iter().any(|text| text.contains(run)), "{} in {}", run, clean);
+                }
+            }
+            // In base 64 and hexadecimal, by the characters that so long a run becomes.
+            let encoded = match way {
+                11 | 12 => changed(&secret, 11, 0, ""),
+                14..=16 => changed(&secret, way, 0, ""),
+                _ => String::new(),
+            };
+            let encoded: String = encoded.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+            for run in encoded.as_bytes().windows(22).map(|run| std::str::from_utf8(run).unwrap()) {
+                prop_assert!(!readings.iter().any(|text| text.contains(run)), "{} in {}", run, clean);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic_and_once_is_enough(text in ".{0,80}|[%\\\\&#;xu0-9a-fIQoJghs_:@/ =]{0,80}") {
+            let secrets = Secrets::default();
+            secrets.know("0123456789abcdef%2E&amp;");
+            let once = secrets.scrub(&text);
+            prop_assert_eq!(secrets.scrub(&once), &*once);
+        }
+    }
+}
