@@ -532,13 +532,6 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     }
     let mut notes = Vec::new();
     let allowed = case.answer == Some(Answer::Allowed);
-    if allowed && matches!(case.hop.attempt, Some(Probe::Known(Attempt::Reported { .. }))) {
-        notes.push(
-            "the message comes from a session of this role, so the role was assumed: what is missing is in the role's permissions, \
-             not in its trust policy"
-                .to_owned(),
-        );
-    }
     if allowed {
         // What AWS says outranks us.
         let before = findings.len();
@@ -609,7 +602,8 @@ fn conclude(case: &Case<'_>, findings: &[Finding]) -> Conclusion {
     match case
         .answer
         .as_ref()
-        .filter(|answer| **answer != Answer::Other || !is_reported)
+        // That AWS had no time says nothing of the role.
+        .filter(|answer| **answer != Answer::Throttled && (**answer != Answer::Other || !is_reported))
     {
         Some(Answer::Allowed) => Conclusion::Allowed,
         // An answer of AWS's that nothing is concluded from still says that it failed.
