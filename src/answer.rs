@@ -107,7 +107,7 @@ impl Answer {
         if has(&NOT_AUTHORIZED) {
             return Self::NotAuthorized(PolicyKind::named_after(text, &NOT_AUTHORIZED));
         }
-        // STS of before 2019 did not say who asked.
+        // An older form, which does not say who asked. (Netflix/security_monkey#732, rusoto/rusoto#1108.)
         if has(&["not authorized to perform sts:AssumeRole"]) {
             return Self::AssumeRoleDenied(Refusal {
                 action: "sts:AssumeRole".to_owned(),
@@ -280,7 +280,8 @@ impl AfterLogin {
 
 impl Whose {
     fn of(refusal: &Refusal, evidence: &Evidence) -> Self {
-        if refusal.user.is_empty() {
+        // A placeholder tells as little as nothing.
+        if !refusal.user.starts_with("arn:") {
             return Self::Unknown;
         }
         let Some((role, session)) = refusal.session() else {
@@ -596,7 +597,7 @@ fn sts_host(text: &Text) -> Option<String> {
             // `sts.amazonaws.com` is the token's audience as well.
             let label = before.trim_end_matches([' ', '"', '\'', ':', '=']);
             let is_audience = label.ends_with("audience") || label.ends_with("aud");
-            let tail = rest.squeezed();
+            let tail = rest.near(120).squeezed();
             let end = [".amazonaws.com", ".amazonaws.eu", ".api.aws"]
                 .iter()
                 .filter_map(|end| Some(tail.find(end)? + end.len()))
@@ -635,10 +636,10 @@ fn operation_refused(text: &Text) -> Option<Refusal> {
     let is_refused = text.has(&["accessdenied", "access denied", "unauthorizedoperation"]);
     let named = text.after("when calling the ").or_else(|| {
         text.after("operation error ")
-            .and_then(|rest| Some(rest.until(&[":"])?.beyond().strip(":")?))
+            .and_then(|rest| rest.until(&[":"])?.beyond().strip(":"))
     });
     let operation = named.map(|rest| rest.word().to_owned()).unwrap_or_default();
-    // Without an operation it is EC2's own word: no other service says so.
+    // `UnauthorizedOperation` is EC2's word for a refused call. (EC2 API Reference, error codes.)
     let known = !operation.is_empty() || text.has(&["unauthorizedoperation"]);
     (is_refused && known && !operation.starts_with("Assume") && !operation.starts_with("GetCaller")).then(|| Refusal {
         action: operation,

@@ -11,6 +11,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_oidc_doctor::answer::{Answer, Refusal};
+use aws_oidc_doctor::diagnose::{Conclusion, diagnose};
+use aws_oidc_doctor::evidence::Evidence;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -164,6 +166,53 @@ fn a_break_within_a_word_is_mended_where_that_can_be_decided() {
         broken.insert(at, '\n');
         let want = Answer::Unreachable(Some("sts.eu-wset-1.amazonaws.com".to_owned()));
         assert_eq!(Answer::read("", &broken), want, "{broken:?}");
+    }
+}
+
+/// What was refused after the login is named, with AWS's reason, and is never taken for a role that cannot be assumed.
+#[test]
+fn what_was_refused_after_the_login_is_named() {
+    let refused = forms().into_iter().filter(|form| form.answer == "PermissionDenied");
+    for form in refused {
+        let evidence = json!({ "schema": 1, "attempt": { "outcome": "reported", "text": form.text } });
+        let diagnosis = diagnose(&Evidence::from_json(&evidence.to_string()).expect("an evidence file"));
+        assert_ne!(diagnosis.conclusion, Conclusion::Denied, "{}", form.text);
+        assert!(diagnosis.cause().is_none(), "{}", form.text);
+        let found = diagnosis
+            .findings
+            .iter()
+            .find(|finding| finding.id == "permission-denied-after-login");
+        let found = found.unwrap_or_else(|| panic!("nothing is said of {}", form.text));
+        if let Some(because) = form.fields.get("because").and_then(Value::as_str) {
+            assert!(
+                found.notes.iter().any(|note| note.ends_with(because)),
+                "{:?}",
+                found.notes
+            );
+        }
+        assert!(!found.help.is_empty(), "{}", form.text);
+    }
+}
+
+/// The time that a message takes grows with its length, whatever it repeats: the square of these lengths would be minutes.
+#[test]
+fn a_long_message_takes_no_longer_than_its_length() {
+    let pieces = [
+        "is not authorized to perform ",
+        "User: is not authorized to perform: a:B on resource: ",
+        "sts.",
+        "sts.a.dial tcp ",
+        "because no identity-based policy ",
+        "&€€€",
+        "<b",
+        "\u{1b}]",
+        "[1;",
+        "\\\\u",
+        "> | ",
+        "arn:x is invali ",
+    ];
+    for piece in pieces {
+        let _ = Answer::read("", &piece.repeat(300_000 / piece.len()));
     }
 }
 

@@ -51,11 +51,7 @@ impl Refusal {
     pub(super) fn all(text: &Text) -> impl Iterator<Item = Self> {
         text.all_after("is not authorized to perform").map(|rest| {
             let rest = rest.strip(":").unwrap_or(rest);
-            let user = rest
-                .since("User:")
-                .filter(|user| user.squeezed().len() < 400)
-                .map(|user| user.joined())
-                .unwrap_or_default();
+            let user = rest.since("User:").map(|user| user.joined()).unwrap_or_default();
             let action = rest.until(&ENDS).filter(|action| is_action(&action.joined()));
             // Where the message ends here, the next one must not be taken for its end.
             let beyond = action.map_or(rest, |action| action.beyond());

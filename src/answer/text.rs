@@ -1,6 +1,12 @@
 //! A message as people paste it, made readable: without colours, escapes, quote marks, boxes and time stamps, and searched
 //! without regard to where a terminal or an issue broke its lines.
 
+/// As far as is looked for what belongs together, in bytes.
+const NEAR: usize = 500;
+
+/// The longest part of a message: S3 takes keys of 1024 bytes, and a resource repeats them.
+const LONGEST: usize = 3000;
+
 /// A tidied message, and the same without white space, to find phrases that a line break fell into.
 #[derive(Debug)]
 pub(super) struct Text {
@@ -89,14 +95,21 @@ impl<'a> Rest<'a> {
 
     /// Up to the first of some phrases; `None` where none of them stands in it.
     pub(super) fn until(&self, phrases: &[&str]) -> Option<Self> {
-        let at = phrases
-            .iter()
-            .filter_map(|phrase| self.squeezed().find(&squeeze(phrase)))
-            .min()?;
+        let near = self.near(LONGEST).squeezed();
+        let at = phrases.iter().filter_map(|phrase| near.find(&squeeze(phrase))).min()?;
         Some(Self {
             end: self.start + at,
             ..*self
         })
+    }
+
+    /// So much of it at most: what is looked for stands near, and a message may be long.
+    pub(super) fn near(&self, most: usize) -> Self {
+        let end = self
+            .text
+            .squeezed
+            .floor_char_boundary((self.start + most).min(self.end));
+        Self { end, ..*self }
     }
 
     /// What follows this part in the message.
@@ -121,8 +134,9 @@ impl<'a> Rest<'a> {
     /// What stands before the phrase behind which this part begins, from the last of another phrase on.
     pub(super) fn since(&self, phrase: &str) -> Option<Self> {
         let phrase = squeeze(phrase);
-        let head = self.text.squeezed.get(..self.before)?;
-        let start = head.rfind(&phrase)? + phrase.len();
+        let from = self.text.squeezed.floor_char_boundary(self.before.saturating_sub(NEAR));
+        let head = self.text.squeezed.get(from..self.before)?;
+        let start = from + head.rfind(&phrase)? + phrase.len();
         Some(Self {
             start,
             end: self.before,
@@ -200,6 +214,11 @@ fn bare(word: &str) -> &str {
         .trim_end_matches(['.', ',', ';', ':', '"', '\'', '`', ')'])
 }
 
+/// The begin of a text.
+fn near(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or_default()
+}
+
 fn tidy(text: &str) -> String {
     let text = entities(&escapes(text));
     let mut lines: Vec<String> = Vec::new();
@@ -259,7 +278,7 @@ fn entities(text: &str) -> String {
     while let Some((head, tail)) = rest.split_once('&') {
         out.push_str(head);
         let tail = tail.strip_prefix("amp;").unwrap_or(tail);
-        let found = tail.get(..8).map_or(tail, |near| near).split_once(';');
+        let found = near(tail, 8).split_once(';');
         let decoded = found.and_then(|(name, _)| match name {
             "apos" => Some('\''),
             "gt" => Some('>'),
@@ -329,7 +348,10 @@ fn after_escape(text: &str) -> &str {
         return rest.strip_prefix(|c: char| c.is_ascii()).unwrap_or(rest);
     }
     if let Some(rest) = text.strip_prefix(']') {
-        return rest.split_once('\u{7}').map_or(rest, |(_, rest)| rest);
+        let title = near(rest, NEAR)
+            .split_once('\u{7}')
+            .map_or(0, |(title, _)| title.len() + 1);
+        return rest.get(title..).unwrap_or_default();
     }
     text
 }
@@ -373,10 +395,10 @@ fn without_tags(text: &str) -> String {
             .next()
             .unwrap_or_default();
         let is_tag = TAGS.contains(&name.to_ascii_lowercase().as_str());
-        match tail.split_once('>').filter(|(tag, _)| is_tag && tag.len() < 200) {
-            Some((_, after)) => {
+        match near(tail, 200).split_once('>').filter(|_| is_tag) {
+            Some((tag, _)) => {
                 out.push('\n');
-                rest = after;
+                rest = tail.get(tag.len() + 1..).unwrap_or_default();
             }
             None => {
                 out.push('<');

@@ -28,7 +28,13 @@ fn run(case: &Case<'_>) -> Verdict {
         (false, false) => format!("`{action}` on `{resource}`"),
     };
     let finding = match whose {
-        Whose::Stranger => Finding::note_only(format!("`{user}` was refused {what}: that is no session of the role that the job asks for"))
+        Whose::Stranger => Finding::note_only(match refusal.session() {
+            Some((_, session)) if session.starts_with("i-") => {
+                format!("`{user}` was refused {what}: that is the role of a machine, not a session that this job began")
+            }
+            Some(_) => format!("`{user}` was refused {what}: that is no session of the role that the job asks for"),
+            None => format!("`{user}` was refused {what}: that is no session of a role"),
+        })
             .note("so the message does not show whether the role can be assumed: other credentials made this call")
             .help("find where that step has its credentials from: an input, a profile, the environment or the runner's own role"),
         Whose::Session => {

@@ -167,3 +167,45 @@ fn difference(url: &str, host: &str) -> Option<String> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnose::diagnose;
+    use crate::evidence::{Attempt, Evidence, Hop, Probe};
+
+    #[test]
+    fn a_provider_is_not_made_with_what_no_issuer_has() {
+        for (named, want) in [
+            (
+                "token.actions.githubusercontent.com/",
+                "token.actions.githubusercontent.com",
+            ),
+            (
+                "token.actions.githubusercontent.com/acme/acme",
+                "token.actions.githubusercontent.com/acme",
+            ),
+            (
+                "token.actions.githubusercontent.com/acme/acme/",
+                "token.actions.githubusercontent.com/acme",
+            ),
+            ("ghes.example.com/_services/token/", "ghes.example.com/_services/token"),
+        ] {
+            let evidence = Evidence {
+                hop: Hop {
+                    attempt: Some(Probe::Known(Attempt::Reported {
+                        text: format!("No OpenIDConnect provider found in your account for https://{named}"),
+                    })),
+                    ..Hop::default()
+                },
+                ..Evidence::default()
+            };
+            let diagnosis = diagnose(&evidence);
+            let cause = diagnosis.cause().map(|cause| (cause.id, cause.fixes.as_slice()));
+            let Some(("provider-url-mismatch", [fix])) = cause else {
+                panic!("{named}: {cause:?}");
+            };
+            let made = format!("--url https://{want} ");
+            assert!(format!("{fix:?}").contains(&made), "{named}: {fix:?}");
+        }
+    }
+}

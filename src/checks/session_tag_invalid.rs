@@ -21,7 +21,7 @@ fn run(case: &Case<'_>) -> Verdict {
         return Verdict::Found(
             Finding::blocks(format!("the session tags take {share} of the space that AWS has for them"))
                 .note("that space is smaller than 50 tags of full length; a session that is chained from brings its transitive tags along, as that of an EKS pod identity does")
-                // `src/assumeRole.ts` of its v6.2.3, lines 60 to 70; aws-actions/configure-aws-credentials#1803.
+                // aws/containers-roadmap#2413; `src/assumeRole.ts` of its v6.2.3, lines 60 to 70; aws-actions/configure-aws-credentials#1803.
                 .note("configure-aws-credentials leaves out some of its own tags and asks again since v6.2")
                 .help("set `role-skip-session-tagging: true`, or give fewer and shorter `custom-tags`")
                 .help("use a newer configure-aws-credentials"),

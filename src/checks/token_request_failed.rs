@@ -32,7 +32,11 @@ fn run(case: &Case<'_>) -> Verdict {
         return Verdict::Found(
             Finding::blocks(format!("GitHub's token service gives the job no ID token for the audience `{audience}`"))
                 .note("the job may ask for a token, so its permissions are right: it is the audience that is refused, and AWS was not reached")
-                .help("ask for `sts.amazonaws.com`, the default of configure-aws-credentials' `audience`; where the code asks for the token itself, give the audience there"),
+                .help(if audience == "sts.amazonaws.com" {
+                    "it is the audience that AWS expects: run the job again, and if it stays, look at GitHub's status page"
+                } else {
+                    "ask for `sts.amazonaws.com`, the default of configure-aws-credentials' `audience`; where the code asks for the token itself, give the audience there"
+                }),
         );
     }
     let what = match gap {
