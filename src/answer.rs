@@ -3,8 +3,16 @@
 //! The action prints the message without its code, so the text decides. A pasted text may have prefixes, retries around it
 //! and masks (`***`) in it; only phrases that no mask can hit are looked for.
 
+mod refusal;
+mod text;
+
+use crate::arn::Deployment;
 use crate::configure::Input;
 use crate::evidence::{Attempt, Evidence, Probe};
+use text::Text;
+
+pub use refusal::{PolicyKind, Refusal};
+pub(crate) use text::one_line;
 
 /// What an answer says, coarsely as documented and not finer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,23 +21,14 @@ pub enum Answer {
     AccountNotAllowed,
     /// The role was assumed.
     Allowed,
-    /// `sts:AssumeRole` (or `sts:TagSession`) with AWS credentials was refused: who asked, the action, AWS's "because …".
-    AssumeRoleDenied {
-        /// `sts:AssumeRole`, `sts:TagSession`, …
-        action: String,
-        /// The ARN that asked.
-        user: String,
-        /// The ARN of the role.
-        resource: String,
-        /// What follows "because", where AWS says it.
-        because: Option<String>,
-    },
+    /// `sts:AssumeRole` (or `sts:TagSession`) with AWS credentials was refused.
+    AssumeRoleDenied(Refusal),
     /// AWS credentials were used and are no good, or not those that were given.
     BadCredentials,
     /// A session longer than a chained role may have.
     DurationChained,
-    /// A session shorter or longer than STS takes.
-    DurationInvalid,
+    /// A session shorter or longer than STS takes: the seconds, where AWS repeats them.
+    DurationInvalid(Option<i64>),
     /// A session longer than this role gives.
     DurationOverMaximum,
     /// An environment's protection rules hold the job back.
@@ -48,34 +47,42 @@ pub enum Answer {
     NoCredentials,
     /// The account has no provider for this issuer, as AWS names it.
     NoProvider(Option<String>),
-    /// `AccessDenied` from `AssumeRoleWithWebIdentity`: the provider's stage is passed.
-    NotAuthorized,
+    /// `AccessDenied` from `AssumeRoleWithWebIdentity`: the provider's stage is passed. The kind of policy, where AWS names it.
+    NotAuthorized(Option<PolicyKind>),
     /// The token is no ID token, or one that STS cannot read.
     NotAToken,
     /// Another message; nothing is concluded from it.
     Other,
+    /// A service other than STS refused a call to whoever made it.
+    PermissionDenied(Refusal),
     /// `role-to-assume` was empty: the action went on with what credentials there were.
     RoleEmpty,
     /// The role's ARN was not understood.
     RoleArnInvalid,
-    /// The region is missing, misspelt or not enabled.
-    RegionUnusable,
+    /// A role's name without its account: the action stopped before it called AWS.
+    RoleNameOnly,
+    /// The region is missing, misspelt or not enabled: the region, where the message names it.
+    RegionUnusable(Option<String>),
+    /// AWS credentials that were good have expired.
+    SessionExpired,
     /// A session name that STS does not take.
     SessionNameInvalid,
     /// A session policy that STS does not take.
     SessionPolicyInvalid,
     /// A tag that STS does not take.
     SessionTagInvalid,
+    /// The tags are too large together: the percentage of the space that they take, where AWS says it.
+    SessionTagsTooLarge(Option<u32>),
     /// STS throttled.
     Throttled,
     /// The certificate of the issuer does not fit the provider's thumbprints.
     Thumbprint,
     /// The job may not ask for an ID token.
     TokenNotGranted,
-    /// The service did not give an ID token.
-    TokenRequestFailed,
-    /// The STS endpoint was not reached.
-    Unreachable,
+    /// The service did not give an ID token: the audience that it refused, where it says so.
+    TokenRequestFailed(Option<String>),
+    /// The STS endpoint was not reached: its host, where the message names it.
+    Unreachable(Option<String>),
     /// The token's audience is not among the provider's client ids.
     WrongAudience,
 }
@@ -84,191 +91,53 @@ impl Answer {
     /// Reads a message, with its code where that is known.
     #[must_use]
     pub fn read(code: &str, text: &str) -> Self {
-        let lower = text.to_lowercase();
-        let has = |needles: &[&str]| needles.iter().any(|needle| lower.contains(needle));
+        let text = &Text::new(text);
+        let has = |phrases: &[&str]| text.has(phrases);
         // A phrase decides before a code does: some codes have several meanings. Specific phrases stand before general ones.
         if has(&["is requesting '"]) && has(&["but is only allowed '"]) && has(&["id-token"]) {
             return Self::NestedPermission;
         }
-        if has(&[
-            "due to environment protection rules",
-            "is not allowed to deploy to",
-            "didn't satisfy other protection rules",
-        ]) {
-            return Self::EnvironmentRefused;
+        if let Some(answer) = token(text) {
+            return answer;
         }
-        if has(&[
-            "actions_id_token_request_url",
-            "actions_id_token_request_token",
-            "did you mean to set the `id-token` permission",
-        ]) {
-            return Self::TokenNotGranted;
+        let refused: Vec<Refusal> = Refusal::all(text).collect();
+        let sts = refused.iter().find(|refusal| is_sts(&refusal.action));
+        if let Some(refusal) = sts.filter(|refusal| !refusal.action.ends_with("WithWebIdentity")) {
+            return Self::AssumeRoleDenied(refusal.clone());
         }
-        if has(&[
-            "getidtoken call failed",
-            "failed to get id token",
-            "do not have id token field",
-        ]) {
-            return Self::TokenRequestFailed;
+        if has(&NOT_AUTHORIZED) {
+            return Self::NotAuthorized(PolicyKind::named_after(text, &NOT_AUTHORIZED));
         }
-        if let Some(denied) = assume_role_denied(text) {
-            return denied;
+        // An older form, which does not say who asked. (Netflix/security_monkey#732, rusoto/rusoto#1108.)
+        if has(&["not authorized to perform sts:AssumeRole"]) {
+            return Self::AssumeRoleDenied(Refusal {
+                action: "sts:AssumeRole".to_owned(),
+                ..Refusal::default()
+            });
         }
-        if has(&[
-            "not authorized to perform sts:assumerolewithwebidentity",
-            "not authorized to perform: sts:assumerolewithwebidentity",
-        ]) {
-            return Self::NotAuthorized;
+        if let Some(rest) = text.after("No OpenIDConnect provider found in your account for ") {
+            // A host that a line break fell into is told by being one of GitHub's only when it is whole.
+            let issuer = rest.word_until(|word| Deployment::of(word) != Deployment::Other);
+            // A mask or a placeholder names none.
+            let is_named = issuer.contains('.') && !issuer.contains(['*', '<', '{', '[', '$']);
+            return Self::NoProvider(is_named.then_some(issuer));
         }
-        if let Some(rest) = after(text, "No OpenIDConnect provider found in your account for ") {
-            let issuer = rest.split_whitespace().next().unwrap_or_default();
-            let issuer = issuer.trim_end_matches(['.', ',', ';', '"', '\'', '`', ')']);
-            return Self::NoProvider((!issuer.is_empty() && !issuer.contains('*')).then(|| issuer.to_owned()));
+        if let Some(answer) = request(text) {
+            return answer;
         }
-        let phrases: [(&[&str], Self); 24] = [
-            (&["no openidconnect provider found"], Self::NoProvider(None)),
-            (&["incorrect token audience"], Self::WrongAudience),
-            (&["doesn't match configured thumbprint"], Self::Thumbprint),
-            (&["couldn't retrieve verification key"], Self::KeysUnreachable),
-            (
-                &["token expired:", "token too old:", "expiredtokenexception"],
-                Self::Expired,
-            ),
-            (
-                &[
-                    "not a valid jwt",
-                    "missing a required claim",
-                    "could not be validated by aws",
-                ],
-                Self::NotAToken,
-            ),
-            (
-                &[
-                    "source account id is needed",
-                    "request arn is invalid",
-                    "at 'rolearn' failed",
-                ],
-                Self::RoleArnInvalid,
-            ),
-            (
-                &[
-                    "'rolesessionname' failed",
-                    "role session name must",
-                    "role session name is not valid",
-                ],
-                Self::SessionNameInvalid,
-            ),
-            (&["exceeds the maxsessionduration"], Self::DurationOverMaximum),
-            (&["exceeds the 1 hour session limit"], Self::DurationChained),
-            (&["'durationseconds' failed"], Self::DurationInvalid),
-            (
-                &[
-                    "packedpolicytoolarge",
-                    "packed size",
-                    "packed policy consumes",
-                    "at 'policy' failed",
-                    "at 'policyarns",
-                ],
-                Self::SessionPolicyInvalid,
-            ),
-            (
-                &["at 'tags.", "custom-tags:", "'tags' failed", "session tag"],
-                Self::SessionTagInvalid,
-            ),
-            (
-                &[
-                    "invalid condition type",
-                    "federated principals must be valid",
-                    "which is not scoped to all",
-                    "condition can contain only one colon",
-                    "has prohibited field",
-                    "invalid principal in policy",
-                    "contained an invalid principal",
-                    "may only specify sts assumerole actions",
-                    "policy statement must contain",
-                    "contains an invalid json",
-                    "syntax errors in policy",
-                    "vendors must be prefixed",
-                    "missing required field",
-                    "this policy contains invalid json",
-                    "policy document must be version",
-                    "unknown field",
-                ],
-                Self::IamRefusedPolicy,
-            ),
-            (
-                &["does not match any of the expected account ids"],
-                Self::AccountNotAllowed,
-            ),
-            (&["proceeding with iam user credentials"], Self::RoleEmpty),
-            (
-                &[
-                    "security token included in the request",
-                    "credentials loaded by the sdk do not match",
-                    "'aws-secret-access-key' must be provided",
-                    "if 'force-skip-oidc' is true",
-                ],
-                Self::BadCredentials,
-            ),
-            (
-                &[
-                    "region is not valid",
-                    "not supplied: aws-region",
-                    "regiondisabled",
-                    "sts is not activated in this region",
-                ],
-                Self::RegionUnusable,
-            ),
-            (&["rate exceeded", "throttl", "toomanyrequests"], Self::Throttled),
-            (
-                &[
-                    "idpcommunicationerror",
-                    "idp communication",
-                    "problem communicating with the identity provider",
-                ],
-                Self::IdpUnreachable,
-            ),
-            (
-                &[
-                    "enotfound",
-                    "econnrefused",
-                    "etimedout",
-                    "econnreset",
-                    "eai_again",
-                    "socket hang up",
-                    "action timed out after",
-                    "self-signed certificate",
-                    "self signed certificate",
-                    "unable to get local issuer certificate",
-                    "connect timeout",
-                ],
-                Self::Unreachable,
-            ),
-            (&["could not load credentials from any providers"], Self::NoCredentials),
-            (&["credentials could not be loaded"], Self::NoCredentials),
-            (&["malformedpolicydocument"], Self::IamRefusedPolicy),
-        ];
-        for (needles, answer) in phrases {
-            if has(needles) {
-                return answer;
-            }
+        if let Some(refusal) = refused.into_iter().next().or_else(|| operation_refused(text)) {
+            return Self::PermissionDenied(refusal);
         }
-        // `arn:aws:iam::1234:role/x is invalid`
-        if let Some((head, _)) = lower.split_once(" is invalid")
-            && head
-                .split_whitespace()
-                .next_back()
-                .is_some_and(|word| word.starts_with("arn:"))
-        {
-            return Self::RoleArnInvalid;
+        if let Some(answer) = surroundings(text) {
+            return answer;
         }
         match code {
-            "AccessDenied" => Self::NotAuthorized,
+            "AccessDenied" => Self::NotAuthorized(None),
             "ExpiredToken" | "ExpiredTokenException" => Self::Expired,
             "IDPCommunicationError" => Self::IdpUnreachable,
             "InvalidIdentityToken" | "IDPRejectedClaim" => Self::NotAToken,
             "MalformedPolicyDocument" | "PackedPolicyTooLarge" => Self::SessionPolicyInvalid,
-            "RegionDisabledException" => Self::RegionUnusable,
+            "RegionDisabledException" => Self::RegionUnusable(None),
             "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException" => {
                 Self::Throttled
             }
@@ -279,17 +148,44 @@ impl Answer {
     /// What is known of AWS's answer, or of the message that somebody pasted.
     #[must_use]
     pub fn of(evidence: &Evidence) -> Option<Self> {
-        match evidence.hop.attempt.as_ref().and_then(Probe::known) {
-            Some(Attempt::Allowed { .. }) => Some(Self::Allowed),
-            Some(Attempt::Denied { code, message, .. }) => Some(match Self::read(code, message) {
-                // An answer of STS: what it calls malformed is the session policy, and its denial is the token's.
-                Self::IamRefusedPolicy => Self::SessionPolicyInvalid,
-                answer => answer,
-            }),
-            Some(Attempt::Reported { text }) if shows_session(text, evidence) => Some(Self::Allowed),
-            Some(Attempt::Reported { text }) => Some(Self::read("", text)),
-            None => evidence.reported.as_deref().map(|text| Self::read("", text)),
-        }
+        let text = match evidence.hop.attempt.as_ref().and_then(Probe::known) {
+            Some(Attempt::Allowed { .. }) => return Some(Self::Allowed),
+            Some(Attempt::Denied { code, message, .. }) => {
+                return Some(match Self::read(code, message) {
+                    // An answer of STS: what it calls malformed is the session policy, and its denial is the token's.
+                    Self::IamRefusedPolicy => Self::SessionPolicyInvalid,
+                    Self::PermissionDenied(_) => Self::Other,
+                    Self::SessionExpired => Self::BadCredentials,
+                    answer => answer,
+                });
+            }
+            Some(Attempt::Reported { text }) => text,
+            None => evidence.reported.as_ref()?,
+        };
+        Some(match Self::read("", text) {
+            Self::SessionExpired => Self::Allowed,
+            Self::PermissionDenied(_) => match AfterLogin::read(text, evidence) {
+                Some(AfterLogin {
+                    whose: Whose::Stranger, ..
+                })
+                | None => Self::Other,
+                Some(_) => Self::Allowed,
+            },
+            answer => answer,
+        })
+    }
+
+    /// The issuer that AWS names. What no issuer of GitHub's has (a slash at the end, an enterprise's slug twice) is taken off.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        let Self::NoProvider(Some(issuer)) = self else {
+            return None;
+        };
+        Some(match Deployment::of(issuer.trim_end_matches('/')) {
+            Deployment::Other | Deployment::Forgejo => issuer,
+            Deployment::Enterprise => once(issuer.trim_end_matches('/')),
+            _ => issuer.trim_end_matches('/'),
+        })
     }
 
     /// Does it show that a token was made and sent to STS?
@@ -322,7 +218,7 @@ impl Answer {
     /// Does it show that the provider accepted the token, audience included?
     #[must_use]
     pub fn passed_provider(&self) -> bool {
-        matches!(self, Self::Allowed | Self::DurationOverMaximum | Self::NotAuthorized)
+        matches!(self, Self::Allowed | Self::DurationOverMaximum | Self::NotAuthorized(_))
     }
 
     /// Does it come from asking with AWS credentials, not with the token?
@@ -330,65 +226,425 @@ impl Answer {
     pub fn is_about_credentials(&self) -> bool {
         matches!(
             self,
-            Self::AssumeRoleDenied { .. } | Self::BadCredentials | Self::DurationChained
+            Self::AssumeRoleDenied(_) | Self::BadCredentials | Self::DurationChained
         )
     }
 }
 
-/// `User: ARN is not authorized to perform: sts:TagSession on resource: ARN because …`.
-fn assume_role_denied(text: &str) -> Option<Answer> {
-    let rest = after(text, "is not authorized to perform: sts:")?;
-    let action = rest.split_whitespace().next()?.trim_end_matches([',', '.']);
-    if action.starts_with("AssumeRoleWithWebIdentity") {
-        return None;
+/// `…/slug/slug` without the second slug.
+fn once(issuer: &str) -> &str {
+    match issuer.rsplit_once('/') {
+        Some((head, slug)) if head.rsplit('/').next() == Some(slug) => head,
+        _ => issuer,
     }
-    let user = text
-        .split_once(" is not authorized to perform: sts:")
-        .and_then(|(head, _)| head.rsplit_once("User: "))
-        .map_or("", |(_, user)| user.trim());
-    let resource = after(rest, "on resource: ")
-        .and_then(|r| r.split_whitespace().next())
-        .unwrap_or_default();
-    let because =
-        after(rest, "because ").or_else(|| after(rest, "with an explicit deny").map(|_| "with an explicit deny"));
-    Some(Answer::AssumeRoleDenied {
-        action: format!("sts:{action}"),
-        user: user.to_owned(),
-        resource: resource.trim_end_matches(['.', ',']).to_owned(),
-        because: because.map(|b| b.lines().next().unwrap_or_default().trim_end_matches('.').to_owned()),
+}
+
+/// A call that was refused after the role was assumed, and whose it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AfterLogin {
+    /// What AWS says.
+    pub refusal: Refusal,
+    /// Who made the call.
+    pub whose: Whose,
+}
+
+/// Who made a call that was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// A session of the role that was asked for, or of the one role that is known.
+    Session,
+    /// An IAM user, this machine's own role, or another role than the one that was asked for.
+    Stranger,
+    /// AWS does not say.
+    Unknown,
+}
+
+impl AfterLogin {
+    /// Reads it from a message; a refusal to the role's own session comes before others.
+    ///
+    /// "User: arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION is not authorized to perform: ACTION" (IAM User Guide,
+    /// `troubleshoot_access-denied`).
+    #[must_use]
+    pub fn read(text: &str, evidence: &Evidence) -> Option<Self> {
+        let Answer::PermissionDenied(first) = Answer::read("", text) else {
+            return None;
+        };
+        let text = &Text::new(text);
+        let own = Refusal::all(text).find(|refusal| Whose::of(refusal, evidence) == Whose::Session);
+        let refusal = own.unwrap_or(first);
+        Some(Self {
+            whose: Whose::of(&refusal, evidence),
+            refusal,
+        })
+    }
+}
+
+impl Whose {
+    fn of(refusal: &Refusal, evidence: &Evidence) -> Self {
+        // A placeholder tells as little as nothing.
+        if !refusal.user.starts_with("arn:") {
+            return Self::Unknown;
+        }
+        let Some((role, session)) = refusal.session() else {
+            return Self::Stranger;
+        };
+        let read = evidence.hop.role.as_ref().and_then(Probe::known);
+        let asked = evidence.hop.request.get(Input::RoleToAssume);
+        let asked = asked
+            .or(read.and_then(|role| role.arn.as_deref()))
+            .unwrap_or_default()
+            .trim();
+        let name = asked.rsplit(['/', ':']).next().unwrap_or_default();
+        // Masks and placeholders tell nothing.
+        let told = |part: &str| !part.is_empty() && !part.contains(['*', '$', '<', '{']);
+        let same = |asked: &str, has: &str| !told(asked) || !told(has) || asked == has;
+        let account = asked.split(':').nth(4).unwrap_or_default();
+        // A session of an instance profile is named after the instance, and no token was needed for it.
+        if same(name, role) && same(account, refusal.account().unwrap_or_default()) && !session.starts_with("i-") {
+            Self::Session
+        } else {
+            Self::Stranger
+        }
+    }
+}
+
+const NOT_AUTHORIZED: [&str; 2] = [
+    "not authorized to perform sts:AssumeRoleWithWebIdentity",
+    "not authorized to perform: sts:AssumeRoleWithWebIdentity",
+];
+
+fn is_sts(action: &str) -> bool {
+    action
+        .get(..4)
+        .is_some_and(|service| service.eq_ignore_ascii_case("sts:"))
+}
+
+/// What GitHub says before there is a token.
+fn token(text: &Text) -> Option<Answer> {
+    if text.has(&[
+        "due to environment protection rules",
+        "is not allowed to deploy to",
+        "didn't satisfy other protection rules",
+    ]) {
+        return Some(Answer::EnvironmentRefused);
+    }
+    if text.has(&[
+        "actions_id_token_request_url",
+        "actions_id_token_request_token",
+        "did you mean to set the `id-token` permission",
+    ]) {
+        return Some(Answer::TokenNotGranted);
+    }
+    // The token service's own words, as reported: aws-actions/configure-aws-credentials#272.
+    if let Some(rest) = text.after("issue ID_TOKEN for audience") {
+        let named = rest.as_str().trim_start_matches(':').trim_start();
+        let audience = match named.chars().next() {
+            Some(quote @ ('\'' | '"')) => named.split(quote).nth(1).unwrap_or_default().replace('\n', ""),
+            _ => rest.word().to_owned(),
+        };
+        return Some(Answer::TokenRequestFailed((!audience.is_empty()).then_some(audience)));
+    }
+    text.has(&[
+        "getidtoken call failed",
+        "failed to get id token",
+        "do not have id token field",
+    ])
+    .then_some(Answer::TokenRequestFailed(None))
+}
+
+/// What STS says of the token and of the request, IAM of a policy, and the action before it asks.
+fn request(text: &Text) -> Option<Answer> {
+    use Answer as A;
+    let phrases: [(&[&str], A); 22] = [
+        (&["no openidconnect provider found"], A::NoProvider(None)),
+        (&["incorrect token audience"], A::WrongAudience),
+        (&["doesn't match configured thumbprint"], A::Thumbprint),
+        (&["couldn't retrieve verification key"], A::KeysUnreachable),
+        (
+            &[
+                "token expired: ",
+                "token too old: ",
+                "web identity token that was passed is expired",
+            ],
+            A::Expired,
+        ),
+        (
+            &[
+                "not a valid jwt",
+                "missing a required claim",
+                "could not be validated by aws",
+            ],
+            A::NotAToken,
+        ),
+        (&["source account id is needed"], A::RoleNameOnly),
+        (&["request arn is invalid", "at 'rolearn' failed"], A::RoleArnInvalid),
+        (
+            &[
+                "'rolesessionname' failed",
+                "role session name must",
+                "role session name is not valid",
+            ],
+            A::SessionNameInvalid,
+        ),
+        (&["exceeds the maxsessionduration"], A::DurationOverMaximum),
+        (&["exceeds the 1 hour session limit"], A::DurationChained),
+        (&["'durationseconds' failed"], A::DurationInvalid(seconds(text))),
+        (
+            &["packed size of session tags"],
+            A::SessionTagsTooLarge(
+                text.after("session tags consumes")
+                    .and_then(|rest| rest.word().trim_end_matches('%').parse().ok()),
+            ),
+        ),
+        (
+            &[
+                "packedpolicytoolarge",
+                "packed size",
+                "packed policy consumes",
+                "at 'policy' failed",
+                "at 'policyarns",
+            ],
+            A::SessionPolicyInvalid,
+        ),
+        (
+            &[
+                "at 'tags.",
+                "custom-tags:",
+                "'tags' failed",
+                "unable to validate tags",
+                "session tag",
+            ],
+            A::SessionTagInvalid,
+        ),
+        (
+            &[
+                "invalid condition type",
+                "federated principals must be valid",
+                "which is not scoped to all",
+                "condition can contain only one colon",
+                "has prohibited field",
+                "invalid principal in policy",
+                "contained an invalid principal",
+                "may only specify sts assumerole actions",
+                "policy statement must contain",
+                "contains an invalid json",
+                "syntax errors in policy",
+                "vendors must be prefixed",
+                "missing required field",
+                "this policy contains invalid json",
+                "policy document must be version",
+                "unknown field",
+            ],
+            A::IamRefusedPolicy,
+        ),
+        (
+            &["does not match any of the expected account ids"],
+            A::AccountNotAllowed,
+        ),
+        (&["proceeding with iam user credentials"], A::RoleEmpty),
+        // The credentials that a role was to be assumed with; otherwise a session that had begun.
+        (
+            &[
+                "security token included in the request is expired",
+                "the provided token has expired",
+            ],
+            if text.has(&[
+                "credentials could not be loaded",
+                "could not assume role with",
+                "calling the assumerole operation",
+            ]) {
+                A::BadCredentials
+            } else {
+                A::SessionExpired
+            },
+        ),
+        (
+            &[
+                "security token included in the request",
+                "credentials loaded by the sdk do not match",
+                "'aws-secret-access-key' must be provided",
+                "if 'force-skip-oidc' is true",
+            ],
+            A::BadCredentials,
+        ),
+        (
+            &["region is not valid"],
+            A::RegionUnusable(text.after("region is not valid: ").map(|rest| rest.word().to_owned())),
+        ),
+        (
+            &[
+                "not supplied: aws-region",
+                "regiondisabled",
+                "sts is not activated in this region",
+            ],
+            A::RegionUnusable(None),
+        ),
+    ];
+    phrases
+        .into_iter()
+        .find(|(needles, _)| text.has(needles))
+        .map(|(_, answer)| answer)
+}
+
+/// What says less: the network, a missing input. It counts where nothing that AWS says is in the message.
+fn surroundings(text: &Text) -> Option<Answer> {
+    use Answer as A;
+    let asks_sts = || text.has(&["assumerole", "assume role"]);
+    if text.has(&["rate exceeded", "throttl", "toomanyrequests"]) {
+        return Some(A::Throttled);
+    }
+    if text.has(&[
+        "idpcommunicationerror",
+        "idp communication",
+        "problem communicating with the identity provider",
+    ]) {
+        return Some(A::IdpUnreachable);
+    }
+    if text.has(&NETWORK) || text.has(&OTHER_NETWORK) && (asks_sts() || sts_host(text).is_some()) {
+        let named = sts_host(text);
+        let other = HOST_AFTER
+            .iter()
+            .filter_map(|phrase| text.after(phrase))
+            .find_map(|rest| host_in(rest.word()));
+        return match (named, other) {
+            (Some(host), _) => Some(A::Unreachable(Some(host))),
+            (None, Some(host)) if host.ends_with(".githubusercontent.com") => Some(A::TokenRequestFailed(None)),
+            // Another host than AWS's STS: something else could not be reached.
+            (None, Some(_)) if !asks_sts() => None,
+            (None, _) => Some(A::Unreachable(None)),
+        };
+    }
+    if text.has(&[
+        "could not load credentials from any providers",
+        "credentials could not be loaded",
+    ]) {
+        return Some(A::NoCredentials);
+    }
+    if text.has(&["malformedpolicydocument"]) {
+        return Some(A::IamRefusedPolicy);
+    }
+    // `arn:aws:iam::1234:role/x is invalid`
+    let flow = text.whole().as_str().split_whitespace().collect::<Vec<_>>();
+    let is_invalid = flow.windows(3).any(|words| match words {
+        [arn, "is", invalid] => arn.starts_with("arn:") && invalid.starts_with("invalid"),
+        _ => false,
+    });
+    is_invalid.then_some(A::RoleArnInvalid)
+}
+
+/// Words of Node.js, in which configure-aws-credentials is written.
+const NETWORK: [&str; 13] = [
+    "enotfound",
+    "econnrefused",
+    "etimedout",
+    "econnreset",
+    "eai_again",
+    "ehostunreach",
+    "enetunreach",
+    "socket hang up",
+    "action timed out after",
+    "self-signed certificate",
+    "self signed certificate",
+    "unable to get local issuer certificate",
+    "connect timeout",
+];
+
+/// Words of the other SDKs and of older ones; some of them are said of any host.
+const OTHER_NETWORK: [&str; 21] = [
+    // JavaScript, version 2
+    "inaccessible host",
+    // Python, aws-cli
+    "could not connect to the endpoint url",
+    "read timeout on endpoint url",
+    "failed to connect to proxy url",
+    "ssl validation failed",
+    "certificate verify failed",
+    "name or service not known",
+    "nodename nor servname",
+    "temporary failure in name resolution",
+    // Go, Terraform
+    "no such host",
+    "i/o timeout",
+    "dial tcp",
+    "connection reset by peer",
+    "connection refused",
+    "tls handshake timeout",
+    "certificate signed by unknown authority",
+    // Java, Kotlin, .NET, Ruby
+    "unable to execute http request",
+    "unexpected response code for connect",
+    "unknownhostexception",
+    "unknown host",
+    "nosuchendpointerror",
+];
+
+/// What stands before the host that was not reached.
+const HOST_AFTER: [&str; 7] = [
+    "enotfound ",
+    "eai_again ",
+    "inaccessible host: ",
+    "endpoint url: ",
+    "dial tcp: lookup ",
+    "unknown host. ",
+    "Post ",
+];
+
+/// The host of an STS endpoint in a message, a line break within it or not: `sts.REGION.amazonaws.com`.
+fn sts_host(text: &Text) -> Option<String> {
+    ["sts.", "sts-fips."].iter().find_map(|begin| {
+        text.all_after(begin).find_map(|rest| {
+            let before = rest.before();
+            let begins_word = !before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '-');
+            // `sts.amazonaws.com` is the token's audience as well.
+            let label = before.trim_end_matches([' ', '"', '\'', ':', '=']);
+            let is_audience = label.ends_with("audience") || label.ends_with("aud");
+            let tail = rest.near(120).squeezed();
+            let end = [".amazonaws.com", ".amazonaws.eu", ".api.aws"]
+                .iter()
+                .filter_map(|end| Some(tail.find(end)? + end.len()))
+                .chain(tail.starts_with("amazonaws.com").then_some("amazonaws.com".len()))
+                .min()?;
+            let name = tail.get(..end).filter(|name| name.len() < 100 && is_host(name))?;
+            let china = tail.get(end..).is_some_and(|rest| rest.starts_with(".cn"));
+            (begins_word && !is_audience).then(|| format!("{begin}{name}{}", if china { ".cn" } else { "" }))
+        })
     })
 }
 
-fn after<'a>(text: &'a str, needle: &str) -> Option<&'a str> {
-    text.split_once(needle).map(|(_, rest)| rest)
+/// The host in a word: of a URL, quoted, with its port.
+fn host_in(word: &str) -> Option<String> {
+    let word = word.trim_start_matches(['"', '\'', '`']);
+    let word = word.split_once("://").map_or(word, |(_, rest)| rest);
+    let host = word.split(|c: char| !is_host(c.encode_utf8(&mut [0; 4]))).next()?;
+    // An address is no name that tells whose it is.
+    let named = host.contains('.') && host.chars().any(char::is_alphabetic);
+    named.then(|| host.trim_end_matches('.').to_ascii_lowercase())
 }
 
-/// Was something else refused to a session of the role? Then the role was assumed.
-///
-/// "User: arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION is not authorized to perform: ACTION" (IAM User Guide,
-/// `troubleshoot_access-denied`).
-fn shows_session(text: &str, evidence: &Evidence) -> bool {
-    let role = evidence.hop.request.get(Input::RoleToAssume).unwrap_or_default();
-    let name = role.rsplit(['/', ':']).next().unwrap_or_default();
-    if name.is_empty() || Answer::read("", text) != Answer::Other {
-        return false;
-    }
-    text.lines().any(|line| {
-        let refused = line.split_once("User: ").and_then(|(_, user)| user.split_once(' '));
-        let Some((user, action)) = refused else { return false };
-        let Some(action) = action.strip_prefix("is not authorized to perform: ") else {
-            return false;
-        };
-        let Some((account, session)) = user.split_once(":assumed-role/") else {
-            return false;
-        };
-        let account = account.rsplit(':').next();
-        let (user_role, session) = session.split_once('/').unwrap_or((session, ""));
-        // A session of an instance profile is named after the instance, and no token was needed for it.
-        user_role == name
-            && role.split(':').nth(4).is_none_or(|own| Some(own) == account)
-            && !session.starts_with("i-")
-            && !action.to_lowercase().starts_with("sts:")
+fn is_host(text: &str) -> bool {
+    text.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
+}
+
+/// `Value '50000' at 'durationSeconds' failed`.
+fn seconds(text: &Text) -> Option<i64> {
+    let rest = text.after("at 'durationSeconds' failed")?.since("Value '")?;
+    rest.joined().trim_matches('\'').parse().ok()
+}
+
+/// A refusal that names no user: `when calling the PutObject operation: Access Denied`, `operation error S3: PutObject, …`.
+fn operation_refused(text: &Text) -> Option<Refusal> {
+    let is_refused = text.has(&["accessdenied", "access denied", "unauthorizedoperation"]);
+    let named = text.after("when calling the ").or_else(|| {
+        text.after("operation error ")
+            .and_then(|rest| rest.until(&[":"])?.beyond().strip(":"))
+    });
+    let operation = named.map(|rest| rest.word().to_owned()).unwrap_or_default();
+    // `UnauthorizedOperation` is EC2's word for a refused call. (EC2 API Reference, error codes.)
+    let known = !operation.is_empty() || text.has(&["unauthorizedoperation"]);
+    (is_refused && known && !operation.starts_with("Assume") && !operation.starts_with("GetCaller")).then(|| Refusal {
+        action: operation,
+        ..Refusal::default()
     })
 }
 
@@ -401,11 +657,11 @@ mod tests {
         for (text, want) in [
             (
                 "Error: Could not assume role with OIDC: Not authorized to perform sts:AssumeRoleWithWebIdentity",
-                Answer::NotAuthorized,
+                Answer::NotAuthorized(None),
             ),
             (
                 "An error occurred (AccessDenied) when calling the AssumeRoleWithWebIdentity operation: Not authorized to perform sts:AssumeRoleWithWebIdentity",
-                Answer::NotAuthorized,
+                Answer::NotAuthorized(None),
             ),
             (
                 "Retry AssumeRole: attempt 1 of 12 failed: Could not assume role with OIDC: Incorrect token audience. Retrying after 38ms.",
@@ -445,7 +701,7 @@ mod tests {
             ),
             (
                 "getIDToken call failed: Error message: Failed to get ID Token. \n \n Error Code : 403",
-                Answer::TokenRequestFailed,
+                Answer::TokenRequestFailed(None),
             ),
             (
                 "Error calling workflow 'a/b/.github/workflows/x.yml@main'. The nested job 'd' is requesting 'id-token: write', but is only allowed 'id-token: none'.",
@@ -465,7 +721,7 @@ mod tests {
             ),
             (
                 "1 validation error detected: Value '50000' at 'durationSeconds' failed to satisfy constraint",
-                Answer::DurationInvalid,
+                Answer::DurationInvalid(Some(50_000)),
             ),
             (
                 "Could not assume role with OIDC: 1 validation error detected: Value 'dependabot[bot]' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*",
@@ -473,13 +729,16 @@ mod tests {
             ),
             (
                 "Source Account ID is needed if the Role Name is provided and not the Role Arn.",
-                Answer::RoleArnInvalid,
+                Answer::RoleNameOnly,
             ),
             (
                 "Invalid Condition type : ForAllValuesStringEquals",
                 Answer::IamRefusedPolicy,
             ),
-            ("getaddrinfo ENOTFOUND sts.eu-wset-1.amazonaws.com", Answer::Unreachable),
+            (
+                "getaddrinfo ENOTFOUND sts.eu-wset-1.amazonaws.com",
+                Answer::Unreachable(Some("sts.eu-wset-1.amazonaws.com".into())),
+            ),
             (
                 "The account ID of the provided credentials (1) does not match any of the expected account IDs: 2, 3",
                 Answer::AccountNotAllowed,
@@ -499,12 +758,13 @@ mod tests {
         let text = "Could not assume role with user credentials: User: arn:aws:sts::111111111111:assumed-role/hub/x is not authorized to perform: sts:TagSession on resource: arn:aws:iam::***:role/spoke because no role trust policy allows the sts:TagSession action";
         assert_eq!(
             Answer::read("AccessDenied", text),
-            Answer::AssumeRoleDenied {
+            Answer::AssumeRoleDenied(Refusal {
                 action: "sts:TagSession".into(),
                 user: "arn:aws:sts::111111111111:assumed-role/hub/x".into(),
                 resource: "arn:aws:iam::***:role/spoke".into(),
                 because: Some("no role trust policy allows the sts:TagSession action".into()),
-            }
+                policy: Some(PolicyKind::RoleTrust),
+            })
         );
     }
 }

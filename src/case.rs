@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Refusal};
 use crate::arn::{Deployment, NotARole, ProviderArn, RoleArn, issuer_host, issuer_or_github};
 use crate::claims::Claims;
 use crate::configure::{Flow, Input};
@@ -95,7 +95,7 @@ impl<'a> Case<'a> {
             .map(|token| &token.claims);
         let answer = Answer::of(evidence);
         let issuer = match (&answer, claims) {
-            (Some(Answer::NoProvider(Some(issuer))), None) => issuer.clone(),
+            (Some(answer), None) if answer.issuer().is_some() => answer.issuer().unwrap_or_default().to_owned(),
             _ => issuer_or_github(claims),
         };
         let may_ask = match &answer {
@@ -173,7 +173,7 @@ impl<'a> Case<'a> {
         };
         if self.asks_with_credentials() {
             let caller = match &self.answer {
-                Some(Answer::AssumeRoleDenied { user, .. }) => Some(user.as_str()),
+                Some(Answer::AssumeRoleDenied(refusal)) => Some(refusal.user.as_str()),
                 _ => self
                     .evidence
                     .reader
@@ -204,7 +204,7 @@ impl<'a> Case<'a> {
     /// Was the role asked for by an IAM user or by an instance's role, where the job meant to come with its token?
     #[must_use]
     pub fn asked_by_stranger(&self) -> bool {
-        let Some(Answer::AssumeRoleDenied { action, user, .. }) = &self.answer else {
+        let Some(Answer::AssumeRoleDenied(Refusal { action, user, .. })) = &self.answer else {
             return false;
         };
         let instance = user.rsplit('/').next().is_some_and(|session| session.starts_with("i-"));

@@ -21,6 +21,7 @@ mod id_token_permission_missing;
 mod nested_permission_refused;
 mod other_credentials_used;
 mod partition_mismatch;
+mod permission_denied_after_login;
 mod policy_malformed;
 mod principal_mismatch;
 mod provider_missing;
@@ -31,6 +32,7 @@ mod role_chaining_missing;
 mod role_input_empty;
 mod role_missing;
 mod role_path_mismatch;
+mod session_expired;
 mod session_name_invalid;
 mod session_policy_invalid;
 mod session_tag_invalid;
@@ -118,6 +120,8 @@ pub const CHECKS: &[Check] = &[
     chained_role_not_trusted::CHECK,
     session_tagging_denied::CHECK,
     external_id_mismatch::CHECK,
+    session_expired::CHECK,
+    permission_denied_after_login::CHECK,
     subject_unrestricted::CHECK,
     subject_too_broad::CHECK,
     condition_vacuous::CHECK,
@@ -280,13 +284,18 @@ fn risk(case: &Case<'_>, breadth: Breadth) -> Verdict {
     }
 }
 
-/// The message that somebody pasted, or AWS's own.
-fn pasted<'a>(case: &Case<'a>) -> Option<&'a str> {
+/// The message that somebody pasted, or AWS's own, as it came.
+fn message<'a>(case: &Case<'a>) -> Option<&'a str> {
     match case.hop.attempt.as_ref().and_then(Probe::known) {
         Some(Attempt::Reported { text }) => Some(text),
         Some(Attempt::Denied { message, .. }) => Some(message),
         _ => case.evidence.reported.as_deref(),
     }
+}
+
+/// The same on one line, without colours, quote marks and what else surrounds it.
+fn pasted(case: &Case<'_>) -> Option<String> {
+    message(case).map(crate::answer::one_line)
 }
 
 /// A text on one line, cut at a length in characters.

@@ -532,13 +532,6 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     }
     let mut notes = Vec::new();
     let allowed = case.answer == Some(Answer::Allowed);
-    if allowed && matches!(case.hop.attempt, Some(Probe::Known(Attempt::Reported { .. }))) {
-        notes.push(
-            "the message comes from a session of this role, so the role was assumed: what is missing is in the role's permissions, \
-             not in its trust policy"
-                .to_owned(),
-        );
-    }
     if allowed {
         // What AWS says outranks us.
         let before = findings.len();
@@ -617,11 +610,12 @@ fn conclude(case: &Case<'_>, findings: &[Finding]) -> Conclusion {
     );
     // What AWS says of a token for another audience than the step's does not tell what it says of the step's.
     let is_for_another = case.hop.request.set_aside.contains_key("audience")
-        && (case.is_allowed() || matches!(case.answer, Some(Answer::NotAuthorized | Answer::WrongAudience)));
+        && (case.is_allowed() || matches!(case.answer, Some(Answer::NotAuthorized(_) | Answer::WrongAudience)));
     match case
         .answer
         .as_ref()
-        .filter(|answer| **answer != Answer::Other || !is_reported)
+        // That AWS had no time says nothing of the role.
+        .filter(|answer| **answer != Answer::Throttled && (**answer != Answer::Other || !is_reported))
     {
         Some(_) if is_for_another && !blocked(Certainty::Likely) => Conclusion::Undecided,
         Some(Answer::Allowed) => Conclusion::Allowed,

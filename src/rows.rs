@@ -51,7 +51,7 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Finding]) -> Result<Stri
                 out("the job got an ID token")
             } else if answer.is_some_and(Answer::token_was_sent) {
                 out("AWS answered to the job's token")
-            } else if matches!(answer, Some(Answer::TokenRequestFailed)) {
+            } else if matches!(answer, Some(Answer::TokenRequestFailed(_))) {
                 out("the job could ask for a token: it was the answer that failed")
             } else if case.runner().and_then(|runner| runner.id_token_request) == Some(true) {
                 out("the variables to ask for an ID token are there")
@@ -428,7 +428,7 @@ pub fn gaps(case: &Case<'_>) -> Vec<Open> {
     if let Some(policy) = &case.policy
         && policy.trace.decision == Decision::Undecided
     {
-        let supply = if case.answer == Some(Answer::NotAuthorized) {
+        let supply = if matches!(case.answer, Some(Answer::NotAuthorized(_))) {
             "everything else in the statement fits, so this is likely what denies: compare it by hand, or look the call up in CloudTrail"
         } else {
             "compare it by hand, or look the call up in CloudTrail"

@@ -31,8 +31,10 @@ fn run(case: &Case<'_>) -> Verdict {
     if case.answer == Some(Answer::AccountNotAllowed) || outside {
         // The message names the account of the credentials, which need not be the role's.
         let named = super::pasted(case)
-            .and_then(|text| text.split_once("provided credentials (")?.1.split_once(')'))
-            .map(|(named, _)| named.trim().to_owned())
+            .and_then(|text| {
+                let (named, _) = text.split_once("provided credentials (")?.1.split_once(')')?;
+                Some(named.trim().to_owned())
+            })
             .filter(|named| is_account(named));
         if let (Some(named), Some(account)) = (&named, &account)
             && named != account

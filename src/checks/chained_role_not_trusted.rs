@@ -18,12 +18,7 @@ pub(super) const CHECK: Check = Check {
 
 fn run(case: &Case<'_>) -> Verdict {
     let denied = match &case.answer {
-        Some(Answer::AssumeRoleDenied {
-            action,
-            user,
-            resource,
-            because,
-        }) if action == "sts:AssumeRole" => Some((user, resource, because)),
+        Some(Answer::AssumeRoleDenied(refusal)) if refusal.action == "sts:AssumeRole" => Some(refusal),
         _ => None,
     };
     if case.is_allowed()
@@ -39,10 +34,13 @@ fn run(case: &Case<'_>) -> Verdict {
         return Verdict::Clear;
     }
     let mut finding = Finding::blocks(match denied {
-        Some((user, resource, _)) => format!("`{user}` may not assume `{resource}`"),
+        Some(refusal) if refusal.user.is_empty() || refusal.resource.is_empty() => {
+            "the credentials that ask are not allowed to assume the role".to_owned()
+        }
+        Some(refusal) => format!("`{}` may not assume `{}`", refusal.user, refusal.resource),
         None => "the trust policy does not trust the credentials that ask for this role".to_owned(),
     });
-    finding = match denied.and_then(|(_, _, because)| because.as_deref()) {
+    finding = match denied.and_then(|refusal| refusal.because.as_deref()) {
         Some(because) => finding.note(format!("AWS says why: {because}")),
         None => finding.certainty(if denied.is_some() {
             Certainty::Certain

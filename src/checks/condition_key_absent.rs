@@ -110,7 +110,7 @@ fn why(key: &str, prefix: &str, case: &Case<'_>) -> String {
 /// A policy whose only guard is one of GitHub's claims, without `sub`, and that AWS refuses. IAM stores no such policy since June
 /// 2025, and AWS evaluates these claims since January 2026: it was written when the key was never in a request.
 fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
-    if case.answer != Some(Answer::NotAuthorized)
+    if !matches!(case.answer, Some(Answer::NotAuthorized(_)))
         || !matches!(policy.trace.decision, Decision::Allow | Decision::Undecided)
     {
         return None;

@@ -1,6 +1,6 @@
 //! `denied-elsewhere`: the trust policy lets the token in and AWS refuses.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, PolicyKind};
 use crate::arn::{RoleArn, issuer_host};
 use crate::case::Case;
 use crate::diagnose::{Check, Finding, Stage, Verdict};
@@ -18,27 +18,27 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Verdict {
-    if case.answer != Some(Answer::NotAuthorized) || case.asks_with_credentials() {
+    let Some(Answer::NotAuthorized(kind)) = case.answer else {
+        return Verdict::Clear;
+    };
+    if case.asks_with_credentials() {
         return Verdict::Clear;
     }
     // AWS's own word, where it gives one. (IAM User Guide, `troubleshoot_access-denied`.)
-    let kind = super::pasted(case)
-        .and_then(|text| text.split_once("explicit deny in a "))
-        .map(|(_, rest)| rest)
-        .and_then(|rest| {
-            [
-                "resource control policy",
-                "service control policy",
-                "VPC endpoint policy",
-            ]
-            .into_iter()
-            .find(|kind| rest.starts_with(kind))
-        });
-    if let Some(kind) = kind {
-        return Verdict::Found(
-            Finding::blocks(format!("AWS says that a {kind} denies it: the role's trust policy does not decide this"))
+    // The role's trust policy is what the checks before this one look at.
+    if let Some(kind) = kind.filter(|kind| !matches!(kind, PolicyKind::RoleTrust | PolicyKind::ResourceBased)) {
+        let name = kind.name();
+        let article = if kind == PolicyKind::IdentityBased { "an" } else { "a" };
+        let finding = Finding::blocks(format!(
+            "AWS says that {article} {name} denies it: the role's trust policy does not decide this"
+        ));
+        return Verdict::Found(match kind {
+            PolicyKind::ResourceControl | PolicyKind::ServiceControl => finding
                 .help("ask who keeps the organization's policies to let this subject in; one that was made for names (`repo:owner/…`) denies subjects with ids (`repo:owner@id/…`)"),
-        );
+            PolicyKind::VpcEndpoint => finding
+                .help("let `sts:AssumeRoleWithWebIdentity` through in the policy of the VPC endpoint that the runner reaches STS by"),
+            _ => finding.help("look for it at who asked: AWS names the kind of the policy, and since 2026 its ARN within one organization"),
+        });
     }
     let Some(policy) = &case.policy else {
         return Verdict::Clear;

@@ -24,10 +24,13 @@ fn run(case: &Case<'_>) -> Verdict {
     if case.is_allowed() {
         return Verdict::Clear;
     }
-    let asked = case.request().duration();
+    let asked = match case.answer {
+        Some(Answer::DurationInvalid(Some(seconds))) => Some(seconds),
+        _ => case.request().duration(),
+    };
     let said = matches!(
         case.answer,
-        Some(Answer::DurationOverMaximum | Answer::DurationChained | Answer::DurationInvalid)
+        Some(Answer::DurationOverMaximum | Answer::DurationChained | Answer::DurationInvalid(_))
     );
     // An answer to the token comes after AWS has taken the request as it is, and before it looks at the role's maximum.
     let token_refused = case.answer.as_ref().is_some_and(Answer::token_was_sent) && !said;
@@ -43,7 +46,9 @@ fn run(case: &Case<'_>) -> Verdict {
             maximum.map(|m| format!(" ({m})")).unwrap_or_default()
         ),
         (Some(Answer::DurationChained), _) => format!("{seconds} is over the hour that a chained role may have"),
-        (Some(Answer::DurationInvalid), _) => format!("{seconds} is outside the 900 to 43200 seconds that AWS takes"),
+        (Some(Answer::DurationInvalid(_)), _) => {
+            format!("{seconds} is outside the 900 to 43200 seconds that AWS takes")
+        }
         (_, Some(asked)) if !(SHORTEST..=LONGEST).contains(&asked) && !token_refused => {
             format!("{seconds} is outside the 900 to 43200 that AWS takes")
         }

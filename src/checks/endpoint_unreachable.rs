@@ -22,8 +22,11 @@ fn run(case: &Case<'_>) -> Verdict {
         .as_ref()
         .and_then(Probe::gap)
         .filter(|gap| matches!(gap.why, Why::Malformed | Why::TimedOut | Why::Unreachable));
-    let said = case.answer == Some(Answer::Unreachable);
-    if gap.is_none() && !said {
+    let host = match &case.answer {
+        Some(Answer::Unreachable(host)) => Some(host.as_deref()),
+        _ => None,
+    };
+    if gap.is_none() && host.is_none() {
         return Verdict::Clear;
     }
     // The host's name is made from the region: one mistake, one report.
@@ -38,9 +41,13 @@ fn run(case: &Case<'_>) -> Verdict {
         None => (
             "the STS endpoint cannot be reached",
             super::pasted(case)
-                .map(|text| super::one_line(text, 200))
+                .map(|text| super::one_line(&text, 200))
                 .unwrap_or_default(),
         ),
+    };
+    let what = match host.flatten() {
+        Some(host) => format!("{what}: `{host}`"),
+        None => what.to_owned(),
     };
     let mut finding = Finding::blocks(what).certainty(if gap.is_some() {
         Certainty::Certain

@@ -18,8 +18,9 @@ fn run(case: &Case<'_>) -> Verdict {
     if case.answer != Some(Answer::NestedPermission) {
         return Verdict::Clear;
     }
-    let job = super::pasted(case)
-        .and_then(|text| text.split_once("nested job '"))
+    let text = super::pasted(case).unwrap_or_default();
+    let job = text
+        .split_once("nested job '")
         .and_then(|(_, rest)| rest.split('\'').next());
     let what = job.map_or_else(
         || "the called workflow".to_owned(),

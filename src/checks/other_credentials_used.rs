@@ -37,7 +37,7 @@ fn run(case: &Case<'_>) -> Verdict {
             "`web-identity-token-file` is given, so configure-aws-credentials sends that file's token and not the job's ID token".to_owned(),
             Certainty::Possible,
         ),
-        Flow::Ambient if matches!(case.answer, Some(Answer::AssumeRoleDenied { .. } | Answer::BadCredentials)) => (
+        Flow::Ambient if matches!(case.answer, Some(Answer::AssumeRoleDenied(_) | Answer::BadCredentials)) => (
             "no ID token may be asked for, so configure-aws-credentials used the AWS credentials of the environment".to_owned(),
             Certainty::Certain,
         ),

@@ -28,7 +28,7 @@ fn run(case: &Case<'_>) -> Verdict {
         return Verdict::Clear;
     }
     let text = super::pasted(case).unwrap_or_default();
-    let finding = Finding::blocks("IAM refused to store the trust policy").note(super::one_line(text, 300));
+    let finding = Finding::blocks("IAM refused to store the trust policy").note(super::one_line(&text, 300));
     let lower = text.to_lowercase();
     Verdict::Found(if lower.contains("not scoped to all") {
         finding

@@ -27,6 +27,7 @@ fn run(case: &Case<'_>) -> Verdict {
         Seen::InPolicy => {
             format!("the account has no OIDC provider for `{host}`, and the trust policy names the one for `{url}`")
         }
+        Seen::InMessage => format!("AWS looked for an OIDC provider for `{url}`, and GitHub's issuer is `{host}`"),
         Seen::Nowhere => format!("the account has no OIDC provider for `{host}`; one for `{url}` does not count"),
     };
     Verdict::Found(
@@ -51,6 +52,8 @@ pub(super) struct NearMiss {
 enum Seen {
     InAccount,
     InPolicy,
+    /// AWS's message names an issuer that GitHub does not have.
+    InMessage,
     /// AWS found none for an issuer that differs from GitHub's usual one.
     Nowhere,
 }
@@ -99,12 +102,20 @@ pub(super) fn near_miss(case: &Case<'_>) -> Option<NearMiss> {
         .into_iter()
         .filter(|_| said || missing)
         .map(|url| (url, Seen::InPolicy));
+    let in_message = match &case.answer {
+        Some(Answer::NoProvider(Some(named))) => Some((issuer_host(named).to_owned(), Seen::InMessage)),
+        _ => None,
+    };
     let plain = (said && !listed_all && case.deployment() == Deployment::Enterprise)
         .then(|| (GITHUB_ISSUER.to_owned(), Seen::Nowhere));
-    in_account.chain(in_policy).chain(plain).find_map(|(url, seen)| {
-        let difference = difference(issuer_host(&url), host)?;
-        Some(NearMiss { url, seen, difference })
-    })
+    in_account
+        .chain(in_policy)
+        .chain(in_message)
+        .chain(plain)
+        .find_map(|(url, seen)| {
+            let difference = difference(issuer_host(&url), host)?;
+            Some(NearMiss { url, seen, difference })
+        })
 }
 
 /// Hosts of the providers that the trust policy names.
@@ -133,7 +144,13 @@ fn difference(url: &str, host: &str) -> Option<String> {
         host.split('/').next().unwrap_or(host),
     );
     if url.trim_end_matches('/') == host {
-        Some("the provider's URL ends in a slash, which makes it another provider".to_owned())
+        Some("the URL ends in a slash, which makes it another provider: GitHub's issuer has none".to_owned())
+    } else if url
+        .trim_end_matches('/')
+        .strip_prefix(host)
+        .is_some_and(|slug| slug.len() > 1 && host.ends_with(slug))
+    {
+        Some("the URL has the enterprise's slug twice".to_owned())
     } else if url.eq_ignore_ascii_case(host) {
         Some("they differ by letter case, and AWS compares that".to_owned())
     } else if bare == bare_host && host.starts_with(&format!("{url}/")) {
@@ -148,5 +165,47 @@ fn difference(url: &str, host: &str) -> Option<String> {
         Some("the hosts differ".to_owned())
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnose::diagnose;
+    use crate::evidence::{Attempt, Evidence, Hop, Probe};
+
+    #[test]
+    fn a_provider_is_not_made_with_what_no_issuer_has() {
+        for (named, want) in [
+            (
+                "token.actions.githubusercontent.com/",
+                "token.actions.githubusercontent.com",
+            ),
+            (
+                "token.actions.githubusercontent.com/acme/acme",
+                "token.actions.githubusercontent.com/acme",
+            ),
+            (
+                "token.actions.githubusercontent.com/acme/acme/",
+                "token.actions.githubusercontent.com/acme",
+            ),
+            ("ghes.example.com/_services/token/", "ghes.example.com/_services/token"),
+        ] {
+            let evidence = Evidence {
+                hop: Hop {
+                    attempt: Some(Probe::Known(Attempt::Reported {
+                        text: format!("No OpenIDConnect provider found in your account for https://{named}"),
+                    })),
+                    ..Hop::default()
+                },
+                ..Evidence::default()
+            };
+            let diagnosis = diagnose(&evidence);
+            let cause = diagnosis.cause().map(|cause| (cause.id, cause.fixes.as_slice()));
+            let Some(("provider-url-mismatch", [fix])) = cause else {
+                panic!("{named}: {cause:?}");
+            };
+            let made = format!("--url https://{want} ");
+            assert!(format!("{fix:?}").contains(&made), "{named}: {fix:?}");
+        }
     }
 }

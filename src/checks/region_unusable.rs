@@ -17,8 +17,12 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Verdict {
-    let region = case.request().get(Input::AwsRegion).map(str::trim);
-    let said = case.answer == Some(Answer::RegionUnusable);
+    let named = match &case.answer {
+        Some(Answer::RegionUnusable(region)) => region.as_deref(),
+        _ => None,
+    };
+    let region = named.or(case.request().get(Input::AwsRegion)).map(str::trim);
+    let said = matches!(case.answer, Some(Answer::RegionUnusable(_)));
     if case.is_allowed() || case.answer.as_ref().is_some_and(Answer::token_was_sent) {
         return Verdict::Clear;
     }
@@ -58,7 +62,7 @@ fn run(case: &Case<'_>) -> Verdict {
         ),
         Some(region) if !REGIONS.contains(&region) => (
             format!("`{region}` is not a region that this version knows"),
-            if matches!(case.answer, Some(Answer::Unreachable)) || unreachable(case) {
+            if matches!(case.answer, Some(Answer::Unreachable(_))) || unreachable(case) {
                 Certainty::Likely
             } else {
                 Certainty::Possible

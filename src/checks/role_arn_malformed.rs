@@ -16,7 +16,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Verdict {
-    let said = case.answer == Some(Answer::RoleArnInvalid);
+    // configure-aws-credentials' own words, before it asks. (`src/assumeRole.ts` of its v6.2.3.)
+    let stopped = case.answer == Some(Answer::RoleNameOnly);
+    let said = stopped || case.answer == Some(Answer::RoleArnInvalid);
     match &case.role_arn {
         // An answer to the token shows that AWS took the ARN: a number of the wrong length was then only written down so.
         Some(Err(error)) if error.account_only && case.answer.as_ref().is_some_and(Answer::token_was_sent) => Verdict::Clear,
@@ -34,7 +36,7 @@ fn run(case: &Case<'_>) -> Verdict {
             // Without a token the ARN was not used yet.
             let unused = matches!(
                 case.answer,
-                Some(Answer::NoCredentials | Answer::TokenNotGranted | Answer::TokenRequestFailed)
+                Some(Answer::NoCredentials | Answer::TokenNotGranted | Answer::TokenRequestFailed(_))
             );
             let mut finding = Finding::blocks(format!("`role-to-assume` is not the ARN of a role: {}", error.message))
                 .note(format!("it is `{given}`"))
@@ -46,6 +48,11 @@ fn run(case: &Case<'_>) -> Verdict {
             }
             Verdict::Found(if unused { finding.certainty(Certainty::Possible) } else { finding })
         }
+        _ if stopped => Verdict::Found(
+            Finding::blocks("`role-to-assume` is the name of a role, and the action needs its ARN: it stopped before it called AWS")
+                .note("a name is completed with the account of the AWS credentials at hand, and with the ID token there are none")
+                .help("give `role-to-assume` the whole ARN: `arn:aws:iam::<account of 12 digits>:role/<path and name>`"),
+        ),
         _ if said => Verdict::Found(
             Finding::blocks("AWS does not take what is given as the role for the ARN of a role")
                 .note("that is often an empty secret, a masked or quoted value, white space in it, or a role's name without its ARN")

@@ -38,7 +38,8 @@ pub(super) fn applies(case: &Case<'_>) -> bool {
     if case.flow != Flow::Oidc || case.is_allowed() {
         return false;
     }
-    let refused = matches!(case.answer, Some(Answer::NoProvider(_) | Answer::NotAuthorized)) || case.answer.is_none();
+    let refused =
+        matches!(case.answer, Some(Answer::NoProvider(_) | Answer::NotAuthorized(_))) || case.answer.is_none();
     let session = case.evidence.reader.as_ref().map(|reader| match reader {
         Probe::Known(identity) => {
             identity.source == "environment"
@@ -70,7 +71,7 @@ pub(super) fn applies(case: &Case<'_>) -> bool {
             .unwrap_or_default(),
         _ => 0,
     };
-    if refused && matches!(case.answer, Some(Answer::NoProvider(_) | Answer::NotAuthorized)) && second_step(case) {
+    if refused && matches!(case.answer, Some(Answer::NoProvider(_) | Answer::NotAuthorized(_))) && second_step(case) {
         return true;
     }
     refused && exported && (trusts_role || matches!(case.answer, Some(Answer::NoProvider(_))))

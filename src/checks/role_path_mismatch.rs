@@ -42,7 +42,7 @@ fn run(case: &Case<'_>) -> Verdict {
     };
     Verdict::Found(
         Finding::blocks(message)
-            .certainty(if case.answer == Some(Answer::NotAuthorized) {
+            .certainty(if matches!(case.answer, Some(Answer::NotAuthorized(_))) {
                 Certainty::Certain
             } else {
                 Certainty::Likely

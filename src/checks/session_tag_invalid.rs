@@ -16,6 +16,17 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Verdict {
+    if let Some(Answer::SessionTagsTooLarge(percent)) = case.answer {
+        let share = percent.map_or_else(|| "more than all".to_owned(), |percent| format!("{percent}%"));
+        return Verdict::Found(
+            Finding::blocks(format!("the session tags take {share} of the space that AWS has for them"))
+                .note("that space is smaller than 50 tags of full length; a session that is chained from brings its transitive tags along, as that of an EKS pod identity does")
+                // aws/containers-roadmap#2413; `src/assumeRole.ts` of its v6.2.3, lines 60 to 70; aws-actions/configure-aws-credentials#1803.
+                .note("configure-aws-credentials leaves out some of its own tags and asks again since v6.2")
+                .help("set `role-skip-session-tagging: true`, or give fewer and shorter `custom-tags`")
+                .help("use a newer configure-aws-credentials"),
+        );
+    }
     let said = case.answer == Some(Answer::SessionTagInvalid);
     let fault = case.request().given(Input::CustomTags).and_then(fault);
     if !said && fault.is_none() || case.is_allowed() {

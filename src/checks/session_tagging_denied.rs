@@ -1,6 +1,6 @@
 //! `session-tagging-denied`: the session may not be tagged.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Refusal};
 use crate::case::Case;
 use crate::diagnose::{Check, Finding, Stage, Verdict};
 
@@ -15,9 +15,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Verdict {
-    let Some(Answer::AssumeRoleDenied {
+    let Some(Answer::AssumeRoleDenied(Refusal {
         action, user, resource, ..
-    }) = &case.answer
+    })) = &case.answer
     else {
         return Verdict::Clear;
     };

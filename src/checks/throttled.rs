@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::case::Case;
 use crate::diagnose::Severity;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
 use crate::policy::Decision;
 
@@ -27,13 +27,15 @@ fn run(case: &Case<'_>) -> Verdict {
     if !gap && case.answer != Some(Answer::Throttled) {
         return Verdict::Clear;
     }
-    let decided = case.decision().is_some_and(|decision| decision != Decision::Undecided);
-    let finding = Finding::blocks("AWS throttled the call to the end of its retries")
+    // A policy that refuses is mended first; one that allows does not say what AWS would have answered.
+    let refused = matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny));
+    let finding = Finding::blocks("AWS throttled the call: whether it gives the role is not decided by that")
+        .certainty(Certainty::Possible)
         .note("AWS limits the calls of an account by the second; many jobs that start at once can reach the limit")
         .help(
             "run again; spread jobs that start together, or assume the role once and pass the session on within a job",
         );
-    Verdict::Found(if decided {
+    Verdict::Found(if refused {
         Finding {
             severity: Severity::Note,
             ..finding

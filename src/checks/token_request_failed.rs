@@ -23,15 +23,27 @@ fn run(case: &Case<'_>) -> Verdict {
         .and_then(Probe::gap)
         // A file of claims that cannot be read says nothing of the token service.
         .filter(|gap| gap.why != Why::NotGranted && !gap.is_unreadable_input());
-    let said = case.answer == Some(Answer::TokenRequestFailed);
+    let said = matches!(case.answer, Some(Answer::TokenRequestFailed(_)));
     if case.claims.is_some() || (gap.is_none() && !said) {
         return Verdict::Clear;
+    }
+    // As reported: aws-actions/configure-aws-credentials#272.
+    if let Some(Answer::TokenRequestFailed(Some(audience))) = &case.answer {
+        return Verdict::Found(
+            Finding::blocks(format!("GitHub's token service gives the job no ID token for the audience `{audience}`"))
+                .note("the job may ask for a token, so its permissions are right: it is the audience that is refused, and AWS was not reached")
+                .help(if audience == "sts.amazonaws.com" {
+                    "it is the audience that AWS expects: run the job again, and if it stays, look at GitHub's status page"
+                } else {
+                    "ask for `sts.amazonaws.com`, the default of configure-aws-credentials' `audience`; where the code asks for the token itself, give the audience there"
+                }),
+        );
     }
     let what = match gap {
         Some(gap) if gap.detail.is_empty() => gap.why.words().to_owned(),
         Some(gap) => format!("{}: {}", gap.why.words(), gap.detail),
         None => super::pasted(case)
-            .map(|text| super::one_line(text, 200))
+            .map(|text| super::one_line(&text, 200))
             .unwrap_or_default(),
     };
     Verdict::Found(

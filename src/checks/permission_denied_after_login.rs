@@ -1,0 +1,100 @@
+//! `permission-denied-after-login`: the role was assumed, and a later call of its session was refused.
+
+use crate::answer::{AfterLogin, PolicyKind, Refusal, Whose};
+use crate::case::Case;
+use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    id: "permission-denied-after-login",
+    cause: None,
+    stage: Stage::Session,
+    title: "the role was assumed, and a later call of its session was refused",
+    page: include_str!("../../docs/checks/permission-denied-after-login.md"),
+    run,
+};
+
+fn run(case: &Case<'_>) -> Verdict {
+    let read = super::message(case).and_then(|text| AfterLogin::read(text, case.evidence));
+    let Some(AfterLogin { refusal, whose }) = read else {
+        return Verdict::Clear;
+    };
+    let Refusal {
+        user, action, resource, ..
+    } = &refusal;
+    let what = match (action.is_empty(), resource.is_empty() || resource == "*") {
+        (true, _) => "a call".to_owned(),
+        (false, true) => format!("`{action}`"),
+        (false, false) => format!("`{action}` on `{resource}`"),
+    };
+    let finding = match whose {
+        Whose::Stranger => Finding::note_only(match refusal.session() {
+            Some((_, session)) if session.starts_with("i-") => {
+                format!("`{user}` was refused {what}: that is the role of a machine, not a session that this job began")
+            }
+            Some(_) => format!("`{user}` was refused {what}: that is no session of the role that the job asks for"),
+            None => format!("`{user}` was refused {what}: that is no session of a role"),
+        })
+            .note("so the message does not show whether the role can be assumed: other credentials made this call")
+            .help("find where that step has its credentials from: an input, a profile, the environment or the runner's own role"),
+        Whose::Session => {
+            let (role, _) = refusal.session().unwrap_or_default();
+            let role = if role.is_empty() || role.contains('*') { "the role".to_owned() } else { format!("the role `{role}`") };
+            where_to_look(
+                Finding::note_only(format!("{role} was assumed, and its session was refused {what}: the trust policy is not what denies")),
+                &refusal,
+            )
+        }
+        Whose::Unknown => where_to_look(
+            Finding::note_only(format!("AWS credentials were at hand, and {what} was refused to them: the trust policy is not what denies"))
+                .certainty(Certainty::Likely)
+                .note("the message does not say whose session it was; `aws sts get-caller-identity` in the same job does"),
+            &refusal,
+        ),
+    };
+    Verdict::Found(match &refusal.because {
+        Some(because) => finding.note(format!("AWS says why: {because}")),
+        None => finding,
+    })
+}
+
+/// What has to change, by the kind of policy that AWS names. (IAM User Guide, `troubleshoot_access-denied`.)
+fn where_to_look(finding: Finding, refusal: &Refusal) -> Finding {
+    let action = if refusal.action.contains(':') {
+        format!("`{}`", refusal.action)
+    } else {
+        "the action".to_owned()
+    };
+    let explicit = refusal
+        .because
+        .as_deref()
+        .is_some_and(|because| because.contains("explicit deny"));
+    match refusal.policy {
+        None => finding
+            .help(format!("allow {action} in a permission policy of the role; if one does, look at its permissions boundary, the session policy of the step, the resource's own policy and the organization's"))
+            .help("an encoded message tells more: `aws sts decode-authorization-message --encoded-message …`"),
+        Some(PolicyKind::IdentityBased) if !explicit => {
+            finding.help(format!("allow {action} on this resource in a permission policy of the role"))
+        }
+        Some(PolicyKind::IdentityBased) => {
+            finding.help(format!("a `Deny` in a permission policy of the role covers {action}: it outranks every `Allow`"))
+        }
+        Some(PolicyKind::PermissionsBoundary) => {
+            finding.help(format!("the role's permissions boundary must let {action} through, beside a permission policy that allows it"))
+        }
+        Some(PolicyKind::ResourceBased) => {
+            finding.help(format!("the policy of the resource (bucket, repository, key) must let {action} of this role through; across accounts both sides must allow it"))
+        }
+        Some(PolicyKind::RoleTrust) => finding.help("the trust policy of the role that was asked for must name the role that asks"),
+        Some(PolicyKind::Session) => {
+            finding.help(format!("the session was narrowed when the role was assumed: let {action} through in `inline-session-policy` or `managed-session-policies`, or take them out"))
+        }
+        Some(kind @ (PolicyKind::ResourceControl | PolicyKind::ServiceControl)) => finding.help(format!(
+            "ask who keeps the organization's policies: a {} decides, and nothing in this account can outrank it",
+            kind.name()
+        )),
+        Some(PolicyKind::VpcEndpoint) => {
+            finding.help(format!("let {action} through in the policy of the VPC endpoint that the runner reaches the service by"))
+        }
+    }
+}
