@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use crate::answer::{Answer, Refusal};
 use crate::arn::{Deployment, NotARole, ProviderArn, RoleArn, issuer_host, issuer_or_github};
+use crate::budget::Budget;
 use crate::claims::Claims;
 use crate::configure::{Flow, Input};
 use crate::diagnose::{Document, Label};
@@ -49,6 +50,12 @@ pub struct Case<'a> {
     pub workflow: Option<Result<Workflow, WorkflowError>>,
     /// The workflow's text.
     pub workflow_source: Option<SourceText>,
+    /// What finding the nearest value may cost.
+    pub(crate) comparing: Budget,
+    /// What searching for who else gets in may cost.
+    pub(crate) searching: Budget,
+    /// What proving all fixes may cost.
+    pub(crate) proving: Budget,
     /// Found once, asked for by several checks.
     pub(crate) witnesses: OnceCell<Vec<Witness>>,
     /// The same.
@@ -122,6 +129,9 @@ impl<'a> Case<'a> {
             policy_source: None,
             workflow: None,
             workflow_source: None,
+            comparing: Budget::default(),
+            searching: Budget::default(),
+            proving: Budget::default(),
             witnesses: OnceCell::new(),
             admitting: OnceCell::new(),
         };
@@ -146,8 +156,9 @@ impl<'a> Case<'a> {
     fn evaluate(&self, policy: TrustPolicy) -> PolicyCase {
         let request = self.request_for(&policy);
         let trace = crate::policy::trace(&policy, &request);
-        let nearest = nearest(&policy, &trace, &self.issuer);
-        let subject = nearest.and_then(|statement| difference::subject(&policy, &trace, statement, &self.issuer));
+        let nearest = nearest(&policy, &trace, &self.issuer, &self.comparing);
+        let subject = nearest
+            .and_then(|statement| difference::subject(&policy, &trace, statement, &self.issuer, &self.comparing));
         PolicyCase {
             policy,
             request,
@@ -434,7 +445,7 @@ pub fn leaves<'a>(index: usize, statement: &'a Statement, trace: &'a StatementTr
 
 /// The Allow statement that comes nearest: principal and action first, then the fewest failing keys, then the `sub` condition
 /// that is nearest.
-fn nearest(policy: &TrustPolicy, trace: &Trace, issuer: &str) -> Option<usize> {
+fn nearest(policy: &TrustPolicy, trace: &Trace, issuer: &str, budget: &Budget) -> Option<usize> {
     policy
         .statements
         .iter()
@@ -452,7 +463,7 @@ fn nearest(policy: &TrustPolicy, trace: &Trace, issuer: &str) -> Option<usize> {
                     .iter()
                     .any(|entry| matches!(entry.kind, PrincipalKind::Federated | PrincipalKind::Everyone))
             });
-            let distance = difference::distance(statement, trace, issuer);
+            let distance = difference::distance(statement, trace, issuer, budget);
             (
                 trace.principal.outcome == Outcome::NoMatch,
                 !federated,

@@ -275,10 +275,7 @@ fn other_allows(policy: &PolicyCase, nearest: usize) -> Option<String> {
 
 /// A risk that a witness proves.
 fn risk(case: &Case<'_>, breadth: Breadth) -> Verdict {
-    match witness::search(case)
-        .into_iter()
-        .find(|witness| witness.breadth == breadth)
-    {
+    match witness::search(case).iter().find(|witness| witness.breadth == breadth) {
         Some(witness) => Verdict::Found(witness.finding(case)),
         None => Verdict::Clear,
     }

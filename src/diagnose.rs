@@ -1,5 +1,7 @@
 //! From [`Evidence`] to [`Diagnosis`]: runs every check, picks the cause, and says of each of the eight whether it applies.
 
+use std::collections::HashSet;
+
 use crate::answer::Answer;
 use crate::case::Case;
 use crate::checks::CHECKS;
@@ -515,11 +517,14 @@ impl Diagnosis {
 /// Looks at everything that is known and says why the role cannot be assumed.
 #[must_use]
 pub fn diagnose(evidence: &Evidence) -> Diagnosis {
-    let case = Case::new(evidence);
+    diagnose_case(&Case::new(evidence))
+}
+
+fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     let mut findings = Vec::new();
-    let mut gaps = rows::gaps(&case);
+    let mut gaps = rows::gaps(case);
     for check in CHECKS {
-        match (check.run)(&case) {
+        match (check.run)(case) {
             Verdict::Clear => {}
             Verdict::Found(finding) => findings.push(Finding {
                 id: check.id,
@@ -547,9 +552,16 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
             );
         }
     }
+    if case.hop.request.set_aside.contains_key("audience") {
+        // The step asks for another audience than the token has that was asked for here.
+        let about_audience = findings
+            .iter_mut()
+            .filter(|finding| finding.cause == Some(Cause::Audience));
+        about_audience.for_each(|finding| finding.certainty = Certainty::Possible);
+    }
     // Certain before likely, then stage order, then the order of `CHECKS`, exact before general. Risks and notes come after.
     findings.sort_by_key(|finding| (finding.severity, finding.certainty, finding.stage));
-    let mut explained: Vec<Leaf> = Vec::new();
+    let mut explained: HashSet<Leaf> = HashSet::new();
     findings.retain(|finding| {
         let repeats = finding.severity == Severity::Blocks
             && !finding.explains.is_empty()
@@ -569,26 +581,17 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
             first
         });
     }
-    if case.hop.request.set_aside.contains_key("audience") {
-        // The step asks for another audience than the token has that was asked for here.
-        for finding in findings
-            .iter_mut()
-            .filter(|finding| finding.cause == Some(Cause::Audience))
-        {
-            finding.certainty = Certainty::Possible;
-        }
-    }
-    notes.extend(rows::remarks(&case));
+    notes.extend(rows::remarks(case));
     gaps.dedup();
-    let conclusion = conclude(&case, &findings);
+    let conclusion = conclude(case, &findings);
     Diagnosis {
         conclusion,
-        causes: rows::causes(&case, &findings),
-        stages: rows::stages(&case, &findings),
+        causes: rows::causes(case, &findings),
+        stages: rows::stages(case, &findings),
         gaps,
         decision: case.decision(),
         notes,
-        facts: rows::facts(&case),
+        facts: rows::facts(case),
         subject: case.claims.and_then(|claims| claims.subject()).map(str::to_owned),
         findings,
         policy: case.policy_source.clone(),

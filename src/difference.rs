@@ -4,6 +4,7 @@
 //! else is 4. The kinds stand in the order in which they are tried, exact before general.
 
 use crate::arn::issuer_host;
+use crate::budget::{Budget, steps};
 use crate::policy::wildcard::matches;
 use crate::policy::{Leaf, Outcome, Presence, Statement, StatementTrace, Trace, TrustPolicy};
 use crate::source::Span;
@@ -69,19 +70,39 @@ pub struct SubjectDifference {
 
 /// The difference in the `sub` condition of a statement; `None` when it fits, or nothing is known of the subject.
 #[must_use]
-pub fn subject(policy: &TrustPolicy, trace: &Trace, statement: usize, issuer: &str) -> Option<SubjectDifference> {
+pub fn subject(
+    policy: &TrustPolicy,
+    trace: &Trace,
+    statement: usize,
+    issuer: &str,
+    budget: &Budget,
+) -> Option<SubjectDifference> {
     let (index, s, t) = (
         statement,
         policy.statements.get(statement)?,
         trace.statements.get(statement)?,
     );
-    nearest_value(index, s, t, issuer).map(|(_, difference)| difference)
+    nearest_value(index, s, t, issuer, budget).map(|near| near.difference)
 }
 
 /// How far a statement's `sub` condition is from the token's subject; 0 when it fits or there is none.
 #[must_use]
-pub fn distance(statement: &Statement, trace: &StatementTrace, issuer: &str) -> u32 {
-    nearest_value(0, statement, trace, issuer).map_or(0, |(distance, _)| distance)
+pub fn distance(statement: &Statement, trace: &StatementTrace, issuer: &str, budget: &Budget) -> u32 {
+    nearest_value(0, statement, trace, issuer, budget).map_or(0, |mut near| near.rank * 1000 + near.unlike(budget))
+}
+
+/// A difference, and how far the two sides are from each other: the kind first, then how alike the texts are.
+struct Near {
+    rank: u32,
+    /// Costly, so it is looked at only where the kinds are the same.
+    unlike: Option<u32>,
+    difference: SubjectDifference,
+}
+
+impl Near {
+    fn unlike(&mut self, budget: &Budget) -> u32 {
+        *self.unlike.get_or_insert_with(|| self.difference.unlike(budget))
+    }
 }
 
 fn nearest_value(
@@ -89,9 +110,10 @@ fn nearest_value(
     statement: &Statement,
     trace: &StatementTrace,
     issuer: &str,
-) -> Option<(u32, SubjectDifference)> {
+    budget: &Budget,
+) -> Option<Near> {
     let name = format!("{}:sub", issuer_host(issuer));
-    let mut best: Option<(u32, SubjectDifference)> = None;
+    let mut best: Option<Near> = None;
     for (c, (condition, condition_trace)) in statement.conditions.iter().zip(&trace.conditions).enumerate() {
         let comparison = condition.operator.value.comparison;
         if comparison.is_negated() || !comparison.is_string() {
@@ -114,6 +136,11 @@ fn nearest_value(
                     .values
                     .get(v)
                     .map_or(value.value.as_str(), |value| value.resolved.as_str());
+                // The first is always compared, so that there is something to say.
+                let bytes = resolved.len().saturating_add(subject.len());
+                if !budget.take(20 + 4 * steps(bytes)) && best.is_some() {
+                    return best;
+                }
                 let mut difference = compare(resolved, subject, !comparison.takes_wildcards());
                 // Undecided by AWS's documentation: a placeholder that was never filled in still says enough.
                 if key_trace.outcome == Outcome::Unknown && !is_placeholder(&difference) {
@@ -123,9 +150,18 @@ fn nearest_value(
                 difference.value = v;
                 difference.span = value.span;
                 difference.others = key.values.len() - 1;
-                let distance = difference.distance();
-                if best.as_ref().is_none_or(|(least, _)| distance < *least) {
-                    best = Some((distance, difference));
+                let mut near = Near {
+                    rank: difference.rank(),
+                    unlike: None,
+                    difference,
+                };
+                let is_nearer = match &mut best {
+                    Some(best) if best.rank == near.rank => near.unlike(budget) < best.unlike(budget),
+                    Some(best) => near.rank < best.rank,
+                    None => true,
+                };
+                if is_nearer {
+                    best = Some(near);
                 }
             }
         }
@@ -145,9 +181,9 @@ impl SubjectDifference {
         matches!((kind, token), (Some(a), Some(b)) if std::mem::discriminant(&a) == std::mem::discriminant(&b))
     }
 
-    /// Smaller is nearer: the kind first, then how alike the texts are.
-    fn distance(&self) -> u32 {
-        let kind = match &self.kind {
+    /// Smaller is nearer.
+    fn rank(&self) -> u32 {
+        match &self.kind {
             Kind::WildcardLiteral => 0,
             Kind::Case => 1,
             Kind::Malformed(_) if self.meant.as_deref().is_some_and(|meant| matches(meant, &self.subject)) => 2,
@@ -161,14 +197,21 @@ impl SubjectDifference {
             Kind::Repository => 8,
             Kind::Malformed(_) => 9,
             Kind::Mismatch => 10,
-        };
+        }
+    }
+
+    /// How little the texts are alike, of 999.
+    fn unlike(&self, budget: &Budget) -> u32 {
+        if !budget.take(steps(4 * self.pattern.len().saturating_mul(self.subject.len()))) {
+            return 999;
+        }
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "between 0 and 999"
         )]
         let unlike = ((1.0 - strsim::normalized_levenshtein(&self.pattern, &self.subject)) * 999.0) as u32;
-        kind * 1000 + unlike
+        unlike
     }
 }
 

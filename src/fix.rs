@@ -875,11 +875,8 @@ fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft
     if decide(&changed, &case.request_for(&changed)) != Decision::Allow {
         return None;
     }
-    if !witness::newly_in(case, &policy.policy, &changed).is_empty() {
-        return None;
-    }
     let size = text.chars().filter(|c| !c.is_whitespace()).count();
-    if size > LARGEST {
+    if size > LARGEST || !witness::lets_in_no_more(case, &policy.policy, &changed) {
         return None;
     }
     let mut fix = Fix::new(draft.title, Target::TrustPolicy);

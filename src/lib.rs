@@ -10,6 +10,7 @@
 pub mod answer;
 pub mod args;
 pub mod arn;
+pub mod budget;
 pub mod case;
 pub mod checks;
 pub mod claims;

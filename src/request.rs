@@ -210,7 +210,7 @@ fn variables(text: &str) -> impl Iterator<Item = String> + '_ {
 }
 
 /// A key with the provider's own prefix.
-fn claim_key(call: Call<'_>, claim: &str) -> Presence {
+pub(crate) fn claim_key(call: Call<'_>, claim: &str) -> Presence {
     let Some(claims) = call.claims else {
         return Presence::Unknown("there is no token to read it from".to_owned());
     };

@@ -95,6 +95,9 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Finding]) -> Result<Stri
         Cause::Subject | Cause::Context => subject(case, cause, findings),
         Cause::Audience => audience(case),
         Cause::TooMuch => match &case.policy {
+            Some(_) if case.searching.is_spent() => {
+                open("not everything that the policy's patterns take in was looked at")
+            }
             Some(_) => out("no subject of a stranger's repository gets in"),
             None => open("the trust policy is not known"),
         },
@@ -520,6 +523,7 @@ pub fn remarks(case: &Case<'_>) -> Vec<String> {
             ));
         }
     }
+    remarks.extend(not_searched(case));
     if let (Some(Err(error)), Some(source)) = (&case.workflow, &case.workflow_source) {
         remarks.push(format!(
             "the workflow file `{}` cannot be read (line {}, column {}: {error}), so nothing is concluded from it",
@@ -527,6 +531,28 @@ pub fn remarks(case: &Case<'_>) -> Vec<String> {
         ));
     }
     remarks
+}
+
+/// What was left out because the policy is too much to look at.
+fn not_searched(case: &Case<'_>) -> Option<String> {
+    let left_out: Vec<&str> = [
+        (&case.comparing, "which of them comes nearest to the token"),
+        (&case.searching, "who else gets in"),
+        (&case.proving, "whether a change lets in others"),
+    ]
+    .into_iter()
+    .filter_map(|(budget, what)| budget.is_spent().then_some(what))
+    .collect();
+    let policy = &case.policy.as_ref().filter(|_| !left_out.is_empty())?.policy;
+    let patterns = match crate::witness::patterns(case, policy) {
+        1 => "1 pattern".to_owned(),
+        count => format!("{count} patterns"),
+    };
+    Some(format!(
+        "not searched further: the policy holds {patterns} for the subject in {} statements, too much to find out in full {}",
+        policy.statements.len(),
+        left_out.join(", and ")
+    ))
 }
 
 fn reason(gap: &Gap) -> String {

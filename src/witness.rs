@@ -1,18 +1,23 @@
 //! Who else gets in: a search for a concrete subject of a repository that the policy's author surely did not mean, and that the
 //! evaluator lets in. No witness, no finding: another guard may save the policy.
+//!
+//! The search has a [`Budget`]; where it is spent, that nobody was found proves nothing.
+
+use std::collections::HashSet;
 
 use serde_json::Value;
 
 use crate::arn::issuer_host;
-use crate::case::{Case, PolicyCase, leaves};
+use crate::budget::{Budget, steps};
+use crate::case::{Case, leaves};
 use crate::claims::Claims;
 use crate::diagnose::{Certainty, Finding, Label};
 use crate::policy::{
-    Decision, Effect, Outcome, Presence, PrincipalKind, RequestContext, SetOperator, Statement, TrustPolicy, decide,
-    trace,
+    ConditionKey, Decision, Effect, Presence, PrincipalKind, RequestContext, SetOperator, Statement, TrustPolicy,
+    decide, trace,
 };
-use crate::request::{self, Call};
-use crate::source::Span;
+use crate::request::{self, CLAIM_KEYS, Call};
+use crate::source::{Span, Spanned};
 use crate::subject::Subject;
 
 /// What kind of opening a witness shows.
@@ -46,7 +51,7 @@ pub struct Witness {
 impl Witness {
     /// The finding that it proves.
     #[must_use]
-    pub fn finding(self, case: &Case<'_>) -> Finding {
+    pub fn finding(&self, case: &Case<'_>) -> Finding {
         let message = match self.breadth {
             Breadth::Anyone => format!("{} can assume this role: no condition restricts the subject", self.reach),
             Breadth::Audience => "the trust policy does not look at the audience: a token that was made for another service gets in as well".to_owned(),
@@ -61,7 +66,7 @@ impl Witness {
             .certainty(Certainty::Certain)
             .label(Label {
                 text,
-                ..case.policy_label(self.span, self.pointer, "")
+                ..case.policy_label(self.span, self.pointer.as_str(), "")
             })
             .note("it blocks nothing: this is what the policy lets in beyond this job");
         match self.breadth {
@@ -80,8 +85,8 @@ impl Witness {
 
 /// All kinds of openings of the policy, at most one witness for each kind.
 #[must_use]
-pub fn search(case: &Case<'_>) -> Vec<Witness> {
-    case.witnesses.get_or_init(|| look(case)).clone()
+pub fn search<'c>(case: &'c Case<'_>) -> &'c [Witness] {
+    case.witnesses.get_or_init(|| look(case))
 }
 
 fn look(case: &Case<'_>) -> Vec<Witness> {
@@ -89,56 +94,83 @@ fn look(case: &Case<'_>) -> Vec<Witness> {
     if case.asks_with_credentials() {
         return Vec::new();
     }
-    let mut found = Vec::new();
-    for (index, statement) in policy.policy.statements.iter().enumerate() {
+    let policy = &policy.policy;
+    let mut search = Search {
+        case,
+        strangers: Strangers::new(case, policy, &case.searching),
+        owners: literal_owners(case, policy),
+        audiences: audiences(case, policy),
+        found: Vec::new(),
+    };
+    for (index, statement) in policy.statements.iter().enumerate() {
         if statement.effect.value == Effect::Allow && trusts_github(statement) {
-            found.extend(in_statement(case, policy, index, statement));
+            search.statement(index, statement);
         }
     }
-    let mut kinds: Vec<Breadth> = Vec::new();
-    found.retain(|witness: &Witness| {
-        let first = !kinds.contains(&witness.breadth);
-        kinds.push(witness.breadth);
-        first
-    });
+    let mut found = search.found;
     // Anyone at all says more than a part of them.
-    if kinds
-        .iter()
-        .any(|kind| matches!(kind, Breadth::Anyone | Breadth::Vacuous))
-    {
+    if found.iter().any(|witness| witness.breadth.is_anyone()) {
         found.retain(|witness| witness.breadth != Breadth::Broad);
     }
     found
 }
 
-/// Subjects of other people's repositories that get in by `after` and did not by `before`.
+/// Does a change of a policy keep out all subjects of other people's repositories that were kept out before? No where one gets in,
+/// and where not all could be tried.
 #[must_use]
-pub fn newly_in(case: &Case<'_>, before: &TrustPolicy, after: &TrustPolicy) -> Vec<String> {
+pub fn lets_in_no_more(case: &Case<'_>, before: &TrustPolicy, after: &TrustPolicy) -> bool {
     let own = case
         .claims
         .and_then(|claims| claims.subject())
         .and_then(Subject::parse)
-        .map(|s| s.repository_part().to_owned());
-    let candidates = |policy: &TrustPolicy| -> Vec<String> {
-        (0..policy.statements.len())
-            .flat_map(|index| subject_patterns(case, policy, index))
-            .flat_map(|(pattern, _, _)| instances(&pattern))
-            .collect()
-    };
-    let mut subjects = strangers();
-    subjects.extend(candidates(after));
-    subjects.retain(|subject| Subject::parse(subject).is_none_or(|s| Some(s.repository_part()) != own.as_deref()));
-    subjects.retain(|subject| {
-        audiences(case, after).iter().any(|audience| {
-            let request = |policy: &TrustPolicy| context(case, policy, subject, audience);
-            decide(after, &request(after)) != Decision::ImplicitDeny
-                && decide(after, &request(after)) != Decision::ExplicitDeny
-                && !matches!(decide(before, &request(before)), Decision::Allow)
+        .map(|s| s.repository_part());
+    let audiences = audiences(case, after);
+    let mut changed = Strangers::new(case, after, &case.proving);
+    let mut unchanged = Strangers::new(case, before, &case.proving);
+    let is_other = |subject: &str| Subject::parse(subject).is_none_or(|s| Some(s.repository_part()) != own);
+    let mut kept_out = |subject: &str, before_alone: Option<&Alone<'_>>| {
+        audiences.iter().all(|audience| {
+            unchanged.come_with(subject, audience);
+            // The statement's own value is enough, where nothing else can take back what it allows.
+            let only_allows = unchanged.only_allows;
+            if before_alone.is_some_and(|alone| {
+                only_allows && unchanged.decide(alone.policy(), alone.weight) == Some(Decision::Allow)
+            }) {
+                return true;
+            }
+            changed.come_with(subject, audience);
+            match changed.decide(after, changed.weight) {
+                Some(Decision::ImplicitDeny | Decision::ExplicitDeny) => true,
+                Some(_) => unchanged.decide(before, unchanged.weight) == Some(Decision::Allow),
+                None => false,
+            }
         })
-    });
-    subjects.sort();
-    subjects.dedup();
-    subjects
+    };
+    if !strangers().iter().all(|subject| kept_out(subject, None)) {
+        return false;
+    }
+    for (index, statement) in after.statements.iter().enumerate() {
+        let mut alone = before
+            .statements
+            .get(index)
+            .map(|statement| Alone::new(before, statement));
+        for value in subject_values(case, statement) {
+            let old = before
+                .statements
+                .get(index)
+                .and_then(|statement| value.same_in(statement));
+            let is_exact = match (&mut alone, old) {
+                (Some(alone), Some(old)) => alone.narrow(&old),
+                _ => false,
+            };
+            let before_alone = alone.as_ref().filter(|_| is_exact);
+            let mut others = instances(value.text(), &case.proving).filter(|subject| is_other(subject));
+            if !others.all(|subject| kept_out(&subject, before_alone)) {
+                return false;
+            }
+        }
+    }
+    !case.proving.is_spent()
 }
 
 fn trusts_github(statement: &Statement) -> bool {
@@ -151,100 +183,525 @@ fn trusts_github(statement: &Statement) -> bool {
     })
 }
 
-fn in_statement(case: &Case<'_>, policy: &PolicyCase, index: usize, statement: &Statement) -> Vec<Witness> {
-    let mut found = Vec::new();
-    let audiences = audiences(case, &policy.policy);
-    let gets_in = |subject: &str| {
-        audiences.iter().find(|audience| {
-            let request = context(case, &policy.policy, subject, audience);
-            decide(&policy.policy, &request) == Decision::Allow && admits(policy, index, &request)
-        })
-    };
-    let pointer = policy.policy.statement_pointer(index);
-    let patterns = subject_patterns(case, &policy.policy, index);
-    let place = |breadth, subject: &str, reach: &str, span, pointer: String| Witness {
-        breadth,
-        subject: subject.to_owned(),
-        reach: reach.to_owned(),
-        span,
-        pointer,
-    };
-    // A stranger, made from nothing that the policy says.
-    if let Some((subject, audience)) = strangers()
-        .into_iter()
-        .find_map(|subject| gets_in(&subject).map(|audience| (subject, audience.clone())))
-    {
-        let request = context(case, &policy.policy, &subject, &audience);
-        let span = statement.condition_span.unwrap_or(statement.effect.span);
-        let culprit = patterns
-            .iter()
-            .find(|(pattern, ..)| crate::policy::wildcard::matches(pattern, &subject));
-        let at = culprit
-            .or(patterns.first())
-            .map_or((span, format!("{pointer}/Condition")), |(_, span, pointer)| {
-                (*span, pointer.clone())
-            });
-        let breadth = if patterns.is_empty() && vacuous(policy, index, &request) {
-            Breadth::Vacuous
-        } else {
-            Breadth::Anyone
+impl Breadth {
+    fn is_anyone(self) -> bool {
+        matches!(self, Self::Anyone | Self::Vacuous)
+    }
+}
+
+/// The search for witnesses in one policy.
+struct Search<'a> {
+    case: &'a Case<'a>,
+    strangers: Strangers<'a>,
+    /// Owners that the policy or the token names in full: those are meant.
+    owners: HashSet<String>,
+    audiences: Vec<String>,
+    /// At most one of a kind.
+    found: Vec<Witness>,
+}
+
+impl Search<'_> {
+    fn statement(&mut self, index: usize, statement: &Statement) {
+        let policy = self.strangers.policy;
+        let values = subject_values(self.case, statement);
+        let pointer = policy.statement_pointer(index);
+        let mut alone = Alone::new(policy, statement);
+        self.others(&values, &pointer, statement, &mut alone);
+        if self.has(|breadth| breadth == Breadth::Audience) {
+            return;
+        }
+        // Somebody who gets in gets in with any audience.
+        let own = self.case.claims.and_then(|claims| claims.subject()).map(str::to_owned);
+        alone.widen();
+        let elsewhere = |search: &mut Self, alone: &Alone<'_>, subject: &str| {
+            search
+                .strangers
+                .get_in(alone, subject, "https://example.com/made-for-another-service")
         };
-        found.push(place(breadth, &subject, "anyone on GitHub", at.0, at.1));
-    } else {
-        let owners = literal_owners(case, policy);
-        for (pattern, span, pointer) in &patterns {
-            if let Some((subject, reach)) = broad(pattern, &owners, |subject| gets_in(subject).is_some()) {
-                found.push(place(Breadth::Broad, &subject, &reach, *span, pointer.clone()));
+        let mut found = own.filter(|own| elsewhere(self, &alone, own));
+        for value in &values {
+            if found.is_some() || self.case.searching.is_spent() {
                 break;
+            }
+            alone.narrow_or_widen(value);
+            found = instances(value.text(), &self.case.searching)
+                .take(8)
+                .find(|subject| elsewhere(self, &alone, subject));
+        }
+        alone.widen();
+        let found = found.or_else(|| strangers().into_iter().find(|subject| elsewhere(self, &alone, subject)));
+        if let Some(subject) = found {
+            let span = statement.condition_span.unwrap_or(statement.effect.span);
+            self.add(Breadth::Audience, subject, "", span, format!("{pointer}/Condition"));
+        }
+    }
+
+    /// Strangers, and other repositories than those that are meant.
+    fn others(&mut self, values: &[SubjectValue<'_>], pointer: &str, statement: &Statement, alone: &mut Alone<'_>) {
+        // A stranger, made from nothing that the policy says.
+        if let Some(subject) = strangers().into_iter().find(|subject| self.gets_in(alone, subject)) {
+            let span = statement.condition_span.unwrap_or(statement.effect.span);
+            let culprit = values
+                .iter()
+                .find(|value| crate::policy::wildcard::matches(value.text(), &subject));
+            let (span, place) = culprit
+                .or(values.first())
+                .map_or((span, format!("{pointer}/Condition")), |value| {
+                    (value.span(), value.pointer(pointer))
+                });
+            let is_vacuous = values.is_empty() && vacuous(alone.policy(), &self.strangers.request);
+            let breadth = if is_vacuous { Breadth::Vacuous } else { Breadth::Anyone };
+            self.add(breadth, subject, "anyone on GitHub", span, place);
+            return;
+        }
+        if self.has(|breadth| breadth == Breadth::Broad || breadth.is_anyone()) {
+            return;
+        }
+        for value in values {
+            if self.case.searching.is_spent() {
+                return;
+            }
+            alone.narrow_or_widen(value);
+            if let Some((subject, reach)) = self.broad(value.text(), alone) {
+                return self.add(Breadth::Broad, subject, &reach, value.span(), value.pointer(pointer));
             }
         }
     }
-    // Somebody who gets in gets in with any audience.
-    let mut subjects: Vec<String> = case
-        .claims
-        .and_then(|claims| claims.subject())
-        .map(str::to_owned)
-        .into_iter()
-        .collect();
-    subjects.extend(
-        patterns
-            .iter()
-            .flat_map(|(pattern, _, _)| instances(pattern).into_iter().take(8)),
-    );
-    subjects.extend(strangers());
-    let elsewhere = "https://example.com/made-for-another-service";
-    for subject in subjects {
-        let request = context(case, &policy.policy, &subject, elsewhere);
-        if decide(&policy.policy, &request) == Decision::Allow && admits(policy, index, &request) {
-            let span = statement.condition_span.unwrap_or(statement.effect.span);
-            found.push(place(
-                Breadth::Audience,
-                &subject,
-                "",
+
+    fn has(&self, is: impl Fn(Breadth) -> bool) -> bool {
+        self.found.iter().any(|witness| is(witness.breadth))
+    }
+
+    fn add(&mut self, breadth: Breadth, subject: String, reach: &str, span: Span, pointer: String) {
+        if !self.has(|other| other == breadth) {
+            self.found.push(Witness {
+                breadth,
+                subject,
+                reach: reach.to_owned(),
                 span,
-                format!("{pointer}/Condition"),
-            ));
-            break;
+                pointer,
+            });
         }
     }
-    found
+
+    /// Does a subject get in by this statement, with an audience that the policy wants?
+    fn gets_in(&mut self, alone: &Alone<'_>, subject: &str) -> bool {
+        let strangers = &mut self.strangers;
+        self.audiences
+            .iter()
+            .any(|audience| strangers.get_in(alone, subject, audience))
+    }
+
+    /// A subject that a pattern takes in beyond what it seems to say: of a stranger, of another repository of the owner, of any branch
+    /// or pull request.
+    fn broad(&mut self, pattern: &str, alone: &Alone<'_>) -> Option<(String, String)> {
+        if !pattern.contains(['*', '?']) {
+            return None;
+        }
+        let value = Subject::parse(pattern);
+        let budget = &self.case.searching;
+        // An id in full belongs to one owner or repository for good, whatever the names are.
+        let fixed = |id: Option<&str>| id.is_some_and(|id| !id.contains(['*', '?']));
+        let is_fixed = value.is_some_and(|value| fixed(value.owner_id) || fixed(value.repository_id));
+        let stranger = instances(pattern, budget).find(|text| {
+            !is_fixed
+                && Subject::parse(text).is_some_and(|s| {
+                    s.is_default()
+                        && is_owner(s.owner)
+                        && s.repository.is_some_and(is_name)
+                        && !self.owners.contains(&s.owner.to_lowercase())
+                })
+                && self.gets_in(alone, text)
+        });
+        if let Some(subject) = stranger {
+            let owner = Subject::parse(&subject).map_or("", |s| s.owner);
+            let reach = format!("strangers: `{owner}` is a name that anyone can register");
+            return Some((subject, reach));
+        }
+        // Anyone can build their subject from this claim.
+        if let Some(owner) = pattern
+            .strip_prefix("repository_owner:")
+            .and_then(|rest| rest.strip_suffix('*'))
+        {
+            let subject = format!("repository_owner:{owner}-evil");
+            if !owner.contains([':', '*', '?']) && self.gets_in(alone, &subject) {
+                return Some((
+                    subject,
+                    format!("strangers: `{owner}-evil` is a name that anyone can register"),
+                ));
+            }
+        }
+        let value = value?;
+        let names = value.repository_part();
+        if value
+            .repository
+            .is_none_or(|repository| repository.contains(['*', '?']))
+            && !is_fixed
+        {
+            let plain = value
+                .repository
+                .map(|repository| repository.split('*').next().unwrap_or_default());
+            let subject = instances(pattern, budget).find(|text| {
+                Subject::parse(text)
+                    .is_some_and(|s| s.is_default() && s.repository.is_some_and(is_name) && s.repository != plain)
+                    && self.gets_in(alone, text)
+            })?;
+            let reach = match value.repository {
+                Some("*") | None => format!(
+                    "every repository of `{}`, with all of its branches and pull requests that fit",
+                    value.owner
+                ),
+                Some(_) => {
+                    let other = Subject::parse(&subject).map(|s| s.names()).unwrap_or_default();
+                    format!("other repositories of `{}`: `{other}` fits as well", value.owner)
+                }
+            };
+            return Some((subject, reach));
+        }
+        // The repository is named; how much of what runs in it?
+        let context = value.context.unwrap_or_default();
+        let all = [
+            ("pull_request", "every branch, tag, environment and pull request"),
+            ("ref:refs/heads/any-branch", "every branch"),
+            ("environment:any-environment", "every environment"),
+        ];
+        all.into_iter().find_map(|(any, words)| {
+            let named = match names.strip_suffix("/*") {
+                // With the owner's id comes the repository's.
+                Some(owner) if owner.contains('@') && !owner.contains('*') => {
+                    format!("{owner}/any-repository@987654321")
+                }
+                _ => names.replace('*', "987654321"),
+            };
+            let whose = match names.strip_suffix("/*") {
+                Some(owner) => format!("every repository of `{owner}`"),
+                None => format!("`{names}`"),
+            };
+            let subject = format!("repo:{named}:{any}");
+            // A pattern such as `release/*` is meant as it is; one that takes in all is not.
+            let takes_all = matches!(
+                context,
+                "" | "*" | "ref:*" | "ref:refs/*" | "ref:refs/heads/*" | "environment:*"
+            );
+            (takes_all && crate::policy::wildcard::matches(pattern, &subject) && self.gets_in(alone, &subject))
+                .then(|| (subject.clone(), format!("{words} of {whose}")))
+        })
+    }
 }
 
-/// Is it this statement that lets the request in?
-fn admits(policy: &PolicyCase, index: usize, request: &RequestContext) -> bool {
-    trace(&policy.policy, request)
-        .statements
-        .get(index)
-        .is_some_and(|statement| statement.outcome == Outcome::Match)
+/// Requests of other people's jobs. Built once for a policy: from one job to the next only claims change.
+struct Strangers<'a> {
+    case: &'a Case<'a>,
+    policy: &'a TrustPolicy,
+    weight: Weight,
+    /// Is there nothing in the policy that could take back what a statement allows?
+    only_allows: bool,
+    budget: &'a Budget,
+    request: RequestContext,
+    /// The claims that the policy asks for, by the condition key.
+    asked: Vec<(String, String)>,
+}
+
+impl<'a> Strangers<'a> {
+    fn new(case: &'a Case<'a>, policy: &'a TrustPolicy, budget: &'a Budget) -> Self {
+        let request = request::web_identity(call(case, &Claims::default()), policy);
+        let prefix = format!("{}:", issuer_host(&case.issuer).to_ascii_lowercase());
+        let is_claim =
+            |claim: &str| ["sub", "aud", "oaud", "amr", "email"].contains(&claim) || CLAIM_KEYS.contains(&claim);
+        let asked = request
+            .keys()
+            .into_iter()
+            .filter_map(|key| Some((key.to_owned(), key.strip_prefix(&prefix)?.to_owned())))
+            .filter(|(_, claim)| is_claim(claim))
+            .collect();
+        let takes_back = |statement: &Statement| statement.effect.value == Effect::Deny || statement.is_ambiguous;
+        Self {
+            case,
+            policy,
+            weight: Weight::of(policy),
+            only_allows: !policy.is_ambiguous && !policy.statements.iter().any(takes_back),
+            budget,
+            request,
+            asked,
+        }
+    }
+
+    /// Does the policy let it in, and is it this statement that does?
+    fn get_in(&mut self, alone: &Alone<'_>, subject: &str, audience: &str) -> bool {
+        if !self.budget.take(40) {
+            return false;
+        }
+        self.come_with(subject, audience);
+        self.decide(alone.policy(), alone.weight) == Some(Decision::Allow)
+            && (self.only_allows || self.decide(self.policy, self.weight) == Some(Decision::Allow))
+    }
+
+    /// The decision of a policy, or of a part of it; `None` where there are no steps left.
+    fn decide(&self, policy: &TrustPolicy, weight: Weight) -> Option<Decision> {
+        let key = self.asked.iter().find(|(_, claim)| claim == "sub");
+        let bytes = match key.map(|(key, _)| self.request.get(key)) {
+            Some(Presence::One(subject)) => subject.len(),
+            _ => 0,
+        };
+        self.budget
+            .take(weight.steps(bytes))
+            .then(|| decide(policy, &self.request))
+    }
+
+    /// The request of somebody else's job with a subject and an audience.
+    fn come_with(&mut self, subject: &str, audience: &str) {
+        let claims = self.claims(subject, audience);
+        let call = call(self.case, &claims);
+        for (key, claim) in &self.asked {
+            self.request.set(key, request::claim_key(call, claim));
+        }
+    }
+
+    /// The claims of that job, as far as they are asked for.
+    fn claims(&self, subject: &str, audience: &str) -> Claims {
+        let is_asked =
+            |name: &str| ["sub", "aud", "azp"].contains(&name) || self.asked.iter().any(|(_, claim)| claim == name);
+        let own = self.case.claims.filter(|claims| claims.subject() == Some(subject));
+        let mut claims = Claims::default();
+        if let Some(own) = own {
+            let asked = own.0.iter().filter(|(name, _)| is_asked(name));
+            claims
+                .0
+                .extend(asked.map(|(name, value)| (name.clone(), value.clone())));
+        }
+        let mut set = |name: &str, value: &dyn Fn() -> String| {
+            if is_asked(name) {
+                claims.0.insert(name.to_owned(), Value::String(value()));
+            }
+        };
+        set("aud", &|| audience.to_owned());
+        if own.is_none() {
+            set("sub", &|| subject.to_owned());
+            if let Some(s) = Subject::parse(subject) {
+                set("repository", &|| s.names());
+                set("repository_id", &|| s.repository_id.unwrap_or("123454321").to_owned());
+                set("repository_owner_id", &|| s.owner_id.unwrap_or("987654321").to_owned());
+                let context = s.context.unwrap_or_default();
+                set("ref", &|| {
+                    context.strip_prefix("ref:").unwrap_or("refs/heads/main").to_owned()
+                });
+                if let Some(name) = context.strip_prefix("environment:") {
+                    set("environment", &|| name.to_owned());
+                }
+                set("job_workflow_ref", &|| {
+                    format!("{}/.github/workflows/deploy.yml@refs/heads/main", s.names())
+                });
+            }
+            set("actor", &|| "some-stranger".to_owned());
+            set("actor_id", &|| "987654321".to_owned());
+            set("workflow", &|| "deploy".to_owned());
+        }
+        claims
+    }
+}
+
+fn call<'a>(case: &'a Case<'_>, claims: &'a Claims) -> Call<'a> {
+    Call {
+        evidence: case.evidence,
+        claims: Some(claims),
+        issuer: &case.issuer,
+        role: case.role_arn.as_ref().and_then(|role| role.as_ref().ok()),
+    }
+}
+
+/// How many steps a decision of a policy takes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Weight {
+    /// For any subject.
+    fixed: u64,
+    /// For 16 bytes of the subject.
+    bytes: u64,
+}
+
+impl Weight {
+    fn of(policy: &TrustPolicy) -> Self {
+        let mut weight = Self::default();
+        for statement in &policy.statements {
+            let principals = statement.principal.iter().flat_map(|principal| &principal.entries);
+            let principals = principals.flat_map(|entry| &entry.values);
+            let actions = statement.action.iter().flat_map(|action| &action.values);
+            for value in principals.chain(actions) {
+                weight.fixed += 8 + steps(value.value.len());
+            }
+            for key in statement.conditions.iter().flat_map(|condition| &condition.keys) {
+                weight.fixed += 8 + steps(key.key.value.len());
+                for value in &key.values {
+                    weight = weight.and(Self::value(&value.value));
+                }
+            }
+        }
+        weight
+    }
+
+    /// Of one value. A piece between stars is looked for in the whole subject, one with `?` at each place anew; variables may
+    /// stand for all of the subject.
+    fn value(text: &str) -> Self {
+        let count = |what: &str| u64::try_from(text.matches(what).take(5000).count()).unwrap_or_default();
+        let (stars, variables) = (count("*"), count("${"));
+        let places = match (stars > 0, text.contains('?')) {
+            (true, true) => steps(text.len()).saturating_mul(16).min(512),
+            (true, false) => 1,
+            (false, _) => 0,
+        };
+        Self {
+            fixed: 2 + steps(text.len()) + 4 * stars,
+            bytes: places + 8 * variables + 4 * variables * variables,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            fixed: self.fixed + other.fixed,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+
+    fn steps(self, subject: usize) -> u64 {
+        self.fixed.saturating_add(self.bytes.saturating_mul(steps(subject)))
+    }
+}
+
+/// A statement without the others, and, while one of its values for `sub` is looked at, without the other values: what it says of a
+/// subject that fits the value is the same, and costs the less.
+struct Alone<'a> {
+    policy: &'a TrustPolicy,
+    statement: &'a Statement,
+    /// The statement as it is; `None` where the policy has no other.
+    whole: Option<TrustPolicy>,
+    /// The statement with one value, and where that one is: condition and key.
+    narrow: Option<(TrustPolicy, (usize, usize), bool)>,
+    is_narrow: bool,
+    whole_weight: Weight,
+    rest_weight: Weight,
+    weight: Weight,
+}
+
+impl<'a> Alone<'a> {
+    fn new(policy: &'a TrustPolicy, statement: &'a Statement) -> Self {
+        let whole = (policy.statements.len() != 1).then(|| lone(policy, statement.clone()));
+        let weight = Weight::of(whole.as_ref().unwrap_or(policy));
+        Self {
+            policy,
+            statement,
+            whole,
+            narrow: None,
+            is_narrow: false,
+            whole_weight: weight,
+            rest_weight: weight,
+            weight,
+        }
+    }
+
+    fn policy(&self) -> &TrustPolicy {
+        match &self.narrow {
+            Some((narrow, ..)) if self.is_narrow => narrow,
+            _ => self.whole.as_ref().unwrap_or(self.policy),
+        }
+    }
+
+    /// All of its values again.
+    fn widen(&mut self) {
+        self.is_narrow = false;
+        self.weight = self.whole_weight;
+    }
+
+    fn narrow_or_widen(&mut self, value: &SubjectValue<'_>) {
+        if !self.narrow(value) {
+            self.widen();
+        }
+    }
+
+    /// This value alone of its condition; no where that would not say the same of the subjects that are made from it.
+    fn narrow(&mut self, value: &SubjectValue<'_>) -> bool {
+        let place = (value.condition, value.key);
+        if self.narrow.as_ref().is_none_or(|(_, other, _)| *other != place) {
+            // A variable without a value in another value changes the outcome, and so does a key that stands twice.
+            let is_plain = self.policy.duplicates.is_empty() && !value.of.values.iter().any(|v| v.value.contains('$'));
+            let narrow = lone(self.policy, without_values(self.statement, place));
+            self.rest_weight = Weight::of(&narrow);
+            self.narrow = Some((narrow, place, is_plain));
+        }
+        let Some((narrow, _, true)) = &mut self.narrow else {
+            return false;
+        };
+        if !value.takes_wildcards && value.text().contains(['*', '?']) {
+            return false;
+        }
+        let key = narrow
+            .statements
+            .first_mut()
+            .and_then(|statement| statement.conditions.get_mut(value.condition))
+            .and_then(|condition| condition.keys.get_mut(value.key));
+        let Some(key) = key else { return false };
+        key.values = vec![value.value.clone()];
+        self.weight = self.rest_weight.and(Weight::value(value.text()));
+        self.is_narrow = true;
+        true
+    }
+}
+
+/// A policy with one statement.
+fn lone(policy: &TrustPolicy, statement: Statement) -> TrustPolicy {
+    TrustPolicy {
+        version: policy.version.clone(),
+        id: None,
+        statements: vec![statement],
+        statement_is_list: policy.statement_is_list,
+        statement_span: policy.statement_span,
+        // Whether there are any is all that counts.
+        duplicates: policy.duplicates.iter().take(1).cloned().collect(),
+        is_ambiguous: policy.is_ambiguous,
+    }
+}
+
+/// A statement without the values of one condition key.
+fn without_values(statement: &Statement, place: (usize, usize)) -> Statement {
+    let mut copy = Statement {
+        span: statement.span,
+        sid: None,
+        effect: statement.effect.clone(),
+        principal: statement.principal.clone(),
+        action: statement.action.clone(),
+        conditions: Vec::with_capacity(statement.conditions.len()),
+        condition_span: statement.condition_span,
+        resource: statement.resource,
+        is_ambiguous: statement.is_ambiguous,
+    };
+    for (c, condition) in statement.conditions.iter().enumerate() {
+        let keys = condition.keys.iter().enumerate().map(|(k, key)| {
+            let values = if (c, k) == place {
+                Vec::new()
+            } else {
+                key.values.clone()
+            };
+            ConditionKey {
+                key: key.key.clone(),
+                values,
+                ..*key
+            }
+        });
+        copy.conditions.push(crate::policy::Condition {
+            operator: condition.operator.clone(),
+            name: condition.name.clone(),
+            span: condition.span,
+            keys: keys.collect(),
+        });
+    }
+    copy
 }
 
 /// Does a condition of the statement hold only because its key is absent?
-fn vacuous(policy: &PolicyCase, index: usize, request: &RequestContext) -> bool {
-    let trace = trace(&policy.policy, request);
-    let (Some(statement), Some(trace)) = (policy.policy.statements.get(index), trace.statements.get(index)) else {
+fn vacuous(alone: &TrustPolicy, request: &RequestContext) -> bool {
+    let trace = trace(alone, request);
+    let (Some(statement), Some(trace)) = (alone.statements.first(), trace.statements.first()) else {
         return false;
     };
-    leaves(index, statement, trace).iter().any(|leaf| {
+    leaves(0, statement, trace).iter().any(|leaf| {
         let operator = leaf.condition.operator.value;
         leaf.trace.actual == Presence::Absent
             && (operator.if_exists
@@ -253,153 +710,111 @@ fn vacuous(policy: &PolicyCase, index: usize, request: &RequestContext) -> bool 
     })
 }
 
-/// The values of a statement's positive conditions on `sub`: text, place, pointer.
-fn subject_patterns(case: &Case<'_>, policy: &TrustPolicy, index: usize) -> Vec<(String, Span, String)> {
+/// A value of a statement's positive condition on `sub`.
+#[derive(Clone, Copy)]
+struct SubjectValue<'a> {
+    /// Which condition of the statement, which key of it, which value of that.
+    condition: usize,
+    key: usize,
+    index: usize,
+    operator: &'a str,
+    takes_wildcards: bool,
+    of: &'a ConditionKey,
+    value: &'a Spanned<String>,
+}
+
+impl<'a> SubjectValue<'a> {
+    fn text(&self) -> &'a str {
+        &self.value.value
+    }
+
+    fn span(&self) -> Span {
+        self.value.span
+    }
+
+    fn pointer(&self, statement: &str) -> String {
+        let escape = |text: &str| text.replace('~', "~0").replace('/', "~1");
+        let pointer = format!(
+            "{statement}/Condition/{}/{}",
+            escape(self.operator),
+            escape(&self.of.key.value)
+        );
+        if self.of.is_list {
+            format!("{pointer}/{}", self.index)
+        } else {
+            pointer
+        }
+    }
+
+    /// The same value at the same place of another statement, under the same operator and key.
+    fn same_in<'b>(&self, statement: &'b Statement) -> Option<SubjectValue<'b>> {
+        let condition = statement.conditions.get(self.condition)?;
+        let of = condition.keys.get(self.key)?;
+        let value = of.values.get(self.index)?;
+        let is_same =
+            value.value == self.value.value && of.key.value == self.of.key.value && condition.name == self.operator;
+        is_same.then_some(SubjectValue {
+            condition: self.condition,
+            key: self.key,
+            index: self.index,
+            operator: &condition.name,
+            takes_wildcards: self.takes_wildcards,
+            of,
+            value,
+        })
+    }
+}
+
+/// The values of a statement's positive conditions on `sub`.
+fn subject_values<'a>(case: &Case<'_>, statement: &'a Statement) -> Vec<SubjectValue<'a>> {
     let name = format!("{}:sub", issuer_host(&case.issuer));
-    let escape = |text: &str| text.replace('~', "~0").replace('/', "~1");
-    let mut patterns = Vec::new();
-    for condition in policy
-        .statements
-        .get(index)
-        .into_iter()
-        .flat_map(|statement| &statement.conditions)
-    {
+    let mut values = Vec::new();
+    for (c, condition) in statement.conditions.iter().enumerate() {
         let comparison = condition.operator.value.comparison;
         if !comparison.is_string() || comparison.is_negated() {
             continue;
         }
-        for key in condition
-            .keys
-            .iter()
-            .filter(|key| key.key.value.eq_ignore_ascii_case(&name))
-        {
-            for (v, value) in key.values.iter().enumerate() {
-                let mut pointer = format!(
-                    "{}/Condition/{}/{}",
-                    policy.statement_pointer(index),
-                    escape(&condition.name),
-                    escape(&key.key.value)
-                );
-                if key.is_list {
-                    pointer.push_str(&format!("/{v}"));
-                }
-                patterns.push((value.value.clone(), value.span, pointer));
+        for (k, of) in condition.keys.iter().enumerate() {
+            if of.key.value.eq_ignore_ascii_case(&name) {
+                values.extend(of.values.iter().enumerate().map(|(index, value)| SubjectValue {
+                    condition: c,
+                    key: k,
+                    index,
+                    operator: &condition.name,
+                    takes_wildcards: comparison.takes_wildcards(),
+                    of,
+                    value,
+                }));
             }
         }
     }
-    patterns
+    values
+}
+
+/// How many patterns the policy has for the subject.
+#[must_use]
+pub fn patterns(case: &Case<'_>, policy: &TrustPolicy) -> usize {
+    let statements = policy.statements.iter();
+    statements.map(|statement| subject_values(case, statement).len()).sum()
 }
 
 /// Owners that the policy or the token names in full: those are meant.
-fn literal_owners(case: &Case<'_>, policy: &PolicyCase) -> Vec<String> {
-    let mut owners: Vec<String> = (0..policy.policy.statements.len())
-        .flat_map(|index| subject_patterns(case, &policy.policy, index))
-        .filter_map(|(pattern, _, _)| Subject::parse(&pattern).map(|s| s.owner.to_lowercase()))
+fn literal_owners(case: &Case<'_>, policy: &TrustPolicy) -> HashSet<String> {
+    policy
+        .statements
+        .iter()
+        .flat_map(|statement| subject_values(case, statement))
+        .filter_map(|value| Subject::parse(value.text()))
+        .map(|subject| subject.owner)
         .filter(|owner| !owner.contains(['*', '?']))
-        .collect();
-    owners.extend(
-        case.claims
-            .and_then(|claims| claims.subject())
-            .and_then(Subject::parse)
-            .map(|s| s.owner.to_lowercase()),
-    );
-    owners
-}
-
-/// A subject that a pattern takes in beyond what it seems to say: of a stranger, of another repository of the owner, of any branch
-/// or pull request.
-fn broad(pattern: &str, owners: &[String], gets_in: impl Fn(&str) -> bool) -> Option<(String, String)> {
-    if !pattern.contains(['*', '?']) {
-        return None;
-    }
-    let value = Subject::parse(pattern);
-    let instances: Vec<String> = instances(pattern);
-    // An id in full belongs to one owner or repository for good, whatever the names are.
-    let fixed = |id: Option<&str>| id.is_some_and(|id| !id.contains(['*', '?']));
-    let is_fixed = value.is_some_and(|value| fixed(value.owner_id) || fixed(value.repository_id));
-    let stranger = instances.iter().find(|text| {
-        !is_fixed
-            && Subject::parse(text).is_some_and(|s| {
-                s.is_default()
-                    && is_owner(s.owner)
-                    && s.repository.is_some_and(is_name)
-                    && !owners.contains(&s.owner.to_lowercase())
-            })
-            && gets_in(text)
-    });
-    if let Some(subject) = stranger {
-        let owner = Subject::parse(subject).map_or("", |s| s.owner);
-        return Some((
-            subject.clone(),
-            format!("strangers: `{owner}` is a name that anyone can register"),
-        ));
-    }
-    // Anyone can build their subject from this claim.
-    if let Some(owner) = pattern
-        .strip_prefix("repository_owner:")
-        .and_then(|rest| rest.strip_suffix('*'))
-    {
-        let subject = format!("repository_owner:{owner}-evil");
-        if !owner.contains([':', '*', '?']) && gets_in(&subject) {
-            return Some((
-                subject,
-                format!("strangers: `{owner}-evil` is a name that anyone can register"),
-            ));
-        }
-    }
-    let value = value?;
-    let names = value.repository_part();
-    if value
-        .repository
-        .is_none_or(|repository| repository.contains(['*', '?']))
-        && !is_fixed
-    {
-        let plain = value
-            .repository
-            .map(|repository| repository.split('*').next().unwrap_or_default());
-        let subject = instances.iter().find(|text| {
-            Subject::parse(text)
-                .is_some_and(|s| s.is_default() && s.repository.is_some_and(is_name) && s.repository != plain)
-                && gets_in(text)
-        })?;
-        let reach = match value.repository {
-            Some("*") | None => format!(
-                "every repository of `{}`, with all of its branches and pull requests that fit",
-                value.owner
-            ),
-            Some(_) => {
-                let other = Subject::parse(subject).map(|s| s.names()).unwrap_or_default();
-                format!("other repositories of `{}`: `{other}` fits as well", value.owner)
-            }
-        };
-        return Some((subject.clone(), reach));
-    }
-    // The repository is named; how much of what runs in it?
-    let context = value.context.unwrap_or_default();
-    let all = [
-        ("pull_request", "every branch, tag, environment and pull request"),
-        ("ref:refs/heads/any-branch", "every branch"),
-        ("environment:any-environment", "every environment"),
-    ];
-    all.into_iter().find_map(|(any, words)| {
-        let named = match names.strip_suffix("/*") {
-            // With the owner's id comes the repository's.
-            Some(owner) if owner.contains('@') && !owner.contains('*') => format!("{owner}/any-repository@987654321"),
-            _ => names.replace('*', "987654321"),
-        };
-        let whose = match names.strip_suffix("/*") {
-            Some(owner) => format!("every repository of `{owner}`"),
-            None => format!("`{names}`"),
-        };
-        let subject = format!("repo:{named}:{any}");
-        // A pattern such as `release/*` is meant as it is; one that takes in all is not.
-        let takes_all = matches!(
-            context,
-            "" | "*" | "ref:*" | "ref:refs/*" | "ref:refs/heads/*" | "environment:*"
-        );
-        (takes_all && crate::policy::wildcard::matches(pattern, &subject) && gets_in(&subject))
-            .then(|| (subject.clone(), format!("{words} of {whose}")))
-    })
+        .chain(
+            case.claims
+                .and_then(|claims| claims.subject())
+                .and_then(Subject::parse)
+                .map(|subject| subject.owner),
+        )
+        .map(str::to_lowercase)
+        .collect()
 }
 
 /// Can it be the name of a repository?
@@ -431,8 +846,9 @@ fn strangers() -> Vec<String> {
         .collect()
 }
 
-/// Subjects that fit a pattern, with the wildcards filled in by what turns it into a whole subject of somebody's repository.
-fn instances(pattern: &str) -> Vec<String> {
+/// Subjects that fit a pattern, with the wildcards filled in by what turns it into a whole subject of somebody's repository. They
+/// are made one by one, and no more than there are steps for.
+fn instances<'a>(pattern: &str, budget: &'a Budget) -> impl Iterator<Item = String> + use<'a> {
     const FILL: [&str; 16] = [
         "-evil",
         "evil",
@@ -451,31 +867,36 @@ fn instances(pattern: &str) -> Vec<String> {
         "production",
         "987654321",
     ];
-    /// Two wildcards in full; what more there are get nothing.
-    const MOST: usize = 1000;
     /// What can stand before an unanchored pattern.
     const HEAD: [&str; 4] = ["repo:", "repo:evil/x", "repo:evil/x:", "repo:evil/"];
-    let mut texts = vec![String::new()];
-    let mut rest = pattern;
-    if let Some(unanchored) = pattern.strip_prefix('*') {
-        texts = HEAD.map(str::to_owned).to_vec();
-        rest = unanchored;
-    }
-    for c in rest.chars() {
-        match c {
-            '*' => {
-                let fill: &[&str] = if texts.len() * FILL.len() > MOST { &[""] } else { &FILL };
-                texts = texts
-                    .iter()
-                    .flat_map(|text| fill.iter().map(move |fill| format!("{text}{fill}")))
-                    .collect();
+    // Two wildcards in full; what more there are get nothing.
+    let (heads, rest, most): (&[&str], &str, usize) = match pattern.strip_prefix('*') {
+        Some(unanchored) => (&HEAD, unanchored, 1),
+        None => (&[""], pattern, 2),
+    };
+    let pieces: Vec<String> = rest
+        .splitn(most + 1, '*')
+        .map(|piece| piece.replace('*', "").replace('?', "x"))
+        .collect();
+    let bytes = 32 + pattern.len();
+    let fills: &[&str] = if pieces.len() > 1 { &FILL } else { &[""] };
+    let more: &[&str] = if pieces.len() > 2 { &FILL } else { &[""] };
+    let all = heads.iter().flat_map(move |head| {
+        fills
+            .iter()
+            .flat_map(move |fill| more.iter().map(move |more| [*head, *fill, *more]))
+    });
+    all.map_while(move |[head, fill, more]| {
+        budget.take(2 + steps(bytes)).then(|| {
+            let mut text = head.to_owned();
+            for (piece, fill) in pieces.iter().zip([fill, more, ""]) {
+                text.push_str(piece);
+                text.push_str(fill);
             }
-            '?' => texts.iter_mut().for_each(|text| text.push('x')),
-            c => texts.iter_mut().for_each(|text| text.push(c)),
-        }
-    }
-    texts.retain(|text| Subject::parse(text).is_some());
-    texts
+            text
+        })
+    })
+    .filter(|text| Subject::parse(text).is_some())
 }
 
 /// The audiences that a stranger's job can ask for and that a policy may want.
@@ -494,46 +915,4 @@ fn audiences(case: &Case<'_>, policy: &TrustPolicy) -> Vec<String> {
     audiences.push("sts.amazonaws.com".to_owned());
     audiences.dedup();
     audiences
-}
-
-/// The request of somebody else's job with a subject and an audience.
-fn context(case: &Case<'_>, policy: &TrustPolicy, subject: &str, audience: &str) -> RequestContext {
-    let parsed = Subject::parse(subject);
-    let own = case.claims.filter(|claims| claims.subject() == Some(subject));
-    let mut claims = own.map(|claims| claims.0.clone()).unwrap_or_default();
-    let mut set = |name: &str, value: &str| {
-        claims.insert(name.to_owned(), Value::String(value.to_owned()));
-    };
-    set("aud", audience);
-    if own.is_none() {
-        set("iss", &case.issuer);
-        set("sub", subject);
-        if let Some(s) = parsed {
-            set("repository", &s.names());
-            set("repository_owner", s.owner);
-            set("repository_id", s.repository_id.unwrap_or("123454321"));
-            set("repository_owner_id", s.owner_id.unwrap_or("987654321"));
-            let context = s.context.unwrap_or_default();
-            set("ref", context.strip_prefix("ref:").unwrap_or("refs/heads/main"));
-            if let Some(name) = context.strip_prefix("environment:") {
-                set("environment", name);
-            }
-            set(
-                "job_workflow_ref",
-                &format!("{}/.github/workflows/deploy.yml@refs/heads/main", s.names()),
-            );
-        }
-        set("actor", "some-stranger");
-        set("actor_id", "987654321");
-        set("workflow", "deploy");
-    }
-    let claims: Claims = Claims(claims);
-    let asked = case.role_arn.as_ref().and_then(|role| role.as_ref().ok());
-    let call = Call {
-        evidence: case.evidence,
-        claims: Some(&claims),
-        issuer: &case.issuer,
-        role: asked,
-    };
-    request::web_identity(call, policy)
 }

@@ -328,12 +328,25 @@ impl Node {
             Kind::Map(entries) => entries.iter().map(|(_, value)| 1 + value.count()).sum(),
         }
     }
+
+    /// How many bytes its texts have.
+    fn bytes(&self) -> usize {
+        match &self.kind {
+            Kind::Scalar(text) => text.len(),
+            Kind::List(items) => items.iter().map(Self::bytes).sum(),
+            Kind::Map(entries) => entries.iter().map(|(key, value)| key.value.len() + value.bytes()).sum(),
+        }
+    }
 }
 
 /// Nesting deeper than this is no workflow.
 const MAX_DEPTH: usize = 64;
 /// So many values, aliases spelled out, are no workflow.
 const MAX_NODES: usize = 100_000;
+/// So many bytes of text that anchors and aliases repeat are no workflow.
+const MAX_REPEATED: usize = 4 << 20;
+
+const REPEATS: &str = "with its aliases spelled out it is larger than 4 MiB";
 
 /// A list or map that has begun. The key of a map's next value waits in `key`.
 struct Open {
@@ -375,7 +388,7 @@ fn tree(text: &str) -> Result<Node, WorkflowError> {
     };
     let mut open: Vec<Open> = Vec::new();
     let mut anchors: HashMap<usize, Node> = HashMap::new();
-    let mut nodes = 0;
+    let (mut nodes, mut repeated) = (0, 0);
     for event in Parser::new_from_str_with_options(text, options()) {
         let (event, place) = event.map_err(|error| WorkflowError {
             line: error.marker().line(),
@@ -390,10 +403,16 @@ fn tree(text: &str) -> Result<Node, WorkflowError> {
                 let kind = Kind::Scalar(value.into_owned());
                 (Node { span, kind }, anchor)
             }
-            Event::Alias(anchor) => match anchors.get(&anchor) {
-                Some(node) => (node.clone(), 0),
-                None => return Err(too_much("an alias stands inside its own anchor", span)),
-            },
+            Event::Alias(anchor) => {
+                let Some(node) = anchors.get(&anchor) else {
+                    return Err(too_much("an alias stands inside its own anchor", span));
+                };
+                repeated += node.bytes();
+                if repeated > MAX_REPEATED {
+                    return Err(too_much(REPEATS, span));
+                }
+                (node.clone(), 0)
+            }
             Event::SequenceStart(_, anchor, _) | Event::MappingStart(_, anchor, _) => {
                 if open.len() >= MAX_DEPTH {
                     return Err(too_much("it is nested too deeply", span));
@@ -435,6 +454,10 @@ fn tree(text: &str) -> Result<Node, WorkflowError> {
             return Err(too_much("it holds more values than a workflow can", span));
         }
         if anchor != 0 {
+            repeated += node.bytes();
+            if repeated > MAX_REPEATED {
+                return Err(too_much(REPEATS, span));
+            }
             anchors.insert(anchor, node.clone());
         }
         match open.last_mut() {

@@ -89,12 +89,19 @@ fn second_step(case: &Case<'_>) -> bool {
         RoleArn::parse(role.value.trim()).ok()?.account
     };
     workflow.jobs.iter().any(|job| {
-        job.steps.iter().enumerate().skip(1).any(|(i, step)| {
+        let mut other_before = false;
+        job.steps.iter().any(|step| {
             let chained = step
                 .input("role-chaining")
                 .is_some_and(|input| input.value.eq_ignore_ascii_case("true"));
-            let earlier = job.steps.iter().take(i).filter_map(account).any(|first| first != asked);
-            !chained && account(step).as_deref() == Some(asked.as_str()) && earlier
+            match account(step) {
+                Some(account) if account == asked => other_before && !chained,
+                Some(_) => {
+                    other_before = true;
+                    false
+                }
+                None => false,
+            }
         })
     })
 }

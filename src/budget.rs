@@ -1,0 +1,72 @@
+//! How much work a diagnosis is given.
+
+use std::cell::Cell;
+
+/// Work that may be done, counted in steps and never by a clock: the same evidence always gives the same report.
+///
+/// One step is a few nanoseconds: 16 bytes that are copied or looked at. A short value of a policy that is held against a
+/// short text is some ten of them.
+#[derive(Debug)]
+pub struct Budget {
+    left: Cell<u64>,
+    is_spent: Cell<bool>,
+}
+
+impl Budget {
+    /// What is given to each of three things: finding the nearest value, searching for who else gets in, and proving the fixes.
+    /// A usual policy takes a thousandth of it.
+    pub const USUAL: u64 = 10_000_000;
+
+    /// So many steps.
+    #[must_use]
+    pub fn new(steps: u64) -> Self {
+        Self {
+            left: Cell::new(steps),
+            is_spent: Cell::new(false),
+        }
+    }
+
+    /// Takes steps. Where fewer are left the answer is no, and stays no: what comes later is not done either.
+    #[must_use]
+    pub fn take(&self, steps: u64) -> bool {
+        if let Some(left) = self.left.get().checked_sub(steps).filter(|_| !self.is_spent()) {
+            self.left.set(left);
+            return true;
+        }
+        self.is_spent.set(true);
+        false
+    }
+
+    /// Was something left out for want of steps?
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.is_spent.get()
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::new(Self::USUAL)
+    }
+}
+
+/// The steps that a text of so many bytes takes.
+#[must_use]
+pub fn steps(bytes: usize) -> u64 {
+    1 + u64::try_from(bytes / 16).unwrap_or(u64::MAX >> 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spent_stays_spent() {
+        let budget = Budget::new(10);
+        assert!(budget.take(4) && budget.take(6) && budget.take(0) && !budget.is_spent());
+        assert!(!budget.take(1) && budget.is_spent());
+        let budget = Budget::new(10);
+        assert!(!budget.take(11));
+        assert!(!budget.take(1), "a smaller thing that comes later is not done either");
+    }
+}
