@@ -27,5 +27,6 @@ pub mod request;
 pub mod rows;
 pub mod source;
 pub mod subject;
+pub mod unseen;
 pub mod witness;
 pub mod workflow;
