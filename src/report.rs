@@ -81,12 +81,18 @@ fn hedge(certainty: Certainty) -> &'static str {
 /// direction of writing among them, are shown as what they are.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    // What stands in backticks comes from outside; where it is long, its end is cut and the sentence stays.
-    let parts = text
-        .split('`')
-        .enumerate()
-        .map(|(i, part)| cut(part, if i % 2 == 1 { MOST_NAME } else { MOST_LINE }));
-    let line = cut(&parts.collect::<Vec<_>>().join("`"), MOST_LINE);
+    let mut line = String::new();
+    for (i, part) in text.split('`').enumerate() {
+        if line.len() > 4 * MOST_LINE {
+            break;
+        }
+        if i > 0 {
+            line.push('`');
+        }
+        // What stands in backticks comes from outside; where it is long, its end is cut and the sentence stays.
+        line.push_str(&cut(part, if i % 2 == 1 { MOST_NAME } else { MOST_LINE }));
+    }
+    let line = cut(&line, MOST_LINE);
     let line: String = line.chars().map(|c| if is_break(c) { ' ' } else { c }).collect();
     visible(&line)
 }
@@ -98,8 +104,7 @@ pub fn clean_lines(text: &str) -> String {
     let mut letters = text.char_indices().peekable();
     while let Some((at, c)) = letters.next() {
         if out.len() >= MOST_BLOCK {
-            let rest = text.get(at..).unwrap_or_default();
-            out.push_str(&format!("\n… {} more characters are left out", rest.chars().count()));
+            out.push_str(&format!("\n… {} more bytes are left out", text.len() - at));
             break;
         }
         match c {
@@ -167,7 +172,7 @@ mod tests {
         assert!(clean(&long).chars().count() <= MOST_LINE + 1);
         let block = clean_lines(&format!("{long}\n{long}"));
         assert!(
-            block.ends_with("\n… 2077153 more characters are left out"),
+            block.ends_with("\n… 2077153 more bytes are left out"),
             "{}",
             &block[MOST_BLOCK..]
         );

@@ -338,6 +338,7 @@ fn is_plain(word: &str) -> bool {
     let is_text = word.chars().all(|c| c.is_alphanumeric() || "-'’/–—".contains(c));
     is_text
         && (first.starts_with(char::is_alphanumeric) || word == "—")
+        && !word.to_lowercase().ends_with("www")
         && !parts.any(|part| part.starts_with(|c: char| c.is_ascii_digit()))
         && !word.split(|c: char| !c.is_ascii_alphanumeric()).any(is_commit)
 }
