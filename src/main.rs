@@ -29,8 +29,8 @@ const BULK: usize = 256 * 1024;
 /// Wrong usage, an input that cannot be read, or an output that cannot be written.
 const USAGE: u8 = 2;
 
-/// The ends of the years -9999 and 9999, in seconds since 1970: the SDK cannot sign a request at another time.
-const CLOCK: std::ops::RangeInclusive<i64> = -377_705_116_800..=253_402_300_799;
+/// The years 1 to 9999, in seconds since 1970. At a later time the SDK panics over the date of a request's signature.
+const CLOCK: std::ops::Range<i64> = -62_135_596_800..253_402_214_400;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(panicked));
@@ -61,7 +61,7 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
     if args.flags.evidence.is_none() && !CLOCK.contains(&clock()) {
         let _ = writeln!(
             io::stderr(),
-            "error: the clock of this machine is set to a time outside of the years -9999 to 9999; set it, and run again"
+            "error: this machine's clock is outside of the years 1 to 9999; set it, and run again"
         );
         return Ok(USAGE);
     }

@@ -174,7 +174,7 @@ mod tests {
         assert!(
             block.ends_with("\n… 2077153 more bytes are left out"),
             "{}",
-            &block[MOST_BLOCK..]
+            block.chars().rev().take(100).collect::<String>()
         );
     }
 
