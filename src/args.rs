@@ -93,7 +93,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  the role can be assumed, or nothing that blocks was found
   1  it cannot (0 with --fail=false)
-  2  wrong usage or unreadable input
+  2  wrong usage, unreadable input, or output that cannot be written
   3  undecided: too little is known, and AWS was not asked (0 with --fail=false)";
 
 /// The flags of a diagnosis.
@@ -115,7 +115,8 @@ pub struct Diagnose {
     /// The error message that somebody saw
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = FILES)]
     pub error: Option<String>,
-    /// Save what was found out, to diagnose it again elsewhere; it holds claims, and no token or key
+    /// Save what was found out, to diagnose it again elsewhere; it holds claims, and no token or key. `-` prints it on standard
+    /// output, and the report on standard error
     #[arg(long, value_name = "FILE", help_heading = FILES)]
     pub save_evidence: Option<String>,
     /// How to print the report

@@ -65,6 +65,7 @@ use crate::fix;
 use crate::policy::{Decision, Effect, Leaf};
 use crate::source::Span;
 use crate::subject::{Context, Subject};
+use crate::unseen;
 use crate::witness::{self, Breadth};
 use crate::workflow::IdToken;
 
@@ -160,6 +161,11 @@ fn subject(case: &Case<'_>, is: fn(&Kind) -> bool, finding: fn(&Case<'_>, &Subje
             others + 1
         ));
     }
+    finding.notes.extend(unseen::difference(
+        &difference.pattern,
+        &difference.subject,
+        difference.literal,
+    ));
     finding.notes.extend(difference.also.iter().cloned());
     if policy.trace.decision == Decision::Undecided {
         finding = finding.certainty(Certainty::Likely);
@@ -224,7 +230,10 @@ fn contexts(difference: &SubjectDifference) -> (String, String) {
 fn environment_in(pattern: &str) -> String {
     pattern
         .split_once("environment:")
-        .map_or("NAME", |(_, name)| name)
+        .map(|(_, name)| name)
+        // `${{ … }}` would be an expression in a workflow.
+        .filter(|name| !name.contains('$'))
+        .unwrap_or("NAME")
         .replace("%3A", ":")
 }
 

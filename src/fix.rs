@@ -170,7 +170,8 @@ fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
     let (job, source) = (job(case), case.workflow_source.as_ref());
     let mut fix = match (wanted, has) {
         (Context::Environment(name), Context::Branch(_) | Context::Tag(_) | Context::PullRequest)
-            if !name.contains(['*', '?', ':']) =>
+            // `${{ … }}` would be an expression in a workflow, quoted or not.
+            if !name.contains(['*', '?', ':', '$']) =>
         {
             let name = in_yaml(&name.replace("%3A", ":"));
             give_environment(case, format!("or give the job `environment: {name}`"), &name)
@@ -240,7 +241,10 @@ fn missing_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<String> {
 }
 
 fn in_yaml(text: &str) -> String {
-    if is_plain(text) && !text.contains(':') {
+    let is_word = ["true", "false", "null"]
+        .iter()
+        .any(|word| text.eq_ignore_ascii_case(word));
+    if is_plain(text) && text.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_word && !text.contains(':') {
         text.to_owned()
     } else {
         json!(text).to_string()
@@ -890,10 +894,7 @@ fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft
     );
     fix.patch = draft.patch;
     fix.diff = diff(&source.text, &text, "trust-policy.json");
-    let role = case
-        .role_name()
-        .filter(|name| !name.contains('*'))
-        .unwrap_or_else(|| "ROLE".to_owned());
+    let role = render::argument(case.role_name().as_deref().unwrap_or_default(), "ROLE");
     fix.command =
         format!("aws iam update-assume-role-policy --role-name {role} --policy-document file://trust-policy.json");
     if let Some(statement) = admitting(case, &changed) {
@@ -950,7 +951,11 @@ pub fn create_provider(case: &Case<'_>) -> Vec<Fix> {
     }
     let issuer = format!("https://{}", issuer_host(&case.issuer));
     let mut fix = Fix::new("create the provider in the role's account", Target::Provider);
-    fix.command = format!("aws iam create-open-id-connect-provider --url {issuer} --client-id-list {audience}");
+    fix.command = format!(
+        "aws iam create-open-id-connect-provider --url {} --client-id-list {}",
+        render::argument(&issuer, "URL"),
+        render::argument(audience, "AUDIENCE")
+    );
     fix.terraform = format!(
         "resource \"aws_iam_openid_connect_provider\" \"github\" {{\n  url            = \"{issuer}\"\n  client_id_list = [\"{audience}\"]\n}}\n"
     );
@@ -985,8 +990,7 @@ pub fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
         .own_provider()
         .and_then(|provider| provider.arn.clone())
         .or_else(|| account.map(|account| provider_arn(&partition, &account, &case.issuer)))
-        .filter(|arn| is_plain(arn))
-        .unwrap_or_else(|| "ARN".to_owned());
+        .unwrap_or_default();
     let mut fixes = Vec::new();
     let usual = usual_audience(&partition);
     let ids = case.own_client_ids();
@@ -1003,7 +1007,9 @@ pub fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
     }
     let mut fix = Fix::new(format!("register `{audience}` with the provider"), Target::Provider);
     fix.command = format!(
-        "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {arn} --client-id {audience}"
+        "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {} --client-id {}",
+        render::argument(&arn, "ARN"),
+        render::argument(audience, "AUDIENCE")
     );
     fixes.push(fix);
     fixes
@@ -1028,9 +1034,10 @@ fn takes_audience(case: &Case<'_>, policy: &PolicyCase, audience: &str) -> bool 
     trace.statements.iter().enumerate().any(allows)
 }
 
-/// A text that needs no quoting in a shell, in HCL or in YAML.
+/// A text that needs no quoting in HCL or in YAML.
 fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/@".contains(c))
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/@".contains(c))
 }
 
 /// Gives the job `id-token: write`, as a diff of the workflow where it is known.

@@ -30,5 +30,6 @@ pub mod rows;
 pub mod secrets;
 pub mod source;
 pub mod subject;
+pub mod unseen;
 pub mod witness;
 pub mod workflow;

@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is where the process begins and ends")]
 
 use std::collections::hash_map::RandomState;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, FileType, OpenOptions};
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -26,10 +26,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// What is read at once in bulk.
 const BULK: usize = 256 * 1024;
 
-/// Wrong usage, or an input that cannot be read.
+/// Wrong usage, an input that cannot be read, or an output that cannot be written.
 const USAGE: u8 = 2;
 
+/// The years 1 to 9999, in seconds since 1970. At a later time the SDK panics over the date of a request's signature.
+const CLOCK: std::ops::Range<i64> = -62_135_596_800..253_402_214_400;
+
 fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(panicked));
     let env = Env::of_process();
     let done = match args::parse(std::env::args_os(), env.iter()) {
         Ok(Command::Diagnose(args)) => run(&args, &env),
@@ -53,17 +57,24 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
     if args.flags.verbose || env.get("RUNNER_DEBUG") == Some("1") {
         log();
     }
-    let in_job = env.get("GITHUB_ACTIONS") == Some("true");
-    // In a step the log reads standard output; otherwise that is the report's alone, and the log reads both.
+    // From files alone it does not matter what time it is.
+    if args.flags.evidence.is_none() && !CLOCK.contains(&clock()) {
+        let _ = writeln!(
+            io::stderr(),
+            "error: this machine's clock is outside of the years 1 to 9999; set it, and run again"
+        );
+        return Ok(USAGE);
+    }
+    // Nothing that is printed holds a token. Masks are for what other steps print of it, and hold it themselves: they go to
+    // the log of a step, and nowhere else.
+    let is_log = args.action && !is_regular_file(&io::stdout());
     let mask = |secret: &str| {
-        let command = report::github::mask(secret);
-        let _ = match (args.action, in_job) {
-            (true, _) => io::stdout()
+        if is_log {
+            let command = report::github::mask(secret);
+            let _ = io::stdout()
                 .write_all(command.as_bytes())
-                .and_then(|()| io::stdout().flush()),
-            (false, true) => io::stderr().write_all(command.as_bytes()),
-            (false, false) => Ok(()),
-        };
+                .and_then(|()| io::stdout().flush());
+        }
     };
     let outside = Outside { env, now, mask: &mask };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -77,17 +88,18 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
         .iter()
         .find(|(_, diagnosis)| diagnosis.exit_code() != 0)
         .or(diagnoses.first());
-    let mut failures = Vec::new();
+    let mut failures: Vec<String> = errors.iter().map(ToString::to_string).collect();
     if let (Some(path), Some((evidence, _))) = (&args.flags.save_evidence, decisive)
-        && let Err(error) = save(Path::new(path), evidence)
+        && let Err(error) = save(path, evidence)
+        && error.kind() != io::ErrorKind::BrokenPipe
     {
         failures.push(format!("`--save-evidence` (`{path}`): it cannot be written: {error}"));
     }
-    failures.splice(0..0, errors.iter().map(ToString::to_string));
 
     let code = decisive.map_or(USAGE, |(_, diagnosis)| diagnosis.exit_code());
     let written = if args.action {
-        step(args, env, &diagnoses, decisive, &failures)
+        failures.extend(step_files(env, &diagnoses, decisive));
+        step(args, env, &diagnoses, &failures)
     } else {
         print(args, env, &diagnoses, decisive)
     };
@@ -110,40 +122,37 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
 type Diagnosed<'a> = (&'a Evidence, Diagnosis);
 
 fn print(args: &Args, env: &Env, all: &[Diagnosed<'_>], decisive: Option<&Diagnosed<'_>>) -> io::Result<()> {
-    let colour = colour(env);
+    // Where the evidence is printed, standard output is its alone.
+    let is_taken = args.flags.save_evidence.as_deref().is_some_and(is_stdout);
+    let colour = if is_taken { ColorChoice::Never } else { colour(env) };
     let text = match (args.flags.format, decisive) {
         (Format::Console, _) => console(all, colour != ColorChoice::Never),
         (Format::Json, Some((_, diagnosis))) => report::json::render(diagnosis),
-        (Format::Summary, _) => all
-            .iter()
-            .map(|(_, diagnosis)| report::summary::render(diagnosis))
-            .collect(),
+        (Format::Summary, _) => summary(all),
         (Format::Json, None) => String::new(),
     };
+    if is_taken {
+        return io::stderr().write_all(text.as_bytes());
+    }
     let mut out = AutoStream::new(io::stdout(), colour).lock();
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-/// The report as a step: what outsiders wrote cannot be taken for commands, and the commands are ours.
-fn step(
-    args: &Args,
-    env: &Env,
-    all: &[Diagnosed<'_>],
-    decisive: Option<&Diagnosed<'_>>,
-    failures: &[String],
-) -> io::Result<()> {
-    let colour = colour(env);
-    let mut failures = failures.to_vec();
-    let mut out = String::new();
-    if let Some(path) = env.get("GITHUB_STEP_SUMMARY") {
-        let summary: String = all
-            .iter()
-            .map(|(_, diagnosis)| report::summary::render(diagnosis))
-            .collect();
-        if let Err(error) = append(path, &summary) {
-            failures.push(format!("the summary cannot be written: {error}"));
-        }
+fn summary(all: &[Diagnosed<'_>]) -> String {
+    let diagnoses: Vec<&Diagnosis> = all.iter().map(|(_, diagnosis)| diagnosis).collect();
+    report::summary::render_all(&diagnoses)
+}
+
+/// Writes the summary and the outputs of a step. What cannot be written is said.
+fn step_files(env: &Env, all: &[Diagnosed<'_>], decisive: Option<&Diagnosed<'_>>) -> Vec<String> {
+    let mut failures = Vec::new();
+    if let Some(path) = env.get("GITHUB_STEP_SUMMARY")
+        && let Err(error) = append(path, &summary(all))
+    {
+        failures.push(format!(
+            "the summary (`GITHUB_STEP_SUMMARY`) cannot be written: {error}"
+        ));
     }
     if let (Some(path), Some((_, diagnosis))) = (env.get("GITHUB_OUTPUT"), decisive) {
         let entries = report::github::outputs(diagnosis);
@@ -152,17 +161,22 @@ fn step(
             .map(|(name, value)| report::github::output_entry(name, value, &format!("ghadelimiter_{}", random())))
             .collect();
         if let Err(error) = append(path, &entries) {
-            failures.push(format!("the outputs cannot be written: {error}"));
+            failures.push(format!("the outputs (`GITHUB_OUTPUT`) cannot be written: {error}"));
         }
     }
-    out += &report::github::guarded(&console(all, colour != ColorChoice::Never), &random());
+    failures
+}
+
+/// The report as a step: what outsiders wrote cannot be taken for commands, and the commands are ours.
+fn step(args: &Args, env: &Env, all: &[Diagnosed<'_>], failures: &[String]) -> io::Result<()> {
+    let colour = colour(env);
+    let mut out = report::github::guarded(&console(all, colour != ColorChoice::Never), &random());
     for (_, diagnosis) in all {
         out += &report::github::annotations(diagnosis);
     }
-    for (command, texts) in [("warning", &args.warnings), ("error", &failures)] {
+    for (command, texts) in [("warning", &*args.warnings), ("error", failures)] {
         for text in texts {
-            let text = report::github::escape_data(&report::clean(text));
-            out += &format!("::{command} title=aws-oidc-doctor::{text}\n");
+            out += &report::github::annotation(command, text);
         }
     }
     let mut stdout = AutoStream::new(io::stdout(), colour).lock();
@@ -192,17 +206,41 @@ fn colour(env: &Env) -> ColorChoice {
     }
 }
 
-/// Whole or not at all: a new file beside it takes its place. A link in its place is replaced, not followed.
-fn save(path: &Path, evidence: &Evidence) -> io::Result<()> {
-    let mut text = serde_json::to_string_pretty(evidence)?;
+/// Whole or not at all: a new file beside it takes its place, with its mode. Only a regular file is replaced.
+fn save(path: &str, evidence: &Evidence) -> io::Result<()> {
+    let mut text = report::json::escaped(&serde_json::to_string_pretty(evidence)?);
     text.push('\n');
+    if is_stdout(path) {
+        return io::stdout().write_all(text.as_bytes());
+    }
+    let path = Path::new(path);
+    let there = match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() => Some(metadata.permissions()),
+        Ok(metadata) if is_character_device(metadata.file_type()) => {
+            return open_to_append(path)?.write_all(text.as_bytes());
+        }
+        Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        Ok(metadata) if metadata.is_symlink() => return Err(io::Error::other("it is a link, which is not followed")),
+        Ok(_) => return Err(not_regular()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
     let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), random()));
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    // It holds the claims of the token: its owner's alone, as long as nobody said otherwise.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options
         .open(&beside)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            if let Some(permissions) = there {
+                file.set_permissions(permissions)?;
+            }
+            file.sync_all()
+        })
         .and_then(|()| std::fs::rename(&beside, path));
     if written.is_err() {
         let _ = std::fs::remove_file(&beside);
@@ -210,9 +248,66 @@ fn save(path: &Path, evidence: &Evidence) -> io::Result<()> {
     written
 }
 
+/// Appends to a file of the runner's: all of it, or nothing.
 fn append(path: &str, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-    file.write_all(text.as_bytes())
+    let mut file = open_to_append(Path::new(path))?;
+    let before = file.metadata()?;
+    file.write_all(text.as_bytes()).inspect_err(|_| {
+        if before.is_file() {
+            let _ = file.set_len(before.len());
+        }
+    })
+}
+
+/// A regular file, or a device such as `/dev/null`. Whatever else it is, it does not keep the program waiting.
+fn open_to_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    // A FIFO that nobody reads cannot be opened like this.
+    let is_fifo = |error: &io::Error| error.raw_os_error() == Some(libc::ENXIO);
+    let file = options
+        .open(path)
+        .map_err(|error| if is_fifo(&error) { not_regular() } else { error })?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() || is_character_device(metadata.file_type()) {
+        Ok(file)
+    } else {
+        Err(not_regular())
+    }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::other("it is not a regular file")
+}
+
+/// As `-`: to open it again could wait, or write over what it already has.
+fn is_stdout(path: &str) -> bool {
+    matches!(path, "-" | "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1")
+}
+
+#[cfg(unix)]
+fn is_character_device(kind: FileType) -> bool {
+    std::os::unix::fs::FileTypeExt::is_char_device(&kind)
+}
+
+#[cfg(not(unix))]
+fn is_character_device(_: FileType) -> bool {
+    false
+}
+
+/// Is this stream written to a file?
+#[cfg(unix)]
+fn is_regular_file(stream: &impl std::os::fd::AsFd) -> bool {
+    let file = stream.as_fd().try_clone_to_owned().map(File::from);
+    file.and_then(|file| file.metadata())
+        .is_ok_and(|metadata| metadata.is_file())
+}
+
+#[cfg(not(unix))]
+fn is_regular_file(_: &io::Stdout) -> bool {
+    false
 }
 
 fn evaluate(file: &str) -> io::Result<u8> {
@@ -257,13 +352,13 @@ fn log() {
     let _ = tracing_subscriber::registry().with(lines).with(ours).try_init();
 }
 
-/// The runner takes `##[command]` for a command wherever it stands in a line.
+/// An event on one line, in which the runner finds no command and a terminal no escape.
 struct Defused(io::Stderr);
 
 impl Write for Defused {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(line).replace("##[", "# #[");
-        self.0.write_all(text.as_bytes())?;
+        let text = String::from_utf8_lossy(line);
+        writeln!(self.0, "{}", report::clean(text.trim_end()))?;
         Ok(line.len())
     }
 
@@ -278,7 +373,30 @@ fn random() -> String {
     format!("{:016x}{:016x}", number(), number())
 }
 
+/// Seconds since 1970; before that there was no token.
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_secs().try_into().unwrap_or(i64::MAX)
+    clock().max(0)
+}
+
+fn clock() -> i64 {
+    let seconds = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(after) => seconds(after),
+        Err(error) => -seconds(error.duration()),
+    }
+}
+
+/// A mistake of ours, or a machine that gives no thread: an error as any other. Its message can hold what it was about, so the
+/// place alone is said.
+#[expect(
+    clippy::exit,
+    reason = "a panic must not go on to `abort`, which loses the exit code"
+)]
+fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let _ = writeln!(
+        io::stderr(),
+        "error: the diagnosis could not be finished (internal error at {place}); a report of how this came about would help"
+    );
+    std::process::exit(USAGE.into());
 }

@@ -9,9 +9,17 @@ pub mod json;
 pub mod summary;
 
 use crate::diagnose::{CauseStatus, Certainty, Conclusion, Diagnosis, Finding, StageStatus};
+use crate::unseen::push_shown;
 
 /// The most findings that one report shows in full.
 const MOST_FINDINGS: usize = 20;
+/// The most labels, notes or other lines of a kind that a finding shows.
+const MOST_LINES: usize = 20;
+/// The most characters of one line, and of one name or value in it. (A subject of GitHub's is shorter.)
+const MOST_LINE: usize = 2000;
+const MOST_NAME: usize = 600;
+/// The most bytes of one block: a diff, a policy, a snippet to paste.
+const MOST_BLOCK: usize = 20_000;
 
 /// The first line of every report.
 #[must_use]
@@ -69,35 +77,61 @@ fn hedge(certainty: Certainty) -> &'static str {
     }
 }
 
-/// Text from outside for one line: control characters, terminal escapes and characters that turn the direction of writing are
-/// shown as what they are.
+/// Text from outside for one line of bounded length: characters that are not seen, terminal escapes and those that turn the
+/// direction of writing among them, are shown as what they are.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\r' | '\t' => out.push(' '),
-            c if is_unseen(c) => out.extend(c.escape_unicode()),
-            c => out.push(c),
+    let mut line = String::new();
+    for (i, part) in text.split('`').enumerate() {
+        if line.len() > 4 * MOST_LINE {
+            break;
         }
+        if i > 0 {
+            line.push('`');
+        }
+        // What stands in backticks comes from outside; where it is long, its end is cut and the sentence stays.
+        line.push_str(&cut(part, if i % 2 == 1 { MOST_NAME } else { MOST_LINE }));
     }
-    // `##[command]` is a workflow command anywhere in a line.
-    out.replace("##[", "# #[")
+    let line = cut(&line, MOST_LINE);
+    let line: String = line.chars().map(|c| if is_break(c) { ' ' } else { c }).collect();
+    visible(&line)
 }
 
-/// [`clean`] for a text of several lines; they stay lines.
+/// [`clean`] for a text of several lines; they stay lines, as long as they are. What is left out at its end is said.
 #[must_use]
 pub fn clean_lines(text: &str) -> String {
-    text.lines()
-        .map(|line| clean(&line.replace('\t', "    ")))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let mut out = String::new();
+    let mut letters = text.char_indices().peekable();
+    while let Some((at, c)) = letters.next() {
+        if out.len() >= MOST_BLOCK {
+            out.push_str(&format!("\n… {} more bytes are left out", text.len() - at));
+            break;
+        }
+        match c {
+            '\n' => out.push(c),
+            '\r' if letters.peek().is_some_and(|(_, next)| *next == '\n') => {}
+            '\r' => out.push(' '),
+            '\t' => out.push_str("    "),
+            c => push_shown(&mut out, c),
+        }
+    }
+    defused(out.trim_end_matches('\n'))
 }
 
-/// Is it a character that is not seen, or that changes how others are seen?
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+fn is_break(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\t')
+}
+
+/// Every character seen, and no workflow command.
+fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_shown(&mut out, c));
+    defused(&out)
+}
+
+/// `##[command]` is a workflow command anywhere in a line.
+fn defused(text: &str) -> String {
+    text.replace("##[", "# #[")
 }
 
 /// A text cut to a number of characters.
@@ -116,14 +150,32 @@ mod tests {
     fn nothing_unseen_gets_through() {
         for (text, want) in [
             ("plain `text`", "plain `text`"),
-            ("a\u{1b}[31mred", "a\\u{1b}[31mred"),
+            ("a\u{1b}[31mred", "a<U+001B>[31mred"),
             ("a\nb\rc", "a b c"),
-            ("\u{202e}evil", "\\u{202e}evil"),
+            ("\u{202e}evil", "<U+202E>evil"),
             ("##[error]x", "# #[error]x"),
-            ("\u{9b}1m", "\\u{9b}1m"),
+            ("\u{9b}1m", "<U+009B>1m"),
+            ("a\u{3164}b\u{fe0f}c\u{a0}", "a<U+3164>b<U+FE0F>c<U+00A0>"),
         ] {
             assert_eq!(clean(text), want);
         }
+    }
+
+    #[test]
+    fn long_text_is_cut_and_the_sentence_stays() {
+        let long = "x".repeat(1 << 20);
+        let line = clean(&format!(
+            "the job's environment `{long}` is not `{long}`, as the policy says"
+        ));
+        assert!(line.len() < 2 * MOST_NAME + 100, "{}", line.len());
+        assert!(line.ends_with("…`, as the policy says"), "{line}");
+        assert!(clean(&long).chars().count() <= MOST_LINE + 1);
+        let block = clean_lines(&format!("{long}\n{long}"));
+        assert!(
+            block.ends_with("\n… 2077153 more bytes are left out"),
+            "{}",
+            block.chars().rev().take(100).collect::<String>()
+        );
     }
 
     proptest::proptest! {
@@ -131,7 +183,7 @@ mod tests {
         fn cleaned_text_is_one_line_without_controls(text in "\\PC*|.*") {
             let cleaned = clean(&text);
             proptest::prop_assert!(!cleaned.contains("##["));
-            proptest::prop_assert!(!cleaned.chars().any(is_unseen));
+            proptest::prop_assert!(!cleaned.chars().any(crate::unseen::is_unseen));
         }
     }
 }

@@ -277,42 +277,147 @@ fn a_reader_that_has_enough_is_no_error() {
     }
 }
 
+/// A run that saves its evidence at a path.
+#[cfg(unix)]
+fn save(path: &Path) -> Output {
+    let flag = format!("--save-evidence={}", path.display());
+    run(&["diagnose", "--claims=-", "--trust-policy", POLICY, &flag], CLAIMS)
+}
+
+#[cfg(unix)]
+fn mkfifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
 #[cfg(unix)]
 #[test]
 fn evidence_is_saved_whole_and_not_through_a_link() {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
     let folder = tempfile::tempdir().unwrap();
-    let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+    let place = |name: &str| folder.path().join(name);
+    let (target, link, fifo, socket) = (place("target"), place("link"), place("fifo"), place("socket"));
     fs::write(&target, "untouched").unwrap();
     std::os::unix::fs::symlink(&target, &link).unwrap();
-    let save = |path: &Path| {
-        let flag = format!("--save-evidence={}", path.display());
-        run(&["diagnose", "--claims=-", "--trust-policy", POLICY, &flag], CLAIMS)
-    };
-    assert_eq!(save(&link).status.code(), Some(1));
-    assert_eq!(fs::read_to_string(&target).unwrap(), "untouched");
-    assert!(fs::read_to_string(&link).unwrap().contains("\"schema\": 1"));
-    assert_eq!(
-        fs::read_dir(folder.path()).unwrap().count(),
-        2,
-        "no file is left beside it"
-    );
-    for path in [
-        folder.path().join("no/such/folder"),
-        folder.path().to_owned(),
-        "/".into(),
+    mkfifo(&fifo);
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    // What is no regular file stays what it is.
+    for (path, why) in [
+        (link.clone(), "it is a link, which is not followed"),
+        (fifo.clone(), "it is not a regular file"),
+        (socket, "it is not a regular file"),
+        ("/dev/full".into(), ""),
+        (place("no/such/folder"), ""),
+        (folder.path().to_owned(), ""),
+        ("/".into(), ""),
     ] {
+        let begun = Instant::now();
         let output = save(&path);
+        assert!(begun.elapsed() < Duration::from_secs(8), "{path:?}");
         assert_eq!(output.status.code(), Some(2), "{path:?}");
-        assert!(
-            text(&output.stderr).starts_with("error: `--save-evidence` (`"),
-            "{}",
-            text(&output.stderr)
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        let start = format!(
+            "error: `--save-evidence` (`{}`): it cannot be written: {why}",
+            path.display()
         );
+        assert!(stderr.starts_with(&start), "{stderr}");
+        assert!(stdout.contains("subject-branch"), "the report is printed all the same");
+    }
+    assert_eq!(fs::read_to_string(&target).unwrap(), "untouched");
+    assert!(link.is_symlink() && fs::metadata(&fifo).unwrap().file_type().is_fifo());
+    let device = fs::metadata("/dev/full").unwrap().file_type();
+    assert!(device.is_char_device());
+    // A file keeps its mode, and a new one is its owner's alone.
+    let (new, open) = (place("new"), place("open"));
+    fs::write(&open, "before").unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o640)).unwrap();
+    for (path, mode) in [(&new, 0o600), (&open, 0o640)] {
+        assert_eq!(save(path).status.code(), Some(1));
+        assert!(fs::read_to_string(path).unwrap().contains("\"schema\": 1"));
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode);
+    }
+    let left = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 6, "no file is left beside it");
+}
+
+#[cfg(unix)]
+#[test]
+fn evidence_goes_to_devices_and_to_standard_output_as_it_is() {
+    use std::os::unix::fs::FileTypeExt as _;
+    assert_eq!(save(Path::new("/dev/null")).status.code(), Some(1));
+    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    for path in ["-", "/dev/stdout"] {
+        let output = save(Path::new(path));
+        assert_eq!(output.status.code(), Some(1), "{path}");
+        let evidence: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(evidence["schema"], 1, "{path}");
+        let report = text(&output.stderr);
         assert!(
-            text(&output.stdout).contains("subject-branch"),
-            "the report is printed all the same"
+            report.contains("subject-branch") && !report.contains('\u{1b}'),
+            "{report}"
         );
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_step_whose_outputs_or_summary_cannot_be_written_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    mkfifo(&fifo);
+    for (variable, what) in [
+        ("GITHUB_OUTPUT", "the outputs (`GITHUB_OUTPUT`) cannot be written"),
+        (
+            "GITHUB_STEP_SUMMARY",
+            "the summary (`GITHUB_STEP_SUMMARY`) cannot be written",
+        ),
+    ] {
+        for place in [Path::new("/dev/full"), &fifo, folder.path()] {
+            let world = World::named("healthy").with("fail", "false").start();
+            let begun = Instant::now();
+            let output = step(&world).env(variable, place).output().unwrap();
+            assert!(begun.elapsed() < Duration::from_secs(8), "{place:?}");
+            let log = text(&output.stdout);
+            assert_eq!(output.status.code(), Some(2), "{variable}={place:?}: {log}");
+            assert!(
+                log.contains(&format!("::error title=aws-oidc-doctor::{what}: ")),
+                "{log}"
+            );
+            // What can be written is.
+            let other = if variable == "GITHUB_OUTPUT" {
+                world.summary()
+            } else {
+                world.output()
+            };
+            assert!(!other.is_empty(), "{variable}={place:?}");
+        }
+        let world = World::named("healthy").start();
+        let output = step(&world).env(variable, "/dev/null").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    }
+}
+
+/// The raw token goes nowhere but into the log of a step, as a mask.
+#[test]
+fn a_raw_token_is_written_to_the_log_of_a_step_alone() {
+    let world = World::named("subject-environment").start();
+    let secrets = world.secrets();
+    let holds = |text: &str| secrets.iter().any(|secret| text.contains(secret));
+    // As a command in a job: its streams may be kept in files.
+    for format in ["console", "json", "summary"] {
+        let mut command = program();
+        command.args(["diagnose", "--role-to-assume", "arn:aws:iam::123456789012:role/deploy"]);
+        command.args(["--aws-region", "eu-west-1", "-v", "--format", format]);
+        let output = command.envs(world.environment()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(!holds(&said) && !said.contains("add-mask"), "{said}");
+    }
+    assert_eq!(world.requests_of(Call::AssumeRoleWithWebIdentity).len(), 3);
+    // As a step whose output is not the log.
+    let file = world.root().join("log");
+    step(&world).stdout(fs::File::create(&file).unwrap()).status().unwrap();
+    let log = fs::read_to_string(file).unwrap();
+    assert!(log.contains("subject-environment") && !holds(&log), "{log}");
 }
 
 /// What the runner would take for commands: what begins with `::` outside of `stop-commands`, and `##[` anywhere.
@@ -406,9 +511,13 @@ fn untrusted_text_forges_nothing() {
     let names: Vec<_> = world.outputs().into_keys().collect();
     assert_eq!(names, ["cause", "cause-number", "report", "subject", "verdict"]);
     let summary = world.summary();
-    // Every other part lies in a fence, where nothing is markup.
-    let outside: String = summary.split("```").step_by(2).collect();
-    assert!(!outside.contains("<img") && summary.len() < 1 << 20, "{summary}");
+    let mut options = comrak::Options::default();
+    options.extension.autolink = true;
+    options.extension.table = true;
+    options.render.r#unsafe = true;
+    let html = comrak::markdown_to_html(&summary, &options);
+    assert!(!html.contains("<img") && !html.contains("<a "), "{html}");
+    assert!(summary.len() < 1 << 20);
     assert_eq!(world.exported(), "");
 }
 

@@ -7,6 +7,7 @@ use crate::configure::Input;
 use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
 use crate::fix;
 use crate::policy::Presence;
+use crate::unseen;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -75,6 +76,9 @@ fn run(case: &Case<'_>) -> Verdict {
     };
     finding = finding.label(case.policy_label(first, policy.value_pointer(leaf.leaf, leaf.key, 0), differs));
     finding = finding.label(case.claim_label("aud", "the token's audience"));
+    let literal = !leaf.condition.operator.value.comparison.takes_wildcards();
+    let looks_the_same = |value: &&str| unseen::difference(value, audience, literal);
+    finding = finding.notes(values.iter().find_map(looks_the_same));
     if values.iter().any(|value| value.starts_with("https://github.com/")) {
         finding = finding.note("`https://github.com/<owner>` is GitHub's own default; configure-aws-credentials always asks for the audience of its input, `sts.amazonaws.com` unless set");
     } else if audience.starts_with("https://github.com/") && case.request().get(Input::Audience) != Some(audience) {

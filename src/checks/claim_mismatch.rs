@@ -6,6 +6,7 @@ use crate::diagnose::{Check, Finding, Stage, Verdict};
 use crate::fix;
 use crate::policy::Presence;
 use crate::request::CLAIM_KEYS;
+use crate::unseen;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -65,19 +66,28 @@ fn run(case: &Case<'_>) -> Verdict {
             }
             _ => {}
         }
+        let unseen = match &leaf.trace.actual {
+            Presence::One(has) if comparison.is_string() && !comparison.is_negated() => {
+                let literal = !comparison.takes_wildcards();
+                let mut values = leaf.key.values.iter();
+                values.find_map(|value| unseen::difference(&value.value, has, literal))
+            }
+            _ => None,
+        };
         let key = &leaf.key.key.value;
         let label = case.policy_label(
             leaf.key.values.first().map_or(leaf.key.span, |value| value.span),
             policy.key_pointer(leaf.leaf),
             has.clone(),
         );
-        finding = Some(match finding {
+        let so_far = match finding {
             None => Finding::blocks(format!("the condition on `{key}` does not hold: {has}"))
                 .note(leaf.trace.because.clone())
                 .label(label)
                 .explains([leaf.leaf]),
             Some(finding) => finding.label(label).explains([leaf.leaf]),
-        });
+        };
+        finding = Some(so_far.notes(unseen));
     }
     match finding {
         Some(finding) => Verdict::Found(

@@ -1,9 +1,26 @@
-//! A statement in the words of Terraform and CloudFormation.
+//! A statement in the words of Terraform and CloudFormation, and arguments of the commands that are printed.
 
 use std::fmt::Write as _;
 
 use super::values;
 use crate::policy::{Effect, PrincipalKind, Statement};
+
+/// The longest argument that is written out: an ARN has at most 2048 characters.
+const LONGEST: usize = 2048;
+
+/// A text from outside as one argument of a command that somebody pastes into a shell: itself where no shell and no AWS CLI takes
+/// it for anything else, and otherwise the placeholder. Neither an option (`--debug`) nor a file to be read (`file://…`).
+#[must_use]
+pub fn argument(text: &str, placeholder: &str) -> String {
+    let is_literal = text.len() <= LONGEST
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+=,.@_-:/".contains(c))
+        && !text.starts_with("file:")
+        && !text.starts_with("fileb:");
+    if is_literal { text } else { placeholder }.to_owned()
+}
 
 /// As a Terraform `aws_iam_policy_document` with this one statement.
 #[must_use]
@@ -132,4 +149,53 @@ fn quoted(text: &str) -> String {
 /// A Terraform string: `${` and `%{` begin a template there, and `&{` is how `aws_iam_policy_document` writes a policy variable.
 fn hcl(text: &str) -> String {
     quoted(text).replace("${", "&{").replace("%{", "%%{")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_is_literal_or_a_placeholder() {
+        for text in [
+            "deploy",
+            "a+b=c,d.e@f_g-h",
+            "https://github.com/acme",
+            "arn:aws:iam::123456789012:role/x",
+        ] {
+            assert_eq!(argument(text, "X"), text);
+        }
+        for text in [
+            "",
+            "--debug",
+            "-x",
+            "$(id>pwned)",
+            "${HOME}",
+            "`id`",
+            "a;b",
+            "a&b",
+            "a|b",
+            "a b",
+            "a\nb",
+            "a'b",
+            "a\"b",
+            "a\\b",
+            "~",
+            "a*",
+            "<name>",
+            "***",
+            "{a,b}",
+            "#a",
+            "!a",
+            "file:///etc/passwd",
+            "fileb://x",
+            "é",
+            "a\u{200b}",
+            "@x",
+            ".",
+        ] {
+            assert_eq!(argument(text, "X"), "X", "{text}");
+        }
+        assert_eq!(argument(&"x".repeat(LONGEST + 1), "X"), "X");
+    }
 }

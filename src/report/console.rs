@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 
-use super::{MOST_FINDINGS, cause_word, clean, clean_lines, cut, headline, hedge, stage_word, subline};
+use super::{MOST_FINDINGS, MOST_LINES, cause_word, clean, clean_lines, cut, headline, hedge, stage_word, subline};
 use crate::diagnose::{CauseStatus, Conclusion, Diagnosis, Document, Finding, Label, Severity, StageStatus};
 use crate::fix::{Fix, Target};
 use crate::source::SourceText;
+use crate::unseen::push_shown;
 
 /// A document that is shown around a label is cut to so many bytes.
 const MOST_SOURCE: usize = 64 * 1024;
@@ -53,7 +54,7 @@ pub fn render(diagnosis: &Diagnosis, colour: bool) -> String {
     if diagnosis.findings.len() > MOST_FINDINGS {
         let _ = writeln!(out, "and {} more findings\n", diagnosis.findings.len() - MOST_FINDINGS);
     }
-    for note in &diagnosis.notes {
+    for note in diagnosis.notes.iter().take(MOST_LINES) {
         let _ = writeln!(out, "note: {}\n", clean(note));
     }
     out.push_str("the hand-shake, step by step:\n");
@@ -125,13 +126,18 @@ fn snippet(diagnosis: &Diagnosis, finding: &Finding, colour: bool) -> String {
             .labels
             .iter()
             .filter(|label| label.document == document)
+            .take(MOST_LINES)
             .collect();
         if let Some(shown) = shown(source, &labels, Some(document) == primary) {
             elements.push(shown.into());
         }
     }
-    elements.extend(finding.notes.iter().map(|note| Level::NOTE.message(clean(note)).into()));
-    elements.extend(finding.help.iter().map(|help| Level::HELP.message(clean(help)).into()));
+    let (notes, help) = (
+        finding.notes.iter().take(MOST_LINES),
+        finding.help.iter().take(MOST_LINES),
+    );
+    elements.extend(notes.map(|note| Level::NOTE.message(clean(note)).into()));
+    elements.extend(help.map(|help| Level::HELP.message(clean(help)).into()));
     let group: Group<'_> = level.primary_title(message).id(finding.id).elements(elements);
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     renderer.term_width(140).render(&[group])
@@ -143,17 +149,17 @@ fn shown<'a>(
     labels: &[&Label],
     primary: bool,
 ) -> Option<Snippet<'a, annotate_snippets::Annotation<'a>>> {
-    // Cleaning changes no line's place: what is not seen is replaced, byte for byte where the spans need it.
-    let text = visible(&source.text);
+    let text = &source.text;
     if text.len() > MOST_SOURCE {
         return None;
     }
+    // A character that is not seen takes more bytes when it is shown, so what follows it moves.
+    let moved = |at: usize| text.get(..at).map(|before| visible(before).len());
     let mut annotations = Vec::new();
     for (i, label) in labels.iter().enumerate() {
-        let (start, end) = (label.span.start, label.span.end);
-        if end > text.len() || !text.is_char_boundary(start) || !text.is_char_boundary(end) {
+        let (Some(start), Some(end)) = (moved(label.span.start), moved(label.span.end)) else {
             continue;
-        }
+        };
         let kind = if primary && i == 0 {
             AnnotationKind::Primary
         } else {
@@ -161,23 +167,21 @@ fn shown<'a>(
         };
         annotations.push(kind.span(start..end).label(cut(&clean(&label.text), 200)));
     }
+    let text = visible(text).replace("##[", "#?[");
     (!annotations.is_empty()).then(|| Snippet::source(text).path(clean(&source.name)).annotations(annotations))
 }
 
-/// Replaces what is not seen by as many bytes that are, so that spans keep their places.
+/// A document with what is not seen shown. It keeps its lines.
 fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c == '\n' || !super::is_unseen(c) {
-            out.push(c);
-        } else {
-            out.extend(std::iter::repeat_n(
-                if c == '\t' || c == '\r' { ' ' } else { '?' },
-                c.len_utf8(),
-            ));
+        match c {
+            '\n' => out.push(c),
+            '\t' | '\r' => out.push(' '),
+            c => push_shown(&mut out, c),
         }
     }
-    out.replace("##[", "#?[")
+    out
 }
 
 fn render_fix(index: usize, fix: &Fix) -> String {
@@ -198,7 +202,7 @@ fn render_fix(index: usize, fix: &Fix) -> String {
     if !fix.command.is_empty() {
         let _ = writeln!(out, "  $ {}", clean(&fix.command));
     }
-    for note in &fix.notes {
+    for note in fix.notes.iter().take(MOST_LINES) {
         let _ = writeln!(out, "  ({})", clean(note));
     }
     out.push('\n');

@@ -8,8 +8,11 @@ use crate::diagnose::{Diagnosis, Document, Severity};
 const MOST_MESSAGE: usize = 1300;
 /// The runner shows ten annotations of a kind for a step.
 const MOST_ANNOTATIONS: usize = 10;
-/// An output's value; the runner takes a megabyte for all of a job's.
-const MOST_OUTPUT: usize = 512 * 1024;
+/// The most bytes of the report among the outputs: a job's outputs can have 1 MB together, counted in UTF-16.
+/// (GitHub docs, "Workflow syntax", `jobs.<job_id>.outputs`.)
+const MOST_REPORT: usize = 400 * 1024;
+/// The most bytes of the subject among the outputs.
+const MOST_SUBJECT: usize = 64 * 1024;
 
 /// Escapes the data of a workflow command.
 #[must_use]
@@ -59,9 +62,14 @@ pub fn annotations(diagnosis: &Diagnosis) -> String {
             escape_property(&format!("aws-oidc-doctor: {}", finding.id))
         )];
         let label = finding.labels.iter().find(|label| label.document == Document::Workflow);
-        if let (Some(label), Some(source)) = (label, &diagnosis.workflow) {
+        // A name that must be shown in another way is none that GitHub finds in the repository.
+        let workflow = diagnosis
+            .workflow
+            .as_ref()
+            .filter(|source| clean(&source.name) == source.name);
+        if let (Some(label), Some(source)) = (label, workflow) {
             let start = source.position(label.span.start);
-            properties.push(format!("file={}", escape_property(&clean(&source.name))));
+            properties.push(format!("file={}", escape_property(&source.name)));
             properties.push(format!("line={}", start.line));
             let end = source.position(label.span.end);
             if end.line == start.line {
@@ -86,17 +94,22 @@ pub fn annotations(diagnosis: &Diagnosis) -> String {
         ));
     }
     if diagnosis.findings.is_empty() && diagnosis.exit_code() != 0 {
-        let message = escape_data(&cut(&clean(&headline(diagnosis)), MOST_MESSAGE));
-        out.push_str(&format!("::error title=aws-oidc-doctor::{message}\n"));
+        out.push_str(&annotation("error", &headline(diagnosis)));
     }
     out
+}
+
+/// An annotation at no place: `command` is `error`, `warning` or `notice`.
+#[must_use]
+pub fn annotation(command: &str, text: &str) -> String {
+    let message = escape_data(&cut(&clean(text), MOST_MESSAGE));
+    format!("::{command} title=aws-oidc-doctor::{message}\n")
 }
 
 /// The step's outputs.
 #[must_use]
 pub fn outputs(diagnosis: &Diagnosis) -> Vec<(&'static str, String)> {
     let cause = diagnosis.cause();
-    let report = json::line(diagnosis);
     vec![
         ("verdict", diagnosis.conclusion.name().to_owned()),
         ("cause", cause.map(|cause| cause.id.to_owned()).unwrap_or_default()),
@@ -107,15 +120,16 @@ pub fn outputs(diagnosis: &Diagnosis) -> Vec<(&'static str, String)> {
                 .map(|cause| cause.number().to_string())
                 .unwrap_or_default(),
         ),
+        ("report", json::line_within(diagnosis, MOST_REPORT)),
+        // Half a subject would be another's.
         (
-            "report",
-            if report.len() > MOST_OUTPUT {
-                String::new()
-            } else {
-                report
-            },
+            "subject",
+            diagnosis
+                .subject
+                .clone()
+                .filter(|subject| subject.len() <= MOST_SUBJECT)
+                .unwrap_or_default(),
         ),
-        ("subject", diagnosis.subject.clone().unwrap_or_default()),
     ]
 }
 

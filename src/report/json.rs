@@ -2,20 +2,102 @@
 
 use serde_json::{Value, json};
 
+use super::cut;
 use crate::diagnose::{Diagnosis, Finding, Label};
 use crate::fix::Fix;
 use crate::policy::Decision;
+use crate::unseen::is_unseen;
 
 /// Laid out for reading.
 #[must_use]
 pub fn render(diagnosis: &Diagnosis) -> String {
-    format!("{:#}\n", value(diagnosis))
+    escaped(&format!("{:#}\n", value(diagnosis)))
 }
 
 /// On one line, for a step's output.
 #[must_use]
 pub fn line(diagnosis: &Diagnosis) -> String {
-    value(diagnosis).to_string()
+    escaped(&value(diagnosis).to_string())
+}
+
+/// [`line`] in at most so many bytes. What is left out for that is said in `left_out`: the texts of the fixes first, then the ends
+/// of long texts and lists.
+#[must_use]
+pub fn line_within(diagnosis: &Diagnosis, most: usize) -> String {
+    let whole = line(diagnosis);
+    if whole.len() <= most {
+        return whole;
+    }
+    let mut report = value(diagnosis);
+    for fix in list(&mut report, "findings")
+        .iter_mut()
+        .flat_map(|finding| list(finding, "fixes"))
+    {
+        for name in ["text", "diff", "terraform", "cloudformation"] {
+            set(fix, name, json!(""));
+        }
+        set(fix, "patch", json!([]));
+    }
+    set(&mut report, "left_out", json!("the texts of the fixes"));
+    for (texts, entries) in [(usize::MAX, usize::MAX), (MOST_TEXT, 50), (MOST_TEXT / 10, 10)] {
+        shorten(&mut report, texts, entries);
+        if texts < usize::MAX {
+            set(
+                &mut report,
+                "left_out",
+                json!("the texts of the fixes, and the ends of long texts and lists"),
+            );
+        }
+        let text = escaped(&report.to_string());
+        if text.len() <= most {
+            return text;
+        }
+    }
+    json!({ "schema": 1, "verdict": diagnosis.conclusion.name(), "left_out": "everything else: it is too large" })
+        .to_string()
+}
+
+/// The most characters of a text in a report that would be too large otherwise.
+const MOST_TEXT: usize = 2000;
+
+fn list<'a>(value: &'a mut Value, name: &str) -> &'a mut [Value] {
+    let list = value.get_mut(name).and_then(Value::as_array_mut);
+    list.map_or(&mut [], Vec::as_mut_slice)
+}
+
+fn set(value: &mut Value, name: &str, new: Value) {
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert(name.to_owned(), new);
+    }
+}
+
+fn shorten(value: &mut Value, texts: usize, entries: usize) {
+    match value {
+        Value::String(text) => *text = cut(text, texts),
+        Value::Array(list) => {
+            list.truncate(entries);
+            list.iter_mut().for_each(|value| shorten(value, texts, entries));
+        }
+        Value::Object(fields) => fields.values_mut().for_each(|value| shorten(value, texts, entries)),
+        _ => {}
+    }
+}
+
+/// JSON in which characters that are not seen are written as escapes: its values stay what they are.
+#[must_use]
+pub fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // A line break is the layout's; one in a text is escaped already.
+        if c != '\n' && is_unseen(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn value(diagnosis: &Diagnosis) -> Value {

@@ -1,0 +1,483 @@
+//! What is printed, whatever a stranger wrote: rendered as GitHub renders it, split as a shell splits it, measured.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
+use aws_oidc_doctor::diagnose::{Diagnosis, Document, Finding, Label, Open, diagnose};
+use aws_oidc_doctor::evidence::Evidence;
+use aws_oidc_doctor::fix::{Fix, Target};
+use aws_oidc_doctor::report::{console, github, json, summary};
+use aws_oidc_doctor::source::{SourceText, Span};
+use aws_oidc_doctor::unseen::is_unseen;
+use comrak::Options;
+use proptest::prelude::*;
+use serde_json::json;
+
+const HOST: &str = "token.actions.githubusercontent.com";
+
+fn policy(subject: &str) -> String {
+    json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": {"Federated": format!("arn:aws:iam::123456789012:oidc-provider/{HOST}")},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {format!("{HOST}:aud"): "sts.amazonaws.com", format!("{HOST}:sub"): subject}},
+    }]})
+    .to_string()
+}
+
+/// A run whose role, subject, audience, issuer and policy are what somebody wrote.
+fn run(role: &str, subject: &str, audience: &str, issuer: &str, policy: &str) -> Diagnosis {
+    let evidence = json!({
+        "schema": 1,
+        "request": {"role-to-assume": role, "aws-region": "eu-west-1", "audience": audience},
+        "token": {"claims": {"iss": issuer, "aud": audience, "sub": subject, "repository": "acme/widgets"}},
+        "role": {"trust_policy": policy},
+        "provider": {"arn": format!("arn:aws:iam::123456789012:oidc-provider/{audience}"), "url": HOST, "client_ids": ["x"]},
+    });
+    diagnose(&Evidence::from_json(&evidence.to_string()).unwrap())
+}
+
+fn usual(subject: &str) -> Diagnosis {
+    let policy = policy("repo:acme/widgets:ref:refs/heads/dev");
+    run(
+        "arn:aws:iam::123456789012:role/deploy",
+        subject,
+        "sts.amazonaws.com",
+        &format!("https://{HOST}"),
+        &policy,
+    )
+}
+
+/// A diagnosis in which every text is this one, in and out of backticks.
+fn hostile(text: &str) -> Diagnosis {
+    let mut diagnosis = usual("repo:acme/widgets:ref:refs/heads/main");
+    let said = format!("the job is `{text}` and {text}");
+    let source = SourceText::new(text, format!("{text}\n{text}"));
+    let label = |document| Label {
+        document,
+        pointer: text.to_owned(),
+        span: Span::new(0, text.len()),
+        text: said.clone(),
+    };
+    let fix = |target, diff: &str| Fix {
+        title: said.clone(),
+        target,
+        patch: vec![json!({"op": text})],
+        text: text.to_owned(),
+        diff: diff.to_owned(),
+        command: text.to_owned(),
+        terraform: text.to_owned(),
+        cloudformation: text.to_owned(),
+        notes: vec![said.clone()],
+    };
+    let finding = Finding {
+        id: "subject-branch",
+        labels: vec![
+            label(Document::TrustPolicy),
+            label(Document::Workflow),
+            label(Document::Claims),
+        ],
+        notes: vec![text.to_owned(), said.clone()],
+        help: vec![text.to_owned(), said.clone()],
+        fixes: vec![fix(Target::TrustPolicy, text), fix(Target::Workflow, "")],
+        ..Finding::blocks(said.clone())
+    };
+    diagnosis.findings = vec![
+        finding.clone(),
+        Finding {
+            id: "subject-case",
+            ..finding
+        },
+    ];
+    diagnosis.causes.iter_mut().for_each(|row| row.because = said.clone());
+    diagnosis.stages.iter_mut().for_each(|row| row.detail = text.to_owned());
+    diagnosis.gaps = vec![Open {
+        wanted: text.to_owned(),
+        why: said.clone(),
+        supply: text.to_owned(),
+    }];
+    diagnosis.notes = vec![text.to_owned(), said.clone()];
+    diagnosis.facts = vec![("role", text.to_owned()), ("AWS", said)];
+    diagnosis.subject = Some(text.to_owned());
+    diagnosis.policy = Some(source.clone());
+    diagnosis.workflow = Some(source.clone());
+    diagnosis.claims = Some(source);
+    diagnosis
+}
+
+/// GitHub's Markdown, and what its site makes of formulas and footnotes; HTML is kept, so that it shows.
+fn rendered(markdown: &str) -> String {
+    let mut options = Options::default();
+    let extension = &mut options.extension;
+    extension.autolink = true;
+    extension.table = true;
+    extension.strikethrough = true;
+    extension.tasklist = true;
+    extension.footnotes = true;
+    extension.math_dollars = true;
+    extension.math_code = true;
+    extension.alerts = true;
+    options.render.r#unsafe = true;
+    comrak::markdown_to_html(markdown, &options)
+}
+
+/// What GitHub's site makes of text that is no code: mentions, references, emoji, commits.
+fn is_made_something_of(word: &str) -> bool {
+    let after = |mark: char| {
+        word.split(mark)
+            .skip(1)
+            .any(|rest| rest.starts_with(char::is_alphanumeric))
+    };
+    let commit = word
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|run| run.len() >= 7 && run.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let number = word
+        .to_lowercase()
+        .split("gh-")
+        .skip(1)
+        .any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    after('@') || after('#') || after(':') || commit || number || word.contains("www.") || word.contains('$')
+}
+
+fn assert_plain(markdown: &str) -> Result<(), TestCaseError> {
+    const OURS: [&str; 18] = [
+        "h2", "h3", "h4", "p", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "strong", "em",
+        "details", "summary",
+    ];
+    let html = rendered(markdown);
+    let mut in_code = 0;
+    for piece in html.split('<').skip(1) {
+        let (tag, text) = piece.split_once('>').unwrap();
+        let name = tag.trim_start_matches('/').split(' ').next().unwrap();
+        prop_assert!(
+            OURS.contains(&name) || name == "blockquote",
+            "<{}> in {}\n{}",
+            tag,
+            html,
+            markdown
+        );
+        match (name, tag.starts_with('/')) {
+            ("code" | "pre", false) => in_code += 1,
+            ("code" | "pre", true) => in_code -= 1,
+            _ => {}
+        }
+        if in_code == 0 {
+            for word in text.split_whitespace() {
+                prop_assert!(!is_made_something_of(word), "{} in {}\n{}", word, html, markdown);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn no_link_and_no_tag_in_the_summary_but_ours() {
+    let mut texts: Vec<String> = [
+        "a`(www.evil.example/x",
+        "www.evil.example",
+        "http://evil.example",
+        "mailto:a@evil.example",
+        "a@evil.example",
+        "xmpp:a@evil.example/x",
+        "`` `www.evil.example",
+        "x`www.evil.example`y``www.evil.example",
+        "<https://evil.example>",
+        "[x](https://evil.example) ![x](https://evil.example/x.png)",
+        "[x]: https://evil.example",
+        "<img src=x> <script> <a href=x>",
+        "</code></pre></details><b>",
+        "@octocat and octo/repo#1, #12, GH-7, 0123456789abcdef :tada:",
+        "$`x`$ $\\href{x}{y}$",
+        "[^1] [ ] ~~x~~ **x** _x_ # x",
+        "a|b\\|c\\\\|`www.evil.example`|",
+        "1. x",
+        "- x",
+        "> x",
+        "```\nwww.evil.example",
+        "\u{200b}www.evil.example",
+        "&#119;ww.evil.example &lt;b&gt;",
+        "`",
+        "\\`www.evil.example",
+        "---",
+        "",
+        " ",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    // cmark takes no code span with more than 80 backticks, and counts those of a fence to 255.
+    for run in [15, 16, 17, 79, 80, 81, 254, 255, 256, 300] {
+        texts.push(format!("{} www.evil.example", "`".repeat(run)));
+        texts.push(format!("x\n{}\nwww.evil.example", "`".repeat(run)));
+    }
+    for text in texts {
+        assert_plain(&summary::render(&hostile(&text))).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_makes_a_link_or_a_tag_in_the_summary(pieces in prop::collection::vec(prop::sample::select(vec![
+        "`", "``", "`````", " ", "\n", "\\", "|", "(", ")", "[", "]", "!", "<", ">", "<b>", "&", "&#64;", "@", "#", "$", ":", "/", ".", "*",
+        "_", "~", "-", "+", "1.", "a", "é", "www.", "www.evil.example", "http://", "https://evil.example", "a@b.example", "@octocat", "#1",
+        "GH-1", "0123456", "mailto:", "```", "~~~", "\t", "\r", "\u{a0}", "\u{200b}", "'", "\"",
+    ]), 0..12)) {
+        assert_plain(&summary::render(&hostile(&pieces.concat())))?;
+    }
+}
+
+/// The commands of a report: of the fixes, and what stands in backticks in its sentences.
+fn commands(diagnosis: &Diagnosis) -> Vec<String> {
+    let sentences = diagnosis
+        .findings
+        .iter()
+        .flat_map(|finding| finding.notes.iter().chain(&finding.help))
+        .chain(diagnosis.gaps.iter().map(|gap| &gap.supply))
+        .chain(&diagnosis.notes)
+        .chain(
+            diagnosis
+                .findings
+                .iter()
+                .flat_map(|finding| finding.fixes.iter().flat_map(|fix| &fix.notes)),
+        );
+    let quoted = sentences.flat_map(|text| text.split('`').skip(1).step_by(2));
+    let quoted = quoted
+        .filter(|text| text.starts_with("aws ") || text.starts_with("gh "))
+        .map(str::to_owned);
+    let fixes = diagnosis.findings.iter().flat_map(|finding| &finding.fixes);
+    fixes
+        .map(|fix| fix.command.clone())
+        .filter(|command| !command.is_empty())
+        .chain(quoted)
+        .collect()
+}
+
+#[test]
+fn a_printed_command_is_safe_to_paste() {
+    const HOSTILE: [&str; 24] = [
+        "$(id>pwned)",
+        "${HOME}",
+        "`id`",
+        "a;id",
+        "a&id",
+        "a|id",
+        "a\nid",
+        "a>x",
+        "a<x",
+        "a'b",
+        "a\"b",
+        "a\\b",
+        "a*",
+        "a?",
+        "~",
+        "#a",
+        "--debug",
+        "-x",
+        "a b",
+        "<name>",
+        "{a,b}",
+        "é",
+        "\u{200b}",
+        "file:///etc/passwd",
+    ];
+    let (issuer, subject) = (format!("https://{HOST}"), "repo:acme/widgets:ref:refs/heads/main");
+    let policy = policy("repo:acme/widgets:ref:refs/heads/dev");
+    let mut seen = std::collections::BTreeSet::new();
+    for text in HOSTILE {
+        let role = format!("arn:aws:iam::123456789012:role/{text}");
+        for diagnosis in [
+            run(&role, subject, "sts.amazonaws.com", &issuer, &policy),
+            run(&role, subject, text, &issuer, &policy),
+            run(&role, subject, "x", &format!("https://{HOST}/{text}"), &policy),
+            run(
+                "arn:aws:iam::123456789012:role/deploy",
+                &format!("repo:acme/{text}:pull_request"),
+                text,
+                &issuer,
+                &policy,
+            ),
+        ] {
+            for command in commands(&diagnosis) {
+                let words: Vec<&str> = command.split(' ').collect();
+                // No letter in it is anything but itself to a shell, so a word is what stands between two blanks.
+                assert!(
+                    command
+                        .chars()
+                        .all(|c| c.is_ascii_alphanumeric() || " +=,.@_-:/".contains(c)),
+                    "{command}"
+                );
+                for (i, word) in words.iter().enumerate() {
+                    assert!(!word.is_empty(), "{command}");
+                    // An option is one of ours, and its value is none.
+                    let is_option = word.starts_with('-');
+                    assert!(!is_option || OPTIONS.contains(word), "{command}");
+                    assert!(i < 3 || is_option != words[i - 1].starts_with('-'), "{command}");
+                    assert!(
+                        !word.starts_with("file:") || *word == "file://trust-policy.json",
+                        "{command}"
+                    );
+                }
+                seen.insert(words[2].to_owned());
+            }
+        }
+    }
+    const OPTIONS: [&str; 6] = [
+        "--role-name",
+        "--policy-document",
+        "--url",
+        "--client-id-list",
+        "--open-id-connect-provider-arn",
+        "--client-id",
+    ];
+    for operation in [
+        "update-assume-role-policy",
+        "create-open-id-connect-provider",
+        "add-client-id-to-open-id-connect-provider",
+    ] {
+        assert!(seen.contains(operation), "{operation} was not tried: {seen:?}");
+    }
+}
+
+#[test]
+fn every_report_is_bounded() {
+    for text in [
+        "x".repeat(1 << 15),
+        "x\n".repeat(1 << 14),
+        "é`".repeat(1 << 13),
+        "\u{3164}".repeat(1 << 13),
+        format!("{}y", "a, ".repeat(1 << 13)),
+    ] {
+        let diagnosis = hostile(&text);
+        for size in [
+            console::render(&diagnosis, true).len(),
+            github::annotations(&diagnosis).len(),
+        ] {
+            assert!(size < 1 << 20, "{size}");
+        }
+        assert!(
+            github::annotations(&diagnosis)
+                .lines()
+                .all(|line| line.len() < 16 * 1024)
+        );
+        let many: Vec<&Diagnosis> = std::iter::repeat_n(&diagnosis, 24).collect();
+        let all = summary::render_all(&many);
+        assert!(all.len() < 1 << 20, "{}", all.len());
+        assert!(all.contains("left out"), "what is left out is said");
+        assert!(
+            all.matches("## ❌").count() >= 20,
+            "each has its headline before any has its fixes"
+        );
+        let outputs = github::outputs(&diagnosis);
+        let units: usize = outputs.iter().map(|(_, value)| value.encode_utf16().count() * 2).sum();
+        assert!(units < 1 << 20, "{units}");
+        let (_, report) = outputs.iter().find(|(name, _)| *name == "report").unwrap();
+        let report: serde_json::Value = serde_json::from_str(report).unwrap();
+        assert_eq!(report["verdict"], "denied");
+        assert!(
+            report["left_out"]
+                .as_str()
+                .unwrap()
+                .starts_with("the texts of the fixes")
+        );
+    }
+    // As a rule nothing is left out.
+    let diagnosis = usual("repo:acme/widgets:ref:refs/heads/main");
+    let reports = summary::render_all(&[&diagnosis, &diagnosis]) + &github::outputs(&diagnosis)[3].1;
+    assert!(!reports.contains("left out") && !reports.contains("left_out"));
+}
+
+#[test]
+fn what_is_not_seen_is_shown_in_every_report() {
+    for c in [
+        '\u{3164}',
+        '\u{115f}',
+        '\u{ffa0}',
+        '\u{34f}',
+        '\u{17b4}',
+        '\u{fe0f}',
+        '\u{e0041}',
+        '\u{200b}',
+        '\u{202e}',
+        '\u{ad}',
+        '\u{feff}',
+        '\u{2028}',
+        '\u{fff9}',
+        '\u{2800}',
+        '\u{a0}',
+        '\u{9b}',
+    ] {
+        let text = format!("wid{c}gets");
+        let diagnosis = hostile(&text);
+        let console = console::render(&diagnosis, false);
+        let reports = [
+            console.clone(),
+            summary::render(&diagnosis),
+            github::annotations(&diagnosis),
+            json::render(&diagnosis),
+            json::line(&diagnosis),
+        ];
+        for report in &reports {
+            assert!(
+                !report.chars().any(|c| c != '\n' && is_unseen(c)),
+                "U+{:04X} in {report}",
+                u32::from(c)
+            );
+        }
+        for report in &reports[..3] {
+            assert!(report.contains(&format!("wid<U+{:04X}>gets", u32::from(c))), "{report}");
+        }
+        let value: serde_json::Value = serde_json::from_str(&reports[3]).unwrap();
+        assert_eq!(value["subject"], text, "JSON says exactly what there is");
+    }
+    // What follows it is still pointed at.
+    let mut diagnosis = hostile("x");
+    diagnosis.policy = Some(SourceText::new("policy", "a\u{200b}b: wrong"));
+    diagnosis.findings.truncate(1);
+    diagnosis.findings[0].labels.truncate(1);
+    diagnosis.findings[0].labels[0].span = Span::new(7, 12);
+    let console = console::render(&diagnosis, false);
+    let lines: Vec<&str> = console.lines().collect();
+    let at = lines
+        .iter()
+        .position(|line| line.contains("a<U+200B>b: wrong"))
+        .unwrap();
+    assert_eq!(lines[at].find("wrong"), lines[at + 1].find("^^^^^"), "{console}");
+}
+
+#[test]
+fn texts_that_look_the_same_are_told_apart() {
+    let (issuer, role) = (format!("https://{HOST}"), "arn:aws:iam::123456789012:role/deploy");
+    for (wanted, has, audience, note) in [
+        (
+            "repo:acme/wid\u{3164}gets:pull_request",
+            "repo:acme/widgets:pull_request",
+            "sts.amazonaws.com",
+            "the policy has U+3164 at position 14",
+        ),
+        (
+            "repo:acme/widgets:environment:prod",
+            "repo:acme/widgets:environment:prod\u{200b}",
+            "sts.amazonaws.com",
+            "the token has U+200B at position 35",
+        ),
+        (
+            "repo:acme/widgets:pull_request",
+            "repo:acme/widgets:pull_request",
+            "sts.amazonaws.com\u{fe0f}",
+            "the token has U+FE0F at position 18",
+        ),
+    ] {
+        let diagnosis = run(role, has, audience, &issuer, &policy(wanted));
+        let notes: Vec<&String> = diagnosis.findings.iter().flat_map(|finding| &finding.notes).collect();
+        let want = format!("the two differ only in characters that are not seen: {note}");
+        assert!(notes.iter().any(|said| **said == want), "{notes:?}");
+    }
+    let diagnosis = usual("repo:acme/widgets:ref:refs/heads/main");
+    assert!(!format!("{:?}", diagnosis.findings).contains("not seen"));
+}
