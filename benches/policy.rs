@@ -8,7 +8,9 @@
 
 #![expect(clippy::expect_used, reason = "a bench may panic")]
 
+use aws_oidc_doctor::diagnose::diagnose;
 use aws_oidc_doctor::evaluate_lines::evaluate_lines;
+use aws_oidc_doctor::evidence::Evidence;
 use aws_oidc_doctor::policy::{self, Presence, RequestContext, RequestPrincipal, wildcard};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
@@ -145,6 +147,30 @@ fn evaluate(bencher: Bencher<'_, '_>, count: usize) {
         answers.clear();
         evaluate_lines(black_box(lines.as_bytes()), &mut answers)
     });
+}
+
+/// The whole diagnosis with a trust policy of IAM's full size, made to take long: half a second is the bar.
+#[divan::bench(args = ["repo:octo-org/r#*:*", "repo:*/*:#*", "repo:o#/*:*", "*#*", "repo:${aws:x#}/*:*"])]
+fn diagnose_full(bencher: Bencher<'_, '_>, unit: &str) {
+    let mut values = Vec::new();
+    while values.iter().map(|value: &String| value.len() + 3).sum::<usize>() < 7_800 {
+        values.push(unit.replace('#', &values.len().to_string()));
+    }
+    let host = "token.actions.githubusercontent.com";
+    let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": { "Federated": PROVIDER }, "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": { "StringLike": { format!("{host}:sub"): values } },
+    }]});
+    let evidence = serde_json::json!({
+        "schema": 1,
+        "request": { "role-to-assume": "arn:aws:iam::123456789012:role/deploy" },
+        "token": { "claims": {
+            "iss": format!("https://{host}"), "aud": "sts.amazonaws.com", "sub": "repo:octo-org/octo-repo:environment:prod",
+        } },
+        "role": { "trust_policy": policy.to_string() },
+    });
+    let evidence = Evidence::from_json(&evidence.to_string()).expect("evidence");
+    bencher.bench(|| diagnose(black_box(&evidence)));
 }
 
 /// Patterns of 2,048 characters against values of 8 KB, made to take long.

@@ -520,6 +520,11 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     diagnose_case(&Case::new(evidence))
 }
 
+/// More than so many places of one mistake tell a reader nothing.
+const MOST_PLACES: usize = 20;
+/// The same of facts that are missing.
+const MOST_GAPS: usize = 40;
+
 fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     let mut findings = Vec::new();
     let mut gaps = rows::gaps(case);
@@ -581,8 +586,20 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
             first
         });
     }
+    for finding in &mut findings {
+        let more = finding.labels.len().saturating_sub(MOST_PLACES);
+        if more > 0 {
+            finding.labels.truncate(MOST_PLACES);
+            finding.notes.push(format!("the same is so in {more} more places"));
+        }
+    }
     notes.extend(rows::remarks(case));
     gaps.dedup();
+    let more = gaps.len().saturating_sub(MOST_GAPS);
+    if more > 0 {
+        gaps.truncate(MOST_GAPS);
+        notes.push(format!("{more} more facts are missing than are named"));
+    }
     let conclusion = conclude(case, &findings);
     Diagnosis {
         conclusion,
@@ -628,5 +645,209 @@ fn conclude(case: &Case<'_>, findings: &[Finding]) -> Conclusion {
         None if blocked(Certainty::Possible) => Conclusion::Undecided,
         None if case.decision() == Some(Decision::Allow) => Conclusion::Allowed,
         None => Conclusion::Undecided,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::budget::Budget;
+    use crate::fix::Target;
+
+    const HOST: &str = "token.actions.githubusercontent.com";
+
+    fn evidence(policy: &Value) -> Evidence {
+        let evidence = json!({
+            "schema": 1,
+            "request": { "role-to-assume": "arn:aws:iam::123456789012:role/deploy", "aws-region": "eu-west-1" },
+            "token": { "claims": {
+                "iss": format!("https://{HOST}"), "aud": "sts.amazonaws.com",
+                "sub": "repo:octo-org/octo-repo:environment:prod",
+            } },
+            "role": { "arn": "arn:aws:iam::123456789012:role/deploy", "trust_policy": policy.to_string() },
+        });
+        Evidence::from_json(&evidence.to_string()).unwrap()
+    }
+
+    fn statement(effect: &str, condition: &Value) -> Value {
+        json!({
+            "Effect": effect,
+            "Principal": { "Federated": format!("arn:aws:iam::123456789012:oidc-provider/{HOST}") },
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": condition,
+        })
+    }
+
+    /// A policy with as many values, keys or statements as fit so many bytes.
+    fn full(bytes: usize, make: &dyn Fn(usize) -> Vec<Value>) -> Value {
+        let policy = |n| json!({ "Version": "2012-10-17", "Statement": make(n) });
+        let mut count = 1;
+        while policy(count * 2).to_string().len() <= bytes {
+            count *= 2;
+        }
+        let mut step = count / 2;
+        while step > 0 {
+            if policy(count + step).to_string().len() <= bytes {
+                count += step;
+            }
+            step /= 2;
+        }
+        policy(count)
+    }
+
+    /// A statement with many values of an operator on the subject.
+    fn values(operator: &str, value: impl Fn(usize) -> String + 'static) -> Box<dyn Fn(usize) -> Vec<Value>> {
+        let operator = operator.to_owned();
+        Box::new(move |n| {
+            let values: Vec<String> = (0..n).map(&value).collect();
+            vec![statement(
+                "Allow",
+                &json!({ &operator: { format!("{HOST}:sub"): values } }),
+            )]
+        })
+    }
+
+    fn one(operator: &str, value: impl Fn(usize) -> String + 'static) -> Box<dyn Fn(usize) -> Vec<Value>> {
+        let operator = operator.to_owned();
+        Box::new(move |n| {
+            let condition = json!({ &operator: { format!("{HOST}:sub"): value(n) } });
+            vec![statement("Allow", &condition)]
+        })
+    }
+
+    fn row(diagnosis: &Diagnosis, cause: Cause) -> CauseStatus {
+        diagnosis.causes.iter().find(|row| row.cause == cause).unwrap().status
+    }
+
+    fn is_cut_short(diagnosis: &Diagnosis) -> bool {
+        diagnosis
+            .notes
+            .iter()
+            .any(|note| note.starts_with("not searched further: the policy holds "))
+    }
+
+    fn has_policy_fix(diagnosis: &Diagnosis) -> bool {
+        let mut fixes = diagnosis.findings.iter().flat_map(|finding| &finding.fixes);
+        fixes.any(|fix| fix.target == Target::TrustPolicy)
+    }
+
+    #[test]
+    fn a_full_policy_is_searched_to_the_end() {
+        for (name, make) in [
+            (
+                "a list of repositories",
+                values("StringLike", |i| format!("repo:octo-org/r{i}*:*")),
+            ),
+            ("a list of owners", values("StringLike", |i| format!("repo:o{i}/*:*"))),
+            (
+                "a list in full",
+                values("StringEquals", |i| format!("repo:octo-org/octo-repo:{i}")),
+            ),
+            ("unanchored", values("ForAllValues:StringLike", |i| format!("*{i}*"))),
+            ("many stars", one("StringLike", |n| "*a".repeat(n) + "b")),
+            ("question marks", one("StringLike", |n| "*?".repeat(n))),
+        ] {
+            let evidence = evidence(&full(8192, &*make));
+            let case = Case::new(&evidence);
+            let diagnosis = diagnose_case(&case);
+            assert!(!is_cut_short(&diagnosis), "{name}: {:?}", diagnosis.notes);
+            assert!(diagnosis.conclusion == Conclusion::Denied, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_short_rules_nothing_out_and_mends_nothing() {
+        for (name, make) in [
+            (
+                "repositories",
+                values("StringLike", |i| format!("repo:octo-org/r{i}*:*")),
+            ),
+            ("any repository", values("StringLike", |i| format!("repo:*/*:{i}*"))),
+            (
+                "a list in full",
+                values("StringEquals", |i| format!("repo:octo-org/octo-repo:{i}")),
+            ),
+            ("many stars", one("StringLike", |n| "*a".repeat(n) + "b")),
+            (
+                "variables",
+                one("StringLike", |n| {
+                    format!("repo:{}/*", format!("${{{HOST}:sub}}").repeat(n))
+                }),
+            ),
+        ] {
+            let evidence = evidence(&full(2048, &*make));
+            let mut case = Case::new(&evidence);
+            (case.searching, case.proving) = (Budget::new(200), Budget::new(200));
+            let diagnosis = diagnose_case(&case);
+            assert!(is_cut_short(&diagnosis), "{name}: {:?}", diagnosis.notes);
+            assert_ne!(row(&diagnosis, Cause::TooMuch), CauseStatus::RuledOut, "{name}");
+            assert!(!has_policy_fix(&diagnosis), "{name}");
+        }
+        // With all the steps: nobody else gets in, and there is a fix.
+        let make = |n: usize| {
+            let values: Vec<String> = (0..n).map(|i| format!("repo:octo-org/octo-repo:{i}")).collect();
+            let condition = json!({ format!("{HOST}:sub"): values, format!("{HOST}:aud"): "sts.amazonaws.com" });
+            vec![statement("Allow", &json!({ "StringEquals": condition }))]
+        };
+        let diagnosis = diagnose(&evidence(&full(2048, &make)));
+        assert_eq!(row(&diagnosis, Cause::TooMuch), CauseStatus::RuledOut);
+        assert!(has_policy_fix(&diagnosis));
+    }
+
+    #[test]
+    fn a_hostile_policy_takes_no_more_steps_than_are_given() {
+        // Denies take back what each pattern allows, so that all of the policy is looked at for each candidate.
+        let make = |n: usize| {
+            let pattern = |head: &str| -> Vec<String> { (0..n).map(|i| format!("repo:{head}{i}*:*")).collect() };
+            let key = format!("{HOST}:sub");
+            let condition = json!({ "StringLike": { &key: pattern("a") }, "StringNotLike": { &key: pattern("*") } });
+            vec![statement("Allow", &condition)]
+        };
+        let diagnosis = diagnose(&evidence(&full(16_000, &make)));
+        assert!(is_cut_short(&diagnosis), "{:?}", diagnosis.notes);
+        assert_eq!(row(&diagnosis, Cause::TooMuch), CauseStatus::Undecided);
+        assert!(!has_policy_fix(&diagnosis));
+    }
+
+    #[test]
+    fn of_many_places_some_are_named() {
+        let keys = |n: usize| -> Value { (0..n).map(|i| (format!("{HOST}:environmen{i}"), json!("x"))).collect() };
+        let make = |n| vec![statement("Allow", &json!({ "StringEquals": keys(n) }))];
+        let diagnosis = diagnose(&evidence(&full(8192, &make)));
+        let finding = diagnosis.cause().unwrap();
+        assert_eq!(
+            (finding.id, finding.labels.len()),
+            ("condition-key-absent", MOST_PLACES)
+        );
+        assert!(
+            finding.notes.iter().any(|note| note.ends_with(" more places")),
+            "{:?}",
+            finding.notes
+        );
+
+        let keys = |n: usize| -> Value { (0..n).map(|i| (format!("aws:k{i}"), json!("x"))).collect() };
+        let make = |n| vec![statement("Allow", &json!({ "StringEquals": keys(n) }))];
+        let diagnosis = diagnose(&evidence(&full(8192, &make)));
+        assert_eq!(diagnosis.gaps.len(), MOST_GAPS);
+        assert!(
+            diagnosis
+                .notes
+                .iter()
+                .any(|note| note.contains(" more facts are missing"))
+        );
+    }
+
+    #[test]
+    fn a_claim_longer_than_any_token_is_not_compared() {
+        let policy = full(2048, &*values("StringLike", |i| format!("repo:octo-org/r{i}*")));
+        let mut evidence = evidence(&policy);
+        let Some(Probe::Known(token)) = &mut evidence.token else {
+            panic!("a token")
+        };
+        let long = "repo:octo-org/octo-repo:environment:".to_owned() + &"a".repeat(20_000);
+        token.claims.0.insert("sub".to_owned(), json!(long));
+        assert_eq!(diagnose(&evidence).decision, Some(Decision::Undecided));
     }
 }

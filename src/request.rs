@@ -214,18 +214,30 @@ pub(crate) fn claim_key(call: Call<'_>, claim: &str) -> Presence {
     let Some(claims) = call.claims else {
         return Presence::Unknown("there is no token to read it from".to_owned());
     };
-    let text = |name: &str| claims.text(name).map(|text| Presence::One(text.to_owned()));
+    // `WebIdentityToken` has at most 20,000 characters (STS API Reference, `AssumeRoleWithWebIdentity`).
+    const LONGEST: usize = 20_000;
+    let fits = |text: &str| text.len() <= LONGEST;
+    let too_long = || Presence::Unknown("it is longer than any token that AWS takes".to_owned());
+    let one = |text: &str| {
+        if fits(text) {
+            Presence::One(text.to_owned())
+        } else {
+            too_long()
+        }
+    };
+    let text = |name: &str| claims.text(name).map(one);
     match claim {
         "sub" => text("sub").unwrap_or_else(|| incomplete("sub")),
-        "aud" => claims
-            .audience()
-            .map_or_else(|| incomplete("aud"), |audience| Presence::One(audience.to_owned())),
+        "aud" => claims.audience().map_or_else(|| incomplete("aud"), one),
         "oaud" => match claims.text("azp") {
             Some(_) => text("aud").unwrap_or(Presence::Absent),
             None => Presence::Absent,
         },
         "email" => text("email").unwrap_or(Presence::Absent),
         "amr" => match claims.0.get("amr").and_then(|amr| amr.as_array()) {
+            Some(many) if many.iter().map(|v| 3 + v.as_str().map_or(0, str::len)).sum::<usize>() > LONGEST => {
+                too_long()
+            }
             Some(many) => Presence::Many(many.iter().filter_map(|v| v.as_str()).map(str::to_owned).collect()),
             None => text("amr").unwrap_or(Presence::Absent),
         },

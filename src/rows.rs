@@ -119,6 +119,9 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Finding]) -> Result<String
         let other = findings
             .iter()
             .any(|finding| matches!(finding.cause, Some(Cause::Subject | Cause::Context)));
+        if other && case.comparing.is_spent() {
+            return Err("not all values of the `sub` condition were compared".to_owned());
+        }
         if other {
             let (wanted, has) = (Subject::parse(&difference.pattern), Subject::parse(&difference.subject));
             let both = wanted.zip(has);
@@ -507,7 +510,9 @@ pub fn remarks(case: &Case<'_>) -> Vec<String> {
         ));
     }
     if let (Some(policy), Some(source)) = (&case.policy, &case.policy_source) {
-        for twice in &policy.policy.duplicates {
+        const MOST: usize = 20;
+        let more = policy.policy.duplicates.len().saturating_sub(MOST);
+        for twice in policy.policy.duplicates.iter().take(MOST) {
             let written = |span: Span| source.text.get(span.start..span.end).unwrap_or_default();
             let (first, again) = (written(twice.first), written(twice.again));
             let which = if first != again && first.eq_ignore_ascii_case(again) {
@@ -520,6 +525,11 @@ pub fn remarks(case: &Case<'_>) -> Vec<String> {
                 twice.key,
                 source.position(twice.first.start).line,
                 source.position(twice.again.start).line
+            ));
+        }
+        if more > 0 {
+            remarks.push(format!(
+                "{more} more keys stand twice in one object of the trust policy"
             ));
         }
     }
@@ -544,13 +554,11 @@ fn not_searched(case: &Case<'_>) -> Option<String> {
     .filter_map(|(budget, what)| budget.is_spent().then_some(what))
     .collect();
     let policy = &case.policy.as_ref().filter(|_| !left_out.is_empty())?.policy;
-    let patterns = match crate::witness::patterns(case, policy) {
-        1 => "1 pattern".to_owned(),
-        count => format!("{count} patterns"),
-    };
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     Some(format!(
-        "not searched further: the policy holds {patterns} for the subject in {} statements, too much to find out in full {}",
-        policy.statements.len(),
+        "not searched further: the policy holds {} for the subject in {}, too much to find out in full {}",
+        count(crate::witness::patterns(case, policy), "pattern"),
+        count(policy.statements.len(), "statement"),
         left_out.join(", and ")
     ))
 }

@@ -916,3 +916,102 @@ fn audiences(case: &Case<'_>, policy: &TrustPolicy) -> Vec<String> {
     audiences.dedup();
     audiences
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::evidence::Evidence;
+    use crate::policy::parse;
+
+    const HOST: &str = "token.actions.githubusercontent.com";
+
+    /// The shortcut, against the statement as it is.
+    #[test]
+    fn a_value_alone_says_what_the_statement_says() {
+        let evidence = Evidence::default();
+        let case = Case::new(&evidence);
+        let values = [
+            "repo:acme/*",
+            "repo:*/widgets:*",
+            "*:ref:*",
+            "repo:acme/widgets:ref:refs/heads/ma?n",
+            "repo:${aws:x}/*",
+            "repo:acme/widgets:pull_request",
+        ];
+        let (mut shortcuts, mut both_allow) = (0, 0);
+        for operator in [
+            "StringLike",
+            "StringEquals",
+            "StringEqualsIgnoreCase",
+            "ForAllValues:StringLike",
+            "StringLikeIfExists",
+        ] {
+            for values in [&values[..4], &values[..], &values[3..4], &values[5..]] {
+                for guard in [
+                    json!({}),
+                    json!({ "StringNotLike": { format!("{HOST}:sub"): "*evil*" } }),
+                ] {
+                    let mut condition = guard;
+                    condition[operator] = json!({ format!("{HOST}:sub"): values });
+                    let statement = json!({
+                        "Effect": "Allow",
+                        "Principal": { "Federated": format!("arn:aws:iam::123456789012:oidc-provider/{HOST}") },
+                        "Action": "sts:AssumeRoleWithWebIdentity",
+                        "Condition": condition,
+                    });
+                    let policy = json!({ "Version": "2012-10-17", "Statement": [statement] });
+                    let policy = parse(&policy.to_string()).unwrap();
+                    let mut strangers = Strangers::new(&case, &policy, &case.searching);
+                    let statement = &policy.statements[0];
+                    for value in subject_values(&case, statement) {
+                        let mut alone = Alone::new(&policy, statement);
+                        if !alone.narrow(&value) {
+                            continue;
+                        }
+                        for subject in instances(value.text(), &case.searching).collect::<Vec<_>>() {
+                            strangers.come_with(&subject, "sts.amazonaws.com");
+                            let narrow = decide(alone.policy(), &strangers.request);
+                            assert_eq!(
+                                narrow,
+                                decide(&policy, &strangers.request),
+                                "{operator} {values:?} {subject}"
+                            );
+                            shortcuts += 1;
+                            both_allow += usize::from(narrow == Decision::Allow);
+                        }
+                    }
+                }
+            }
+        }
+        assert!(
+            both_allow > 100 && both_allow < shortcuts,
+            "{both_allow} of {shortcuts}"
+        );
+    }
+
+    #[test]
+    fn instances_fill_two_wildcards_and_fit() {
+        let budget = Budget::default();
+        for (pattern, count) in [
+            ("repo:a/b:pull_request", 1),
+            ("repo:a/*", 16),
+            ("repo:*/*", 256),
+            ("repo:*/*:*", 256),
+            ("*", 4),
+            ("*:ref:*", 64),
+            ("a*", 0),
+        ] {
+            let all: Vec<String> = instances(pattern, &budget).collect();
+            assert_eq!(all.len(), count, "{pattern}");
+            assert!(
+                all.iter().all(|text| crate::policy::wildcard::matches(pattern, text)),
+                "{pattern}"
+            );
+        }
+        assert_eq!(instances("repo:*/*", &Budget::new(60)).count(), 12);
+        // A pattern of a million stars is not written out.
+        assert_eq!(instances(&"*a".repeat(500_000), &Budget::default()).count(), 64);
+    }
+}

@@ -704,6 +704,41 @@ jobs:
         }
     }
 
+    #[test]
+    fn aliases_count_by_the_bytes_that_they_repeat() {
+        let list = |bytes, count| format!("a: &a {}\nb: [{}]", "x".repeat(bytes), "*a,".repeat(count));
+        let steps = |bytes, jobs| {
+            let with = format!("{{role-to-assume: {}}}", "x".repeat(bytes));
+            let jobs: String = (0..jobs)
+                .map(|n| format!("  j{n}: {{runs-on: x, steps: *s}}\n"))
+                .collect();
+            format!("s: &s [{{uses: {CONFIGURE}@v6, with: {with}}}]\njobs:\n{jobs}")
+        };
+        let nested = |bytes, depth| {
+            let open: String = (0..depth).map(|n| format!("&a{n} [")).collect();
+            format!("a: {open}{}{}", "x".repeat(bytes), "]".repeat(depth))
+        };
+        for (text, line) in [
+            (list(60_000, 13_000), 2),
+            (list(700_000, 90_000), 2),
+            (list(60_000, 70), 2),
+            (steps(60_000, 100), 71),
+            (nested(900_000, 5), 1),
+        ] {
+            let error = read(&text).unwrap_err();
+            assert_eq!(
+                (error.line, error.message.as_str()),
+                (line, REPEATS),
+                "{} bytes",
+                text.len()
+            );
+        }
+        for text in [list(60_000, 60), list(10, 10_000), nested(900_000, 3)] {
+            assert_eq!(read(&text).map(|_| ()), Ok(()), "{} bytes", text.len());
+        }
+        assert_eq!(read(&steps(60_000, 60)).unwrap().jobs.len(), 60);
+    }
+
     proptest::proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "([a-z:{}\\[\\] \n&*'\"#|>!%@-]|jobs:|steps:|uses: |\\PC){0,80}") {

@@ -105,3 +105,38 @@ fn second_step(case: &Case<'_>) -> bool {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Evidence;
+
+    #[test]
+    fn a_later_step_for_this_account_without_chaining() {
+        const OTHER: (&str, &str) = ("222222222222", "");
+        const ASKED: (&str, &str) = ("111111111111", "");
+        const CHAINED: (&str, &str) = ("111111111111", ", role-chaining: true");
+        for (steps, expected) in [
+            (&[OTHER, ASKED][..], true),
+            (&[ASKED, OTHER], false),
+            (&[ASKED, ASKED], false),
+            (&[OTHER, CHAINED], false),
+            (&[OTHER, CHAINED, ASKED], true),
+            (&[ASKED, OTHER, OTHER, ASKED], true),
+        ] {
+            let steps: String = steps
+                .iter()
+                .map(|(account, more)| {
+                    format!("- uses: aws-actions/configure-aws-credentials@v6\n  with: {{role-to-assume: 'arn:aws:iam::{account}:role/r'{more}}}\n")
+                })
+                .collect();
+            let evidence = serde_json::json!({
+                "schema": 1,
+                "request": { "role-to-assume": "arn:aws:iam::111111111111:role/r" },
+                "workflow": { "path": "deploy.yml", "text": steps },
+            });
+            let evidence = Evidence::from_json(&evidence.to_string()).unwrap();
+            assert_eq!(second_step(&Case::new(&evidence)), expected, "{steps}");
+        }
+    }
+}
