@@ -41,7 +41,7 @@ fn every_line_of_the_threat_model_is_held_by_a_test() {
             let at = code
                 .find(&format!("fn {name}("))
                 .unwrap_or_else(|| panic!("no test is called `{name}`: {line}"));
-            let above: String = code.get(at.saturating_sub(80)..at).unwrap_or_default().to_owned();
+            let above: String = code.get(at.saturating_sub(200)..at).unwrap_or_default().to_owned();
             assert!(above.contains("#[test]"), "`{name}` is no test");
         }
         count += 1;
