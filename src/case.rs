@@ -2,24 +2,25 @@
 
 use std::cell::OnceCell;
 
-use crate::answer::{Answer, Refusal};
-use crate::arn::{Deployment, NotARole, ProviderArn, RoleArn, issuer_host, issuer_or_github};
+use crate::aws::answer::{Answer, Refusal};
+use crate::aws::arn::{NotARole, ProviderArn, RoleArn};
+use crate::aws::request::{self, Call};
 use crate::budget::Budget;
-use crate::claims::Claims;
 use crate::configure::{Flow, Input};
-use crate::diagnose::{Document, Label};
-use crate::difference::{self, SubjectDifference};
 use crate::evidence::{Evidence, Hop, PolicyText, Probe, Provider, Request, Role, Runner};
-use crate::fix::Fix;
+use crate::finding::Fix;
+use crate::finding::{Document, Label};
+use crate::github::claims::Claims;
+use crate::github::issuer::{Deployment, issuer_host, issuer_or_github};
+use crate::github::subject::difference::{self, SubjectDifference};
+use crate::github::workflow::{self, Workflow, WorkflowError};
 use crate::policy::parse::lay_out;
 use crate::policy::{
     Condition, ConditionKey, Decision, Effect, KeyTrace, Leaf, Outcome, ParseError, PrincipalKind, RequestContext,
     Statement, StatementTrace, Trace, TrustPolicy,
 };
-use crate::request::{self, Call};
-use crate::source::{SourceText, Span};
+use crate::text::{SourceText, Span};
 use crate::witness::Witness;
-use crate::workflow::{self, Workflow, WorkflowError};
 
 /// One run, read and evaluated.
 #[derive(Debug)]

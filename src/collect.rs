@@ -17,11 +17,11 @@ use futures_util::future::join;
 use tokio::time::{Instant, timeout_at};
 
 use crate::args::{Args, InputError, place};
-use crate::arn::RoleArn;
+use crate::aws::arn::RoleArn;
 use crate::configure::{Flow, Input, Inputs};
 use crate::evidence::{Attempt, Clock, Evidence, Gap, Probe, Request, Why, WorkflowFile};
+use crate::github::workflow::{self, ConfigureStep};
 use crate::secrets::Secrets;
-use crate::workflow::{self, ConfigureStep};
 use aws::{Aws, Reading, Wanted};
 use files::Files;
 use github::IdToken;

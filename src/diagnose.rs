@@ -2,517 +2,16 @@
 
 use std::collections::HashSet;
 
-use crate::answer::Answer;
+mod causes;
+mod gaps;
+mod stages;
+
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::checks::CHECKS;
 use crate::evidence::{Attempt, Evidence, Probe};
-use crate::fix::Fix;
+use crate::finding::{Cause, Certainty, Conclusion, Diagnosis, Found, Severity};
 use crate::policy::{Decision, Leaf};
-use crate::rows;
-use crate::source::{SourceText, Span};
-
-/// One thing that can be wrong. See `docs/checks/`.
-#[derive(Debug)]
-pub struct Check {
-    /// Kebab-case; the file, the page and the case folder bear it. Never changes after a release.
-    pub id: &'static str,
-    /// One of the eight causes, or none.
-    pub cause: Option<Cause>,
-    /// Where in the hand-shake it stands.
-    pub stage: Stage,
-    /// What is wrong, in one line.
-    pub title: &'static str,
-    /// `docs/checks/<id>.md`.
-    pub page: &'static str,
-    /// Looks at the case.
-    pub run: fn(&Case<'_>) -> Verdict,
-}
-
-/// What a check says.
-#[derive(Debug)]
-pub enum Verdict {
-    /// Nothing wrong, or not this check's matter.
-    Clear,
-    /// It is this.
-    Found(Finding),
-    /// It may be this, and something is missing to tell.
-    Undecided(Open),
-}
-
-/// The eight causes that frame every report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Cause {
-    /// 1
-    NoIdTokenPermission,
-    /// 2
-    NoProvider,
-    /// 3
-    Thumbprint,
-    /// 4
-    Subject,
-    /// 5
-    Audience,
-    /// 6
-    TooMuch,
-    /// 7
-    Context,
-    /// 8
-    EnvironmentProtection,
-}
-
-impl Cause {
-    /// All eight, in order.
-    pub const ALL: [Self; 8] = [
-        Self::NoIdTokenPermission,
-        Self::NoProvider,
-        Self::Thumbprint,
-        Self::Subject,
-        Self::Audience,
-        Self::TooMuch,
-        Self::Context,
-        Self::EnvironmentProtection,
-    ];
-
-    /// Its number, 1 to 8.
-    #[must_use]
-    pub fn number(self) -> u8 {
-        match self {
-            Self::NoIdTokenPermission => 1,
-            Self::NoProvider => 2,
-            Self::Thumbprint => 3,
-            Self::Subject => 4,
-            Self::Audience => 5,
-            Self::TooMuch => 6,
-            Self::Context => 7,
-            Self::EnvironmentProtection => 8,
-        }
-    }
-
-    /// Its name where there is little room.
-    #[must_use]
-    pub fn short(self) -> &'static str {
-        match self {
-            Self::NoIdTokenPermission => "id-token permission",
-            Self::NoProvider => "OIDC provider",
-            Self::Thumbprint => "thumbprint",
-            Self::Subject => "subject",
-            Self::Audience => "audience",
-            Self::TooMuch => "too permissive",
-            Self::Context => "branch, tag, event",
-            Self::EnvironmentProtection => "protection rules",
-        }
-    }
-
-    /// Its name in reports.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::NoIdTokenPermission => "the job may not ask for an ID token (`id-token: write`)",
-            Self::NoProvider => "the account has no OIDC provider for this issuer",
-            Self::Thumbprint => "the provider's thumbprint does not fit",
-            Self::Subject => "the `sub` condition does not match: identity, form or operator",
-            Self::Audience => "the audience does not match",
-            Self::TooMuch => "the trust policy lets in too much (a risk; it blocks nothing)",
-            Self::Context => "the branch, tag, environment or event is not what the policy expects",
-            Self::EnvironmentProtection => "an environment's protection rules hold the job back",
-        }
-    }
-}
-
-/// The stages of the hand-shake, in order; `Risk` stands after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Stage {
-    Permission,
-    Token,
-    Request,
-    Provider,
-    Role,
-    TrustPolicy,
-    Session,
-    Risk,
-}
-
-impl Stage {
-    /// The stages of the hand-shake.
-    pub const HANDSHAKE: [Self; 7] = [
-        Self::Permission,
-        Self::Token,
-        Self::Request,
-        Self::Provider,
-        Self::Role,
-        Self::TrustPolicy,
-        Self::Session,
-    ];
-
-    /// Its name in reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Permission => "permission",
-            Self::Token => "token",
-            Self::Request => "request",
-            Self::Provider => "provider",
-            Self::Role => "role",
-            Self::TrustPolicy => "trust policy",
-            Self::Session => "session",
-            Self::Risk => "risk",
-        }
-    }
-}
-
-/// How sure a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Certainty {
-    /// The evidence proves it.
-    Certain,
-    /// It explains what is seen, and little else does.
-    Likely,
-    /// It would explain what is seen, as other things would.
-    Possible,
-}
-
-impl Certainty {
-    /// In one word.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Certain => "certain",
-            Self::Likely => "likely",
-            Self::Possible => "possible",
-        }
-    }
-}
-
-/// What a finding does to the job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// The role cannot be assumed because of it.
-    Blocks,
-    /// It blocks nothing, and lets in more than it should.
-    Risk,
-    /// Good to know.
-    Note,
-}
-
-impl Severity {
-    /// In one word.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Blocks => "blocks",
-            Self::Risk => "risk",
-            Self::Note => "note",
-        }
-    }
-}
-
-/// A document that a label points into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Document {
-    TrustPolicy,
-    Workflow,
-    Claims,
-}
-
-impl Document {
-    /// Its name in the report JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TrustPolicy => "trust-policy",
-            Self::Workflow => "workflow",
-            Self::Claims => "claims",
-        }
-    }
-}
-
-/// A place in a document, with what is to say of it. The first of a finding is the primary one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Label {
-    /// Which document.
-    pub document: Document,
-    /// JSON pointer of the value, where the document is JSON.
-    pub pointer: String,
-    /// The place.
-    pub span: Span,
-    /// What is wrong there; may hold text from outside.
-    pub text: String,
-}
-
-/// What a check found.
-#[derive(Debug, Clone)]
-pub struct Finding {
-    /// The check.
-    pub id: &'static str,
-    /// Its cause's number, where it is one of the eight.
-    pub cause: Option<Cause>,
-    /// Its stage.
-    pub stage: Stage,
-    /// What it does to the job.
-    pub severity: Severity,
-    /// How sure it is.
-    pub certainty: Certainty,
-    /// What is wrong: one line, lower case, no full stop, text from outside in backticks.
-    pub message: String,
-    /// Where.
-    pub labels: Vec<Label>,
-    /// The leaves of the policy's trace that it explains.
-    pub explains: Vec<Leaf>,
-    /// Facts.
-    pub notes: Vec<String>,
-    /// What to do, in words, beside the fixes.
-    pub help: Vec<String>,
-    /// Changes that mend it.
-    pub fixes: Vec<Fix>,
-}
-
-impl Finding {
-    /// A certain finding that blocks; [`diagnose`] fills in the check.
-    #[must_use]
-    pub fn blocks(message: impl Into<String>) -> Self {
-        Self {
-            id: "",
-            cause: None,
-            stage: Stage::Risk,
-            severity: Severity::Blocks,
-            certainty: Certainty::Certain,
-            message: message.into(),
-            labels: Vec::new(),
-            explains: Vec::new(),
-            notes: Vec::new(),
-            help: Vec::new(),
-            fixes: Vec::new(),
-        }
-    }
-
-    /// A certain finding that blocks nothing and lets in too much.
-    #[must_use]
-    pub fn risk(message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Risk,
-            ..Self::blocks(message)
-        }
-    }
-
-    /// Good to know.
-    #[must_use]
-    pub fn note_only(message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Note,
-            ..Self::blocks(message)
-        }
-    }
-
-    /// How sure it is.
-    #[must_use]
-    pub fn certainty(mut self, certainty: Certainty) -> Self {
-        self.certainty = certainty;
-        self
-    }
-
-    /// Adds a place.
-    #[must_use]
-    pub fn label(mut self, label: impl Into<Option<Label>>) -> Self {
-        self.labels.extend(label.into());
-        self
-    }
-
-    /// Adds a fact.
-    #[must_use]
-    pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
-        self
-    }
-
-    /// Adds a fact, where there is one.
-    #[must_use]
-    pub fn notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
-        self.notes.extend(notes);
-        self
-    }
-
-    /// Adds what to do.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help.push(help.into());
-        self
-    }
-
-    /// Adds changes that mend it.
-    #[must_use]
-    pub fn fixes(mut self, fixes: impl IntoIterator<Item = Fix>) -> Self {
-        self.fixes.extend(fixes);
-        self
-    }
-
-    /// Adds the leaves of the trace that it explains.
-    #[must_use]
-    pub fn explains(mut self, leaves: impl IntoIterator<Item = Leaf>) -> Self {
-        self.explains.extend(leaves);
-        self
-    }
-}
-
-/// A fact that is missing for a surer answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Open {
-    /// What was wanted.
-    pub wanted: String,
-    /// Why it is not there.
-    pub why: String,
-    /// How to supply it.
-    pub supply: String,
-}
-
-/// What it all comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Conclusion {
-    /// The role can be assumed, or nothing stands against it.
-    Allowed,
-    /// It cannot.
-    Denied,
-    /// Too little is known.
-    Undecided,
-}
-
-impl Conclusion {
-    /// In one word.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-            Self::Undecided => "undecided",
-        }
-    }
-}
-
-/// The state of one of the eight causes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CauseRow {
-    /// Which.
-    pub cause: Cause,
-    /// How it stands.
-    pub status: CauseStatus,
-    /// Why, one clause.
-    pub because: String,
-}
-
-/// How one of the eight causes stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum CauseStatus {
-    Applies,
-    RuledOut,
-    Undecided,
-}
-
-impl CauseStatus {
-    /// Its name in the report JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Applies => "applies",
-            Self::RuledOut => "ruled-out",
-            Self::Undecided => "undecided",
-        }
-    }
-}
-
-/// The state of one stage of the hand-shake.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StageRow {
-    /// Which.
-    pub stage: Stage,
-    /// How it went.
-    pub status: StageStatus,
-    /// What shows it.
-    pub detail: String,
-}
-
-/// How a stage went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum StageStatus {
-    Passed,
-    Failed,
-    Undecided,
-    NotReached,
-}
-
-impl StageStatus {
-    /// Its name in the report JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Undecided => "undecided",
-            Self::NotReached => "not-reached",
-        }
-    }
-}
-
-/// The whole answer, as data.
-#[derive(Debug, Clone)]
-pub struct Diagnosis {
-    /// What it comes to.
-    pub conclusion: Conclusion,
-    /// What was found, in stage order, certain before likely.
-    pub findings: Vec<Finding>,
-    /// The eight causes, a row each.
-    pub causes: Vec<CauseRow>,
-    /// The stages of the hand-shake.
-    pub stages: Vec<StageRow>,
-    /// What is missing.
-    pub gaps: Vec<Open>,
-    /// What the policy says of the request; `None` without a policy.
-    pub decision: Option<Decision>,
-    /// Said of the whole: a contradiction between AWS's answer and ours, for one.
-    pub notes: Vec<String>,
-    /// The facts that were compared, name and value, for the report's head.
-    pub facts: Vec<(&'static str, String)>,
-    /// The token's subject.
-    pub subject: Option<String>,
-    /// The trust policy's text.
-    pub policy: Option<SourceText>,
-    /// The workflow's text.
-    pub workflow: Option<SourceText>,
-    /// The claims, laid out.
-    pub claims: Option<SourceText>,
-}
-
-impl Diagnosis {
-    /// The cause: the first finding that blocks.
-    #[must_use]
-    pub fn cause(&self) -> Option<&Finding> {
-        self.findings
-            .iter()
-            .find(|finding| finding.severity == Severity::Blocks)
-    }
-
-    /// The exit code, before `fail: false` is heeded: 0 allowed, 1 denied, 3 undecided.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self.conclusion {
-            Conclusion::Allowed => 0,
-            Conclusion::Denied => 1,
-            Conclusion::Undecided => 3,
-        }
-    }
-
-    /// The text of a document.
-    #[must_use]
-    pub fn document(&self, document: Document) -> Option<&SourceText> {
-        match document {
-            Document::TrustPolicy => self.policy.as_ref(),
-            Document::Workflow => self.workflow.as_ref(),
-            Document::Claims => self.claims.as_ref(),
-        }
-    }
-}
 
 /// Looks at everything that is known and says why the role cannot be assumed.
 #[must_use]
@@ -527,17 +26,13 @@ const MOST_GAPS: usize = 40;
 
 fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     let mut findings = Vec::new();
-    let mut gaps = rows::gaps(case);
+    let mut gaps = gaps::gaps(case);
     for check in CHECKS {
-        match (check.run)(case) {
-            Verdict::Clear => {}
-            Verdict::Found(finding) => findings.push(Finding {
-                id: check.id,
-                cause: check.cause,
-                stage: check.stage,
-                ..finding
-            }),
-            Verdict::Undecided(open) => gaps.push(open),
+        if let Some(finding) = check.find(case) {
+            findings.push(Found {
+                rule: &check.rule,
+                finding,
+            });
         }
     }
     let mut notes = Vec::new();
@@ -561,11 +56,11 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         // The step asks for another audience than the token has that was asked for here.
         let about_audience = findings
             .iter_mut()
-            .filter(|finding| finding.cause == Some(Cause::Audience));
+            .filter(|finding| finding.rule.cause == Some(Cause::Audience));
         about_audience.for_each(|finding| finding.certainty = Certainty::Possible);
     }
     // Certain before likely, then stage order, then the order of `CHECKS`, exact before general. Risks and notes come after.
-    findings.sort_by_key(|finding| (finding.severity, finding.certainty, finding.stage));
+    findings.sort_by_key(|finding| (finding.severity, finding.certainty, finding.rule.stage));
     let mut explained: HashSet<Leaf> = HashSet::new();
     findings.retain(|finding| {
         let repeats = finding.severity == Severity::Blocks
@@ -593,7 +88,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
             finding.notes.push(format!("the same is so in {more} more places"));
         }
     }
-    notes.extend(rows::remarks(case));
+    notes.extend(gaps::remarks(case));
     gaps.dedup();
     let more = gaps.len().saturating_sub(MOST_GAPS);
     if more > 0 {
@@ -603,12 +98,12 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     let conclusion = conclude(case, &findings);
     Diagnosis {
         conclusion,
-        causes: rows::causes(case, &findings),
-        stages: rows::stages(case, &findings),
+        causes: causes::causes(case, &findings),
+        stages: stages::stages(case, &findings),
         gaps,
         decision: case.decision(),
         notes,
-        facts: rows::facts(case),
+        facts: gaps::facts(case),
         subject: case.claims.and_then(|claims| claims.subject()).map(str::to_owned),
         findings,
         policy: case.policy_source.clone(),
@@ -617,7 +112,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     }
 }
 
-fn conclude(case: &Case<'_>, findings: &[Finding]) -> Conclusion {
+fn conclude(case: &Case<'_>, findings: &[Found]) -> Conclusion {
     let blocked = |certainty| {
         findings
             .iter()
@@ -654,7 +149,7 @@ mod tests {
 
     use super::*;
     use crate::budget::Budget;
-    use crate::fix::Target;
+    use crate::finding::Target;
 
     const HOST: &str = "token.actions.githubusercontent.com";
 
@@ -717,7 +212,7 @@ mod tests {
         })
     }
 
-    fn row(diagnosis: &Diagnosis, cause: Cause) -> CauseStatus {
+    fn row(diagnosis: &Diagnosis, cause: Cause) -> crate::finding::CauseStatus {
         diagnosis.causes.iter().find(|row| row.cause == cause).unwrap().status
     }
 
@@ -782,7 +277,11 @@ mod tests {
             (case.searching, case.proving) = (Budget::new(200), Budget::new(200));
             let diagnosis = diagnose_case(&case);
             assert!(is_cut_short(&diagnosis), "{name}: {:?}", diagnosis.notes);
-            assert_ne!(row(&diagnosis, Cause::TooMuch), CauseStatus::RuledOut, "{name}");
+            assert_ne!(
+                row(&diagnosis, Cause::TooMuch),
+                crate::finding::CauseStatus::RuledOut,
+                "{name}"
+            );
             assert!(!has_policy_fix(&diagnosis), "{name}");
         }
         // With all the steps: nobody else gets in, and there is a fix.
@@ -792,7 +291,7 @@ mod tests {
             vec![statement("Allow", &json!({ "StringEquals": condition }))]
         };
         let diagnosis = diagnose(&evidence(&full(2048, &make)));
-        assert_eq!(row(&diagnosis, Cause::TooMuch), CauseStatus::RuledOut);
+        assert_eq!(row(&diagnosis, Cause::TooMuch), crate::finding::CauseStatus::RuledOut);
         assert!(has_policy_fix(&diagnosis));
     }
 
@@ -807,7 +306,7 @@ mod tests {
         };
         let diagnosis = diagnose(&evidence(&full(16_000, &make)));
         assert!(is_cut_short(&diagnosis), "{:?}", diagnosis.notes);
-        assert_eq!(row(&diagnosis, Cause::TooMuch), CauseStatus::Undecided);
+        assert_eq!(row(&diagnosis, Cause::TooMuch), crate::finding::CauseStatus::Undecided);
         assert!(!has_policy_fix(&diagnosis));
     }
 
@@ -818,7 +317,7 @@ mod tests {
         let diagnosis = diagnose(&evidence(&full(8192, &make)));
         let finding = diagnosis.cause().unwrap();
         assert_eq!(
-            (finding.id, finding.labels.len()),
+            (finding.rule.id, finding.labels.len()),
             ("condition-key-absent", MOST_PLACES)
         );
         assert!(

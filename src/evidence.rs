@@ -11,10 +11,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::claims::Claims;
 use crate::configure::{INPUTS, Input, Inputs, Text};
+use crate::github::claims::Token;
 use crate::secrets::{Secrets, bare_address};
 
 /// Version of the evidence file that this program writes and reads.
@@ -324,17 +324,6 @@ pub struct Runner {
     /// Which AWS credentials the environment holds: `none`, `environment`, `profile`, `web-identity`, `container`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_credentials: Option<String>,
-}
-
-/// The ID token, decoded and not verified: AWS verifies it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Token {
-    /// The JOSE header.
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub header: Map<String, Value>,
-    /// The claims.
-    pub claims: Claims,
 }
 
 /// An IAM OIDC provider. A field that is `None` is not known.

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use crate::checks::{CHECKS, by_id};
-use crate::diagnose::Stage;
+use crate::finding::Stage;
 
 /// The page of a check.
 #[must_use]
 pub fn page(id: &str) -> Option<&'static str> {
-    by_id(id).map(|check| check.page)
+    by_id(id).map(|check| check.rule.page)
 }
 
 /// The nearest ids to a wrong one.
@@ -16,7 +16,7 @@ pub fn page(id: &str) -> Option<&'static str> {
 pub fn near(id: &str) -> Option<&'static str> {
     CHECKS
         .iter()
-        .map(|check| (strsim::normalized_damerau_levenshtein(id, check.id), check.id))
+        .map(|check| (strsim::normalized_damerau_levenshtein(id, check.rule.id), check.rule.id))
         .filter(|(alike, _)| *alike > 0.5)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, id)| id)
@@ -28,11 +28,12 @@ pub fn list() -> String {
     let mut text = String::new();
     for stage in Stage::HANDSHAKE.into_iter().chain([Stage::Risk]) {
         let _ = writeln!(text, "{}", stage.name());
-        for check in CHECKS.iter().filter(|check| check.stage == stage) {
+        for check in CHECKS.iter().filter(|check| check.rule.stage == stage) {
             let cause = check
+                .rule
                 .cause
                 .map_or_else(|| "-".to_owned(), |cause| cause.number().to_string());
-            let _ = writeln!(text, "  {cause}  {:<28} {}", check.id, check.title);
+            let _ = writeln!(text, "  {cause}  {:<28} {}", check.rule.id, check.rule.title);
         }
     }
     text.push_str(

@@ -6,19 +6,21 @@
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use crate::arn::{Deployment, issuer_host, provider_arn, usual_audience};
+use crate::aws::arn::{provider_arn, usual_audience};
+use crate::aws::request::{CLAIM_KEYS, meant_key};
 use crate::case::{Case, Failing, PolicyCase, leaves};
 use crate::configure::Input;
-use crate::difference::Kind;
+use crate::finding::{Fix, Target};
+use crate::github::issuer::{Deployment, issuer_host};
+use crate::github::subject::difference::Kind;
+use crate::github::subject::{Context, Subject};
+use crate::github::workflow::{IdToken, Job, Permissions, PermissionsKind};
 use crate::policy::{
     Condition, ConditionKey, Decision, Effect, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal, Statement,
     TrustPolicy, decide, parse,
 };
-use crate::request::{CLAIM_KEYS, meant_key};
-use crate::source::{SourceText, Span};
-use crate::subject::{Context, Subject};
+use crate::text::{SourceText, Span};
 use crate::witness;
-use crate::workflow::{IdToken, Job, Permissions, PermissionsKind};
 
 pub mod render;
 
@@ -26,68 +28,6 @@ pub mod render;
 /// (IAM User Guide, `reference_iam-quotas`.)
 const LARGEST: usize = 8192;
 const USUAL: usize = 2048;
-
-/// What a fix changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
-    /// The account's OIDC provider.
-    Provider,
-    /// The role's trust policy.
-    TrustPolicy,
-    /// The workflow file.
-    Workflow,
-}
-
-impl Target {
-    /// Its name in the report JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Provider => "provider",
-            Self::TrustPolicy => "trust-policy",
-            Self::Workflow => "workflow",
-        }
-    }
-}
-
-/// One change.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fix {
-    /// What it does, one line.
-    pub title: String,
-    /// What it changes.
-    pub target: Target,
-    /// RFC 6902 operations, for a trust policy.
-    pub patch: Vec<Value>,
-    /// The whole changed text (trust policy), or the lines to write (workflow); empty for a command alone.
-    pub text: String,
-    /// The change as a unified diff; empty where there is nothing to compare with.
-    pub diff: String,
-    /// The command that makes the change.
-    pub command: String,
-    /// The statement as a Terraform `aws_iam_policy_document`.
-    pub terraform: String,
-    /// The statement as CloudFormation.
-    pub cloudformation: String,
-    /// What to know of it.
-    pub notes: Vec<String>,
-}
-
-impl Fix {
-    fn new(title: impl Into<String>, target: Target) -> Self {
-        Self {
-            title: title.into(),
-            target,
-            patch: Vec::new(),
-            text: String::new(),
-            diff: String::new(),
-            command: String::new(),
-            terraform: String::new(),
-            cloudformation: String::new(),
-            notes: Vec::new(),
-        }
-    }
-}
 
 /// A change of a policy that is not proved yet: replacements in its text, and the same as JSON Patch.
 #[derive(Debug, Clone, Default)]
@@ -626,7 +566,7 @@ fn append(
     draft: &mut Draft,
     source: &SourceText,
     span: Span,
-    values: &[crate::source::Spanned<String>],
+    values: &[crate::text::Spanned<String>],
     is_list: bool,
     pointer: &str,
     value: &str,

@@ -7,29 +7,23 @@
 //!
 //! Only `main.rs` and `collect` touch the environment, files, the network or the clock.
 
-pub mod answer;
 pub mod args;
-pub mod arn;
+pub mod aws;
 pub mod budget;
 pub mod case;
 pub mod checks;
-pub mod claims;
 #[cfg(feature = "live")]
 pub mod collect;
 pub mod configure;
 pub mod diagnose;
-pub mod difference;
 pub mod evaluate_lines;
 pub mod evidence;
 pub mod explain;
+pub mod finding;
 pub mod fix;
+pub mod github;
 pub mod policy;
 pub mod report;
-pub mod request;
-pub mod rows;
 pub mod secrets;
-pub mod source;
-pub mod subject;
-pub mod unseen;
+pub mod text;
 pub mod witness;
-pub mod workflow;

@@ -13,7 +13,7 @@ mod principal;
 mod variables;
 pub mod wildcard;
 
-use crate::source::{Span, Spanned};
+use crate::text::{Span, Spanned};
 pub use context::{Presence, RequestContext, RequestPrincipal};
 pub use evaluate::{decide, decide_and_say_why, trace};
 pub use operator::{Comparison, Operator, SetOperator};

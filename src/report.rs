@@ -8,8 +8,8 @@ pub mod github;
 pub mod json;
 pub mod summary;
 
-use crate::diagnose::{CauseStatus, Certainty, Conclusion, Diagnosis, Finding, StageStatus};
-use crate::unseen::push_shown;
+use crate::finding::{CauseStatus, Certainty, Conclusion, Diagnosis, Found, StageStatus};
+use crate::text::unseen::push_shown;
 
 /// The most findings that one report shows in full.
 const MOST_FINDINGS: usize = 20;
@@ -43,12 +43,12 @@ pub fn headline(diagnosis: &Diagnosis) -> String {
 
 /// The cause's number, certainty and id, for under the headline.
 #[must_use]
-pub fn subline(finding: &Finding) -> String {
-    let number = finding.cause.map_or_else(
+pub fn subline(finding: &Found) -> String {
+    let number = finding.rule.cause.map_or_else(
         || "beyond the eight causes".to_owned(),
         |cause| format!("cause {} of 8", cause.number()),
     );
-    format!("{number}, {}, `{}`", finding.certainty.name(), finding.id)
+    format!("{number}, {}, `{}`", finding.certainty.name(), finding.rule.id)
 }
 
 fn cause_word(status: CauseStatus) -> &'static str {
@@ -183,7 +183,7 @@ mod tests {
         fn cleaned_text_is_one_line_without_controls(text in "\\PC*|.*") {
             let cleaned = clean(&text);
             proptest::prop_assert!(!cleaned.contains("##["));
-            proptest::prop_assert!(!cleaned.chars().any(crate::unseen::is_unseen));
+            proptest::prop_assert!(!cleaned.chars().any(crate::text::unseen::is_unseen));
         }
     }
 }

@@ -7,18 +7,18 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::arn::issuer_host;
+use crate::aws::request::{self, CLAIM_KEYS, Call};
 use crate::budget::{Budget, steps};
 use crate::case::{Case, leaves};
-use crate::claims::Claims;
-use crate::diagnose::{Certainty, Finding, Label};
+use crate::finding::{Certainty, Finding, Label};
+use crate::github::claims::Claims;
+use crate::github::issuer::issuer_host;
+use crate::github::subject::Subject;
 use crate::policy::{
     ConditionKey, Decision, Effect, Presence, PrincipalKind, RequestContext, SetOperator, Statement, TrustPolicy,
     decide, trace,
 };
-use crate::request::{self, CLAIM_KEYS, Call};
-use crate::source::{Span, Spanned};
-use crate::subject::Subject;
+use crate::text::{Span, Spanned};
 
 /// What kind of opening a witness shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,8 +16,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use aws_oidc_doctor::checks::{CHECKS, by_id};
-use aws_oidc_doctor::diagnose::{Diagnosis, Severity, diagnose};
+use aws_oidc_doctor::diagnose::diagnose;
 use aws_oidc_doctor::evidence::Evidence;
+use aws_oidc_doctor::finding::{Diagnosis, Severity};
 use aws_oidc_doctor::report;
 use serde::Deserialize;
 
@@ -86,7 +87,7 @@ fn evidence(case: &Folder) -> Evidence {
 /// Where a report is not as expected.
 fn wrong(expect: &Expect, diagnosis: &Diagnosis) -> Vec<String> {
     let report: serde_json::Value = serde_json::from_str(&report::json::render(diagnosis)).expect("the report is JSON");
-    let found: Vec<&str> = diagnosis.findings.iter().map(|finding| finding.id).collect();
+    let found: Vec<&str> = diagnosis.findings.iter().map(|finding| finding.rule.id).collect();
     let mut wrong = Vec::new();
     for id in &expect.must_find {
         if !found.contains(&id.as_str()) {
@@ -136,7 +137,7 @@ fn every_case_is_told_apart() {
                 .findings
                 .iter()
                 .filter(|finding| finding.severity == Severity::Blocks)
-                .map(|finding| finding.id)
+                .map(|finding| finding.rule.id)
                 .collect();
             if !blocking.is_empty() {
                 bad.push(format!("{}: it works, and {blocking:?} block", case.name));
@@ -169,15 +170,15 @@ fn every_report_holds_together() {
         let name = &case.name;
         assert_eq!(diagnosis.causes.len(), 8, "{name}");
         for finding in &diagnosis.findings {
-            assert!(!finding.message.is_empty(), "{name}: {}", finding.id);
+            assert!(!finding.message.is_empty(), "{name}: {}", finding.rule.id);
             for label in &finding.labels {
                 let document = diagnosis
                     .document(label.document)
-                    .unwrap_or_else(|| panic!("{name}: {} points into nothing", finding.id));
+                    .unwrap_or_else(|| panic!("{name}: {} points into nothing", finding.rule.id));
                 assert!(
                     label.span.start <= label.span.end && label.span.end <= document.text.len(),
                     "{name}: {}",
-                    finding.id
+                    finding.rule.id
                 );
             }
         }
@@ -198,7 +199,7 @@ fn every_check_has_a_case_where_it_must_not_fire() {
     let cases = cases();
     let lacking: Vec<&str> = CHECKS
         .iter()
-        .map(|check| check.id)
+        .map(|check| check.rule.id)
         .filter(|id| {
             !cases
                 .iter()

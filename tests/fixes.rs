@@ -8,9 +8,10 @@
 )]
 
 use aws_oidc_doctor::case::Case;
-use aws_oidc_doctor::diagnose::{Diagnosis, Severity, diagnose};
+use aws_oidc_doctor::diagnose::diagnose;
 use aws_oidc_doctor::evidence::Evidence;
-use aws_oidc_doctor::fix::Target;
+use aws_oidc_doctor::finding::Target;
+use aws_oidc_doctor::finding::{Diagnosis, Severity};
 use aws_oidc_doctor::policy::{Decision, decide, parse};
 use aws_oidc_doctor::witness;
 use proptest::prelude::*;
@@ -146,7 +147,7 @@ fn decision(policy: &str, subject: &str, audience: &str) -> Decision {
     decide(&policy, &case.request_for(&policy))
 }
 
-fn fixes(diagnosis: &Diagnosis) -> impl Iterator<Item = &aws_oidc_doctor::fix::Fix> {
+fn fixes(diagnosis: &Diagnosis) -> impl Iterator<Item = &aws_oidc_doctor::finding::Fix> {
     diagnosis
         .findings
         .iter()

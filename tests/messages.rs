@@ -10,9 +10,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_oidc_doctor::answer::{Answer, Refusal};
-use aws_oidc_doctor::diagnose::{Conclusion, diagnose};
+use aws_oidc_doctor::aws::answer::{Answer, Refusal};
+use aws_oidc_doctor::diagnose::diagnose;
 use aws_oidc_doctor::evidence::Evidence;
+use aws_oidc_doctor::finding::Conclusion;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -181,7 +182,7 @@ fn what_was_refused_after_the_login_is_named() {
         let found = diagnosis
             .findings
             .iter()
-            .find(|finding| finding.id == "permission-denied-after-login");
+            .find(|finding| finding.rule.id == "permission-denied-after-login");
         let found = found.unwrap_or_else(|| panic!("nothing is said of {}", form.text));
         if let Some(because) = form.fields.get("because").and_then(Value::as_str) {
             assert!(

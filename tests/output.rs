@@ -8,12 +8,14 @@
     reason = "this is test code, which clippy sees only in `#[test]` functions"
 )]
 
-use aws_oidc_doctor::diagnose::{Diagnosis, Document, Finding, Label, Open, diagnose};
+use aws_oidc_doctor::checks::by_id;
+use aws_oidc_doctor::diagnose::diagnose;
 use aws_oidc_doctor::evidence::Evidence;
-use aws_oidc_doctor::fix::{Fix, Target};
+use aws_oidc_doctor::finding::{Diagnosis, Document, Finding, Found, Label, Open};
+use aws_oidc_doctor::finding::{Fix, Target};
 use aws_oidc_doctor::report::{console, github, json, summary};
-use aws_oidc_doctor::source::{SourceText, Span};
-use aws_oidc_doctor::unseen::is_unseen;
+use aws_oidc_doctor::text::unseen::is_unseen;
+use aws_oidc_doctor::text::{SourceText, Span};
 use comrak::Options;
 use proptest::prelude::*;
 use serde_json::json;
@@ -76,7 +78,6 @@ fn hostile(text: &str) -> Diagnosis {
         notes: vec![said.clone()],
     };
     let finding = Finding {
-        id: "subject-branch",
         labels: vec![
             label(Document::TrustPolicy),
             label(Document::Workflow),
@@ -87,13 +88,12 @@ fn hostile(text: &str) -> Diagnosis {
         fixes: vec![fix(Target::TrustPolicy, text), fix(Target::Workflow, "")],
         ..Finding::blocks(said.clone())
     };
-    diagnosis.findings = vec![
-        finding.clone(),
-        Finding {
-            id: "subject-case",
-            ..finding
-        },
-    ];
+    diagnosis.findings = ["subject-branch", "subject-case"]
+        .map(|id| Found {
+            rule: &by_id(id).unwrap().rule,
+            finding: finding.clone(),
+        })
+        .into();
     diagnosis.causes.iter_mut().for_each(|row| row.because = said.clone());
     diagnosis.stages.iter_mut().for_each(|row| row.detail = text.to_owned());
     diagnosis.gaps = vec![Open {

@@ -1,23 +1,27 @@
 //! `account-mismatch`: the role is in another account than expected.
 
-use crate::answer::Answer;
-use crate::arn::ProviderArn;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
+use crate::aws::arn::ProviderArn;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::diagnose::Severity;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::finding::Severity;
+use crate::finding::{Certainty, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "account-mismatch",
-    cause: None,
-    stage: Stage::Request,
-    title: "the role is in another account than expected",
-    page: include_str!("../../docs/checks/account-mismatch.md"),
+    rule: Rule {
+        id: "account-mismatch",
+        cause: None,
+        stage: Stage::Request,
+        title: "the role is in another account than expected",
+        page: include_str!("../../docs/checks/account-mismatch.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let (_, account) = case.account();
     let allowed: Vec<&str> = case
         .request()
@@ -30,7 +34,7 @@ fn run(case: &Case<'_>) -> Verdict {
     };
     if case.answer == Some(Answer::AccountNotAllowed) || outside {
         // The message names the account of the credentials, which need not be the role's.
-        let named = super::pasted(case)
+        let named = super::check::pasted(case)
             .and_then(|text| {
                 let (named, _) = text.split_once("provided credentials (")?.1.split_once(')')?;
                 Some(named.trim().to_owned())
@@ -40,7 +44,7 @@ fn run(case: &Case<'_>) -> Verdict {
             && named != account
             && !outside
         {
-            return Verdict::Found(
+            return Some(
                 Finding::blocks(format!("the credentials in use belong to account `{named}`, and the role to `{account}`"))
                     .note("configure-aws-credentials compares the account of the credentials that it ends up with to `allowed-account-ids`")
                     .help("find out where the credentials come from: those of an earlier step, of the runner or of a secret were used in place of the role's"),
@@ -58,7 +62,7 @@ fn run(case: &Case<'_>) -> Verdict {
             })
             .note("configure-aws-credentials looks at this after it has exported the credentials")
             .help("add the account to `allowed-account-ids`, or give the role of an account that is in it");
-        return Verdict::Found(if case.is_allowed() {
+        return Some(if case.is_allowed() {
             Finding {
                 severity: Severity::Risk,
                 ..finding
@@ -73,13 +77,13 @@ fn run(case: &Case<'_>) -> Verdict {
         .and_then(|provider| provider.arn.as_deref())
         .and_then(ProviderArn::parse);
     match (provider, account) {
-        (Some(provider), Some(account)) if is_account(&provider.account) && provider.account != account && !case.is_allowed() => Verdict::Found(
+        (Some(provider), Some(account)) if is_account(&provider.account) && provider.account != account && !case.is_allowed() => Some(
             Finding::blocks(format!("the OIDC provider is in account `{}`, and the role in `{account}`", provider.account))
                 .certainty(if case.answer.as_ref().is_some_and(Answer::passed_provider) { Certainty::Possible } else { Certainty::Likely })
                 .note("AWS looks for the provider in the account that the role's ARN names, and nowhere else")
                 .help("create the provider in the role's account as well, or assume a role of the provider's account and go on from there with `role-chaining`"),
         ),
-        _ => Verdict::Clear,
+        _ => None,
     }
 }
 

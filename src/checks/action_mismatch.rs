@@ -1,32 +1,29 @@
 //! `action-mismatch`: the trust policy does not allow `sts:AssumeRoleWithWebIdentity`.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::finding::{Finding, Rule, Stage};
 use crate::fix;
 use crate::policy::{Leaf, Outcome};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "action-mismatch",
-    cause: None,
-    stage: Stage::TrustPolicy,
-    title: "the trust policy does not allow `sts:AssumeRoleWithWebIdentity`",
-    page: include_str!("../../docs/checks/action-mismatch.md"),
+    rule: Rule {
+        id: "action-mismatch",
+        cause: None,
+        stage: Stage::TrustPolicy,
+        title: "the trust policy does not allow `sts:AssumeRoleWithWebIdentity`",
+        page: include_str!("../../docs/checks/action-mismatch.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    let Some(policy) = &case.policy else {
-        return Verdict::Clear;
-    };
-    if case.is_allowed() || case.asks_with_credentials() {
-        return Verdict::Clear;
-    }
-    let Some((index, statement, trace)) = policy.nearest() else {
-        return Verdict::Clear;
-    };
+fn run(case: &Case<'_>) -> Option<Finding> {
+    let policy = case.policy.as_ref()?;
+    let (index, statement, trace) = policy.nearest()?;
     if trace.action.outcome != Outcome::NoMatch {
-        return Verdict::Clear;
+        return None;
     }
     let action = statement.action.as_ref();
     let written = action
@@ -66,9 +63,9 @@ fn run(case: &Case<'_>) -> Verdict {
             "`sts:AssumeRole` is the action for AWS credentials; a job that comes with a token uses the other one",
         );
     }
-    Verdict::Found(
+    Some(
         finding
-            .notes(super::other_allows(policy, index))
+            .notes(super::check::other_allows(policy, index))
             .fixes(fix::admit(case)),
     )
 }

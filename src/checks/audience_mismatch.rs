@@ -1,41 +1,40 @@
 //! `audience-mismatch`: the trust policy's `aud` condition does not match.
 
-use crate::answer::Answer;
-use crate::arn::issuer_host;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::finding::{Cause, Finding, Rule, Stage};
 use crate::fix;
+use crate::github::issuer::issuer_host;
 use crate::policy::Presence;
-use crate::unseen;
+use crate::text::unseen;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "audience-mismatch",
-    cause: Some(Cause::Audience),
-    stage: Stage::TrustPolicy,
-    title: "the trust policy's `aud` condition does not match",
-    page: include_str!("../../docs/checks/audience-mismatch.md"),
+    rule: Rule {
+        id: "audience-mismatch",
+        cause: Some(Cause::Audience),
+        stage: Stage::TrustPolicy,
+        title: "the trust policy's `aud` condition does not match",
+        page: include_str!("../../docs/checks/audience-mismatch.md"),
+    },
+    when: When::NotAllowed,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    let Some(policy) = case.policy.as_ref().filter(|_| !case.is_allowed()) else {
-        return Verdict::Clear;
-    };
+fn run(case: &Case<'_>) -> Option<Finding> {
+    let policy = case.policy.as_ref()?;
     let name = format!("{}:aud", issuer_host(&case.issuer));
     let failing = policy.failing();
-    let Some(leaf) = failing
+    let leaf = failing
         .iter()
-        .find(|leaf| leaf.key.key.value.eq_ignore_ascii_case(&name) && matches!(leaf.trace.actual, Presence::One(_)))
-    else {
-        return Verdict::Clear;
-    };
+        .find(|leaf| leaf.key.key.value.eq_ignore_ascii_case(&name) && matches!(leaf.trace.actual, Presence::One(_)))?;
     let Presence::One(audience) = &leaf.trace.actual else {
-        return Verdict::Clear;
+        return None;
     };
     if leaf.condition.operator.value.comparison.is_negated() {
-        return Verdict::Found(
+        return Some(
             Finding::blocks(format!(
                 "the trust policy shuts out the audience `{audience}`, which the token is made for"
             ))
@@ -103,7 +102,7 @@ fn run(case: &Case<'_>) -> Verdict {
     finding = finding.note("the provider's client ids are another place: those answer with `Incorrect token audience`");
     if is_registered(audience) == Some(false) && !passed {
         // The provider refuses this audience before the policy is looked at: to add it here would not help.
-        return Verdict::Found(finding);
+        return Some(finding);
     }
-    Verdict::Found(finding.fixes(fix::admit(case)))
+    Some(finding.fixes(fix::admit(case)))
 }

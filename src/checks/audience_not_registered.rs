@@ -1,24 +1,28 @@
 //! `audience-not-registered`: the token's audience is not among the provider's client ids.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::diagnose::{Cause, Certainty, Check, Finding, Stage, Verdict};
+use crate::finding::{Cause, Certainty, Finding, Rule, Stage};
 use crate::fix;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "audience-not-registered",
-    cause: Some(Cause::Audience),
-    stage: Stage::Provider,
-    title: "the token's audience is not among the provider's client ids",
-    page: include_str!("../../docs/checks/audience-not-registered.md"),
+    rule: Rule {
+        id: "audience-not-registered",
+        cause: Some(Cause::Audience),
+        stage: Stage::Provider,
+        title: "the token's audience is not among the provider's client ids",
+        page: include_str!("../../docs/checks/audience-not-registered.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     if case.answer.as_ref().is_some_and(Answer::passed_provider) {
-        return Verdict::Clear;
+        return None;
     }
     let audience = case.claims.and_then(|claims| claims.audience());
     let ids = case.own_client_ids();
@@ -28,7 +32,7 @@ fn run(case: &Case<'_>) -> Verdict {
         _ => false,
     };
     if !said && !differs {
-        return Verdict::Clear;
+        return None;
     }
     let wanted = audience
         .or(case.request().get(Input::Audience))
@@ -37,7 +41,7 @@ fn run(case: &Case<'_>) -> Verdict {
         && let (Some(audience), false, Some(ids)) = (wanted, differs, ids)
         && ids.iter().any(|id| id == audience)
     {
-        return Verdict::Found(
+        return Some(
             Finding::blocks(format!("AWS did not accept the token's audience, and the provider that was read has `{audience}` among its client ids"))
                 .certainty(Certainty::Likely)
                 .note("so AWS looked at another provider, or at this one before a change had spread, or the token was made for another audience")
@@ -56,7 +60,9 @@ fn run(case: &Case<'_>) -> Verdict {
         } else {
             format!("client ids: `{}`", ids.join("`, `"))
         });
-        if let Some(near) = wanted.and_then(|audience| super::did_you_mean(audience, ids.iter().map(String::as_str))) {
+        if let Some(near) =
+            wanted.and_then(|audience| super::check::did_you_mean(audience, ids.iter().map(String::as_str)))
+        {
             finding = finding.help(format!(
                 "did you mean `{near}`? Then set `audience: {near}` in the step"
             ));
@@ -71,5 +77,5 @@ fn run(case: &Case<'_>) -> Verdict {
     if partition == "aws-cn" && wanted == Some("sts.amazonaws.com") {
         finding = finding.note("in China AWS is addressed as `sts.amazonaws.com.cn`; configure-aws-credentials asks for `sts.amazonaws.com` in every partition unless `audience` says otherwise");
     }
-    Verdict::Found(finding.fixes(fix::add_client_id(case)))
+    Some(finding.fixes(fix::add_client_id(case)))
 }

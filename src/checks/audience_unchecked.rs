@@ -1,19 +1,23 @@
 //! `audience-unchecked`: no condition looks at the audience.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Stage, Verdict};
+use crate::finding::{Cause, Finding, Rule, Stage};
 use crate::witness::Breadth;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "audience-unchecked",
-    cause: Some(Cause::TooMuch),
-    stage: Stage::Risk,
-    title: "no condition looks at the audience",
-    page: include_str!("../../docs/checks/audience-unchecked.md"),
+    rule: Rule {
+        id: "audience-unchecked",
+        cause: Some(Cause::TooMuch),
+        stage: Stage::Risk,
+        title: "no condition looks at the audience",
+        page: include_str!("../../docs/checks/audience-unchecked.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::risk(case, Breadth::Audience)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::risk(case, Breadth::Audience)
 }

@@ -1,37 +1,40 @@
 //! `chained-role-not-trusted`: the next role does not trust the previous one.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Flow;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::finding::{Certainty, Finding, Rule, Stage};
 use crate::policy::{Decision, Outcome};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "chained-role-not-trusted",
-    cause: None,
-    stage: Stage::Session,
-    title: "the next role does not trust the previous one",
-    page: include_str!("../../docs/checks/chained-role-not-trusted.md"),
+    rule: Rule {
+        id: "chained-role-not-trusted",
+        cause: None,
+        stage: Stage::Session,
+        title: "the next role does not trust the previous one",
+        page: include_str!("../../docs/checks/chained-role-not-trusted.md"),
+    },
+    when: When::NotAllowed,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let denied = match &case.answer {
         Some(Answer::AssumeRoleDenied(refusal)) if refusal.action == "sts:AssumeRole" => Some(refusal),
         _ => None,
     };
-    if case.is_allowed()
-        || case.asked_by_stranger()
+    if case.asked_by_stranger()
         || super::external_id_mismatch::applies(case)
         || (case.flow == Flow::Ambient && denied.is_none())
     {
-        return Verdict::Clear;
+        return None;
     }
     let by_policy = case.asks_with_credentials()
         && matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny));
     if denied.is_none() && !by_policy {
-        return Verdict::Clear;
+        return None;
     }
     let mut finding = Finding::blocks(match denied {
         Some(refusal) if refusal.user.is_empty() || refusal.resource.is_empty() => {
@@ -70,7 +73,7 @@ fn run(case: &Case<'_>) -> Verdict {
             }));
         }
     }
-    Verdict::Found(
+    Some(
         finding
             .note("both sides must agree: the trust policy of the role that is asked for, and, across accounts, a policy of the role that asks, each for `sts:AssumeRole` (and `sts:TagSession`)")
             .help("add the ARN of the asking role to the trust policy's `Principal` (`AWS`), with the actions `sts:AssumeRole` and `sts:TagSession`")

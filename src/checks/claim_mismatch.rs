@@ -1,30 +1,29 @@
 //! `claim-mismatch`: a condition on another claim than `sub` and `aud` does not match.
 
-use crate::arn::issuer_host;
+use super::check::{Check, When};
+use crate::aws::request::CLAIM_KEYS;
 use crate::case::Case;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::finding::{Finding, Rule, Stage};
 use crate::fix;
+use crate::github::issuer::issuer_host;
 use crate::policy::Presence;
-use crate::request::CLAIM_KEYS;
-use crate::unseen;
+use crate::text::unseen;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "claim-mismatch",
-    cause: None,
-    stage: Stage::TrustPolicy,
-    title: "a condition on another claim than `sub` and `aud` does not match",
-    page: include_str!("../../docs/checks/claim-mismatch.md"),
+    rule: Rule {
+        id: "claim-mismatch",
+        cause: None,
+        stage: Stage::TrustPolicy,
+        title: "a condition on another claim than `sub` and `aud` does not match",
+        page: include_str!("../../docs/checks/claim-mismatch.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    let Some(policy) = case.policy.as_ref().filter(|_| !case.is_allowed()) else {
-        return Verdict::Clear;
-    };
-    if case.asks_with_credentials() {
-        return Verdict::Clear;
-    }
+fn run(case: &Case<'_>) -> Option<Finding> {
+    let policy = case.policy.as_ref()?;
     let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
     let failing = policy.failing();
     let mut finding: Option<Finding> = None;
@@ -90,13 +89,13 @@ fn run(case: &Case<'_>) -> Verdict {
         finding = Some(so_far.notes(unseen));
     }
     match finding {
-        Some(finding) => Verdict::Found(
+        Some(finding) => Some(
             helps
                 .into_iter()
                 .fold(finding, Finding::help)
                 .help("mend the condition, or the job, so that they agree")
                 .fixes(fix::admit(case)),
         ),
-        None => Verdict::Clear,
+        None => None,
     }
 }

@@ -1,33 +1,32 @@
 //! `condition-key-absent`: a condition uses a key that this request never carries.
 
-use crate::answer::Answer;
-use crate::arn::issuer_host;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
+use crate::aws::request::{CLAIM_KEYS, meant_key};
 use crate::case::Case;
 use crate::case::PolicyCase;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::finding::{Certainty, Finding, Rule, Stage};
 use crate::fix;
+use crate::github::issuer::issuer_host;
 use crate::policy::{Decision, Outcome, Presence};
-use crate::request::{CLAIM_KEYS, meant_key};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "condition-key-absent",
-    cause: None,
-    stage: Stage::TrustPolicy,
-    title: "a condition uses a key that this request never carries",
-    page: include_str!("../../docs/checks/condition-key-absent.md"),
+    rule: Rule {
+        id: "condition-key-absent",
+        cause: None,
+        stage: Stage::TrustPolicy,
+        title: "a condition uses a key that this request never carries",
+        page: include_str!("../../docs/checks/condition-key-absent.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    let Some(policy) = case.policy.as_ref().filter(|_| !case.is_allowed()) else {
-        return Verdict::Clear;
-    };
-    if case.asks_with_credentials() {
-        return Verdict::Clear;
-    }
+fn run(case: &Case<'_>) -> Option<Finding> {
+    let policy = case.policy.as_ref()?;
     if let Some(finding) = outdated(case, policy) {
-        return Verdict::Found(finding);
+        return Some(finding);
     }
     let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
     let failing = policy.failing();
@@ -45,9 +44,7 @@ fn run(case: &Case<'_>) -> Verdict {
                     && case.deployment().has_claim_keys())
         })
         .collect();
-    let Some(first) = absent.first() else {
-        return Verdict::Clear;
-    };
+    let first = absent.first()?;
     let key = first.key.key.value.as_str();
     let mut finding = Finding::blocks(format!(
         "the trust policy has a condition on `{key}`, and this request never carries that key"
@@ -73,7 +70,7 @@ fn run(case: &Case<'_>) -> Verdict {
         None if has_subject => finding.help("take the condition out, and keep the one on `sub`"),
         None => finding.help(format!("put a condition on `{prefix}sub` in its place")),
     };
-    Verdict::Found(finding.fixes(fix::admit(case)))
+    Some(finding.fixes(fix::admit(case)))
 }
 
 /// Why the request does not carry a key, in words.

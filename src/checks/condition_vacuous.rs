@@ -1,19 +1,23 @@
 //! `condition-vacuous`: the only guard is a condition that holds when its key is absent.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Stage, Verdict};
+use crate::finding::{Cause, Finding, Rule, Stage};
 use crate::witness::Breadth;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "condition-vacuous",
-    cause: Some(Cause::TooMuch),
-    stage: Stage::Risk,
-    title: "the only guard is a condition that holds when its key is absent",
-    page: include_str!("../../docs/checks/condition-vacuous.md"),
+    rule: Rule {
+        id: "condition-vacuous",
+        cause: Some(Cause::TooMuch),
+        stage: Stage::Risk,
+        title: "the only guard is a condition that holds when its key is absent",
+        page: include_str!("../../docs/checks/condition-vacuous.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::risk(case, Breadth::Vacuous)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::risk(case, Breadth::Vacuous)
 }

@@ -1,28 +1,33 @@
 //! `denied-elsewhere`: the trust policy lets the token in and AWS refuses.
 
-use crate::answer::{Answer, PolicyKind};
-use crate::arn::{RoleArn, issuer_host};
+use super::check::{Check, When};
+use crate::aws::answer::{Answer, PolicyKind};
+use crate::aws::arn::RoleArn;
+use crate::aws::request::CLAIM_KEYS;
 use crate::case::Case;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::finding::{Finding, Rule, Stage};
+use crate::github::issuer::issuer_host;
 use crate::policy::Decision;
-use crate::request::CLAIM_KEYS;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "denied-elsewhere",
-    cause: None,
-    stage: Stage::TrustPolicy,
-    title: "the trust policy lets the token in and AWS refuses",
-    page: include_str!("../../docs/checks/denied-elsewhere.md"),
+    rule: Rule {
+        id: "denied-elsewhere",
+        cause: None,
+        stage: Stage::TrustPolicy,
+        title: "the trust policy lets the token in and AWS refuses",
+        page: include_str!("../../docs/checks/denied-elsewhere.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let Some(Answer::NotAuthorized(kind)) = case.answer else {
-        return Verdict::Clear;
+        return None;
     };
     if case.asks_with_credentials() {
-        return Verdict::Clear;
+        return None;
     }
     // AWS's own word, where it gives one. (IAM User Guide, `troubleshoot_access-denied`.)
     // The role's trust policy is what the checks before this one look at.
@@ -32,7 +37,7 @@ fn run(case: &Case<'_>) -> Verdict {
         let finding = Finding::blocks(format!(
             "AWS says that {article} {name} denies it: the role's trust policy does not decide this"
         ));
-        return Verdict::Found(match kind {
+        return Some(match kind {
             PolicyKind::ResourceControl | PolicyKind::ServiceControl => finding
                 .help("ask who keeps the organization's policies to let this subject in; one that was made for names (`repo:owner/…`) denies subjects with ids (`repo:owner@id/…`)"),
             PolicyKind::VpcEndpoint => finding
@@ -41,17 +46,15 @@ fn run(case: &Case<'_>) -> Verdict {
         });
     }
     let Some(policy) = &case.policy else {
-        return Verdict::Clear;
+        return None;
     };
-    if policy.trace.decision != Decision::Allow
-        || matches!((super::condition_key_absent::CHECK.run)(case), Verdict::Found(_))
-    {
-        return Verdict::Clear;
+    if policy.trace.decision != Decision::Allow || matches!((super::condition_key_absent::CHECK.run)(case), Some(_)) {
+        return None;
     }
-    if matches!((super::role_path_mismatch::CHECK.run)(case), Verdict::Found(_))
-        || matches!((super::role_missing::CHECK.run)(case), Verdict::Found(_))
+    if matches!((super::role_path_mismatch::CHECK.run)(case), Some(_))
+        || matches!((super::role_missing::CHECK.run)(case), Some(_))
     {
-        return Verdict::Clear;
+        return None;
     }
     let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
     let rests_on = policy
@@ -104,7 +107,7 @@ fn run(case: &Case<'_>) -> Verdict {
     if !matches!(case.role_arn, Some(Ok(_))) {
         finding = finding.note("the role's ARN is not known here: a wrong name, path or account number in `role-to-assume` gives the same message");
     }
-    Verdict::Found(
+    Some(
         finding
             .help("look the call up in CloudTrail in the role's account (event `AssumeRoleWithWebIdentity`, `userIdentity.userName` is the subject), and ask who keeps the organization's resource control policies"),
     )

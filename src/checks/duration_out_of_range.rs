@@ -1,18 +1,22 @@
 //! `duration-out-of-range`: the session would be shorter or longer than AWS gives.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Flow;
-use crate::diagnose::{Certainty, Check, Finding, Severity, Stage, Verdict};
+use crate::finding::{Certainty, Finding, Rule, Severity, Stage};
 use crate::policy::Decision;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "duration-out-of-range",
-    cause: None,
-    stage: Stage::Request,
-    title: "the session would be shorter or longer than AWS gives",
-    page: include_str!("../../docs/checks/duration-out-of-range.md"),
+    rule: Rule {
+        id: "duration-out-of-range",
+        cause: None,
+        stage: Stage::Request,
+        title: "the session would be shorter or longer than AWS gives",
+        page: include_str!("../../docs/checks/duration-out-of-range.md"),
+    },
+    when: When::NotAllowed,
     run,
 };
 
@@ -20,10 +24,7 @@ pub(super) const CHECK: Check = Check {
 const SHORTEST: i64 = 900;
 const LONGEST: i64 = 43_200;
 
-fn run(case: &Case<'_>) -> Verdict {
-    if case.is_allowed() {
-        return Verdict::Clear;
-    }
+fn run(case: &Case<'_>) -> Option<Finding> {
     let asked = match case.answer {
         Some(Answer::DurationInvalid(Some(seconds))) => Some(seconds),
         _ => case.request().duration(),
@@ -59,7 +60,7 @@ fn run(case: &Case<'_>) -> Verdict {
             "{seconds} is over what this role gives ({})",
             maximum.unwrap_or_default()
         ),
-        _ => return Verdict::Clear,
+        _ => return None,
     };
     let mut finding = Finding::blocks(message);
     if case.answer == Some(Answer::DurationOverMaximum) {
@@ -74,9 +75,9 @@ fn run(case: &Case<'_>) -> Verdict {
             .certainty(Certainty::Likely)
             .note("AWS looks at the trust policy first, which refuses already");
     }
-    let is_short = super::pasted(case).is_some_and(|text| text.contains("greater than or equal to"));
+    let is_short = super::check::pasted(case).is_some_and(|text| text.contains("greater than or equal to"));
     if asked.map_or(said && is_short, |asked| asked < SHORTEST) {
-        return Verdict::Found(finding.help(format!("set `role-duration-seconds` to at least {SHORTEST}")));
+        return Some(finding.help(format!("set `role-duration-seconds` to at least {SHORTEST}")));
     }
     let most = maximum.unwrap_or(3600).min(if chained { 3600 } else { LONGEST });
     finding = finding.help(format!("set `role-duration-seconds` to at most {most}"));
@@ -84,5 +85,5 @@ fn run(case: &Case<'_>) -> Verdict {
         finding = finding
             .help("or raise the role's maximum: `aws iam update-role --role-name NAME --max-session-duration SECONDS`");
     }
-    Verdict::Found(finding)
+    Some(finding)
 }

@@ -1,21 +1,25 @@
 //! `endpoint-unreachable`: the STS endpoint cannot be reached.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
+use crate::finding::{Certainty, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "endpoint-unreachable",
-    cause: None,
-    stage: Stage::Request,
-    title: "the STS endpoint cannot be reached",
-    page: include_str!("../../docs/checks/endpoint-unreachable.md"),
+    rule: Rule {
+        id: "endpoint-unreachable",
+        cause: None,
+        stage: Stage::Request,
+        title: "the STS endpoint cannot be reached",
+        page: include_str!("../../docs/checks/endpoint-unreachable.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let gap = case
         .hop
         .attempt
@@ -27,12 +31,11 @@ fn run(case: &Case<'_>) -> Verdict {
         _ => None,
     };
     if gap.is_none() && host.is_none() {
-        return Verdict::Clear;
+        return None;
     }
     // The host's name is made from the region: one mistake, one report.
-    if matches!((super::region_unusable::CHECK.run)(case), Verdict::Found(found) if found.certainty != Certainty::Possible)
-    {
-        return Verdict::Clear;
+    if matches!((super::region_unusable::CHECK.run)(case), Some(found) if found.certainty != Certainty::Possible) {
+        return None;
     }
     let (what, detail) = match gap {
         Some(gap) if gap.why == Why::TimedOut => ("the STS endpoint did not answer in time", gap.detail.clone()),
@@ -40,8 +43,8 @@ fn run(case: &Case<'_>) -> Verdict {
         Some(gap) => ("the STS endpoint cannot be reached", gap.detail.clone()),
         None => (
             "the STS endpoint cannot be reached",
-            super::pasted(case)
-                .map(|text| super::one_line(&text, 200))
+            super::check::pasted(case)
+                .map(|text| super::check::one_line(&text, 200))
                 .unwrap_or_default(),
         ),
     };
@@ -57,7 +60,7 @@ fn run(case: &Case<'_>) -> Verdict {
     if !detail.is_empty() {
         finding = finding.note(detail);
     }
-    Verdict::Found(
+    Some(
         finding
             .note("configure-aws-credentials has no time limit on this call: it hangs or retries until the token has expired, and then shows that")
             .help("check `aws-region` (the host is made from it), the proxy (`HTTPS_PROXY`, `http-proxy`, `NO_PROXY`), and the egress rules for port 443 of the host"),

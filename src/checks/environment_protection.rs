@@ -1,24 +1,28 @@
 //! `environment-protection`: an environment's protection rules hold the job back.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::finding::{Cause, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "environment-protection",
-    cause: Some(Cause::EnvironmentProtection),
-    stage: Stage::Permission,
-    title: "an environment's protection rules hold the job back",
-    page: include_str!("../../docs/checks/environment-protection.md"),
+    rule: Rule {
+        id: "environment-protection",
+        cause: Some(Cause::EnvironmentProtection),
+        stage: Stage::Permission,
+        title: "an environment's protection rules hold the job back",
+        page: include_str!("../../docs/checks/environment-protection.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     if case.answer != Some(Answer::EnvironmentRefused) || case.claims.is_some() {
-        return Verdict::Clear;
+        return None;
     }
-    let text = super::pasted(case).unwrap_or_default();
+    let text = super::check::pasted(case).unwrap_or_default();
     let environment = text
         .split_once("deploy to ")
         .and_then(|(_, rest)| rest.split(" due to").next());
@@ -27,7 +31,7 @@ fn run(case: &Case<'_>) -> Verdict {
         .unwrap_or_default();
     let branch = text.split_once('"').and_then(|(_, rest)| rest.split('"').next());
     let branch = branch.map_or_else(|| "this branch or tag".to_owned(), |name| format!("`{name}`"));
-    Verdict::Found(
+    Some(
         Finding::blocks(format!("the protection rules of the environment{environment} do not let {branch} deploy to it"))
             .note("GitHub holds the job back before its first step: no token is asked for, and AWS is not reached")
             .help("in the repository's settings, under Environments, add the branch or tag to the environment's deployment branches and tags, or run from one that is there"),

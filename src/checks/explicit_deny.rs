@@ -1,26 +1,28 @@
 //! `explicit-deny`: a Deny statement of the trust policy matches.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::finding::{Finding, Rule, Stage};
 use crate::fix;
 use crate::policy::{Decision, Effect, Outcome};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "explicit-deny",
-    cause: None,
-    stage: Stage::TrustPolicy,
-    title: "a Deny statement of the trust policy matches",
-    page: include_str!("../../docs/checks/explicit-deny.md"),
+    rule: Rule {
+        id: "explicit-deny",
+        cause: None,
+        stage: Stage::TrustPolicy,
+        title: "a Deny statement of the trust policy matches",
+        page: include_str!("../../docs/checks/explicit-deny.md"),
+    },
+    when: When::NotAllowed,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    let Some(policy) = &case.policy else {
-        return Verdict::Clear;
-    };
-    if case.is_allowed() || policy.trace.decision != Decision::ExplicitDeny {
-        return Verdict::Clear;
+fn run(case: &Case<'_>) -> Option<Finding> {
+    let policy = case.policy.as_ref()?;
+    if policy.trace.decision != Decision::ExplicitDeny {
+        return None;
     }
     let mut finding =
         Finding::blocks("a Deny statement of the trust policy matches this request, and a Deny wins over every Allow");
@@ -55,7 +57,7 @@ fn run(case: &Case<'_>) -> Verdict {
             ));
         }
     }
-    Verdict::Found(
+    Some(
         finding
             .help("change the Deny statement so that it leaves this token out, or run the job from where it does not apply")
             .fixes(fix::admit(case)),

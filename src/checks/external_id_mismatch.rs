@@ -1,32 +1,34 @@
 //! `external-id-mismatch`: the external id is missing or differs.
 
+use super::check::{Check, When};
 use crate::case::Case;
 use crate::configure::Input;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::finding::{Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "external-id-mismatch",
-    cause: None,
-    stage: Stage::Session,
-    title: "the external id is missing or differs",
-    page: include_str!("../../docs/checks/external-id-mismatch.md"),
+    rule: Rule {
+        id: "external-id-mismatch",
+        cause: None,
+        stage: Stage::Session,
+        title: "the external id is missing or differs",
+        page: include_str!("../../docs/checks/external-id-mismatch.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     if !applies(case) {
-        return Verdict::Clear;
+        return None;
     }
     let Some(policy) = &case.policy else {
-        return Verdict::Clear;
+        return None;
     };
     let failing = policy.failing();
-    let Some(leaf) = failing.iter().find(|leaf| is_external_id(&leaf.key.key.value)) else {
-        return Verdict::Clear;
-    };
+    let leaf = failing.iter().find(|leaf| is_external_id(&leaf.key.key.value))?;
     let sent = case.request().given(Input::RoleExternalId);
-    Verdict::Found(
+    Some(
         Finding::blocks(match sent {
             Some(_) => "the external id that is sent is not the one that the trust policy requires",
             None => "the trust policy requires an external id, and none is sent",

@@ -1,33 +1,37 @@
 //! `fork-pull-request`: a pull request from a fork cannot have an ID token.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::finding::{Cause, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "fork-pull-request",
-    cause: Some(Cause::NoIdTokenPermission),
-    stage: Stage::Permission,
-    title: "a pull request from a fork cannot have an ID token",
-    page: include_str!("../../docs/checks/fork-pull-request.md"),
+    rule: Rule {
+        id: "fork-pull-request",
+        cause: Some(Cause::NoIdTokenPermission),
+        stage: Stage::Permission,
+        title: "a pull request from a fork cannot have an ID token",
+        page: include_str!("../../docs/checks/fork-pull-request.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     if case.claims.is_some() || !is_fork(case) {
-        return Verdict::Clear;
+        return None;
     }
     let absent = case.runner().and_then(|runner| runner.id_token_request) == Some(false)
         || matches!(case.answer, Some(Answer::TokenNotGranted | Answer::NoCredentials));
     if !absent {
-        return Verdict::Clear;
+        return None;
     }
     let head = case
         .runner()
         .and_then(|runner| runner.head_repository.as_deref())
         .unwrap_or_default();
-    Verdict::Found(
+    Some(
         Finding::blocks(format!("the pull request comes from the fork `{head}`, and GitHub gives no ID token to a public fork's pull request"))
             .note("for a public fork's pull request the most that `id-token` can be is `none`, whatever `permissions` says")
             .help("skip the steps that need AWS for forks: `if: github.event.pull_request.head.repo.full_name == github.repository`")

@@ -1,28 +1,32 @@
 //! `id-token-permission-missing`: the job may not ask for an ID token.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
-use crate::diagnose::{Cause, Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
+use crate::finding::{Cause, Certainty, Finding, Rule, Stage};
 use crate::fix;
-use crate::source::Span;
-use crate::workflow::{IdToken, Job, Permissions, Workflow};
+use crate::github::workflow::{IdToken, Job, Permissions, Workflow};
+use crate::text::Span;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "id-token-permission-missing",
-    cause: Some(Cause::NoIdTokenPermission),
-    stage: Stage::Permission,
-    title: "the job may not ask for an ID token",
-    page: include_str!("../../docs/checks/id-token-permission-missing.md"),
+    rule: Rule {
+        id: "id-token-permission-missing",
+        cause: Some(Cause::NoIdTokenPermission),
+        stage: Stage::Permission,
+        title: "the job may not ask for an ID token",
+        page: include_str!("../../docs/checks/id-token-permission-missing.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     if case.claims.is_some() || super::fork_pull_request::is_fork(case) || case.answer == Some(Answer::NestedPermission)
     {
-        return Verdict::Clear;
+        return None;
     }
     let absent = case.runner().and_then(|runner| runner.id_token_request) == Some(false)
         || case
@@ -40,7 +44,7 @@ fn run(case: &Case<'_>) -> Verdict {
             Flow::AccessKey | Flow::TokenFile | Flow::Chaining | Flow::NoRole
         )
     {
-        return Verdict::Clear;
+        return None;
     }
     let granted = case.workflow_grants_id_token();
     // Without the permission the runner sets no `ACTIONS_ID_TOKEN_REQUEST_URL`: that it is not there proves it.
@@ -81,11 +85,11 @@ fn run(case: &Case<'_>) -> Verdict {
         );
     }
     if granted {
-        return Verdict::Found(finding.help(
+        return Some(finding.help(
             "find what takes it away; in a reusable workflow the calling job must grant `id-token: write` as well",
         ));
     }
-    Verdict::Found(finding.fixes(fix::grant_id_token(case)))
+    Some(finding.fixes(fix::grant_id_token(case)))
 }
 
 /// The blocks of the workflow that would have to change.

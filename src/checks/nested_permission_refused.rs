@@ -1,24 +1,28 @@
 //! `nested-permission-refused`: a reusable workflow asks for more than its caller allows.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::finding::{Cause, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "nested-permission-refused",
-    cause: Some(Cause::NoIdTokenPermission),
-    stage: Stage::Permission,
-    title: "a reusable workflow asks for more than its caller allows",
-    page: include_str!("../../docs/checks/nested-permission-refused.md"),
+    rule: Rule {
+        id: "nested-permission-refused",
+        cause: Some(Cause::NoIdTokenPermission),
+        stage: Stage::Permission,
+        title: "a reusable workflow asks for more than its caller allows",
+        page: include_str!("../../docs/checks/nested-permission-refused.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     if case.answer != Some(Answer::NestedPermission) {
-        return Verdict::Clear;
+        return None;
     }
-    let text = super::pasted(case).unwrap_or_default();
+    let text = super::check::pasted(case).unwrap_or_default();
     let job = text
         .split_once("nested job '")
         .and_then(|(_, rest)| rest.split('\'').next());
@@ -26,7 +30,7 @@ fn run(case: &Case<'_>) -> Verdict {
         || "the called workflow".to_owned(),
         |job| format!("the nested job `{job}`"),
     );
-    Verdict::Found(
+    Some(
         Finding::blocks(format!("{what} asks for `id-token: write`, and the job that calls it does not allow that"))
             .note("along a chain of reusable workflows permissions can only be kept or reduced; asking for more stops the run before it starts")
             .help("give the calling job `permissions:` with `id-token: write` (and what else the called workflow needs, such as `contents: read`)"),

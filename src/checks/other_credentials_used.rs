@@ -1,29 +1,30 @@
 //! `other-credentials-used`: configure-aws-credentials takes another way than the ID token.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
-use crate::diagnose::Severity;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::Probe;
+use crate::finding::Severity;
+use crate::finding::{Certainty, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "other-credentials-used",
-    cause: None,
-    stage: Stage::Permission,
-    title: "configure-aws-credentials takes another way than the ID token",
-    page: include_str!("../../docs/checks/other-credentials-used.md"),
+    rule: Rule {
+        id: "other-credentials-used",
+        cause: None,
+        stage: Stage::Permission,
+        title: "configure-aws-credentials takes another way than the ID token",
+        page: include_str!("../../docs/checks/other-credentials-used.md"),
+    },
+    when: When::NotAllowed,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let request = case.request();
     let credentials = case.runner().and_then(|runner| runner.aws_credentials.as_deref());
     let refused = matches!(case.answer, Some(Answer::BadCredentials));
-    if case.is_allowed() {
-        return Verdict::Clear;
-    }
     let (message, certainty) = match case.flow {
         Flow::Nothing => (
             "`force-skip-oidc` is on and neither an access key nor a token file is given: nothing is left to assume the role with".to_owned(),
@@ -54,7 +55,7 @@ fn run(case: &Case<'_>) -> Verdict {
             "`use-existing-credentials` is set and the environment has credentials: configure-aws-credentials keeps those while they are valid".to_owned(),
             Certainty::Possible,
         ),
-        _ => return Verdict::Clear,
+        _ => return None,
     };
     let finding = Finding::blocks(message)
         .certainty(certainty)
@@ -74,7 +75,7 @@ fn run(case: &Case<'_>) -> Verdict {
         _ => finding,
     };
     // That a key is used is a choice, and a fault only when something failed.
-    Verdict::Found(match certainty {
+    Some(match certainty {
         Certainty::Possible => Finding {
             severity: Severity::Note,
             ..finding

@@ -1,34 +1,38 @@
 //! `partition-mismatch`: role, region and audience belong to different partitions.
 
-use crate::answer::Answer;
-use crate::arn::{partition_of_region, usual_audience};
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
+use crate::aws::arn::{partition_of_region, usual_audience};
 use crate::case::Case;
 use crate::configure::Input;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::finding::{Certainty, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "partition-mismatch",
-    cause: None,
-    stage: Stage::Request,
-    title: "role, region and audience belong to different partitions",
-    page: include_str!("../../docs/checks/partition-mismatch.md"),
+    rule: Rule {
+        id: "partition-mismatch",
+        cause: None,
+        stage: Stage::Request,
+        title: "role, region and audience belong to different partitions",
+        page: include_str!("../../docs/checks/partition-mismatch.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let Some(Ok(role)) = &case.role_arn else {
-        return Verdict::Clear;
+        return None;
     };
     if case.answer.as_ref().is_some_and(Answer::passed_provider) {
-        return Verdict::Clear;
+        return None;
     }
     let region = case.request().given(Input::AwsRegion);
     if let Some(region) = region
         && known_region_form(region)
         && partition_of_region(region) != role.partition
     {
-        return Verdict::Found(
+        return Some(
             Finding::blocks(format!("the region `{region}` belongs to the partition `{}`, and the role to `{}`", partition_of_region(region), role.partition))
                 .note("the partitions of AWS share neither accounts nor endpoints: `aws`, `aws-cn` (China), `aws-us-gov` (GovCloud)")
                 .help(format!("give a region of the partition `{}`, or the ARN of the role in `{}`", role.partition, partition_of_region(region))),
@@ -36,7 +40,7 @@ fn run(case: &Case<'_>) -> Verdict {
     }
     // What AWS says of the audience itself is `audience-not-registered`.
     if case.answer == Some(Answer::WrongAudience) {
-        return Verdict::Clear;
+        return None;
     }
     let audience = case
         .claims
@@ -49,7 +53,7 @@ fn run(case: &Case<'_>) -> Verdict {
             if audience != usual_audience(&role.partition)
                 && registered.is_none_or(|ids| !ids.iter().any(|id| id == audience)) =>
         {
-            Verdict::Found(
+            Some(
                 Finding::blocks(format!("the token is made for `{audience}`, and the role's partition `{}` is addressed as `{}`", role.partition, usual_audience(&role.partition)))
                     .certainty(Certainty::Likely)
                     .label(case.claim_label("aud", "the audience of another partition"))
@@ -57,7 +61,7 @@ fn run(case: &Case<'_>) -> Verdict {
                     .help(format!("set `audience: {}` in the step", usual_audience(&role.partition))),
             )
         }
-        _ => Verdict::Clear,
+        _ => None,
     }
 }
 

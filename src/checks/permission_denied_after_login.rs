@@ -1,23 +1,27 @@
 //! `permission-denied-after-login`: the role was assumed, and a later call of its session was refused.
 
-use crate::answer::{AfterLogin, PolicyKind, Refusal, Whose};
+use super::check::{Check, When};
+use crate::aws::answer::{AfterLogin, PolicyKind, Refusal, Whose};
 use crate::case::Case;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::finding::{Certainty, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "permission-denied-after-login",
-    cause: None,
-    stage: Stage::Session,
-    title: "the role was assumed, and a later call of its session was refused",
-    page: include_str!("../../docs/checks/permission-denied-after-login.md"),
+    rule: Rule {
+        id: "permission-denied-after-login",
+        cause: None,
+        stage: Stage::Session,
+        title: "the role was assumed, and a later call of its session was refused",
+        page: include_str!("../../docs/checks/permission-denied-after-login.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    let read = super::message(case).and_then(|text| AfterLogin::read(text, case.evidence));
+fn run(case: &Case<'_>) -> Option<Finding> {
+    let read = super::check::message(case).and_then(|text| AfterLogin::read(text, case.evidence));
     let Some(AfterLogin { refusal, whose }) = read else {
-        return Verdict::Clear;
+        return None;
     };
     let Refusal {
         user, action, resource, ..
@@ -52,7 +56,7 @@ fn run(case: &Case<'_>) -> Verdict {
             &refusal,
         ),
     };
-    Verdict::Found(match &refusal.because {
+    Some(match &refusal.because {
         Some(because) => finding.note(format!("AWS says why: {because}")),
         None => finding,
     })

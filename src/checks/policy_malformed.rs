@@ -1,20 +1,24 @@
 //! `policy-malformed`: the trust policy is not one that AWS stores.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::finding::{Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "policy-malformed",
-    cause: None,
-    stage: Stage::TrustPolicy,
-    title: "the trust policy is not one that AWS stores",
-    page: include_str!("../../docs/checks/policy-malformed.md"),
+    rule: Rule {
+        id: "policy-malformed",
+        cause: None,
+        stage: Stage::TrustPolicy,
+        title: "the trust policy is not one that AWS stores",
+        page: include_str!("../../docs/checks/policy-malformed.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     if let Some(error) = &case.policy_error {
         let mut finding = Finding::blocks(format!("the trust policy cannot be read: {}", error.message))
             .label(case.policy_label(error.span, "", "here"))
@@ -22,15 +26,15 @@ fn run(case: &Case<'_>) -> Verdict {
         if let Some(help) = &error.help {
             finding = finding.help(help.clone());
         }
-        return Verdict::Found(finding);
+        return Some(finding);
     }
     if case.answer != Some(Answer::IamRefusedPolicy) {
-        return Verdict::Clear;
+        return None;
     }
-    let text = super::pasted(case).unwrap_or_default();
-    let finding = Finding::blocks("IAM refused to store the trust policy").note(super::one_line(&text, 300));
+    let text = super::check::pasted(case).unwrap_or_default();
+    let finding = Finding::blocks("IAM refused to store the trust policy").note(super::check::one_line(&text, 300));
     let lower = text.to_lowercase();
-    Verdict::Found(if lower.contains("not scoped to all") {
+    Some(if lower.contains("not scoped to all") {
         finding
             .note("since June 2025 IAM stores a policy for GitHub's provider only with a condition on `sub` (or `job_workflow_ref`) that is not open to all")
             .help("add a `sub` condition that names your repository; a lone `*` does not count")

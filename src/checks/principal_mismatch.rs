@@ -1,33 +1,38 @@
 //! `principal-mismatch`: the trust policy trusts another provider or principal.
 
-use crate::arn::{Deployment, ProviderArn, is_masked, issuer_host};
+use super::check::{Check, When};
+use crate::aws::arn::{ProviderArn, is_masked};
 use crate::case::Case;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::finding::{Finding, Rule, Stage};
 use crate::fix;
+use crate::github::issuer::{Deployment, issuer_host};
 use crate::policy::{Decision, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "principal-mismatch",
-    cause: None,
-    stage: Stage::TrustPolicy,
-    title: "the trust policy trusts another provider or principal",
-    page: include_str!("../../docs/checks/principal-mismatch.md"),
+    rule: Rule {
+        id: "principal-mismatch",
+        cause: None,
+        stage: Stage::TrustPolicy,
+        title: "the trust policy trusts another provider or principal",
+        page: include_str!("../../docs/checks/principal-mismatch.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let Some(policy) = &case.policy else {
-        return Verdict::Clear;
+        return None;
     };
     if case.is_allowed() || case.asks_with_credentials() {
-        return Verdict::Clear;
+        return None;
     }
     let Some((index, statement, trace)) = policy.nearest() else {
         if case.decision() != Some(Decision::ImplicitDeny) {
-            return Verdict::Clear;
+            return None;
         }
-        return Verdict::Found(
+        return Some(
             Finding::blocks("the trust policy has no statement that allows anybody anything")
                 .label(case.policy_label(
                     policy.policy.statement_span,
@@ -39,11 +44,11 @@ fn run(case: &Case<'_>) -> Verdict {
         );
     };
     if trace.principal.outcome != Outcome::NoMatch {
-        return Verdict::Clear;
+        return None;
     }
     let wanted = match &policy.request.principal {
         RequestPrincipal::Federated(arn) => arn.clone(),
-        _ => return Verdict::Clear,
+        _ => return None,
     };
     let pointer = format!("{}/Principal", policy.policy.statement_pointer(index));
     let entries = statement
@@ -60,7 +65,7 @@ fn run(case: &Case<'_>) -> Verdict {
         })
     });
     if masked {
-        return Verdict::Clear;
+        return None;
     }
     let finding = match federated.and_then(|entry| entry.values.first()) {
         Some(value) => Finding::blocks(message(&value.value, &wanted, case)).label(case.policy_label(
@@ -104,8 +109,8 @@ fn run(case: &Case<'_>) -> Verdict {
         }
         None => finding,
     };
-    let others = super::other_allows(policy, index);
-    Verdict::Found(finding.explains(explains).notes(others).fixes(fix::admit(case)))
+    let others = super::check::other_allows(policy, index);
+    Some(finding.explains(explains).notes(others).fixes(fix::admit(case)))
 }
 
 fn message(value: &str, wanted: &str, case: &Case<'_>) -> String {

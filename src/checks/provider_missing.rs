@@ -1,25 +1,30 @@
 //! `provider-missing`: the account has no OIDC provider for this issuer.
 
-use crate::answer::Answer;
-use crate::arn::{Deployment, ProviderArn, issuer_host};
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
+use crate::aws::arn::ProviderArn;
 use crate::case::Case;
-use crate::diagnose::{Cause, Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
+use crate::finding::{Cause, Certainty, Finding, Rule, Stage};
 use crate::fix;
+use crate::github::issuer::{Deployment, issuer_host};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "provider-missing",
-    cause: Some(Cause::NoProvider),
-    stage: Stage::Provider,
-    title: "the account has no OIDC provider for this issuer",
-    page: include_str!("../../docs/checks/provider-missing.md"),
+    rule: Rule {
+        id: "provider-missing",
+        cause: Some(Cause::NoProvider),
+        stage: Stage::Provider,
+        title: "the account has no OIDC provider for this issuer",
+        page: include_str!("../../docs/checks/provider-missing.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     if super::role_chaining_missing::applies(case) || super::provider_url_mismatch::near_miss(case).is_some() {
-        return Verdict::Clear;
+        return None;
     }
     let said = matches!(case.answer, Some(Answer::NoProvider(_)));
     let read = case
@@ -29,7 +34,7 @@ fn run(case: &Case<'_>) -> Verdict {
         .and_then(Probe::gap)
         .is_some_and(|gap| gap.why == Why::NotFound);
     if !said && (!read || case.answer.as_ref().is_some_and(Answer::provider_exists)) {
-        return Verdict::Clear;
+        return None;
     }
     let (_, account) = case.account();
     let named = match &case.answer {
@@ -50,7 +55,7 @@ fn run(case: &Case<'_>) -> Verdict {
             && arn.is_some_and(|arn| Some(&arn.account) == asked)
     });
     if said && here.is_some() {
-        return Verdict::Found(
+        return Some(
             Finding::blocks("AWS found no OIDC provider for the issuer, and the one that was read has its URL and stands in the role's account")
                 .certainty(Certainty::Likely)
                 .note("so it was made, or AWS's copies of it were, after that answer; or the role's ARN had another account then")
@@ -77,5 +82,5 @@ fn run(case: &Case<'_>) -> Verdict {
         finding = finding
             .note("the enterprise puts its slug into the issuer, so a provider for the plain host does not count");
     }
-    Verdict::Found(finding.fixes(fix::create_provider(case)))
+    Some(finding.fixes(fix::create_provider(case)))
 }

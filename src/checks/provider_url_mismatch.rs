@@ -1,25 +1,30 @@
 //! `provider-url-mismatch`: the provider's URL is nearly the token's issuer.
 
-use crate::answer::Answer;
-use crate::arn::{Deployment, GITHUB_ISSUER, ProviderArn, issuer_host};
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
+use crate::aws::arn::ProviderArn;
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
+use crate::finding::{Cause, Finding, Rule, Stage};
 use crate::fix;
+use crate::github::issuer::{Deployment, GITHUB_ISSUER, issuer_host};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "provider-url-mismatch",
-    cause: Some(Cause::NoProvider),
-    stage: Stage::Provider,
-    title: "the provider's URL is nearly the token's issuer",
-    page: include_str!("../../docs/checks/provider-url-mismatch.md"),
+    rule: Rule {
+        id: "provider-url-mismatch",
+        cause: Some(Cause::NoProvider),
+        stage: Stage::Provider,
+        title: "the provider's URL is nearly the token's issuer",
+        page: include_str!("../../docs/checks/provider-url-mismatch.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let Some(NearMiss { url, seen, difference }) = near_miss(case) else {
-        return Verdict::Clear;
+        return None;
     };
     let host = issuer_host(&case.issuer);
     let message = match seen {
@@ -30,7 +35,7 @@ fn run(case: &Case<'_>) -> Verdict {
         Seen::InMessage => format!("AWS looked for an OIDC provider for `{url}`, and GitHub's issuer is `{host}`"),
         Seen::Nowhere => format!("the account has no OIDC provider for `{host}`; one for `{url}` does not count"),
     };
-    Verdict::Found(
+    Some(
         Finding::blocks(message)
             .label(case.claim_label("iss", "the provider's URL must be exactly this"))
             .note(difference)
@@ -200,7 +205,7 @@ mod tests {
                 ..Evidence::default()
             };
             let diagnosis = diagnose(&evidence);
-            let cause = diagnosis.cause().map(|cause| (cause.id, cause.fixes.as_slice()));
+            let cause = diagnosis.cause().map(|cause| (cause.rule.id, cause.fixes.as_slice()));
             let Some(("provider-url-mismatch", [fix])) = cause else {
                 panic!("{named}: {cause:?}");
             };

@@ -1,32 +1,36 @@
 //! `region-unusable`: the region is missing, misspelt or not enabled.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
+use crate::finding::{Certainty, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "region-unusable",
-    cause: None,
-    stage: Stage::Request,
-    title: "the region is missing, misspelt or not enabled",
-    page: include_str!("../../docs/checks/region-unusable.md"),
+    rule: Rule {
+        id: "region-unusable",
+        cause: None,
+        stage: Stage::Request,
+        title: "the region is missing, misspelt or not enabled",
+        page: include_str!("../../docs/checks/region-unusable.md"),
+    },
+    when: When::NotAllowed,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let named = match &case.answer {
         Some(Answer::RegionUnusable(region)) => region.as_deref(),
         _ => None,
     };
     let region = named.or(case.request().get(Input::AwsRegion)).map(str::trim);
     let said = matches!(case.answer, Some(Answer::RegionUnusable(_)));
-    if case.is_allowed() || case.answer.as_ref().is_some_and(Answer::token_was_sent) {
-        return Verdict::Clear;
+    if case.answer.as_ref().is_some_and(Answer::token_was_sent) {
+        return None;
     }
-    let not_supplied = super::pasted(case).is_some_and(|text| {
+    let not_supplied = super::check::pasted(case).is_some_and(|text| {
         let text = text.to_lowercase();
         text.contains("not supplied: aws-region") || text.contains("region is not valid")
     });
@@ -41,7 +45,7 @@ fn run(case: &Case<'_>) -> Verdict {
             "no region is given: `aws-region` is empty".to_owned(),
             Certainty::Certain,
         ),
-        Some(region) if region.contains("${{") => return Verdict::Clear,
+        Some(region) if region.contains("${{") => return None,
         Some(region)
             if region
                 .bytes()
@@ -72,11 +76,11 @@ fn run(case: &Case<'_>) -> Verdict {
             "the region is missing, or not enabled in the role's account".to_owned(),
             Certainty::Certain,
         ),
-        _ => return Verdict::Clear,
+        _ => return None,
     };
     let near = region
         .filter(|region| !REGIONS.contains(region))
-        .and_then(|region| super::did_you_mean(region, REGIONS.iter().copied()));
+        .and_then(|region| super::check::did_you_mean(region, REGIONS.iter().copied()));
     let mut finding = Finding::blocks(message).certainty(certainty);
     if let Some(near) = near {
         finding = finding.help(format!("did you mean `{near}`?"));
@@ -85,7 +89,7 @@ fn run(case: &Case<'_>) -> Verdict {
         finding = finding
             .note("the name of the STS endpoint is made from the region: a slip shows as a host that does not exist");
     }
-    Verdict::Found(
+    Some(
         finding
             .help("set `aws-region` to a region that is enabled in the role's account; regions opened after 2019 must be enabled there first"),
     )

@@ -1,37 +1,41 @@
 //! `role-arn-malformed`: what is given as the role is no role's ARN.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::finding::{Certainty, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "role-arn-malformed",
-    cause: None,
-    stage: Stage::Request,
-    title: "what is given as the role is no role's ARN",
-    page: include_str!("../../docs/checks/role-arn-malformed.md"),
+    rule: Rule {
+        id: "role-arn-malformed",
+        cause: None,
+        stage: Stage::Request,
+        title: "what is given as the role is no role's ARN",
+        page: include_str!("../../docs/checks/role-arn-malformed.md"),
+    },
+    when: When::NotAllowed,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     // configure-aws-credentials' own words, before it asks. (`src/assumeRole.ts` of its v6.2.3.)
     let stopped = case.answer == Some(Answer::RoleNameOnly);
     let said = stopped || case.answer == Some(Answer::RoleArnInvalid);
     match &case.role_arn {
         // An answer to the token shows that AWS took the ARN: a number of the wrong length was then only written down so.
-        Some(Err(error)) if error.account_only && case.answer.as_ref().is_some_and(Answer::token_was_sent) => Verdict::Clear,
-        Some(Err(error)) if !case.is_allowed() => {
+        Some(Err(error)) if error.account_only && case.answer.as_ref().is_some_and(Answer::token_was_sent) => None,
+        Some(Err(error)) => {
             let given = case.request().get(Input::RoleToAssume).unwrap_or_default().trim();
             let bare = !given.starts_with("arn:");
             // With AWS credentials a bare name is completed with the account of those credentials.
             if bare && case.asks_with_credentials() {
-                return Verdict::Clear;
+                return None;
             }
             // Masked as a whole: nobody can say what stands there.
             if bare && given.contains("***") && !said {
-                return Verdict::Clear;
+                return None;
             }
             // Without a token the ARN was not used yet.
             let unused = matches!(
@@ -46,18 +50,18 @@ fn run(case: &Case<'_>) -> Verdict {
             } else {
                 finding = finding.help("copy the ARN from the role's page in the IAM console");
             }
-            Verdict::Found(if unused { finding.certainty(Certainty::Possible) } else { finding })
+            Some(if unused { finding.certainty(Certainty::Possible) } else { finding })
         }
-        _ if stopped => Verdict::Found(
+        _ if stopped => Some(
             Finding::blocks("`role-to-assume` is the name of a role, and the action needs its ARN: it stopped before it called AWS")
                 .note("a name is completed with the account of the AWS credentials at hand, and with the ID token there are none")
                 .help("give `role-to-assume` the whole ARN: `arn:aws:iam::<account of 12 digits>:role/<path and name>`"),
         ),
-        _ if said => Verdict::Found(
+        _ if said => Some(
             Finding::blocks("AWS does not take what is given as the role for the ARN of a role")
                 .note("that is often an empty secret, a masked or quoted value, white space in it, or a role's name without its ARN")
                 .help("give `role-to-assume` the whole ARN: `arn:aws:iam::<account of 12 digits>:role/<path and name>`"),
         ),
-        _ => Verdict::Clear,
+        _ => None,
     }
 }

@@ -1,29 +1,33 @@
 //! `role-chaining-missing`: a second role is asked for with the ID token instead of the first role's session.
 
-use crate::answer::Answer;
-use crate::arn::RoleArn;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
+use crate::aws::arn::RoleArn;
 use crate::case::Case;
 use crate::configure::Flow;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::Probe;
+use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::github::workflow::ConfigureStep;
 use crate::policy::{Leaf, PrincipalKind};
-use crate::workflow::ConfigureStep;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "role-chaining-missing",
-    cause: None,
-    stage: Stage::Session,
-    title: "a second role is asked for with the ID token instead of the first role's session",
-    page: include_str!("../../docs/checks/role-chaining-missing.md"),
+    rule: Rule {
+        id: "role-chaining-missing",
+        cause: None,
+        stage: Stage::Session,
+        title: "a second role is asked for with the ID token instead of the first role's session",
+        page: include_str!("../../docs/checks/role-chaining-missing.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     if !applies(case) {
-        return Verdict::Clear;
+        return None;
     }
-    Verdict::Found(
+    Some(
         Finding::blocks("an earlier step has credentials of a role already, and this step asks AWS with the job's ID token again: `role-chaining: true` is missing")
             .certainty(Certainty::Likely)
             .note("with `id-token: write` configure-aws-credentials takes the ID token, whatever credentials an earlier step exported")

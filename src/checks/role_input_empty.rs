@@ -1,24 +1,25 @@
 //! `role-input-empty`: no role is given.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::finding::{Certainty, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "role-input-empty",
-    cause: None,
-    stage: Stage::Request,
-    title: "no role is given",
-    page: include_str!("../../docs/checks/role-input-empty.md"),
+    rule: Rule {
+        id: "role-input-empty",
+        cause: None,
+        stage: Stage::Request,
+        title: "no role is given",
+        page: include_str!("../../docs/checks/role-input-empty.md"),
+    },
+    when: When::NotAllowed,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    if case.is_allowed() {
-        return Verdict::Clear;
-    }
+fn run(case: &Case<'_>) -> Option<Finding> {
     let empty = case.request().is_empty(Input::RoleToAssume);
     let said = case.answer == Some(Answer::RoleEmpty);
     // No credentials although the workflow grants the token: the role was empty when the step ran.
@@ -28,7 +29,7 @@ fn run(case: &Case<'_>) -> Verdict {
         && case.claims.is_none()
         && secrets_stay_behind(case);
     if !empty && !said && !hinted {
-        return Verdict::Clear;
+        return None;
     }
     let mut finding = Finding::blocks("`role-to-assume` is empty, so no role is asked for")
         .certainty(if empty || said { Certainty::Certain } else { Certainty::Likely })
@@ -47,7 +48,7 @@ fn run(case: &Case<'_>) -> Verdict {
             ));
         }
     }
-    Verdict::Found(finding)
+    Some(finding)
 }
 
 /// Does a job of the workflow call a reusable one without passing its secrets on?

@@ -1,28 +1,32 @@
 //! `role-missing`: the role does not exist.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
+use crate::finding::{Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "role-missing",
-    cause: None,
-    stage: Stage::Role,
-    title: "the role does not exist",
-    page: include_str!("../../docs/checks/role-missing.md"),
+    rule: Rule {
+        id: "role-missing",
+        cause: None,
+        stage: Stage::Role,
+        title: "the role does not exist",
+        page: include_str!("../../docs/checks/role-missing.md"),
+    },
+    when: When::NotAllowed,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let missing = case
         .hop
         .role
         .as_ref()
         .and_then(Probe::gap)
         .is_some_and(|gap| gap.why == Why::NotFound);
-    if !missing || case.is_allowed() {
-        return Verdict::Clear;
+    if !missing {
+        return None;
     }
     let (_, account) = case.account();
     let name = case
@@ -40,5 +44,5 @@ fn run(case: &Case<'_>) -> Verdict {
             role.name, role.path
         ));
     }
-    Verdict::Found(finding)
+    Some(finding)
 }

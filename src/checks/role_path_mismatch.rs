@@ -1,32 +1,33 @@
 //! `role-path-mismatch`: the role has another path than its ARN says.
 
-use crate::answer::Answer;
-use crate::arn::RoleArn;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
+use crate::aws::arn::RoleArn;
 use crate::case::Case;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
+use crate::finding::{Certainty, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "role-path-mismatch",
-    cause: None,
-    stage: Stage::Role,
-    title: "the role has another path than its ARN says",
-    page: include_str!("../../docs/checks/role-path-mismatch.md"),
+    rule: Rule {
+        id: "role-path-mismatch",
+        cause: None,
+        stage: Stage::Role,
+        title: "the role has another path than its ARN says",
+        page: include_str!("../../docs/checks/role-path-mismatch.md"),
+    },
+    when: When::NotAllowed,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let Some(Ok(asked)) = &case.role_arn else {
-        return Verdict::Clear;
+        return None;
     };
     let Some(Ok(real)) = case.role().and_then(|role| role.arn.as_deref()).map(RoleArn::parse) else {
-        return Verdict::Clear;
+        return None;
     };
-    if case.is_allowed()
-        || asked.name.to_lowercase() != real.name.to_lowercase()
-        || (asked.path == real.path && asked.name == real.name)
-    {
-        return Verdict::Clear;
+    if asked.name.to_lowercase() != real.name.to_lowercase() || (asked.path == real.path && asked.name == real.name) {
+        return None;
     }
     let arn = case.role().and_then(|role| role.arn.clone()).unwrap_or_default();
     let message = if asked.path == real.path {
@@ -40,7 +41,7 @@ fn run(case: &Case<'_>) -> Verdict {
             real.path, asked.path
         )
     };
-    Verdict::Found(
+    Some(
         Finding::blocks(message)
             .certainty(if matches!(case.answer, Some(Answer::NotAuthorized(_))) {
                 Certainty::Certain

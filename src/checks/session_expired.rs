@@ -1,28 +1,32 @@
 //! `session-expired`: the role was assumed, and its session ended before the job did.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::finding::{Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "session-expired",
-    cause: None,
-    stage: Stage::Session,
-    title: "the role was assumed, and its session ended before the job did",
-    page: include_str!("../../docs/checks/session-expired.md"),
+    rule: Rule {
+        id: "session-expired",
+        cause: None,
+        stage: Stage::Session,
+        title: "the role was assumed, and its session ended before the job did",
+        page: include_str!("../../docs/checks/session-expired.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    let expired =
-        case.is_allowed() && super::message(case).is_some_and(|text| Answer::read("", text) == Answer::SessionExpired);
+fn run(case: &Case<'_>) -> Option<Finding> {
+    let expired = case.is_allowed()
+        && super::check::message(case).is_some_and(|text| Answer::read("", text) == Answer::SessionExpired);
     if !expired {
-        return Verdict::Clear;
+        return None;
     }
     let asked = case.request().given(Input::RoleDurationSeconds);
-    Verdict::Found(
+    Some(
         Finding::note_only("the session of the role ended before the job was done: the role was assumed, and the ID token is not what expired")
             .note(match asked {
                 Some(asked) => format!("`role-duration-seconds` asks for {asked} seconds"),

@@ -1,21 +1,25 @@
 //! `session-name-invalid`: the session name is not one that AWS takes.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::finding::{Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "session-name-invalid",
-    cause: None,
-    stage: Stage::Request,
-    title: "the session name is not one that AWS takes",
-    page: include_str!("../../docs/checks/session-name-invalid.md"),
+    rule: Rule {
+        id: "session-name-invalid",
+        cause: None,
+        stage: Stage::Request,
+        title: "the session name is not one that AWS takes",
+        page: include_str!("../../docs/checks/session-name-invalid.md"),
+    },
+    when: When::NotAllowed,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let name = case.request().given(Input::RoleSessionName).map(str::trim);
     let message = match name {
         Some(name) => match fault(name) {
@@ -23,17 +27,14 @@ fn run(case: &Case<'_>) -> Verdict {
             None if case.answer == Some(Answer::SessionNameInvalid) => {
                 "the session name is not one that AWS takes".to_owned()
             }
-            None => return Verdict::Clear,
+            None => return None,
         },
         None if case.answer == Some(Answer::SessionNameInvalid) => {
             "the session name is not one that AWS takes".to_owned()
         }
-        None => return Verdict::Clear,
+        None => return None,
     };
-    if case.is_allowed() {
-        return Verdict::Clear;
-    }
-    Verdict::Found(
+    Some(
         Finding::blocks(message)
             .note("AWS takes 2 to 64 letters, digits and `_+=,.@-`")
             .help("set `role-session-name` to something that always fits, such as `gha-${{ github.run_id }}`; `github.actor` can be `dependabot[bot]`, and branch names have slashes"),

@@ -1,24 +1,25 @@
 //! `session-policy-invalid`: the session policy is not one that AWS takes.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::finding::{Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "session-policy-invalid",
-    cause: None,
-    stage: Stage::Request,
-    title: "the session policy is not one that AWS takes",
-    page: include_str!("../../docs/checks/session-policy-invalid.md"),
+    rule: Rule {
+        id: "session-policy-invalid",
+        cause: None,
+        stage: Stage::Request,
+        title: "the session policy is not one that AWS takes",
+        page: include_str!("../../docs/checks/session-policy-invalid.md"),
+    },
+    when: When::NotAllowed,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    if case.is_allowed() {
-        return Verdict::Clear;
-    }
+fn run(case: &Case<'_>) -> Option<Finding> {
     let said = case.answer == Some(Answer::SessionPolicyInvalid);
     let request = case.request();
     let inline = request.given(Input::InlineSessionPolicy);
@@ -33,7 +34,7 @@ fn run(case: &Case<'_>) -> Verdict {
         Some(policy) => match serde_json::from_str::<serde::de::IgnoredAny>(policy) {
             Err(error) => format!("`inline-session-policy` is not JSON: {error}"),
             Ok(_) if said => "AWS does not take the session policy".to_owned(),
-            Ok(_) => return Verdict::Clear,
+            Ok(_) => return None,
         },
         None if managed.is_some_and(|count| count > 10) => format!(
             "`managed-session-policies` has {} ARNs, and AWS takes 10",
@@ -42,9 +43,9 @@ fn run(case: &Case<'_>) -> Verdict {
         None if said => {
             "AWS does not take the session policies, or they and the tags are too large together".to_owned()
         }
-        None => return Verdict::Clear,
+        None => return None,
     };
-    Verdict::Found(
+    Some(
         Finding::blocks(message)
             .note("a session policy has at most 2048 characters, and policies and tags together must fit in what AWS packs them into")
             .help("mend or shorten `inline-session-policy`, or give fewer `managed-session-policies`"),

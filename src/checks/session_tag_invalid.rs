@@ -1,24 +1,28 @@
 //! `session-tag-invalid`: a session tag is not one that AWS takes.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::finding::{Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "session-tag-invalid",
-    cause: None,
-    stage: Stage::Request,
-    title: "a session tag is not one that AWS takes",
-    page: include_str!("../../docs/checks/session-tag-invalid.md"),
+    rule: Rule {
+        id: "session-tag-invalid",
+        cause: None,
+        stage: Stage::Request,
+        title: "a session tag is not one that AWS takes",
+        page: include_str!("../../docs/checks/session-tag-invalid.md"),
+    },
+    when: When::NotAllowed,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     if let Some(Answer::SessionTagsTooLarge(percent)) = case.answer {
         let share = percent.map_or_else(|| "more than all".to_owned(), |percent| format!("{percent}%"));
-        return Verdict::Found(
+        return Some(
             Finding::blocks(format!("the session tags take {share} of the space that AWS has for them"))
                 .note("that space is smaller than 50 tags of full length; a session that is chained from brings its transitive tags along, as that of an EKS pod identity does")
                 // aws/containers-roadmap#2413; `src/assumeRole.ts` of its v6.2.3, lines 60 to 70; aws-actions/configure-aws-credentials#1803.
@@ -29,10 +33,10 @@ fn run(case: &Case<'_>) -> Verdict {
     }
     let said = case.answer == Some(Answer::SessionTagInvalid);
     let fault = case.request().given(Input::CustomTags).and_then(fault);
-    if !said && fault.is_none() || case.is_allowed() {
-        return Verdict::Clear;
+    if !said && fault.is_none() {
+        return None;
     }
-    Verdict::Found(
+    Some(
         Finding::blocks(fault.unwrap_or_else(|| "AWS does not take one of the session tags".to_owned()))
             .note("a tag has a key of at most 128 characters and a value of at most 256, of letters, digits, blanks and `_.:/=+-@`; at most 50 tags in all")
             .note("with the ID token no tags are sent; `custom-tags` is read all the same, and broken JSON in it fails the step")

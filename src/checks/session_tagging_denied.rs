@@ -1,30 +1,34 @@
 //! `session-tagging-denied`: the session may not be tagged.
 
-use crate::answer::{Answer, Refusal};
+use super::check::{Check, When};
+use crate::aws::answer::{Answer, Refusal};
 use crate::case::Case;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::finding::{Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "session-tagging-denied",
-    cause: None,
-    stage: Stage::Session,
-    title: "the session may not be tagged",
-    page: include_str!("../../docs/checks/session-tagging-denied.md"),
+    rule: Rule {
+        id: "session-tagging-denied",
+        cause: None,
+        stage: Stage::Session,
+        title: "the session may not be tagged",
+        page: include_str!("../../docs/checks/session-tagging-denied.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let Some(Answer::AssumeRoleDenied(Refusal {
         action, user, resource, ..
     })) = &case.answer
     else {
-        return Verdict::Clear;
+        return None;
     };
     if action != "sts:TagSession" {
-        return Verdict::Clear;
+        return None;
     }
-    Verdict::Found(
+    Some(
         Finding::blocks(format!("`{user}` may assume `{resource}`, but not tag the session: `sts:TagSession` is missing"))
             .note("with AWS credentials configure-aws-credentials sends session tags (repository, workflow, actor, …); with the ID token it sends none")
             .help("add `sts:TagSession` beside `sts:AssumeRole` to the trust policy of the role, and across accounts to the policy of who asks")

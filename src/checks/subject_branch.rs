@@ -1,25 +1,29 @@
 //! `subject-branch`: the branch is not what the policy expects.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
-use crate::difference::{Kind, SubjectDifference};
+use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::github::subject::difference::{Kind, SubjectDifference};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "subject-branch",
-    cause: Some(Cause::Context),
-    stage: Stage::TrustPolicy,
-    title: "the branch is not what the policy expects",
-    page: include_str!("../../docs/checks/subject-branch.md"),
+    rule: Rule {
+        id: "subject-branch",
+        cause: Some(Cause::Context),
+        stage: Stage::TrustPolicy,
+        title: "the branch is not what the policy expects",
+        page: include_str!("../../docs/checks/subject-branch.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::subject(case, |kind| matches!(kind, Kind::Branch), finding)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::subject(case, |kind| matches!(kind, Kind::Branch), finding)
 }
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
-    let (wanted, has) = super::contexts(difference);
+    let (wanted, has) = super::check::contexts(difference);
     let finding = Finding::blocks(format!("the job runs for {has}, and the trust policy expects {wanted}"));
     if difference.subject.contains("refs/heads/gh-readonly-queue/") {
         finding.note("this is the branch of a merge queue: GitHub makes one for each pull request in the queue, `gh-readonly-queue/<base>/pr-<number>-<commit>`")

@@ -1,21 +1,25 @@
 //! `subject-case`: the subject differs only by letter case.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
-use crate::difference::{Kind, SubjectDifference};
+use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::github::subject::difference::{Kind, SubjectDifference};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "subject-case",
-    cause: Some(Cause::Subject),
-    stage: Stage::TrustPolicy,
-    title: "the subject differs only by letter case",
-    page: include_str!("../../docs/checks/subject-case.md"),
+    rule: Rule {
+        id: "subject-case",
+        cause: Some(Cause::Subject),
+        stage: Stage::TrustPolicy,
+        title: "the subject differs only by letter case",
+        page: include_str!("../../docs/checks/subject-case.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::subject(case, |kind| matches!(kind, Kind::Case), finding)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::subject(case, |kind| matches!(kind, Kind::Case), finding)
 }
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {

@@ -1,22 +1,26 @@
 //! `subject-customized`: the subject is built from other claims than the default.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
-use crate::difference::{Kind, SubjectDifference};
-use crate::subject::{Subject, customized_keys};
+use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::github::subject::difference::{Kind, SubjectDifference};
+use crate::github::subject::{Subject, customized_keys};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "subject-customized",
-    cause: Some(Cause::Subject),
-    stage: Stage::TrustPolicy,
-    title: "the subject is built from other claims than the default",
-    page: include_str!("../../docs/checks/subject-customized.md"),
+    rule: Rule {
+        id: "subject-customized",
+        cause: Some(Cause::Subject),
+        stage: Stage::TrustPolicy,
+        title: "the subject is built from other claims than the default",
+        page: include_str!("../../docs/checks/subject-customized.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::subject(case, |kind| matches!(kind, Kind::Customized), finding)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::subject(case, |kind| matches!(kind, Kind::Customized), finding)
 }
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {

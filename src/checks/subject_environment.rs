@@ -1,26 +1,30 @@
 //! `subject-environment`: the environment is not what the policy expects.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
-use crate::difference::{Kind, SubjectDifference};
-use crate::subject::{Context, Subject};
+use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::github::subject::difference::{Kind, SubjectDifference};
+use crate::github::subject::{Context, Subject};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "subject-environment",
-    cause: Some(Cause::Context),
-    stage: Stage::TrustPolicy,
-    title: "the environment is not what the policy expects",
-    page: include_str!("../../docs/checks/subject-environment.md"),
+    rule: Rule {
+        id: "subject-environment",
+        cause: Some(Cause::Context),
+        stage: Stage::TrustPolicy,
+        title: "the environment is not what the policy expects",
+        page: include_str!("../../docs/checks/subject-environment.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::subject(case, |kind| matches!(kind, Kind::Environment), finding)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::subject(case, |kind| matches!(kind, Kind::Environment), finding)
 }
 
 fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
-    let (wanted, has) = super::contexts(difference);
+    let (wanted, has) = super::check::contexts(difference);
     let token = Subject::parse(&difference.subject).and_then(|subject| subject.kind());
     match token {
         Some(Context::Environment(name)) if difference.pattern.contains(":environment:") => {
@@ -32,7 +36,7 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
             .help("let the policy trust the environment; who may deploy to it is then up to the environment's protection rules")
             .help("or take `environment:` out of the job, if the branch is what should count"),
         _ => Finding::blocks(format!("the trust policy expects {wanted}, and the job has no environment: its subject names {has}"))
-            .help(format!("give the job `environment: {}`, or let the policy trust {has}", super::environment_in(&difference.pattern))),
+            .help(format!("give the job `environment: {}`, or let the policy trust {has}", super::check::environment_in(&difference.pattern))),
     }
-    .label(super::environment_in_workflow(case))
+    .label(super::check::environment_in_workflow(case))
 }

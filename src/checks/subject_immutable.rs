@@ -1,22 +1,26 @@
 //! `subject-immutable`: the subject has ids on one side and names alone on the other.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
-use crate::difference::{Kind, SubjectDifference};
-use crate::subject::Subject;
+use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::github::subject::Subject;
+use crate::github::subject::difference::{Kind, SubjectDifference};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "subject-immutable",
-    cause: Some(Cause::Subject),
-    stage: Stage::TrustPolicy,
-    title: "the subject has ids on one side and names alone on the other",
-    page: include_str!("../../docs/checks/subject-immutable.md"),
+    rule: Rule {
+        id: "subject-immutable",
+        cause: Some(Cause::Subject),
+        stage: Stage::TrustPolicy,
+        title: "the subject has ids on one side and names alone on the other",
+        page: include_str!("../../docs/checks/subject-immutable.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::subject(case, |kind| matches!(kind, Kind::Immutable), finding)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::subject(case, |kind| matches!(kind, Kind::Immutable), finding)
 }
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {

@@ -1,21 +1,25 @@
 //! `subject-malformed`: the value in the policy can never be a subject.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
-use crate::difference::{Kind, SubjectDifference};
+use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::github::subject::difference::{Kind, SubjectDifference};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "subject-malformed",
-    cause: Some(Cause::Subject),
-    stage: Stage::TrustPolicy,
-    title: "the value in the policy can never be a subject",
-    page: include_str!("../../docs/checks/subject-malformed.md"),
+    rule: Rule {
+        id: "subject-malformed",
+        cause: Some(Cause::Subject),
+        stage: Stage::TrustPolicy,
+        title: "the value in the policy can never be a subject",
+        page: include_str!("../../docs/checks/subject-malformed.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::subject(case, |kind| matches!(kind, Kind::Malformed(_)), finding)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::subject(case, |kind| matches!(kind, Kind::Malformed(_)), finding)
 }
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {

@@ -1,38 +1,36 @@
 //! `subject-mismatch`: the `sub` condition does not match.
 
-use crate::arn::issuer_host;
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
-use crate::difference::{Kind, SubjectDifference};
+use crate::finding::{Cause, Finding, Rule, Stage};
 use crate::fix;
+use crate::github::issuer::issuer_host;
+use crate::github::subject::difference::{Kind, SubjectDifference};
 use crate::policy::Presence;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "subject-mismatch",
-    cause: Some(Cause::Subject),
-    stage: Stage::TrustPolicy,
-    title: "the `sub` condition does not match",
-    page: include_str!("../../docs/checks/subject-mismatch.md"),
+    rule: Rule {
+        id: "subject-mismatch",
+        cause: Some(Cause::Subject),
+        stage: Stage::TrustPolicy,
+        title: "the `sub` condition does not match",
+        page: include_str!("../../docs/checks/subject-mismatch.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    match super::subject(case, |kind| matches!(kind, Kind::Mismatch), finding) {
-        Verdict::Clear => odd_operator(case),
+fn run(case: &Case<'_>) -> Option<Finding> {
+    match super::check::subject(case, |kind| matches!(kind, Kind::Mismatch), finding) {
+        None => odd_operator(case),
         found => found,
     }
 }
 
 /// A `sub` condition that is not of the usual kind, negated or for another type, and fails.
-fn odd_operator(case: &Case<'_>) -> Verdict {
-    let Some(policy) = case
-        .policy
-        .as_ref()
-        .filter(|_| !case.is_allowed() && !case.asks_with_credentials())
-    else {
-        return Verdict::Clear;
-    };
+fn odd_operator(case: &Case<'_>) -> Option<Finding> {
+    let policy = case.policy.as_ref()?;
     let name = format!("{}:sub", issuer_host(&case.issuer));
     let failing = policy.failing();
     let Some(leaf) = failing.iter().find(|leaf| {
@@ -41,7 +39,7 @@ fn odd_operator(case: &Case<'_>) -> Verdict {
             && matches!(leaf.trace.actual, Presence::One(_))
             && (comparison.is_negated() || !comparison.is_string())
     }) else {
-        return Verdict::Clear;
+        return None;
     };
     let operator = &leaf.condition.name;
     let mut finding = Finding::blocks(format!(
@@ -61,7 +59,7 @@ fn odd_operator(case: &Case<'_>) -> Verdict {
     } else if !leaf.condition.operator.value.comparison.is_negated() {
         finding = finding.help("compare the subject with `StringEquals` or `StringLike`");
     }
-    Verdict::Found(finding.fixes(fix::admit(case)))
+    Some(finding.fixes(fix::admit(case)))
 }
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {

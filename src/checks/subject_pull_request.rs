@@ -1,25 +1,29 @@
 //! `subject-pull-request`: a pull request where the policy expects something else, or the other way round.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
-use crate::difference::{Kind, SubjectDifference};
+use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::github::subject::difference::{Kind, SubjectDifference};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "subject-pull-request",
-    cause: Some(Cause::Context),
-    stage: Stage::TrustPolicy,
-    title: "a pull request where the policy expects something else, or the other way round",
-    page: include_str!("../../docs/checks/subject-pull-request.md"),
+    rule: Rule {
+        id: "subject-pull-request",
+        cause: Some(Cause::Context),
+        stage: Stage::TrustPolicy,
+        title: "a pull request where the policy expects something else, or the other way round",
+        page: include_str!("../../docs/checks/subject-pull-request.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::subject(case, |kind| matches!(kind, Kind::PullRequest), finding)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::subject(case, |kind| matches!(kind, Kind::PullRequest), finding)
 }
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
-    let (wanted, has) = super::contexts(difference);
+    let (wanted, has) = super::check::contexts(difference);
     if difference.subject.ends_with(":pull_request") {
         Finding::blocks(format!("the event is a pull request, so the subject ends in `:pull_request`, and the trust policy expects {wanted}"))
             .note("a pull request's subject names neither its branch nor its number")

@@ -1,21 +1,25 @@
 //! `subject-repository`: the owner or the repository is not what the policy expects.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
-use crate::difference::{Kind, SubjectDifference};
+use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::github::subject::difference::{Kind, SubjectDifference};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "subject-repository",
-    cause: Some(Cause::Subject),
-    stage: Stage::TrustPolicy,
-    title: "the owner or the repository is not what the policy expects",
-    page: include_str!("../../docs/checks/subject-repository.md"),
+    rule: Rule {
+        id: "subject-repository",
+        cause: Some(Cause::Subject),
+        stage: Stage::TrustPolicy,
+        title: "the owner or the repository is not what the policy expects",
+        page: include_str!("../../docs/checks/subject-repository.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::subject(case, |kind| matches!(kind, Kind::Repository), finding)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::subject(case, |kind| matches!(kind, Kind::Repository), finding)
 }
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {

@@ -1,25 +1,29 @@
 //! `subject-tag`: a tag where the policy expects something else, or the other way round.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
-use crate::difference::{Kind, SubjectDifference};
+use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::github::subject::difference::{Kind, SubjectDifference};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "subject-tag",
-    cause: Some(Cause::Context),
-    stage: Stage::TrustPolicy,
-    title: "a tag where the policy expects something else, or the other way round",
-    page: include_str!("../../docs/checks/subject-tag.md"),
+    rule: Rule {
+        id: "subject-tag",
+        cause: Some(Cause::Context),
+        stage: Stage::TrustPolicy,
+        title: "a tag where the policy expects something else, or the other way round",
+        page: include_str!("../../docs/checks/subject-tag.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::subject(case, |kind| matches!(kind, Kind::Tag), finding)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::subject(case, |kind| matches!(kind, Kind::Tag), finding)
 }
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
-    let (wanted, has) = super::contexts(difference);
+    let (wanted, has) = super::check::contexts(difference);
     Finding::blocks(format!("the job runs for {has}, and the trust policy expects {wanted}"))
         .note("a tag is not a branch: its subject has `ref:refs/tags/<tag>`, a branch's `ref:refs/heads/<branch>`")
 }

@@ -1,19 +1,23 @@
 //! `subject-too-broad`: the subject condition lets in more than it seems to.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Stage, Verdict};
+use crate::finding::{Cause, Finding, Rule, Stage};
 use crate::witness::Breadth;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "subject-too-broad",
-    cause: Some(Cause::TooMuch),
-    stage: Stage::Risk,
-    title: "the subject condition lets in more than it seems to",
-    page: include_str!("../../docs/checks/subject-too-broad.md"),
+    rule: Rule {
+        id: "subject-too-broad",
+        cause: Some(Cause::TooMuch),
+        stage: Stage::Risk,
+        title: "the subject condition lets in more than it seems to",
+        page: include_str!("../../docs/checks/subject-too-broad.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::risk(case, Breadth::Broad)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::risk(case, Breadth::Broad)
 }

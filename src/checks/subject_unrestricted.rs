@@ -1,19 +1,23 @@
 //! `subject-unrestricted`: anyone on GitHub gets in: no condition restricts the subject.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Stage, Verdict};
+use crate::finding::{Cause, Finding, Rule, Stage};
 use crate::witness::Breadth;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "subject-unrestricted",
-    cause: Some(Cause::TooMuch),
-    stage: Stage::Risk,
-    title: "anyone on GitHub gets in: no condition restricts the subject",
-    page: include_str!("../../docs/checks/subject-unrestricted.md"),
+    rule: Rule {
+        id: "subject-unrestricted",
+        cause: Some(Cause::TooMuch),
+        stage: Stage::Risk,
+        title: "anyone on GitHub gets in: no condition restricts the subject",
+        page: include_str!("../../docs/checks/subject-unrestricted.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::risk(case, Breadth::Anyone)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::risk(case, Breadth::Anyone)
 }

@@ -1,25 +1,29 @@
 //! `subject-wildcard-literal`: a wildcard stands under an operator that takes it literally.
 
+use super::check::{Check, When};
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
-use crate::difference::{Kind, SubjectDifference};
+use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::github::subject::difference::{Kind, SubjectDifference};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "subject-wildcard-literal",
-    cause: Some(Cause::Subject),
-    stage: Stage::TrustPolicy,
-    title: "a wildcard stands under an operator that takes it literally",
-    page: include_str!("../../docs/checks/subject-wildcard-literal.md"),
+    rule: Rule {
+        id: "subject-wildcard-literal",
+        cause: Some(Cause::Subject),
+        stage: Stage::TrustPolicy,
+        title: "a wildcard stands under an operator that takes it literally",
+        page: include_str!("../../docs/checks/subject-wildcard-literal.md"),
+    },
+    when: When::NotAllowedByToken,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
-    super::subject(case, |kind| matches!(kind, Kind::WildcardLiteral), finding)
+fn run(case: &Case<'_>) -> Option<Finding> {
+    super::check::subject(case, |kind| matches!(kind, Kind::WildcardLiteral), finding)
 }
 
 fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
-    let operator = super::operator_name(case, difference);
+    let operator = super::check::operator_name(case, difference);
     Finding::blocks(format!(
         "the `*` or `?` in the `sub` condition counts as a plain character, because the operator is `{operator}`"
     ))

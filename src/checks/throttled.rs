@@ -1,23 +1,27 @@
 //! `throttled`: AWS throttles the calls.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::diagnose::Severity;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
+use crate::finding::Severity;
+use crate::finding::{Certainty, Finding, Rule, Stage};
 use crate::policy::Decision;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "throttled",
-    cause: None,
-    stage: Stage::Request,
-    title: "AWS throttles the calls",
-    page: include_str!("../../docs/checks/throttled.md"),
+    rule: Rule {
+        id: "throttled",
+        cause: None,
+        stage: Stage::Request,
+        title: "AWS throttles the calls",
+        page: include_str!("../../docs/checks/throttled.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let gap = case
         .hop
         .attempt
@@ -25,7 +29,7 @@ fn run(case: &Case<'_>) -> Verdict {
         .and_then(Probe::gap)
         .is_some_and(|gap| gap.why == Why::Throttled);
     if !gap && case.answer != Some(Answer::Throttled) {
-        return Verdict::Clear;
+        return None;
     }
     // A policy that refuses is mended first; one that allows does not say what AWS would have answered.
     let refused = matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny));
@@ -35,7 +39,7 @@ fn run(case: &Case<'_>) -> Verdict {
         .help(
             "run again; spread jobs that start together, or assume the role once and pass the session on within a job",
         );
-    Verdict::Found(if refused {
+    Some(if refused {
         Finding {
             severity: Severity::Note,
             ..finding

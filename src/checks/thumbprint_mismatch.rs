@@ -1,28 +1,32 @@
 //! `thumbprint-mismatch`: the issuer's certificate does not fit the provider's thumbprints.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::diagnose::{Cause, Check, Finding, Stage, Verdict};
+use crate::finding::{Cause, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "thumbprint-mismatch",
-    cause: Some(Cause::Thumbprint),
-    stage: Stage::Provider,
-    title: "the issuer's certificate does not fit the provider's thumbprints",
-    page: include_str!("../../docs/checks/thumbprint-mismatch.md"),
+    rule: Rule {
+        id: "thumbprint-mismatch",
+        cause: Some(Cause::Thumbprint),
+        stage: Stage::Provider,
+        title: "the issuer's certificate does not fit the provider's thumbprints",
+        page: include_str!("../../docs/checks/thumbprint-mismatch.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     // Nothing but AWS's own word: for a certificate of a public authority it does not look at thumbprints at all.
     if case.answer != Some(Answer::Thumbprint) {
-        return Verdict::Clear;
+        return None;
     }
     let finding =
         Finding::blocks("AWS found that the certificate of the token's issuer fits none of the provider's thumbprints")
             .label(case.claim_label("iss", "the certificate of this host"));
-    Verdict::Found(if case.claims.is_some() && !case.deployment().is_hosted_by_github() {
+    Some(if case.claims.is_some() && !case.deployment().is_hosted_by_github() {
         finding
             .note("AWS looks at thumbprints when the issuer's certificate comes from no public authority that it knows")
             .help("best: give the server a certificate of a public authority; then no thumbprint is needed")

@@ -1,23 +1,27 @@
 //! `token-expired`: the ID token has expired.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
+use crate::finding::{Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "token-expired",
-    cause: None,
-    stage: Stage::Token,
-    title: "the ID token has expired",
-    page: include_str!("../../docs/checks/token-expired.md"),
+    rule: Rule {
+        id: "token-expired",
+        cause: None,
+        stage: Stage::Token,
+        title: "the ID token has expired",
+        page: include_str!("../../docs/checks/token-expired.md"),
+    },
+    when: When::Always,
     run,
 };
 
 /// AWS takes a token for five minutes after its `exp`. (IAM User Guide, `id_roles_providers_oidc`.)
 const LEEWAY: i64 = 300;
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let said = case.answer == Some(Answer::Expired);
     let expiry = case.claims.and_then(|claims| claims.seconds("exp"));
     let now = case
@@ -30,7 +34,7 @@ fn run(case: &Case<'_>) -> Verdict {
         _ => i64::MIN,
     };
     if !said && past <= LEEWAY || case.answer.as_ref().is_some_and(Answer::passed_provider) {
-        return Verdict::Clear;
+        return None;
     }
     let mut finding = Finding::blocks(if said {
         "the ID token had expired when AWS looked at it"
@@ -50,5 +54,5 @@ fn run(case: &Case<'_>) -> Verdict {
     if past > 0 {
         finding = finding.note(format!("it expired {past} seconds before"));
     }
-    Verdict::Found(finding)
+    Some(finding)
 }

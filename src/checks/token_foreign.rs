@@ -1,23 +1,27 @@
 //! `token-foreign`: the token is no ID token of GitHub Actions.
 
-use crate::answer::Answer;
-use crate::arn::Deployment;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::claims::Claims;
-use crate::diagnose::{Certainty, Check, Finding, Stage, Verdict};
 use crate::evidence::Probe;
+use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::github::claims::Claims;
+use crate::github::issuer::Deployment;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "token-foreign",
-    cause: None,
-    stage: Stage::Token,
-    title: "the token is no ID token of GitHub Actions",
-    page: include_str!("../../docs/checks/token-foreign.md"),
+    rule: Rule {
+        id: "token-foreign",
+        cause: None,
+        stage: Stage::Token,
+        title: "the token is no ID token of GitHub Actions",
+        page: include_str!("../../docs/checks/token-foreign.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     // Claims that somebody wrote down need not be all of a token's, and what AWS has taken as a token is one.
     let token = case.evidence.token.as_ref().and_then(Probe::known);
     let is_partial = token.is_some_and(|token| token.header.is_empty());
@@ -25,9 +29,9 @@ fn run(case: &Case<'_>) -> Verdict {
     let is_whole = |claims: &Claims| claims.issuer().is_some() && claims.subject().is_some();
     let Some(claims) = case.claims.filter(|claims| is_whole(claims) || !is_partial && !passed) else {
         if case.answer != Some(Answer::NotAToken) {
-            return Verdict::Clear;
+            return None;
         }
-        return Verdict::Found(
+        return Some(
             Finding::blocks("AWS could not take the token as an ID token: another token was sent in its place, or it has no `sub` or `aud`")
                 .certainty(Certainty::Likely)
                 .note("`GITHUB_TOKEN` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN` are not ID tokens: the second is only the permission to ask for one")
@@ -51,10 +55,10 @@ fn run(case: &Case<'_>) -> Verdict {
         _ if case.answer == Some(Answer::NotAToken) => {
             ("iss", "AWS could not take the token as an ID token".to_owned())
         }
-        _ => return Verdict::Clear,
+        _ => return None,
     };
     let certain = claim == "sub" || claims.issuer().is_none();
-    Verdict::Found(
+    Some(
         Finding::blocks(message)
             .certainty(if certain || case.answer.is_some() { Certainty::Certain } else { Certainty::Likely })
             .label(case.claim_label(claim, "this is not GitHub's"))

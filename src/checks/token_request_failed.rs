@@ -1,21 +1,25 @@
 //! `token-request-failed`: the service did not give an ID token.
 
-use crate::answer::Answer;
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::diagnose::{Check, Finding, Stage, Verdict};
 use crate::evidence::{Probe, Why};
+use crate::finding::{Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
-    id: "token-request-failed",
-    cause: None,
-    stage: Stage::Token,
-    title: "the service did not give an ID token",
-    page: include_str!("../../docs/checks/token-request-failed.md"),
+    rule: Rule {
+        id: "token-request-failed",
+        cause: None,
+        stage: Stage::Token,
+        title: "the service did not give an ID token",
+        page: include_str!("../../docs/checks/token-request-failed.md"),
+    },
+    when: When::Always,
     run,
 };
 
-fn run(case: &Case<'_>) -> Verdict {
+fn run(case: &Case<'_>) -> Option<Finding> {
     let gap = case
         .evidence
         .token
@@ -25,11 +29,11 @@ fn run(case: &Case<'_>) -> Verdict {
         .filter(|gap| gap.why != Why::NotGranted && !gap.is_unreadable_input());
     let said = matches!(case.answer, Some(Answer::TokenRequestFailed(_)));
     if case.claims.is_some() || (gap.is_none() && !said) {
-        return Verdict::Clear;
+        return None;
     }
     // As reported: aws-actions/configure-aws-credentials#272.
     if let Some(Answer::TokenRequestFailed(Some(audience))) = &case.answer {
-        return Verdict::Found(
+        return Some(
             Finding::blocks(format!("GitHub's token service gives the job no ID token for the audience `{audience}`"))
                 .note("the job may ask for a token, so its permissions are right: it is the audience that is refused, and AWS was not reached")
                 .help(if audience == "sts.amazonaws.com" {
@@ -42,11 +46,11 @@ fn run(case: &Case<'_>) -> Verdict {
     let what = match gap {
         Some(gap) if gap.detail.is_empty() => gap.why.words().to_owned(),
         Some(gap) => format!("{}: {}", gap.why.words(), gap.detail),
-        None => super::pasted(case)
-            .map(|text| super::one_line(&text, 200))
+        None => super::check::pasted(case)
+            .map(|text| super::check::one_line(&text, 200))
             .unwrap_or_default(),
     };
-    Verdict::Found(
+    Some(
         Finding::blocks("GitHub's token service did not give the job an ID token")
             .note(what)
             .note("the job may ask for a token, so its permissions are right; AWS was not reached")

@@ -24,7 +24,7 @@ use super::files::sound_aws_files;
 use super::http::{Http, Line, Seen, clean};
 use super::origin::Destination;
 use crate::args::Given;
-use crate::arn::{RoleArn, provider_arn};
+use crate::aws::arn::{RoleArn, provider_arn};
 use crate::configure::Input;
 use crate::evidence::{Attempt, Gap, Identity, PolicyText, Probe, Provider, Request, Role, Why};
 use crate::policy::parse::lay_out;

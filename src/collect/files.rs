@@ -11,10 +11,11 @@ use serde_json::{Map, Value};
 
 use super::Env;
 use crate::args::InputError;
-use crate::claims::{self, Claims};
-use crate::evidence::{Evidence, PolicyText, Provider, Role, Token};
+use crate::evidence::{Evidence, PolicyText, Provider, Role};
+use crate::github::claims::Token;
+use crate::github::claims::{self, Claims};
 use crate::policy::parse::lay_out;
-use crate::source::position;
+use crate::text::position;
 
 const MAX_EVIDENCE: u64 = 16 << 20;
 const MAX_DOCUMENT: u64 = 1 << 20;

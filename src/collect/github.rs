@@ -11,8 +11,9 @@ use serde::Deserialize;
 use super::http::{Answer, Http};
 use super::origin::{Audience, Destination};
 use super::{Env, files};
-use crate::claims;
-use crate::evidence::{Gap, Runner, Token, Why};
+use crate::evidence::{Gap, Runner, Why};
+use crate::github::claims;
+use crate::github::claims::Token;
 use crate::secrets::Secrets;
 
 /// What the environment says of the job, or nothing where there is none.

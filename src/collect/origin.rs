@@ -8,7 +8,7 @@ use reqwest::Url;
 
 use super::Env;
 use crate::args::{Given, OwnInputs};
-use crate::arn::{RoleArn, usual_audience};
+use crate::aws::arn::{RoleArn, usual_audience};
 use crate::configure::Input;
 
 /// Who chose an audience or an address.

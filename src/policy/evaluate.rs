@@ -15,7 +15,7 @@ use super::{
     Condition, ConditionKey, ConditionTrace, Decision, Effect, ElementTrace, KeyTrace, Outcome, Presence, Principal,
     RequestContext, Statement, StatementTrace, Trace, TrustPolicy, ValueTrace,
 };
-use crate::source::Spanned;
+use crate::text::Spanned;
 
 /// The decision alone.
 #[must_use]

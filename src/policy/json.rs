@@ -4,7 +4,7 @@
 //! finding the parts. A library's tree (`jsonc-parser`) does the same in three times the time, which the bulk evaluator
 //! has not got.
 
-use crate::source::Span;
+use crate::text::Span;
 use std::borrow::Cow;
 
 /// A value and its place.

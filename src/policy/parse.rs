@@ -11,7 +11,7 @@ use super::{
     Actions, Condition, ConditionKey, DuplicateKey, Effect, Operator, Principal, PrincipalEntry, PrincipalKind,
     Statement, TrustPolicy, Version,
 };
-use crate::source::{Span, Spanned};
+use crate::text::{Span, Spanned};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

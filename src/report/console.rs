@@ -6,10 +6,10 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet
 use anstyle::{AnsiColor, Style};
 
 use super::{MOST_FINDINGS, MOST_LINES, cause_word, clean, clean_lines, cut, headline, hedge, stage_word, subline};
-use crate::diagnose::{CauseStatus, Conclusion, Diagnosis, Document, Finding, Label, Severity, StageStatus};
-use crate::fix::{Fix, Target};
-use crate::source::SourceText;
-use crate::unseen::push_shown;
+use crate::finding::{CauseStatus, Conclusion, Diagnosis, Document, Found, Label, Severity, StageStatus};
+use crate::finding::{Fix, Target};
+use crate::text::SourceText;
+use crate::text::unseen::push_shown;
 
 /// A document that is shown around a label is cut to so many bytes.
 const MOST_SOURCE: usize = 64 * 1024;
@@ -96,13 +96,13 @@ pub fn render(diagnosis: &Diagnosis, colour: bool) -> String {
         }
     }
     if let Some(cause) = diagnosis.cause() {
-        let _ = writeln!(out, "\nmore: aws-oidc-doctor explain {}", cause.id);
+        let _ = writeln!(out, "\nmore: aws-oidc-doctor explain {}", cause.rule.id);
     }
     out
 }
 
 /// One finding: its message, the places it points at, notes and help.
-fn snippet(diagnosis: &Diagnosis, finding: &Finding, colour: bool) -> String {
+fn snippet(diagnosis: &Diagnosis, finding: &Found, colour: bool) -> String {
     let level = match finding.severity {
         Severity::Blocks => Level::ERROR,
         Severity::Risk => Level::WARNING.with_name("risk"),
@@ -138,7 +138,7 @@ fn snippet(diagnosis: &Diagnosis, finding: &Finding, colour: bool) -> String {
     );
     elements.extend(notes.map(|note| Level::NOTE.message(clean(note)).into()));
     elements.extend(help.map(|help| Level::HELP.message(clean(help)).into()));
-    let group: Group<'_> = level.primary_title(message).id(finding.id).elements(elements);
+    let group: Group<'_> = level.primary_title(message).id(finding.rule.id).elements(elements);
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     renderer.term_width(140).render(&[group])
 }

@@ -2,7 +2,7 @@
 //! (actions/runner, `ActionCommand.cs` and `FileCommandManager.cs`; actions/toolkit, `command.ts` and `file-command.ts`.)
 
 use super::{clean, cut, headline, json};
-use crate::diagnose::{Diagnosis, Document, Severity};
+use crate::finding::{Diagnosis, Document, Severity};
 
 /// The runner cuts an annotation's message at 4096 characters; this leaves room for escapes.
 const MOST_MESSAGE: usize = 1300;
@@ -59,7 +59,7 @@ pub fn annotations(diagnosis: &Diagnosis) -> String {
         }
         let mut properties = vec![format!(
             "title={}",
-            escape_property(&format!("aws-oidc-doctor: {}", finding.id))
+            escape_property(&format!("aws-oidc-doctor: {}", finding.rule.id))
         )];
         let label = finding.labels.iter().find(|label| label.document == Document::Workflow);
         // A name that must be shown in another way is none that GitHub finds in the repository.
@@ -112,11 +112,11 @@ pub fn outputs(diagnosis: &Diagnosis) -> Vec<(&'static str, String)> {
     let cause = diagnosis.cause();
     vec![
         ("verdict", diagnosis.conclusion.name().to_owned()),
-        ("cause", cause.map(|cause| cause.id.to_owned()).unwrap_or_default()),
+        ("cause", cause.map(|cause| cause.rule.id.to_owned()).unwrap_or_default()),
         (
             "cause-number",
             cause
-                .and_then(|cause| cause.cause)
+                .and_then(|cause| cause.rule.cause)
                 .map(|cause| cause.number().to_string())
                 .unwrap_or_default(),
         ),

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::cut;
-use crate::diagnose::{Diagnosis, Finding, Label};
-use crate::fix::Fix;
+use crate::finding::Fix;
+use crate::finding::{Diagnosis, Found, Label};
 use crate::policy::Decision;
-use crate::unseen::is_unseen;
+use crate::text::unseen::is_unseen;
 
 /// Laid out for reading.
 #[must_use]
@@ -105,8 +105,8 @@ fn value(diagnosis: &Diagnosis) -> Value {
         "schema": 1,
         "verdict": diagnosis.conclusion.name(),
         "cause": diagnosis.cause().map(|cause| json!({
-            "id": cause.id,
-            "number": cause.cause.map(|cause| cause.number()),
+            "id": cause.rule.id,
+            "number": cause.rule.cause.map(|cause| cause.number()),
             "title": cause.message,
             "certainty": cause.certainty.name(),
         })),
@@ -137,13 +137,13 @@ fn value(diagnosis: &Diagnosis) -> Value {
     })
 }
 
-fn finding(diagnosis: &Diagnosis, finding: &Finding) -> Value {
+fn finding(diagnosis: &Diagnosis, finding: &Found) -> Value {
     json!({
-        "id": finding.id,
-        "number": finding.cause.map(|cause| cause.number()),
+        "id": finding.rule.id,
+        "number": finding.rule.cause.map(|cause| cause.number()),
         "severity": finding.severity.name(),
         "certainty": finding.certainty.name(),
-        "stage": finding.stage.name(),
+        "stage": finding.rule.stage.name(),
         "message": finding.message,
         "labels": finding.labels.iter().map(|label| self::label(diagnosis, label)).collect::<Vec<_>>(),
         "notes": finding.notes,

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{MOST_FINDINGS, MOST_LINES, cause_word, clean, clean_lines, cut, headline, hedge, stage_word, subline};
-use crate::diagnose::{CauseStatus, Conclusion, Diagnosis, Document, Finding, Severity, StageStatus};
-use crate::fix::Fix;
+use crate::finding::Fix;
+use crate::finding::{CauseStatus, Conclusion, Diagnosis, Document, Found, Severity, StageStatus};
 
 /// The most bytes of a step's summary: the runner drops one over 1 MiB as a whole.
 /// (actions/runner, `CreateStepSummaryCommand`, `AttachmentSizeLimit`.)
@@ -107,7 +107,7 @@ fn head(diagnosis: &Diagnosis) -> String {
             out,
             "{} · more: {}\n",
             inline(&subline(cause)),
-            code(&format!("aws-oidc-doctor explain {}", cause.id))
+            code(&format!("aws-oidc-doctor explain {}", cause.rule.id))
         );
     }
     if !diagnosis.facts.is_empty() {
@@ -179,7 +179,7 @@ fn claims(diagnosis: &Diagnosis) -> String {
 }
 
 /// What a finding says, and where.
-fn message(diagnosis: &Diagnosis, finding: &Finding) -> String {
+fn message(diagnosis: &Diagnosis, finding: &Found) -> String {
     let mut out = String::new();
     let kind = match finding.severity {
         Severity::Blocks => "Blocks",
@@ -223,7 +223,7 @@ fn message(diagnosis: &Diagnosis, finding: &Finding) -> String {
 }
 
 /// The trust policy, where a finding points into it.
-fn policy(diagnosis: &Diagnosis, finding: &Finding) -> Option<String> {
+fn policy(diagnosis: &Diagnosis, finding: &Found) -> Option<String> {
     let mut documents = finding.labels.iter().map(|label| label.document);
     let policy = diagnosis.policy.as_ref()?;
     documents.any(|document| document == Document::TrustPolicy).then(|| {

@@ -1287,7 +1287,7 @@ fn the_trace_points_at_the_text() {
     ]);
     let trace = trace(&policy, &request);
     let statement = &trace.statements[0];
-    let written = |span: crate::source::Span| &text[span.start..span.end];
+    let written = |span: crate::text::Span| &text[span.start..span.end];
     assert_eq!(written(statement.principal.values[0].span), "\"x\"");
     let fits: Vec<Outcome> = statement.principal.values.iter().map(|value| value.outcome).collect();
     assert_eq!(fits, [NoMatch, Match]);

@@ -3,12 +3,12 @@
 //! Cause 4 or 7: when the repository part of the subject fits some value and only what follows it does not, it is 7; everything
 //! else is 4. The kinds stand in the order in which they are tried, exact before general.
 
-use crate::arn::issuer_host;
 use crate::budget::{Budget, steps};
+use crate::github::issuer::issuer_host;
+use crate::github::subject::{Context, Subject};
 use crate::policy::wildcard::matches;
 use crate::policy::{Leaf, Outcome, Presence, Statement, StatementTrace, Trace, TrustPolicy};
-use crate::source::Span;
-use crate::subject::{Context, Subject};
+use crate::text::Span;
 
 /// The way in which a subject and a policy's value differ.
 #[derive(Debug, Clone, PartialEq, Eq)]

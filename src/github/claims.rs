@@ -5,7 +5,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::evidence::Token;
+/// The ID token, decoded and not verified: AWS verifies it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Token {
+    /// The JOSE header.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub header: Map<String, Value>,
+    /// The claims.
+    pub claims: Claims,
+}
 
 /// The claims, whatever they are. GitHub writes every id, number and boolean as a text; only `exp`, `iat` and `nbf` are numbers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Options, Parser};
 
-use crate::source::{Span, Spanned};
+use crate::text::{Span, Spanned};
 
 /// The longest text that is read; GitHub's own limit is half of it.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -379,7 +379,7 @@ impl Open {
 /// The first document of a YAML text; an empty one is an empty map.
 fn tree(text: &str) -> Result<Node, WorkflowError> {
     let too_much = |message: &str, at: Span| {
-        let place = crate::source::position(text, at.start);
+        let place = crate::text::position(text, at.start);
         WorkflowError {
             line: place.line,
             column: place.column,

@@ -1,5 +1,7 @@
 //! Text that a finding can point into: a name, the text, and spans of bytes in it.
 
+pub mod unseen;
+
 use serde::{Deserialize, Serialize};
 
 /// A document as it is shown to a person: the trust policy, the workflow file, the token's claims.

@@ -6,9 +6,9 @@
 mod refusal;
 mod text;
 
-use crate::arn::Deployment;
 use crate::configure::Input;
 use crate::evidence::{Attempt, Evidence, Probe};
+use crate::github::issuer::Deployment;
 use text::Text;
 
 pub use refusal::{PolicyKind, Refusal};

@@ -3,12 +3,13 @@
 //! Sources: IAM User Guide, `reference_policies_iam-condition-keys` (web identity and GitHub's claims) and
 //! `reference_policies_condition-keys` (global keys); AWS service authorization reference for STS.
 
-use crate::arn::{Deployment, RoleArn, issuer_host, provider_arn};
-use crate::claims::Claims;
+use crate::aws::arn::{RoleArn, provider_arn};
 use crate::configure::Input;
 use crate::evidence::Evidence;
+use crate::github::claims::Claims;
+use crate::github::issuer::{Deployment, issuer_host};
+use crate::github::subject::{Context, Subject};
 use crate::policy::{Presence, PrincipalKind, RequestContext, RequestPrincipal, TrustPolicy};
-use crate::subject::{Context, Subject};
 
 /// The ten claims that STS evaluates beside `sub`, `aud`, `oaud`, `amr` and `email`.
 pub const CLAIM_KEYS: [&str; 10] = [
@@ -153,19 +154,19 @@ fn account(call: Call<'_>, policy: &TrustPolicy) -> (String, Option<String>) {
         .flat_map(|principal| &principal.entries)
         .filter(|entry| entry.kind == PrincipalKind::Federated)
         .flat_map(|entry| &entry.values)
-        .filter_map(|value| crate::arn::ProviderArn::parse(&value.value));
+        .filter_map(|value| crate::aws::arn::ProviderArn::parse(&value.value));
     let mut candidates: Vec<_> = federated.collect();
     // A masked number (`***`) in the policy accuses nobody: it is taken for the right one.
     if let Some(masked) = candidates
         .iter()
-        .find(|arn| arn.host == host && crate::arn::is_masked(&arn.account))
+        .find(|arn| arn.host == host && crate::aws::arn::is_masked(&arn.account))
     {
         return (masked.partition.clone(), Some(masked.account.clone()));
     }
     if let Some((_, Some(account))) = given {
         return (partition, Some(account));
     }
-    if let Some(arn) = provider.and_then(crate::arn::ProviderArn::parse) {
+    if let Some(arn) = provider.and_then(crate::aws::arn::ProviderArn::parse) {
         return (arn.partition, Some(arn.account));
     }
     // The role's account is unknown or masked: the policy is taken to name its own account, as almost all do.

@@ -1,0 +1,263 @@
+//! The shape of a check, and what several of them share.
+
+use crate::case::{Case, PolicyCase};
+use crate::evidence::{Attempt, Probe};
+use crate::finding::{Certainty, Document, Finding, Label, Rule};
+use crate::fix;
+use crate::github::subject::difference::{Kind, SubjectDifference};
+use crate::github::subject::{Context, Subject};
+use crate::github::workflow::IdToken;
+use crate::policy::{Decision, Effect, Leaf};
+use crate::text::Span;
+use crate::text::unseen;
+use crate::witness::{self, Breadth};
+
+/// One thing that can be wrong, and how it is found.
+#[derive(Debug)]
+pub struct Check {
+    /// What it is called, and where it belongs.
+    pub rule: Rule,
+    /// When it is looked for.
+    pub when: When,
+    /// Looks at the case.
+    pub run: fn(&Case<'_>) -> Option<Finding>,
+}
+
+/// When a check is made: what its kind of finding makes no sense without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Whatever is known.
+    Always,
+    /// Unless the role was assumed.
+    NotAllowed,
+    /// Unless the role was assumed, or asked for with AWS credentials.
+    NotAllowedByToken,
+}
+
+impl Check {
+    /// What it finds.
+    #[must_use]
+    pub fn find(&self, case: &Case<'_>) -> Option<Finding> {
+        self.when.holds(case).then(|| (self.run)(case))?
+    }
+}
+
+impl When {
+    /// Is a check made for this case?
+    #[must_use]
+    pub fn holds(self, case: &Case<'_>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::NotAllowed => !case.is_allowed(),
+            Self::NotAllowedByToken => !case.is_allowed() && !case.asks_with_credentials(),
+        }
+    }
+}
+
+/// What all subject checks share: the one `sub` condition that fails, told by the kind of its difference.
+pub(super) fn subject(
+    case: &Case<'_>,
+    is: fn(&Kind) -> bool,
+    finding: fn(&Case<'_>, &SubjectDifference) -> Finding,
+) -> Option<Finding> {
+    let policy = case.policy.as_ref()?;
+    let difference = policy.subject.as_ref().filter(|difference| is(&difference.kind))?;
+    let mut finding = finding(case, difference).explains([difference.leaf]);
+    // The primary label comes first; a finding's own labels (the workflow's) after it.
+    let mut labels = vec![policy_label(case, policy, difference)];
+    labels.extend(case.claim_label("sub", "the token's subject"));
+    labels.append(&mut finding.labels);
+    finding.labels = labels;
+    if difference.others > 0 {
+        let others = difference.others;
+        let values = if others == 1 { "value does" } else { "values do" };
+        finding = finding.note(format!(
+            "this is the nearest of {} values; the other {others} {values} not match either",
+            others + 1
+        ));
+    }
+    finding.notes.extend(unseen::difference(
+        &difference.pattern,
+        &difference.subject,
+        difference.literal,
+    ));
+    finding.notes.extend(difference.also.iter().cloned());
+    if policy.trace.decision == Decision::Undecided {
+        finding = finding.certainty(Certainty::Likely);
+    }
+    let others = other_allows(policy, policy.nearest.unwrap_or_default());
+    Some(finding.notes(others).fixes(fix::admit(case)))
+}
+
+/// The part of the policy's value that differs, where the text lets it be pointed at.
+pub(super) fn policy_label(case: &Case<'_>, policy: &PolicyCase, difference: &SubjectDifference) -> Label {
+    let Leaf::Key {
+        statement,
+        condition,
+        key,
+    } = difference.leaf
+    else {
+        return case.policy_label(difference.span, "", "");
+    };
+    let found = policy
+        .policy
+        .statements
+        .get(statement)
+        .and_then(|s| s.conditions.get(condition))
+        .and_then(|c| c.keys.get(key));
+    let pointer = found
+        .map(|key| policy.value_pointer(difference.leaf, key, difference.value))
+        .unwrap_or_default();
+    let inner = Span::new(difference.span.start + 1, difference.span.end.saturating_sub(1));
+    let raw = case.policy_source.as_ref().map_or("", |source| source.slice(inner));
+    // An escape in the text, or a variable in the value: then the bytes do not correspond.
+    let (from, to) = difference.part;
+    let span = if raw == difference.pattern && from < to {
+        Span::new(inner.start + from, inner.start + to)
+    } else {
+        difference.span
+    };
+    let text = match &difference.kind {
+        Kind::WildcardLiteral => "taken literally here".to_owned(),
+        Kind::Malformed(reason) => reason.clone(),
+        _ => format!("the token has `{}` here", difference.token_part),
+    };
+    Label {
+        document: Document::TrustPolicy,
+        pointer,
+        span,
+        text,
+    }
+}
+
+/// What the policy expects after the repository, and what the token has, in words.
+pub(super) fn contexts(difference: &SubjectDifference) -> (String, String) {
+    let (from, to) = difference.part;
+    let wanted = Context::of(difference.pattern.get(from..to).unwrap_or_default()).words();
+    let has = Subject::parse(&difference.subject)
+        .and_then(|subject| subject.kind())
+        .map(|kind| kind.words())
+        .unwrap_or_default();
+    (wanted, has)
+}
+
+/// The environment that a value names.
+pub(super) fn environment_in(pattern: &str) -> String {
+    pattern
+        .split_once("environment:")
+        .map(|(_, name)| name)
+        // `${{ … }}` would be an expression in a workflow.
+        .filter(|name| !name.contains('$'))
+        .unwrap_or("NAME")
+        .replace("%3A", ":")
+}
+
+/// The job's `environment`, where the workflow is known.
+pub(super) fn environment_in_workflow(case: &Case<'_>) -> Option<Label> {
+    let Some(Ok(workflow)) = &case.workflow else {
+        return None;
+    };
+    let id = case.runner().and_then(|runner| runner.job.as_deref());
+    let job =
+        workflow
+            .jobs
+            .iter()
+            .find(|job| Some(job.id.value.as_str()) == id)
+            .or(match workflow.jobs.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            })?;
+    let environment = job.environment.as_ref()?;
+    Some(case.workflow_label(environment.span, "this environment is what the subject names"))
+}
+
+/// The name of the operator of a difference, as written.
+pub(super) fn operator_name(case: &Case<'_>, difference: &SubjectDifference) -> String {
+    let Leaf::Key {
+        statement, condition, ..
+    } = difference.leaf
+    else {
+        return String::new();
+    };
+    case.policy
+        .as_ref()
+        .and_then(|policy| policy.policy.statements.get(statement))
+        .and_then(|statement| statement.conditions.get(condition))
+        .map_or_else(String::new, |condition| condition.name.clone())
+}
+
+/// "the nearest of 3 statements is explained": a note where several statements allow something.
+pub(super) fn other_allows(policy: &PolicyCase, nearest: usize) -> Option<String> {
+    let count = policy
+        .policy
+        .statements
+        .iter()
+        .filter(|statement| statement.effect.value == Effect::Allow)
+        .count();
+    (count > 1).then(|| format!("statement {} of the policy comes nearest and is explained; the other {} that allow something do not match either", nearest + 1, count - 1))
+}
+
+/// A risk that a witness proves.
+pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
+    match witness::search(case).iter().find(|witness| witness.breadth == breadth) {
+        Some(witness) => Some(witness.finding(case)),
+        None => None,
+    }
+}
+
+/// The message that somebody pasted, or AWS's own, as it came.
+pub(super) fn message<'a>(case: &Case<'a>) -> Option<&'a str> {
+    match case.hop.attempt.as_ref().and_then(Probe::known) {
+        Some(Attempt::Reported { text }) => Some(text),
+        Some(Attempt::Denied { message, .. }) => Some(message),
+        _ => case.evidence.reported.as_deref(),
+    }
+}
+
+/// The same on one line, without colours, quote marks and what else surrounds it.
+pub(super) fn pasted(case: &Case<'_>) -> Option<String> {
+    message(case).map(crate::aws::answer::one_line)
+}
+
+/// A text on one line, cut at a length in characters.
+pub(super) fn one_line(text: &str, most: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() > most {
+        let cut: String = line.chars().take(most).collect();
+        format!("{cut}…")
+    } else {
+        line
+    }
+}
+
+/// The nearest of some names, where one is near.
+pub(super) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .filter(|known| *known != name)
+        .map(|known| (strsim::normalized_damerau_levenshtein(name, known), known))
+        .filter(|(alike, _)| *alike > 0.75)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, known)| known)
+}
+
+impl Case<'_> {
+    /// Does the workflow at hand grant `id-token: write` to all of its jobs (or to the one that runs)?
+    pub(super) fn workflow_grants_id_token(&self) -> bool {
+        let Some(Ok(workflow)) = &self.workflow else {
+            return false;
+        };
+        let grants = |job: &crate::github::workflow::Job| {
+            let permissions = job.permissions.as_ref().or(workflow.permissions.as_ref());
+            permissions.is_some_and(|permissions| matches!(permissions.id_token, IdToken::Write(_)))
+        };
+        let id = self.runner().and_then(|runner| runner.job.as_deref());
+        match workflow.jobs.iter().find(|job| Some(job.id.value.as_str()) == id) {
+            Some(job) => grants(job),
+            None if workflow.jobs.is_empty() => workflow
+                .permissions
+                .as_ref()
+                .is_some_and(|permissions| matches!(permissions.id_token, IdToken::Write(_))),
+            None => workflow.jobs.iter().all(grants),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The eight causes, a row each: it applies, or why it is ruled out.
+
+use crate::aws::answer::Answer;
+use crate::case::Case;
+use crate::finding::{Cause, CauseRow, CauseStatus, Certainty, Found, Severity};
+use crate::github::issuer::issuer_host;
+use crate::github::subject::Subject;
+use crate::github::subject::difference::Kind;
+use crate::policy::{Decision, Outcome};
+
+/// The eight causes, a row each.
+#[must_use]
+pub(super) fn causes(case: &Case<'_>, findings: &[Found]) -> Vec<CauseRow> {
+    Cause::ALL
+        .into_iter()
+        .map(|cause| {
+            let found = findings
+                .iter()
+                .filter(|finding| finding.rule.cause == Some(cause) && finding.severity != Severity::Note)
+                .min_by_key(|finding| finding.certainty);
+            let (status, because) = match found {
+                Some(finding) if finding.certainty == Certainty::Possible => {
+                    (CauseStatus::Undecided, format!("possible: {}", finding.message))
+                }
+                Some(finding) => (CauseStatus::Applies, finding.message.clone()),
+                None => match ruled_out(case, cause, findings) {
+                    Ok(because) => (CauseStatus::RuledOut, because),
+                    Err(because) => (CauseStatus::Undecided, because),
+                },
+            };
+            CauseRow { cause, status, because }
+        })
+        .collect()
+}
+
+/// Why a cause is ruled out, or why that cannot be said.
+fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, String> {
+    let answer = case.answer.as_ref();
+    let out = |because: &str| Ok(because.to_owned());
+    let open = |because: &str| Err(because.to_owned());
+    if case.is_allowed() && cause != Cause::TooMuch {
+        return out("AWS let the token in");
+    }
+    let no_token = case.claims.is_none() && !answer.is_some_and(Answer::token_was_sent);
+    match cause {
+        Cause::NoIdTokenPermission => {
+            if case.claims.is_some() {
+                out("the job got an ID token")
+            } else if answer.is_some_and(Answer::token_was_sent) {
+                out("AWS answered to the job's token")
+            } else if matches!(answer, Some(Answer::TokenRequestFailed(_))) {
+                out("the job could ask for a token: it was the answer that failed")
+            } else if case.runner().and_then(|runner| runner.id_token_request) == Some(true) {
+                out("the variables to ask for an ID token are there")
+            } else {
+                open("nothing shows whether the job may ask for an ID token")
+            }
+        }
+        Cause::NoProvider => {
+            let host = issuer_host(&case.issuer);
+            if case
+                .provider()
+                .is_some_and(|p| p.url.as_deref().map(issuer_host) == Some(host))
+            {
+                out("the account has the provider, and its URL is the token's issuer")
+            } else if answer.is_some_and(Answer::provider_exists) {
+                out("AWS's answer comes after it has found the provider")
+            } else if no_token {
+                open("AWS was not reached, and the provider was not read")
+            } else {
+                open(match answer {
+                    Some(Answer::NoProvider(_)) => {
+                        "AWS found none in the role's account; with `role-chaining` none is needed there"
+                    }
+                    Some(_) => "the account's providers were not read, and AWS's answer does not tell",
+                    None => "the account's providers were not read, and AWS's answer is not known",
+                })
+            }
+        }
+        Cause::Thumbprint => {
+            let known = case.claims.is_some() || matches!(answer, Some(Answer::NoProvider(Some(_))));
+            if answer.is_some_and(Answer::passed_provider) {
+                out("AWS accepted the issuer's certificate")
+            } else if known && case.deployment().is_hosted_by_github() {
+                out("AWS checks GitHub's certificate against its own root authorities, not the thumbprint")
+            } else if known {
+                open("the issuer is not GitHub's own, and AWS's answer does not tell")
+            } else {
+                open("the token's issuer is not known")
+            }
+        }
+        Cause::Subject | Cause::Context => subject(case, cause, findings),
+        Cause::Audience => audience(case),
+        Cause::TooMuch => match &case.policy {
+            Some(_) if case.searching.is_spent() => {
+                open("not everything that the policy's patterns take in was looked at")
+            }
+            Some(_) => out("no subject of a stranger's repository gets in"),
+            None => open("the trust policy is not known"),
+        },
+        Cause::EnvironmentProtection => {
+            if case.job_ran() {
+                out("this job is running: protection rules hold a job back before it starts")
+            } else {
+                open("nothing shows whether the job ran")
+            }
+        }
+    }
+}
+
+fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, String> {
+    let Some(policy) = &case.policy else {
+        return Err("the trust policy is not known".to_owned());
+    };
+    if let Some(difference) = &policy.subject {
+        let other = findings
+            .iter()
+            .any(|finding| matches!(finding.rule.cause, Some(Cause::Subject | Cause::Context)));
+        if other && case.comparing.is_spent() {
+            return Err("not all values of the `sub` condition were compared".to_owned());
+        }
+        if other {
+            let (wanted, has) = (Subject::parse(&difference.pattern), Subject::parse(&difference.subject));
+            let both = wanted.zip(has);
+            let same_repository = both.is_some_and(|(wanted, has)| wanted.repository_part() == has.repository_part());
+            let same_rest = both.is_some_and(|(wanted, has)| wanted.context == has.context);
+            return match cause {
+                Cause::Subject => {
+                    Ok("the repository part of the subject fits; only what follows it does not".to_owned())
+                }
+                _ if difference
+                    .also
+                    .iter()
+                    .any(|also| also.starts_with("what follows the repository")) =>
+                {
+                    Err("the repository part differs first; what follows it differs as well".to_owned())
+                }
+                _ if difference.kind == Kind::Case && !same_rest => {
+                    Err("what follows the repository differs in its letters' case".to_owned())
+                }
+                _ if same_repository && !matches!(difference.kind, Kind::Case | Kind::WildcardLiteral) => {
+                    Err("the value of the `sub` condition cannot be compared part by part".to_owned())
+                }
+                _ if matches!(
+                    difference.kind,
+                    Kind::Immutable | Kind::Case | Kind::WildcardLiteral | Kind::Repository
+                ) =>
+                {
+                    Ok("what follows the repository fits".to_owned())
+                }
+                _ => Err("the repository part differs first".to_owned()),
+            };
+        }
+    }
+    if case.decision() == Some(Decision::Allow) {
+        return Ok("the trust policy lets this subject in".to_owned());
+    }
+    let Some((_, _, _)) = policy.nearest() else {
+        return Ok("no statement of the policy allows anything".to_owned());
+    };
+    let name = format!("{}:sub", issuer_host(&case.issuer));
+    let leaves: Vec<Outcome> = policy
+        .nearest()
+        .map(|(index, statement, trace)| crate::case::leaves(index, statement, trace))
+        .unwrap_or_default()
+        .iter()
+        .filter(|leaf| leaf.key.key.value.eq_ignore_ascii_case(&name))
+        .map(|leaf| leaf.trace.outcome)
+        .collect();
+    if leaves.is_empty() {
+        Ok("the policy has no condition on this token's subject".to_owned())
+    } else if leaves.iter().all(|outcome| *outcome == Outcome::Match) {
+        Ok("the `sub` condition matches the token".to_owned())
+    } else if case.claims.is_none() {
+        Err("there is no token to compare the `sub` condition with".to_owned())
+    } else {
+        Err("the `sub` condition cannot be decided here".to_owned())
+    }
+}
+
+fn audience(case: &Case<'_>) -> Result<String, String> {
+    let registered = case.answer.as_ref().is_some_and(Answer::passed_provider)
+        || match (case.own_client_ids(), case.claims.and_then(|c| c.audience())) {
+            (Some(ids), Some(audience)) => ids.iter().any(|id| id == audience),
+            _ => false,
+        };
+    let name = format!("{}:aud", issuer_host(&case.issuer));
+    // What the nearest statement says of the audience; `None` where it does not ask.
+    let policy = case.policy.as_ref().map(|policy| {
+        let leaves = policy
+            .nearest()
+            .map(|(index, statement, trace)| crate::case::leaves(index, statement, trace))
+            .unwrap_or_default();
+        let asked: Vec<Outcome> = leaves
+            .iter()
+            .filter(|leaf| leaf.key.key.value.eq_ignore_ascii_case(&name))
+            .map(|leaf| leaf.trace.outcome)
+            .collect();
+        (!asked.is_empty()).then(|| asked.iter().all(|outcome| *outcome == Outcome::Match))
+    });
+    match (registered, policy) {
+        (true, Some(Some(true))) => Ok("the provider accepts the token's audience, and so does the policy".to_owned()),
+        (true, Some(None)) => {
+            Ok("the provider accepts the token's audience, and the policy does not ask for one".to_owned())
+        }
+        (false, Some(Some(true) | None)) if case.claims.is_some() => {
+            Err("the policy is content with the audience; the provider's client ids are not known".to_owned())
+        }
+        (true, None) => Err("the provider accepts the audience; the trust policy is not known".to_owned()),
+        (true, Some(Some(false))) => {
+            Err("the provider accepts the audience; the policy's condition on it is not decided".to_owned())
+        }
+        _ if case.claims.is_none() => Err("there is no token to read the audience from".to_owned()),
+        _ => Err("neither the provider's client ids nor the policy's condition on the audience are known".to_owned()),
+    }
+}

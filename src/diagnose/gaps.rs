@@ -1,0 +1,276 @@
+//! What was compared, what is missing, and what is odd about the documents themselves.
+
+use crate::aws::answer::Answer;
+use crate::case::Case;
+use crate::configure::{Flow, Input};
+use crate::evidence::{Attempt, Gap, Probe, Why};
+use crate::finding::Open;
+use crate::policy::{Decision, Outcome};
+use crate::text::Span;
+
+/// Name and value of the facts that were compared.
+#[must_use]
+pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    let request = case.request();
+    if let Some(role) = request.given(Input::RoleToAssume) {
+        facts.push(("role", role.to_owned()));
+    } else if let Some(arn) = case.role().and_then(|role| role.arn.clone()) {
+        facts.push(("role", arn));
+    }
+    if let Some(source) = &request.source {
+        facts.push(("inputs", source.clone()));
+    }
+    if let Some(claims) = case.claims {
+        facts.push(("subject", claims.subject().unwrap_or("(none)").to_owned()));
+        facts.push(("audience", claims.audience().unwrap_or("(none)").to_owned()));
+        facts.push(("issuer", claims.issuer().unwrap_or("(none)").to_owned()));
+    }
+    match case.hop.attempt.as_ref() {
+        Some(Probe::Known(Attempt::Allowed { assumed_role_arn })) => {
+            facts.push(("AWS", format!("allowed: {assumed_role_arn}")))
+        }
+        Some(Probe::Known(Attempt::Denied {
+            code,
+            message,
+            request_id,
+        })) => {
+            let id = request_id
+                .as_deref()
+                .map(|id| format!(" (request {id})"))
+                .unwrap_or_default();
+            facts.push(("AWS", format!("{code}: {message}{id}")));
+        }
+        Some(Probe::Known(Attempt::Reported { text })) => facts.push(("reported", text.clone())),
+        Some(Probe::Missing(gap)) => facts.push(("AWS", format!("no answer: {}", reason(gap)))),
+        None => {}
+    }
+    if let Some(text) = &case.evidence.reported {
+        facts.push(("reported", text.clone()));
+    }
+    facts
+}
+
+/// What is missing, and how to supply it.
+#[must_use]
+pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
+    let mut gaps = Vec::new();
+    if case.is_allowed() {
+        return gaps;
+    }
+    let mut open = |wanted: &str, why: String, supply: &str| {
+        gaps.push(Open {
+            wanted: wanted.to_owned(),
+            why,
+            supply: supply.to_owned(),
+        });
+    };
+    let nobody = || "nobody asked for it".to_owned();
+    let running = case.evidence.runner.is_some();
+    if case.claims.is_none() && case.flow == Flow::Oidc {
+        let why = case
+            .evidence
+            .token
+            .as_ref()
+            .and_then(Probe::gap)
+            .map_or_else(nobody, reason);
+        open(
+            "the token's claims",
+            why,
+            "run the doctor as a step of the failing job with `id-token: write`, or pass `--claims` with the claims",
+        );
+    }
+    if case.request().get(Input::RoleToAssume).is_none() && case.role().and_then(|role| role.arn.as_ref()).is_none() {
+        open(
+            "the role",
+            case.request()
+                .source
+                .clone()
+                .unwrap_or_else(|| "no input names it".to_owned()),
+            "pass `role-to-assume` with the role's ARN",
+        );
+    }
+    let policy_known = case.policy_source.is_some();
+    if !policy_known {
+        let gap = case.hop.role.as_ref().and_then(Probe::gap);
+        // That the role does not exist is a finding, not a gap.
+        if gap.is_none_or(|gap| gap.why != Why::NotFound) {
+            open(
+                "the role's trust policy",
+                gap.map_or_else(nobody, reason),
+                "pass `trust-policy` with the file or the JSON (`aws iam get-role --role-name NAME`), give the job credentials that may \
+                 `iam:GetRole` in the role's account, or name a `diagnosis-role`",
+            );
+        }
+    }
+    if case.provider().is_none()
+        && !case.answer.as_ref().is_some_and(Answer::passed_provider)
+        && !case.asks_with_credentials()
+    {
+        let gap = case.evidence.provider.as_ref().and_then(Probe::gap);
+        if gap.is_none_or(|gap| gap.why != Why::NotFound) {
+            open(
+                "the account's OIDC provider",
+                gap.map_or_else(nobody, reason),
+                "pass `oidc-provider` with what `aws iam get-open-id-connect-provider` prints, or allow `iam:GetOpenIDConnectProvider`",
+            );
+        }
+    }
+    if case.answer.is_none() && case.flow == Flow::Oidc {
+        match case.hop.attempt.as_ref().and_then(Probe::gap) {
+            Some(gap) => open(
+                "what AWS answers",
+                reason(gap),
+                "mend what kept the call from AWS, then run again",
+            ),
+            None if running => open(
+                "what AWS answers",
+                "AWS was not asked".to_owned(),
+                "leave `attempt` at `true`, so that the real call is made",
+            ),
+            None => open(
+                "what AWS answers",
+                "AWS was not asked".to_owned(),
+                "run the doctor in the job, or pass the message that was shown with `--error`",
+            ),
+        }
+    }
+    if let Some(policy) = &case.policy
+        && policy.trace.decision == Decision::Undecided
+    {
+        let supply = if matches!(case.answer, Some(Answer::NotAuthorized(_))) {
+            "everything else in the statement fits, so this is likely what denies: compare it by hand, or look the call up in CloudTrail"
+        } else {
+            "compare it by hand, or look the call up in CloudTrail"
+        };
+        for (statement, trace) in policy.policy.statements.iter().zip(&policy.trace.statements) {
+            if trace.outcome != Outcome::Unknown {
+                continue;
+            }
+            if trace.principal.outcome == Outcome::Unknown {
+                let why = trace.principal.because.clone();
+                let why = why.or_else(|| trace.principal.values.iter().find_map(|value| value.because.clone()));
+                open(
+                    "whether the principal fits",
+                    why.unwrap_or_else(|| "AWS does not describe it".to_owned()),
+                    supply,
+                );
+            }
+            if statement.resource.is_some() {
+                open(
+                    "what `Resource` does in a trust policy",
+                    "IAM refuses to store one, so AWS does not describe it".to_owned(),
+                    "take `Resource` out of the policy",
+                );
+            }
+            for leaf in crate::case::leaves(0, statement, trace) {
+                if leaf.trace.outcome == Outcome::Unknown {
+                    open(
+                        &format!("whether the condition on `{}` holds", leaf.key.key.value),
+                        leaf.trace.because.clone(),
+                        supply,
+                    );
+                }
+            }
+        }
+    }
+    gaps
+}
+
+/// What is odd about the documents themselves.
+#[must_use]
+pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for (input, written) in &case.request().set_aside {
+        let what = match input.as_str() {
+            "audience" => "the token was asked for",
+            "sts-endpoint" => "STS was asked at",
+            _ => "AWS was asked through",
+        };
+        let used = match input.as_str() {
+            "audience" => format!(
+                "`{}`",
+                case.request().get(Input::Audience).unwrap_or("sts.amazonaws.com")
+            ),
+            "sts-endpoint" => "AWS's own address, or the environment's".to_owned(),
+            _ => "the environment's proxy, if it has one".to_owned(),
+        };
+        remarks.push(format!(
+            "the step in the checkout has `{input}: {written}`, which is not followed, because a checkout can be a stranger's; \
+             {what} {used}: if the step is yours, pass it as the input `{input}`"
+        ));
+    }
+    if !case.evidence.left_out.is_empty() {
+        let shown: Vec<_> = case.evidence.left_out.iter().take(20).map(String::as_str).collect();
+        let more = case.evidence.left_out.len() - shown.len();
+        let more = if more > 0 {
+            format!(", and {more} more")
+        } else {
+            String::new()
+        };
+        remarks.push(format!(
+            "not looked at, because ten roles are enough for one run: {}{more}",
+            shown.join("; ")
+        ));
+    }
+    if let (Some(policy), Some(source)) = (&case.policy, &case.policy_source) {
+        const MOST: usize = 20;
+        let more = policy.policy.duplicates.len().saturating_sub(MOST);
+        for twice in policy.policy.duplicates.iter().take(MOST) {
+            let written = |span: Span| source.text.get(span.start..span.end).unwrap_or_default();
+            let (first, again) = (written(twice.first), written(twice.again));
+            let which = if first != again && first.eq_ignore_ascii_case(again) {
+                "the names of condition keys count without regard to case, and AWS does not say which of the two counts"
+            } else {
+                "most readers of JSON, AWS's among them, keep only one"
+            };
+            remarks.push(format!(
+                "`{}` stands twice in one object of the trust policy, in lines {} and {}: {which}",
+                twice.key,
+                source.position(twice.first.start).line,
+                source.position(twice.again.start).line
+            ));
+        }
+        if more > 0 {
+            remarks.push(format!(
+                "{more} more keys stand twice in one object of the trust policy"
+            ));
+        }
+    }
+    remarks.extend(not_searched(case));
+    if let (Some(Err(error)), Some(source)) = (&case.workflow, &case.workflow_source) {
+        remarks.push(format!(
+            "the workflow file `{}` cannot be read (line {}, column {}: {error}), so nothing is concluded from it",
+            source.name, error.line, error.column
+        ));
+    }
+    remarks
+}
+
+/// What was left out because the policy is too much to look at.
+fn not_searched(case: &Case<'_>) -> Option<String> {
+    let left_out: Vec<&str> = [
+        (&case.comparing, "which of them comes nearest to the token"),
+        (&case.searching, "who else gets in"),
+        (&case.proving, "whether a change lets in others"),
+    ]
+    .into_iter()
+    .filter_map(|(budget, what)| budget.is_spent().then_some(what))
+    .collect();
+    let policy = &case.policy.as_ref().filter(|_| !left_out.is_empty())?.policy;
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    Some(format!(
+        "not searched further: the policy holds {} for the subject in {}, too much to find out in full {}",
+        count(crate::witness::patterns(case, policy), "pattern"),
+        count(policy.statements.len(), "statement"),
+        left_out.join(", and ")
+    ))
+}
+
+fn reason(gap: &Gap) -> String {
+    if gap.detail.is_empty() {
+        gap.why.words().to_owned()
+    } else {
+        format!("{}: {}", gap.why.words(), gap.detail)
+    }
+}

@@ -1,0 +1,93 @@
+//! The hand-shake, stage by stage.
+
+use crate::aws::answer::Answer;
+use crate::case::Case;
+use crate::finding::{Certainty, Found, Severity, Stage, StageRow, StageStatus};
+use crate::github::issuer::{Deployment, issuer_host};
+use crate::policy::Decision;
+
+/// The stages of the hand-shake, in order.
+#[must_use]
+pub(super) fn stages(case: &Case<'_>, findings: &[Found]) -> Vec<StageRow> {
+    let mut failed = false;
+    Stage::HANDSHAKE
+        .into_iter()
+        .map(|stage| {
+            let worst = findings
+                .iter()
+                .filter(|finding| finding.rule.stage == stage && finding.severity == Severity::Blocks)
+                .min_by_key(|finding| finding.certainty);
+            let (status, detail) = match worst {
+                Some(finding) if finding.certainty != Certainty::Possible => {
+                    (StageStatus::Failed, finding.message.clone())
+                }
+                Some(finding) => (StageStatus::Undecided, format!("possible: {}", finding.message)),
+                None => match passed(case, stage) {
+                    Some(detail) => (StageStatus::Passed, detail),
+                    None if stage == Stage::Provider && matches!(case.answer, Some(Answer::NoProvider(_))) => (
+                        StageStatus::Failed,
+                        "AWS found no provider in the role's account".to_owned(),
+                    ),
+                    None if failed => (StageStatus::NotReached, String::new()),
+                    None => (StageStatus::Undecided, "not known".to_owned()),
+                },
+            };
+            failed |= status == StageStatus::Failed;
+            StageRow { stage, status, detail }
+        })
+        .collect()
+}
+
+/// What shows that a stage was passed.
+fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
+    let answer = case.answer.as_ref();
+    let is = |yes: bool, words: &str| yes.then(|| words.to_owned());
+    match stage {
+        Stage::Permission => is(case.claims.is_some(), "the job got an ID token")
+            .or_else(|| is(answer.is_some_and(Answer::token_was_sent), "the token was sent to AWS"))
+            .or_else(|| {
+                is(
+                    case.runner().and_then(|runner| runner.id_token_request) == Some(true),
+                    "the variables to ask for an ID token are there",
+                )
+            }),
+        Stage::Token => is(answer.is_some_and(Answer::passed_provider), "AWS accepted the token").or_else(|| {
+            is(
+                case.claims.is_some_and(|claims| claims.subject().is_some()) && case.deployment() != Deployment::Other,
+                "it is an ID token of GitHub Actions",
+            )
+        }),
+        Stage::Request => is(answer.is_some_and(Answer::token_was_sent), "AWS understood the request")
+            .or_else(|| is(matches!(case.role_arn, Some(Ok(_))), "the role's ARN is well-formed")),
+        Stage::Provider => is(
+            answer.is_some_and(Answer::passed_provider),
+            "AWS found the provider and it accepted the token",
+        )
+        .or_else(|| {
+            let provider = case.provider()?;
+            let url = provider.url.as_deref().map(issuer_host) == Some(issuer_host(&case.issuer));
+            let audience = case.claims?.audience()?;
+            let registered = provider.client_ids.as_ref()?.iter().any(|id| id == audience);
+            is(
+                url && registered,
+                "the account's provider fits the token's issuer and audience",
+            )
+        }),
+        Stage::Role => is(
+            case.is_allowed() || matches!(answer, Some(Answer::DurationOverMaximum)),
+            "AWS found the role",
+        )
+        .or_else(|| {
+            let role = case.role()?;
+            is(role.arn.is_some() || role.trust_policy.is_some(), "the role was read")
+        }),
+        Stage::TrustPolicy => is(case.is_allowed(), "AWS let the token in").or_else(|| {
+            is(
+                case.decision() == Some(Decision::Allow),
+                "the policy lets this request in",
+            )
+        }),
+        Stage::Session => is(case.is_allowed(), "AWS gave a session"),
+        Stage::Risk => None,
+    }
+}

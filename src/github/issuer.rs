@@ -1,0 +1,96 @@
+//! Who issues the token: which deployment of GitHub, and what its URL is called in IAM.
+
+use super::claims::Claims;
+
+/// The URL of an issuer as IAM writes it in ARNs and condition keys: without `https://`.
+#[must_use]
+pub fn issuer_host(issuer: &str) -> &str {
+    issuer.strip_prefix("https://").unwrap_or(issuer)
+}
+
+/// GitHub's own host of issuers.
+pub const GITHUB_ISSUER: &str = "token.actions.githubusercontent.com";
+
+/// Which deployment of GitHub (or of something like it) an issuer belongs to.
+/// (GitHub docs, "OpenID Connect reference"; configure-aws-credentials' README for Forgejo.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deployment {
+    /// github.com.
+    GitHub,
+    /// github.com with the enterprise's slug in the issuer.
+    Enterprise,
+    /// GHE.com, with data residency.
+    DataResidency,
+    /// GitHub Enterprise Server.
+    Server,
+    /// Forgejo.
+    Forgejo,
+    /// Nothing that issues tokens to GitHub's jobs.
+    Other,
+}
+
+impl Deployment {
+    /// The deployment that an issuer belongs to.
+    #[must_use]
+    pub fn of(issuer: &str) -> Self {
+        let host = issuer_host(issuer);
+        if host == GITHUB_ISSUER {
+            Self::GitHub
+        } else if host.starts_with(GITHUB_ISSUER) && host.as_bytes().get(GITHUB_ISSUER.len()) == Some(&b'/') {
+            Self::Enterprise
+        } else if host.starts_with("token.actions.") && host.split('/').next().is_some_and(|h| h.ends_with(".ghe.com"))
+        {
+            Self::DataResidency
+        } else if host.ends_with("/_services/token") {
+            Self::Server
+        } else if host.ends_with("/api/actions") {
+            Self::Forgejo
+        } else {
+            Self::Other
+        }
+    }
+
+    /// Does STS evaluate GitHub's ten claims beside `sub` and `aud` for this deployment?
+    /// (IAM User Guide, `reference_policies_iam-condition-keys`: not for GitHub Enterprise Server.)
+    #[must_use]
+    pub fn has_claim_keys(self) -> bool {
+        matches!(self, Self::GitHub | Self::Enterprise | Self::DataResidency)
+    }
+
+    /// Is its certificate one of a public authority, so that AWS never looks at thumbprints?
+    #[must_use]
+    pub fn is_hosted_by_github(self) -> bool {
+        self.has_claim_keys()
+    }
+}
+
+/// The issuer of a token, or GitHub's own where there is no token to read it from.
+#[must_use]
+pub fn issuer_or_github(claims: Option<&Claims>) -> String {
+    claims
+        .and_then(Claims::issuer)
+        .map_or_else(|| format!("https://{GITHUB_ISSUER}"), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deployments() {
+        for (issuer, want) in [
+            ("https://token.actions.githubusercontent.com", Deployment::GitHub),
+            (
+                "https://token.actions.githubusercontent.com/acme",
+                Deployment::Enterprise,
+            ),
+            ("https://token.actions.acme.ghe.com", Deployment::DataResidency),
+            ("https://github.acme.example/_services/token", Deployment::Server),
+            ("https://forge.example/api/actions", Deployment::Forgejo),
+            ("https://gitlab.com", Deployment::Other),
+            ("https://token.actions.githubusercontent.community", Deployment::Other),
+        ] {
+            assert_eq!(Deployment::of(issuer), want, "{issuer}");
+        }
+    }
+}
