@@ -15,7 +15,7 @@ pub struct Budget {
 impl Budget {
     /// What is given to each of three things: finding the nearest value, searching for who else gets in, and proving the fixes.
     /// A usual policy takes a thousandth of it.
-    pub const USUAL: u64 = 10_000_000;
+    pub const USUAL: u64 = 30_000_000;
 
     /// So many steps.
     #[must_use]

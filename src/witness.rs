@@ -128,44 +128,35 @@ pub fn lets_in_no_more(case: &Case<'_>, before: &TrustPolicy, after: &TrustPolic
     let mut changed = Strangers::new(case, after, &case.proving);
     let mut unchanged = Strangers::new(case, before, &case.proving);
     let is_other = |subject: &str| Subject::parse(subject).is_none_or(|s| Some(s.repository_part()) != own);
-    let mut kept_out = |subject: &str, before_alone: Option<&Alone<'_>>| {
+    let mut kept_out = |subject: &str, after: Option<&Narrow<'_>>, before: Option<&Narrow<'_>>| {
         audiences.iter().all(|audience| {
-            unchanged.come_with(subject, audience);
-            // The statement's own value is enough, where nothing else can take back what it allows.
-            let only_allows = unchanged.only_allows;
-            if before_alone.is_some_and(|alone| {
-                only_allows && unchanged.decide(alone.policy(), alone.weight) == Some(Decision::Allow)
-            }) {
-                return true;
-            }
             changed.come_with(subject, audience);
-            match changed.decide(after, changed.weight) {
-                Some(Decision::ImplicitDeny | Decision::ExplicitDeny) => true,
-                Some(_) => unchanged.decide(before, unchanged.weight) == Some(Decision::Allow),
-                None => false,
+            match changed.decide_by(after) {
+                Some(Decision::ImplicitDeny | Decision::ExplicitDeny) => return true,
+                Some(_) => {}
+                None => return false,
             }
+            unchanged.come_with(subject, audience);
+            unchanged.decide_by(before) == Some(Decision::Allow)
         })
     };
-    if !strangers().iter().all(|subject| kept_out(subject, None)) {
+    if !strangers().iter().all(|subject| kept_out(subject, None, None)) {
         return false;
     }
     for (index, statement) in after.statements.iter().enumerate() {
-        let mut alone = before
-            .statements
-            .get(index)
-            .map(|statement| Alone::new(before, statement));
+        let mut after = Narrow::among(after, index, statement);
+        let old_statement = before.statements.get(index);
+        let mut before = old_statement.map(|statement| Narrow::among(before, index, statement));
         for value in subject_values(case, statement) {
-            let old = before
-                .statements
-                .get(index)
-                .and_then(|statement| value.same_in(statement));
-            let is_exact = match (&mut alone, old) {
-                (Some(alone), Some(old)) => alone.narrow(&old),
-                _ => false,
-            };
-            let before_alone = alone.as_ref().filter(|_| is_exact);
+            after.narrow_or_widen(&value);
+            if let (Some(before), Some(old_statement)) = (&mut before, old_statement) {
+                match value.same_in(old_statement) {
+                    Some(old) => before.narrow_or_widen(&old),
+                    None => before.widen(),
+                }
+            }
             let mut others = instances(value.text(), &case.proving).filter(|subject| is_other(subject));
-            if !others.all(|subject| kept_out(&subject, before_alone)) {
+            if !others.all(|subject| kept_out(&subject, Some(&after), before.as_ref())) {
                 return false;
             }
         }
@@ -205,7 +196,7 @@ impl Search<'_> {
         let policy = self.strangers.policy;
         let values = subject_values(self.case, statement);
         let pointer = policy.statement_pointer(index);
-        let mut alone = Alone::new(policy, statement);
+        let mut alone = Narrow::alone(policy, statement);
         self.others(&values, &pointer, statement, &mut alone);
         if self.has(|breadth| breadth == Breadth::Audience) {
             return;
@@ -213,7 +204,7 @@ impl Search<'_> {
         // Somebody who gets in gets in with any audience.
         let own = self.case.claims.and_then(|claims| claims.subject()).map(str::to_owned);
         alone.widen();
-        let elsewhere = |search: &mut Self, alone: &Alone<'_>, subject: &str| {
+        let elsewhere = |search: &mut Self, alone: &Narrow<'_>, subject: &str| {
             search
                 .strangers
                 .get_in(alone, subject, "https://example.com/made-for-another-service")
@@ -237,7 +228,7 @@ impl Search<'_> {
     }
 
     /// Strangers, and other repositories than those that are meant.
-    fn others(&mut self, values: &[SubjectValue<'_>], pointer: &str, statement: &Statement, alone: &mut Alone<'_>) {
+    fn others(&mut self, values: &[SubjectValue<'_>], pointer: &str, statement: &Statement, alone: &mut Narrow<'_>) {
         // A stranger, made from nothing that the policy says.
         if let Some(subject) = strangers().into_iter().find(|subject| self.gets_in(alone, subject)) {
             let span = statement.condition_span.unwrap_or(statement.effect.span);
@@ -285,7 +276,7 @@ impl Search<'_> {
     }
 
     /// Does a subject get in by this statement, with an audience that the policy wants?
-    fn gets_in(&mut self, alone: &Alone<'_>, subject: &str) -> bool {
+    fn gets_in(&mut self, alone: &Narrow<'_>, subject: &str) -> bool {
         let strangers = &mut self.strangers;
         self.audiences
             .iter()
@@ -294,7 +285,7 @@ impl Search<'_> {
 
     /// A subject that a pattern takes in beyond what it seems to say: of a stranger, of another repository of the owner, of any branch
     /// or pull request.
-    fn broad(&mut self, pattern: &str, alone: &Alone<'_>) -> Option<(String, String)> {
+    fn broad(&mut self, pattern: &str, alone: &Narrow<'_>) -> Option<(String, String)> {
         if !pattern.contains(['*', '?']) {
             return None;
         }
@@ -427,13 +418,13 @@ impl<'a> Strangers<'a> {
     }
 
     /// Does the policy let it in, and is it this statement that does?
-    fn get_in(&mut self, alone: &Alone<'_>, subject: &str, audience: &str) -> bool {
+    fn get_in(&mut self, alone: &Narrow<'_>, subject: &str, audience: &str) -> bool {
         if !self.budget.take(40) {
             return false;
         }
         self.come_with(subject, audience);
-        self.decide(alone.policy(), alone.weight) == Some(Decision::Allow)
-            && (self.only_allows || self.decide(self.policy, self.weight) == Some(Decision::Allow))
+        self.decide_by(Some(alone)) == Some(Decision::Allow)
+            && (self.only_allows || self.decide_by(None) == Some(Decision::Allow))
     }
 
     /// The decision of a policy, or of a part of it; `None` where there are no steps left.
@@ -446,6 +437,14 @@ impl<'a> Strangers<'a> {
         self.budget
             .take(weight.steps(bytes))
             .then(|| decide(policy, &self.request))
+    }
+
+    /// The decision of the policy, or what is the same for this subject.
+    fn decide_by(&self, narrow: Option<&Narrow<'_>>) -> Option<Decision> {
+        match narrow {
+            Some(narrow) => self.decide(narrow.policy(), narrow.weight),
+            None => self.decide(self.policy, self.weight),
+        }
     }
 
     /// The request of somebody else's job with a subject and an audience.
@@ -543,14 +542,15 @@ impl Weight {
     fn value(text: &str) -> Self {
         let count = |what: &str| u64::try_from(text.matches(what).take(5000).count()).unwrap_or_default();
         let (stars, variables) = (count("*"), count("${"));
-        let places = match (stars > 0, text.contains('?')) {
-            (true, true) => steps(text.len()).saturating_mul(16).min(512),
-            (true, false) => 1,
-            (false, _) => 0,
+        let floats = |(_, rest): (&str, &str)| rest.rsplit_once('*').is_some_and(|(middle, _)| middle.contains('?'));
+        let places = match stars {
+            0 => 0,
+            _ if text.split_once('*').is_some_and(floats) => steps(text.len()).saturating_mul(16).min(512),
+            _ => 1,
         };
         Self {
             fixed: 2 + steps(text.len()) + 4 * stars,
-            bytes: places + 8 * variables + 4 * variables * variables,
+            bytes: places + 8 * variables + variables * variables,
         }
     }
 
@@ -566,33 +566,54 @@ impl Weight {
     }
 }
 
-/// A statement without the others, and, while one of its values for `sub` is looked at, without the other values: what it says of a
-/// subject that fits the value is the same, and costs the less.
-struct Alone<'a> {
+/// A policy, or one statement of it, and while one of a statement's values for `sub` is looked at, without the other values: what it
+/// says of a subject that fits the value is the same, and costs the less.
+struct Narrow<'a> {
     policy: &'a TrustPolicy,
     statement: &'a Statement,
-    /// The statement as it is; `None` where the policy has no other.
+    /// Where the statement stands among the others; `None` where they are left out.
+    among: Option<usize>,
+    /// With all values; `None` where that is the policy as it is.
     whole: Option<TrustPolicy>,
-    /// The statement with one value, and where that one is: condition and key.
-    narrow: Option<(TrustPolicy, (usize, usize), bool)>,
-    is_narrow: bool,
     whole_weight: Weight,
+    /// With one value, and where that one is: condition and key. Is what it says the same?
+    narrow: Option<(TrustPolicy, (usize, usize), bool)>,
+    /// Of the same without that value.
     rest_weight: Weight,
+    is_narrow: bool,
     weight: Weight,
 }
 
-impl<'a> Alone<'a> {
-    fn new(policy: &'a TrustPolicy, statement: &'a Statement) -> Self {
+impl<'a> Narrow<'a> {
+    /// The statement without the others.
+    fn alone(policy: &'a TrustPolicy, statement: &'a Statement) -> Self {
         let whole = (policy.statements.len() != 1).then(|| lone(policy, statement.clone()));
         let weight = Weight::of(whole.as_ref().unwrap_or(policy));
         Self {
             policy,
             statement,
+            among: None,
             whole,
-            narrow: None,
-            is_narrow: false,
             whole_weight: weight,
+            narrow: None,
             rest_weight: weight,
+            is_narrow: false,
+            weight,
+        }
+    }
+
+    /// The statement with the others.
+    fn among(policy: &'a TrustPolicy, index: usize, statement: &'a Statement) -> Self {
+        let weight = Weight::of(policy);
+        Self {
+            policy,
+            statement,
+            among: Some(index),
+            whole: None,
+            whole_weight: weight,
+            narrow: None,
+            rest_weight: weight,
+            is_narrow: false,
             weight,
         }
     }
@@ -622,7 +643,11 @@ impl<'a> Alone<'a> {
         if self.narrow.as_ref().is_none_or(|(_, other, _)| *other != place) {
             // A variable without a value in another value changes the outcome, and so does a key that stands twice.
             let is_plain = self.policy.duplicates.is_empty() && !value.of.values.iter().any(|v| v.value.contains('$'));
-            let narrow = lone(self.policy, without_values(self.statement, place));
+            let rest = without_values(self.statement, place);
+            let narrow = match self.among {
+                Some(index) => with_statement(self.policy, index, rest),
+                None => lone(self.policy, rest),
+            };
             self.rest_weight = Weight::of(&narrow);
             self.narrow = Some((narrow, place, is_plain));
         }
@@ -634,7 +659,7 @@ impl<'a> Alone<'a> {
         }
         let key = narrow
             .statements
-            .first_mut()
+            .get_mut(self.among.unwrap_or_default())
             .and_then(|statement| statement.conditions.get_mut(value.condition))
             .and_then(|condition| condition.keys.get_mut(value.key));
         let Some(key) = key else { return false };
@@ -657,6 +682,15 @@ fn lone(policy: &TrustPolicy, statement: Statement) -> TrustPolicy {
         duplicates: policy.duplicates.iter().take(1).cloned().collect(),
         is_ambiguous: policy.is_ambiguous,
     }
+}
+
+/// A policy with another statement in the place of one.
+fn with_statement(policy: &TrustPolicy, index: usize, statement: Statement) -> TrustPolicy {
+    let mut copy = policy.clone();
+    if let Some(place) = copy.statements.get_mut(index) {
+        *place = statement;
+    }
+    copy
 }
 
 /// A statement without the values of one condition key.
@@ -966,7 +1000,7 @@ mod tests {
                     let mut strangers = Strangers::new(&case, &policy, &case.searching);
                     let statement = &policy.statements[0];
                     for value in subject_values(&case, statement) {
-                        let mut alone = Alone::new(&policy, statement);
+                        let mut alone = Narrow::alone(&policy, statement);
                         if !alone.narrow(&value) {
                             continue;
                         }
