@@ -87,9 +87,7 @@ fn within(diagnosis: &Diagnosis, most: usize) -> String {
         out.push_str(&claims);
     }
     if left_out || diagnosis.findings.len() > MOST_FINDINGS {
-        out.push_str(
-            "\n*Parts are left out here, because the summary would be too large. The log has the whole report.*\n",
-        );
+        out.push_str("\n*Parts are left out here, because the summary would be too large; the log has more.*\n");
     }
     out
 }
@@ -317,10 +315,9 @@ fn words(out: &mut String, text: &str) {
         let core = bare.trim_end_matches(AFTER);
         // `1.` begins a list.
         let begins_list = out.is_empty() && core.bytes().all(|byte| byte.is_ascii_digit()) && bare.len() > core.len();
-        if word.is_empty() {
-        } else if is_plain(core) && !begins_list {
+        if core.is_empty() || is_plain(core) && !begins_list {
             out.push_str(word);
-        } else if core.is_empty() || begins_list {
+        } else if begins_list {
             push_code(out, word);
         } else {
             out.push_str(word.get(..head).unwrap_or_default());
@@ -411,6 +408,7 @@ mod tests {
             ("a `b", "a `` `b ``"),
             ("`a|b`", "`a|b`"),
             ("`a`` `b", "`a` ` `b"),
+            ("in `a`, (`b`) and `c`: so", "in `a`, (`b`) and `c`: so"),
             ("@everyone", "`@everyone`"),
             ("see www.evil.example/x.", "see `www.evil.example/x`."),
             ("mailto:a@b.c", "`mailto:a@b.c`"),
