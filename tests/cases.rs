@@ -147,6 +147,17 @@ fn every_case_is_told_apart() {
 }
 
 #[test]
+fn no_two_cases_have_the_same_evidence() {
+    let mut seen = BTreeMap::new();
+    for case in cases() {
+        let text = serde_json::to_string(&evidence(&case)).expect("evidence is plain data");
+        if let Some(other) = seen.insert(text, case.name.clone()) {
+            panic!("{other} and {}: one case is enough", case.name);
+        }
+    }
+}
+
+#[test]
 fn a_saved_case_gives_the_same_report() {
     for case in cases() {
         let evidence = evidence(&case);
