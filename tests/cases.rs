@@ -1,4 +1,6 @@
-//! Cases: evidence folders and what must, and must not, be said of them. Ids are asserted, not wording.
+//! Cases: evidence folders and what must, and must not, be said of them. `expect.json` says in one sentence what the case shows, and
+//! asserts the ids that are found and that are not, the cause and how certain it is, the verdict, the policy's decision and how the
+//! eight rows stand. What the findings say is not asserted here.
 //!
 //! `tests/cases/<check-id>/<name>` holds evidence that looks like the check and must not be taken for it, or must be told apart
 //! from it; `_healthy` set-ups that work; `_mixed` several mistakes at once, masks and pasted logs.
@@ -25,10 +27,13 @@ use serde::Deserialize;
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Expect {
+    /// What the case shows, and why it is a near miss or a trap: one sentence.
+    shows: String,
     must_find: Vec<String>,
     must_not_find: Vec<String>,
     #[serde(deserialize_with = "present")]
     cause: Option<Option<String>>,
+    /// How certain the cause is; needed wherever there is one.
     certainty: Option<String>,
     verdict: Option<String>,
     decision: Option<String>,
@@ -144,6 +149,21 @@ fn every_case_is_told_apart() {
         }
     }
     assert!(bad.is_empty(), "{}:\n{}", bad.len(), bad.join("\n"));
+}
+
+#[test]
+fn every_case_says_what_it_shows_and_how_certain_its_cause_is() {
+    let mut seen = BTreeMap::new();
+    for case in cases() {
+        let (name, expect, shows) = (&case.name, &case.expect, &case.expect.shows);
+        let is_sentence = shows.starts_with(char::is_uppercase) && shows.ends_with('.') && shows.chars().count() <= 140;
+        assert!(is_sentence, "{name}: `shows` is one short sentence: {shows:?}");
+        if let Some(other) = seen.insert(shows.clone(), name.clone()) {
+            panic!("{other} and {name} show the same");
+        }
+        let has_cause = matches!(expect.cause, Some(Some(_)));
+        assert!(!has_cause || expect.certainty.is_some(), "{name}: a cause without `certainty`");
+    }
 }
 
 #[test]
