@@ -1,4 +1,6 @@
-//! Cases: evidence folders and what must, and must not, be said of them. Ids are asserted, not wording.
+//! Cases: evidence folders and what must, and must not, be said of them. `expect.json` says in one sentence what the case shows, and
+//! asserts the ids that are found and that are not, the cause and how certain it is, the verdict, the policy's decision, and how the
+//! eight rows stand and why. Every reason that the rows themselves give in a case is asserted at least once; what the findings say is not.
 //!
 //! `tests/cases/<check-id>/<name>` holds evidence that looks like the check and must not be taken for it, or must be told apart
 //! from it; `_healthy` set-ups that work; `_mixed` several mistakes at once, masks and pasted logs.
@@ -11,14 +13,14 @@
     reason = "this is test code, which clippy sees only in `#[test]` functions"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use aws_oidc_doctor::checks::{CHECKS, by_id};
 use aws_oidc_doctor::diagnose::diagnose;
 use aws_oidc_doctor::evidence::Evidence;
-use aws_oidc_doctor::finding::{Diagnosis, Severity};
+use aws_oidc_doctor::finding::{CauseStatus, Diagnosis, Severity};
 use aws_oidc_doctor::report;
 use serde::Deserialize;
 
@@ -26,15 +28,25 @@ use serde::Deserialize;
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Expect {
+    /// What the case shows, and why it is a near miss or a trap: one sentence.
+    shows: String,
     must_find: Vec<String>,
     must_not_find: Vec<String>,
     #[serde(deserialize_with = "present")]
     cause: Option<Option<String>>,
+    /// How certain the cause is; needed wherever there is one.
     certainty: Option<String>,
     verdict: Option<String>,
     decision: Option<String>,
     /// Number of a cause, and how its row stands.
     rows: BTreeMap<String, String>,
+    /// Number of a cause, and what its row's reason contains.
+    because: BTreeMap<String, String>,
+}
+
+/// A cause's row in a report.
+fn row<'a>(report: &'a serde_json::Value, number: &str) -> &'a serde_json::Value {
+    &report["causes"][number.parse::<usize>().expect("a cause's number") - 1]
 }
 
 fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
@@ -116,8 +128,13 @@ fn wrong(expect: &Expect, diagnosis: &Diagnosis) -> Vec<String> {
         &report["trust_policy"]["decision"],
     );
     for (number, status) in &expect.rows {
-        let at = number.parse::<usize>().expect("a cause's number") - 1;
-        compare(&format!("row {number}"), Some(status), &report["causes"][at]["status"]);
+        compare(&format!("row {number}"), Some(status), &row(&report, number)["status"]);
+    }
+    for (number, because) in &expect.because {
+        let got = &row(&report, number)["because"];
+        if !got.as_str().is_some_and(|got| got.contains(because)) {
+            wrong.push(format!("row {number} says {got}, not `{because}`"));
+        }
     }
     wrong
 }
@@ -145,6 +162,59 @@ fn every_case_is_told_apart() {
         }
     }
     assert!(bad.is_empty(), "{}:\n{}", bad.len(), bad.join("\n"));
+}
+
+#[test]
+fn every_case_says_what_it_shows_and_how_certain_its_cause_is() {
+    let mut seen = BTreeMap::new();
+    for case in cases() {
+        let (name, expect, shows) = (&case.name, &case.expect, &case.expect.shows);
+        let is_sentence = shows.starts_with(char::is_uppercase) && shows.ends_with('.') && shows.chars().count() <= 140;
+        assert!(is_sentence, "{name}: `shows` is one short sentence: {shows:?}");
+        if let Some(other) = seen.insert(shows.clone(), name.clone()) {
+            panic!("{other} and {name} show the same");
+        }
+        let has_cause = matches!(expect.cause, Some(Some(_)));
+        assert!(
+            !has_cause || expect.certainty.is_some(),
+            "{name}: a cause without `certainty`"
+        );
+    }
+}
+
+#[test]
+fn every_reason_of_a_row_is_asserted() {
+    let (mut reached, mut asserted) = (BTreeMap::new(), BTreeSet::new());
+    for case in cases() {
+        for cause in diagnose(&evidence(&case)).causes {
+            // These are a finding's words, and so is what follows `possible: `.
+            if cause.status == CauseStatus::Applies {
+                continue;
+            }
+            let reason = if cause.because.starts_with("possible: ") {
+                "possible: ".to_owned()
+            } else {
+                cause.because
+            };
+            if case.expect.because.contains_key(&cause.cause.number().to_string()) {
+                asserted.insert(reason.clone());
+            }
+            reached.entry(reason).or_insert(case.name.clone());
+        }
+    }
+    reached.retain(|reason, _| !asserted.contains(reason));
+    assert!(reached.is_empty(), "no `because` asserts {reached:#?}");
+}
+
+#[test]
+fn no_two_cases_have_the_same_evidence() {
+    let mut seen = BTreeMap::new();
+    for case in cases() {
+        let text = serde_json::to_string(&evidence(&case)).expect("evidence is plain data");
+        if let Some(other) = seen.insert(text, case.name.clone()) {
+            panic!("{other} and {}: one case is enough", case.name);
+        }
+    }
 }
 
 #[test]
