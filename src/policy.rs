@@ -10,6 +10,7 @@ mod json;
 pub mod operator;
 pub mod parse;
 mod principal;
+mod suggest;
 mod variables;
 pub mod wildcard;
 
