@@ -2,7 +2,7 @@
 //!
 //! Names and meanings are those of the IAM User Guide, `reference_policies_elements_condition_operators`.
 
-use super::suggest::nearest;
+use super::suggest::Name;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -48,13 +48,9 @@ impl Operator {
         if let Some(null) = name.strip_suffix("IfExists").and_then(Self::parse) {
             return Some(null);
         }
-        static NAMES: LazyLock<Vec<(String, Operator)>> =
+        static KNOWN: LazyLock<Vec<(Name, Operator)>> =
             LazyLock::new(|| all().map(|operator| (plain(&operator.to_string()), operator)).collect());
-        nearest(
-            &plain(name),
-            NAMES.iter().map(|(name, operator)| (name, *operator)),
-            0.7,
-        )
+        plain(name).nearest(KNOWN.iter().map(|(name, operator)| (name, *operator)), 0.7)
     }
 
     /// The same operator without negation: `StringLike` for `StringNotLike`.
@@ -259,13 +255,9 @@ fn all() -> impl Iterator<Item = Operator> {
     })
 }
 
-/// A name without what people get wrong first: case and the colon. Cut, so that a huge name costs no time.
-fn plain(name: &str) -> String {
-    name.chars()
-        .filter(|c| !matches!(c, ':' | '_' | '-' | ' '))
-        .take(64)
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
+/// A name without what people get wrong first: case and the colon.
+fn plain(name: &str) -> Name {
+    Name::new(name.chars().filter(|c| !matches!(c, ':' | '_' | '-' | ' ')))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! `Resource`, an empty `Statement`, a doubled `Sid`), and what it would refuse is read, so that it can be reported.
 
 use super::json::{self, Fault, Member, Node, Value};
-use super::suggest::nearest;
+use super::suggest::Name;
 use super::{
     Actions, Condition, ConditionKey, DuplicateKey, Effect, Operator, Principal, PrincipalEntry, PrincipalKind,
     Statement, TrustPolicy, Version,
@@ -688,9 +688,9 @@ fn all_differ(members: &[Member<'_>]) -> bool {
 }
 
 fn did_you_mean(name: &str, known: &[&str]) -> Option<String> {
-    let name: String = name.chars().take(64).map(|c| c.to_ascii_lowercase()).collect();
-    let known = known.iter().map(|known| (known.to_ascii_lowercase(), known));
-    nearest(&name, known, 0.6).map(|known| format!("did you mean `{known}`?"))
+    let names: Vec<Name> = known.iter().map(|known| Name::new(known.chars())).collect();
+    let nearest = Name::new(name.chars()).nearest(names.iter().zip(known), 0.6);
+    nearest.map(|known| format!("did you mean `{known}`?"))
 }
 
 /// Somebody's own text in a message: in backticks, on one line, not too long.
