@@ -694,7 +694,7 @@ fn did_you_mean(name: &str, known: &[&str]) -> Option<String> {
 }
 
 /// Somebody's own text in a message: in backticks, on one line, not too long.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 256;
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
     let mut shown = String::with_capacity(text.len().min(LONGEST) + 2);
