@@ -16,8 +16,13 @@ use crate::secrets::without_tokens;
 pub enum Command {
     /// `diagnose`, or `action`: the same as a step.
     Diagnose(Box<Args>),
-    /// `evaluate`, with the file to read, `-` for standard input.
-    Evaluate(String),
+    /// `evaluate`
+    Evaluate {
+        /// The file to read, `-` for standard input.
+        file: String,
+        /// How many threads; as many as there are cores where it is not said.
+        jobs: Option<u16>,
+    },
     /// `explain`, with the id of a check.
     Explain(Option<String>),
 }
@@ -81,6 +86,9 @@ enum Subcommands {
         /// File with JSON Lines, `-` for standard input
         #[arg(default_value = "-")]
         file: String,
+        /// Threads that evaluate [default: one for each core]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+        jobs: Option<u16>,
     },
     /// Print the page of a check, or the list of checks
     Explain {
@@ -271,7 +279,7 @@ pub fn parse<'a>(
             };
             Command::Diagnose(Box::new(args(*flags, true, warnings)))
         }
-        Subcommands::Evaluate { file } => Command::Evaluate(file),
+        Subcommands::Evaluate { file, jobs } => Command::Evaluate { file, jobs },
         Subcommands::Explain { id } => Command::Explain(id),
     })
 }
@@ -481,7 +489,14 @@ mod tests {
 
     #[test]
     fn the_other_commands() {
-        assert!(matches!(run(&["evaluate"], &[]).unwrap(), Command::Evaluate(file) if file == "-"));
+        assert!(matches!(run(&["evaluate"], &[]).unwrap(), Command::Evaluate { file, jobs: None } if file == "-"));
+        assert!(matches!(
+            run(&["evaluate", "--jobs", "2"], &[]).unwrap(),
+            Command::Evaluate { jobs: Some(2), .. }
+        ));
+        for jobs in ["0", "-1", "257", "x"] {
+            assert!(run(&["evaluate", &format!("--jobs={jobs}")], &[]).is_err(), "{jobs}");
+        }
         assert!(
             matches!(run(&["explain", "subject-case"], &[]).unwrap(), Command::Explain(Some(id)) if id == "subject-case")
         );

@@ -4,12 +4,15 @@
 //! The context is complete: a key that is not in it is absent. A line that is not valid gives a line with the decision
 //! `Error`, and the rest go on.
 
-use crate::policy::{self, Decision, Presence, RequestContext, RequestPrincipal};
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use crate::policy::parse::quoted;
+use crate::policy::{self, Budget, Decision, Presence, RequestContext, RequestPrincipal};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufRead, Write};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// The longest line that is read; a longer one is an error, and is not kept in memory.
 pub const MAX_LINE: usize = 16 << 20;
@@ -17,6 +20,16 @@ pub const MAX_LINE: usize = 16 << 20;
 /// The longest value of a condition key. A whole token has at most 20,000 characters (STS API Reference,
 /// `AssumeRoleWithWebIdentity`).
 pub const MAX_VALUE: usize = 64 << 10;
+
+/// The most values of a request, those of all its condition keys together.
+pub const MAX_VALUES: usize = 100_000;
+
+/// The most that comparing a policy with a request is allowed to take ([`Budget`]), about a second. A policy as long
+/// as IAM takes against 500 values of 100 characters takes less.
+pub const MAX_STEPS: u64 = 1 << 30;
+
+/// The longest value of a policy with its variables replaced.
+pub const MAX_EXPANDED: usize = 1 << 20;
 
 /// How many lines there were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,49 +46,91 @@ pub struct Summary {
 ///
 /// # Errors
 /// When reading or writing fails.
-pub fn evaluate_lines(mut input: impl BufRead, mut output: impl Write) -> io::Result<Summary> {
-    let mut answers = Answers::default();
-    // The beginning of a line that is still to come.
-    let mut begun = Line::default();
-    loop {
-        let chunk = match input.fill_buf() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            chunk => chunk?,
-        };
-        let length = chunk.len();
-        if length == 0 {
-            break;
+pub fn evaluate_lines(input: impl BufRead + Send, output: impl Write + Send) -> io::Result<Summary> {
+    evaluate_in_parallel(input, output, 1)
+}
+
+/// The same on so many threads, or on as many of them as can be had.
+///
+/// Whichever thread is free reads the lines that are there and answers them, and waits for its turn to write.
+///
+/// # Errors
+/// When reading or writing fails.
+pub fn evaluate_in_parallel(input: impl BufRead + Send, output: impl Write + Send, jobs: usize) -> io::Result<Summary> {
+    let input = Mutex::new(Input::new(input));
+    let output = Output::new(output);
+    let work = || work(&input, &output);
+    let summary = thread::scope(|scope| {
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..jobs).map_while(spawn).collect();
+        let mut summary = work();
+        for other in others {
+            let other = other
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("a thread has failed")));
+            summary = summary.and_then(|summary| other.map(|other| summary.plus(other)));
         }
-        let mut rest = chunk;
-        while let Some((line, after)) = memchr::memchr(b'\n', rest).and_then(|end| rest.split_at_checked(end)) {
-            begun.push(line);
-            begun.finish(&mut answers);
-            if answers.text.len() > ENOUGH {
-                answers.write(&mut output)?;
-            }
-            rest = after.get(1..).unwrap_or_default();
+        summary
+    })?;
+    lock(&output.written).writer.flush()?;
+    Ok(summary)
+}
+
+impl Summary {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            lines: self.lines + other.lines,
+            errors: self.errors + other.errors,
         }
-        begun.push(rest);
-        input.consume(length);
-        answers.write(&mut output)?;
     }
-    begun.finish(&mut answers);
-    answers.write(&mut output)?;
-    output.flush()?;
-    Ok(answers.summary)
+}
+
+fn work<R: BufRead, W: Write>(input: &Mutex<Input<R>>, output: &Output<W>) -> io::Result<Summary> {
+    let mut batch = Batch::default();
+    let mut answers = Answers::default();
+    loop {
+        let mut reading = lock(input);
+        if output.has_failed() || !reading.read(&mut batch)? {
+            return Ok(answers.summary);
+        }
+        // Nothing more is read beside what is large, so that the memory does not grow with the threads.
+        let reading = (batch.bytes.len() > LARGE).then_some(reading);
+        if batch.is_too_long {
+            answers.too_long();
+        }
+        for line in batch.lines() {
+            answers.answer(line);
+            if answers.text.len() > ENOUGH {
+                output.write(batch.number, &mut answers.text)?;
+            }
+        }
+        output.write(batch.number, &mut answers.text)?;
+        output.next(batch.number);
+        drop(reading);
+    }
 }
 
 /// So many bytes of answers are written at once.
 const ENOUGH: usize = 64 << 10;
 
-/// A line that is read in parts.
+/// More than so many bytes at once come from a long line only.
+const LARGE: usize = 256 << 10;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whole lines that are read at once, without the last line break.
 #[derive(Default)]
-struct Line {
+struct Batch {
+    /// Which of all batches, from 0.
+    number: u64,
     bytes: Vec<u8>,
+    /// Is it a line that is too long, and not kept?
     is_too_long: bool,
 }
 
-impl Line {
+impl Batch {
     fn push(&mut self, part: &[u8]) {
         if self.bytes.len() + part.len() > MAX_LINE {
             self.is_too_long = true;
@@ -87,35 +142,159 @@ impl Line {
         }
     }
 
-    fn finish(&mut self, answers: &mut Answers) {
-        if self.is_too_long {
-            answers.error(None, &format!("the line is longer than {MAX_LINE} bytes"));
-        } else {
-            answers.answer(&self.bytes);
-        }
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let bytes = self.bytes.as_slice();
+        let is_marked = self.number == 0 && bytes.starts_with(BYTE_ORDER_MARK);
+        let mut rest = bytes.get(if is_marked { BYTE_ORDER_MARK.len() } else { 0 }..);
+        std::iter::from_fn(move || {
+            let all = rest?;
+            let end = memchr::memchr(b'\n', all).unwrap_or(all.len());
+            let (line, after) = all.split_at_checked(end)?;
+            rest = after.get(1..);
+            Some(line)
+        })
+    }
+
+    fn clear(&mut self) {
         self.is_too_long = false;
         self.bytes.clear();
-        self.bytes.shrink_to(ENOUGH);
+        self.bytes.shrink_to(LARGE);
+    }
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+struct Input<R> {
+    reader: R,
+    /// The beginning of a line that is still to come.
+    begun: Batch,
+    is_over: bool,
+}
+
+impl<R: BufRead> Input<R> {
+    fn new(reader: R) -> Self {
+        Self {
+            reader,
+            begun: Batch::default(),
+            is_over: false,
+        }
+    }
+
+    /// Waits for a line, and takes those that are there with it. Is there one?
+    fn read(&mut self, batch: &mut Batch) -> io::Result<bool> {
+        batch.clear();
+        while !self.is_over {
+            let chunk = match self.reader.fill_buf() {
+                Ok(chunk) => chunk,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    self.is_over = true;
+                    self.begun.clear();
+                    return Err(error);
+                }
+            };
+            self.is_over = chunk.is_empty();
+            let end = memchr::memchr(b'\n', chunk);
+            let mut used = end.unwrap_or(chunk.len());
+            self.begun.push(chunk.get(..used).unwrap_or_default());
+            if let Some(end) = end {
+                if self.begun.bytes.len() <= ENOUGH && !self.begun.is_too_long {
+                    used = memchr::memrchr(b'\n', chunk).unwrap_or(end);
+                    self.begun
+                        .bytes
+                        .extend_from_slice(chunk.get(end..used).unwrap_or_default());
+                }
+                used += 1;
+            }
+            self.reader.consume(used);
+            if end.is_some() {
+                return Ok(self.take(batch));
+            }
+        }
+        Ok((self.begun.is_too_long || !self.begun.bytes.is_empty()) && self.take(batch))
+    }
+
+    fn take(&mut self, batch: &mut Batch) -> bool {
+        batch.number = self.begun.number + 1;
+        std::mem::swap(&mut self.begun, batch);
+        true
+    }
+}
+
+/// Where the answers go, in the order of the batches.
+struct Output<W> {
+    written: Mutex<Written<W>>,
+    changed: Condvar,
+}
+
+struct Written<W> {
+    writer: W,
+    /// The batch whose answers are next.
+    next: u64,
+    has_failed: bool,
+}
+
+impl<W: Write> Output<W> {
+    fn new(writer: W) -> Self {
+        Self {
+            written: Mutex::new(Written {
+                writer,
+                next: 0,
+                has_failed: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Writes when the batch is next, and nothing after a write that failed.
+    fn write(&self, batch: u64, text: &mut Vec<u8>) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let mut written = self.turn(batch);
+        let result = if written.has_failed {
+            Ok(())
+        } else {
+            written.writer.write_all(text).and_then(|()| written.writer.flush())
+        };
+        if result.is_err() {
+            written.has_failed = true;
+            self.changed.notify_all();
+        }
+        text.clear();
+        text.shrink_to(2 * ENOUGH);
+        result
+    }
+
+    fn next(&self, batch: u64) {
+        self.turn(batch).next = batch + 1;
+        self.changed.notify_all();
+    }
+
+    fn turn(&self, batch: u64) -> MutexGuard<'_, Written<W>> {
+        let waits = |written: &mut Written<W>| written.next != batch && !written.has_failed;
+        let turn = self.changed.wait_while(lock(&self.written), waits);
+        turn.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_failed(&self) -> bool {
+        lock(&self.written).has_failed
     }
 }
 
 #[derive(Default)]
 struct Answers {
     text: Vec<u8>,
-    is_begun: bool,
     summary: Summary,
 }
 
 impl Answers {
     fn answer(&mut self, line: &[u8]) {
-        let line = if self.is_begun {
-            line
-        } else {
-            line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)
-        };
-        self.is_begun = true;
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
+        }
+        if line.len() > MAX_LINE {
+            return self.too_long();
         }
         let Ok(line) = std::str::from_utf8(line) else {
             return self.error(None, "the line is not UTF-8");
@@ -128,6 +307,10 @@ impl Answers {
             Ok((decision, detail)) => self.push(case.id, name(decision), &detail),
             Err(error) => self.error(case.id, &error),
         }
+    }
+
+    fn too_long(&mut self) {
+        self.error(None, &format!("the line is longer than {MAX_LINE} bytes"));
     }
 
     fn error(&mut self, id: Option<&RawValue>, detail: &str) {
@@ -145,15 +328,6 @@ impl Answers {
         // Writing a string to memory does not fail.
         let _ = serde_json::to_writer(&mut self.text, detail);
         self.text.extend_from_slice(b"}\n");
-    }
-
-    fn write(&mut self, output: &mut impl Write) -> io::Result<()> {
-        if !self.text.is_empty() {
-            output.write_all(&self.text)?;
-            output.flush()?;
-            self.text.clear();
-        }
-        Ok(())
     }
 }
 
@@ -202,7 +376,8 @@ impl<'a> Case<'a> {
             Some(help) => format!("`trust_policy`: {}; {help}", error.message),
             None => format!("`trust_policy`: {}", error.message),
         })?;
-        Ok(policy::decide_and_say_why(&policy, request))
+        let budget = Budget::new(MAX_STEPS, MAX_EXPANDED);
+        policy::decide_within(&policy, request, &budget).map_err(|limit| limit.to_string())
     }
 }
 
@@ -295,7 +470,10 @@ impl<'de> Visitor<'de> for CallerVisitor {
             } else if key.eq_ignore_ascii_case("service") {
                 RequestPrincipal::Service(value)
             } else {
-                return Err(de::Error::unknown_field(&key, &["federated", "aws", "service"]));
+                return Err(de::Error::custom(format_args!(
+                    "unknown field {}, expected one of `federated`, `aws`, `service`",
+                    quoted(&key)
+                )));
             };
             if caller.replace(this).is_some() {
                 return Err(de::Error::custom("a request has one principal"));
@@ -327,19 +505,20 @@ impl<'de> Visitor<'de> for ContextVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Context, A::Error> {
         let mut context = RequestContext::default().with_capacity(FEW_KEYS);
+        let mut room = MAX_VALUES;
         while let Some(Text(key)) = map.next_key()? {
             let value: &RawValue = map.next_value()?;
-            let presence = match value.get().as_bytes().first() {
-                Some(b'[') => {
-                    let values: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(de::Error::custom)?;
-                    let values: Result<Vec<String>, A::Error> =
-                        values.into_iter().map(|value| scalar(&key, value)).collect();
-                    Presence::Many(values?)
-                }
-                _ => Presence::One(scalar(&key, value)?),
+            take_one(&mut room).map_err(de::Error::custom)?;
+            let presence = if value.get().starts_with('[') {
+                list(&key, value, &mut room).map(Presence::Many)
+            } else {
+                scalar(&key, value).map(Presence::One)
             };
-            if context.set(&key, presence).is_some() {
-                return Err(de::Error::custom(format_args!("the context has the key `{key}` twice")));
+            if context.set(&key, presence.map_err(de::Error::custom)?).is_some() {
+                return Err(de::Error::custom(format_args!(
+                    "the context has the key {} twice",
+                    quoted(&key)
+                )));
             }
         }
         Ok(Context(context))
@@ -349,28 +528,70 @@ impl<'de> Visitor<'de> for ContextVisitor {
 /// So many keys a request has without the table growing.
 const FEW_KEYS: usize = 14;
 
+fn take_one(room: &mut usize) -> Result<(), String> {
+    *room = room
+        .checked_sub(1)
+        .ok_or_else(|| format!("the context has more than {MAX_VALUES} values"))?;
+    Ok(())
+}
+
+/// The values of a list, read one by one: a long list takes no room before it is counted.
+fn list(key: &str, values: &RawValue, room: &mut usize) -> Result<Vec<String>, String> {
+    struct List<'l>(&'l str, &'l mut usize, &'l mut Option<String>);
+
+    impl<'de> Visitor<'de> for List<'_> {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
+            let Self(key, room, wrong) = self;
+            let mut values = Vec::new();
+            while let Some(value) = list.next_element::<&RawValue>()? {
+                match take_one(room).and_then(|()| scalar(key, value)) {
+                    Ok(value) => values.push(value),
+                    Err(error) => {
+                        *wrong = Some(error);
+                        return Err(de::Error::custom("a value is wrong"));
+                    }
+                }
+            }
+            Ok(values)
+        }
+    }
+
+    let mut wrong = None;
+    let read = serde_json::Deserializer::from_str(values.get()).deserialize_seq(List(key, room, &mut wrong));
+    read.map_err(|error| wrong.unwrap_or_else(|| error.to_string()))
+}
+
 /// A string, or a number or a boolean by its own text.
-fn scalar<E: de::Error>(key: &str, value: &RawValue) -> Result<String, E> {
+fn scalar(key: &str, value: &RawValue) -> Result<String, String> {
     let text = value.get();
     if text.len() > MAX_VALUE {
-        return Err(E::custom(format_args!(
-            "the value of `{key}` is longer than {MAX_VALUE} bytes"
-        )));
+        return Err(format!("the value of {} is longer than {MAX_VALUE} bytes", quoted(key)));
     }
     match text.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(text).map_err(E::custom),
+        Some(b'"') => serde_json::from_str(text).map_err(|error| error.to_string()),
         Some(b't' | b'f' | b'-' | b'0'..=b'9') => Ok(text.to_owned()),
-        _ => Err(E::custom(format_args!(
-            "the value of `{key}` is not a string, a number, a boolean or a list of them"
-        ))),
+        _ => Err(format!(
+            "the value of {} is not a string, a number, a boolean or a list of them",
+            quoted(key)
+        )),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::{Value, json};
     use std::io::{BufReader, Read};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
 
     const PROVIDER: &str = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com";
 
@@ -728,5 +949,237 @@ mod tests {
         }
         assert!(evaluate_lines(&b"x\n"[..], Broken).is_err());
         assert!(evaluate_lines(BufReader::new(Broken), io::sink()).is_err());
+    }
+
+    #[test]
+    fn what_takes_too_much_is_an_error_and_the_rest_go_on() {
+        let good = case(&json!({}), &request(&json!({}))).to_string();
+        let list = |count: usize, length: usize| -> Vec<String> {
+            (0..count).map(|nth| format!("{nth}{}", "x".repeat(length))).collect()
+        };
+        let any = |patterns: &[String], values: &[String]| {
+            case(
+                &json!({"ForAnyValue:StringEquals": {"t:k": patterns}}),
+                &request(&json!({"t:k": values})),
+            )
+        };
+        let variables = |text: &str, variable: usize| {
+            case(
+                &json!({"StringEquals": {"t:k": text}}),
+                &request(&json!({"t:k": "a", "t:x": "x".repeat(variable)})),
+            )
+        };
+        let steps =
+            "comparing the policy with the request takes more than 1073741824 steps (a step is about a character)";
+        let expanded = "a value of the policy is longer than 1048576 bytes with its policy variables replaced";
+        for (line, detail) in [
+            (any(&list(10, 60_000), &list(20_000, 0)), steps),
+            (any(&list(10, 60_000), &list(6_000, 0)), "ImplicitDeny"),
+            (any(&["${t:x}".to_owned()], &list(10, 10)), "ImplicitDeny"),
+            (variables(&"${t:x}".repeat(100_000), 65_000), expanded),
+            (variables(&"${t:x}".repeat(5_000), 65_000), expanded),
+            (variables(&("${t:x}".repeat(16) + &"y".repeat(577)), 65_500), expanded),
+            (
+                variables(&("${t:x}".repeat(16) + &"y".repeat(576)), 65_500),
+                "ImplicitDeny",
+            ),
+        ] {
+            let mut output = Vec::new();
+            let lines = format!("{good}\n{line}\n{good}\n");
+            assert_eq!(evaluate_lines(lines.as_bytes(), &mut output).unwrap().lines, 3);
+            let output = String::from_utf8(output).unwrap();
+            let answers: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(
+                (&answers[0]["decision"], &answers[2]["decision"]),
+                (&json!("Allow"), &json!("Allow"))
+            );
+            assert_eq!(answers[1]["id"], 7);
+            let is_error = detail != "ImplicitDeny";
+            let expected = if is_error { "Error" } else { detail };
+            assert_eq!(answers[1]["decision"], expected, "{}", answers[1]["detail"]);
+            assert!(!is_error || answers[1]["detail"] == detail, "{}", answers[1]["detail"]);
+        }
+    }
+
+    #[test]
+    fn a_request_has_so_many_values_at_most() {
+        let values = |keys: usize, list: usize| {
+            let mut context: serde_json::Map<String, Value> =
+                (1..keys).map(|nth| (format!("t:{nth}"), json!(nth))).collect();
+            context.insert("t:list".to_owned(), json!(vec![1; list]));
+            let mut output = Vec::new();
+            let line = case(&json!({}), &request(&Value::Object(context))).to_string();
+            evaluate_lines(line.as_bytes(), &mut output).unwrap();
+            serde_json::from_slice::<Value>(&output).unwrap()
+        };
+        for (keys, list, expected) in [
+            (1, MAX_VALUES - 1, "Allow"),
+            (1, MAX_VALUES, "Error"),
+            (MAX_VALUES, 0, "Allow"),
+            (MAX_VALUES, 1, "Error"),
+        ] {
+            let answer = values(keys, list);
+            assert_eq!(answer["decision"], expected, "{keys} {list}: {answer}");
+            let detail = answer["detail"].as_str().unwrap();
+            assert_eq!(
+                detail.starts_with("the context has more than 100000 values"),
+                expected == "Error",
+                "{detail}"
+            );
+        }
+    }
+
+    /// Lines, and how much is read at once.
+    fn mixture() -> impl Strategy<Value = (Vec<u8>, usize)> {
+        let good = case(&json!({}), &request(&json!({}))).to_string();
+        let denied = case(&json!({"StringLike": {"t:k": "a*"}}), &request(&json!({"t:k": "b"}))).to_string();
+        let mistyped = good.replace("\"Principal\"", "\"Principals\"");
+        let padded = good.clone();
+        let line = prop_oneof![
+            6 => Just(good.into_bytes()),
+            4 => Just(denied.into_bytes()),
+            2 => Just(mistyped.into_bytes()),
+            2 => prop::collection::vec(any::<u8>().prop_filter("a line", |byte| *byte != b'\n'), 0..40),
+            1 => "[ \\t\\r]{0,3}".prop_map(String::into_bytes),
+            1 => (0..2 * LARGE).prop_map(move |length| (padded.clone() + &" ".repeat(length)).into_bytes()),
+            1 => (0..2 * LARGE).prop_map(|length| vec![b'[' ; length]),
+        ];
+        let lines = prop::collection::vec(line, 0..40);
+        let capacity = prop_oneof![1..100_usize, 1000..100_000_usize];
+        (lines, any::<bool>(), capacity).prop_map(|(lines, is_ended, capacity)| {
+            let mut all = lines.join(&b'\n');
+            all.extend(is_ended.then_some(b'\n'));
+            (all, capacity)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn threads_change_no_answer((lines, capacity) in mixture()) {
+            let mut expected = Vec::new();
+            let mut summary = Summary::default();
+            for line in lines.split(|byte| *byte == b'\n') {
+                summary = summary.plus(evaluate_lines(line, &mut expected).unwrap());
+            }
+            for jobs in [1, 2, 7] {
+                let mut output = Vec::new();
+                let input = BufReader::with_capacity(capacity, lines.as_slice());
+                prop_assert_eq!(evaluate_in_parallel(input, &mut output, jobs).unwrap(), summary);
+                prop_assert!(output == expected, "{} jobs", jobs);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_is_answered_before_the_next_one_comes() {
+        struct Asks(Vec<Vec<u8>>, mpsc::Receiver<()>, bool);
+        impl Read for Asks {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                if self.2 {
+                    let answer = self.1.recv_timeout(Duration::from_secs(60));
+                    answer.map_err(|_| io::Error::other("no answer"))?;
+                }
+                let Some(line) = self.0.pop() else { return Ok(0) };
+                self.2 = true;
+                buffer[..line.len()].copy_from_slice(&line);
+                Ok(line.len())
+            }
+        }
+        struct Answered(mpsc::Sender<()>, bool);
+        impl Write for Answered {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.1 |= bytes.ends_with(b"\n");
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                if std::mem::take(&mut self.1) {
+                    let _ = self.0.send(());
+                }
+                Ok(())
+            }
+        }
+        let line = case(&json!({}), &request(&json!({}))).to_string() + "\n";
+        for jobs in [1, 2, 7] {
+            let (answered, answers) = mpsc::channel();
+            let input = BufReader::new(Asks(vec![line.clone().into_bytes(); 20], answers, false));
+            let summary = evaluate_in_parallel(input, Answered(answered, false), jobs).unwrap();
+            assert_eq!(summary, Summary { lines: 20, errors: 0 });
+        }
+    }
+
+    #[test]
+    fn nothing_more_is_read_beside_a_large_line() {
+        struct Counted<R>(R, Arc<AtomicUsize>);
+        impl<R: Read> Read for Counted<R> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let length = self.0.read(buffer)?;
+                self.1.fetch_add(length, Ordering::SeqCst);
+                Ok(length)
+            }
+        }
+        struct Lead(Arc<AtomicUsize>, usize, usize);
+        impl Write for Lead {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.2 = self.2.max(self.0.load(Ordering::SeqCst) - self.1);
+                self.1 += LINE * bytes.iter().filter(|byte| **byte == b'\n').count();
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        const LINE: usize = 2 * LARGE;
+        const BUFFER: usize = 4096;
+        let mut line = case(&json!({}), &request(&json!({}))).to_string();
+        line += &" ".repeat(LINE - 1 - line.len());
+        line.push('\n');
+        let input = line.repeat(30);
+        for jobs in [1, 2, 7] {
+            let read = Arc::new(AtomicUsize::new(0));
+            let mut lead = Lead(Arc::clone(&read), 0, 0);
+            let counted = BufReader::with_capacity(BUFFER, Counted(input.as_bytes(), read));
+            assert_eq!(evaluate_in_parallel(counted, &mut lead, jobs).unwrap().lines, 30);
+            assert!(lead.2 <= LINE + BUFFER, "{jobs} jobs: {}", lead.2);
+        }
+    }
+
+    #[test]
+    fn threads_end_when_reading_or_writing_fails() {
+        struct Endless(Vec<u8>);
+        impl Read for Endless {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.0.as_slice().read(buffer)
+            }
+        }
+        struct Closes(usize);
+        impl Write for Closes {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::BrokenPipe)?;
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        struct Ends;
+        impl Read for Ends {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+        }
+        let line = case(&json!({}), &request(&json!({}))).to_string() + "\n";
+        for jobs in [1, 2, 7] {
+            let input = BufReader::with_capacity(line.len() * 3, Endless(line.repeat(3).into_bytes()));
+            let error = evaluate_in_parallel(input, Closes(10_000), jobs).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+            // What was read before is answered, and the beginning of a line is no line.
+            let text = line.repeat(100) + "{";
+            let mut output = Vec::new();
+            let input = BufReader::with_capacity(1000, text.as_bytes().chain(Ends));
+            let error = evaluate_in_parallel(input, &mut output, jobs).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+            assert_eq!(output.iter().filter(|byte| **byte == b'\n').count(), 100);
+        }
     }
 }

@@ -5,8 +5,10 @@ use std::collections::hash_map::RandomState;
 use std::fs::{File, FileType, OpenOptions};
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, BufRead, BufReader, Write};
+use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
     let env = Env::of_process();
     let done = match args::parse(std::env::args_os(), env.iter()) {
         Ok(Command::Diagnose(args)) => run(&args, &env),
-        Ok(Command::Evaluate(file)) => evaluate(&file),
+        Ok(Command::Evaluate { file, jobs }) => evaluate(&file, jobs),
         Ok(Command::Explain(id)) => explain(id.as_deref()),
         // Help is no error; clap knows which is which.
         Err(error) => error.print().map(|()| error.exit_code().try_into().unwrap_or(USAGE)),
@@ -311,9 +313,9 @@ fn is_regular_file(_: &io::Stdout) -> bool {
     false
 }
 
-fn evaluate(file: &str) -> io::Result<u8> {
-    let input: Box<dyn BufRead> = match file {
-        "-" => Box::new(BufReader::with_capacity(BULK, io::stdin().lock())),
+fn evaluate(file: &str, jobs: Option<u16>) -> io::Result<u8> {
+    let input: Box<dyn BufRead + Send> = match file {
+        "-" => Box::new(BufReader::with_capacity(BULK, io::stdin())),
         path => match File::open(path) {
             Ok(file) => Box::new(BufReader::with_capacity(BULK, file)),
             Err(error) => {
@@ -322,7 +324,8 @@ fn evaluate(file: &str) -> io::Result<u8> {
             }
         },
     };
-    evaluate_lines::evaluate_lines(input, io::BufWriter::with_capacity(BULK, io::stdout().lock()))?;
+    let jobs = jobs.map_or_else(|| available_parallelism().map_or(1, NonZero::get), usize::from);
+    evaluate_lines::evaluate_in_parallel(input, io::BufWriter::with_capacity(BULK, io::stdout()), jobs)?;
     Ok(0)
 }
 

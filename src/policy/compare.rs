@@ -3,6 +3,7 @@
 //! Always in the positive sense: a negated operator is turned round by the caller. The rules are those of the IAM User
 //! Guide, `reference_policies_elements_condition_operators`; what it leaves open is [`Outcome::Unknown`] with the reason.
 
+use super::budget::Budget;
 use super::operator::Comparison;
 use super::variables::{Resolved, resolve};
 use super::wildcard::{self, Pattern};
@@ -60,9 +61,20 @@ impl Fit {
 }
 
 /// Compares. `variables` is the request, where the policy's version has variables.
-pub(super) fn compare(comparison: Comparison, wanted: &str, actual: &str, variables: Option<&RequestContext>) -> Fit {
+pub(super) fn compare(
+    comparison: Comparison,
+    wanted: &str,
+    actual: &str,
+    variables: Option<&RequestContext>,
+    budget: &Budget,
+) -> Fit {
     let positive = comparison.positive();
-    let Some(request) = variables.filter(|_| wanted.as_bytes().contains(&b'$') && wanted.contains("${")) else {
+    let Some(request) =
+        variables.filter(|_| memchr::memchr(b'$', wanted.as_bytes()).is_some() && wanted.contains("${"))
+    else {
+        if !budget.take(steps(positive, wanted, actual)) {
+            return Fit::unknown(USED_UP);
+        }
         return plain(positive, wanted, actual);
     };
     if positive == Comparison::Bool {
@@ -73,11 +85,17 @@ pub(super) fn compare(comparison: Comparison, wanted: &str, actual: &str, variab
             "AWS replaces no policy variables in this operator, and does not say what `${` gives then",
         );
     }
-    let text = match resolve(wanted, request) {
+    if !budget.take(REPLACING * count(wanted)) {
+        return Fit::unknown(USED_UP);
+    }
+    let text = match resolve(wanted, request, budget) {
         Resolved::Null => return Fit::null(),
         Resolved::Unclear(because) => return Fit::unknown(because),
         Resolved::Text(text) => text,
     };
+    if !budget.take(steps_of_replaced(positive, &text.text, actual)) {
+        return Fit::unknown(USED_UP);
+    }
     if positive.is_arn() && text.shifts_fields {
         return Fit::unknown("a policy variable brings a colon into a field of the ARN");
     }
@@ -100,6 +118,56 @@ pub(super) fn compare(comparison: Comparison, wanted: &str, actual: &str, variab
     }
 }
 
+const USED_UP: &str = "there is too much to compare";
+
+/// Finding a variable and its value takes about as long as comparing so many characters for each of its own.
+const REPLACING: u64 = 16;
+
+/// What a comparison takes at most, in characters compared: about a nanosecond each.
+pub(super) fn steps(positive: Comparison, wanted: &str, actual: &str) -> u64 {
+    let bytes = count(wanted) + count(actual);
+    match positive {
+        Comparison::StringEquals | Comparison::Bool => 16 + bytes / 8,
+        Comparison::StringEqualsIgnoreCase if wanted.is_ascii() && actual.is_ascii() => 16 + bytes / 4,
+        Comparison::StringEqualsIgnoreCase => 128 + 10 * bytes,
+        Comparison::StringLike | Comparison::ArnEquals | Comparison::ArnLike => {
+            32 + bytes + searching(wanted, actual, false)
+        }
+        Comparison::DateEquals
+        | Comparison::DateLessThan
+        | Comparison::DateLessThanEquals
+        | Comparison::DateGreaterThan
+        | Comparison::DateGreaterThanEquals => 192 + 4 * bytes,
+        _ => 64 + bytes,
+    }
+}
+
+/// The same for a value whose variables were replaced: it is compared with what they brought as text and as wildcards.
+fn steps_of_replaced(positive: Comparison, wanted: &str, actual: &str) -> u64 {
+    4 * steps(positive, wanted, actual) + 16 * count(wanted) + searching(wanted, actual, true)
+}
+
+/// What is between two stars has to be searched for, and with a `?` in it it is tried at each place. `as_one` where a star
+/// may be none.
+fn searching(pattern: &str, actual: &str, as_one: bool) -> u64 {
+    if memchr::memchr(b'?', pattern.as_bytes()).is_none() {
+        return 0;
+    }
+    let mut pieces = pattern.split('*');
+    pieces.next();
+    pieces.next_back();
+    let longest = if as_one {
+        Some(count(pattern))
+    } else {
+        pieces.filter(|piece| piece.contains('?')).map(count).max()
+    };
+    longest.map_or(0, |longest| count(actual) * (longest.min(64) + longest / 8))
+}
+
+fn count(text: &str) -> u64 {
+    text.len() as u64
+}
+
 /// The policy's value as it is compared: with its variables replaced, where they are and can be.
 pub(super) fn resolved<'a>(
     comparison: Comparison,
@@ -108,7 +176,7 @@ pub(super) fn resolved<'a>(
 ) -> Cow<'a, str> {
     match variables {
         Some(request) if wanted.contains("${") && takes_variables(comparison.positive()) => {
-            match resolve(wanted, request) {
+            match resolve(wanted, request, &Budget::unlimited()) {
                 Resolved::Text(text) => Cow::Owned(text.text),
                 Resolved::Null | Resolved::Unclear(_) => Cow::Borrowed(wanted),
             }
@@ -126,7 +194,7 @@ pub(super) fn parted(
 ) -> Option<Parted> {
     let positive = comparison.positive();
     let text = match variables {
-        Some(request) if wanted.contains("${") => match resolve(wanted, request) {
+        Some(request) if wanted.contains("${") => match resolve(wanted, request, &Budget::unlimited()) {
             Resolved::Text(text) => Some(text),
             Resolved::Null | Resolved::Unclear(_) => return None,
         },

@@ -43,6 +43,15 @@ pub enum Presence {
     One(String),
 }
 
+impl RequestPrincipal {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Aws(name) | Self::Federated(name) | Self::Service(name) => name.len(),
+            Self::Unknown => 0,
+        }
+    }
+}
+
 impl RequestContext {
     /// A request with no condition keys yet.
     #[must_use]

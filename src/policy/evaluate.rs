@@ -5,7 +5,8 @@
 //! values: what cannot be told is [`Outcome::Unknown`], and spreads only as far as it matters. `docs/evaluation.md` lists
 //! each rule with its source, and each point on which AWS is silent.
 
-use super::compare::{Fit, compare, parted, resolved, truth};
+use super::budget::{Budget, Exceeded};
+use super::compare::{Fit, compare, parted, resolved, steps, truth};
 use super::context::with_lower_case;
 use super::operator::{Comparison, Operator, SetOperator};
 use super::parse::quoted;
@@ -13,14 +14,15 @@ use super::principal;
 use super::wildcard;
 use super::{
     Condition, ConditionKey, ConditionTrace, Decision, Effect, ElementTrace, KeyTrace, Outcome, Presence, Principal,
-    RequestContext, Statement, StatementTrace, Trace, TrustPolicy, ValueTrace,
+    PrincipalKind, RequestContext, Statement, StatementTrace, Trace, TrustPolicy, ValueTrace,
 };
 use crate::text::Spanned;
 
 /// The decision alone.
 #[must_use]
 pub fn decide(policy: &TrustPolicy, request: &RequestContext) -> Decision {
-    let evaluation = Evaluation::new(policy, request);
+    let unlimited = Budget::unlimited();
+    let evaluation = Evaluation::new(policy, request, &unlimited);
     let outcomes = policy
         .statements
         .iter()
@@ -31,7 +33,8 @@ pub fn decide(policy: &TrustPolicy, request: &RequestContext) -> Decision {
 /// The decision with every leaf and its reason; nothing is short-circuited.
 #[must_use]
 pub fn trace(policy: &TrustPolicy, request: &RequestContext) -> Trace {
-    let evaluation = Evaluation::new(policy, request);
+    let unlimited = Budget::unlimited();
+    let evaluation = Evaluation::new(policy, request, &unlimited);
     let statements: Vec<StatementTrace> = policy
         .statements
         .iter()
@@ -51,14 +54,20 @@ pub fn trace(policy: &TrustPolicy, request: &RequestContext) -> Trace {
 /// statement that comes closest.
 #[must_use]
 pub fn decide_and_say_why(policy: &TrustPolicy, request: &RequestContext) -> (Decision, String) {
-    let evaluation = Evaluation::new(policy, request);
-    let outcomes: Vec<Outcome> = policy
-        .statements
-        .iter()
-        .map(|statement| evaluation.statement(statement))
-        .collect();
-    let decision = combine(policy, policy.statements.iter().zip(outcomes.iter().copied()));
-    (decision, evaluation.why(decision, &outcomes))
+    Evaluation::new(policy, request, &Budget::unlimited()).decide_and_say_why()
+}
+
+/// The same within a budget, for policies and requests of any size.
+///
+/// # Errors
+/// The limit of the budget that was exceeded.
+pub fn decide_within(
+    policy: &TrustPolicy,
+    request: &RequestContext,
+    budget: &Budget,
+) -> Result<(Decision, String), Exceeded> {
+    let decided = Evaluation::new(policy, request, budget).decide_and_say_why();
+    budget.check().map(|()| decided)
 }
 
 /// An explicit deny wins, then an allow, and without either the request is denied
@@ -122,15 +131,28 @@ struct Evaluation<'a> {
     request: &'a RequestContext,
     /// The request, where policy variables are replaced at all.
     variables: Option<&'a RequestContext>,
+    /// When it is used up, nothing that costs much is looked at any more, and the outcome is not to be used.
+    budget: &'a Budget,
 }
 
 impl<'a> Evaluation<'a> {
-    fn new(policy: &'a TrustPolicy, request: &'a RequestContext) -> Self {
+    fn new(policy: &'a TrustPolicy, request: &'a RequestContext, budget: &'a Budget) -> Self {
         Self {
             policy,
             request,
             variables: policy.has_variables().then_some(request),
+            budget,
         }
+    }
+
+    fn decide_and_say_why(&self) -> (Decision, String) {
+        let statements = &self.policy.statements;
+        let outcomes: Vec<Outcome> = statements.iter().map(|statement| self.statement(statement)).collect();
+        let decision = combine(self.policy, statements.iter().zip(outcomes.iter().copied()));
+        if self.budget.is_used_up() {
+            return (decision, String::new());
+        }
+        (decision, self.why(decision, &outcomes))
     }
 
     fn statement(&self, statement: &Statement) -> Outcome {
@@ -167,6 +189,9 @@ impl<'a> Evaluation<'a> {
         if !wanted.bytes().any(|byte| matches!(byte, b'*' | b'?')) {
             return wanted.eq_ignore_ascii_case(actual);
         }
+        if !self.budget.take(steps(Comparison::StringLike, wanted, actual)) {
+            return false;
+        }
         with_lower_case(wanted, |wanted| {
             with_lower_case(actual, |actual| wildcard::matches(wanted, actual))
         })
@@ -183,12 +208,20 @@ impl<'a> Evaluation<'a> {
     fn principal_entries(&self, principal: &Principal) -> Outcome {
         let entry = |entry: &super::PrincipalEntry| {
             let values = entry.values.iter();
-            any(values.map(|value| principal::fit(entry.kind, &value.value, &self.request.principal).0))
+            any(values.map(|value| self.fits_principal(entry.kind, &value.value)))
         };
         if self.policy.duplicates.is_empty() {
             return any(principal.entries.iter().map(entry));
         }
         any(grouped(&principal.entries, |entry| entry.kind as u8, entry))
+    }
+
+    fn fits_principal(&self, kind: PrincipalKind, wanted: &str) -> Outcome {
+        let caller = &self.request.principal;
+        if !self.budget.take((wanted.len() + caller.len()) as u64) {
+            return Outcome::Unknown;
+        }
+        principal::fit(kind, wanted, caller).0
     }
 
     fn conditions(&self, statement: &Statement) -> Outcome {
@@ -212,6 +245,11 @@ impl<'a> Evaluation<'a> {
 
     fn key(&self, operator: Operator, key: &ConditionKey) -> Verdict {
         let presence = self.request.get(&key.key.value);
+        if let Presence::Many(values) = presence
+            && !self.budget.take(4 * values.len() as u64)
+        {
+            return (Outcome::Unknown, Why::Unknown);
+        }
         if operator.comparison == Comparison::Null {
             return existence(operator, key, presence);
         }
@@ -278,11 +316,17 @@ impl<'a> Evaluation<'a> {
         let negated = operator.comparison.is_negated();
         let (mut fits, mut is_null, mut unknown) = (false, false, None);
         for wanted in &key.values {
-            if fits && !wanted.value.contains('$') {
+            if fits && memchr::memchr(b'$', wanted.value.as_bytes()).is_none() {
                 // All that can still matter is a policy variable without a value.
+                if !self.budget.take(8 + wanted.value.len() as u64 / 16) {
+                    break;
+                }
                 continue;
             }
-            let fit = compare(operator.comparison, &wanted.value, actual, self.variables);
+            let fit = compare(operator.comparison, &wanted.value, actual, self.variables, self.budget);
+            if self.budget.is_used_up() {
+                break;
+            }
             is_null |= fit.is_null;
             match fit.outcome {
                 Outcome::Match => fits = true,
@@ -539,7 +583,7 @@ impl Evaluation<'_> {
         let one = |wanted: &Spanned<String>| {
             let fits: Vec<Fit> = actual
                 .iter()
-                .map(|actual| compare(comparison, &wanted.value, actual, self.variables))
+                .map(|actual| compare(comparison, &wanted.value, actual, self.variables, self.budget))
                 .collect();
             let outcome = any(fits.iter().map(|fit| fit.outcome));
             let parted = match actual {
@@ -576,9 +620,11 @@ impl Evaluation<'_> {
         };
         let mut why = String::with_capacity(192);
         if wanted != Outcome::Match {
+            let mut most = self.fitting_elements(closest);
             for (other, (statement, _)) in candidates {
-                if self.fitting_elements(statement) > self.fitting_elements(closest) {
-                    (index, closest) = (other, statement);
+                let fitting = self.fitting_elements(statement);
+                if fitting > most {
+                    (index, closest, most) = (other, statement, fitting);
                 }
             }
         }

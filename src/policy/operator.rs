@@ -2,7 +2,9 @@
 //!
 //! Names and meanings are those of the IAM User Guide, `reference_policies_elements_condition_operators`.
 
+use super::suggest::Name;
 use std::fmt;
+use std::sync::LazyLock;
 
 /// A condition operator as it stands in a policy: `ForAnyValue:StringLikeIfExists`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,17 +48,9 @@ impl Operator {
         if let Some(null) = name.strip_suffix("IfExists").and_then(Self::parse) {
             return Some(null);
         }
-        let wanted = plain(name);
-        all()
-            .map(|operator| {
-                (
-                    strsim::normalized_damerau_levenshtein(&plain(&operator.to_string()), &wanted),
-                    operator,
-                )
-            })
-            .filter(|(likeness, _)| *likeness >= 0.7)
-            .max_by(|(a, _), (b, _)| a.total_cmp(b))
-            .map(|(_, operator)| operator)
+        static KNOWN: LazyLock<Vec<(Name, Operator)>> =
+            LazyLock::new(|| all().map(|operator| (plain(&operator.to_string()), operator)).collect());
+        plain(name).nearest(KNOWN.iter().map(|(name, operator)| (name, *operator)), 0.7)
     }
 
     /// The same operator without negation: `StringLike` for `StringNotLike`.
@@ -261,13 +255,9 @@ fn all() -> impl Iterator<Item = Operator> {
     })
 }
 
-/// A name without what people get wrong first: case and the colon. Cut, so that a huge name costs no time.
-fn plain(name: &str) -> String {
-    name.chars()
-        .filter(|c| !matches!(c, ':' | '_' | '-' | ' '))
-        .take(64)
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
+/// A name without what people get wrong first: case and the colon.
+fn plain(name: &str) -> Name {
+    Name::new(name.chars().filter(|c| !matches!(c, ':' | '_' | '-' | ' ')))
 }
 
 #[cfg(test)]

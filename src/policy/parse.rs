@@ -7,6 +7,7 @@
 //! `Resource`, an empty `Statement`, a doubled `Sid`), and what it would refuse is read, so that it can be reported.
 
 use super::json::{self, Fault, Member, Node, Value};
+use super::suggest::Name;
 use super::{
     Actions, Condition, ConditionKey, DuplicateKey, Effect, Operator, Principal, PrincipalEntry, PrincipalKind,
     Statement, TrustPolicy, Version,
@@ -332,7 +333,7 @@ impl<'a> Reader<'a> {
                 return Err(self.error(
                     format!("`Effect` is `Allow` or `Deny`, not {}", quoted(other)),
                     span,
-                    nearest(other, &["Allow", "Deny"]),
+                    did_you_mean(other, &["Allow", "Deny"]),
                 ));
             }
         };
@@ -387,7 +388,7 @@ impl<'a> Reader<'a> {
                 return Err(self.error(
                     format!("there is no kind of principal {}", quoted(other)),
                     key,
-                    nearest(other, &["AWS", "CanonicalUser", "Federated", "Service"]),
+                    did_you_mean(other, &["AWS", "CanonicalUser", "Federated", "Service"]),
                 ));
             }
         };
@@ -623,7 +624,7 @@ impl<'a> Reader<'a> {
         self.error(
             format!("{whole} has no element {}", quoted(name)),
             key,
-            nearest(name, known),
+            did_you_mean(name, known),
         )
     }
 
@@ -686,23 +687,14 @@ fn all_differ(members: &[Member<'_>]) -> bool {
     true
 }
 
-fn nearest(name: &str, known: &[&str]) -> Option<String> {
-    let name: String = name.chars().take(64).map(|c| c.to_ascii_lowercase()).collect();
-    known
-        .iter()
-        .map(|known| {
-            (
-                strsim::normalized_damerau_levenshtein(&known.to_ascii_lowercase(), &name),
-                known,
-            )
-        })
-        .filter(|(likeness, _)| *likeness >= 0.6)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, known)| format!("did you mean `{known}`?"))
+fn did_you_mean(name: &str, known: &[&str]) -> Option<String> {
+    let names: Vec<Name> = known.iter().map(|known| Name::new(known.chars())).collect();
+    let nearest = Name::new(name.chars()).nearest(names.iter().zip(known), 0.6);
+    nearest.map(|known| format!("did you mean `{known}`?"))
 }
 
 /// Somebody's own text in a message: in backticks, on one line, not too long.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 256;
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
     let mut shown = String::with_capacity(text.len().min(LONGEST) + 2);

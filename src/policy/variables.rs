@@ -3,6 +3,7 @@
 //! IAM User Guide, `reference_policies_variables`. Whether they are replaced at all depends on the policy's version;
 //! the caller sees to that.
 
+use super::budget::Budget;
 use super::context::{Presence, RequestContext};
 use super::wildcard::Pattern;
 
@@ -28,6 +29,8 @@ pub(super) struct Text {
     pub(super) has_empty: bool,
     /// Did a variable bring a colon before the fifth colon, so that the fields of an ARN are no longer those written?
     pub(super) shifts_fields: bool,
+    /// Were there five colons when a variable brought one?
+    is_past_fields: bool,
 }
 
 impl Text {
@@ -43,15 +46,18 @@ impl Text {
 
     fn bring(&mut self, value: &str) {
         let start = self.text.len();
-        self.shifts_fields |= value.contains(':') && self.text.matches(':').count() < 5;
+        if !self.is_past_fields && !self.shifts_fields && value.contains(':') {
+            self.is_past_fields = self.text.matches(':').count() >= 5;
+            self.shifts_fields = !self.is_past_fields;
+        }
         self.brought
             .extend(value.match_indices(['*', '?']).map(|(at, _)| start + at));
         self.text.push_str(value);
     }
 }
 
-/// Replaces the variables of a value.
-pub(super) fn resolve(value: &str, request: &RequestContext) -> Resolved {
+/// Replaces the variables of a value, as far as the budget goes.
+pub(super) fn resolve(value: &str, request: &RequestContext, budget: &Budget) -> Resolved {
     let mut resolved = Text::default();
     let mut unknown = None;
     let mut is_null = false;
@@ -62,6 +68,9 @@ pub(super) fn resolve(value: &str, request: &RequestContext) -> Resolved {
             return Resolved::Unclear("the policy variable is not one that AWS describes");
         };
         rest = after;
+        if !budget.holds(resolved.text.len()) {
+            return Resolved::Unclear(TOO_LONG);
+        }
         match variable {
             Variable::Character(c) => {
                 resolved.literal.push(resolved.text.len());
@@ -85,12 +94,17 @@ pub(super) fn resolve(value: &str, request: &RequestContext) -> Resolved {
         }
     }
     resolved.text.push_str(rest);
+    if !budget.holds(resolved.text.len()) {
+        return Resolved::Unclear(TOO_LONG);
+    }
     match unknown {
         _ if is_null => Resolved::Null,
         Some(why) => Resolved::Unclear(why),
         None => Resolved::Text(resolved),
     }
 }
+
+const TOO_LONG: &str = "the value is too long with its policy variables replaced";
 
 enum Variable<'a> {
     Character(char),

@@ -941,6 +941,108 @@ fn principals() {
 }
 
 #[test]
+fn a_budget_holds_for_all_that_is_compared() {
+    let list = |text: &str, count: usize| -> Vec<String> {
+        (0..count).map(|nth| text.replace('N', &nth.to_string())).collect()
+    };
+    let mut cases = Vec::new();
+    for comparison in Comparison::ALL
+        .into_iter()
+        .filter(|comparison| *comparison != Comparison::Null)
+    {
+        let operator = if comparison.is_negated() {
+            "ForAllValues"
+        } else {
+            "ForAnyValue"
+        };
+        let text = match comparison.positive() {
+            Comparison::BinaryEquals => "QmF0",
+            Comparison::IpAddress => "10.0.0.N",
+            other if other.name().starts_with("Date") => "20N-01-01T00:00:00Z",
+            other if other.name().starts_with("Arn") => "arn:aws:iam::N:role/x",
+            Comparison::Bool => "true",
+            _ => "yN",
+        };
+        let condition = json!({format!("{operator}:{comparison}"): {"t:k": list(text, 100)}});
+        let values = Presence::Many(list("xN", 200));
+        cases.push((allow(&condition), request(&[("t:k", values)])));
+    }
+    // What fits already, no values, and keys that are only looked for.
+    let some = |values: &[String]| request(&[("t:k", Presence::Many(values.to_vec()))]);
+    let all = [vec!["*".to_owned()], list("xN", 100)].concat();
+    cases.push((
+        allow(&json!({"ForAllValues:StringLike": {"t:k": all}})),
+        some(&list("xN", 200)),
+    ));
+    cases.push((
+        allow(&json!({"ForAllValues:StringNotLike": {"t:k": []}})),
+        some(&list("xN", 3_000)),
+    ));
+    cases.push((
+        allow(&json!({"Null": {"t:k": "false"}})),
+        some(&vec![String::new(); 3_000]),
+    ));
+    // Pieces that are tried at each place, and letters outside ASCII.
+    let slow = "*a?".to_owned() + &"a".repeat(20) + "b*";
+    cases.push((
+        allow(&json!({"StringLike": {"t:k": slow}})),
+        request(&[("t:k", one(&"a".repeat(500)))]),
+    ));
+    cases.push((
+        allow(&json!({"StringEqualsIgnoreCase": {"t:k": "ä".repeat(300)}})),
+        request(&[("t:k", one("b"))]),
+    ));
+    cases.push((
+        allow(&json!({"StringEquals": {"t:k": "${t:m}".repeat(200)}})),
+        request(&[("t:k", one("b")), ("t:m", one("c"))]),
+    ));
+    let mut callers = allow(&json!({}));
+    callers["Principal"] = json!({"AWS": list("arn:aws:iam::N:root", 100)});
+    let mut caller = request(&[]);
+    caller.principal = RequestPrincipal::Aws("arn:aws:iam::x:".repeat(10));
+    cases.push((callers, caller));
+    let mut actions = allow(&json!({}));
+    actions["Action"] = json!(list("sts:*N", 100));
+    let mut action = request(&[]);
+    action.action = "sts:x".repeat(50);
+    cases.push((actions, action));
+    for (statement, request) in cases {
+        let policy = policy(&json!([statement]));
+        let within = |steps| decide_within(&policy, &request, &Budget::new(steps, 1_000));
+        assert_eq!(within(10_000), Err(Exceeded::Steps(10_000)), "{statement}");
+        assert_eq!(
+            within(100_000_000),
+            Ok(decide_and_say_why(&policy, &request)),
+            "{statement}"
+        );
+    }
+}
+
+#[test]
+fn what_iam_stores_is_within_the_budget_of_a_line() {
+    for (comparison, pattern) in [
+        (Comparison::ArnLike, "arn:aws:iam::*:role/?"),
+        (Comparison::DateEquals, "2026-01-01T00:00:00Z"),
+        (Comparison::IpAddress, "10.0.0.0/8"),
+        (Comparison::NumericEquals, "1"),
+        (Comparison::StringEquals, "a"),
+        (Comparison::StringEqualsIgnoreCase, "a"),
+        (Comparison::StringEqualsIgnoreCase, "repo:ä/b:*:environment"),
+        (Comparison::StringLike, "a"),
+        (Comparison::StringLike, "*a?b*"),
+        (Comparison::StringLike, "repo:*/widge?s-of-acme:environment:*"),
+    ] {
+        // IAM stores 8,192 characters; quotes and a comma go with each pattern. Saying why compares a second time.
+        let patterns = 8_192 / (pattern.len() as u64 + 3);
+        let steps = 2 * 500 * patterns * steps(comparison, pattern, &"x".repeat(100));
+        assert!(
+            steps < crate::evaluate_lines::MAX_STEPS,
+            "{comparison} {pattern}: {steps}"
+        );
+    }
+}
+
+#[test]
 fn keys_that_occur_twice_count_only_where_all_readings_agree() {
     let statement = |body: &str| {
         format!(r#"{{"Effect": "Allow", "Principal": {{"Federated": "{PROVIDER}"}}, "Action": "sts:*", {body}}}"#)
@@ -1180,7 +1282,9 @@ proptest! {
         let (policy, request) = (policy(&statements), request(&context));
         let decision = decide(&policy, &request);
         prop_assert_eq!(trace(&policy, &request).decision, decision);
-        prop_assert_eq!(decide_and_say_why(&policy, &request).0, decision);
+        let said = decide_and_say_why(&policy, &request);
+        prop_assert_eq!(said.0, decision);
+        prop_assert_eq!(decide_within(&policy, &request, &Budget::new(100_000, 1_000)), Ok(said));
     }
 
     #[test]
