@@ -8,10 +8,14 @@
 
 #![expect(clippy::expect_used, reason = "a bench may panic")]
 
+use aws_oidc_doctor::aws::request::Asker;
+use aws_oidc_doctor::budget::Budget;
+use aws_oidc_doctor::configure::Inputs;
 use aws_oidc_doctor::diagnose::diagnose;
 use aws_oidc_doctor::evaluate_lines::evaluate_lines;
 use aws_oidc_doctor::evidence::Evidence;
 use aws_oidc_doctor::policy::{self, Presence, RequestContext, RequestPrincipal, wildcard};
+use aws_oidc_doctor::witness;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 
@@ -203,4 +207,48 @@ fn stars(bencher: Bencher<'_, '_>, unit: &str) {
     let pattern = "*a".repeat(1024);
     let value = unit.repeat(8192 / unit.len()) + "b";
     bencher.bench(|| wildcard::matches(black_box(&pattern), black_box(&value)));
+}
+
+/// Who gets in through 5,000 trust policies of the usual shapes, read and searched without a run.
+#[divan::bench(sample_count = 10)]
+fn witnesses_of_5000_policies(bencher: Bencher<'_, '_>) {
+    let host = "token.actions.githubusercontent.com";
+    let policies: Vec<String> = (0..5_000)
+        .map(|number| {
+            let (owner, name) = (format!("org{}", number / 50), format!("app{number}"));
+            let exact = format!("repo:{owner}/{name}:ref:refs/heads/main");
+            let production = format!("repo:{owner}/{name}:environment:production");
+            let condition = match number % 10 {
+                0..=2 => serde_json::json!({ "StringEquals": { format!("{host}:aud"): "sts.amazonaws.com", format!("{host}:sub"): exact } }),
+                3 | 4 => serde_json::json!({ "StringEquals": { format!("{host}:aud"): "sts.amazonaws.com" }, "StringLike": { format!("{host}:sub"): [exact, production] } }),
+                5 | 6 => serde_json::json!({ "StringEquals": { format!("{host}:aud"): "sts.amazonaws.com" }, "StringLike": { format!("{host}:sub"): format!("repo:{owner}/{name}:*") } }),
+                7 => serde_json::json!({ "StringLike": { format!("{host}:sub"): format!("repo:{owner}/*") } }),
+                8 => serde_json::json!({ "StringLike": { format!("{host}:sub"): format!("repo:{owner}*/{name}:*") } }),
+                _ => serde_json::json!({ "StringEquals": { format!("{host}:aud"): "sts.amazonaws.com", format!("{host}:repository_owner_id"): "1234" } }),
+            };
+            serde_json::json!({ "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": { "Federated": PROVIDER }, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition,
+            }]})
+            .to_string()
+        })
+        .collect();
+    let inputs = Inputs::default();
+    let issuer = format!("https://{host}");
+    let asker = Asker {
+        claims: None,
+        issuer: &issuer,
+        role: None,
+        provider: None,
+        inputs: &inputs,
+        caller: None,
+    };
+    bencher.bench(|| {
+        policies
+            .iter()
+            .map(|text| {
+                let policy = policy::parse(black_box(text)).expect("a policy");
+                witness::search(asker, &policy, &Budget::default()).len()
+            })
+            .sum::<usize>()
+    });
 }

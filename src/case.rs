@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use crate::aws::answer::{Answer, Refusal};
 use crate::aws::arn::{NotARole, ProviderArn, RoleArn};
-use crate::aws::request::{self, Call};
+use crate::aws::request::{self, Asker};
 use crate::budget::Budget;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Evidence, Hop, PolicyText, Probe, Provider, Request, Role, Runner};
@@ -16,11 +16,11 @@ use crate::github::subject::difference::{self, SubjectDifference};
 use crate::github::workflow::{self, Workflow, WorkflowError};
 use crate::policy::parse::lay_out;
 use crate::policy::{
-    Condition, ConditionKey, Decision, Effect, KeyTrace, Leaf, Outcome, ParseError, PrincipalKind, RequestContext,
-    Statement, StatementTrace, Trace, TrustPolicy,
+    ConditionKey, ConditionLeaf, Decision, Effect, Leaf, Outcome, ParseError, PrincipalKind, RequestContext, Statement,
+    StatementTrace, Trace, TrustPolicy, leaves,
 };
 use crate::text::{SourceText, Span};
-use crate::witness::Witness;
+use crate::witness::{self, Witness};
 
 /// One run, read and evaluated.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Case<'a> {
     pub flow: Flow,
     /// The role that was asked for; `None` where nobody said or it was empty.
     pub role_arn: Option<Result<RoleArn, NotARole>>,
+    /// The role by the ARN that was asked for, or where that lacks the account, by its own.
+    pub role_named: Option<RoleArn>,
     /// The policy, evaluated.
     pub policy: Option<PolicyCase>,
     /// Why the policy cannot be read.
@@ -78,19 +80,6 @@ pub struct PolicyCase {
     pub subject: Option<SubjectDifference>,
 }
 
-/// A condition key that fails in the nearest statement.
-#[derive(Debug, Clone, Copy)]
-pub struct Failing<'a> {
-    /// Which.
-    pub leaf: Leaf,
-    /// Its operator.
-    pub condition: &'a Condition,
-    /// The key and its values.
-    pub key: &'a ConditionKey,
-    /// What evaluating it found.
-    pub trace: &'a KeyTrace,
-}
-
 impl<'a> Case<'a> {
     /// Reads and evaluates the evidence.
     #[must_use]
@@ -116,6 +105,14 @@ impl<'a> Case<'a> {
             .given(Input::RoleToAssume)
             .map(|text| RoleArn::parse(text.trim()));
         let role = hop.role.as_ref().and_then(Probe::known);
+        let own = role
+            .and_then(|role| role.arn.as_deref())
+            .and_then(|arn| RoleArn::parse(arn).ok());
+        let asked = role_arn.as_ref().and_then(|role| role.as_ref().ok()).cloned();
+        let role_named = match asked {
+            Some(asked) if asked.account.is_some() => Some(asked),
+            asked => own.or(asked),
+        };
         let mut case = Self {
             evidence,
             hop,
@@ -124,6 +121,7 @@ impl<'a> Case<'a> {
             issuer,
             answer,
             flow,
+            role_named,
             role_arn,
             policy: None,
             policy_error: None,
@@ -169,34 +167,47 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Who asks for the role.
+    #[must_use]
+    pub fn asker(&self) -> Asker<'_> {
+        let caller = match &self.answer {
+            Some(Answer::AssumeRoleDenied(refusal)) => Some(refusal.user.as_str()),
+            _ => self
+                .evidence
+                .reader
+                .as_ref()
+                .and_then(Probe::known)
+                .map(|identity| identity.arn.as_str()),
+        };
+        Asker {
+            claims: self.claims,
+            issuer: &self.issuer,
+            role: self.role_named.as_ref(),
+            provider: self.provider().and_then(|provider| provider.arn.as_deref()),
+            inputs: &self.hop.request,
+            caller: caller.filter(|_| self.asks_with_credentials()),
+        }
+    }
+
     /// The request context for a policy: its keys are those that the policy asks about.
     #[must_use]
     pub fn request_for(&self, policy: &TrustPolicy) -> RequestContext {
-        let own = self.role().and_then(|role| role.arn.as_deref()).map(RoleArn::parse);
-        let asked = self.role_arn.as_ref().and_then(|role| role.as_ref().ok());
-        let call = Call {
-            evidence: self.evidence,
-            claims: self.claims,
-            issuer: &self.issuer,
-            role: asked
-                .filter(|role| role.account.is_some())
-                .or(own.as_ref().and_then(|role| role.as_ref().ok()))
-                .or(asked),
-        };
         if self.asks_with_credentials() {
-            let caller = match &self.answer {
-                Some(Answer::AssumeRoleDenied(refusal)) => Some(refusal.user.as_str()),
-                _ => self
-                    .evidence
-                    .reader
-                    .as_ref()
-                    .and_then(Probe::known)
-                    .map(|identity| identity.arn.as_str()),
-            };
-            request::assume_role(call, policy, caller)
+            request::assume_role(self.asker(), policy)
         } else {
-            request::web_identity(call, policy)
+            request::web_identity(self.asker(), policy)
         }
+    }
+
+    /// Who else gets in: found once, asked for by several checks.
+    #[must_use]
+    pub fn witnesses(&self) -> &[Witness] {
+        self.witnesses.get_or_init(|| match &self.policy {
+            Some(policy) if !self.asks_with_credentials() => {
+                witness::search(self.asker(), &policy.policy, &self.searching)
+            }
+            _ => Vec::new(),
+        })
     }
 
     fn policy_name(&self) -> String {
@@ -377,7 +388,7 @@ impl PolicyCase {
 
     /// The condition keys that fail in the nearest statement.
     #[must_use]
-    pub fn failing(&self) -> Vec<Failing<'_>> {
+    pub fn failing(&self) -> Vec<ConditionLeaf<'_>> {
         self.nearest()
             .map(|(index, statement, trace)| leaves(index, statement, trace))
             .unwrap_or_default()
@@ -421,27 +432,6 @@ impl PolicyCase {
             pointer
         }
     }
-}
-
-/// All condition keys of a statement.
-#[must_use]
-pub fn leaves<'a>(index: usize, statement: &'a Statement, trace: &'a StatementTrace) -> Vec<Failing<'a>> {
-    let mut leaves = Vec::new();
-    for (c, (condition, condition_trace)) in statement.conditions.iter().zip(&trace.conditions).enumerate() {
-        for (k, (key, key_trace)) in condition.keys.iter().zip(&condition_trace.keys).enumerate() {
-            leaves.push(Failing {
-                leaf: Leaf::Key {
-                    statement: index,
-                    condition: c,
-                    key: k,
-                },
-                condition,
-                key,
-                trace: key_trace,
-            });
-        }
-    }
-    leaves
 }
 
 /// The Allow statement that comes nearest: principal and action first, then the fewest failing keys, then the `sub` condition

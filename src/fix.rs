@@ -7,14 +7,17 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use crate::aws::arn::{provider_arn, usual_audience};
-use crate::aws::request::{CLAIM_KEYS, meant_key};
-use crate::case::{Case, Failing, PolicyCase, leaves};
+use crate::aws::request::{self, Asker, CLAIM_KEYS, meant_key};
+use crate::budget::Budget;
+use crate::case::{Case, PolicyCase};
 use crate::configure::Input;
 use crate::finding::{Fix, Target};
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::github::subject::difference::Kind;
 use crate::github::subject::{Context, Subject};
 use crate::github::workflow::{IdToken, Job, Permissions, PermissionsKind};
+use crate::policy::ConditionLeaf;
+use crate::policy::leaves;
 use crate::policy::{
     Condition, ConditionKey, Decision, Effect, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal, Statement,
     TrustPolicy, decide, parse,
@@ -92,7 +95,7 @@ fn propose(case: &Case<'_>) -> Vec<Fix> {
 fn guards(case: &Case<'_>, policy: &PolicyCase) -> bool {
     let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
     policy.failing().iter().any(|leaf| {
-        let key = leaf.key.key.value.to_lowercase();
+        let key = leaf.name().to_lowercase();
         key.strip_prefix(&prefix)
             .is_some_and(|claim| CLAIM_KEYS.contains(&claim))
             && (leaf.trace.actual == Presence::Absent || leaf.condition.operator.value.comparison.is_negated())
@@ -157,9 +160,7 @@ fn missing_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<String> {
     let key = |claim: &str| format!("{}:{claim}", issuer_host(&case.issuer));
     let failing = policy.failing();
     let leaf = failing.iter().find(|leaf| {
-        leaf.key.key.value.eq_ignore_ascii_case(&key("environment"))
-            && leaf.trace.actual == Presence::Absent
-            && is_positive(leaf.condition)
+        leaf.is(&key("environment")) && leaf.trace.actual == Presence::Absent && is_positive(leaf.condition)
     })?;
     let [name] = leaf.key.values.as_slice() else {
         return None;
@@ -263,7 +264,7 @@ fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
     let mut draft = Draft::default();
     let mut done = Vec::new();
     for leaf in policy.failing() {
-        let meant = meant_key(&leaf.key.key.value, &case.issuer).filter(|_| leaf.trace.actual == Presence::Absent)?;
+        let meant = meant_key(&leaf.name(), &case.issuer).filter(|_| leaf.trace.actual == Presence::Absent)?;
         if leaf
             .condition
             .keys
@@ -291,7 +292,7 @@ fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
             name,
             json!({"op": "move", "from": from, "path": path}),
         );
-        done.push(format!("write the key `{}` as `{meant}`", leaf.key.key.value));
+        done.push(format!("write the key `{}` as `{meant}`", leaf.name()));
     }
     draft.title = done.join(", and ");
     (is_confined && !done.is_empty()).then_some(draft)
@@ -326,7 +327,7 @@ fn repair(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, breadth: Br
     }
     let name = |claim: &str| format!("{}:{claim}", issuer_host(&case.issuer));
     for leaf in policy.failing() {
-        let key = leaf.key.key.value.as_str();
+        let key = leaf.name();
         let positive = !leaf.condition.operator.value.comparison.is_negated();
         let wanted = match &leaf.trace.actual {
             Presence::One(value) if positive && leaf.condition.operator.value.comparison.is_string() => value.clone(),
@@ -414,7 +415,7 @@ fn repair_subject(
     case: &Case<'_>,
     policy: &PolicyCase,
     source: &SourceText,
-    leaf: &Failing<'_>,
+    leaf: &ConditionLeaf<'_>,
     subject: &str,
     breadth: Breadth,
     draft: &mut Draft,
@@ -480,7 +481,7 @@ fn repair_subject(
 }
 
 /// Turns `StringEquals` into `StringLike` for the `sub` condition.
-fn to_like(case: &Case<'_>, policy: &PolicyCase, leaf: &Failing<'_>, draft: &mut Draft) -> Option<String> {
+fn to_like(case: &Case<'_>, policy: &PolicyCase, leaf: &ConditionLeaf<'_>, draft: &mut Draft) -> Option<String> {
     let Leaf::Key {
         statement, condition, ..
     } = leaf.leaf
@@ -627,7 +628,7 @@ fn remove(
     source: &SourceText,
     policy: &PolicyCase,
     statement: &Statement,
-    leaf: &Failing<'_>,
+    leaf: &ConditionLeaf<'_>,
 ) -> Option<()> {
     let Leaf::Key {
         statement: index,
@@ -793,7 +794,7 @@ fn spare(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Dr
         let name = format!("{}:sub", issuer_host(&case.issuer));
         let leaf = all.iter().find(|leaf| {
             let comparison = leaf.condition.operator.value.comparison;
-            comparison.is_negated() && comparison.is_string() && leaf.key.key.value.eq_ignore_ascii_case(&name)
+            comparison.is_negated() && comparison.is_string() && leaf.is(&name)
         })?;
         let Presence::One(subject) = &leaf.trace.actual else {
             return None;
@@ -812,15 +813,20 @@ fn spare(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Dr
     (!draft.edits.is_empty()).then_some(draft)
 }
 
+/// Does a change of a policy let the asker in with the token, and no subject of another repository that was kept out before? No
+/// where the budget does not suffice to tell.
+#[must_use]
+pub fn is_proven(asker: Asker<'_>, before: &TrustPolicy, after: &TrustPolicy, budget: &Budget) -> bool {
+    decide(after, &request::web_identity(asker, after)) == Decision::Allow
+        && witness::lets_in_no_more(asker, before, after, budget)
+}
+
 /// Applies a draft and evaluates it: only what holds becomes a fix.
 fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft) -> Option<Fix> {
     let text = apply(&source.text, draft.edits)?;
     let changed: TrustPolicy = parse(&text).ok()?;
-    if decide(&changed, &case.request_for(&changed)) != Decision::Allow {
-        return None;
-    }
     let size = text.chars().filter(|c| !c.is_whitespace()).count();
-    if size > LARGEST || !witness::lets_in_no_more(case, &policy.policy, &changed) {
+    if size > LARGEST || !is_proven(case.asker(), &policy.policy, &changed, &case.proving) {
         return None;
     }
     let mut fix = Fix::new(draft.title, Target::TrustPolicy);
@@ -966,9 +972,7 @@ fn takes_audience(case: &Case<'_>, policy: &PolicyCase, audience: &str) -> bool 
             return false;
         };
         let leaves = leaves(index, statement, traced);
-        let mut audiences = leaves
-            .iter()
-            .filter(|leaf| leaf.key.key.value.eq_ignore_ascii_case(&key));
+        let mut audiences = leaves.iter().filter(|leaf| leaf.is(&key));
         statement.effect.value == Effect::Allow && audiences.all(|leaf| leaf.trace.outcome != Outcome::NoMatch)
     };
     trace.statements.iter().enumerate().any(allows)

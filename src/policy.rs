@@ -8,6 +8,7 @@ mod compare;
 pub mod context;
 pub mod evaluate;
 mod json;
+mod leaves;
 pub mod operator;
 pub mod parse;
 mod principal;
@@ -19,6 +20,7 @@ use crate::text::{Span, Spanned};
 pub use budget::{Budget, Exceeded};
 pub use context::{Presence, RequestContext, RequestPrincipal};
 pub use evaluate::{decide, decide_and_say_why, decide_within, trace};
+pub use leaves::{ConditionLeaf, leaves};
 pub use operator::{Comparison, Operator, SetOperator};
 pub use parse::{ParseError, parse};
 

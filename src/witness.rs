@@ -7,13 +7,12 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::aws::request::{self, CLAIM_KEYS, Call};
+use crate::aws::request::{self, Asker, CLAIM_KEYS};
 use crate::budget::{Budget, steps};
-use crate::case::{Case, leaves};
-use crate::finding::{Certainty, Finding, Label};
 use crate::github::claims::Claims;
 use crate::github::issuer::issuer_host;
 use crate::github::subject::Subject;
+use crate::policy::leaves;
 use crate::policy::{
     ConditionKey, Decision, Effect, Presence, PrincipalKind, RequestContext, SetOperator, Statement, TrustPolicy,
     decide, trace,
@@ -48,58 +47,16 @@ pub struct Witness {
     pub pointer: String,
 }
 
-impl Witness {
-    /// The finding that it proves.
-    #[must_use]
-    pub fn finding(&self, case: &Case<'_>) -> Finding {
-        let message = match self.breadth {
-            Breadth::Anyone => format!("{} can assume this role: no condition restricts the subject", self.reach),
-            Breadth::Audience => "the trust policy does not look at the audience: a token that was made for another service gets in as well".to_owned(),
-            Breadth::Broad => format!("the `sub` condition lets in {}", self.reach),
-            Breadth::Vacuous => format!("{} can assume this role: the only guard holds when its key is absent", self.reach),
-        };
-        let text = match self.breadth {
-            Breadth::Audience => "no condition on the audience here".to_owned(),
-            _ => format!("`{}` gets in", self.subject),
-        };
-        let finding = Finding::risk(message)
-            .certainty(Certainty::Certain)
-            .label(Label {
-                text,
-                ..case.policy_label(self.span, self.pointer.as_str(), "")
-            })
-            .note("it blocks nothing: this is what the policy lets in beyond this job");
-        match self.breadth {
-            Breadth::Anyone | Breadth::Vacuous => finding
-                .note(format!("shown by the evaluator: the subject `{}` gets in", self.subject))
-                .help("add a condition on `sub` that names this repository and what it runs for: `repo:<owner>/<repository>:environment:<name>` or `…:ref:refs/heads/<branch>`"),
-            Breadth::Broad => finding
-                .note(format!("shown by the evaluator: the subject `{}` gets in", self.subject))
-                .help("name the repository in full, with its ids where the token has them, and the branch or environment; `*` runs over `/` and `:` as well"),
-            Breadth::Audience => finding
-                .note("the provider's client ids still apply: only audiences that are registered there come this far")
-                .help("add `\"StringEquals\": { \"<issuer>:aud\": \"sts.amazonaws.com\" }` to the statement"),
-        }
-    }
-}
-
-/// All kinds of openings of the policy, at most one witness for each kind.
+/// All kinds of openings of a policy for somebody who comes with a token, at most one witness for each kind. The asker is the one
+/// whom the policy is meant for; everybody else is a stranger.
 #[must_use]
-pub fn search<'c>(case: &'c Case<'_>) -> &'c [Witness] {
-    case.witnesses.get_or_init(|| look(case))
-}
-
-fn look(case: &Case<'_>) -> Vec<Witness> {
-    let Some(policy) = &case.policy else { return Vec::new() };
-    if case.asks_with_credentials() {
-        return Vec::new();
-    }
-    let policy = &policy.policy;
+pub fn search(asker: Asker<'_>, policy: &TrustPolicy, budget: &Budget) -> Vec<Witness> {
     let mut search = Search {
-        case,
-        strangers: Strangers::new(case, policy, &case.searching),
-        owners: literal_owners(case, policy),
-        audiences: audiences(case, policy),
+        asker,
+        budget,
+        strangers: Strangers::new(asker, policy, budget),
+        owners: literal_owners(asker, policy),
+        audiences: audiences(asker, policy),
         found: Vec::new(),
     };
     for (index, statement) in policy.statements.iter().enumerate() {
@@ -118,15 +75,15 @@ fn look(case: &Case<'_>) -> Vec<Witness> {
 /// Does a change of a policy keep out all subjects of other people's repositories that were kept out before? No where one gets in,
 /// and where not all could be tried.
 #[must_use]
-pub fn lets_in_no_more(case: &Case<'_>, before: &TrustPolicy, after: &TrustPolicy) -> bool {
-    let own = case
+pub fn lets_in_no_more(asker: Asker<'_>, before: &TrustPolicy, after: &TrustPolicy, budget: &Budget) -> bool {
+    let own = asker
         .claims
         .and_then(|claims| claims.subject())
         .and_then(Subject::parse)
         .map(|s| s.repository_part());
-    let audiences = audiences(case, after);
-    let mut changed = Strangers::new(case, after, &case.proving);
-    let mut unchanged = Strangers::new(case, before, &case.proving);
+    let audiences = audiences(asker, after);
+    let mut changed = Strangers::new(asker, after, budget);
+    let mut unchanged = Strangers::new(asker, before, budget);
     let is_other = |subject: &str| Subject::parse(subject).is_none_or(|s| Some(s.repository_part()) != own);
     let mut kept_out = |subject: &str, after: Option<&Narrow<'_>>, before: Option<&Narrow<'_>>| {
         audiences.iter().all(|audience| {
@@ -147,7 +104,7 @@ pub fn lets_in_no_more(case: &Case<'_>, before: &TrustPolicy, after: &TrustPolic
         let mut after = Narrow::among(after, index, statement);
         let old_statement = before.statements.get(index);
         let mut before = old_statement.map(|statement| Narrow::among(before, index, statement));
-        for value in subject_values(case, statement) {
+        for value in subject_values(asker, statement) {
             after.narrow_or_widen(&value);
             if let (Some(before), Some(old_statement)) = (&mut before, old_statement) {
                 match value.same_in(old_statement) {
@@ -155,13 +112,13 @@ pub fn lets_in_no_more(case: &Case<'_>, before: &TrustPolicy, after: &TrustPolic
                     None => before.widen(),
                 }
             }
-            let mut others = instances(value.text(), &case.proving).filter(|subject| is_other(subject));
+            let mut others = instances(value.text(), budget).filter(|subject| is_other(subject));
             if !others.all(|subject| kept_out(&subject, Some(&after), before.as_ref())) {
                 return false;
             }
         }
     }
-    !case.proving.is_spent()
+    !budget.is_spent()
 }
 
 fn trusts_github(statement: &Statement) -> bool {
@@ -182,7 +139,8 @@ impl Breadth {
 
 /// The search for witnesses in one policy.
 struct Search<'a> {
-    case: &'a Case<'a>,
+    asker: Asker<'a>,
+    budget: &'a Budget,
     strangers: Strangers<'a>,
     /// Owners that the policy or the token names in full: those are meant.
     owners: HashSet<String>,
@@ -194,7 +152,7 @@ struct Search<'a> {
 impl Search<'_> {
     fn statement(&mut self, index: usize, statement: &Statement) {
         let policy = self.strangers.policy;
-        let values = subject_values(self.case, statement);
+        let values = subject_values(self.asker, statement);
         let pointer = policy.statement_pointer(index);
         let mut alone = Narrow::alone(policy, statement);
         self.others(&values, &pointer, statement, &mut alone);
@@ -202,7 +160,7 @@ impl Search<'_> {
             return;
         }
         // Somebody who gets in gets in with any audience.
-        let own = self.case.claims.and_then(|claims| claims.subject()).map(str::to_owned);
+        let own = self.asker.claims.and_then(|claims| claims.subject()).map(str::to_owned);
         alone.widen();
         let elsewhere = |search: &mut Self, alone: &Narrow<'_>, subject: &str| {
             search
@@ -211,11 +169,11 @@ impl Search<'_> {
         };
         let mut found = own.filter(|own| elsewhere(self, &alone, own));
         for value in &values {
-            if found.is_some() || self.case.searching.is_spent() {
+            if found.is_some() || self.budget.is_spent() {
                 break;
             }
             alone.narrow_or_widen(value);
-            found = instances(value.text(), &self.case.searching)
+            found = instances(value.text(), self.budget)
                 .take(8)
                 .find(|subject| elsewhere(self, &alone, subject));
         }
@@ -249,7 +207,7 @@ impl Search<'_> {
             return;
         }
         for value in values {
-            if self.case.searching.is_spent() {
+            if self.budget.is_spent() {
                 return;
             }
             alone.narrow_or_widen(value);
@@ -290,7 +248,7 @@ impl Search<'_> {
             return None;
         }
         let value = Subject::parse(pattern);
-        let budget = &self.case.searching;
+        let budget = self.budget;
         // An id in full belongs to one owner or repository for good, whatever the names are.
         let fixed = |id: Option<&str>| id.is_some_and(|id| !id.contains(['*', '?']));
         let is_fixed = value.is_some_and(|value| fixed(value.owner_id) || fixed(value.repository_id));
@@ -382,7 +340,7 @@ impl Search<'_> {
 
 /// Requests of other people's jobs. Built once for a policy: from one job to the next only claims change.
 struct Strangers<'a> {
-    case: &'a Case<'a>,
+    asker: Asker<'a>,
     policy: &'a TrustPolicy,
     weight: Weight,
     /// Is there nothing in the policy that could take back what a statement allows?
@@ -394,9 +352,15 @@ struct Strangers<'a> {
 }
 
 impl<'a> Strangers<'a> {
-    fn new(case: &'a Case<'a>, policy: &'a TrustPolicy, budget: &'a Budget) -> Self {
-        let request = request::web_identity(call(case, &Claims::default()), policy);
-        let prefix = format!("{}:", issuer_host(&case.issuer).to_ascii_lowercase());
+    fn new(asker: Asker<'a>, policy: &'a TrustPolicy, budget: &'a Budget) -> Self {
+        let request = request::web_identity(
+            Asker {
+                claims: Some(&Claims::default()),
+                ..asker
+            },
+            policy,
+        );
+        let prefix = format!("{}:", issuer_host(asker.issuer).to_ascii_lowercase());
         let is_claim =
             |claim: &str| ["sub", "aud", "oaud", "amr", "email"].contains(&claim) || CLAIM_KEYS.contains(&claim);
         let asked = request
@@ -407,7 +371,7 @@ impl<'a> Strangers<'a> {
             .collect();
         let takes_back = |statement: &Statement| statement.effect.value == Effect::Deny || statement.is_ambiguous;
         Self {
-            case,
+            asker,
             policy,
             weight: Weight::of(policy),
             only_allows: !policy.is_ambiguous && !policy.statements.iter().any(takes_back),
@@ -450,9 +414,12 @@ impl<'a> Strangers<'a> {
     /// The request of somebody else's job with a subject and an audience.
     fn come_with(&mut self, subject: &str, audience: &str) {
         let claims = self.claims(subject, audience);
-        let call = call(self.case, &claims);
+        let asker = Asker {
+            claims: Some(&claims),
+            ..self.asker
+        };
         for (key, claim) in &self.asked {
-            self.request.set(key, request::claim_key(call, claim));
+            self.request.set(key, request::claim_key(asker, claim));
         }
     }
 
@@ -460,7 +427,7 @@ impl<'a> Strangers<'a> {
     fn claims(&self, subject: &str, audience: &str) -> Claims {
         let is_asked =
             |name: &str| ["sub", "aud", "azp"].contains(&name) || self.asked.iter().any(|(_, claim)| claim == name);
-        let own = self.case.claims.filter(|claims| claims.subject() == Some(subject));
+        let own = self.asker.claims.filter(|claims| claims.subject() == Some(subject));
         let mut claims = Claims::default();
         if let Some(own) = own {
             let asked = own.0.iter().filter(|(name, _)| is_asked(name));
@@ -496,15 +463,6 @@ impl<'a> Strangers<'a> {
             set("workflow", &|| "deploy".to_owned());
         }
         claims
-    }
-}
-
-fn call<'a>(case: &'a Case<'_>, claims: &'a Claims) -> Call<'a> {
-    Call {
-        evidence: case.evidence,
-        claims: Some(claims),
-        issuer: &case.issuer,
-        role: case.role_arn.as_ref().and_then(|role| role.as_ref().ok()),
     }
 }
 
@@ -800,8 +758,8 @@ impl<'a> SubjectValue<'a> {
 }
 
 /// The values of a statement's positive conditions on `sub`.
-fn subject_values<'a>(case: &Case<'_>, statement: &'a Statement) -> Vec<SubjectValue<'a>> {
-    let name = format!("{}:sub", issuer_host(&case.issuer));
+fn subject_values<'a>(asker: Asker<'_>, statement: &'a Statement) -> Vec<SubjectValue<'a>> {
+    let name = format!("{}:sub", issuer_host(asker.issuer));
     let mut values = Vec::new();
     for (c, condition) in statement.conditions.iter().enumerate() {
         let comparison = condition.operator.value.comparison;
@@ -827,22 +785,23 @@ fn subject_values<'a>(case: &Case<'_>, statement: &'a Statement) -> Vec<SubjectV
 
 /// How many patterns the policy has for the subject.
 #[must_use]
-pub fn patterns(case: &Case<'_>, policy: &TrustPolicy) -> usize {
+pub fn patterns(asker: Asker<'_>, policy: &TrustPolicy) -> usize {
     let statements = policy.statements.iter();
-    statements.map(|statement| subject_values(case, statement).len()).sum()
+    statements.map(|statement| subject_values(asker, statement).len()).sum()
 }
 
 /// Owners that the policy or the token names in full: those are meant.
-fn literal_owners(case: &Case<'_>, policy: &TrustPolicy) -> HashSet<String> {
+fn literal_owners(asker: Asker<'_>, policy: &TrustPolicy) -> HashSet<String> {
     policy
         .statements
         .iter()
-        .flat_map(|statement| subject_values(case, statement))
+        .flat_map(|statement| subject_values(asker, statement))
         .filter_map(|value| Subject::parse(value.text()))
         .map(|subject| subject.owner)
         .filter(|owner| !owner.contains(['*', '?']))
         .chain(
-            case.claims
+            asker
+                .claims
                 .and_then(|claims| claims.subject())
                 .and_then(Subject::parse)
                 .map(|subject| subject.owner),
@@ -934,8 +893,8 @@ fn instances<'a>(pattern: &str, budget: &'a Budget) -> impl Iterator<Item = Stri
 }
 
 /// The audiences that a stranger's job can ask for and that a policy may want.
-fn audiences(case: &Case<'_>, policy: &TrustPolicy) -> Vec<String> {
-    let name = format!("{}:aud", issuer_host(&case.issuer));
+fn audiences(asker: Asker<'_>, policy: &TrustPolicy) -> Vec<String> {
+    let name = format!("{}:aud", issuer_host(asker.issuer));
     let mut audiences: Vec<String> = policy
         .statements
         .iter()
@@ -956,7 +915,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::evidence::Evidence;
+    use crate::configure::Inputs;
     use crate::policy::parse;
 
     const HOST: &str = "token.actions.githubusercontent.com";
@@ -964,8 +923,16 @@ mod tests {
     /// The shortcut, against the statement as it is.
     #[test]
     fn a_value_alone_says_what_the_statement_says() {
-        let evidence = Evidence::default();
-        let case = Case::new(&evidence);
+        let inputs = Inputs::default();
+        let asker = Asker {
+            claims: None,
+            issuer: "https://token.actions.githubusercontent.com",
+            role: None,
+            provider: None,
+            inputs: &inputs,
+            caller: None,
+        };
+        let budget = Budget::default();
         let values = [
             "repo:acme/*",
             "repo:*/widgets:*",
@@ -997,14 +964,14 @@ mod tests {
                     });
                     let policy = json!({ "Version": "2012-10-17", "Statement": [statement] });
                     let policy = parse(&policy.to_string()).unwrap();
-                    let mut strangers = Strangers::new(&case, &policy, &case.searching);
+                    let mut strangers = Strangers::new(asker, &policy, &budget);
                     let statement = &policy.statements[0];
-                    for value in subject_values(&case, statement) {
+                    for value in subject_values(asker, statement) {
                         let mut alone = Narrow::alone(&policy, statement);
                         if !alone.narrow(&value) {
                             continue;
                         }
-                        for subject in instances(value.text(), &case.searching).collect::<Vec<_>>() {
+                        for subject in instances(value.text(), &budget).collect::<Vec<_>>() {
                             strangers.come_with(&subject, "sts.amazonaws.com");
                             let narrow = decide(alone.policy(), &strangers.request);
                             assert_eq!(

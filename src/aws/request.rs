@@ -4,8 +4,7 @@
 //! `reference_policies_condition-keys` (global keys); AWS service authorization reference for STS.
 
 use crate::aws::arn::{RoleArn, provider_arn};
-use crate::configure::Input;
-use crate::evidence::Evidence;
+use crate::configure::{Input, Inputs};
 use crate::github::claims::Claims;
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::github::subject::{Context, Subject};
@@ -74,33 +73,45 @@ pub fn meant_key(key: &str, issuer: &str) -> Option<String> {
     (meant != written).then_some(meant)
 }
 
-/// What decides about the keys of one call.
+/// Who asks for a role: all that decides what a request to STS carries. It needs no run and no evidence.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
-    /// What is known of the run.
-    pub evidence: &'a Evidence,
+pub struct Asker<'a> {
     /// The token's claims.
     pub claims: Option<&'a Claims>,
     /// The token's issuer.
     pub issuer: &'a str,
     /// The role.
     pub role: Option<&'a RoleArn>,
+    /// The ARN of the role's account's identity provider, where it is known.
+    pub provider: Option<&'a str>,
+    /// The inputs of the step.
+    pub inputs: &'a Inputs,
+    /// The ARN that asks with AWS credentials, in place of the token.
+    pub caller: Option<&'a str>,
+}
+
+impl Asker<'_> {
+    /// The condition key of a claim.
+    #[must_use]
+    pub fn key(&self, claim: &str) -> String {
+        format!("{}:{claim}", issuer_host(self.issuer))
+    }
 }
 
 /// The request of `sts:AssumeRoleWithWebIdentity` with the job's token.
 #[must_use]
-pub fn web_identity(call: Call<'_>, policy: &TrustPolicy) -> RequestContext {
-    let (partition, account) = account(call, policy);
+pub fn web_identity(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
+    let (partition, account) = account(asker, policy);
     let principal = account.map_or(RequestPrincipal::Unknown, |account| {
-        RequestPrincipal::Federated(provider_arn(&partition, &account, call.issuer))
+        RequestPrincipal::Federated(provider_arn(&partition, &account, asker.issuer))
     });
-    let mut request = RequestContext::new("sts:AssumeRoleWithWebIdentity", principal, resource(call));
-    let prefix = format!("{}:", issuer_host(call.issuer).to_ascii_lowercase());
+    let mut request = RequestContext::new("sts:AssumeRoleWithWebIdentity", principal, resource(asker));
+    let prefix = format!("{}:", issuer_host(asker.issuer).to_ascii_lowercase());
     for key in keys_of(policy) {
         let lower = key.to_ascii_lowercase();
         let presence = match lower.strip_prefix(&prefix) {
-            Some(claim) => claim_key(call, claim),
-            None => web_identity_key(call, &lower),
+            Some(claim) => claim_key(asker, claim),
+            None => web_identity_key(asker, &lower),
         };
         request.set(&lower, presence);
     }
@@ -109,19 +120,17 @@ pub fn web_identity(call: Call<'_>, policy: &TrustPolicy) -> RequestContext {
 
 /// The request of `sts:AssumeRole` with AWS credentials.
 #[must_use]
-pub fn assume_role(call: Call<'_>, policy: &TrustPolicy, caller: Option<&str>) -> RequestContext {
-    let principal = caller
+pub fn assume_role(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
+    let principal = asker
+        .caller
         .filter(|arn| !arn.contains('*') && arn.starts_with("arn:"))
         .map_or(RequestPrincipal::Unknown, |arn| RequestPrincipal::Aws(arn.to_owned()));
-    let mut request = RequestContext::new("sts:AssumeRole", principal, resource(call));
+    let mut request = RequestContext::new("sts:AssumeRole", principal, resource(asker));
     for key in keys_of(policy) {
         let lower = key.to_ascii_lowercase();
         let presence = match lower.as_str() {
-            "sts:externalid" => sent(call.evidence.hop.request.get(Input::RoleExternalId), None),
-            "sts:rolesessionname" => sent(
-                call.evidence.hop.request.get(Input::RoleSessionName),
-                Some("GitHubActions"),
-            ),
+            "sts:externalid" => sent(asker.inputs.get(Input::RoleExternalId), None),
+            "sts:rolesessionname" => sent(asker.inputs.get(Input::RoleSessionName), Some("GitHubActions")),
             "aws:securetransport" => Presence::One("true".to_owned()),
             key if key.starts_with("aws:") || key.starts_with("sts:") => {
                 Presence::Unknown("its value is not known here".to_owned())
@@ -135,18 +144,12 @@ pub fn assume_role(call: Call<'_>, policy: &TrustPolicy, caller: Option<&str>) -
 }
 
 /// Partition and account of the provider that the token is checked against: the account of the role.
-fn account(call: Call<'_>, policy: &TrustPolicy) -> (String, Option<String>) {
-    let provider = call
-        .evidence
-        .provider
-        .as_ref()
-        .and_then(|p| p.known())
-        .and_then(|p| p.arn.as_deref());
-    let given = call.role.map(|role| (role.partition.clone(), role.account.clone()));
+fn account(asker: Asker<'_>, policy: &TrustPolicy) -> (String, Option<String>) {
+    let given = asker.role.map(|role| (role.partition.clone(), role.account.clone()));
     let partition = given
         .as_ref()
         .map_or_else(|| "aws".to_owned(), |(partition, _)| partition.clone());
-    let host = issuer_host(call.issuer);
+    let host = issuer_host(asker.issuer);
     let federated = policy
         .statements
         .iter()
@@ -166,7 +169,7 @@ fn account(call: Call<'_>, policy: &TrustPolicy) -> (String, Option<String>) {
     if let Some((_, Some(account))) = given {
         return (partition, Some(account));
     }
-    if let Some(arn) = provider.and_then(crate::aws::arn::ProviderArn::parse) {
+    if let Some(arn) = asker.provider.and_then(crate::aws::arn::ProviderArn::parse) {
         return (arn.partition, Some(arn.account));
     }
     // The role's account is unknown or masked: the policy is taken to name its own account, as almost all do.
@@ -177,8 +180,8 @@ fn account(call: Call<'_>, policy: &TrustPolicy) -> (String, Option<String>) {
     }
 }
 
-fn resource(call: Call<'_>) -> Option<String> {
-    let role = call.role?;
+fn resource(asker: Asker<'_>) -> Option<String> {
+    let role = asker.role?;
     let account = role.account.as_deref()?;
     Some(format!(
         "arn:{}:iam::{account}:role{}{}",
@@ -211,8 +214,8 @@ fn variables(text: &str) -> impl Iterator<Item = String> + '_ {
 }
 
 /// A key with the provider's own prefix.
-pub(crate) fn claim_key(call: Call<'_>, claim: &str) -> Presence {
-    let Some(claims) = call.claims else {
+pub(crate) fn claim_key(asker: Asker<'_>, claim: &str) -> Presence {
+    let Some(claims) = asker.claims else {
         return Presence::Unknown("there is no token to read it from".to_owned());
     };
     // `WebIdentityToken` has at most 20,000 characters (STS API Reference, `AssumeRoleWithWebIdentity`).
@@ -242,7 +245,7 @@ pub(crate) fn claim_key(call: Call<'_>, claim: &str) -> Presence {
             Some(many) => Presence::Many(many.iter().filter_map(|v| v.as_str()).map(str::to_owned).collect()),
             None => text("amr").unwrap_or(Presence::Absent),
         },
-        claim if CLAIM_KEYS.contains(&claim) && Deployment::of(call.issuer).has_claim_keys() => {
+        claim if CLAIM_KEYS.contains(&claim) && Deployment::of(asker.issuer).has_claim_keys() => {
             text(claim).unwrap_or_else(|| match claim {
                 // These two a token need not have: a job without environment, a repository outside an enterprise.
                 "environment" if names_environment(claims) => incomplete(claim),
@@ -269,8 +272,8 @@ fn incomplete(claim: &str) -> Presence {
 }
 
 /// A key of AWS's own, in lower case.
-fn web_identity_key(call: Call<'_>, key: &str) -> Presence {
-    let request = &call.evidence.hop.request;
+fn web_identity_key(asker: Asker<'_>, key: &str) -> Presence {
+    let request = asker.inputs;
     let unknown = |why: &str| Presence::Unknown(why.to_owned());
     match key {
         "sts:rolesessionname" => sent(request.get(Input::RoleSessionName), Some("GitHubActions")),

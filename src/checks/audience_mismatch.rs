@@ -29,7 +29,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let failing = policy.failing();
     let leaf = failing
         .iter()
-        .find(|leaf| leaf.key.key.value.eq_ignore_ascii_case(&name) && matches!(leaf.trace.actual, Presence::One(_)))?;
+        .find(|leaf| leaf.is(&name) && matches!(leaf.trace.actual, Presence::One(_)))?;
     let Presence::One(audience) = &leaf.trace.actual else {
         return None;
     };
@@ -76,7 +76,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     finding = finding.label(case.policy_label(first, policy.value_pointer(leaf.leaf, leaf.key, 0), differs));
     finding = finding.label(case.claim_label("aud", "the token's audience"));
     let literal = !leaf.condition.operator.value.comparison.takes_wildcards();
-    let looks_the_same = |value: &&str| unseen::difference(value, audience, literal);
+    let looks_the_same = |value: &&str| {
+        unseen::difference(value, audience, |one, other| {
+            !literal && crate::policy::wildcard::matches(one, other)
+        })
+    };
     finding = finding.notes(values.iter().find_map(looks_the_same));
     if values.iter().any(|value| value.starts_with("https://github.com/")) {
         finding = finding.note("`https://github.com/<owner>` is GitHub's own default; configure-aws-credentials always asks for the audience of its input, `sts.amazonaws.com` unless set");

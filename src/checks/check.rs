@@ -10,7 +10,7 @@ use crate::github::workflow::IdToken;
 use crate::policy::{Decision, Effect, Leaf};
 use crate::text::Span;
 use crate::text::unseen;
-use crate::witness::{self, Breadth};
+use crate::witness::Breadth;
 
 /// One thing that can be wrong, and how it is found.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ pub(super) fn subject(
     finding.notes.extend(unseen::difference(
         &difference.pattern,
         &difference.subject,
-        difference.literal,
+        |one, other| !difference.literal && crate::policy::wildcard::matches(one, other),
     ));
     finding.notes.extend(difference.also.iter().cloned());
     if policy.trace.decision == Decision::Undecided {
@@ -199,10 +199,44 @@ pub(super) fn other_allows(policy: &PolicyCase, nearest: usize) -> Option<String
 
 /// A risk that a witness proves.
 pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
-    match witness::search(case).iter().find(|witness| witness.breadth == breadth) {
-        Some(witness) => Some(witness.finding(case)),
-        None => None,
-    }
+    let witness = case.witnesses().iter().find(|witness| witness.breadth == breadth)?;
+    let message = match witness.breadth {
+        Breadth::Anyone => format!(
+            "{} can assume this role: no condition restricts the subject",
+            witness.reach
+        ),
+        Breadth::Audience => {
+            "the trust policy does not look at the audience: a token that was made for another service gets in as well"
+                .to_owned()
+        }
+        Breadth::Broad => format!("the `sub` condition lets in {}", witness.reach),
+        Breadth::Vacuous => format!(
+            "{} can assume this role: the only guard holds when its key is absent",
+            witness.reach
+        ),
+    };
+    let text = match witness.breadth {
+        Breadth::Audience => "no condition on the audience here".to_owned(),
+        _ => format!("`{}` gets in", witness.subject),
+    };
+    let finding = Finding::risk(message)
+        .certainty(Certainty::Certain)
+        .label(Label {
+            text,
+            ..case.policy_label(witness.span, witness.pointer.as_str(), "")
+        })
+        .note("it blocks nothing: this is what the policy lets in beyond this job");
+    Some(match witness.breadth {
+        Breadth::Anyone | Breadth::Vacuous => finding
+            .note(format!("shown by the evaluator: the subject `{}` gets in", witness.subject))
+            .help("add a condition on `sub` that names this repository and what it runs for: `repo:<owner>/<repository>:environment:<name>` or `…:ref:refs/heads/<branch>`"),
+        Breadth::Broad => finding
+            .note(format!("shown by the evaluator: the subject `{}` gets in", witness.subject))
+            .help("name the repository in full, with its ids where the token has them, and the branch or environment; `*` runs over `/` and `:` as well"),
+        Breadth::Audience => finding
+            .note("the provider's client ids still apply: only audiences that are registered there come this far")
+            .help("add `\"StringEquals\": { \"<issuer>:aud\": \"sts.amazonaws.com\" }` to the statement"),
+    })
 }
 
 /// The message that somebody pasted, or AWS's own, as it came.

@@ -29,7 +29,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let mut finding: Option<Finding> = None;
     let mut helps = Vec::new();
     for leaf in &failing {
-        let lower = leaf.key.key.value.to_lowercase();
+        let lower = leaf.name().to_lowercase();
         let claim = lower.strip_prefix(&prefix);
         let own = claim.is_some_and(|claim| claim == "sub" || claim == "aud");
         let known = claim.is_some_and(|claim| CLAIM_KEYS.contains(&claim)) && case.deployment().has_claim_keys();
@@ -69,11 +69,15 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             Presence::One(has) if comparison.is_string() && !comparison.is_negated() => {
                 let literal = !comparison.takes_wildcards();
                 let mut values = leaf.key.values.iter();
-                values.find_map(|value| unseen::difference(&value.value, has, literal))
+                values.find_map(|value| {
+                    unseen::difference(&value.value, has, |one, other| {
+                        !literal && crate::policy::wildcard::matches(one, other)
+                    })
+                })
             }
             _ => None,
         };
-        let key = &leaf.key.key.value;
+        let key = &leaf.name();
         let label = case.policy_label(
             leaf.key.values.first().map_or(leaf.key.span, |value| value.span),
             policy.key_pointer(leaf.leaf),

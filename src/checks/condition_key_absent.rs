@@ -58,7 +58,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         finding = finding.label(case.policy_label(
             leaf.key.key.span,
             policy.key_pointer(leaf.leaf),
-            why(&leaf.key.key.value, &prefix, case),
+            why(&leaf.name(), &prefix, case),
         ));
     }
     let has_subject = policy.nearest().is_some_and(|(_, statement, _)| {
@@ -117,8 +117,8 @@ fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
         return None;
     }
     let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
-    let leaves = crate::case::leaves(index, statement, trace);
-    let claim_of = |leaf: &crate::case::Failing<'_>| {
+    let leaves = crate::policy::leaves(index, statement, trace);
+    let claim_of = |leaf: &crate::policy::ConditionLeaf<'_>| {
         leaf.key
             .key
             .value

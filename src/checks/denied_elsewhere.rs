@@ -59,7 +59,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
     let rests_on = policy
         .nearest()
-        .map(|(index, statement, trace)| crate::case::leaves(index, statement, trace))
+        .map(|(index, statement, trace)| crate::policy::leaves(index, statement, trace))
         .unwrap_or_default();
     let claims: Vec<&str> = rests_on
         .iter()
@@ -71,7 +71,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 .strip_prefix(&prefix)
                 .is_some_and(|claim| CLAIM_KEYS.contains(&claim))
         })
-        .map(|leaf| leaf.key.key.value.as_str())
+        .map(|leaf| leaf.name())
         .collect();
     let mut finding = Finding::blocks("the trust policy lets this token in, and AWS refuses all the same: something that this policy does not show")
         .note("AWS outranks this program's evaluation; what remains possible:")
@@ -91,7 +91,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         ));
     }
     let scoped = rests_on.iter().any(|leaf| {
-        leaf.key.key.value.eq_ignore_ascii_case(&format!("{prefix}sub"))
+        leaf.is(&format!("{prefix}sub"))
             && leaf
                 .key
                 .values

@@ -41,7 +41,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .as_ref()
             .map(|sid| format!(" (`{}`)", sid.value))
             .unwrap_or_default();
-        let leaves = crate::case::leaves(index, statement, trace);
+        let leaves = crate::policy::leaves(index, statement, trace);
         if leaves.is_empty() {
             finding = finding.label(case.policy_label(
                 statement.effect.span,

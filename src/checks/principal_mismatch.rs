@@ -100,7 +100,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             let keys = policy
                 .failing()
                 .into_iter()
-                .filter(|leaf| !leaf.key.key.value.to_lowercase().starts_with(&prefix.to_lowercase()));
+                .filter(|leaf| !leaf.name().to_lowercase().starts_with(&prefix.to_lowercase()));
             finding.explains(
                 keys.filter(|leaf| leaf.trace.actual == Presence::Absent)
                     .map(|leaf| leaf.leaf)

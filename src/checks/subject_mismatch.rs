@@ -35,7 +35,7 @@ fn odd_operator(case: &Case<'_>) -> Option<Finding> {
     let failing = policy.failing();
     let Some(leaf) = failing.iter().find(|leaf| {
         let comparison = leaf.condition.operator.value.comparison;
-        leaf.key.key.value.eq_ignore_ascii_case(&name)
+        leaf.is(&name)
             && matches!(leaf.trace.actual, Presence::One(_))
             && (comparison.is_negated() || !comparison.is_string())
     }) else {

@@ -161,10 +161,10 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
     let name = format!("{}:sub", issuer_host(&case.issuer));
     let leaves: Vec<Outcome> = policy
         .nearest()
-        .map(|(index, statement, trace)| crate::case::leaves(index, statement, trace))
+        .map(|(index, statement, trace)| crate::policy::leaves(index, statement, trace))
         .unwrap_or_default()
         .iter()
-        .filter(|leaf| leaf.key.key.value.eq_ignore_ascii_case(&name))
+        .filter(|leaf| leaf.is(&name))
         .map(|leaf| leaf.trace.outcome)
         .collect();
     if leaves.is_empty() {
@@ -189,11 +189,11 @@ fn audience(case: &Case<'_>) -> Result<String, String> {
     let policy = case.policy.as_ref().map(|policy| {
         let leaves = policy
             .nearest()
-            .map(|(index, statement, trace)| crate::case::leaves(index, statement, trace))
+            .map(|(index, statement, trace)| crate::policy::leaves(index, statement, trace))
             .unwrap_or_default();
         let asked: Vec<Outcome> = leaves
             .iter()
-            .filter(|leaf| leaf.key.key.value.eq_ignore_ascii_case(&name))
+            .filter(|leaf| leaf.is(&name))
             .map(|leaf| leaf.trace.outcome)
             .collect();
         (!asked.is_empty()).then(|| asked.iter().all(|outcome| *outcome == Outcome::Match))

@@ -163,10 +163,10 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
                     "take `Resource` out of the policy",
                 );
             }
-            for leaf in crate::case::leaves(0, statement, trace) {
+            for leaf in crate::policy::leaves(0, statement, trace) {
                 if leaf.trace.outcome == Outcome::Unknown {
                     open(
-                        &format!("whether the condition on `{}` holds", leaf.key.key.value),
+                        &format!("whether the condition on `{}` holds", leaf.name()),
                         leaf.trace.because.clone(),
                         supply,
                     );
@@ -261,7 +261,7 @@ fn not_searched(case: &Case<'_>) -> Option<String> {
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     Some(format!(
         "not searched further: the policy holds {} for the subject in {}, too much to find out in full {}",
-        count(crate::witness::patterns(case, policy), "pattern"),
+        count(crate::witness::patterns(case.asker(), policy), "pattern"),
         count(policy.statements.len(), "statement"),
         left_out.join(", and ")
     ))
