@@ -9,7 +9,7 @@ use crate::policy::{self, Budget, Decision, Presence, RequestContext, RequestPri
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, BufRead, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -94,7 +94,7 @@ fn work<R: BufRead, W: Write>(input: &Mutex<Input<R>>, output: &Output<W>) -> io
             return Ok(answers.summary);
         }
         // Nothing more is read beside what is large, so that the memory does not grow with the threads.
-        let reading = (batch.bytes.len() > LARGE).then_some(reading);
+        let mut reading = (batch.bytes.len() > LARGE).then_some(reading);
         if batch.is_too_long {
             answers.too_long();
         }
@@ -106,7 +106,11 @@ fn work<R: BufRead, W: Write>(input: &Mutex<Input<R>>, output: &Output<W>) -> io
         }
         output.write(batch.number, &mut answers.text)?;
         output.next(batch.number);
-        drop(reading);
+        if let Some(reading) = &mut reading {
+            // All long lines are read into the same memory.
+            std::mem::swap(&mut reading.begun.bytes, &mut batch.bytes);
+            reading.begun.bytes.clear();
+        }
     }
 }
 
@@ -136,8 +140,12 @@ impl Batch {
             self.is_too_long = true;
         }
         if self.is_too_long {
-            self.bytes = Vec::new();
+            self.bytes.clear();
         } else {
+            if self.bytes.len() + part.len() > LARGE {
+                // At once, as growing step by step leaves the steps behind; only what is used takes memory.
+                self.bytes.reserve_exact(MAX_LINE - self.bytes.len());
+            }
             self.bytes.extend_from_slice(part);
         }
     }
@@ -158,7 +166,6 @@ impl Batch {
     fn clear(&mut self) {
         self.is_too_long = false;
         self.bytes.clear();
-        self.bytes.shrink_to(LARGE);
     }
 }
 
@@ -217,6 +224,12 @@ impl<R: BufRead> Input<R> {
     fn take(&mut self, batch: &mut Batch) -> bool {
         batch.number = self.begun.number + 1;
         std::mem::swap(&mut self.begun, batch);
+        if batch.bytes.len() <= LARGE && batch.bytes.capacity() > 2 * LARGE {
+            // The memory of long lines stays here.
+            self.begun.bytes.extend_from_slice(&batch.bytes);
+            std::mem::swap(&mut self.begun.bytes, &mut batch.bytes);
+            self.begun.bytes.clear();
+        }
         true
     }
 }
@@ -320,8 +333,10 @@ impl Answers {
 
     fn push(&mut self, id: Option<&RawValue>, decision: &str, detail: &str) {
         self.summary.lines += 1;
+        let id = id.map_or("null", RawValue::get);
+        self.text.reserve(id.len() + detail.len() + 64);
         self.text.extend_from_slice(b"{\"id\":");
-        self.text.extend_from_slice(id.map_or("null", RawValue::get).as_bytes());
+        self.text.extend_from_slice(id.as_bytes());
         self.text.extend_from_slice(b",\"decision\":\"");
         self.text.extend_from_slice(decision.as_bytes());
         self.text.extend_from_slice(b"\",\"detail\":");
@@ -354,7 +369,7 @@ impl<'a> Case<'a> {
         deserializer
             .deserialize_map(CaseVisitor(self))
             .and_then(|()| deserializer.end())
-            .map_err(|error| error.to_string())
+            .map_err(|error| beginning(&error))
     }
 
     fn evaluate(&self) -> Result<(Decision, String), String> {
@@ -411,6 +426,29 @@ fn once<T, E: de::Error>(place: &mut Option<T>, value: T, field: &'static str) -
     }
     Ok(())
 }
+
+/// The beginning of what an error says: it may repeat a part of the line, which can be long.
+fn beginning(error: &serde_json::Error) -> String {
+    struct Beginning(String);
+    impl fmt::Write for Beginning {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            let room = LONGEST_ERROR.saturating_sub(self.0.len());
+            let shown = part.get(..part.floor_char_boundary(room)).unwrap_or_default();
+            self.0.push_str(shown);
+            if shown.len() == part.len() {
+                return Ok(());
+            }
+            self.0.push('…');
+            Err(fmt::Error)
+        }
+    }
+    let mut shown = Beginning(String::new());
+    // It fails where it is cut.
+    let _ = write!(shown, "{error}");
+    shown.0
+}
+
+const LONGEST_ERROR: usize = 1024;
 
 /// A string that is borrowed where it has no escapes.
 #[derive(serde::Deserialize)]
@@ -958,10 +996,11 @@ mod tests {
             (0..count).map(|nth| format!("{nth}{}", "x".repeat(length))).collect()
         };
         let any = |patterns: &[String], values: &[String]| {
-            case(
-                &json!({"ForAnyValue:StringEquals": {"t:k": patterns}}),
-                &request(&json!({"t:k": values})),
-            )
+            let condition = json!({"ForAnyValue:StringEquals": {"t:k": patterns}});
+            let mut case = case(&condition, &request(&json!({"t:k": values})));
+            // Without variables, so that a test build is not long about it.
+            case["trust_policy"]["Version"] = json!("2008-10-17");
+            case
         };
         let variables = |text: &str, variable: usize| {
             case(
@@ -975,7 +1014,6 @@ mod tests {
         for (line, detail) in [
             (any(&list(10, 60_000), &list(20_000, 0)), steps),
             (any(&list(10, 60_000), &list(6_000, 0)), "ImplicitDeny"),
-            (any(&["${t:x}".to_owned()], &list(10, 10)), "ImplicitDeny"),
             (variables(&"${t:x}".repeat(100_000), 65_000), expanded),
             (variables(&"${t:x}".repeat(5_000), 65_000), expanded),
             (variables(&("${t:x}".repeat(16) + &"y".repeat(577)), 65_500), expanded),

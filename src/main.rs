@@ -26,8 +26,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What is read at once in bulk.
-const BULK: usize = 256 * 1024;
+/// What is read at once in bulk, by a thread that then answers it.
+const BULK: usize = 128 * 1024;
 
 /// Wrong usage, an input that cannot be read, or an output that cannot be written.
 const USAGE: u8 = 2;

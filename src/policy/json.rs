@@ -58,8 +58,19 @@ pub(super) fn check(text: &str) -> Result<(), serde_json::Error> {
 
 /// Reads text that [`check`] has found good. `base` is added to all places.
 pub(super) fn read(text: &str, base: usize) -> Result<Value<'_>, Fault> {
-    Cursor { text, at: 0, base }.value(0)
+    Cursor {
+        text,
+        at: 0,
+        base,
+        room: MAX_VALUES,
+    }
+    .value(0)
 }
+
+/// IAM stores 8,192 characters, which are no more than so many values.
+const MAX_VALUES: usize = 100_000;
+
+pub(super) const TOO_MANY: &str = "the policy has more than 100000 values";
 
 /// A policy needs seven levels.
 const MAX_DEPTH: usize = 64;
@@ -68,6 +79,8 @@ struct Cursor<'a> {
     text: &'a str,
     at: usize,
     base: usize,
+    /// How many more values there can be.
+    room: usize,
 }
 
 impl<'a> Cursor<'a> {
@@ -77,6 +90,10 @@ impl<'a> Cursor<'a> {
         if depth > MAX_DEPTH {
             return Err(self.fault("nested too deeply", start));
         }
+        let Some(room) = self.room.checked_sub(1) else {
+            return Err(self.fault(TOO_MANY, start));
+        };
+        self.room = room;
         let node = match self.peek() {
             Some(b'"') => Node::Text(self.string()?),
             Some(b'{') => self.object(depth)?,
@@ -278,6 +295,15 @@ mod tests {
         fn any_text_at_all_ends(text in "[\\[\\]{}\":,\\\\tfn0-9eE. ä-]{0,40}") {
             let _ = read(&text, 7);
         }
+    }
+
+    #[test]
+    fn too_many() {
+        let list = |count: usize| format!("[{}1]", "1,".repeat(count - 2));
+        assert!(read(&list(MAX_VALUES), 0).is_ok());
+        let fault = read(&list(MAX_VALUES + 1), 0).err().unwrap();
+        assert_eq!(fault.message, TOO_MANY);
+        assert!(TOO_MANY.contains(&MAX_VALUES.to_string()));
     }
 
     #[test]

@@ -188,7 +188,10 @@ impl<'a> Reader<'a> {
 
     fn document(mut self) -> Result2<TrustPolicy> {
         let value = json::read(self.json, self.base).map_err(|Fault { message, span }| ParseError {
-            message: format!("not JSON: {message}"),
+            message: match message.as_str() {
+                json::TOO_MANY => message,
+                _ => format!("not JSON: {message}"),
+            },
             span,
             help: None,
         })?;

@@ -1,0 +1,77 @@
+//! `evaluate` as a program: lines that want to take all time and memory, on several threads.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+
+/// A line with this condition and context.
+fn line(condition: &str, context: &str) -> String {
+    format!(
+        r#"{{"id":7,"trust_policy":{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"AWS":"x"}},"Action":"*","Condition":{{{condition}}}}}}},"request":{{"action":"sts:A","principal":{{"aws":"x"}},"context":{{{context}}}}}}}"#
+    )
+}
+
+#[test]
+fn a_hostile_line_takes_little_memory_and_the_next_is_answered() {
+    let good = line("", "");
+    let hostile = [
+        // Variables that multiply, also into wildcards.
+        line(
+            &format!(r#""StringEquals":{{"t:k":"{}"}}"#, "${t:x}".repeat(100_000)),
+            &format!(r#""t:k":"a","t:x":"{}""#, "v".repeat(65_000)),
+        ),
+        line(
+            &format!(r#""StringLike":{{"t:k":"{}b"}}"#, "${t:x}".repeat(16)),
+            &format!(r#""t:k":"{}","t:x":"{}""#, "a".repeat(60_000), "*?".repeat(32_000)),
+        ),
+        // Values without number.
+        line("", &format!(r#""t:k":[{}1]"#, "1,".repeat(8_000_000))),
+        line(
+            "",
+            &(0..1_000_000).map(|nth| format!(r#""{nth}":1,"#)).collect::<String>(),
+        ),
+        line(
+            &format!(r#""NumericEquals":{{"t:k":[{}1]}}"#, "1,".repeat(500_000)),
+            r#""t:k":2"#,
+        ),
+        // Text that an error or an answer would repeat.
+        format!(r#"{{"request":"{}"}}"#, "x".repeat(16_000_000)),
+        format!(r#"{{"id":"{}"}}"#, "x".repeat(16_000_000)),
+        format!(
+            r#"{{"trust_policy":"{}","request":{{"action":"a"}}}}"#,
+            "\\n".repeat(8_000_000)
+        ),
+        "x".repeat(40_000_000),
+    ];
+    for jobs in ["1", "3"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
+        command
+            .args(["evaluate", "--jobs", jobs])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        let mut answers = BufReader::new(child.stdout.take().unwrap());
+        for line in &hostile {
+            writeln!(input, "{line}\n{good}").unwrap();
+            input.flush().unwrap();
+            for expected in [r#""decision":"Error""#, r#""decision":"Allow""#] {
+                let mut answer = String::new();
+                answers.read_line(&mut answer).unwrap();
+                assert!(answer.contains(expected), "{:.200}", answer);
+            }
+        }
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        assert!(peak < 100 * 1024, "{jobs} jobs: {peak} kB");
+        drop(input);
+        assert!(child.wait().unwrap().success());
+    }
+}
