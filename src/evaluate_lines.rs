@@ -5,7 +5,7 @@
 //! `Error`, and the rest go on.
 
 use crate::policy::parse::quoted;
-use crate::policy::{self, Budget, Decision, Presence, RequestContext, RequestPrincipal};
+use crate::policy::{self, Decision, Limits, Presence, RequestContext, RequestPrincipal};
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -24,7 +24,7 @@ pub const MAX_VALUE: usize = 64 << 10;
 /// The most values of a request, those of all its condition keys together.
 pub const MAX_VALUES: usize = 100_000;
 
-/// The most that comparing a policy with a request is allowed to take ([`Budget`]), about a second. A policy as long
+/// The most that comparing a policy with a request is allowed to take ([`Limits`]), about a second. A policy as long
 /// as IAM takes against 500 values of 100 characters takes less.
 pub const MAX_STEPS: u64 = 1 << 30;
 
@@ -391,8 +391,8 @@ impl<'a> Case<'a> {
             Some(help) => format!("`trust_policy`: {}; {help}", error.message),
             None => format!("`trust_policy`: {}", error.message),
         })?;
-        let budget = Budget::new(MAX_STEPS, MAX_EXPANDED);
-        policy::decide_within(&policy, request, &budget).map_err(|limit| limit.to_string())
+        let limits = Limits::new(MAX_STEPS, MAX_EXPANDED);
+        policy::decide_within(&policy, request, &limits).map_err(|limit| limit.to_string())
     }
 }
 

@@ -3,12 +3,12 @@
 //! [`parse()`] reads JSON text and keeps where everything stands. [`evaluate::decide`] gives the decision alone, fast;
 //! [`evaluate::trace`] gives every leaf with its reason, without short circuit.
 
-pub mod budget;
 mod compare;
 pub mod context;
 pub mod evaluate;
 mod json;
 mod leaves;
+pub mod limits;
 pub mod operator;
 pub mod parse;
 mod principal;
@@ -17,10 +17,10 @@ mod variables;
 pub mod wildcard;
 
 use crate::text::{Span, Spanned};
-pub use budget::{Budget, Exceeded};
 pub use context::{Presence, RequestContext, RequestPrincipal};
 pub use evaluate::{decide, decide_and_say_why, decide_within, trace};
 pub use leaves::{ConditionLeaf, leaves};
+pub use limits::{Exceeded, Limits};
 pub use operator::{Comparison, Operator, SetOperator};
 pub use parse::{ParseError, parse};
 

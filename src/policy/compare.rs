@@ -3,7 +3,7 @@
 //! Always in the positive sense: a negated operator is turned round by the caller. The rules are those of the IAM User
 //! Guide, `reference_policies_elements_condition_operators`; what it leaves open is [`Outcome::Unknown`] with the reason.
 
-use super::budget::Budget;
+use super::limits::Limits;
 use super::operator::Comparison;
 use super::variables::{Resolved, resolve};
 use super::wildcard::{self, Pattern};
@@ -66,13 +66,13 @@ pub(super) fn compare(
     wanted: &str,
     actual: &str,
     variables: Option<&RequestContext>,
-    budget: &Budget,
+    limits: &Limits,
 ) -> Fit {
     let positive = comparison.positive();
     let Some(request) =
         variables.filter(|_| memchr::memchr(b'$', wanted.as_bytes()).is_some() && wanted.contains("${"))
     else {
-        if !budget.take(steps(positive, wanted, actual)) {
+        if !limits.take(steps(positive, wanted, actual)) {
             return Fit::unknown(USED_UP);
         }
         return plain(positive, wanted, actual);
@@ -85,15 +85,15 @@ pub(super) fn compare(
             "AWS replaces no policy variables in this operator, and does not say what `${` gives then",
         );
     }
-    if !budget.take(REPLACING * count(wanted)) {
+    if !limits.take(REPLACING * count(wanted)) {
         return Fit::unknown(USED_UP);
     }
-    let text = match resolve(wanted, request, budget) {
+    let text = match resolve(wanted, request, limits) {
         Resolved::Null => return Fit::null(),
         Resolved::Unclear(because) => return Fit::unknown(because),
         Resolved::Text(text) => text,
     };
-    if !budget.take(steps_of_replaced(positive, &text.text, actual)) {
+    if !limits.take(steps_of_replaced(positive, &text.text, actual)) {
         return Fit::unknown(USED_UP);
     }
     if positive.is_arn() && text.shifts_fields {
@@ -176,7 +176,7 @@ pub(super) fn resolved<'a>(
 ) -> Cow<'a, str> {
     match variables {
         Some(request) if wanted.contains("${") && takes_variables(comparison.positive()) => {
-            match resolve(wanted, request, &Budget::unlimited()) {
+            match resolve(wanted, request, &Limits::unlimited()) {
                 Resolved::Text(text) => Cow::Owned(text.text),
                 Resolved::Null | Resolved::Unclear(_) => Cow::Borrowed(wanted),
             }
@@ -194,7 +194,7 @@ pub(super) fn parted(
 ) -> Option<Parted> {
     let positive = comparison.positive();
     let text = match variables {
-        Some(request) if wanted.contains("${") => match resolve(wanted, request, &Budget::unlimited()) {
+        Some(request) if wanted.contains("${") => match resolve(wanted, request, &Limits::unlimited()) {
             Resolved::Text(text) => Some(text),
             Resolved::Null | Resolved::Unclear(_) => return None,
         },

@@ -5,9 +5,9 @@
 //! values: what cannot be told is [`Outcome::Unknown`], and spreads only as far as it matters. `docs/evaluation.md` lists
 //! each rule with its source, and each point on which AWS is silent.
 
-use super::budget::{Budget, Exceeded};
 use super::compare::{Fit, compare, parted, resolved, steps, truth};
 use super::context::with_lower_case;
+use super::limits::{Exceeded, Limits};
 use super::operator::{Comparison, Operator, SetOperator};
 use super::parse::quoted;
 use super::principal;
@@ -21,7 +21,7 @@ use crate::text::Spanned;
 /// The decision alone.
 #[must_use]
 pub fn decide(policy: &TrustPolicy, request: &RequestContext) -> Decision {
-    let unlimited = Budget::unlimited();
+    let unlimited = Limits::unlimited();
     let evaluation = Evaluation::new(policy, request, &unlimited);
     let outcomes = policy
         .statements
@@ -33,7 +33,7 @@ pub fn decide(policy: &TrustPolicy, request: &RequestContext) -> Decision {
 /// The decision with every leaf and its reason; nothing is short-circuited.
 #[must_use]
 pub fn trace(policy: &TrustPolicy, request: &RequestContext) -> Trace {
-    let unlimited = Budget::unlimited();
+    let unlimited = Limits::unlimited();
     let evaluation = Evaluation::new(policy, request, &unlimited);
     let statements: Vec<StatementTrace> = policy
         .statements
@@ -54,20 +54,20 @@ pub fn trace(policy: &TrustPolicy, request: &RequestContext) -> Trace {
 /// statement that comes closest.
 #[must_use]
 pub fn decide_and_say_why(policy: &TrustPolicy, request: &RequestContext) -> (Decision, String) {
-    Evaluation::new(policy, request, &Budget::unlimited()).decide_and_say_why()
+    Evaluation::new(policy, request, &Limits::unlimited()).decide_and_say_why()
 }
 
-/// The same within a budget, for policies and requests of any size.
+/// The same within a limits, for policies and requests of any size.
 ///
 /// # Errors
-/// The limit of the budget that was exceeded.
+/// The limit of the limits that was exceeded.
 pub fn decide_within(
     policy: &TrustPolicy,
     request: &RequestContext,
-    budget: &Budget,
+    limits: &Limits,
 ) -> Result<(Decision, String), Exceeded> {
-    let decided = Evaluation::new(policy, request, budget).decide_and_say_why();
-    budget.check().map(|()| decided)
+    let decided = Evaluation::new(policy, request, limits).decide_and_say_why();
+    limits.check().map(|()| decided)
 }
 
 /// An explicit deny wins, then an allow, and without either the request is denied
@@ -132,16 +132,16 @@ struct Evaluation<'a> {
     /// The request, where policy variables are replaced at all.
     variables: Option<&'a RequestContext>,
     /// When it is used up, nothing that costs much is looked at any more, and the outcome is not to be used.
-    budget: &'a Budget,
+    limits: &'a Limits,
 }
 
 impl<'a> Evaluation<'a> {
-    fn new(policy: &'a TrustPolicy, request: &'a RequestContext, budget: &'a Budget) -> Self {
+    fn new(policy: &'a TrustPolicy, request: &'a RequestContext, limits: &'a Limits) -> Self {
         Self {
             policy,
             request,
             variables: policy.has_variables().then_some(request),
-            budget,
+            limits,
         }
     }
 
@@ -149,7 +149,7 @@ impl<'a> Evaluation<'a> {
         let statements = &self.policy.statements;
         let outcomes: Vec<Outcome> = statements.iter().map(|statement| self.statement(statement)).collect();
         let decision = combine(self.policy, statements.iter().zip(outcomes.iter().copied()));
-        if self.budget.is_used_up() {
+        if self.limits.is_used_up() {
             return (decision, String::new());
         }
         (decision, self.why(decision, &outcomes))
@@ -189,7 +189,7 @@ impl<'a> Evaluation<'a> {
         if !wanted.bytes().any(|byte| matches!(byte, b'*' | b'?')) {
             return wanted.eq_ignore_ascii_case(actual);
         }
-        if !self.budget.take(steps(Comparison::StringLike, wanted, actual)) {
+        if !self.limits.take(steps(Comparison::StringLike, wanted, actual)) {
             return false;
         }
         with_lower_case(wanted, |wanted| {
@@ -218,7 +218,7 @@ impl<'a> Evaluation<'a> {
 
     fn fits_principal(&self, kind: PrincipalKind, wanted: &str) -> Outcome {
         let caller = &self.request.principal;
-        if !self.budget.take((wanted.len() + caller.len()) as u64) {
+        if !self.limits.take((wanted.len() + caller.len()) as u64) {
             return Outcome::Unknown;
         }
         principal::fit(kind, wanted, caller).0
@@ -246,7 +246,7 @@ impl<'a> Evaluation<'a> {
     fn key(&self, operator: Operator, key: &ConditionKey) -> Verdict {
         let presence = self.request.get(&key.key.value);
         if let Presence::Many(values) = presence
-            && !self.budget.take(4 * values.len() as u64)
+            && !self.limits.take(4 * values.len() as u64)
         {
             return (Outcome::Unknown, Why::Unknown);
         }
@@ -318,13 +318,13 @@ impl<'a> Evaluation<'a> {
         for wanted in &key.values {
             if fits && memchr::memchr(b'$', wanted.value.as_bytes()).is_none() {
                 // All that can still matter is a policy variable without a value.
-                if !self.budget.take(8 + wanted.value.len() as u64 / 16) {
+                if !self.limits.take(8 + wanted.value.len() as u64 / 16) {
                     break;
                 }
                 continue;
             }
-            let fit = compare(operator.comparison, &wanted.value, actual, self.variables, self.budget);
-            if self.budget.is_used_up() {
+            let fit = compare(operator.comparison, &wanted.value, actual, self.variables, self.limits);
+            if self.limits.is_used_up() {
                 break;
             }
             is_null |= fit.is_null;
@@ -583,7 +583,7 @@ impl Evaluation<'_> {
         let one = |wanted: &Spanned<String>| {
             let fits: Vec<Fit> = actual
                 .iter()
-                .map(|actual| compare(comparison, &wanted.value, actual, self.variables, self.budget))
+                .map(|actual| compare(comparison, &wanted.value, actual, self.variables, self.limits))
                 .collect();
             let outcome = any(fits.iter().map(|fit| fit.outcome));
             let parted = match actual {

@@ -3,8 +3,8 @@
 //! IAM User Guide, `reference_policies_variables`. Whether they are replaced at all depends on the policy's version;
 //! the caller sees to that.
 
-use super::budget::Budget;
 use super::context::{Presence, RequestContext};
+use super::limits::Limits;
 use super::wildcard::Pattern;
 
 /// A value with its variables replaced.
@@ -56,8 +56,8 @@ impl Text {
     }
 }
 
-/// Replaces the variables of a value, as far as the budget goes.
-pub(super) fn resolve(value: &str, request: &RequestContext, budget: &Budget) -> Resolved {
+/// Replaces the variables of a value, as far as the limits goes.
+pub(super) fn resolve(value: &str, request: &RequestContext, limits: &Limits) -> Resolved {
     let mut resolved = Text::default();
     let mut unknown = None;
     let mut is_null = false;
@@ -68,7 +68,7 @@ pub(super) fn resolve(value: &str, request: &RequestContext, budget: &Budget) ->
             return Resolved::Unclear("the policy variable is not one that AWS describes");
         };
         rest = after;
-        if !budget.holds(resolved.text.len()) {
+        if !limits.holds(resolved.text.len()) {
             return Resolved::Unclear(TOO_LONG);
         }
         match variable {
@@ -94,7 +94,7 @@ pub(super) fn resolve(value: &str, request: &RequestContext, budget: &Budget) ->
         }
     }
     resolved.text.push_str(rest);
-    if !budget.holds(resolved.text.len()) {
+    if !limits.holds(resolved.text.len()) {
         return Resolved::Unclear(TOO_LONG);
     }
     match unknown {

@@ -1008,7 +1008,7 @@ fn a_budget_holds_for_all_that_is_compared() {
     cases.push((actions, action));
     for (statement, request) in cases {
         let policy = policy(&json!([statement]));
-        let within = |steps| decide_within(&policy, &request, &Budget::new(steps, 1_000));
+        let within = |steps| decide_within(&policy, &request, &Limits::new(steps, 1_000));
         assert_eq!(within(10_000), Err(Exceeded::Steps(10_000)), "{statement}");
         assert_eq!(
             within(100_000_000),
@@ -1284,7 +1284,7 @@ proptest! {
         prop_assert_eq!(trace(&policy, &request).decision, decision);
         let said = decide_and_say_why(&policy, &request);
         prop_assert_eq!(said.0, decision);
-        prop_assert_eq!(decide_within(&policy, &request, &Budget::new(100_000, 1_000)), Ok(said));
+        prop_assert_eq!(decide_within(&policy, &request, &Limits::new(100_000, 1_000)), Ok(said));
     }
 
     #[test]

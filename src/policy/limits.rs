@@ -4,10 +4,10 @@ use std::cell::Cell;
 
 /// What evaluating one policy for one request is allowed to take.
 ///
-/// Comparing is charged for before it is done, by the lengths of what is compared. When the budget is used up, the rest
-/// is not compared any more, and what came out is not to be used: [`Budget::check`] says so.
+/// Comparing is charged for before it is done, by the lengths of what is compared. When a limit is reached, the rest
+/// is not compared any more, and what came out is not to be used: [`Limits::check`] says so.
 #[derive(Debug)]
-pub struct Budget {
+pub struct Limits {
     steps: u64,
     expanded: usize,
     left: Cell<u64>,
@@ -25,7 +25,7 @@ pub enum Exceeded {
     Steps(u64),
 }
 
-impl Budget {
+impl Limits {
     /// So many steps in all, of which one is about what comparing a character takes; and so many bytes for each value of
     /// the policy with its variables replaced.
     #[must_use]
