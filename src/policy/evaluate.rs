@@ -57,10 +57,10 @@ pub fn decide_and_say_why(policy: &TrustPolicy, request: &RequestContext) -> (De
     Evaluation::new(policy, request, &Limits::unlimited()).decide_and_say_why()
 }
 
-/// The same within a limits, for policies and requests of any size.
+/// The same within limits, for policies and requests of any size.
 ///
 /// # Errors
-/// The limit of the limits that was exceeded.
+/// The limit that was exceeded.
 pub fn decide_within(
     policy: &TrustPolicy,
     request: &RequestContext,

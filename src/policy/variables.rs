@@ -56,7 +56,7 @@ impl Text {
     }
 }
 
-/// Replaces the variables of a value, as far as the limits goes.
+/// Replaces the variables of a value, as far as the limits allow.
 pub(super) fn resolve(value: &str, request: &RequestContext, limits: &Limits) -> Resolved {
     let mut resolved = Text::default();
     let mut unknown = None;
