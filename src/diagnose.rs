@@ -10,7 +10,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::checks::CHECKS;
 use crate::evidence::{Attempt, Evidence, Probe};
-use crate::finding::{Cause, Certainty, Conclusion, Diagnosis, Found, Severity};
+use crate::finding::{Cause, Certainty, Conclusion, Diagnosis, Found, Session, Severity};
 use crate::policy::{Decision, Leaf};
 
 /// Looks at everything that is known and says why the role cannot be assumed.
@@ -36,8 +36,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         }
     }
     let mut notes = Vec::new();
-    let allowed = case.answer == Some(Answer::Allowed);
-    if allowed {
+    if case.is_allowed() {
         // What AWS says outranks us.
         let before = findings.len();
         findings.retain(|finding| finding.severity != Severity::Blocks);
@@ -96,8 +95,14 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         notes.push(format!("{more} more facts are missing than are named"));
     }
     let conclusion = conclude(case, &findings);
+    let session = match conclusion {
+        _ if case.is_allowed() => Some(Session::Aws),
+        Conclusion::Allowed => Some(Session::Policy),
+        Conclusion::Denied | Conclusion::Undecided => None,
+    };
     Diagnosis {
         conclusion,
+        session,
         causes: causes::causes(case, &findings),
         stages: stages::stages(case, &findings),
         gaps,

@@ -92,6 +92,9 @@ pub struct Gap {
     /// The particulars, in words: the endpoint, the call, the answer. May hold text from outside.
     #[serde(default)]
     pub detail: String,
+    /// Is it about an input that was given, and that could not be read? Nothing is known of what that is about.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub input: bool,
 }
 
 impl Evidence {
@@ -146,16 +149,13 @@ fn scrub(value: &mut Value, secrets: &Secrets, any: &mut bool) {
 }
 
 impl Gap {
-    /// An input that was given, and that could not be read: nothing is known of what it is about.
+    /// An input that was given, and that could not be read.
     #[must_use]
     pub fn unreadable_input(name: &str) -> Self {
-        Self::new(Why::Malformed, format!("`{name}`{UNREADABLE}"))
-    }
-
-    /// Is it [`Self::unreadable_input`]?
-    #[must_use]
-    pub fn is_unreadable_input(&self) -> bool {
-        self.why == Why::Malformed && self.detail.ends_with(UNREADABLE)
+        Self {
+            input: true,
+            ..Self::new(Why::Malformed, format!("`{name}` cannot be read"))
+        }
     }
 
     /// A gap with its particulars.
@@ -164,6 +164,7 @@ impl Gap {
         Self {
             why,
             detail: detail.into(),
+            input: false,
         }
     }
 }
@@ -191,8 +192,6 @@ pub enum Why {
     /// The credentials belong to another account.
     WrongAccount,
 }
-
-const UNREADABLE: &str = " cannot be read";
 
 impl Why {
     /// The reason in words.

@@ -452,11 +452,22 @@ impl StageStatus {
     }
 }
 
+/// Whose word it is that the role gives a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Session {
+    /// AWS gave one.
+    Aws,
+    /// The trust policy lets the token in; what AWS says is not known.
+    Policy,
+}
+
 /// The whole answer, as data.
 #[derive(Debug, Clone)]
 pub struct Diagnosis {
     /// What it comes to.
     pub conclusion: Conclusion,
+    /// Whose word it is that the role can be assumed; `None` where nobody's is.
+    pub session: Option<Session>,
     /// What was found, in stage order, certain before likely.
     pub findings: Vec<Found>,
     /// The eight causes, a row each.

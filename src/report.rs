@@ -8,7 +8,7 @@ pub mod github;
 pub mod json;
 pub mod summary;
 
-use crate::finding::{CauseStatus, Certainty, Conclusion, Diagnosis, Found, StageStatus};
+use crate::finding::{CauseStatus, Certainty, Conclusion, Diagnosis, Found, Session, StageStatus};
 use crate::text::unseen::push_shown;
 
 /// The most findings that one report shows in full.
@@ -29,12 +29,7 @@ pub fn headline(diagnosis: &Diagnosis) -> String {
         (Conclusion::Denied, None) => "the role cannot be assumed, and what is known does not tell why".to_owned(),
         (Conclusion::Undecided, Some(cause)) => format!("undecided; possible: {}", cause.message),
         (Conclusion::Undecided, None) => "undecided: too little is known".to_owned(),
-        (Conclusion::Allowed, _)
-            if diagnosis
-                .stages
-                .iter()
-                .any(|stage| stage.detail == "AWS gave a session") =>
-        {
+        (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) => {
             "the role can be assumed: AWS let the token in".to_owned()
         }
         (Conclusion::Allowed, _) => "nothing that blocks was found: the trust policy lets this token in".to_owned(),

@@ -81,7 +81,7 @@ pub(super) fn subject(
         &difference.subject,
         |one, other| !difference.literal && crate::policy::wildcard::matches(one, other),
     ));
-    finding.notes.extend(difference.also.iter().cloned());
+    finding.notes.extend(difference.also.iter().map(ToString::to_string));
     if policy.trace.decision == Decision::Undecided {
         finding = finding.certainty(Certainty::Likely);
     }
@@ -119,7 +119,7 @@ pub(super) fn policy_label(case: &Case<'_>, policy: &PolicyCase, difference: &Su
     };
     let text = match &difference.kind {
         Kind::WildcardLiteral => "taken literally here".to_owned(),
-        Kind::Malformed(reason) => reason.clone(),
+        Kind::Malformed(reason) => reason.to_string(),
         _ => format!("the token has `{}` here", difference.token_part),
     };
     Label {

@@ -26,7 +26,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .as_ref()
         .and_then(Probe::gap)
         // A file of claims that cannot be read says nothing of the token service.
-        .filter(|gap| gap.why != Why::NotGranted && !gap.is_unreadable_input());
+        .filter(|gap| gap.why != Why::NotGranted && !gap.input);
     let said = matches!(case.answer, Some(Answer::TokenRequestFailed(_)));
     if case.claims.is_some() || (gap.is_none() && !said) {
         return None;

@@ -5,7 +5,7 @@ use crate::case::Case;
 use crate::finding::{Cause, CauseRow, CauseStatus, Certainty, Found, Severity};
 use crate::github::issuer::issuer_host;
 use crate::github::subject::Subject;
-use crate::github::subject::difference::Kind;
+use crate::github::subject::difference::{Also, Kind};
 use crate::policy::{Decision, Outcome};
 
 /// The eight causes, a row each.
@@ -128,11 +128,7 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
                 Cause::Subject => {
                     Ok("the repository part of the subject fits; only what follows it does not".to_owned())
                 }
-                _ if difference
-                    .also
-                    .iter()
-                    .any(|also| also.starts_with("what follows the repository")) =>
-                {
+                _ if difference.also.iter().any(|also| matches!(also, Also::Context(..))) => {
                     Err("the repository part differs first; what follows it differs as well".to_owned())
                 }
                 _ if difference.kind == Kind::Case && !same_rest => {

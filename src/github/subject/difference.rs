@@ -3,6 +3,8 @@
 //! Cause 4 or 7: when the repository part of the subject fits some value and only what follows it does not, it is 7; everything
 //! else is 4. The kinds stand in the order in which they are tried, exact before general.
 
+use std::fmt;
+
 use crate::budget::{Budget, steps};
 use crate::github::issuer::issuer_host;
 use crate::github::subject::{Context, Subject};
@@ -21,8 +23,8 @@ pub enum Kind {
     Immutable,
     /// One is built from other claims than the default.
     Customized,
-    /// The value can never be a subject; why, in words.
-    Malformed(String),
+    /// The value can never be a subject, and why.
+    Malformed(Reason),
     /// A pull request on one side.
     PullRequest,
     /// An environment on one side, or two that differ.
@@ -35,6 +37,76 @@ pub enum Kind {
     Repository,
     /// None of these.
     Mismatch,
+}
+
+/// Why a value can never be a subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// A template's placeholder was left as it is: no token fills it in, whatever AWS makes of the text.
+    Placeholder,
+    /// Any other, in words.
+    Other(String),
+}
+
+impl From<String> for Reason {
+    fn from(words: String) -> Self {
+        Self::Other(words)
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(words: &str) -> Self {
+        Self::Other(words.to_owned())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(match self {
+            Self::Placeholder => "a placeholder in it was never filled in",
+            Self::Other(words) => words,
+        })
+    }
+}
+
+/// What differs besides, where one difference is named first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Also {
+    /// What follows the repository: what it is in the policy, and in the token.
+    Context(String, String),
+    /// Letter case: the names in the policy, and in the token.
+    NamesByCase(String, String),
+    /// The token's repository part has ids, and the value has none.
+    Ids(String),
+    /// The names are the same and the ids are not.
+    SameNamesOtherIds,
+    /// The operator takes wildcards literally.
+    LiteralWildcards,
+}
+
+impl fmt::Display for Also {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Context(policy, token) => write!(
+                to,
+                "what follows the repository differs as well: {policy} in the policy, {token} in the token"
+            ),
+            Self::NamesByCase(policy, token) => write!(
+                to,
+                "the names differ by letter case as well: `{policy}` in the policy, `{token}` in the token"
+            ),
+            Self::Ids(token) => write!(
+                to,
+                "the token's subject carries ids (`{token}`), so the names alone would not match either"
+            ),
+            Self::SameNamesOtherIds => to.write_str(
+                "the names are the same and the ids differ: a repository of this name was deleted and made again, or it is another one",
+            ),
+            Self::LiteralWildcards => {
+                to.write_str("the operator takes `*` and `?` literally here; wildcards need `StringLike`")
+            }
+        }
+    }
 }
 
 /// The `sub` condition that fails, and how.
@@ -63,7 +135,7 @@ pub struct SubjectDifference {
     /// Does the repository part fit?
     pub repository_fits: bool,
     /// What differs besides.
-    pub also: Vec<String>,
+    pub also: Vec<Also>,
     /// The value as it could be meant, where that is plain.
     pub meant: Option<String>,
 }
@@ -143,7 +215,7 @@ fn nearest_value(
                 }
                 let mut difference = compare(resolved, subject, !comparison.takes_wildcards());
                 // Undecided by AWS's documentation: a placeholder that was never filled in still says enough.
-                if key_trace.outcome == Outcome::Unknown && !is_placeholder(&difference) {
+                if key_trace.outcome == Outcome::Unknown && difference.kind != Kind::Malformed(Reason::Placeholder) {
                     continue;
                 }
                 difference.leaf = leaf;
@@ -167,10 +239,6 @@ fn nearest_value(
         }
     }
     best
-}
-
-fn is_placeholder(difference: &SubjectDifference) -> bool {
-    matches!(&difference.kind, Kind::Malformed(reason) if reason == PLACEHOLDER)
 }
 
 impl SubjectDifference {
@@ -235,9 +303,7 @@ pub fn compare(pattern: &str, subject: &str, literal: bool) -> SubjectDifference
     };
     classify(&mut found, pattern, subject);
     if literal && pattern.contains(['*', '?']) && found.kind != Kind::WildcardLiteral {
-        found
-            .also
-            .push("the operator takes `*` and `?` literally here; wildcards need `StringLike`".to_owned());
+        found.also.push(Also::LiteralWildcards);
     }
     found
 }
@@ -308,8 +374,7 @@ fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
     found.part = (repository_at, repository_at + repository.len());
     found.token_part = token.repository_part().to_owned();
     if !context_fits {
-        found.also.push(format!(
-            "what follows the repository differs as well: {} in the policy, {} in the token",
+        found.also.push(Also::Context(
             context.map_or_else(String::new, |context| Context::of(context).words()),
             token.kind().map_or_else(String::new, |kind| kind.words()),
         ));
@@ -322,25 +387,17 @@ fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
         found.kind = Kind::Immutable;
         found.meant = context.map(|context| format!("repo:{}:{context}", token.repository_part()));
         if !same_names {
-            found.also.push(format!(
-                "the names differ by letter case as well: `{value_names}` in the policy, `{}` in the token",
-                token.names()
-            ));
+            found.also.push(Also::NamesByCase(value_names, token.names()));
         }
     } else if alike && !same_names {
         found.kind = Kind::Case;
     } else {
         found.kind = Kind::Repository;
         if form_differs && token.is_immutable() {
-            found.also.push(format!(
-                "the token's subject carries ids (`{}`), so the names alone would not match either",
-                token.repository_part()
-            ));
+            found.also.push(Also::Ids(token.repository_part().to_owned()));
         }
         if same_names {
-            found
-                .also
-                .push("the names are the same and the ids differ: a repository of this name was deleted and made again, or it is another one".to_owned());
+            found.also.push(Also::SameNamesOtherIds);
         }
     }
 }
@@ -467,10 +524,11 @@ fn customized_context(value: &Subject<'_>) -> bool {
     })
 }
 
-const PLACEHOLDER: &str = "a placeholder in it was never filled in";
+/// The reason, the value as it could be meant, the bytes at fault.
+type Slip = (Reason, Option<String>, (usize, usize));
 
 /// A character in the repository's name that no name on GitHub has, nor this token.
-fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<(String, Option<String>, (usize, usize))> {
+fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<Slip> {
     let value = value?;
     let repository = value.repository_part();
     let is_odd = |c: char| !(c.is_alphanumeric() || "-_./@*?".contains(c) || subject.contains(c));
@@ -484,7 +542,7 @@ fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<(String, Option
     let clean: String = repository.chars().filter(|c| *c != odd && !is_odd(*c)).collect();
     let start = "repo:".len() + at;
     Some((
-        format!("`{odd}` stands in no owner's or repository's name there"),
+        format!("`{odd}` stands in no owner's or repository's name there").into(),
         (clean.matches('/').count() == 1 && !matches!(odd, '<' | '>' | '{' | '}' | '$'))
             .then(|| value.with_names(&clean)),
         (start, start + odd.len_utf8()),
@@ -492,7 +550,7 @@ fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<(String, Option
 }
 
 /// Why a value can never be a subject: the reason, the value as it could be meant, the bytes at fault.
-fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> {
+fn malformed(pattern: &str) -> Option<Slip> {
     let whole = (0, pattern.len());
     let at = |needle: &str| {
         pattern
@@ -559,7 +617,7 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
             .unwrap_or_default();
         let at = (open, pattern.len().min(open + inside.len() + 3));
         if inside.starts_with('{') || !(inside.contains(':') || matches!(inside.trim(), "*" | "?" | "$")) {
-            return Some((PLACEHOLDER.into(), None, at));
+            return Some((Reason::Placeholder, None, at));
         }
         let variable = "its policy variable stands for nothing in this request, or is plain text, as it is without `\"Version\": \"2012-10-17\"`";
         return Some((variable.into(), None, at));
@@ -576,7 +634,7 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
                 .replace("http://", "")
                 .replace("github.com/", "");
             return Some((
-                format!("it has `{host}` in it, and a subject names the repository alone"),
+                format!("it has `{host}` in it, and a subject names the repository alone").into(),
                 Some(clean),
                 at(host),
             ));
@@ -624,7 +682,7 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
         if repository.matches('/').count() > 1 || repository.ends_with('/') || repository.starts_with('/') {
             let clean = repository.trim_matches('/').to_owned();
             let meant = (clean.matches('/').count() == 1).then(|| value.with_names(&clean));
-            return Some((format!("`{repository}` is not `owner/repository`"), meant, part));
+            return Some((format!("`{repository}` is not `owner/repository`").into(), meant, part));
         }
         if let Some(clean) = repository.strip_suffix(".git") {
             return Some((
@@ -634,7 +692,7 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
             ));
         }
         if value.repository.is_none() {
-            return Some((format!("`{repository}` is not `owner/repository`"), None, part));
+            return Some((format!("`{repository}` is not `owner/repository`").into(), None, part));
         }
     }
     let Some(context) = value.context else {
@@ -678,7 +736,7 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
             && !head.contains('*')
         {
             return Some((
-                format!("`:{rest}` follows the ref, which ends the subject"),
+                format!("`:{rest}` follows the ref, which ends the subject").into(),
                 Some(format!("repo:{repository}:ref:{head}")),
                 (pattern.len() - rest.len() - 1, pattern.len()),
             ));
@@ -702,7 +760,7 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
                 .strip_prefix("refs/")
                 .map_or(bare, |rest| rest.split_once('/').map_or(rest, |(_, name)| name));
             return Some((
-                format!("`{name}` is not a full ref: `refs/heads/…` for a branch, `refs/tags/…` for a tag"),
+                format!("`{name}` is not a full ref: `refs/heads/…` for a branch, `refs/tags/…` for a tag").into(),
                 Some(format!("repo:{repository}:ref:refs/heads/{bare}")),
                 context_part,
             ));
@@ -716,7 +774,7 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
         && let Some((_, rest)) = name.split_once(':')
     {
         return Some((
-            format!("`:{rest}` follows the environment, and a colon in its name is written `%3A`"),
+            format!("`:{rest}` follows the environment, and a colon in its name is written `%3A`").into(),
             None,
             (pattern.len() - rest.len() - 1, pattern.len()),
         ));
@@ -737,14 +795,14 @@ fn malformed(pattern: &str) -> Option<(String, Option<String>, (usize, usize))> 
         _ => None,
     };
     Some((
-        format!("`{context}` is none of `ref:…`, `environment:…` and `pull_request`"),
+        format!("`{context}` is none of `ref:…`, `environment:…` and `pull_request`").into(),
         meant,
         context_part,
     ))
 }
 
 /// A character too many: without it the value would match.
-fn stray(pattern: &str, subject: &str) -> Option<(String, Option<String>, (usize, usize))> {
+fn stray(pattern: &str, subject: &str) -> Option<Slip> {
     pattern.char_indices().find_map(|(at, c)| {
         let doubled = matches!(c, '/' | ':')
             && pattern
@@ -756,7 +814,7 @@ fn stray(pattern: &str, subject: &str) -> Option<(String, Option<String>, (usize
         let without = format!("{}{}", pattern.get(..at)?, pattern.get(at + c.len_utf8()..)?);
         matches(&without, subject).then(|| {
             (
-                format!("it has a stray `{c}` in it"),
+                format!("it has a stray `{c}` in it").into(),
                 Some(without),
                 (at, at + c.len_utf8()),
             )
@@ -765,7 +823,7 @@ fn stray(pattern: &str, subject: &str) -> Option<(String, Option<String>, (usize
 }
 
 /// A value that does not begin with `repo:`, nor with a wildcard, nor with a claim that a customized subject may begin with.
-fn no_repo_prefix(pattern: &str, whole: (usize, usize)) -> Option<(String, Option<String>, (usize, usize))> {
+fn no_repo_prefix(pattern: &str, whole: (usize, usize)) -> Option<Slip> {
     if pattern.starts_with(['*', '?']) {
         return None;
     }
