@@ -4,9 +4,9 @@
 //! The text is cut into parts, each under a line `=== name words`: `job` holds inputs (`name: value`) and variables,
 //! `workflow`, `event` and `claims` what they say, and `token`, `sts`, `caller`, `role`, `provider`, `providers` answers. An
 //! answer is `raw`, `ok` or `error` (well formed, with the text inside), with a status; lines `@name: value` are headers.
-//! `{T}` stands for the ID token, `{R}` for the token that it is asked for with, `{S}` and `{K}` for the session token and
+//! In an answer `{T}` stands for the ID token, `{R}` for the token that it is asked for with, `{S}` and `{K}` for the session token and
 //! key that STS gives, `{E}` and `{X}` for those of the environment, `{A}` for an address that nobody may ask, `{H}` for
-//! that of this world; a second letter changes the form, as in `{Tb}` for base 64.
+//! that of this world; a second letter changes the form, as in `{Tb}` for base 64. Elsewhere there are `{A}`, `{H}` and `{T}`.
 #![no_main]
 
 use std::cell::RefCell;
@@ -64,7 +64,9 @@ fn letters(seed: u64, count: usize) -> String {
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut state = seed;
     let mut letter = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         char::from(letters[(state >> 33) as usize % letters.len()])
     };
     (0..count).map(|_| letter()).collect()
@@ -148,8 +150,10 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
         if line.trim_end().is_empty() {
             break;
         }
-        if let Some((name, value)) = line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
-            debug_assert!(!name.is_empty());
+        let length_of = line
+            .split_once(':')
+            .filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        if let Some((_, value)) = length_of {
             length = value.trim().parse().unwrap_or(0);
         }
         head += &line;
@@ -217,10 +221,20 @@ impl Plan {
             let value = self.expanded(value).replace(|letter: char| letter.is_control(), " ");
             head += &format!("{name}: {value}\r\n");
         }
-        format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+        format!(
+            "{head}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
     }
 
-    /// The text with what its placeholders stand for.
+    /// A text of the checkout or of an input, which can name a place and, if by accident, hold the token.
+    fn written(&self, text: &str) -> String {
+        text.replace("{A}", &ELSEWHERE.1)
+            .replace("{H}", &HERE)
+            .replace("{T}", &self.token)
+    }
+
+    /// An answer with what its placeholders stand for.
     fn expanded(&self, text: &str) -> String {
         let mut out = String::new();
         let mut rest = text;
@@ -292,7 +306,9 @@ fn result(name: &str, text: &str) -> String {
     let or = |default: &str| escaped(if text.is_empty() { default } else { text });
     let members = |default: &str, wrap: fn(&str) -> String| -> String {
         let text = or(default);
-        text.lines().map(|line| format!("<member>{}</member>", wrap(line))).collect()
+        text.lines()
+            .map(|line| format!("<member>{}</member>", wrap(line)))
+            .collect()
     };
     match name {
         "sts" => format!(
@@ -374,7 +390,10 @@ fn environment(job: &str, plan: &Plan, folder: &str) -> Env {
         ("GITHUB_JOB", "deploy"),
         ("GITHUB_REF", "refs/heads/main"),
         ("GITHUB_REPOSITORY", "acme/widgets"),
-        ("GITHUB_WORKFLOW_REF", "acme/widgets/.github/workflows/deploy.yml@refs/heads/main"),
+        (
+            "GITHUB_WORKFLOW_REF",
+            "acme/widgets/.github/workflows/deploy.yml@refs/heads/main",
+        ),
         ("GITHUB_WORKSPACE", folder),
         ("HOME", folder),
     ]
@@ -404,7 +423,7 @@ fn environment(job: &str, plan: &Plan, folder: &str) -> Env {
             "sts-endpoint" if value == "{H}" => format!("{}/given", *HERE),
             "http-proxy" if value == "{H}" => HERE.clone(),
             "sts-endpoint" | "http-proxy" => "no address".to_owned(),
-            _ => plan.expanded(&value.replace("\\n", "\n").replace("{R", "{")),
+            _ => plan.written(&value.replace("\\n", "\n")),
         };
         if VARIABLES.contains(&name) {
             env.insert(name.to_owned(), value);
@@ -413,7 +432,10 @@ fn environment(job: &str, plan: &Plan, folder: &str) -> Env {
         }
     }
     if is_granted {
-        env.insert("ACTIONS_ID_TOKEN_REQUEST_URL".to_owned(), format!("{}/token?api-version=2.0", *HERE));
+        env.insert(
+            "ACTIONS_ID_TOKEN_REQUEST_URL".to_owned(),
+            format!("{}/token?api-version=2.0", *HERE),
+        );
         env.insert("ACTIONS_ID_TOKEN_REQUEST_TOKEN".to_owned(), REQUEST_TOKEN.clone());
     }
     env.into_iter().collect()
@@ -467,7 +489,10 @@ fn written(runs: &[Evidence]) -> Vec<(&'static str, String)> {
         ("summary", of_all(&summary::render)),
         ("json", of_all(&json::render)),
         ("annotations", of_all(&github::annotations)),
-        ("outputs", of_all(&|diagnosis| github::outputs(diagnosis).into_iter().map(|(_, value)| value).collect())),
+        (
+            "outputs",
+            of_all(&|diagnosis| github::outputs(diagnosis).into_iter().map(|(_, value)| value).collect()),
+        ),
     ]
 }
 
@@ -477,7 +502,7 @@ fuzz_target!(|text: &str| {
     let mut world = Plan::default();
     let claims = match part("claims").1 {
         "" => CLAIMS.to_owned(),
-        claims => claims.replace("{A}", &ELSEWHERE.1),
+        claims => world.written(claims),
     };
     let [header, claims] = [HEADER, &claims].map(|part| URL_SAFE_NO_PAD.encode(part));
     world.token = format!("{header}.{claims}.{}", *SIGNATURE);
@@ -487,7 +512,7 @@ fuzz_target!(|text: &str| {
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     let workflow = folder.path().join(".github/workflows/deploy.yml");
     fs::create_dir_all(workflow.parent().expect("it has one")).expect("a folder");
-    fs::write(&workflow, world.expanded(&part("workflow").1.replace("{R", "{"))).expect("a file");
+    fs::write(&workflow, world.written(part("workflow").1)).expect("a file");
     fs::write(folder.path().join("event.json"), part("event").1).expect("a file");
     let folder_name = folder.path().to_str().expect("a plain name");
     let env = environment(part("job").1, &world, folder_name);
@@ -498,14 +523,25 @@ fuzz_target!(|text: &str| {
         Ok(_) => unreachable!("it is a step"),
         Err(error) => {
             let secrets = [&*REQUEST_TOKEN, &ENVIRONMENT[0], &ENVIRONMENT[1]].map(|secret| &**secret);
-            assert_eq!(Runs::of(secrets).in_text(&error.to_string()), None, "an error of the command line");
+            assert_eq!(
+                Runs::of(secrets).in_text(&error.to_string()),
+                None,
+                "an error of the command line"
+            );
             return;
         }
     };
     let masked = RefCell::new(Vec::new());
     let mask = |secret: &str| masked.borrow_mut().push(secret.to_owned());
-    let outside = Outside { env: &env, now: || 1_770_000_000, mask: &mask };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let outside = Outside {
+        env: &env,
+        now: || 1_770_000_000,
+        mask: &mask,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let Collected { runs, errors } = runtime.block_on(collect(&args, &outside));
     runtime.shutdown_background();
     let requests = plan().take().map(|plan| plan.requests).unwrap_or_default();
@@ -520,12 +556,21 @@ fuzz_target!(|text: &str| {
     if env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN").is_none() {
         secrets.remove(0);
     }
-    secrets.extend([&*token, &SESSION[0], &SESSION[1]].into_iter().filter(|secret| is_given(secret)));
+    secrets.extend(
+        [&*token, &SESSION[0], &SESSION[1]]
+            .into_iter()
+            .filter(|secret| is_given(secret)),
+    );
     let secrets = Runs::of(secrets);
     assert!(!runs.is_empty() && runs.len() <= 10, "{} runs", runs.len());
-    let saved: Vec<String> = runs.iter().map(|run| serde_json::to_string(run).expect("it is plain data")).collect();
-    let replayed: Vec<Evidence> =
-        saved.iter().map(|saved| Evidence::from_json(saved).expect("it is read again")).collect();
+    let saved: Vec<String> = runs
+        .iter()
+        .map(|run| serde_json::to_string(run).expect("it is plain data"))
+        .collect();
+    let replayed: Vec<Evidence> = saved
+        .iter()
+        .map(|saved| Evidence::from_json(saved).expect("it is read again"))
+        .collect();
     let mut all: Vec<_> = written(&runs);
     for (name, text) in &all {
         assert!(text.len() < 1 << 20, "{name}: {} bytes", text.len());
@@ -541,9 +586,16 @@ fuzz_target!(|text: &str| {
 
     // Whom it asked, and for what.
     assert!(ELSEWHERE.0.accept().is_err(), "somebody else was asked");
-    let audiences = [Audience::of(&args.flags.inputs), Audience::of_diagnosis_role(&args.flags.own)];
-    let sts = if env.get("INPUT_STS-ENDPOINT").is_some() { "/given" } else { "/sts" };
-    let is_in_texts = ["{T", "ey"].iter().any(|part_of| part("workflow").1.contains(part_of) || part("job").1.contains(part_of));
+    let audiences = [
+        Audience::of(&args.flags.inputs),
+        Audience::of_diagnosis_role(&args.flags.own),
+    ];
+    let sts = if env.get("INPUT_STS-ENDPOINT").is_some() {
+        "/given"
+    } else {
+        "/sts"
+    };
+    let is_in_texts = ["workflow", "job"].iter().any(|name| part(name).1.contains("{T}"));
     let mut counts = BTreeMap::new();
     for Request { target, action, whole } in &requests {
         *counts.entry(&**action).or_insert(0_usize) += 1;
@@ -555,7 +607,10 @@ fuzz_target!(|text: &str| {
             assert!(!has_token, "the token goes back: {whole}");
             let audience = target.rsplit_once("audience=").map_or("", |(_, audience)| audience);
             let audience = percent_decode_str(audience).decode_utf8_lossy();
-            assert!(audiences.iter().any(|known| known.as_str() == audience), "for {audience:?}");
+            assert!(
+                audiences.iter().any(|known| known.as_str() == audience),
+                "for {audience:?}"
+            );
         } else {
             assert!(!whole.contains(&**REQUEST_TOKEN), "the request's token: {whole}");
             let is_attempt = action == "AssumeRoleWithWebIdentity" && target.starts_with(sts);
