@@ -13,7 +13,7 @@ use aws_oidc_doctor::evidence::Evidence;
 use aws_oidc_doctor::finding::Target;
 use aws_oidc_doctor::finding::{Diagnosis, Severity};
 use aws_oidc_doctor::policy::{Decision, decide, parse};
-use aws_oidc_doctor::witness;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -223,8 +223,8 @@ proptest! {
     fn a_witness_gets_in(policy in policy(), subject in subject(false)) {
         let evidence = evidence(&policy, &subject, "sts.amazonaws.com");
         let case = Case::new(&evidence);
-        for witness in witness::search(&case) {
-            if witness.breadth == witness::Breadth::Audience {
+        for witness in case.witnesses() {
+            if witness.breadth == aws_oidc_doctor::witness::Breadth::Audience {
                 continue;
             }
             let got_in = ["sts.amazonaws.com", "https://github.com/acme"]
@@ -242,7 +242,7 @@ proptest! {
             "Condition": { "StringEquals": { format!("{HOST}:sub"): subjects.clone(), format!("{HOST}:aud"): "sts.amazonaws.com" } },
         }]});
         let evidence = evidence(&policy.to_string(), &subjects[0], "sts.amazonaws.com");
-        prop_assert!(witness::search(&Case::new(&evidence)).is_empty());
+        prop_assert!(Case::new(&evidence).witnesses().is_empty());
     }
 }
 
