@@ -218,10 +218,11 @@ pub(crate) fn claim_key(asker: Asker<'_>, claim: &str) -> Presence {
     let Some(claims) = asker.claims else {
         return Presence::Unknown("there is no token to read it from".to_owned());
     };
-    // `WebIdentityToken` has at most 20,000 characters (STS API Reference, `AssumeRoleWithWebIdentity`).
-    const LONGEST: usize = 20_000;
+    // STS gives subjects of at most 255 characters back (STS API Reference, `AssumeRoleWithWebIdentity`); branches, environments
+    // and repositories have names of that order. What is far longer is somebody's own, and would cost time to compare.
+    const LONGEST: usize = 4096;
     let fits = |text: &str| text.len() <= LONGEST;
-    let too_long = || Presence::Unknown("it is longer than any token that AWS takes".to_owned());
+    let too_long = || Presence::Unknown("it is longer than a claim of GitHub's can be".to_owned());
     let one = |text: &str| {
         if fits(text) {
             Presence::One(text.to_owned())
