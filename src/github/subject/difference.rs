@@ -869,14 +869,14 @@ mod tests {
 
     fn kind(pattern: &str, subject: &str, literal: bool) -> Kind {
         match compare(pattern, subject, literal).kind {
-            Kind::Malformed(_) => Kind::Malformed(String::new()),
+            Kind::Malformed(_) => Kind::Malformed("".into()),
             kind => kind,
         }
     }
 
     #[test]
     fn kinds_of_difference() {
-        let malformed = Kind::Malformed(String::new());
+        let malformed = Kind::Malformed("".into());
         let main = "repo:acme/widgets:ref:refs/heads/main";
         let ids = "repo:acme@12/widgets@34:ref:refs/heads/main";
         let env = "repo:acme/widgets:environment:prod";
