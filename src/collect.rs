@@ -16,10 +16,10 @@ use aws_sdk_sts::config::Credentials;
 use futures_util::future::join;
 use tokio::time::{Instant, timeout_at};
 
-use crate::args::{Args, InputError, place};
+use crate::args::{Args, Diagnose, InputError, place};
 use crate::aws::arn::RoleArn;
 use crate::configure::{Flow, Input, Inputs};
-use crate::evidence::{Attempt, Clock, Evidence, Gap, Probe, Request, Why, WorkflowFile};
+use crate::evidence::{Attempt, Clock, Evidence, Gap, MOST_RUNS, Probe, Request, Runs, Why, WorkflowFile};
 use crate::github::workflow::{self, ConfigureStep};
 use crate::secrets::Secrets;
 use aws::{Aws, Reading, Wanted};
@@ -28,8 +28,6 @@ use github::IdToken;
 use http::Http;
 use origin::Audience;
 
-/// The most roles that are looked at in a run.
-const MOST_ROLES: usize = 10;
 /// For the whole run; what is known by then is reported.
 pub const DEADLINE: Duration = Duration::from_secs(25);
 
@@ -125,7 +123,6 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
     let workspace = outside.env.get("GITHUB_WORKSPACE").unwrap_or(".");
     let workspace = args.action.then(|| Path::new(workspace));
     let files = Files { workspace };
-    let mut evidence = Evidence::default();
     let named = |name| place(name, args.action);
     let twice = ["-", "-"] == [&flags.evidence, &flags.claims].map(|path| path.as_deref().unwrap_or_default());
     if twice {
@@ -134,11 +131,11 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             "standard input is read by `--evidence` already",
         ));
     }
-    if let Some(path) = &flags.evidence {
-        evidence = collected
-            .keep(files.evidence(&named("evidence"), path))
-            .unwrap_or_default();
-    }
+    let saved = flags.evidence.as_ref().map(|path| {
+        let saved = collected.keep(files.evidence(&named("evidence"), path));
+        saved.map_or_else(|| vec![Evidence::default()], |Runs(runs)| runs)
+    });
+    let mut evidence = Evidence::default();
     if let Some(path) = flags.claims.as_ref().filter(|_| !twice) {
         evidence.token = Some(match collected.keep(files.claims(&named("claims"), path)) {
             Some(token) => Probe::Known(token),
@@ -170,19 +167,14 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             None => unreadable("workflow-file"),
         });
     }
-    if let Some(text) = &flags.error {
-        match &evidence.hop.attempt {
-            Some(Probe::Known(Attempt::Allowed { .. } | Attempt::Denied { .. })) => {
-                evidence.reported = Some(text.clone())
-            }
-            _ => evidence.hop.attempt = Some(Probe::Known(Attempt::Reported { text: text.clone() })),
-        }
-    }
-    evidence.hop.request.inputs.overlay(&flags.inputs);
-    if flags.evidence.is_some() {
-        collected.runs.push(evidence);
+    if let Some(saved) = saved {
+        collected.runs = saved
+            .into_iter()
+            .map(|run| over(run, evidence.clone(), flags))
+            .collect();
         return collected;
     }
+    let evidence = over(Evidence::default(), evidence, flags);
     let live = Live {
         args,
         outside,
@@ -192,6 +184,22 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
     };
     collected.runs = live.runs(evidence).await;
     collected
+}
+
+/// What was given lies over what a run has.
+fn over(mut run: Evidence, given: Evidence, flags: &Diagnose) -> Evidence {
+    run.token = given.token.or(run.token);
+    run.hop.role = given.hop.role.or(run.hop.role);
+    run.provider = given.provider.or(run.provider);
+    run.workflow = given.workflow.or(run.workflow);
+    if let Some(text) = &flags.error {
+        match &run.hop.attempt {
+            Some(Probe::Known(Attempt::Allowed { .. } | Attempt::Denied { .. })) => run.reported = Some(text.clone()),
+            _ => run.hop.attempt = Some(Probe::Known(Attempt::Reported { text: text.clone() })),
+        }
+    }
+    run.hop.request.inputs.overlay(&flags.inputs);
+    run
 }
 
 impl Collected {
@@ -324,7 +332,7 @@ impl Live<'_> {
             if requests.iter().any(|other| other.inputs == request.inputs) {
                 continue;
             }
-            if requests.len() == MOST_ROLES {
+            if requests.len() == MOST_RUNS {
                 left_out.push(match request.get(Input::RoleToAssume) {
                     Some(role) => format!("{place} (`{role}`)"),
                     None => place,

@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -19,6 +19,9 @@ use crate::secrets::{Secrets, bare_address};
 
 /// Version of the evidence file that this program writes and reads.
 pub const SCHEMA: u32 = 1;
+
+/// The most runs that are collected at once, and that a file can hold.
+pub const MOST_RUNS: usize = 10;
 
 /// Everything that is known of one job and one role, and why the rest is not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -45,6 +48,10 @@ pub struct Evidence {
     /// Steps that ask for further roles and were not looked at, in words.
     pub left_out: Vec<String>,
 }
+
+/// What is saved: one run, or several that are independent of each other, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Runs(pub Vec<Evidence>);
 
 /// What belongs to one step of a role chain: a request, the role it asks for, and AWS's answer.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -445,16 +452,119 @@ impl Evidence {
     /// With line and column: no JSON, a field of the wrong type, or a schema that this program does not know.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        // serde reads a struct from a list as well; an evidence file is an object.
-        serde_json::from_str::<HashMap<String, serde::de::IgnoredAny>>(text)?;
-        let wire: Wire = serde_json::from_str(text)?;
-        if wire.schema.is_some_and(|schema| schema != SCHEMA) {
-            let found = wire.schema.unwrap_or_default();
-            return Err(serde::de::Error::custom(format!(
-                "`schema` is {found}, and this version reads {SCHEMA}"
-            )));
+        serde_json::from_str(text).map(|Object(run)| run)
+    }
+}
+
+impl Runs {
+    /// Reads an evidence file of one run or of several.
+    ///
+    /// # Errors
+    /// As [`Evidence::from_json`]; no run among `runs`, or more than [`MOST_RUNS`].
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let fields: HashMap<String, serde::de::IgnoredAny> = serde_json::from_str(text)?;
+        if fields.contains_key("runs") {
+            serde_json::from_str(text).map(|file: Several| file.runs)
+        } else {
+            Evidence::from_json(text).map(|run| Self(vec![run]))
         }
-        Ok(wire.into())
+    }
+}
+
+/// One run stands alone, as ever.
+impl Serialize for Runs {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if let [run] = &*self.0 {
+            return run.serialize(to);
+        }
+        let mut map = to.serialize_map(Some(2))?;
+        map.serialize_entry("schema", &Schema)?;
+        map.serialize_entry("runs", &self.0)?;
+        map.end()
+    }
+}
+
+/// A file of several runs.
+#[derive(Deserialize)]
+struct Several {
+    #[serde(default, rename = "schema")]
+    _schema: Option<Schema>,
+    runs: Runs,
+}
+
+/// No more runs are held than are allowed, however many the list has.
+impl<'de> Deserialize<'de> for Runs {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct RunsVisitor;
+
+        impl<'de> Visitor<'de> for RunsVisitor {
+            type Value = Runs;
+
+            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                to.write_str("a list of runs")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Runs, A::Error> {
+                let mut runs = Vec::new();
+                while let Some(Object(run)) = list.next_element()? {
+                    if runs.len() == MOST_RUNS {
+                        return Err(A::Error::custom(format!("`runs` holds more than {MOST_RUNS} runs")));
+                    }
+                    runs.push(run);
+                }
+                if runs.is_empty() {
+                    return Err(A::Error::custom("`runs` holds no run"));
+                }
+                Ok(Runs(runs))
+            }
+        }
+
+        from.deserialize_seq(RunsVisitor)
+    }
+}
+
+/// Evidence that is written as an object: serde reads a struct from a list as well.
+struct Object(Evidence);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor;
+
+        impl<'de> Visitor<'de> for ObjectVisitor {
+            type Value = Object;
+
+            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                to.write_str("a run: an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object, A::Error> {
+                Evidence::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        from.deserialize_map(ObjectVisitor)
+    }
+}
+
+/// [`SCHEMA`]: a file that says another is not read.
+#[derive(Clone)]
+struct Schema;
+
+impl Serialize for Schema {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        SCHEMA.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Schema {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match u32::deserialize(from)? {
+            SCHEMA => Ok(Self),
+            found => Err(D::Error::custom(format!(
+                "`schema` is {found}, and this version reads {SCHEMA}"
+            ))),
+        }
     }
 }
 
@@ -463,7 +573,7 @@ impl Evidence {
 #[serde(default)]
 struct Wire {
     #[serde(skip_serializing_if = "Option::is_none")]
-    schema: Option<u32>,
+    schema: Option<Schema>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<Request>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -515,7 +625,7 @@ impl From<Evidence> for Wire {
     fn from(evidence: Evidence) -> Self {
         let Hop { request, role, attempt } = evidence.hop;
         Self {
-            schema: Some(SCHEMA),
+            schema: Some(Schema),
             request: (request != Request::default()).then_some(request),
             runner: evidence.runner,
             token: evidence.token,
@@ -568,7 +678,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Probe<T> {
                 }
             }
 
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
                 T::deserialize(serde::de::value::SeqAccessDeserializer::new(seq)).map(Probe::Known)
             }
         }
@@ -668,5 +778,58 @@ mod tests {
             assert_eq!(error.line(), line, "{text}: {error}");
         }
         assert!(Evidence::from_json(r#"{"schema": 2}"#).is_err());
+    }
+
+    #[test]
+    fn a_file_of_several_runs_reads_back_the_same() {
+        let one = Evidence::from_json(FULL).unwrap();
+        for (count, flat) in [(1, true), (2, false), (MOST_RUNS, false)] {
+            let runs = Runs(vec![one.clone(); count]);
+            let text = serde_json::to_string(&runs).unwrap();
+            assert_eq!(Runs::from_json(&text).unwrap(), runs);
+            assert_eq!(!text.contains("\"runs\""), flat, "{text}");
+            assert!(text.starts_with("{\"schema\":1,"), "{text}");
+        }
+        assert_eq!(Runs::from_json(FULL).unwrap(), Runs(vec![one]));
+    }
+
+    #[test]
+    fn an_error_in_a_file_of_several_runs_names_line_and_column() {
+        let many = format!("{{\"runs\": [{}\n{{}}]}}", "{},".repeat(MOST_RUNS));
+        for (text, line, message) in [
+            ("{\"schema\": 1,\n \"runs\": []}", 2, "`runs` holds no run"),
+            ("{\"runs\": {\n}}", 1, "expected a list of runs"),
+            ("{\"runs\": [{},\n []]}", 2, "expected a run: an object"),
+            (
+                "{\"runs\": [{},\n {\"token\": {\"claims\": 3}}]}",
+                2,
+                "invalid type: integer",
+            ),
+            (
+                "{\"runs\": [{},\n {\"schema\": 2}]}",
+                2,
+                "`schema` is 2, and this version reads 1",
+            ),
+            ("{\"runs\": [{}],\n \"schema\": 2}", 2, "`schema` is 2"),
+            (&*many, 2, "`runs` holds more than 10 runs"),
+            ("{\"runs\":\n", 2, "EOF"),
+        ] {
+            let error = Runs::from_json(text).unwrap_err();
+            assert!(error.to_string().contains(message), "{text}: {error}");
+            assert_eq!(error.line(), line, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_input_that_could_not_be_read_is_told_by_its_mark() {
+        let marked = Gap::unreadable_input("claims");
+        let text = serde_json::to_string(&marked).unwrap();
+        assert_eq!(serde_json::from_str::<Gap>(&text).unwrap(), marked);
+        let other = Gap::new(Why::Malformed, "`host` cannot be read");
+        assert!(!other.input);
+        assert_eq!(
+            serde_json::to_string(&other).unwrap(),
+            r#"{"why":"malformed","detail":"`host` cannot be read"}"#
+        );
     }
 }

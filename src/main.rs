@@ -1,4 +1,4 @@
-//! Args to evidence, evidence to diagnosis, diagnosis to text; this is where text is written.
+//! Args to evidence, evidence to a report, the report to text; this is where text is written, and nothing is decided.
 #![expect(clippy::disallowed_methods, reason = "this is where the process begins and ends")]
 
 use std::collections::hash_map::RandomState;
@@ -14,10 +14,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anstream::{AutoStream, ColorChoice};
 use aws_oidc_doctor::args::{self, Args, Command, Format};
 use aws_oidc_doctor::collect::{Collected, Env, Outside, collect};
-use aws_oidc_doctor::diagnose::diagnose;
-use aws_oidc_doctor::evidence::Evidence;
-use aws_oidc_doctor::finding::Diagnosis;
-use aws_oidc_doctor::{evaluate_lines, explain, report};
+use aws_oidc_doctor::evidence::Runs;
+use aws_oidc_doctor::report::{self, Report};
+use aws_oidc_doctor::{evaluate_lines, explain};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -85,36 +84,30 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
     // A name that is still being resolved is not waited for.
     runtime.shutdown_background();
 
-    let diagnoses: Vec<(&Evidence, Diagnosis)> = runs.iter().map(|run| (run, diagnose(run))).collect();
-    // One that does not pass stands for all.
-    let decisive = diagnoses
-        .iter()
-        .find(|(_, diagnosis)| diagnosis.exit_code() != 0)
-        .or(diagnoses.first());
+    let report = Report::of(&runs);
     let mut failures: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    if let (Some(path), Some((evidence, _))) = (&args.flags.save_evidence, decisive)
-        && let Err(error) = save(path, evidence)
+    if let Some(path) = &args.flags.save_evidence
+        && let Err(error) = save(path, &Runs(runs))
         && error.kind() != io::ErrorKind::BrokenPipe
     {
         failures.push(format!("`--save-evidence` (`{path}`): it cannot be written: {error}"));
     }
 
-    let code = decisive.map_or(USAGE, |(_, diagnosis)| diagnosis.exit_code());
     let written = if args.action {
-        failures.extend(step_files(env, &diagnoses, decisive));
-        step(args, env, &diagnoses, &failures)
+        failures.extend(step_files(env, &report));
+        step(args, env, &report, &failures)
     } else {
-        print(args, env, &diagnoses, decisive)
+        print(args, env, &report)
     };
     if !args.action {
         for failure in &failures {
             let _ = writeln!(io::stderr(), "error: {}", report::clean(failure));
         }
     }
-    let code = match code {
-        _ if !failures.is_empty() => USAGE,
-        1 | 3 if !args.fail => 0,
-        code => code,
+    let code = if failures.is_empty() {
+        report.exit_code(args.fail)
+    } else {
+        USAGE
     };
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
@@ -122,17 +115,14 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
     }
 }
 
-type Diagnosed<'a> = (&'a Evidence, Diagnosis);
-
-fn print(args: &Args, env: &Env, all: &[Diagnosed<'_>], decisive: Option<&Diagnosed<'_>>) -> io::Result<()> {
+fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
     // Where the evidence is printed, standard output is its alone.
     let is_taken = args.flags.save_evidence.as_deref().is_some_and(is_stdout);
     let colour = if is_taken { ColorChoice::Never } else { colour(env) };
-    let text = match (args.flags.format, decisive) {
-        (Format::Console, _) => console(all, colour != ColorChoice::Never),
-        (Format::Json, Some((_, diagnosis))) => report::json::render(diagnosis),
-        (Format::Summary, _) => summary(all),
-        (Format::Json, None) => String::new(),
+    let text = match args.flags.format {
+        Format::Console => report::console::render(report, colour != ColorChoice::Never),
+        Format::Json => report::json::render(report),
+        Format::Summary => report::summary::render(report),
     };
     if is_taken {
         return io::stderr().write_all(text.as_bytes());
@@ -142,23 +132,18 @@ fn print(args: &Args, env: &Env, all: &[Diagnosed<'_>], decisive: Option<&Diagno
     out.flush()
 }
 
-fn summary(all: &[Diagnosed<'_>]) -> String {
-    let diagnoses: Vec<&Diagnosis> = all.iter().map(|(_, diagnosis)| diagnosis).collect();
-    report::summary::render_all(&diagnoses)
-}
-
 /// Writes the summary and the outputs of a step. What cannot be written is said.
-fn step_files(env: &Env, all: &[Diagnosed<'_>], decisive: Option<&Diagnosed<'_>>) -> Vec<String> {
+fn step_files(env: &Env, report: &Report) -> Vec<String> {
     let mut failures = Vec::new();
     if let Some(path) = env.get("GITHUB_STEP_SUMMARY")
-        && let Err(error) = append(path, &summary(all))
+        && let Err(error) = append(path, &report::summary::render(report))
     {
         failures.push(format!(
             "the summary (`GITHUB_STEP_SUMMARY`) cannot be written: {error}"
         ));
     }
-    if let (Some(path), Some((_, diagnosis))) = (env.get("GITHUB_OUTPUT"), decisive) {
-        let entries = report::github::outputs(diagnosis);
+    if let Some(path) = env.get("GITHUB_OUTPUT") {
+        let entries = report::github::outputs(report);
         let entries: String = entries
             .iter()
             .map(|(name, value)| report::github::output_entry(name, value, &format!("ghadelimiter_{}", random())))
@@ -171,12 +156,11 @@ fn step_files(env: &Env, all: &[Diagnosed<'_>], decisive: Option<&Diagnosed<'_>>
 }
 
 /// The report as a step: what outsiders wrote cannot be taken for commands, and the commands are ours.
-fn step(args: &Args, env: &Env, all: &[Diagnosed<'_>], failures: &[String]) -> io::Result<()> {
+fn step(args: &Args, env: &Env, report: &Report, failures: &[String]) -> io::Result<()> {
     let colour = colour(env);
-    let mut out = report::github::guarded(&console(all, colour != ColorChoice::Never), &random());
-    for (_, diagnosis) in all {
-        out += &report::github::annotations(diagnosis);
-    }
+    let console = report::console::render(report, colour != ColorChoice::Never);
+    let mut out = report::github::guarded(&console, &random());
+    out += &report::github::annotations(report);
     for (command, texts) in [("warning", &*args.warnings), ("error", failures)] {
         for text in texts {
             out += &report::github::annotation(command, text);
@@ -185,17 +169,6 @@ fn step(args: &Args, env: &Env, all: &[Diagnosed<'_>], failures: &[String]) -> i
     let mut stdout = AutoStream::new(io::stdout(), colour).lock();
     stdout.write_all(out.as_bytes())?;
     stdout.flush()
-}
-
-fn console(all: &[Diagnosed<'_>], colour: bool) -> String {
-    let mut text = String::new();
-    for (evidence, diagnosis) in all {
-        if let ([_, _, ..], Some(source)) = (all, &evidence.hop.request.source) {
-            text += &format!("==> {}\n\n", report::clean(source));
-        }
-        text += &report::console::render(diagnosis, colour);
-    }
-    text
 }
 
 /// A step's log shows colour and is no terminal. `NO_COLOR` wins (no-color.org).
@@ -210,8 +183,8 @@ fn colour(env: &Env) -> ColorChoice {
 }
 
 /// Whole or not at all: a new file beside it takes its place, with its mode. Only a regular file is replaced.
-fn save(path: &str, evidence: &Evidence) -> io::Result<()> {
-    let mut text = report::json::escaped(&serde_json::to_string_pretty(evidence)?);
+fn save(path: &str, runs: &Runs) -> io::Result<()> {
+    let mut text = report::json::escaped(&serde_json::to_string_pretty(runs)?);
     text.push('\n');
     if is_stdout(path) {
         return io::stdout().write_all(text.as_bytes());

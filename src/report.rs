@@ -1,4 +1,4 @@
-//! Lays a [`Diagnosis`] out as text. The renderers write no wording of their own about a finding.
+//! One [`Report`] of all that was diagnosed in a run, and its layout as text. The renderers write no wording of their own about a finding.
 //!
 //! All text from outside (claims, policy, messages) passes through [`clean`] here, and through what its format needs besides:
 //! Markdown in [`summary`], workflow commands in [`github`].
@@ -8,6 +8,11 @@ pub mod github;
 pub mod json;
 pub mod summary;
 
+use std::iter::once;
+
+use crate::configure::Input;
+use crate::diagnose::diagnose;
+use crate::evidence::Evidence;
 use crate::finding::{CauseStatus, Certainty, Conclusion, Diagnosis, Found, Session, StageStatus};
 use crate::text::unseen::push_shown;
 
@@ -21,7 +26,111 @@ const MOST_NAME: usize = 600;
 /// The most bytes of one block: a diff, a policy, a snippet to paste.
 const MOST_BLOCK: usize = 20_000;
 
-/// The first line of every report.
+/// All that was diagnosed: as a rule one role, more where a job configures credentials more than once.
+#[derive(Debug, Clone)]
+pub struct Report {
+    first: Run,
+    more: Vec<Run>,
+}
+
+/// One diagnosis, and what it is of.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The role that was asked for, as it was written.
+    pub role: Option<String>,
+    /// Where the inputs were read when no input named them.
+    pub source: Option<String>,
+    /// What it comes to.
+    pub diagnosis: Diagnosis,
+}
+
+impl Report {
+    /// The report of runs; of none, that nothing is known.
+    #[must_use]
+    pub fn of(runs: &[Evidence]) -> Self {
+        runs.iter().map(Run::of).collect()
+    }
+
+    /// All runs, in order.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        once(&self.first).chain(&self.more)
+    }
+
+    /// The run that stands for all: the first that does not pass, or else the first.
+    #[must_use]
+    pub fn deciding(&self) -> &Run {
+        self.runs().find(|run| !run.passes()).unwrap_or(&self.first)
+    }
+
+    /// 0 allowed, 1 denied, 3 undecided, as the run that decides; 0 where a failure is not to fail the step.
+    #[must_use]
+    pub fn exit_code(&self, fail: bool) -> u8 {
+        if fail { self.deciding().diagnosis.exit_code() } else { 0 }
+    }
+
+    /// What it comes to, in a line.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let headline = headline(&self.deciding().diagnosis);
+        if !self.is_several() {
+            return headline;
+        }
+        let (all, passing) = (self.runs().count(), self.runs().filter(|run| run.passes()).count());
+        let which = if passing == all {
+            "the first"
+        } else {
+            "the first that does not"
+        };
+        format!("requests that pass: {passing} of {all}; {which}: {headline}")
+    }
+
+    fn is_several(&self) -> bool {
+        !self.more.is_empty()
+    }
+}
+
+impl Run {
+    fn of(evidence: &Evidence) -> Self {
+        let request = &evidence.hop.request;
+        Self {
+            role: request.get(Input::RoleToAssume).map(str::to_owned),
+            source: request.source.clone(),
+            diagnosis: diagnose(evidence),
+        }
+    }
+
+    fn passes(&self) -> bool {
+        self.diagnosis.exit_code() == 0
+    }
+}
+
+impl FromIterator<Run> for Report {
+    fn from_iter<I: IntoIterator<Item = Run>>(runs: I) -> Self {
+        let mut runs = runs.into_iter();
+        Self {
+            first: runs.next().unwrap_or_else(|| Run::of(&Evidence::default())),
+            more: runs.collect(),
+        }
+    }
+}
+
+impl From<Diagnosis> for Run {
+    fn from(diagnosis: Diagnosis) -> Self {
+        Self {
+            role: None,
+            source: None,
+            diagnosis,
+        }
+    }
+}
+
+impl From<Diagnosis> for Report {
+    fn from(diagnosis: Diagnosis) -> Self {
+        once(Run::from(diagnosis)).collect()
+    }
+}
+
+/// The first line of a diagnosis.
 #[must_use]
 pub fn headline(diagnosis: &Diagnosis) -> String {
     match (diagnosis.conclusion, diagnosis.cause()) {
@@ -140,6 +249,51 @@ fn cut(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn report(conclusions: &[Conclusion]) -> Report {
+        let runs = conclusions.iter().map(|conclusion| {
+            let mut run = Run::of(&Evidence::default());
+            run.diagnosis.conclusion = *conclusion;
+            run
+        });
+        runs.collect()
+    }
+
+    #[test]
+    fn the_first_run_that_does_not_pass_decides() {
+        use Conclusion::{Allowed, Denied, Undecided};
+        for (conclusions, deciding, code) in [
+            (&[][..], Undecided, 3),
+            (&[Allowed], Allowed, 0),
+            (&[Allowed, Denied, Undecided], Denied, 1),
+            (&[Allowed, Undecided, Denied], Undecided, 3),
+            (&[Allowed, Allowed], Allowed, 0),
+        ] {
+            let report = report(conclusions);
+            assert_eq!(report.deciding().diagnosis.conclusion, deciding, "{conclusions:?}");
+            assert_eq!(report.exit_code(true), code, "{conclusions:?}");
+            assert_eq!(report.exit_code(false), 0, "{conclusions:?}");
+        }
+    }
+
+    #[test]
+    fn the_headline_of_several_runs_says_how_many_pass() {
+        use Conclusion::{Allowed, Denied};
+        let first = |conclusion| headline(&report(&[conclusion]).deciding().diagnosis);
+        for (conclusions, want) in [
+            (&[Denied][..], first(Denied)),
+            (
+                &[Allowed, Denied, Denied],
+                format!("requests that pass: 1 of 3; the first that does not: {}", first(Denied)),
+            ),
+            (
+                &[Allowed, Allowed],
+                format!("requests that pass: 2 of 2; the first: {}", first(Allowed)),
+            ),
+        ] {
+            assert_eq!(report(conclusions).headline(), want);
+        }
+    }
 
     #[test]
     fn nothing_unseen_gets_through() {

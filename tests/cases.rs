@@ -21,7 +21,7 @@ use aws_oidc_doctor::checks::{CHECKS, by_id};
 use aws_oidc_doctor::diagnose::diagnose;
 use aws_oidc_doctor::evidence::Evidence;
 use aws_oidc_doctor::finding::{CauseStatus, Diagnosis, Severity};
-use aws_oidc_doctor::report;
+use aws_oidc_doctor::report::{self, Report};
 use serde::Deserialize;
 
 /// What a report must say. What is absent is not looked at; `"cause": null` says that nothing may block.
@@ -98,7 +98,8 @@ fn evidence(case: &Folder) -> Evidence {
 
 /// Where a report is not as expected.
 fn wrong(expect: &Expect, diagnosis: &Diagnosis) -> Vec<String> {
-    let report: serde_json::Value = serde_json::from_str(&report::json::render(diagnosis)).expect("the report is JSON");
+    let report: serde_json::Value =
+        serde_json::from_str(&report::json::render(&Report::from(diagnosis.clone()))).expect("the report is JSON");
     let found: Vec<&str> = diagnosis.findings.iter().map(|finding| finding.rule.id).collect();
     let mut wrong = Vec::new();
     for id in &expect.must_find {
@@ -227,8 +228,8 @@ fn a_saved_case_gives_the_same_report() {
         let again = Evidence::from_json(&saved).expect("saved evidence reads back");
         assert_eq!(evidence, again, "{}", case.name);
         assert_eq!(
-            report::json::render(&diagnose(&evidence)),
-            report::json::render(&diagnose(&again)),
+            report::json::render(&Report::of(&[evidence])),
+            report::json::render(&Report::of(&[again])),
             "{}",
             case.name
         );
@@ -255,11 +256,12 @@ fn every_report_holds_together() {
             }
         }
         // All renderers take it.
+        let report = Report::from(diagnosis);
         for text in [
-            report::console::render(&diagnosis, true),
-            report::console::render(&diagnosis, false),
-            report::summary::render(&diagnosis),
-            report::json::render(&diagnosis),
+            report::console::render(&report, true),
+            report::console::render(&report, false),
+            report::summary::render(&report),
+            report::json::render(&report),
         ] {
             assert!(!text.is_empty(), "{name}");
         }

@@ -592,9 +592,13 @@ fn a_hostile_workspace_neither_leads_out_nor_holds_up() {
     }
 }
 
-/// A world whose job has these lines for steps, and no input but those of the scenario that are named.
+/// A world whose job has these lines for steps, and no input.
 fn steps(lines: &[&str]) -> World {
-    let mut scenario = Scenario::named("subject-environment").unwrap();
+    steps_in("subject-environment", lines)
+}
+
+fn steps_in(world: &str, lines: &[&str]) -> World {
+    let mut scenario = Scenario::named(world).unwrap();
     scenario.with.clear();
     let head = [
         "jobs:",
@@ -672,6 +676,101 @@ fn without_inputs_the_jobs_own_steps_are_diagnosed() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
     assert_eq!(world.outputs()["cause"], "subject-environment");
+}
+
+#[test]
+fn of_several_steps_every_run_is_reported_saved_and_replayed() {
+    let other = DEPLOY.replace("role/deploy", "role/other");
+    let world = steps_in(
+        "healthy",
+        &[
+            "- name: One",
+            "  uses: aws-actions/configure-aws-credentials@v6",
+            &format!("  {DEPLOY}"),
+            "- name: Two",
+            "  uses: aws-actions/configure-aws-credentials@v6",
+            &format!("  {other}"),
+        ],
+    );
+    let saved = world.root().join("evidence.json");
+    let mut live = program();
+    live.args(["diagnose", "--format=json", "--save-evidence"]).arg(&saved);
+    let live = live.envs(world.environment()).output().unwrap();
+    // The first passes; the second does not, and decides.
+    let report: Value = serde_json::from_slice(&live.stdout).unwrap();
+    let runs = report["runs"].as_array().unwrap();
+    let told: Vec<_> = runs
+        .iter()
+        .map(|run| {
+            let text = |name: &str| run[name].as_str().unwrap_or_default();
+            (text("verdict"), text("role"), text("role_source"))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "allowed",
+                "arn:aws:iam::123456789012:role/deploy",
+                "step `One` of job `deploy`, as the checkout has it"
+            ),
+            (
+                "denied",
+                "arn:aws:iam::123456789012:role/other",
+                "step `Two` of job `deploy`, as the checkout has it"
+            ),
+        ]
+    );
+    let mut deciding = report.clone();
+    deciding.as_object_mut().unwrap().remove("runs");
+    assert_eq!(deciding, runs[1]);
+    assert_eq!(live.status.code(), Some(1));
+
+    let saved = fs::read_to_string(saved).unwrap();
+    let file: Value = serde_json::from_str(&saved).unwrap();
+    assert_eq!(
+        (&file["schema"], file["runs"].as_array().unwrap().len()),
+        (&json!(1), 2)
+    );
+    let replayed = run(&["diagnose", "--evidence=-", "--format=json"], &saved);
+    assert_eq!(text(&live.stdout), text(&replayed.stdout));
+    assert_eq!(replayed.status.code(), Some(1));
+    let again = run(&["diagnose", "--evidence=-", "--save-evidence=-"], &saved);
+    assert_eq!(text(&again.stdout), saved);
+    // What is given lies over each run.
+    let over = run(
+        &[
+            "diagnose",
+            "--evidence=-",
+            "--save-evidence=-",
+            "--role-session-name=mine",
+        ],
+        &saved,
+    );
+    assert_eq!(text(&over.stdout).matches(r#""role-session-name": "mine""#).count(), 2);
+    // And what is wrong is named in a file of several as in one of one.
+    let bad = run(
+        &["diagnose", "--evidence=-"],
+        "{\"schema\": 1, \"runs\": [{},\n {\"token\": {\"claims\": 3}}]}",
+    );
+    assert_eq!(bad.status.code(), Some(2));
+    let error = text(&bad.stderr);
+    assert!(
+        error.starts_with("error: `--evidence` (standard input), line 2, column "),
+        "{error}"
+    );
+
+    let output = step(&world).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(world.outputs()["verdict"], "denied");
+    assert_eq!(self::report(&world)["runs"].as_array().unwrap().len(), 2);
+    let log = text(&output.stdout);
+    assert!(
+        log.contains("requests that pass: 1 of 2; the first that does not: the role cannot be assumed"),
+        "{log}"
+    );
+    let passed = step(&world).env("INPUT_FAIL", "false").output().unwrap();
+    assert_eq!(passed.status.code(), Some(0));
 }
 
 #[test]

@@ -743,8 +743,15 @@ fn a_poisoned_saved_run_is_shown_without_its_secrets() {
             "workflow": {"path": "w.yml", "text": format!("jobs:\n  deploy:\n    # {secret}\n    steps: []\n")},
             "reported": format!("It said {secret} here"),
         });
-        fs::write(&poisoned, evidence.to_string()).unwrap();
-        for format in ["console", "json", "summary"] {
+        let several = serde_json::json!({"schema": 1, "runs": [evidence, evidence]});
+        for (format, evidence) in [
+            ("console", &evidence),
+            ("json", &evidence),
+            ("summary", &evidence),
+            ("json", &several),
+            ("console", &several),
+        ] {
+            fs::write(&poisoned, evidence.to_string()).unwrap();
             let mut command = Command::new(PROGRAM);
             command
                 .args(["diagnose", "-v", "--format", format, "--evidence"])

@@ -13,7 +13,7 @@ use aws_oidc_doctor::diagnose::diagnose;
 use aws_oidc_doctor::evidence::Evidence;
 use aws_oidc_doctor::finding::{Diagnosis, Document, Finding, Found, Label, Open};
 use aws_oidc_doctor::finding::{Fix, Target};
-use aws_oidc_doctor::report::{console, github, json, summary};
+use aws_oidc_doctor::report::{Report, Run, console, github, json, summary};
 use aws_oidc_doctor::text::unseen::is_unseen;
 use aws_oidc_doctor::text::{SourceText, Span};
 use comrak::Options;
@@ -108,6 +108,10 @@ fn hostile(text: &str) -> Diagnosis {
     diagnosis.workflow = Some(source.clone());
     diagnosis.claims = Some(source);
     diagnosis
+}
+
+fn several(diagnoses: impl IntoIterator<Item = Diagnosis>) -> Report {
+    diagnoses.into_iter().map(Run::from).collect()
 }
 
 /// GitHub's Markdown, and what its site makes of formulas and footnotes; HTML is kept, so that it shows.
@@ -215,7 +219,7 @@ fn no_link_and_no_tag_in_the_summary_but_ours() {
         texts.push(format!("x\n{}\nwww.evil.example", "`".repeat(run)));
     }
     for text in texts {
-        assert_plain(&summary::render(&hostile(&text))).unwrap();
+        assert_plain(&summary::render(&hostile(&text).into())).unwrap();
     }
 }
 
@@ -228,7 +232,7 @@ proptest! {
         "_", "~", "-", "+", "1.", "a", "é", "www.", "www.evil.example", "http://", "https://evil.example", "a@b.example", "@octocat", "#1",
         "GH-1", "0123456", "mailto:", "```", "~~~", "\t", "\r", "\u{a0}", "\u{200b}", "'", "\"",
     ]), 0..12)) {
-        assert_plain(&summary::render(&hostile(&pieces.concat())))?;
+        assert_plain(&summary::render(&hostile(&pieces.concat()).into()))?;
     }
 }
 
@@ -353,27 +357,20 @@ fn every_report_is_bounded() {
         "\u{3164}".repeat(1 << 13),
         format!("{}y", "a, ".repeat(1 << 13)),
     ] {
-        let diagnosis = hostile(&text);
-        for size in [
-            console::render(&diagnosis, true).len(),
-            github::annotations(&diagnosis).len(),
-        ] {
+        let report = Report::from(hostile(&text));
+        for size in [console::render(&report, true).len(), github::annotations(&report).len()] {
             assert!(size < 1 << 20, "{size}");
         }
-        assert!(
-            github::annotations(&diagnosis)
-                .lines()
-                .all(|line| line.len() < 16 * 1024)
-        );
-        let many: Vec<&Diagnosis> = std::iter::repeat_n(&diagnosis, 24).collect();
-        let all = summary::render_all(&many);
+        assert!(github::annotations(&report).lines().all(|line| line.len() < 16 * 1024));
+        let many = several(std::iter::repeat_n(hostile(&text), 24));
+        let all = summary::render(&many);
         assert!(all.len() < 1 << 20, "{}", all.len());
         assert!(all.contains("left out"), "what is left out is said");
         assert!(
             all.matches("## ❌").count() >= 20,
             "each has its headline before any has its fixes"
         );
-        let outputs = github::outputs(&diagnosis);
+        let outputs = github::outputs(&report);
         let units: usize = outputs.iter().map(|(_, value)| value.encode_utf16().count() * 2).sum();
         assert!(units < 1 << 20, "{units}");
         let (_, report) = outputs.iter().find(|(name, _)| *name == "report").unwrap();
@@ -386,9 +383,24 @@ fn every_report_is_bounded() {
                 .starts_with("the texts of the fixes")
         );
     }
+    // The runner shows ten annotations of a kind for a step, not for each of its runs.
+    let annotations = github::annotations(&several(std::iter::repeat_n(hostile("x"), 24)));
+    assert_eq!(annotations.matches("::error ").count(), 10);
+    // Of many runs, each keeps what it comes to.
+    let text = "x".repeat(1 << 10);
+    let outputs = github::outputs(&several(std::iter::repeat_n(hostile(&text), 10)));
+    let report: serde_json::Value = serde_json::from_str(&outputs[3].1).unwrap();
+    let runs = report["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 10);
+    assert!(
+        runs.iter()
+            .all(|run| run["verdict"] == "denied" && run["cause"].is_object())
+    );
+    assert_eq!(report["left_out"], "the details of `runs`");
+    assert!(!report["findings"][0]["fixes"][0]["text"].as_str().unwrap().is_empty());
     // As a rule nothing is left out.
-    let diagnosis = usual("repo:acme/widgets:ref:refs/heads/main");
-    let reports = summary::render_all(&[&diagnosis, &diagnosis]) + &github::outputs(&diagnosis)[3].1;
+    let report = several(std::iter::repeat_n(usual("repo:acme/widgets:ref:refs/heads/main"), 2));
+    let reports = summary::render(&report) + &github::outputs(&report)[3].1;
     assert!(!reports.contains("left out") && !reports.contains("left_out"));
 }
 
@@ -413,14 +425,13 @@ fn what_is_not_seen_is_shown_in_every_report() {
         '\u{9b}',
     ] {
         let text = format!("wid{c}gets");
-        let diagnosis = hostile(&text);
-        let console = console::render(&diagnosis, false);
+        let report = Report::from(hostile(&text));
         let reports = [
-            console.clone(),
-            summary::render(&diagnosis),
-            github::annotations(&diagnosis),
-            json::render(&diagnosis),
-            json::line(&diagnosis),
+            console::render(&report, false),
+            summary::render(&report),
+            github::annotations(&report),
+            json::render(&report),
+            json::line(&report),
         ];
         for report in &reports {
             assert!(
@@ -441,7 +452,7 @@ fn what_is_not_seen_is_shown_in_every_report() {
     diagnosis.findings.truncate(1);
     diagnosis.findings[0].labels.truncate(1);
     diagnosis.findings[0].labels[0].span = Span::new(7, 12);
-    let console = console::render(&diagnosis, false);
+    let console = console::render(&diagnosis.into(), false);
     let lines: Vec<&str> = console.lines().collect();
     let at = lines
         .iter()

@@ -1,9 +1,8 @@
 //! Any evidence: it is diagnosed, and no text in it becomes a command, a tag, a terminal escape or more than the runner takes.
 #![no_main]
 
-use aws_oidc_doctor::diagnose::diagnose;
-use aws_oidc_doctor::evidence::Evidence;
-use aws_oidc_doctor::report::{console, github, json, summary};
+use aws_oidc_doctor::evidence::Runs;
+use aws_oidc_doctor::report::{Report, console, github, json, summary};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -17,28 +16,31 @@ fuzz_target!(|text: &str| {
         "attempt": { "outcome": "denied", "code": "AccessDenied", "message": text },
         "workflow": { "path": text, "text": text },
     });
-    for evidence in [
-        Evidence::from_json(text).ok(),
-        Evidence::from_json(&places.to_string()).ok(),
+    let twice = serde_json::json!({ "schema": 1, "runs": [places, places] });
+    for Runs(runs) in [
+        Runs::from_json(text).ok(),
+        Runs::from_json(&places.to_string()).ok(),
+        Runs::from_json(&twice.to_string()).ok(),
     ]
     .into_iter()
     .flatten()
     {
-        let diagnosis = diagnose(&evidence);
-        assert_eq!(diagnosis.causes.len(), 8);
+        let report = Report::of(&runs);
+        assert_eq!(report.runs().count(), runs.len());
+        assert!(report.runs().all(|run| run.diagnosis.causes.len() == 8));
         for colour in [false, true] {
-            let console = console::render(&diagnosis, colour);
+            let console = console::render(&report, colour);
             assert!(!console.contains("##["));
             assert!(colour || !console.chars().any(|c| c.is_control() && c != '\n'));
         }
-        let summary = summary::render(&diagnosis);
+        let summary = summary::render(&report);
         assert!(summary.len() < 1 << 20);
-        let annotations = github::annotations(&diagnosis);
+        let annotations = github::annotations(&report);
         assert!(
             annotations
                 .lines()
                 .all(|line| line.starts_with("::") && line.len() < 64 * 1024)
         );
-        assert!(!json::line(&diagnosis).contains('\n'));
+        assert!(!json::line(&report).contains('\n'));
     }
 });

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::Env;
 use crate::args::InputError;
-use crate::evidence::{Evidence, PolicyText, Provider, Role};
+use crate::evidence::{PolicyText, Provider, Role, Runs};
 use crate::github::claims::Token;
 use crate::github::claims::{self, Claims};
 use crate::policy::parse::lay_out;
@@ -61,13 +61,13 @@ impl Document {
 }
 
 impl Files<'_> {
-    /// A saved run.
+    /// One or several saved runs.
     ///
     /// # Errors
     /// [`InputError`] where it cannot be read.
-    pub fn evidence(&self, place: &str, path: &str) -> Result<Evidence, InputError> {
+    pub fn evidence(&self, place: &str, path: &str) -> Result<Runs, InputError> {
         let document = self.open(place, path, MAX_EVIDENCE)?;
-        Evidence::from_json(&document.text).map_err(|error| document.json_error(&error))
+        Runs::from_json(&document.text).map_err(|error| document.json_error(&error))
     }
 
     /// Claims: an object of them, a token with `header` and `claims` (or `payload`), what the token service answers, or the

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 
-use super::{MOST_FINDINGS, MOST_LINES, cause_word, clean, clean_lines, cut, headline, hedge, stage_word, subline};
+use super::{
+    MOST_FINDINGS, MOST_LINES, Report, cause_word, clean, clean_lines, cut, headline, hedge, stage_word, subline,
+};
 use crate::finding::{CauseStatus, Conclusion, Diagnosis, Document, Found, Label, Severity, StageStatus};
 use crate::finding::{Fix, Target};
 use crate::text::SourceText;
@@ -16,7 +18,21 @@ const MOST_SOURCE: usize = 64 * 1024;
 
 /// The report as text; with colours where a person's screen shows them.
 #[must_use]
-pub fn render(diagnosis: &Diagnosis, colour: bool) -> String {
+pub fn render(report: &Report, colour: bool) -> String {
+    let mut out = String::new();
+    if report.is_several() {
+        let _ = writeln!(out, "{}\n", clean(&report.headline()));
+    }
+    for run in report.runs() {
+        if let (true, Some(source)) = (report.is_several(), &run.source) {
+            let _ = writeln!(out, "==> {}\n", clean(source));
+        }
+        out.push_str(&self::run(&run.diagnosis, colour));
+    }
+    out
+}
+
+fn run(diagnosis: &Diagnosis, colour: bool) -> String {
     let paint = |style: Style, text: &str| {
         if colour {
             format!("{style}{text}{style:#}")

@@ -1,7 +1,7 @@
 //! What the runner reads: workflow commands, annotations and outputs, escaped as it unescapes them.
 //! (actions/runner, `ActionCommand.cs` and `FileCommandManager.cs`; actions/toolkit, `command.ts` and `file-command.ts`.)
 
-use super::{clean, cut, headline, json};
+use super::{Report, clean, cut, headline, json};
 use crate::finding::{Diagnosis, Document, Severity};
 
 /// The runner cuts an annotation's message at 4096 characters; this leaves room for escapes.
@@ -42,9 +42,13 @@ pub fn guarded(text: &str, token: &str) -> String {
 
 /// An annotation a finding, at its place in the workflow file where it has one.
 #[must_use]
-pub fn annotations(diagnosis: &Diagnosis) -> String {
+pub fn annotations(report: &Report) -> String {
+    let mut counts = [0; 3];
+    report.runs().map(|run| of_run(&run.diagnosis, &mut counts)).collect()
+}
+
+fn of_run(diagnosis: &Diagnosis, counts: &mut [usize; 3]) -> String {
     let mut out = String::new();
-    let mut counts = [0_usize; 3];
     for finding in &diagnosis.findings {
         let (command, count) = match finding.severity {
             Severity::Blocks => ("error", 0),
@@ -108,7 +112,8 @@ pub fn annotation(command: &str, text: &str) -> String {
 
 /// The step's outputs.
 #[must_use]
-pub fn outputs(diagnosis: &Diagnosis) -> Vec<(&'static str, String)> {
+pub fn outputs(report: &Report) -> Vec<(&'static str, String)> {
+    let diagnosis = &report.deciding().diagnosis;
     let cause = diagnosis.cause();
     vec![
         ("verdict", diagnosis.conclusion.name().to_owned()),
@@ -120,7 +125,7 @@ pub fn outputs(diagnosis: &Diagnosis) -> Vec<(&'static str, String)> {
                 .map(|cause| cause.number().to_string())
                 .unwrap_or_default(),
         ),
-        ("report", json::line_within(diagnosis, MOST_REPORT)),
+        ("report", json::line_within(report, MOST_REPORT)),
         // Half a subject would be another's.
         (
             "subject",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::cut;
+use super::{Report, Run, cut};
 use crate::finding::Fix;
 use crate::finding::{Diagnosis, Found, Label};
 use crate::policy::Decision;
@@ -10,25 +10,35 @@ use crate::text::unseen::is_unseen;
 
 /// Laid out for reading.
 #[must_use]
-pub fn render(diagnosis: &Diagnosis) -> String {
-    escaped(&format!("{:#}\n", value(diagnosis)))
+pub fn render(report: &Report) -> String {
+    escaped(&format!("{:#}\n", value(report)))
 }
 
 /// On one line, for a step's output.
 #[must_use]
-pub fn line(diagnosis: &Diagnosis) -> String {
-    escaped(&value(diagnosis).to_string())
+pub fn line(report: &Report) -> String {
+    escaped(&value(report).to_string())
 }
 
-/// [`line`] in at most so many bytes. What is left out for that is said in `left_out`: the texts of the fixes first, then the ends
-/// of long texts and lists.
+/// [`line`] in at most so many bytes. What is left out for that is said in `left_out`: of `runs` all but what each comes to,
+/// then the texts of the fixes, then the ends of long texts and lists.
 #[must_use]
-pub fn line_within(diagnosis: &Diagnosis, most: usize) -> String {
-    let whole = line(diagnosis);
-    if whole.len() <= most {
-        return whole;
+pub fn line_within(whole: &Report, most: usize) -> String {
+    let text = line(whole);
+    if text.len() <= most {
+        return text;
     }
-    let mut report = value(diagnosis);
+    let mut report = value(whole);
+    for run in list(&mut report, "runs") {
+        if let Some(fields) = run.as_object_mut() {
+            fields.retain(|name, _| ["schema", "verdict", "cause", "role", "role_source"].contains(&&**name));
+        }
+    }
+    set(&mut report, "left_out", json!("the details of `runs`"));
+    let text = escaped(&report.to_string());
+    if text.len() <= most {
+        return text;
+    }
     for fix in list(&mut report, "findings")
         .iter_mut()
         .flat_map(|finding| list(finding, "fixes"))
@@ -38,14 +48,18 @@ pub fn line_within(diagnosis: &Diagnosis, most: usize) -> String {
         }
         set(fix, "patch", json!([]));
     }
-    set(&mut report, "left_out", json!("the texts of the fixes"));
+    set(
+        &mut report,
+        "left_out",
+        json!("the texts of the fixes, and the details of `runs`"),
+    );
     for (texts, entries) in [(usize::MAX, usize::MAX), (MOST_TEXT, 50), (MOST_TEXT / 10, 10)] {
         shorten(&mut report, texts, entries);
         if texts < usize::MAX {
             set(
                 &mut report,
                 "left_out",
-                json!("the texts of the fixes, and the ends of long texts and lists"),
+                json!("the texts of the fixes, the details of `runs`, and the ends of long texts and lists"),
             );
         }
         let text = escaped(&report.to_string());
@@ -53,8 +67,8 @@ pub fn line_within(diagnosis: &Diagnosis, most: usize) -> String {
             return text;
         }
     }
-    json!({ "schema": 1, "verdict": diagnosis.conclusion.name(), "left_out": "everything else: it is too large" })
-        .to_string()
+    let verdict = whole.deciding().diagnosis.conclusion.name();
+    json!({ "schema": 1, "verdict": verdict, "left_out": "everything else: it is too large" }).to_string()
 }
 
 /// The most characters of a text in a report that would be too large otherwise.
@@ -100,10 +114,20 @@ pub fn escaped(json: &str) -> String {
     out
 }
 
-fn value(diagnosis: &Diagnosis) -> Value {
+/// The run that decides, and all of them.
+fn value(report: &Report) -> Value {
+    let mut value = run(report.deciding());
+    set(&mut value, "runs", report.runs().map(run).collect());
+    value
+}
+
+fn run(run: &Run) -> Value {
+    let diagnosis = &run.diagnosis;
     json!({
         "schema": 1,
         "verdict": diagnosis.conclusion.name(),
+        "role": run.role,
+        "role_source": run.source,
         "cause": diagnosis.cause().map(|cause| json!({
             "id": cause.rule.id,
             "number": cause.rule.cause.map(|cause| cause.number()),

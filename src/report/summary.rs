@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{MOST_FINDINGS, MOST_LINES, cause_word, clean, clean_lines, cut, headline, hedge, stage_word, subline};
+use super::{
+    MOST_FINDINGS, MOST_LINES, Report, cause_word, clean, clean_lines, cut, headline, hedge, stage_word, subline,
+};
 use crate::finding::Fix;
 use crate::finding::{CauseStatus, Conclusion, Diagnosis, Document, Found, Severity, StageStatus};
 
@@ -14,20 +16,18 @@ const NOTICE: usize = 200;
 /// Longer runs of backticks are cut: cmark takes no code span of more than 80, and counts a fence's to 255.
 const MOST_TICKS: usize = 16;
 
-/// The summary of one run.
-#[must_use]
-pub fn render(diagnosis: &Diagnosis) -> String {
-    within(diagnosis, MOST)
-}
-
 /// The summary of a step: all its runs, together under what the runner takes.
 #[must_use]
-pub fn render_all(diagnoses: &[&Diagnosis]) -> String {
+pub fn render(report: &Report) -> String {
     let mut out = String::new();
-    for (i, diagnosis) in diagnoses.iter().enumerate() {
-        let runs = diagnoses.len() - i;
+    if report.is_several() {
+        let _ = writeln!(out, "{}\n", inline(&report.headline()));
+    }
+    let all = report.runs().count();
+    for (i, run) in report.runs().enumerate() {
+        let runs = all - i;
         let share = MOST.saturating_sub(out.len()) / runs;
-        let run = within(diagnosis, share);
+        let run = within(&run.diagnosis, share);
         if out.len() + run.len() > MOST {
             let _ = writeln!(
                 out,
