@@ -1,6 +1,8 @@
-//! Every check has a page; the page's example is run, and its corrected policy is.
+//! Every check has a page; the page's example is run, and so is its corrected policy. The page shows what the console says of its
+//! example, so that a change of wording is seen as one: `PAGES=update cargo test --test pages` rewrites it.
 
 #![allow(
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -8,10 +10,14 @@
     reason = "this is test code, which clippy sees only in `#[test]` functions"
 )]
 
+use std::path::PathBuf;
+use std::{env, fs};
+
 use aws_oidc_doctor::checks::CHECKS;
 use aws_oidc_doctor::diagnose::diagnose;
 use aws_oidc_doctor::evidence::Evidence;
 use aws_oidc_doctor::finding::{Cause, Diagnosis};
+use aws_oidc_doctor::report::console;
 use serde_json::{Map, Value, json};
 
 /// A fenced block of a page: the words after the fence, and its text.
@@ -162,11 +168,65 @@ fn every_corrected_policy_mends_it() {
     assert!(mended >= 20, "{mended} pages with a corrected policy");
 }
 
+/// Where a page's report begins, and where the page goes on.
+const REPORT: &str = "## What the doctor says\n```text report\n";
+const AFTER_REPORT: &str = "## How to fix it\n";
+
+/// The headline, the facts, the findings and their fixes, without blanks at the ends of lines. The stages and the eight causes that
+/// follow have their words asserted by the cases.
+fn first_part(page: &str) -> String {
+    let printed = console::render(&run(page, false), false);
+    let lines: Vec<&str> = printed
+        .lines()
+        .map(str::trim_end)
+        .take_while(|line| !line.starts_with("the hand-shake"))
+        .collect();
+    assert!(
+        lines.len() < printed.lines().count(),
+        "the hand-shake follows the findings"
+    );
+    assert!(
+        lines.iter().all(|line| !line.starts_with("```")),
+        "no line ends the block"
+    );
+    format!("{}\n", lines.join("\n").trim_end())
+}
+
+#[test]
+fn every_page_shows_what_is_said_of_its_example() {
+    let update = env::var_os("PAGES").is_some_and(|wish| wish == "update");
+    let mut stale = Vec::new();
+    for check in CHECKS {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("docs/checks/{}.md", check.rule.id));
+        let page = fs::read_to_string(&path).expect("the page");
+        let (before, after) = page.split_once(AFTER_REPORT).expect("how to fix it");
+        let before = before.split_once(REPORT).map_or(before, |(before, _)| before);
+        let now = [before, REPORT, &first_part(&page), "```\n\n", AFTER_REPORT, after].concat();
+        if now == page {
+            continue;
+        }
+        if update {
+            fs::write(&path, now).expect("the page is written");
+            continue;
+        }
+        let diff = similar::TextDiff::from_lines(&page, &now);
+        stale.push(format!("{}:\n{}", check.rule.id, diff.unified_diff().context_radius(1)));
+    }
+    assert!(
+        stale.is_empty(),
+        "{} pages show another report than their example gives. Is the new one right? Then `PAGES=update cargo test --test pages` \
+         writes it.\n{}",
+        stale.len(),
+        stale.join("\n")
+    );
+}
+
 #[test]
 fn pages_have_the_same_shape() {
-    const HEADINGS: [&str; 5] = [
+    const HEADINGS: [&str; 6] = [
         "## What it looks like",
         "## Example",
+        "## What the doctor says",
         "## How to fix it",
         "## When it is not this",
         "## Sources",
