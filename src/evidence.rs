@@ -446,7 +446,7 @@ pub struct Clock {
 }
 
 impl Evidence {
-    /// Reads an evidence file.
+    /// Reads an evidence file of one run.
     ///
     /// # Errors
     /// With line and column: no JSON, a field of the wrong type, or a schema that this program does not know.

@@ -144,7 +144,7 @@ fn bad_input_is_named_and_the_rest_is_reported() {
         (
             vec!["--evidence=-"],
             "{\"schema\": 7}",
-            "error: `--evidence` (standard input), line 1, column 12: `schema` is 7, and this version reads 1"
+            "error: `--evidence` (standard input), line 1, column 13: `schema` is 7, and this version reads 1"
                 .to_owned(),
             "",
         ),
