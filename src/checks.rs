@@ -1,4 +1,4 @@
-//! The checks, in stage order, exact before general. To add one: a file, a line here, a page, a case that must not fire.
+//! The checks, in stage order, exact before general. `CONTRIBUTING.md` says how to add one.
 
 mod account_mismatch;
 mod action_mismatch;
@@ -45,6 +45,7 @@ mod subject_customized;
 mod subject_environment;
 mod subject_immutable;
 mod subject_malformed;
+mod subject_merge_queue;
 mod subject_mismatch;
 mod subject_pull_request;
 mod subject_repository;
@@ -102,6 +103,7 @@ pub const CHECKS: &[Check] = &[
     subject_environment::CHECK,
     subject_pull_request::CHECK,
     subject_tag::CHECK,
+    subject_merge_queue::CHECK,
     subject_branch::CHECK,
     subject_repository::CHECK,
     subject_mismatch::CHECK,

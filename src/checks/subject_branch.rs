@@ -24,11 +24,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (wanted, has) = super::check::contexts(difference);
-    let finding = Finding::blocks(format!("the job runs for {has}, and the trust policy expects {wanted}"));
-    if difference.subject.contains("refs/heads/gh-readonly-queue/") {
-        finding.note("this is the branch of a merge queue: GitHub makes one for each pull request in the queue, `gh-readonly-queue/<base>/pr-<number>-<commit>`")
-            .help("let the policy trust `ref:refs/heads/gh-readonly-queue/<base>/*` besides, or keep the deploy out of `merge_group`")
-    } else {
-        finding.help("run the job from a branch that the policy trusts, or let it trust this one")
-    }
+    Finding::blocks(format!("the job runs for {has}, and the trust policy expects {wanted}"))
+        .help("run the job from a branch that the policy trusts, or let it trust this one")
 }

@@ -31,6 +31,8 @@ pub enum Kind {
     Environment,
     /// A tag on one side, or two that differ.
     Tag,
+    /// A merge queue's branch on one side.
+    MergeQueue,
     /// Two branches.
     Branch,
     /// Another owner or repository.
@@ -256,8 +258,10 @@ impl SubjectDifference {
             Kind::Case => 1,
             Kind::Malformed(_) if self.meant.as_deref().is_some_and(|meant| matches(meant, &self.subject)) => 2,
             Kind::Immutable if self.also.is_empty() => 3,
-            Kind::Environment | Kind::PullRequest | Kind::Tag | Kind::Branch if self.same_kind() => 4,
-            Kind::Environment | Kind::PullRequest | Kind::Tag | Kind::Branch => 5,
+            Kind::Environment | Kind::PullRequest | Kind::Tag | Kind::MergeQueue | Kind::Branch if self.same_kind() => {
+                4
+            }
+            Kind::Environment | Kind::PullRequest | Kind::Tag | Kind::MergeQueue | Kind::Branch => 5,
             Kind::Immutable => 6,
             Kind::Malformed(_) if self.repository_fits => 6,
             Kind::Mismatch if self.repository_fits => 6,
@@ -402,6 +406,21 @@ fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
     }
 }
 
+/// What the branches of all merge queues begin with. (GitHub docs, "Managing a merge queue".)
+pub(crate) const QUEUE: &str = "gh-readonly-queue/";
+
+/// The branch that a merge queue's branch is to be merged into: `main` of `gh-readonly-queue/main/pr-12-0123abc`. `None` for any
+/// other branch, those of a like name among them.
+pub(crate) fn queue_base(branch: &str) -> Option<&str> {
+    let (base, entry) = branch.strip_prefix(QUEUE)?.rsplit_once('/')?;
+    let (number, commit) = entry.strip_prefix("pr-")?.split_once('-')?;
+    let is_entry = !number.is_empty()
+        && number.bytes().all(|c| c.is_ascii_digit())
+        && !commit.is_empty()
+        && commit.bytes().all(|c| c.is_ascii_hexdigit());
+    is_entry.then_some(base)
+}
+
 /// The kind of difference in what follows the repository.
 fn context_kind(context: &str, token: &Subject<'_>) -> Kind {
     let value = Context::of(context);
@@ -410,14 +429,13 @@ fn context_kind(context: &str, token: &Subject<'_>) -> Kind {
     match (value, token) {
         // GitHub's own order: an environment replaces the rest, a pull request the ref.
         (_, Some(Context::Environment(_))) => Kind::Environment,
-        (Context::PullRequest | Context::Branch(_), Some(Context::Branch(name)))
-            if name.starts_with("gh-readonly-queue/") =>
-        {
-            Kind::Branch
+        (Context::PullRequest | Context::Branch(_), Some(Context::Branch(name))) if queue_base(name).is_some() => {
+            Kind::MergeQueue
         }
         (Context::PullRequest, _) | (_, Some(Context::PullRequest)) => Kind::PullRequest,
         _ if is_environment => Kind::Environment,
         (Context::Tag(_), _) | (_, Some(Context::Tag(_))) => Kind::Tag,
+        (Context::Branch(name), Some(Context::Branch(_))) if name.starts_with(QUEUE) => Kind::MergeQueue,
         (Context::Branch(_), Some(Context::Branch(_))) => Kind::Branch,
         _ => Kind::Mismatch,
     }
@@ -882,6 +900,8 @@ mod tests {
         let env = "repo:acme/widgets:environment:prod";
         let pr = "repo:acme/widgets:pull_request";
         let tag = "repo:acme/widgets:ref:refs/tags/v1";
+        let queue = "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/main/pr-1-abc";
+        let queues = "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/*";
         let cases = [
             ("repo:acme/*", main, true, Kind::WildcardLiteral),
             ("repo:acme/widgets:*", main, true, Kind::WildcardLiteral),
@@ -946,12 +966,7 @@ mod tests {
             ("repo:acme/widgets:ref:refs/heads/main,", main, false, malformed),
             (pr, env, false, Kind::Environment),
             (env, pr, false, Kind::PullRequest),
-            (
-                pr,
-                "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/main/pr-1-abc",
-                false,
-                Kind::Branch,
-            ),
+            (pr, queue, false, Kind::MergeQueue),
             (main, env, false, Kind::Environment),
             (env, main, false, Kind::Environment),
             ("repo:acme/*:environment:stage", env, false, Kind::Environment),
@@ -964,7 +979,33 @@ mod tests {
             ("repo:acme/widgets:ref:refs/heads/dev", main, false, Kind::Branch),
             (
                 "repo:acme/widgets:ref:refs/heads/release/*",
-                "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/main/pr-1-abc",
+                queue,
+                false,
+                Kind::MergeQueue,
+            ),
+            (main, queue, false, Kind::MergeQueue),
+            (queue, main, false, Kind::MergeQueue),
+            (queues, main, false, Kind::MergeQueue),
+            (
+                "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/next/*",
+                queue,
+                false,
+                Kind::MergeQueue,
+            ),
+            (queues, queue, true, Kind::WildcardLiteral),
+            (queues, pr, false, Kind::PullRequest),
+            (queues, env, false, Kind::Environment),
+            (tag, queue, false, Kind::Tag),
+            ("repo:acme/gadgets:ref:refs/heads/main", queue, false, Kind::Repository),
+            (
+                main,
+                "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/notes",
+                false,
+                Kind::Branch,
+            ),
+            (
+                main,
+                "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/main/pr-review",
                 false,
                 Kind::Branch,
             ),
