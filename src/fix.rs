@@ -264,7 +264,7 @@ fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
     let mut draft = Draft::default();
     let mut done = Vec::new();
     for leaf in policy.failing() {
-        let meant = meant_key(&leaf.name(), &case.issuer).filter(|_| leaf.trace.actual == Presence::Absent)?;
+        let meant = meant_key(leaf.name(), &case.issuer).filter(|_| leaf.trace.actual == Presence::Absent)?;
         if leaf
             .condition
             .keys

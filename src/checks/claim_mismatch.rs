@@ -77,7 +77,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             }
             _ => None,
         };
-        let key = &leaf.name();
+        let key = leaf.name();
         let label = case.policy_label(
             leaf.key.values.first().map_or(leaf.key.span, |value| value.span),
             policy.key_pointer(leaf.leaf),
@@ -92,14 +92,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         };
         finding = Some(so_far.notes(unseen));
     }
-    match finding {
-        Some(finding) => Some(
-            helps
-                .into_iter()
-                .fold(finding, Finding::help)
-                .help("mend the condition, or the job, so that they agree")
-                .fixes(fix::admit(case)),
-        ),
-        None => None,
-    }
+    let finding = helps.into_iter().fold(finding?, Finding::help);
+    Some(
+        finding
+            .help("mend the condition, or the job, so that they agree")
+            .fixes(fix::admit(case)),
+    )
 }

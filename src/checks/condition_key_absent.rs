@@ -58,7 +58,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         finding = finding.label(case.policy_label(
             leaf.key.key.span,
             policy.key_pointer(leaf.leaf),
-            why(&leaf.name(), &prefix, case),
+            why(leaf.name(), &prefix, case),
         ));
     }
     let has_subject = policy.nearest().is_some_and(|(_, statement, _)| {

@@ -48,12 +48,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let Some(policy) = &case.policy else {
         return None;
     };
-    if policy.trace.decision != Decision::Allow || matches!((super::condition_key_absent::CHECK.run)(case), Some(_)) {
+    if policy.trace.decision != Decision::Allow || super::condition_key_absent::CHECK.find(case).is_some() {
         return None;
     }
-    if matches!((super::role_path_mismatch::CHECK.run)(case), Some(_))
-        || matches!((super::role_missing::CHECK.run)(case), Some(_))
-    {
+    if super::role_path_mismatch::CHECK.find(case).is_some() || super::role_missing::CHECK.find(case).is_some() {
         return None;
     }
     let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();

@@ -34,7 +34,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     // The host's name is made from the region: one mistake, one report.
-    if matches!((super::region_unusable::CHECK.run)(case), Some(found) if found.certainty != Certainty::Possible) {
+    if matches!(super::region_unusable::CHECK.find(case), Some(found) if found.certainty != Certainty::Possible) {
         return None;
     }
     let (what, detail) = match gap {

@@ -26,7 +26,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     };
     let failing = policy.failing();
-    let leaf = failing.iter().find(|leaf| is_external_id(&leaf.name()))?;
+    let leaf = failing.iter().find(|leaf| is_external_id(leaf.name()))?;
     let sent = case.request().given(Input::RoleExternalId);
     Some(
         Finding::blocks(match sent {
@@ -50,7 +50,7 @@ pub(super) fn applies(case: &Case<'_>) -> bool {
         && case
             .policy
             .as_ref()
-            .is_some_and(|policy| policy.failing().iter().any(|leaf| is_external_id(&leaf.name())))
+            .is_some_and(|policy| policy.failing().iter().any(|leaf| is_external_id(leaf.name())))
 }
 
 fn is_external_id(key: &str) -> bool {

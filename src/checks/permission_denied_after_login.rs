@@ -20,9 +20,7 @@ pub(super) const CHECK: Check = Check {
 
 fn run(case: &Case<'_>) -> Option<Finding> {
     let read = super::check::message(case).and_then(|text| AfterLogin::read(text, case.evidence));
-    let Some(AfterLogin { refusal, whose }) = read else {
-        return None;
-    };
+    let AfterLogin { refusal, whose } = read?;
     let Refusal {
         user, action, resource, ..
     } = &refusal;

@@ -23,9 +23,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    let Some(NearMiss { url, seen, difference }) = near_miss(case) else {
-        return None;
-    };
+    let NearMiss { url, seen, difference } = near_miss(case)?;
     let host = issuer_host(&case.issuer);
     let message = match seen {
         Seen::InAccount => format!("the account's OIDC provider is for `{url}`, and the token comes from `{host}`"),

@@ -33,14 +33,12 @@ fn odd_operator(case: &Case<'_>) -> Option<Finding> {
     let policy = case.policy.as_ref()?;
     let name = format!("{}:sub", issuer_host(&case.issuer));
     let failing = policy.failing();
-    let Some(leaf) = failing.iter().find(|leaf| {
+    let leaf = failing.iter().find(|leaf| {
         let comparison = leaf.condition.operator.value.comparison;
         leaf.is(&name)
             && matches!(leaf.trace.actual, Presence::One(_))
             && (comparison.is_negated() || !comparison.is_string())
-    }) else {
-        return None;
-    };
+    })?;
     let operator = &leaf.condition.name;
     let mut finding = Finding::blocks(format!(
         "the `{operator}` condition on the token's subject does not hold"
