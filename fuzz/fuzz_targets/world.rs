@@ -21,9 +21,8 @@ use std::time::Duration;
 use aws_oidc_doctor::args::{self, Command};
 use aws_oidc_doctor::collect::origin::Audience;
 use aws_oidc_doctor::collect::{Collected, Env, Outside, collect};
-use aws_oidc_doctor::diagnose::{Diagnosis, diagnose};
 use aws_oidc_doctor::evidence::Evidence;
-use aws_oidc_doctor::report::{console, github, json, summary};
+use aws_oidc_doctor::report::{Report, console, github, json, summary};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use libfuzzer_sys::fuzz_target;
@@ -481,17 +480,16 @@ impl Runs {
 
 /// What a run writes, all of it, with what it is.
 fn written(runs: &[Evidence]) -> Vec<(&'static str, String)> {
-    let diagnoses: Vec<Diagnosis> = runs.iter().map(diagnose).collect();
-    let of_all = |write: &dyn Fn(&Diagnosis) -> String| diagnoses.iter().map(write).collect::<String>();
+    let report = Report::of(runs);
     vec![
-        ("console", of_all(&|diagnosis| console::render(diagnosis, false))),
-        ("colour", of_all(&|diagnosis| console::render(diagnosis, true))),
-        ("summary", of_all(&summary::render)),
-        ("json", of_all(&json::render)),
-        ("annotations", of_all(&github::annotations)),
+        ("console", console::render(&report, false)),
+        ("colour", console::render(&report, true)),
+        ("summary", summary::render(&report)),
+        ("json", json::render(&report)),
+        ("annotations", github::annotations(&report)),
         (
             "outputs",
-            of_all(&|diagnosis| github::outputs(diagnosis).into_iter().map(|(_, value)| value).collect()),
+            github::outputs(&report).into_iter().map(|(_, value)| value).collect(),
         ),
     ]
 }
