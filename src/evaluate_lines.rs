@@ -336,7 +336,9 @@ impl Answers {
         let id = id.map_or("null", RawValue::get);
         self.text.reserve(id.len() + detail.len() + 64);
         self.text.extend_from_slice(b"{\"id\":");
-        self.text.extend_from_slice(id.as_bytes());
+        // A bare carriage return is white space to JSON, and the end of a line to some who read the answers.
+        self.text
+            .extend(id.bytes().map(|byte| if byte == b'\r' { b' ' } else { byte }));
         self.text.extend_from_slice(b",\"decision\":\"");
         self.text.extend_from_slice(decision.as_bytes());
         self.text.extend_from_slice(b"\",\"detail\":");
@@ -991,6 +993,14 @@ mod tests {
         }
         assert!(evaluate_lines(&b"x\n"[..], Broken).is_err());
         assert!(evaluate_lines(BufReader::new(Broken), io::sink()).is_err());
+    }
+
+    #[test]
+    fn an_id_is_repeated_on_one_line() {
+        let mut answers = Vec::new();
+        evaluate_lines(&b"{\"id\": [1,\r2]}\n"[..], &mut answers).unwrap();
+        let answers = String::from_utf8(answers).unwrap();
+        assert!(answers.starts_with("{\"id\":[1, 2],"), "{answers:?}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::files::sound_aws_files;
 use super::http::{Http, Line, Seen, clean};
 use super::origin::Destination;
 use crate::args::Given;
-use crate::aws::arn::{RoleArn, provider_arn};
+use crate::aws::arn::{RoleArn, partition_of_region, provider_arn};
 use crate::configure::Input;
 use crate::evidence::{Attempt, Gap, Identity, PolicyText, Probe, Provider, Request, Role, Why};
 use crate::policy::parse::lay_out;
@@ -87,9 +87,17 @@ impl Aws {
     /// # Errors
     /// A [`Gap`] where the region or an address cannot be one.
     pub fn new(env: &Env, http: &Http, inputs: &Given, request: &Request, partition: &str) -> Result<Self, Gap> {
-        let (region, no_region) = match region(request.get(Input::AwsRegion).unwrap_or_default(), partition) {
+        let wanted = request.get(Input::AwsRegion).unwrap_or_default();
+        // A checkout's region is good for the role's own partition alone: a token is not sent to another one's STS for it.
+        let is_checkouts = request.source.is_some() && inputs.given(Input::AwsRegion).is_none();
+        let (region, no_region) = match region(wanted, partition) {
+            Ok(region) if is_checkouts && partition_of_region(&region) != partition => {
+                let what =
+                    format!("the region `{region}` of the step in the checkout is not one of the role's partition");
+                (self::region("", partition)?, Some(Gap::new(Why::Malformed, what)))
+            }
             Ok(region) => (region, None),
-            Err(gap) => (region("", partition)?, Some(gap)),
+            Err(gap) => (self::region("", partition)?, Some(gap)),
         };
         let sts_http = match inputs.given(Input::HttpProxy) {
             Some(address) => http.through(env, address, inputs.given(Input::NoProxy))?,
@@ -684,6 +692,30 @@ mod tests {
             (&*"a".repeat(64), "aws", None),
         ] {
             assert_eq!(region(given, partition).ok().as_deref(), want, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_checkouts_region_is_good_for_the_roles_partition_alone() {
+        let env = Env::default();
+        let http = Http::new(&env, &crate::secrets::Secrets::default()).unwrap();
+        for (region, partition, source, asked) in [
+            ("eu-west-1", "aws", Some("a step"), true),
+            ("cn-north-1", "aws", Some("a step"), false),
+            ("us-iso-east-1", "aws", Some("a step"), false),
+            ("eu-isoe-west-1", "aws", Some("a step"), false),
+            ("us-isof-east-1", "aws", Some("a step"), false),
+            ("cn-north-1", "aws-cn", Some("a step"), true),
+            // An input is the user's own word.
+            ("cn-north-1", "aws", None, true),
+        ] {
+            let mut request = Request {
+                source: source.map(str::to_owned),
+                ..Request::default()
+            };
+            request.inputs.set(Input::AwsRegion, region);
+            let aws = Aws::new(&env, &http, &Given::default(), &request, partition).unwrap();
+            assert_eq!(aws.no_region.is_none(), asked, "{region} {partition} {source:?}");
         }
     }
 
