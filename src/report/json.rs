@@ -20,7 +20,7 @@ pub fn line(report: &Report) -> String {
     escaped(&value(report).to_string())
 }
 
-/// [`line`] in at most so many bytes. What is left out for that is said in `left_out`: of `runs` all but what each comes to,
+/// [`line()`] in at most so many bytes. What is left out for that is said in `left_out`: of `runs` all but what each comes to,
 /// then the texts of the fixes, then the ends of long texts and lists.
 #[must_use]
 pub fn line_within(whole: &Report, most: usize) -> String {
