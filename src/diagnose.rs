@@ -344,6 +344,22 @@ mod tests {
     }
 
     #[test]
+    fn times_at_their_limits_are_no_panic() {
+        let times = [i64::MIN, -1, 0, 1_790_000_000, i64::MAX];
+        for exp in times {
+            for (iat, local) in [(i64::MIN, i64::MAX), (i64::MAX, i64::MIN), (0, 0)] {
+                let evidence = json!({
+                    "token": { "claims": { "iss": format!("https://{HOST}"), "sub": "s", "exp": exp, "iat": iat } },
+                    "clock": { "local": local, "aws": iat },
+                    "attempt": { "outcome": "denied", "code": "ExpiredTokenException", "message": "Token expired: current date/time 1" },
+                });
+                let diagnosis = diagnose(&Evidence::from_json(&evidence.to_string()).unwrap());
+                assert!(diagnosis.cause().is_some(), "{exp} {iat} {local}");
+            }
+        }
+    }
+
+    #[test]
     fn a_claim_longer_than_any_token_is_not_compared() {
         let policy = full(2048, &*values("StringLike", |i| format!("repo:octo-org/r{i}*")));
         let mut evidence = evidence(&policy);

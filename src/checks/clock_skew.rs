@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 /// A difference that network delay does not explain, in seconds.
-const TOLERATED: i64 = 120;
+const TOLERATED: u64 = 120;
 
 fn run(case: &Case<'_>) -> Option<Finding> {
     let clock = case.evidence.clock?;
@@ -30,11 +30,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .or(clock.github.map(|github| (github, "GitHub's")))
         .or(issued.map(|issued| (issued, "the time in the token")))?;
     let skew = local.saturating_sub(other);
-    if skew.abs() <= TOLERATED {
+    if skew.unsigned_abs() <= TOLERATED {
         return None;
     }
     let way = if skew > 0 { "ahead of" } else { "behind" };
-    let message = format!("this machine's clock is {} seconds {way} {whose}", skew.abs());
+    let message = format!("this machine's clock is {} seconds {way} {whose}", skew.unsigned_abs());
     let finding = Finding::note_only(message)
         .note("the ID token is checked against AWS's clock, not this one; calls that are signed with AWS credentials fail from 5 minutes on")
         .help("set the runner's clock (chrony, systemd-timesyncd)");

@@ -30,7 +30,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         // This machine's clock is read when the token comes; where it is far off, that is `clock-skew`.
         .and_then(|clock| clock.aws.or(clock.github));
     let past = match (expiry, now) {
-        (Some(expiry), Some(now)) => now - expiry,
+        (Some(expiry), Some(now)) => now.saturating_sub(expiry),
         _ => i64::MIN,
     };
     if !said && past <= LEEWAY || case.answer.as_ref().is_some_and(Answer::passed_provider) {
