@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::values;
-use crate::policy::{Effect, PrincipalKind, Statement};
+use crate::policy::{ConditionKey, Effect, PrincipalKind, Statement};
 
 /// The longest argument that is written out: an ARN has at most 2048 characters.
 const LONGEST: usize = 2048;
@@ -120,6 +119,11 @@ pub fn cloudformation(statement: &Statement) -> String {
         }
     }
     text
+}
+
+/// The values of a condition key, as texts.
+fn values(key: &ConditionKey) -> Vec<&str> {
+    key.values.iter().map(|value| value.value.as_str()).collect()
 }
 
 fn kind(kind: PrincipalKind) -> &'static str {

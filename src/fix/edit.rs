@@ -1,0 +1,178 @@
+//! A change of a text that keeps its layout, and the same change as JSON Patch.
+
+use crate::case::PolicyCase;
+use crate::policy::{ConditionLeaf, Leaf, Statement};
+use crate::text::{SourceText, Span, Spanned};
+use serde_json::{Value, json};
+use similar::TextDiff;
+
+/// A change of a policy that is not proved yet: replacements in its text, and the same as JSON Patch.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Draft {
+    pub title: String,
+    pub edits: Vec<(Span, String)>,
+    pub patch: Vec<Value>,
+    pub notes: Vec<String>,
+}
+
+impl Draft {
+    pub(super) fn edit(&mut self, span: Span, text: String, operation: Value) {
+        self.edits.push((span, text));
+        self.patch.push(operation);
+    }
+}
+
+/// Adds a value to an element that may be a text or a list, and keeps the list's layout.
+pub(super) fn append(
+    draft: &mut Draft,
+    source: &SourceText,
+    span: Span,
+    values: &[Spanned<String>],
+    is_list: bool,
+    pointer: &str,
+    value: &str,
+) {
+    let new = json!(value).to_string();
+    let Some(last) = values.last() else {
+        draft.edit(
+            span,
+            format!("[{new}]"),
+            json!({"op": "replace", "path": pointer, "value": [value]}),
+        );
+        return;
+    };
+    if is_list {
+        // The white space between two values, or before the only one.
+        let before = match values {
+            [.., previous, last] => Span::new(previous.span.end, last.span.start),
+            _ => Span::new(span.start + 1, last.span.start),
+        };
+        let between = source
+            .slice(before)
+            .trim_start_matches(|c: char| c.is_whitespace() && c != '\n' && c != ' ');
+        let between = between.trim_start_matches(',');
+        let between = if between.trim().is_empty() { between } else { " " };
+        let between = if between.is_empty() { " " } else { between };
+        draft.edit(
+            Span::new(last.span.end, last.span.end),
+            format!(",{between}{new}"),
+            json!({"op": "add", "path": format!("{pointer}/-"), "value": value}),
+        );
+    } else {
+        let old = source.slice(last.span);
+        let line_start = source
+            .text
+            .get(..span.start)
+            .and_then(|head| head.rfind('\n'))
+            .map(|at| at + 1);
+        let list = match line_start {
+            // In a text of several lines the list gets a line a value.
+            Some(start) => {
+                let line = source.text.get(start..).unwrap_or_default();
+                let indent: String = line.chars().take_while(|c| matches!(c, ' ' | '\t')).collect();
+                format!("[\n{indent}  {old},\n{indent}  {new}\n{indent}]")
+            }
+            None => format!("[{old}, {new}]"),
+        };
+        draft.edit(
+            span,
+            list,
+            json!({"op": "replace", "path": pointer, "value": [last.value, value]}),
+        );
+    }
+}
+
+/// Takes a condition key out, with its operator where nothing else stands under it.
+pub(super) fn remove(
+    draft: &mut Draft,
+    source: &SourceText,
+    policy: &PolicyCase,
+    statement: &Statement,
+    leaf: &ConditionLeaf<'_>,
+) -> Option<()> {
+    let Leaf::Key {
+        statement: index,
+        condition,
+        ..
+    } = leaf.leaf
+    else {
+        return None;
+    };
+    let alone = leaf.condition.keys.len() == 1;
+    let (entry, pointer) = if alone {
+        if statement.conditions.len() == 1 {
+            return None;
+        }
+        let name = statement
+            .conditions
+            .get(condition)?
+            .name
+            .replace('~', "~0")
+            .replace('/', "~1");
+        (
+            Span::new(leaf.condition.operator.span.start, leaf.condition.span.end),
+            format!("{}/Condition/{name}", policy.policy.statement_pointer(index)),
+        )
+    } else {
+        (
+            Span::new(leaf.key.key.span.start, leaf.key.span.end),
+            policy.key_pointer(leaf.leaf),
+        )
+    };
+    let text = source.text.as_str();
+    let after = text.get(entry.end..)?;
+    let blank = after.len() - after.trim_start().len();
+    let span = if after.trim_start().starts_with(',') {
+        // Up to where the next entry begins.
+        let rest = after.get(blank + 1..)?;
+        Span::new(
+            entry.start,
+            entry.end + blank + 1 + (rest.len() - rest.trim_start().len()),
+        )
+    } else {
+        let head = text.get(..entry.start)?.trim_end();
+        Span::new(head.strip_suffix(',').map_or(head.len(), str::len), entry.end)
+    };
+    draft.edit(span, String::new(), json!({"op": "remove", "path": pointer}));
+    Some(())
+}
+
+/// The line break and the blanks before a place, or one blank where it does not begin its line.
+pub(super) fn indentation(source: &SourceText, at: usize) -> String {
+    let head = source.text.get(..at).unwrap_or_default();
+    let blanks = head.len() - head.trim_end_matches([' ', '\t']).len();
+    if head.trim_end_matches([' ', '\t']).ends_with('\n') {
+        format!("\n{}", head.get(head.len() - blanks..).unwrap_or_default())
+    } else {
+        " ".to_owned()
+    }
+}
+
+/// The text with all replacements made; `None` where they overlap.
+pub(super) fn apply(text: &str, mut edits: Vec<(Span, String)>) -> Option<String> {
+    edits.sort_by_key(|(span, _)| *span);
+    let mut out = String::with_capacity(text.len() + 256);
+    let mut at = 0;
+    for (span, new) in edits {
+        out.push_str(text.get(at..span.start)?);
+        out.push_str(&new);
+        at = span.end;
+    }
+    out.push_str(text.get(at..)?);
+    Some(out)
+}
+
+pub(super) fn diff(before: &str, after: &str, name: &str) -> String {
+    TextDiff::from_lines(before, after)
+        .unified_diff()
+        .context_radius(1)
+        .header(&format!("a/{name}"), &format!("b/{name}"))
+        .missing_newline_hint(false)
+        .to_string()
+}
+
+/// A text that needs no quoting in HCL or in YAML.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/@".contains(c))
+}

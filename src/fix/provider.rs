@@ -1,0 +1,104 @@
+//! Changes of the account's OIDC provider.
+
+use super::edit::is_plain;
+use super::render;
+use crate::aws::arn::{provider_arn, usual_audience};
+use crate::case::{Case, PolicyCase};
+use crate::configure::Input;
+use crate::finding::{Fix, Target};
+use crate::github::issuer::{Deployment, issuer_host};
+use crate::policy::{Effect, Outcome, Presence, StatementTrace, leaves};
+
+/// Creates the provider in the role's account.
+#[must_use]
+pub fn create_provider(case: &Case<'_>) -> Vec<Fix> {
+    let (partition, account) = case.account();
+    let audience = case
+        .claims
+        .and_then(|claims| claims.audience())
+        .unwrap_or_else(|| usual_audience(&partition));
+    if !is_plain(&case.issuer) || !is_plain(audience) {
+        return Vec::new();
+    }
+    let issuer = format!("https://{}", issuer_host(&case.issuer));
+    let mut fix = Fix::new("create the provider in the role's account", Target::Provider);
+    fix.command = format!(
+        "aws iam create-open-id-connect-provider --url {} --client-id-list {}",
+        render::argument(&issuer, "URL"),
+        render::argument(audience, "AUDIENCE")
+    );
+    fix.terraform = format!(
+        "resource \"aws_iam_openid_connect_provider\" \"github\" {{\n  url            = \"{issuer}\"\n  client_id_list = [\"{audience}\"]\n}}\n"
+    );
+    fix.cloudformation = format!(
+        "GitHubProvider:\n  Type: AWS::IAM::OIDCProvider\n  Properties:\n    Url: {issuer}\n    ClientIdList: [{audience}]\n"
+    );
+    if let Some(account) = account {
+        fix.notes.push(format!(
+            "its ARN is then `{}`, which the trust policy must name",
+            provider_arn(&partition, &account, &case.issuer)
+        ));
+    }
+    if case.deployment() != Deployment::Server {
+        fix.notes.push("no thumbprint is needed".to_owned());
+    }
+    vec![fix]
+}
+
+/// Adds the token's audience to the provider's client ids.
+#[must_use]
+pub fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
+    let Some(audience) = case
+        .claims
+        .and_then(|claims| claims.audience())
+        .or(case.request().get(Input::Audience))
+        .filter(|a| is_plain(a))
+    else {
+        return Vec::new();
+    };
+    let (partition, account) = case.account();
+    let arn = case
+        .own_provider()
+        .and_then(|provider| provider.arn.clone())
+        .or_else(|| account.map(|account| provider_arn(&partition, &account, &case.issuer)))
+        .unwrap_or_default();
+    let mut fixes = Vec::new();
+    let usual = usual_audience(&partition);
+    let ids = case.own_client_ids();
+    let fits_policy = case
+        .policy
+        .as_ref()
+        .is_none_or(|policy| takes_audience(case, policy, usual));
+    if audience != usual && fits_policy && ids.is_none_or(|ids| ids.iter().any(|id| id == usual)) {
+        let mut fix = Fix::new(format!("ask for the audience `{usual}`"), Target::Workflow);
+        fix.text = format!(
+            "      - uses: aws-actions/configure-aws-credentials@v6\n        with:\n          audience: {usual}\n"
+        );
+        fixes.push(fix);
+    }
+    let mut fix = Fix::new(format!("register `{audience}` with the provider"), Target::Provider);
+    fix.command = format!(
+        "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {} --client-id {}",
+        render::argument(&arn, "ARN"),
+        render::argument(audience, "AUDIENCE")
+    );
+    fixes.push(fix);
+    fixes
+}
+
+/// Would the policy's nearest statement take this audience?
+fn takes_audience(case: &Case<'_>, policy: &PolicyCase, audience: &str) -> bool {
+    let key = format!("{}:aud", issuer_host(&case.issuer));
+    let mut request = case.request_for(&policy.policy);
+    request.set(&key, Presence::One(audience.to_owned()));
+    let trace = crate::policy::trace(&policy.policy, &request);
+    let allows = |(index, traced): (usize, &StatementTrace)| {
+        let Some(statement) = policy.policy.statements.get(index) else {
+            return false;
+        };
+        let leaves = leaves(index, statement, traced);
+        let mut audiences = leaves.iter().filter(|leaf| leaf.is(&key));
+        statement.effect.value == Effect::Allow && audiences.all(|leaf| leaf.trace.outcome != Outcome::NoMatch)
+    };
+    trace.statements.iter().enumerate().any(allows)
+}
