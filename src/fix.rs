@@ -4,11 +4,14 @@
 //! repository gets in that did not before. It is made in the policy's own text, which stays as it is everywhere else.
 
 mod admit;
+mod apart;
 mod edit;
+mod proof;
 mod provider;
 pub mod render;
 mod workflow;
 
-pub use admit::{admit, exact_statement, is_proven};
+pub use admit::{admit, ask_first, exact_statement};
+pub use proof::is_proven;
 pub use provider::{add_client_id, create_provider};
 pub use workflow::grant_id_token;

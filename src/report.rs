@@ -155,6 +155,15 @@ pub fn subline(finding: &Found) -> String {
     format!("{number}, {}, `{}`", finding.certainty.name(), finding.rule.id)
 }
 
+/// Each fix of a finding is proved by itself.
+fn one_is_enough(fixes: usize) -> Option<&'static str> {
+    match fixes {
+        0 | 1 => None,
+        2 => Some("either of these fixes is enough"),
+        _ => Some("any one of these fixes is enough"),
+    }
+}
+
 fn cause_word(status: CauseStatus) -> &'static str {
     match status {
         CauseStatus::Applies => "applies",

@@ -3,13 +3,14 @@
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "this is test code, which clippy sees only in `#[test]` functions"
 )]
 
 use aws_oidc_doctor::case::Case;
 use aws_oidc_doctor::diagnose::diagnose;
-use aws_oidc_doctor::evidence::Evidence;
+use aws_oidc_doctor::evidence::{Evidence, Probe};
 use aws_oidc_doctor::finding::Target;
 use aws_oidc_doctor::finding::{Diagnosis, Severity};
 use aws_oidc_doctor::policy::{Decision, decide, parse};
@@ -213,9 +214,10 @@ proptest! {
         let diagnosis = diagnose(&evidence);
         let denied = diagnosis.findings.iter().any(|finding| finding.severity == Severity::Blocks);
         if denied && diagnosis.decision == Some(Decision::ImplicitDeny) {
-            // A Deny that would match the mended request as well keeps even an exact statement out.
-            let has_deny = policy.contains("\"Deny\"");
-            prop_assert!(has_deny || fixes(&diagnosis).next().is_some(), "no fix for {subject}\n{policy}");
+            // A Deny that would match the mended request as well keeps even an exact statement out, and what is forbidden is not
+            // to be allowed.
+            let is_forbidden = policy.contains("\"Deny\"") || policy.contains("StringNotLike");
+            prop_assert!(is_forbidden || fixes(&diagnosis).next().is_some(), "no fix for {subject}\n{policy}");
         }
     }
 
@@ -243,6 +245,195 @@ proptest! {
         }]});
         let evidence = evidence(&policy.to_string(), &subjects[0], "sts.amazonaws.com");
         prop_assert!(Case::new(&evidence).witnesses().is_empty());
+    }
+}
+
+/// Conditions beside the one on the subject.
+fn guards() -> impl Strategy<Value = Vec<(&'static str, String, Value)>> {
+    let claim = |name: &str| format!("{HOST}:{name}");
+    let called = "acme/shared/.github/workflows/d.yml@refs/heads/main";
+    let own = "acme/widgets/.github/workflows/deploy.yml@refs/heads/main";
+    prop::sample::subsequence(
+        vec![
+            ("StringEquals", claim("job_workflow_ref"), json!(called)),
+            ("StringEquals", claim("job_workflow_ref"), json!(own)),
+            ("StringLike", claim("job_workflow_ref"), json!("acme/*")),
+            ("StringEquals", claim("environment"), json!("production")),
+            ("StringEquals", claim("repository_id"), json!("34")),
+            ("StringEquals", claim("repository_id"), json!(["99", "98"])),
+            ("StringEquals", claim("actor"), json!("somebody")),
+            ("StringLike", claim("ref"), json!("refs/heads/*")),
+            ("Null", claim("environment"), json!("false")),
+            ("Null", claim("environment"), json!("true")),
+            ("Bool", "aws:SecureTransport".to_owned(), json!("true")),
+            ("Bool", "aws:SecureTransport".to_owned(), json!("false")),
+            ("StringNotLike", claim("sub"), json!("*:pull_request")),
+            ("StringNotEquals", claim("actor"), json!("mallory")),
+            ("StringLike", "sts:RoleSessionName".to_owned(), json!("INC-*")),
+        ],
+        0..4,
+    )
+}
+
+fn guarded(conditions: &[(&'static str, String, Value)]) -> String {
+    let mut condition = json!({});
+    for (operator, key, value) in conditions {
+        condition[*operator][key] = value.clone();
+    }
+    let statement = json!({
+        "Effect": "Allow", "Principal": { "Federated": PROVIDER }, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition,
+    });
+    json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+}
+
+/// The same evidence with other claims.
+fn with_claims(policy: &str, subject: &str, claims: &Value) -> Evidence {
+    let mut evidence = evidence(policy, subject, "sts.amazonaws.com");
+    let Some(Probe::Known(token)) = &mut evidence.token else {
+        panic!("a token")
+    };
+    for (claim, value) in claims.as_object().unwrap() {
+        if value.is_null() {
+            token.claims.0.remove(claim);
+        } else {
+            token.claims.0.insert(claim.clone(), value.clone());
+        }
+    }
+    evidence
+}
+
+fn decides(policy: &str, evidence: &Evidence) -> Decision {
+    let policy = parse(policy).unwrap();
+    decide(&policy, &Case::new(evidence).request_for(&policy))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whoever gets in anew passes each condition that this token passed: only what kept the token out has given way.
+    #[test]
+    fn a_fix_keeps_every_guard(
+        guards in guards(),
+        pattern in prop::sample::select(vec!["repo:acme/*", "repo:acme/widgets:*", "repo:acme/widgets:ref:refs/heads/release", "repo:acme/gadgets:*"]),
+        subject in prop::sample::select(vec![
+            "repo:acme/widgets:ref:refs/heads/main", "repo:acme/widgets:pull_request", "repo:acme/widgets:environment:staging", "repo:acme/widgets:ref:refs/tags/v1.2",
+        ]),
+    ) {
+        let mut conditions = vec![("StringLike", format!("{HOST}:sub"), json!(pattern))];
+        for guard in guards {
+            if !conditions.iter().any(|(operator, key, _)| *operator == guard.0 && *key == guard.1) {
+                conditions.push(guard);
+            }
+        }
+        let policy = guarded(&conditions);
+        let own = evidence(&policy, subject, "sts.amazonaws.com");
+        let passed: Vec<String> = conditions
+            .iter()
+            .map(|condition| guarded(std::slice::from_ref(condition)))
+            .filter(|alone| decides(alone, &own) == Decision::Allow)
+            .collect();
+        let diagnosis = diagnose(&own);
+        for fix in fixes(&diagnosis) {
+            prop_assert_eq!(decides(&fix.text, &own), Decision::Allow, "{}\n{}", fix.title, fix.text);
+            for subject in population().into_iter().filter(|subject| subject.starts_with("repo:acme/")) {
+                for changed in [
+                    json!({}), json!({"actor": "mallory"}), json!({"environment": "production"}), json!({"environment": null}),
+                    json!({"repository_id": "99"}), json!({"ref": "refs/tags/v9"}), json!({"ref": "refs/pull/9/merge"}),
+                    json!({"job_workflow_ref": "mallory/x/.github/workflows/x.yml@refs/heads/main"}),
+                ] {
+                    let other = with_claims(&policy, &subject, &changed);
+                    if decides(&policy, &other) != Decision::Allow && decides(&fix.text, &other) == Decision::Allow {
+                        for guard in &passed {
+                            prop_assert_ne!(decides(guard, &other), Decision::ImplicitDeny, "{} {} gets in by {}\n{}", subject, changed, fix.title, fix.text);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A change of the policy gets the token through all that is known, or says what else stands in its way.
+    #[test]
+    fn a_fix_is_enough_by_itself(policy in policy(), subject in subject(false), audience in prop::sample::select(vec!["sts.amazonaws.com", "https://github.com/acme", "other"])) {
+        let mut evidence = evidence(&policy, &subject, audience);
+        let provider = json!({ "arn": PROVIDER, "url": HOST, "client_ids": ["sts.amazonaws.com", "https://github.com/acme"] });
+        evidence.provider = Some(Probe::Known(serde_json::from_value(provider).unwrap()));
+        let diagnosis = diagnose(&evidence);
+        for fix in diagnosis.findings.iter().flat_map(|finding| &finding.fixes) {
+            let mut mended = evidence.clone();
+            if fix.target == Target::TrustPolicy {
+                mended.hop.role = Some(Probe::Known(aws_oidc_doctor::evidence::Role {
+                    trust_policy: Some(aws_oidc_doctor::evidence::PolicyText::Text(fix.text.clone())),
+                    ..mended.hop.role.as_ref().and_then(Probe::known).cloned().unwrap()
+                }));
+            } else if let Some(audience) = fix.title.strip_prefix("ask for the audience `") {
+                let Some(Probe::Known(token)) = &mut mended.token else {
+        panic!("a token")
+    };
+                token.claims.0.insert("aud".to_owned(), json!(audience.trim_end_matches('`')));
+            } else {
+                continue;
+            }
+            let is_alone = !fix.notes.iter().any(|note| note.starts_with("not enough alone"));
+            let left = diagnose(&mended);
+            prop_assert!(!is_alone || left.cause().is_none(), "{}: {:?}\n{}", fix.title, left.cause().map(|cause| &cause.message), fix.text);
+        }
+    }
+}
+
+#[test]
+fn what_changes_with_the_run_has_a_fix_that_lasts() {
+    let policy = |operator: &str| {
+        guarded(&[
+            (
+                if operator == "StringLike" {
+                    "StringLike"
+                } else {
+                    "StringEquals"
+                },
+                format!("{HOST}:sub"),
+                json!("repo:acme/widgets:ref:refs/heads/main"),
+            ),
+            ("StringEquals", format!("{HOST}:repository_id"), json!("34")),
+        ])
+    };
+    for (subject, next, never) in [
+        (
+            "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/main/pr-1-0a",
+            Some("repo:acme/widgets:ref:refs/heads/gh-readonly-queue/main/pr-2-0b"),
+            "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/dev/pr-2-0b",
+        ),
+        (
+            "repo:acme/widgets:ref:refs/tags/v1.2.3",
+            Some("repo:acme/widgets:ref:refs/tags/v2"),
+            "repo:acme/widgets:ref:refs/tags/nightly",
+        ),
+        (
+            "repo:acme/widgets:ref:refs/heads/dev",
+            None,
+            "repo:acme/widgets:ref:refs/heads/x",
+        ),
+    ] {
+        for operator in ["StringEquals", "StringLike"] {
+            let policy = policy(operator);
+            let diagnosis = diagnose(&evidence(&policy, subject, "sts.amazonaws.com"));
+            let fixes: Vec<_> = fixes(&diagnosis).collect();
+            let has = |fix: &aws_oidc_doctor::finding::Fix, note: &str| fix.notes.iter().any(|n| n.starts_with(note));
+            let lasting: Vec<_> = fixes.iter().filter(|fix| has(fix, "lasts: ")).collect();
+            assert_eq!(lasting.len(), usize::from(next.is_some()), "{subject} {operator}");
+            assert_eq!(
+                has(fixes[0], "for this run alone: "),
+                next.is_some(),
+                "{subject} {operator}"
+            );
+            if let (Some(next), [lasting]) = (next, &*lasting) {
+                assert_ne!(decision(&fixes[0].text, next, "sts.amazonaws.com"), Decision::Allow);
+                assert_eq!(decision(&lasting.text, next, "sts.amazonaws.com"), Decision::Allow);
+                assert_ne!(decision(&lasting.text, never, "sts.amazonaws.com"), Decision::Allow);
+                let other = with_claims(&lasting.text, next, &json!({"repository_id": "99"}));
+                assert_ne!(decides(&lasting.text, &other), Decision::Allow, "the guard stays");
+            }
+        }
     }
 }
 

@@ -1,31 +1,26 @@
-//! Changes of the trust policy that let this token in, proposed and proved.
+//! Changes of the trust policy that let this token in, the smallest first.
 
-use super::edit::{Draft, append, apply, diff, indentation, remove};
-use super::render;
-use super::workflow::{give_environment, job_environment, missing_environment};
-use crate::aws::request::{self, Asker, CLAIM_KEYS, meant_key};
-use crate::budget::Budget;
-use crate::case::{Case, PolicyCase};
-use crate::finding::{Fix, Target};
-use crate::github::issuer::issuer_host;
-use crate::github::subject::Subject;
-use crate::github::subject::difference::Kind;
-use crate::policy::{
-    Condition, ConditionKey, ConditionLeaf, Decision, Effect, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal,
-    Statement, TrustPolicy, decide, leaves, parse,
-};
-use crate::text::{SourceText, Span};
-use crate::witness;
 use serde_json::{Value, json};
 
-/// The most characters, white space apart, that a role's trust policy can have after its quota is raised; 2048 before.
-/// (IAM User Guide, `reference_iam-quotas`.)
-const LARGEST: usize = 8192;
+use super::apart;
+use super::edit::{Draft, append, indentation, remove};
+use super::proof::prove;
+use super::workflow::{ask_for_audience, give_environment, job_environment, missing_environment};
+use crate::aws::request::{CLAIM_KEYS, meant_key};
+use crate::case::{Case, PolicyCase};
+use crate::finding::Fix;
+use crate::github::issuer::{Deployment, issuer_host};
+use crate::github::subject::Subject;
+use crate::github::subject::difference::Kind;
+use crate::github::subject::lasting::lasting;
+use crate::policy::{
+    Condition, ConditionKey, ConditionLeaf, Decision, Effect, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal,
+    Statement, leaves,
+};
+use crate::text::{SourceText, Span};
 
-const USUAL: usize = 2048;
-
-/// Changes of the trust policy that let this token in: the smallest first. Empty where the token or the policy is not known, or
-/// where no change passes the proof.
+/// Changes that let this token in: the smallest first, each of them enough by itself. Empty where the token or the policy is not
+/// known, where no change passes the proof, and where a condition keeps the token out on purpose.
 #[must_use]
 pub fn admit(case: &Case<'_>) -> Vec<Fix> {
     case.admitting.get_or_init(|| propose(case)).clone()
@@ -36,75 +31,188 @@ fn propose(case: &Case<'_>) -> Vec<Fix> {
         return Vec::new();
     };
     if let Some(name) = missing_environment(case, policy) {
-        return vec![give_environment(
-            case,
-            format!("give the job `environment: {name}`"),
-            &name,
-        )];
+        return give_environment(case, format!("give the job `environment: {name}`"), &name)
+            .into_iter()
+            .collect();
     }
     if let Some(fix) = rename_keys(case, policy).and_then(|draft| prove(case, policy, source, draft)) {
         return vec![fix];
     }
-    let mut drafts = Vec::new();
-    if policy.trace.decision == Decision::ExplicitDeny {
-        drafts.extend(spare(case, policy, source));
-    } else {
-        drafts.extend(repair(case, policy, source, Breadth::Exact));
-        drafts.extend(repair(case, policy, source, Breadth::AsWritten));
-    }
     let mut fixes: Vec<Fix> = Vec::new();
-    for draft in drafts {
+    for draft in drafts(case, policy, source) {
         if let Some(fix) = prove(case, policy, source, draft)
             && fixes.iter().all(|other| other.text != fix.text)
         {
             fixes.push(fix);
         }
     }
-    if fixes.is_empty() && !guards(case, policy) {
-        fixes = exact_statement(case);
-    }
     fixes.extend(job_environment(case, policy));
+    fixes.extend(ask_for_audience(case, policy));
     fixes
 }
 
-/// Does a condition on one of the claims keep the token out on purpose? A statement beside it would go round it.
-fn guards(case: &Case<'_>, policy: &PolicyCase) -> bool {
-    let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
-    policy.failing().iter().any(|leaf| {
-        let key = leaf.name().to_lowercase();
-        key.strip_prefix(&prefix)
-            .is_some_and(|claim| CLAIM_KEYS.contains(&claim))
-            && (leaf.trace.actual == Presence::Absent || leaf.condition.operator.value.comparison.is_negated())
+/// Why no change of the policy is offered, where a condition keeps the token out on purpose.
+#[must_use]
+pub fn ask_first(case: &Case<'_>) -> Option<String> {
+    let (policy, _) = subject_of_change(case)?;
+    let is_guarded =
+        policy.trace.decision == Decision::ImplicitDeny && matches!(shortfall(case, policy), Nearest::Guarded);
+    is_guarded.then(|| {
+        "no change of the policy is offered: a condition keeps such jobs out, and seems to be meant; ask whoever owns the role before you \
+         widen it"
+            .to_owned()
     })
 }
 
-/// A new statement that lets in exactly this subject; for when the statements that are there cannot be mended without letting in more.
+/// A statement that rests on this job's subject alone, whatever the others rest on.
 #[must_use]
 pub fn exact_statement(case: &Case<'_>) -> Vec<Fix> {
     let Some((policy, source)) = subject_of_change(case) else {
         return Vec::new();
     };
-    add_statement(case, policy, source)
+    apart::add(case, policy, source, None, Breadth::Exact)
         .and_then(|draft| prove(case, policy, source, draft))
         .into_iter()
         .collect()
 }
 
+/// Changes of the policy that are not proved yet.
+fn drafts(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Vec<Draft> {
+    if policy.trace.decision == Decision::ExplicitDeny {
+        return spare(case, policy, source).into_iter().collect();
+    }
+    let shortfall = match shortfall(case, policy) {
+        Nearest::Short(shortfall) => shortfall,
+        Nearest::None => {
+            return apart::add(case, policy, source, None, Breadth::Exact)
+                .into_iter()
+                .collect();
+        }
+        Nearest::Guarded => return Vec::new(),
+    };
+    let mut drafts = Vec::new();
+    for breadth in [Breadth::Exact, Breadth::AsWritten, Breadth::Lasting] {
+        let here = repair(case, policy, source, &shortfall, breadth);
+        // What cannot be mended where it stands gets a statement of its own, with all other conditions.
+        let apart = || apart::add(case, policy, source, Some(&shortfall), breadth);
+        drafts.extend(
+            here.filter(|draft| prove(case, policy, source, draft.clone()).is_some())
+                .or_else(apart),
+        );
+    }
+    drafts
+}
+
+/// What a change of the policy would start from.
+enum Nearest<'a> {
+    /// A statement that falls short of letting the token in.
+    Short(Shortfall<'a>),
+    /// No statement is meant for tokens.
+    None,
+    /// A condition keeps the token out on purpose, or rests on what the job sends: the policy is not the place to mend.
+    Guarded,
+}
+
+/// How the statement that comes nearest falls short of letting the token in.
+pub(super) struct Shortfall<'a> {
+    /// Its index.
+    pub index: usize,
+    /// The statement.
+    pub statement: &'a Statement,
+    /// It trusts another provider.
+    principal: bool,
+    /// It allows another action.
+    action: bool,
+    /// Conditions on claims that do not take the token's value, and that value.
+    pub values: Vec<(ConditionLeaf<'a>, &'a str)>,
+    /// Conditions on keys that no request with a token carries.
+    pub dead: Vec<ConditionLeaf<'a>>,
+}
+
+impl Shortfall<'_> {
+    /// A condition on a claim beside the subject and the audience was written as a guard: what is to be said of a change of it.
+    pub(super) fn widens(&self, case: &Case<'_>) -> Option<String> {
+        let plain = ["sub", "aud"].map(|claim| case.asker().key(claim));
+        let guard = self
+            .values
+            .iter()
+            .find(|(leaf, _)| !plain.iter().any(|key| leaf.is(key)))?;
+        Some(format!(
+            "the condition on `{}` is a guard: ask whoever owns the role before you widen it",
+            guard.0.name()
+        ))
+    }
+
+    /// The parts of the policy that keep the token out.
+    pub(super) fn mends(&self) -> Vec<Leaf> {
+        let statement = self.index;
+        let keys = self.values.iter().map(|(leaf, _)| leaf.leaf);
+        let principal = self.principal.then_some(Leaf::Principal { statement });
+        let action = self.action.then_some(Leaf::Action { statement });
+        keys.chain(self.dead.iter().map(|leaf| leaf.leaf))
+            .chain(principal)
+            .chain(action)
+            .collect()
+    }
+}
+
+fn shortfall<'a>(case: &Case<'_>, policy: &'a PolicyCase) -> Nearest<'a> {
+    let Some((index, statement, trace)) = policy.nearest() else {
+        return Nearest::None;
+    };
+    let is_for_tokens = statement.principal.as_ref().is_some_and(|principal| {
+        !principal.negated
+            && principal
+                .entries
+                .iter()
+                .any(|entry| matches!(entry.kind, PrincipalKind::Federated | PrincipalKind::Everyone))
+    });
+    if !is_for_tokens {
+        return Nearest::None;
+    }
+    let mut shortfall = Shortfall {
+        index,
+        statement,
+        principal: trace.principal.outcome == Outcome::NoMatch,
+        action: trace.action.outcome == Outcome::NoMatch,
+        values: Vec::new(),
+        dead: Vec::new(),
+    };
+    let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
+    for leaf in policy.failing() {
+        let key = leaf.name().to_lowercase();
+        let claim = key
+            .strip_prefix(&prefix)
+            .filter(|claim| ["sub", "aud"].contains(claim) || CLAIM_KEYS.contains(claim));
+        // Absent keys of another provider are its statement's; its principal is what fails.
+        match (&leaf.trace.actual, claim) {
+            (Presence::One(value), Some(_)) if is_positive(leaf.condition) => shortfall.values.push((leaf, value)),
+            // Names what no token of this issuer carries.
+            (Presence::Absent, None) if is_positive(leaf.condition) => shortfall.dead.push(leaf),
+            _ => return Nearest::Guarded,
+        }
+    }
+    Nearest::Short(shortfall)
+}
+
 fn subject_of_change<'a>(case: &'a Case<'_>) -> Option<(&'a PolicyCase, &'a SourceText)> {
-    if case.is_allowed() || case.asks_with_credentials() {
+    // A token that is none of GitHub's is to be replaced, not to be let in.
+    if case.is_allowed() || case.asks_with_credentials() || Deployment::of(&case.issuer) == Deployment::Other {
         return None;
     }
     case.claims?.subject()?;
     Some((case.policy.as_ref()?, case.policy_source.as_ref()?))
 }
 
-/// How much a repaired condition lets in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Breadth {
-    /// This token's subject alone.
+/// How much a mended condition lets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Breadth {
+    /// What this token has, and nothing else.
     Exact,
     /// As much as the value that was meant for it.
     AsWritten,
+    /// What later runs of the same job have.
+    Lasting,
 }
 
 /// Names the condition keys of the nearest statement as the request does, where that is all that fails.
@@ -153,21 +261,33 @@ fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
     (is_confined && !done.is_empty()).then_some(draft)
 }
 
-/// Mends what fails in the nearest statement.
-fn repair(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, breadth: Breadth) -> Option<Draft> {
-    let (index, statement, trace) = policy.nearest()?;
-    let mut draft = Draft::default();
-    let mut done: Vec<String> = Vec::new();
-    // A statement in which something other than a value failed let nobody in; then all its subjects are new.
-    let mut was_dead = false;
-    if trace.principal.outcome == Outcome::NoMatch {
-        done.push(repair_principal(policy, index, statement, &mut draft)?);
-        was_dead = true;
+/// Mends what fails where it stands.
+fn repair(
+    case: &Case<'_>,
+    policy: &PolicyCase,
+    source: &SourceText,
+    shortfall: &Shortfall<'_>,
+    breadth: Breadth,
+) -> Option<Draft> {
+    let Shortfall { index, statement, .. } = *shortfall;
+    let name = |claim: &str| case.asker().key(claim);
+    // Values that are added to two conditions are combined with those that stand there, which is more than was asked for.
+    let is_one = shortfall.values.len() <= 1;
+    if !is_one || breadth != Breadth::Exact && shortfall.values.is_empty() {
+        return None;
     }
-    if trace.action.outcome == Outcome::NoMatch {
+    let mut draft = Draft {
+        mends: shortfall.mends(),
+        ..Draft::default()
+    };
+    let mut done: Vec<String> = Vec::new();
+    if shortfall.principal {
+        done.push(repair_principal(policy, index, statement, &mut draft)?);
+    }
+    if shortfall.action {
         let action = statement.action.as_ref().filter(|action| !action.negated)?;
         let pointer = format!("{}/Action", policy.policy.statement_pointer(index));
-        let token_action = "sts:AssumeRoleWithWebIdentity";
+        let wanted = "sts:AssumeRoleWithWebIdentity";
         append(
             &mut draft,
             source,
@@ -175,41 +295,23 @@ fn repair(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, breadth: Br
             &action.values,
             action.is_list,
             &pointer,
-            token_action,
+            wanted,
         );
-        done.push(format!("allow `{token_action}`"));
-        was_dead = true;
+        done.push(format!("allow `{wanted}`"));
     }
-    let name = |claim: &str| format!("{}:{claim}", issuer_host(&case.issuer));
-    for leaf in policy.failing() {
-        let key = leaf.name();
-        let positive = !leaf.condition.operator.value.comparison.is_negated();
-        let wanted = match &leaf.trace.actual {
-            Presence::One(value) if positive && leaf.condition.operator.value.comparison.is_string() => value.clone(),
-            // A guard that the token does not pass is no mistake to be taken out.
-            Presence::Absent if positive && CLAIM_KEYS.iter().any(|claim| key.eq_ignore_ascii_case(&name(claim))) => {
-                return None;
-            }
-            Presence::Absent if positive => {
-                remove(&mut draft, source, policy, statement, &leaf)?;
-                done.push(format!("take the condition on `{key}` out"));
-                was_dead = true;
-                continue;
-            }
-            _ => return None,
-        };
-        if key.eq_ignore_ascii_case(&name("sub")) {
-            done.push(repair_subject(
-                case, policy, source, &leaf, &wanted, breadth, &mut draft,
-            )?);
+    for leaf in &shortfall.dead {
+        // Misnamed, it is a guard all the same.
+        if meant_key(leaf.name(), &case.issuer).is_some() {
+            return None;
+        }
+        remove(&mut draft, source, policy, statement, leaf)?;
+        done.push(format!("take the condition on `{}` out", leaf.name()));
+    }
+    for (leaf, value) in &shortfall.values {
+        if leaf.is(&name("sub")) {
+            done.push(repair_subject(case, policy, source, leaf, value, breadth, &mut draft)?);
         } else {
-            if breadth == Breadth::AsWritten {
-                // The same change as before; a second fix needs something of its own.
-                let own = policy.subject.is_some();
-                if !own {
-                    return None;
-                }
-            }
+            let value = widened(&mut draft, leaf, value, breadth)?;
             let pointer = policy.key_pointer(leaf.leaf);
             append(
                 &mut draft,
@@ -218,20 +320,19 @@ fn repair(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, breadth: Br
                 &leaf.key.values,
                 leaf.key.is_list,
                 &pointer,
-                &wanted,
+                &value,
             );
-            done.push(format!("allow `{wanted}` for `{key}`"));
-            was_dead |= !key.eq_ignore_ascii_case(&name("aud"));
+            done.push(format!("allow `{value}` for `{}`", leaf.name()));
         }
     }
-    if done.is_empty() || (breadth == Breadth::AsWritten && policy.subject.is_none()) {
+    draft.notes.extend(shortfall.widens(case));
+    // Where something other than the subject kept the token out, all subjects of the statement may be new.
+    let is_about_subject = |(leaf, _): &(ConditionLeaf<'_>, &str)| leaf.is(&name("sub")) || leaf.is(&name("aud"));
+    let was_dead = shortfall.principal || shortfall.action || !shortfall.dead.is_empty();
+    if (was_dead || !shortfall.values.iter().all(is_about_subject)) && !confined(case, statement, &name("sub")) {
         return None;
     }
-    let restricted = restricts_subject(statement, &name("sub"));
-    if was_dead && !confined(case, statement, &name("sub")) {
-        return None;
-    }
-    if !restricted {
+    if !restricts_subject(statement, &name("sub")) {
         // IAM stores a policy for GitHub only with a condition on `sub`, so a change must bring one.
         add_subject_condition(case, policy, source, index, statement, &mut draft)?;
         done.push("restrict the subject to this one".to_owned());
@@ -242,7 +343,29 @@ fn repair(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, breadth: Br
         );
     }
     draft.title = done.join(", and ");
-    Some(draft)
+    (!done.is_empty()).then_some(draft)
+}
+
+/// The value to be added for what the token has; what is to be said of it goes to the draft's notes.
+pub(super) fn widened(draft: &mut Draft, leaf: &ConditionLeaf<'_>, value: &str, breadth: Breadth) -> Option<String> {
+    let takes_wildcards = leaf.condition.operator.value.comparison.takes_wildcards();
+    let lasting = lasting(value);
+    match breadth {
+        // Cannot be written as a plain value here.
+        Breadth::Exact if takes_wildcards && value.contains(['*', '?', '$']) => None,
+        Breadth::Exact => {
+            draft
+                .notes
+                .extend(lasting.map(|lasting| format!("for this run alone: {}", lasting.changes)));
+            Some(value.to_owned())
+        }
+        Breadth::AsWritten => None,
+        Breadth::Lasting => {
+            let lasting = lasting.filter(|_| takes_wildcards)?;
+            draft.notes.push(format!("lasts: it lets in {}", lasting.opens));
+            Some(lasting.pattern)
+        }
+    }
 }
 
 fn repair_principal(policy: &PolicyCase, index: usize, statement: &Statement, draft: &mut Draft) -> Option<String> {
@@ -279,34 +402,28 @@ fn repair_subject(
         .subject
         .as_ref()
         .filter(|difference| difference.leaf == leaf.leaf)?;
-    let pointer = policy.key_pointer(leaf.leaf);
-    let mut value = subject.to_owned();
-    if breadth == Breadth::AsWritten {
-        match &difference.kind {
-            Kind::WildcardLiteral => return to_like(case, policy, leaf, draft),
-            Kind::Case => {
-                // The value as written, with the token's letter case in the part that names the repository.
-                let token = Subject::parse(subject)?;
-                let written = Subject::parse(&difference.pattern)?;
-                value = format!("repo:{}:{}", token.repository_part(), written.context?);
+    let value = match breadth {
+        Breadth::Exact | Breadth::Lasting => widened(draft, leaf, subject, breadth)?,
+        Breadth::AsWritten => {
+            let value = match &difference.kind {
+                Kind::WildcardLiteral => return to_like(case, policy, leaf, draft),
+                Kind::Case => {
+                    // The value as written, with the token's letter case in the part that names the repository.
+                    let token = Subject::parse(subject)?;
+                    let written = Subject::parse(&difference.pattern)?;
+                    format!("repo:{}:{}", token.repository_part(), written.context?)
+                }
+                Kind::Immutable => difference.meant.clone()?,
+                _ => return None,
+            };
+            let takes_wildcards = leaf.condition.operator.value.comparison.takes_wildcards();
+            if value == subject || !takes_wildcards && value.contains(['*', '?']) {
+                return None;
             }
-            Kind::Immutable => value = difference.meant.clone()?,
-            Kind::Environment | Kind::Tag | Kind::Branch | Kind::PullRequest => return None,
-            _ => return None,
+            own_repository(case, &value)?;
+            value
         }
-        if value == subject || !leaf.condition.operator.value.comparison.takes_wildcards() && value.contains(['*', '?'])
-        {
-            return None;
-        }
-        own_repository(case, &value)?;
-    }
-    if leaf.condition.operator.value.comparison.takes_wildcards()
-        && breadth == Breadth::Exact
-        && subject.contains(['*', '?', '$'])
-    {
-        // Cannot be written as a plain value here.
-        return None;
-    }
+    };
     let written = leaf.key.values.get(difference.value)?;
     let can_never_match =
         matches!(difference.kind, Kind::Malformed(_)) && !difference.pattern.contains(['*', '?', '$']);
@@ -319,6 +436,7 @@ fn repair_subject(
         );
         return Some(format!("write `{value}` in place of what can never match"));
     }
+    let pointer = policy.key_pointer(leaf.leaf);
     append(
         draft,
         source,
@@ -328,10 +446,10 @@ fn repair_subject(
         &pointer,
         &value,
     );
-    Some(if breadth == Breadth::Exact {
-        format!("add exactly this job's subject `{value}`")
-    } else {
-        format!("add `{value}`, as broad as the value that is there")
+    Some(match breadth {
+        Breadth::Exact => format!("add exactly this job's subject `{value}`"),
+        Breadth::AsWritten => format!("add `{value}`, as broad as the value that is there"),
+        Breadth::Lasting => format!("add `{value}`, which later runs fit as well"),
     })
 }
 
@@ -456,56 +574,6 @@ fn add_subject_condition(
     Some(())
 }
 
-/// A statement of its own for exactly this subject.
-fn add_statement(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Draft> {
-    let RequestPrincipal::Federated(arn) = &policy.request.principal else {
-        return None;
-    };
-    if policy.trace.decision == Decision::ExplicitDeny {
-        return None;
-    }
-    let subject = case.claims?.subject()?;
-    let audience = case.claims?.audience()?;
-    let host = issuer_host(&case.issuer);
-    let statement = json!({
-        "Effect": "Allow",
-        "Principal": { "Federated": arn },
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": { "StringEquals": { format!("{host}:aud"): audience, format!("{host}:sub"): subject } },
-    });
-    let pretty = serde_json::to_string_pretty(&statement).ok()?;
-    let mut draft = Draft {
-        title: format!("add a statement for exactly this job's subject `{subject}`"),
-        ..Draft::default()
-    };
-    let at = policy.policy.statements.last().map(|last| last.span)?;
-    let indent = indentation(source, at.start);
-    let laid_out = pretty.replace(
-        '\n',
-        if indent.starts_with('\n') {
-            indent.as_str()
-        } else {
-            "\n"
-        },
-    );
-    if policy.policy.statement_is_list {
-        draft.edit(
-            Span::new(at.end, at.end),
-            format!(",{indent}{laid_out}"),
-            json!({"op": "add", "path": "/Statement/-", "value": statement}),
-        );
-    } else {
-        let old = source.slice(policy.policy.statement_span);
-        let both: Vec<Value> = vec![serde_json::from_str(old).ok()?, statement];
-        draft.edit(
-            policy.policy.statement_span,
-            format!("[{old},\n{pretty}]"),
-            json!({"op": "replace", "path": "/Statement", "value": both}),
-        );
-    }
-    Some(draft)
-}
-
 /// Takes this token out of the Deny statements that match, where they except values of a kind that can be added to.
 fn spare(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Draft> {
     let mut draft = Draft::default();
@@ -540,52 +608,4 @@ fn spare(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Dr
         draft.title = format!("except exactly this job's subject `{subject}` from the Deny statement");
     }
     (!draft.edits.is_empty()).then_some(draft)
-}
-
-/// Does a change of a policy let the asker in with the token, and no subject of another repository that was kept out before? No
-/// where the budget does not suffice to tell.
-#[must_use]
-pub fn is_proven(asker: Asker<'_>, before: &TrustPolicy, after: &TrustPolicy, budget: &Budget) -> bool {
-    decide(after, &request::web_identity(asker, after)) == Decision::Allow
-        && witness::lets_in_no_more(asker, before, after, budget)
-}
-
-/// Applies a draft and evaluates it: only what holds becomes a fix.
-fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft) -> Option<Fix> {
-    let text = apply(&source.text, draft.edits)?;
-    let changed: TrustPolicy = parse(&text).ok()?;
-    let size = text.chars().filter(|c| !c.is_whitespace()).count();
-    if size > LARGEST || !is_proven(case.asker(), &policy.policy, &changed, &case.proving) {
-        return None;
-    }
-    let mut fix = Fix::new(draft.title, Target::TrustPolicy);
-    fix.notes = draft.notes;
-    if size > USUAL {
-        fix.notes.push(format!("the policy then has {size} characters; IAM takes {USUAL} unless the quota of the account is raised (to at most {LARGEST})"));
-    }
-    fix.notes.push(
-        "applied and evaluated: this token gets in, and no subject of another repository that did not before"
-            .to_owned(),
-    );
-    fix.patch = draft.patch;
-    fix.diff = diff(&source.text, &text, "trust-policy.json");
-    let role = render::argument(case.role_name().as_deref().unwrap_or_default(), "ROLE");
-    fix.command =
-        format!("aws iam update-assume-role-policy --role-name {role} --policy-document file://trust-policy.json");
-    if let Some(statement) = admitting(case, &changed) {
-        fix.terraform = render::terraform(statement);
-        fix.cloudformation = render::cloudformation(statement);
-    }
-    fix.text = text;
-    Some(fix)
-}
-
-/// The statement that lets this token in.
-fn admitting<'a>(case: &Case<'_>, policy: &'a TrustPolicy) -> Option<&'a Statement> {
-    let trace = crate::policy::trace(policy, &case.request_for(policy));
-    let found = trace
-        .statements
-        .iter()
-        .position(|statement| statement.effect == Effect::Allow && statement.outcome == Outcome::Match)?;
-    policy.statements.get(found)
 }

@@ -13,6 +13,8 @@ pub(super) struct Draft {
     pub edits: Vec<(Span, String)>,
     pub patch: Vec<Value>,
     pub notes: Vec<String>,
+    /// The parts of the policy that keep the token out, and that the change is about.
+    pub mends: Vec<Leaf>,
 }
 
 impl Draft {

@@ -2,12 +2,13 @@
 
 use super::edit::is_plain;
 use super::render;
+use super::workflow::with_audience;
 use crate::aws::arn::{provider_arn, usual_audience};
 use crate::case::{Case, PolicyCase};
 use crate::configure::Input;
 use crate::finding::{Fix, Target};
 use crate::github::issuer::{Deployment, issuer_host};
-use crate::policy::{Effect, Outcome, Presence, StatementTrace, leaves};
+use crate::policy::{Decision, Effect, Outcome, Presence, StatementTrace, leaves};
 
 /// Creates the provider in the role's account.
 #[must_use]
@@ -39,6 +40,7 @@ pub fn create_provider(case: &Case<'_>) -> Vec<Fix> {
             provider_arn(&partition, &account, &case.issuer)
         ));
     }
+    fix.notes.extend(policy_denies(case));
     if case.deployment() != Deployment::Server {
         fix.notes.push("no thumbprint is needed".to_owned());
     }
@@ -62,32 +64,45 @@ pub fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
         .and_then(|provider| provider.arn.clone())
         .or_else(|| account.map(|account| provider_arn(&partition, &account, &case.issuer)))
         .unwrap_or_default();
-    let mut fixes = Vec::new();
     let usual = usual_audience(&partition);
-    let ids = case.own_client_ids();
-    let fits_policy = case
+    let registered = case.own_client_ids().into_iter().flatten().map(String::as_str);
+    let mut fixes: Vec<Fix> = with_audience(case, [usual].into_iter().chain(registered))
+        .into_iter()
+        .collect();
+    // Else the trust policy would refuse it next.
+    if case
         .policy
         .as_ref()
-        .is_none_or(|policy| takes_audience(case, policy, usual));
-    if audience != usual && fits_policy && ids.is_none_or(|ids| ids.iter().any(|id| id == usual)) {
-        let mut fix = Fix::new(format!("ask for the audience `{usual}`"), Target::Workflow);
-        fix.text = format!(
-            "      - uses: aws-actions/configure-aws-credentials@v6\n        with:\n          audience: {usual}\n"
+        .is_none_or(|policy| takes_audience(case, policy, audience))
+    {
+        let mut fix = Fix::new(format!("register `{audience}` with the provider"), Target::Provider);
+        fix.command = format!(
+            "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {} --client-id {}",
+            render::argument(&arn, "ARN"),
+            render::argument(audience, "AUDIENCE")
         );
-        fixes.push(fix);
+        fix.notes.extend(policy_denies(case));
+        // What everybody asks for comes first.
+        fixes.insert(if audience == usual { 0 } else { fixes.len() }, fix);
     }
-    let mut fix = Fix::new(format!("register `{audience}` with the provider"), Target::Provider);
-    fix.command = format!(
-        "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {} --client-id {}",
-        render::argument(&arn, "ARN"),
-        render::argument(audience, "AUDIENCE")
-    );
-    fixes.push(fix);
     fixes
 }
 
+/// The trust policy is known to refuse the token for another reason.
+pub(super) fn policy_denies(case: &Case<'_>) -> Option<String> {
+    let policy = case.policy.as_ref()?;
+    let audience = case.asker().key("aud");
+    let is_other = policy.failing().iter().any(|leaf| !leaf.is(&audience))
+        || policy.nearest().is_none_or(|(_, _, trace)| {
+            trace.principal.outcome == Outcome::NoMatch || trace.action.outcome == Outcome::NoMatch
+        });
+    let denies =
+        policy.trace.decision == Decision::ExplicitDeny || policy.trace.decision == Decision::ImplicitDeny && is_other;
+    denies.then(|| "not enough alone: the trust policy does not let this token in either".to_owned())
+}
+
 /// Would the policy's nearest statement take this audience?
-fn takes_audience(case: &Case<'_>, policy: &PolicyCase, audience: &str) -> bool {
+pub(super) fn takes_audience(case: &Case<'_>, policy: &PolicyCase, audience: &str) -> bool {
     let key = format!("{}:aud", issuer_host(&case.issuer));
     let mut request = case.request_for(&policy.policy);
     request.set(&key, Presence::One(audience.to_owned()));

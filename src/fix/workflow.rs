@@ -2,6 +2,7 @@
 
 use super::admit::is_positive;
 use super::edit::{apply, diff, indentation, is_plain};
+use super::provider::{policy_denies, takes_audience};
 use crate::case::{Case, PolicyCase};
 use crate::finding::{Fix, Target};
 use crate::github::issuer::issuer_host;
@@ -12,7 +13,7 @@ use crate::policy::{Decision, Presence, decide};
 use crate::text::{SourceText, Span};
 use serde_json::json;
 
-/// The change on the job's side where one side has an environment and the other has not.
+/// The change on the job's side where one side has an environment and the other has not: only where the policy then lets it in.
 pub(super) fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
     let difference = policy
         .subject
@@ -20,48 +21,72 @@ pub(super) fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fi
         .filter(|difference| difference.kind == Kind::Environment)?;
     let wanted = Subject::parse(&difference.pattern)?.kind()?;
     let has = Subject::parse(&difference.subject)?.kind()?;
-    let (job, source) = (job(case), case.workflow_source.as_ref());
-    let mut fix = match (wanted, has) {
+    match (wanted, has) {
         (Context::Environment(name), Context::Branch(_) | Context::Tag(_) | Context::PullRequest)
             // `${{ … }}` would be an expression in a workflow, quoted or not.
             if !name.contains(['*', '?', ':', '$']) =>
         {
-            let name = in_yaml(&name.replace("%3A", ":"));
-            give_environment(case, format!("or give the job `environment: {name}`"), &name)
-        }
-        (Context::Branch(_) | Context::Tag(_), Context::Environment(_)) => {
-            let (job, source) = (job?, source?);
-            let environment = job.environment.as_ref()?;
-            let position = source.position(environment.span.start);
-            let line = source.text.lines().nth(position.line - 1)?;
-            // Only where the whole key stands on one line.
-            if !line.trim_start().starts_with("environment:") {
+            let name = name.replace("%3A", ":");
+            if !is_let_in(case, policy, Some(&name)) {
                 return None;
             }
-            let start = source
-                .text
-                .get(..environment.span.start)?
-                .rfind('\n')
-                .map_or(0, |at| at + 1);
-            let end = (start + line.len() + 1).min(source.text.len());
-            let mut fix = Fix::new("or take the environment out of the job", Target::Workflow);
-            fix.diff = diff(
-                &source.text,
-                &apply(&source.text, vec![(Span::new(start, end), String::new())])?,
-                &source.name,
+            let name = in_yaml(&name);
+            let mut fix = give_environment(case, format!("or give the job `environment: {name}`"), &name)?;
+            fix.notes.push(
+                "which of the two: change the policy if deploys without an environment are meant; change the job if the policy says what is \
+                 meant"
+                    .to_owned(),
             );
-            fix
+            Some(fix)
         }
-        _ => return None,
+        (Context::Branch(_) | Context::Tag(_), Context::Environment(_)) if is_let_in(case, policy, None) => {
+            take_environment(case)
+        }
+        _ => None,
+    }
+}
+
+/// Would the policy let the job in with this environment, or without any? GitHub makes the rest of the subject anew then.
+/// (GitHub docs, "OpenID Connect reference", "Example subject claims".)
+fn is_let_in(case: &Case<'_>, policy: &PolicyCase, environment: Option<&str>) -> bool {
+    let changed = || {
+        let claims = case.claims?;
+        let subject = Subject::parse(claims.subject()?).filter(Subject::is_default)?;
+        let context = match environment {
+            Some(name) => format!("environment:{}", name.replace(':', "%3A")),
+            None if claims.text("event_name") == Some("pull_request") => "pull_request".to_owned(),
+            None => format!("ref:{}", claims.text("ref")?),
+        };
+        let asker = case.asker();
+        let mut request = case.request_for(&policy.policy);
+        let environment = environment.map_or(Presence::Absent, |name| Presence::One(name.to_owned()));
+        request.set(&asker.key("environment"), environment);
+        let subject = format!("repo:{}:{context}", subject.repository_part());
+        request.set(&asker.key("sub"), Presence::One(subject));
+        Some(decide(&policy.policy, &request) == Decision::Allow)
     };
-    let environment = if matches!(has, Context::Environment(_)) {
-        "change the policy if deploys from this environment are meant"
-    } else {
-        "change the policy if deploys without an environment are meant"
-    };
-    fix.notes.push(format!(
-        "which of the two: {environment}; change the job if the policy says what is meant"
-    ));
+    changed().unwrap_or(false)
+}
+
+/// Takes the environment out of the job, where the whole key stands on one line.
+fn take_environment(case: &Case<'_>) -> Option<Fix> {
+    let (job, source) = (job(case)?, case.workflow_source.as_ref()?);
+    let environment = job.environment.as_ref()?;
+    let position = source.position(environment.span.start);
+    let line = source.text.lines().nth(position.line - 1)?;
+    if !line.trim_start().starts_with("environment:") {
+        return None;
+    }
+    let head = source.text.get(..environment.span.start)?;
+    let start = head.rfind('\n').map_or(0, |at| at + 1);
+    let end = (start + line.len() + 1).min(source.text.len());
+    let changed = apply(&source.text, vec![(Span::new(start, end), String::new())])?;
+    let mut fix = Fix::new("or take the environment out of the job", Target::Workflow);
+    fix.diff = diff(&source.text, &changed, &source.name);
+    fix.notes.push(
+        "which of the two: change the policy if deploys from this environment are meant; change the job if the policy says what is meant"
+            .to_owned(),
+    );
     Some(fix)
 }
 
@@ -79,19 +104,15 @@ pub(super) fn missing_environment(case: &Case<'_>, policy: &PolicyCase) -> Optio
     if name.contains(['*', '?', '$']) {
         return None;
     }
-    let subject = Subject::parse(case.claims?.subject()?)?;
-    let subject = format!(
-        "repo:{}:environment:{}",
-        subject.repository_part(),
-        name.replace(':', "%3A")
-    );
-    let mut request = case.request_for(&policy.policy);
-    request.set(&key("environment"), Presence::One(name.to_owned()));
-    request.set(&key("sub"), Presence::One(subject));
-    (decide(&policy.policy, &request) == Decision::Allow).then(|| in_yaml(name))
+    is_let_in(case, policy, Some(name)).then(|| in_yaml(name))
 }
 
-pub(super) fn give_environment(case: &Case<'_>, title: String, name: &str) -> Fix {
+/// Gives the job an environment; `None` where it names one that may come out empty, which is to be set where it comes from.
+pub(super) fn give_environment(case: &Case<'_>, title: String, name: &str) -> Option<Fix> {
+    // A job that calls a reusable workflow cannot have one. (GitHub docs, "Reuse workflows", supported keywords.)
+    if job(case).is_some_and(|job| job.environment.is_some() || job.uses.is_some()) {
+        return None;
+    }
     let mut fix = Fix::new(title, Target::Workflow);
     fix.text = format!("    environment: {name}\n");
     if let (Some(job), Some(source)) = (job(case), case.workflow_source.as_ref())
@@ -99,7 +120,45 @@ pub(super) fn give_environment(case: &Case<'_>, title: String, name: &str) -> Fi
     {
         fix.diff = diff(&source.text, &changed, &source.name);
     }
-    fix
+    Some(fix)
+}
+
+/// Asks for the audience that the policy wants, where the provider takes it too, as far as known: the policy stays as it is.
+pub(super) fn ask_for_audience(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
+    let audience = case.asker().key("aud");
+    let failing = policy.failing();
+    let wanted = failing
+        .iter()
+        .filter(|leaf| leaf.is(&audience) && is_positive(leaf.condition))
+        .flat_map(|leaf| &leaf.key.values)
+        .map(|value| value.value.as_str());
+    with_audience(case, wanted)
+}
+
+/// Asks for the first of these audiences with which the token gets through the whole hand-shake.
+pub(super) fn with_audience<'a>(case: &Case<'_>, audiences: impl IntoIterator<Item = &'a str>) -> Option<Fix> {
+    let ids = case.own_client_ids();
+    let passes = |audience: &str| {
+        is_plain(audience)
+            && case.claims.and_then(|claims| claims.audience()) != Some(audience)
+            && ids.is_none_or(|ids| ids.iter().any(|id| id == audience))
+            && case
+                .policy
+                .as_ref()
+                .is_none_or(|policy| takes_audience(case, policy, audience))
+    };
+    let audience = audiences.into_iter().find(|audience| passes(audience))?;
+    let mut fix = Fix::new(format!("ask for the audience `{audience}`"), Target::Workflow);
+    fix.text = format!(
+        "      - uses: aws-actions/configure-aws-credentials@v6\n        with:\n          audience: {audience}\n"
+    );
+    fix.notes.extend(policy_denies(case));
+    if ids.is_none() {
+        fix.notes.push(format!(
+            "the provider must have `{audience}` among its client ids, which are not known"
+        ));
+    }
+    Some(fix)
 }
 
 /// Gives the job `id-token: write`, as a diff of the workflow where it is known.

@@ -3,6 +3,7 @@
 //! Sources: GitHub docs, "OpenID Connect reference" (default and customized subjects, immutable subject claims).
 
 pub mod difference;
+pub mod lasting;
 
 /// A subject, or a policy's pattern for one, taken apart. All parts are slices of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    MOST_FINDINGS, MOST_LINES, Report, cause_word, clean, clean_lines, cut, headline, hedge, stage_word, subline,
+    MOST_FINDINGS, MOST_LINES, Report, cause_word, clean, clean_lines, cut, headline, hedge, one_is_enough, stage_word,
+    subline,
 };
 use crate::finding::{CauseStatus, Conclusion, Diagnosis, Document, Found, Label, Severity, StageStatus};
 use crate::finding::{Fix, Target};
@@ -63,6 +64,9 @@ fn run(diagnosis: &Diagnosis, colour: bool) -> String {
     out.push('\n');
     for finding in diagnosis.findings.iter().take(MOST_FINDINGS) {
         let _ = writeln!(out, "{}\n", snippet(diagnosis, finding, colour));
+        if let Some(words) = one_is_enough(finding.fixes.len()) {
+            let _ = writeln!(out, "{words}:\n");
+        }
         for (i, fix) in finding.fixes.iter().enumerate() {
             out.push_str(&render_fix(i, fix));
         }

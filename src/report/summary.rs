@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    MOST_FINDINGS, MOST_LINES, Report, cause_word, clean, clean_lines, cut, headline, hedge, stage_word, subline,
+    MOST_FINDINGS, MOST_LINES, Report, cause_word, clean, clean_lines, cut, headline, hedge, one_is_enough, stage_word,
+    subline,
 };
 use crate::finding::Fix;
 use crate::finding::{CauseStatus, Conclusion, Diagnosis, Document, Found, Severity, StageStatus};
@@ -73,6 +74,8 @@ fn within(diagnosis: &Diagnosis, most: usize) -> String {
             out.push_str(&policy);
             shows_policy = false;
         }
+        let words = one_is_enough(finding.fixes.len()).map(|words| format!("*{words}:*\n\n"));
+        out.extend(words.filter(|words| fits(words)));
         for (i, fix) in finding.fixes.iter().enumerate() {
             let fix = self::fix(i, fix);
             if fits(&fix) {

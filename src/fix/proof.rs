@@ -1,0 +1,243 @@
+//! Only what was applied and evaluated becomes a fix.
+
+use super::admit::is_positive;
+use super::edit::{Draft, apply, diff};
+use super::render;
+use crate::aws::answer::Answer;
+use crate::aws::request::{self, Asker};
+use crate::budget::{Budget, steps};
+use crate::case::{Case, PolicyCase};
+use crate::evidence::{Probe, Why};
+use crate::finding::{Fix, Target};
+use crate::github::issuer::{GITHUB_ISSUER, issuer_host};
+use crate::github::subject::Subject;
+use crate::policy::{Decision, Effect, Leaf, Outcome, Presence, RequestContext, Statement, TrustPolicy, decide, parse};
+use crate::text::SourceText;
+use crate::witness;
+
+/// The most characters, white space apart, that a role's trust policy can have after its quota is raised; 2048 before.
+/// (IAM User Guide, `reference_iam-quotas`.)
+const LARGEST: usize = 8192;
+const USUAL: usize = 2048;
+
+/// Does a change of a policy let the asker in with the token, and no subject of another repository that was kept out before? No
+/// where the budget does not suffice to tell.
+#[must_use]
+pub fn is_proven(asker: Asker<'_>, before: &TrustPolicy, after: &TrustPolicy, budget: &Budget) -> bool {
+    decide(after, &request::web_identity(asker, after)) == Decision::Allow
+        && witness::lets_in_no_more(asker, before, after, budget)
+}
+
+/// Applies a draft and evaluates it.
+pub(super) fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft) -> Option<Fix> {
+    let text = apply(&source.text, draft.edits)?;
+    let changed: TrustPolicy = parse(&text).ok()?;
+    let size = text.chars().filter(|c| !c.is_whitespace()).count();
+    let budget = &case.proving;
+    let proven = size <= LARGEST
+        && is_proven(case.asker(), &policy.policy, &changed, budget)
+        && keeps_guards(case, &policy.policy, &changed, &draft.mends, budget);
+    if !proven {
+        return None;
+    }
+    let mut fix = Fix::new(draft.title, Target::TrustPolicy);
+    fix.notes = draft.notes;
+    if size > USUAL {
+        fix.notes.push(format!("the policy then has {size} characters; IAM takes {USUAL} unless the quota of the account is raised (to at most {LARGEST})"));
+    }
+    fix.notes.extend(not_enough_alone(case));
+    fix.notes.extend(not_storable(case, &changed));
+    fix.notes.push(
+        "applied and evaluated: this token gets in, and no subject of another repository that did not before"
+            .to_owned(),
+    );
+    fix.patch = draft.patch;
+    fix.diff = diff(&source.text, &text, "trust-policy.json");
+    let role = render::argument(case.role_name().as_deref().unwrap_or_default(), "ROLE");
+    fix.command =
+        format!("aws iam update-assume-role-policy --role-name {role} --policy-document file://trust-policy.json");
+    if let Some(statement) = admitting(case, &changed) {
+        fix.terraform = render::terraform(statement);
+        fix.cloudformation = render::cloudformation(statement);
+    }
+    fix.text = text;
+    Some(fix)
+}
+
+/// Does everybody stay out whom another condition keeps out than those that the change is about? Jobs of the token's own
+/// repository are tried too: each claim changed, alone and together with the subject.
+fn keeps_guards(case: &Case<'_>, before: &TrustPolicy, after: &TrustPolicy, mends: &[Leaf], budget: &Budget) -> bool {
+    if mends.is_empty() {
+        return true;
+    }
+    // Whom the other conditions let in may get in.
+    let relaxed = relaxed(before, admitting(case, after), mends);
+    let subject = case.asker().key("sub");
+    let size = steps(case.policy_source.as_ref().map_or(0, |source| source.text.len()));
+    let is_kept_out = |request: &RequestContext| {
+        budget.take(3 * size)
+            && (decide(after, request) != Decision::Allow
+                || decide(before, request) == Decision::Allow
+                || decide(&relaxed, request) == Decision::Allow)
+    };
+    let own = case.request_for(after);
+    let mut subjects = vec![own.get(&subject).clone()];
+    subjects.extend(own_subjects(case).into_iter().map(Presence::One));
+    subjects.extend(variants(&[&relaxed, after], &subject));
+    let mut request = own;
+    subjects.into_iter().all(|changed| {
+        request.set(&subject, changed);
+        is_kept_out(&request)
+            && keys(&relaxed)
+                .filter(|key| !key.eq_ignore_ascii_case(&subject))
+                .all(|key| {
+                    let own = request.get(key).clone();
+                    let kept_out = variants(&[&relaxed], key).into_iter().all(|value| {
+                        request.set(key, value);
+                        is_kept_out(&request)
+                    });
+                    request.set(key, own);
+                    kept_out
+                })
+    })
+}
+
+/// The policy without the conditions that a change is about. Where it is about a principal or an action, the statement takes
+/// those of the one that now admits the token; a Deny statement that it is about is gone.
+fn relaxed(policy: &TrustPolicy, admitting: Option<&Statement>, mends: &[Leaf]) -> TrustPolicy {
+    let mut policy = policy.clone();
+    let mut index = 0;
+    policy.statements.retain_mut(|statement| {
+        let here = index;
+        index += 1;
+        if mends.contains(&Leaf::Principal { statement: here }) {
+            statement.principal = admitting.and_then(|statement| statement.principal.clone());
+        }
+        if mends.contains(&Leaf::Action { statement: here }) {
+            statement.action = admitting.and_then(|statement| statement.action.clone());
+        }
+        let mut is_about = false;
+        for (c, condition) in statement.conditions.iter_mut().enumerate() {
+            let mut k = 0;
+            condition.keys.retain(|_| {
+                let leaf = Leaf::Key {
+                    statement: here,
+                    condition: c,
+                    key: k,
+                };
+                k += 1;
+                is_about |= mends.contains(&leaf);
+                !mends.contains(&leaf)
+            });
+        }
+        statement.conditions.retain(|condition| !condition.keys.is_empty());
+        !(is_about && statement.effect.value == Effect::Deny)
+    });
+    policy
+}
+
+/// The condition keys of a policy.
+fn keys(policy: &TrustPolicy) -> impl Iterator<Item = &str> {
+    let conditions = policy.statements.iter().flat_map(|statement| &statement.conditions);
+    conditions
+        .flat_map(|condition| &condition.keys)
+        .map(|key| key.key.value.as_str())
+}
+
+/// What a request may have for a key: nothing, what the policies name, and something else.
+fn variants(policies: &[&TrustPolicy], key: &str) -> Vec<Presence> {
+    const MOST: usize = 16;
+    let conditions = policies.iter().flat_map(|policy| &policy.statements);
+    let keys = conditions
+        .flat_map(|statement| &statement.conditions)
+        .flat_map(|condition| &condition.keys);
+    let values = keys
+        .filter(|found| found.key.value.eq_ignore_ascii_case(key))
+        .flat_map(|found| &found.values)
+        .take(MOST)
+        .map(|value| Presence::One(value.value.replace(['*', '?'], "x")));
+    let others = [Presence::Absent, Presence::One("another".to_owned())];
+    others.into_iter().chain(values).collect()
+}
+
+/// Subjects of other jobs of the token's repository.
+fn own_subjects(case: &Case<'_>) -> Vec<String> {
+    let subject = case.claims.and_then(|claims| claims.subject()).and_then(Subject::parse);
+    let contexts = [
+        "pull_request",
+        "ref:refs/heads/main",
+        "ref:refs/heads/another",
+        "ref:refs/tags/v0",
+        "environment:another",
+        "environment:production",
+    ];
+    subject.map_or_else(Vec::new, |subject| {
+        let names = subject.repository_part();
+        contexts
+            .iter()
+            .map(|context| format!("repo:{names}:{context}"))
+            .collect()
+    })
+}
+
+/// The other stages of the hand-shake that are known to fail as well.
+fn not_enough_alone(case: &Case<'_>) -> Option<String> {
+    let passed = case.answer.as_ref().is_some_and(Answer::passed_provider);
+    let missing = case
+        .evidence
+        .provider
+        .as_ref()
+        .and_then(Probe::gap)
+        .is_some_and(|gap| gap.why == Why::NotFound);
+    let audience = case.claims.and_then(|claims| claims.audience());
+    match (case.own_client_ids(), audience) {
+        _ if passed => None,
+        _ if missing => {
+            Some("not enough alone: the account has no OIDC provider for the token's issuer yet".to_owned())
+        }
+        (Some(ids), Some(audience)) if !ids.iter().any(|id| id == audience) => Some(format!(
+            "not enough alone: the token's audience `{audience}` is not among the provider's client ids"
+        )),
+        _ => None,
+    }
+}
+
+/// A statement with which IAM refuses the whole policy: "must evaluate … `sub` or … `job_workflow_ref` which is not scoped to all"
+/// (the message of `update-assume-role-policy` for GitHub's own issuer, since June 2025).
+fn not_storable(case: &Case<'_>, policy: &TrustPolicy) -> Option<String> {
+    if issuer_host(&case.issuer) != GITHUB_ISSUER {
+        return None;
+    }
+    let keys = [case.asker().key("sub"), case.asker().key("job_workflow_ref")];
+    let index = policy.statements.iter().position(|statement| {
+        let mut restricting = statement.conditions.iter().filter(|condition| is_positive(condition));
+        let principals = statement.principal.iter().flat_map(|principal| &principal.entries);
+        let mut trusted = principals.flat_map(|entry| &entry.values);
+        statement.effect.value == Effect::Allow
+            && trusted.any(|value| value.value.ends_with(&format!("oidc-provider/{GITHUB_ISSUER}")))
+            && !restricting.any(|condition| {
+                condition.keys.iter().any(|key| {
+                    keys.iter().any(|name| key.key.value.eq_ignore_ascii_case(name))
+                        && key
+                            .values
+                            .iter()
+                            .all(|value| !value.value.trim_matches(['*', '?']).is_empty())
+                })
+            })
+    })?;
+    Some(format!(
+        "IAM stores a policy for GitHub's provider only with a condition on `sub` or `job_workflow_ref` (since June 2025): statement {} has \
+         none, so IAM refuses this change until it gets one",
+        index + 1
+    ))
+}
+
+/// The statement that lets this token in.
+fn admitting<'a>(case: &Case<'_>, policy: &'a TrustPolicy) -> Option<&'a Statement> {
+    let trace = crate::policy::trace(policy, &case.request_for(policy));
+    let found = trace
+        .statements
+        .iter()
+        .position(|statement| statement.effect == Effect::Allow && statement.outcome == Outcome::Match)?;
+    policy.statements.get(found)
+}

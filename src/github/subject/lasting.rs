@@ -1,0 +1,142 @@
+//! Which parts of a subject or a claim change from one run to the next, and the pattern that stays.
+
+use super::difference::{QUEUE, queue_base};
+
+/// A pattern that the same job's later runs fit as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lasting {
+    /// The value with what changes as a wildcard.
+    pub pattern: String,
+    /// What is new with each run: "the next release has another tag".
+    pub changes: &'static str,
+    /// What the pattern takes in, in words: "every tag that begins with `v`".
+    pub opens: String,
+}
+
+/// The pattern for a subject or a claim whose value changes with the run: a merge queue's branch, a release's tag, a pull
+/// request's number, a commit. `None` where nothing in it changes, and where a name in it would be more than a name in a pattern.
+#[must_use]
+pub fn lasting(value: &str) -> Option<Lasting> {
+    if value.contains(['*', '?', '$']) {
+        return None;
+    }
+    let found = [
+        ("refs/heads/", queue as fn(&str) -> Option<Changing>),
+        ("refs/tags/", tag),
+        ("refs/pull/", pull_request),
+        ("@", commit),
+    ];
+    found.into_iter().find_map(|(marker, changing)| {
+        value.match_indices(marker).find_map(|(at, _)| {
+            let (head, rest) = value.split_at_checked(at + marker.len())?;
+            let end = rest.find([':', '@']).unwrap_or(rest.len());
+            let (name, tail) = rest.split_at_checked(end)?;
+            let Changing { stays, changes, opens } = changing(name)?;
+            Some(Lasting {
+                pattern: format!("{head}{stays}{tail}"),
+                changes,
+                opens,
+            })
+        })
+    })
+}
+
+/// A name of which a part changes.
+struct Changing {
+    stays: String,
+    changes: &'static str,
+    opens: String,
+}
+
+/// (GitHub docs, "Managing a merge queue".)
+fn queue(branch: &str) -> Option<Changing> {
+    let base = queue_base(branch)?;
+    Some(Changing {
+        stays: format!("{QUEUE}{base}/*"),
+        changes: "the queue's next entry has another number and commit",
+        opens: format!("every entry of the merge queue of `{base}`"),
+    })
+}
+
+/// What precedes a tag's first digit stays: `v` of `v1.2.3`.
+fn tag(name: &str) -> Option<Changing> {
+    let stays = name.get(..name.find(|c: char| c.is_ascii_digit())?)?;
+    Some(Changing {
+        stays: format!("{stays}*"),
+        changes: "the next release has another tag",
+        opens: match stays {
+            "" => "every tag".to_owned(),
+            stays => format!("every tag that begins with `{stays}`"),
+        },
+    })
+}
+
+fn pull_request(name: &str) -> Option<Changing> {
+    let (number, rest) = name.split_once('/')?;
+    let is_number = !number.is_empty() && number.bytes().all(|c| c.is_ascii_digit());
+    is_number.then(|| Changing {
+        stays: format!("*/{rest}"),
+        changes: "the next pull request has another number",
+        opens: "every pull request".to_owned(),
+    })
+}
+
+/// A commit that a reusable workflow is called at.
+fn commit(name: &str) -> Option<Changing> {
+    let is_commit = name.len() == 40 && name.bytes().all(|c| c.is_ascii_hexdigit());
+    is_commit.then(|| Changing {
+        stays: "*".to_owned(),
+        changes: "the workflow's next version has another commit",
+        opens: "every commit, branch and tag of that workflow".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_with_the_run_has_a_pattern() {
+        for (value, want) in [
+            (
+                "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/main/pr-1-abc",
+                Some("repo:acme/widgets:ref:refs/heads/gh-readonly-queue/main/*"),
+            ),
+            (
+                "repo:acme/widgets@34:ref:refs/heads/gh-readonly-queue/release/1.x/pr-12-0f",
+                Some("repo:acme/widgets@34:ref:refs/heads/gh-readonly-queue/release/1.x/*"),
+            ),
+            ("repo:acme/w:ref:refs/tags/v1.2.3", Some("repo:acme/w:ref:refs/tags/v*")),
+            ("repo:acme/w:ref:refs/tags/2026.11", Some("repo:acme/w:ref:refs/tags/*")),
+            (
+                "repo:acme/w:ref:refs/tags/app/v1:workflow:deploy",
+                Some("repo:acme/w:ref:refs/tags/app/v*:workflow:deploy"),
+            ),
+            ("refs/pull/12/merge", Some("refs/pull/*/merge")),
+            (
+                "acme/ci/.github/workflows/d.yml@0123456789012345678901234567890123456789",
+                Some("acme/ci/.github/workflows/d.yml@*"),
+            ),
+            (
+                "acme/ci/.github/workflows/d.yml@refs/tags/v2",
+                Some("acme/ci/.github/workflows/d.yml@refs/tags/v*"),
+            ),
+            // Nothing changes here.
+            ("repo:acme/w:ref:refs/tags/latest", None),
+            ("repo:acme/w:ref:refs/heads/main", None),
+            ("repo:acme/w:ref:refs/heads/v1", None),
+            ("repo:acme/w:ref:refs/heads/gh-readonly-queue/notes", None),
+            ("repo:acme@12/w@34:pull_request", None),
+            ("refs/pull//merge", None),
+            // A name that is crossed out, or has a `$` in it, would be more than a name in a pattern.
+            ("repo:acme/***:ref:refs/heads/gh-readonly-queue/main/pr-1-abc", None),
+            ("repo:acme/w:ref:refs/tags/${x}1", None),
+        ] {
+            let found = lasting(value);
+            assert_eq!(found.as_ref().map(|found| found.pattern.as_str()), want, "{value}");
+            if let Some(found) = found {
+                assert!(crate::policy::wildcard::matches(&found.pattern, value), "{value}");
+            }
+        }
+    }
+}
