@@ -6,10 +6,11 @@ use std::fs::{File, FileType, OpenOptions};
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, BufRead, BufReader, Write};
 use std::num::NonZero;
+use std::panic::PanicHookInfo;
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
 use aws_oidc_doctor::args::{self, Args, Command, Format};
@@ -60,7 +61,7 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
         log();
     }
     // From files alone it does not matter what time it is.
-    if args.flags.evidence.is_none() && !CLOCK.contains(&clock()) {
+    if args.flags.evidence.is_none() && !CLOCK.contains(&seconds(SystemTime::now())) {
         let _ = writeln!(
             io::stderr(),
             "error: this machine's clock is outside of the years 1 to 9999; set it, and run again"
@@ -352,28 +353,75 @@ fn random() -> String {
 
 /// Seconds since 1970; before that there was no token.
 fn now() -> i64 {
-    clock().max(0)
+    seconds(SystemTime::now()).max(0)
 }
 
-fn clock() -> i64 {
-    let seconds = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
+/// Seconds from the beginning of 1970 to a time, less than 0 for one before.
+fn seconds(time: SystemTime) -> i64 {
+    let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    match time.duration_since(UNIX_EPOCH) {
         Ok(after) => seconds(after),
         Err(error) => -seconds(error.duration()),
     }
 }
 
-/// A mistake of ours, or a machine that gives no thread: an error as any other. Its message can hold what it was about, so the
-/// place alone is said.
+/// A mistake of ours, or a machine that gives no thread: an error as any other.
 #[expect(
     clippy::exit,
     reason = "a panic must not go on to `abort`, which loses the exit code"
 )]
-fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
-    let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    let _ = writeln!(
-        io::stderr(),
-        "error: the diagnosis could not be finished (internal error at {place}); a report of how this came about would help"
-    );
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let _ = writeln!(io::stderr(), "{}", unfinished(panic));
     std::process::exit(USAGE.into());
+}
+
+/// A panic's message can hold what it was about, so the place alone is said.
+fn unfinished(panic: &PanicHookInfo<'_>) -> String {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    format!(
+        "error: the diagnosis could not be finished (internal error at {place}); a report of how this came about would help"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn a_clock_that_the_sdk_cannot_use_is_told_apart() {
+        let day = 24 * 60 * 60;
+        let after = |seconds: u64| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap();
+        let before = |seconds: u64| UNIX_EPOCH.checked_sub(Duration::from_secs(seconds)).unwrap();
+        for (time, usable) in [
+            (after(0), true),
+            (after(1_790_000_000), true),
+            // The last day of the year 9999 is given up, since a signature's date may be a little later; then the year 10000.
+            (after(253_402_300_799 - day), true),
+            (after(253_402_300_799), false),
+            (after(253_402_300_800), false),
+            (before(1), true),
+            // The first second of the year 1, and the one before it.
+            (before(62_135_596_800), true),
+            (before(62_135_596_801), false),
+            (before(1 << 40), false),
+            (after(1 << 60), false),
+        ] {
+            assert_eq!(CLOCK.contains(&seconds(time)), usable, "{time:?}");
+        }
+    }
+
+    #[test]
+    fn a_panic_says_where_and_not_what() {
+        let said = Arc::new(Mutex::new(String::new()));
+        let to = Arc::clone(&said);
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| *to.lock().unwrap() = unfinished(panic)));
+        let panicked = std::panic::catch_unwind(|| panic!("token eyJhbGciOi"));
+        std::panic::set_hook(before);
+        let said = said.lock().unwrap();
+        assert!(panicked.is_err() && said.contains("src/main.rs:"), "{said}");
+        assert!(said.starts_with("error: ") && !said.contains("eyJ"), "{said}");
+    }
 }

@@ -76,3 +76,24 @@ fn a_hostile_line_takes_little_memory_and_the_next_is_answered() {
         assert!(child.wait().unwrap().success());
     }
 }
+
+#[test]
+fn a_machine_that_gives_no_threads_answers_all_the_same() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
+    // A stack of 64 TiB is not to be had, so none of the other workers can be started.
+    command
+        .args(["evaluate", "--jobs", "64"])
+        .env("RUST_MIN_STACK", (1_u64 << 46).to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input
+        .write_all(format!("{}\n", line("", "")).repeat(50).as_bytes())
+        .unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    let answers = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{:?}", output.status);
+    assert_eq!(answers.matches(r#""decision":"Allow""#).count(), 50, "{answers}");
+}
