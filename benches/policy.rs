@@ -10,9 +10,9 @@
 
 use aws_oidc_doctor::aws::request::Asker;
 use aws_oidc_doctor::budget::Budget;
+use aws_oidc_doctor::bulk::evaluate_lines;
 use aws_oidc_doctor::configure::Inputs;
 use aws_oidc_doctor::diagnose::diagnose;
-use aws_oidc_doctor::evaluate_lines::evaluate_lines;
 use aws_oidc_doctor::evidence::Evidence;
 use aws_oidc_doctor::policy::{self, Presence, RequestContext, RequestPrincipal, wildcard};
 use aws_oidc_doctor::witness;

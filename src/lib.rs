@@ -49,7 +49,8 @@ pub mod diagnose;
 pub mod report;
 
 // The edge: the command line, everything that is read from outside, lines in bulk.
+#[cfg(feature = "live")]
 pub mod args;
+pub mod bulk;
 #[cfg(feature = "live")]
 pub mod collect;
-pub mod evaluate_lines;

@@ -17,7 +17,7 @@ use aws_oidc_doctor::args::{self, Args, Command, Format};
 use aws_oidc_doctor::collect::{Collected, Env, Outside, collect};
 use aws_oidc_doctor::evidence::Runs;
 use aws_oidc_doctor::report::{self, Report};
-use aws_oidc_doctor::{evaluate_lines, explain};
+use aws_oidc_doctor::{bulk, explain};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -299,7 +299,7 @@ fn evaluate(file: &str, jobs: Option<u16>) -> io::Result<u8> {
         },
     };
     let jobs = jobs.map_or_else(|| available_parallelism().map_or(1, NonZero::get), usize::from);
-    evaluate_lines::evaluate_in_parallel(input, io::BufWriter::with_capacity(BULK, io::stdout()), jobs)?;
+    bulk::evaluate_in_parallel(input, io::BufWriter::with_capacity(BULK, io::stdout()), jobs)?;
     Ok(0)
 }
 

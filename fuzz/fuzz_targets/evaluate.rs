@@ -1,7 +1,7 @@
 //! Any lines: each gets one answer, and deciding, tracing and saying why agree, also when keys become unknown.
 #![no_main]
 
-use aws_oidc_doctor::evaluate_lines::evaluate_lines;
+use aws_oidc_doctor::bulk::evaluate_lines;
 use aws_oidc_doctor::policy::{
     Decision, Presence, RequestContext, RequestPrincipal, decide, decide_and_say_why, parse, trace, wildcard,
 };

@@ -312,7 +312,7 @@ impl Answers {
         let Ok(line) = std::str::from_utf8(line) else {
             return self.error(None, "the line is not UTF-8");
         };
-        let mut case = Case::default();
+        let mut case = Asked::default();
         if let Err(error) = case.read(line) {
             return self.error(case.id, &error);
         }
@@ -359,17 +359,17 @@ fn name(decision: Decision) -> &'static str {
 
 /// One line, as far as it was read: the id survives an error that comes after it.
 #[derive(Default)]
-struct Case<'a> {
+struct Asked<'a> {
     id: Option<&'a RawValue>,
     trust_policy: Option<&'a RawValue>,
     request: Option<RequestContext>,
 }
 
-impl<'a> Case<'a> {
+impl<'a> Asked<'a> {
     fn read(&mut self, line: &'a str) -> Result<(), String> {
         let mut deserializer = serde_json::Deserializer::from_str(line);
         deserializer
-            .deserialize_map(CaseVisitor(self))
+            .deserialize_map(LineVisitor(self))
             .and_then(|()| deserializer.end())
             .map_err(|error| beginning(&error))
     }
@@ -402,9 +402,9 @@ impl<'a> Case<'a> {
 /// as it is.
 const LONGEST_QUOTED: usize = 6 * policy::parse::MAX_BYTES + 2;
 
-struct CaseVisitor<'v, 'a>(&'v mut Case<'a>);
+struct LineVisitor<'v, 'a>(&'v mut Asked<'a>);
 
-impl<'de> Visitor<'de> for CaseVisitor<'_, 'de> {
+impl<'de> Visitor<'de> for LineVisitor<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
