@@ -3,6 +3,8 @@
 //! A fact that was asked for and not got is a result, never an error: [`Probe::Missing`] with a [`Gap`]. A part that is
 //! absent was never asked for. The raw token and credentials never enter here.
 
+pub mod paste;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Deref;

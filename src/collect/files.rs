@@ -5,17 +5,11 @@ use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::{Map, Value};
-
 use super::Env;
 use crate::args::InputError;
-use crate::evidence::{PolicyText, Provider, Role, Runs};
+use crate::evidence::paste::{self, Unread};
+use crate::evidence::{Provider, Role, Runs};
 use crate::github::claims::Token;
-use crate::github::claims::{self, Claims};
-use crate::policy::parse::lay_out;
-use crate::text::position;
 
 const MAX_EVIDENCE: u64 = 16 << 20;
 const MAX_DOCUMENT: u64 = 1 << 20;
@@ -34,29 +28,14 @@ struct Document {
 }
 
 impl Document {
-    fn error(&self, at: Option<(usize, usize)>, message: impl Into<String>) -> InputError {
-        let place = match at {
-            Some((line, column)) => format!("{}, line {line}, column {column}", self.place),
-            None => self.place.clone(),
-        };
-        InputError::new(place, message)
-    }
-
-    fn json_error(&self, error: &serde_json::Error) -> InputError {
-        // serde_json ends its message with the place.
-        let message = error.to_string();
-        let message = message
-            .rsplit_once(" at line ")
-            .map_or(&*message, |(message, _)| message);
-        let kind = if error.is_data() { "" } else { "it is not JSON: " };
-        self.error(
-            Some((error.line().max(1), error.column().max(1))),
-            format!("{kind}{message}"),
-        )
-    }
-
-    fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, InputError> {
-        serde_json::from_str(&self.text).map_err(|error| self.json_error(&error))
+    fn read<T>(&self, read: fn(&str) -> Result<T, Unread>) -> Result<T, InputError> {
+        read(&self.text).map_err(|Unread { at, message }| {
+            let place = match at {
+                Some((line, column)) => format!("{}, line {line}, column {column}", self.place),
+                None => self.place.clone(),
+            };
+            InputError::new(place, message)
+        })
     }
 }
 
@@ -66,12 +45,10 @@ impl Files<'_> {
     /// # Errors
     /// [`InputError`] where it cannot be read.
     pub fn evidence(&self, place: &str, path: &str) -> Result<Runs, InputError> {
-        let document = self.open(place, path, MAX_EVIDENCE)?;
-        Runs::from_json(&document.text).map_err(|error| document.json_error(&error))
+        self.open(place, path, MAX_EVIDENCE)?.read(paste::runs)
     }
 
-    /// Claims: an object of them, a token with `header` and `claims` (or `payload`), what the token service answers, or the
-    /// token's own text; as a file or as the text itself.
+    /// Claims, as [`paste::claims`] reads them; as a file or as the text itself.
     ///
     /// # Errors
     /// [`InputError`] where it cannot be read; no part of the text is in it.
@@ -84,129 +61,23 @@ impl Files<'_> {
             },
             _ => self.document(place, path)?,
         };
-        let token = |text: &str| {
-            claims::decode(text).map_err(|error| document.error(None, format!("no ID token, and no JSON: {error}")))
-        };
-        if !document.text.trim_start().starts_with('{') {
-            return token(&document.text);
-        }
-        let mut map: Map<String, Value> = document.json()?;
-        // What the token service answers.
-        if let (Some(Value::String(value)), false) = (map.get("value"), map.contains_key("sub")) {
-            return token(value);
-        }
-        if let Some(payload) = map.remove("payload") {
-            map.entry("claims").or_insert(payload);
-        }
-        let token = match map.get("claims") {
-            Some(Value::Object(_)) => {
-                let part = |part: Option<Value>| match part {
-                    Some(Value::Object(map)) => map,
-                    _ => Map::new(),
-                };
-                Token {
-                    header: part(map.remove("header")),
-                    claims: Claims(part(map.remove("claims"))),
-                }
-            }
-            _ => Token {
-                header: Map::new(),
-                claims: Claims(map),
-            },
-        };
-        match token.claims.mistyped() {
-            None => Ok(token),
-            Some((name, wanted)) => {
-                let offset = document.text.find(&format!("\"{name}\"")).unwrap_or_default();
-                let at = position(&document.text, offset);
-                Err(document.error(
-                    Some((at.line, at.column)),
-                    format!("the claim `{name}` is not {wanted}"),
-                ))
-            }
-        }
+        document.read(paste::claims)
     }
 
-    /// A trust policy: its own JSON, or what `aws iam get-role` prints.
+    /// A trust policy, as [`paste::trust_policy`] reads it; as a file or as the text itself.
     ///
     /// # Errors
     /// [`InputError`] where it cannot be read.
     pub fn trust_policy(&self, place: &str, given: &str) -> Result<Role, InputError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct GetRole {
-            role: Option<RoleJson>,
-            assume_role_policy_document: Option<Value>,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct RoleJson {
-            arn: Option<String>,
-            assume_role_policy_document: Value,
-            max_session_duration: Option<u32>,
-            create_date: Option<Value>,
-        }
-
-        let document = self.document(place, given)?;
-        document.json::<IgnoredAny>()?;
-        // A percent-encoded policy within the JSON of `get-role` is decoded; a policy as such keeps its text.
-        let policy = |policy: Value| match policy {
-            Value::String(text) => PolicyText::Text(lay_out(&text)),
-            value => PolicyText::Value(value),
-        };
-        if !document.text.trim_start().starts_with('{') {
-            return Err(document.error(Some((1, 1)), "expected a JSON object"));
-        }
-        let outer: GetRole = document.json()?;
-        Ok(match (outer.role, outer.assume_role_policy_document) {
-            (Some(role), _) => Role {
-                arn: role.arn,
-                trust_policy: Some(policy(role.assume_role_policy_document)),
-                max_session_duration: role.max_session_duration,
-                created: role.create_date.and_then(|date| seconds(&date)),
-            },
-            (None, Some(document)) => Role {
-                trust_policy: Some(policy(document)),
-                ..Role::default()
-            },
-            (None, None) => Role {
-                trust_policy: Some(PolicyText::Text(document.text)),
-                ..Role::default()
-            },
-        })
+        self.document(place, given)?.read(paste::trust_policy)
     }
 
-    /// An OIDC provider, as `aws iam get-open-id-connect-provider` prints it or as an evidence file has it.
+    /// An OIDC provider, as [`paste::provider`] reads it; as a file or as the text itself.
     ///
     /// # Errors
     /// [`InputError`] where it cannot be read.
     pub fn provider(&self, place: &str, given: &str) -> Result<Provider, InputError> {
-        #[derive(Deserialize)]
-        struct ProviderJson {
-            #[serde(alias = "OpenIDConnectProviderArn", alias = "Arn")]
-            arn: Option<String>,
-            #[serde(alias = "Url")]
-            url: Option<String>,
-            #[serde(alias = "ClientIDList")]
-            client_ids: Option<Vec<String>>,
-            #[serde(alias = "ThumbprintList")]
-            thumbprints: Option<Vec<String>>,
-        }
-
-        let document = self.document(place, given)?;
-        let provider: ProviderJson = document.json()?;
-        if provider.url.is_none() && provider.client_ids.is_none() && provider.arn.is_none() {
-            return Err(document.error(
-                None,
-                "no `Url` and no `ClientIDList`: expected what `aws iam get-open-id-connect-provider` prints",
-            ));
-        }
-        Ok(Provider {
-            arn: provider.arn,
-            url: provider.url,
-            client_ids: provider.client_ids,
-            thumbprints: provider.thumbprints,
-        })
+        self.document(place, given)?.read(paste::provider)
     }
 
     /// A file of the workspace or of the user.
@@ -332,17 +203,10 @@ fn words(error: &io::Error) -> String {
     }
 }
 
-fn seconds(date: &Value) -> Option<i64> {
-    use aws_smithy_types::date_time::{DateTime, Format};
-    match date {
-        Value::String(text) => Some(DateTime::from_str(text, Format::DateTimeWithOffset).ok()?.secs()),
-        number => number.as_i64(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::PolicyText;
 
     const ANYWHERE: Files<'_> = Files { workspace: None };
 
