@@ -1,6 +1,7 @@
 //! `action.yml` and the program agree.
 
 #![allow(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "this is test code, which clippy sees only in `#[test]` functions"
 )]
@@ -10,6 +11,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use aws_oidc_doctor::configure::{INPUTS, Kind, Spec};
 use world::{Scenario, World};
 
 #[test]
@@ -17,6 +19,41 @@ fn the_inputs_are_the_flags() {
     let declared: BTreeSet<String> = Scenario::declared_inputs().into_keys().collect();
     let flags: BTreeSet<String> = aws_oidc_doctor::args::input_names().into_iter().collect();
     assert_eq!(declared, flags);
+}
+
+/// An input of configure-aws-credentials has no default of its own here, its description names that action's, and says so where
+/// it changes nothing.
+#[test]
+fn the_inputs_are_those_of_the_table() {
+    let declared = Scenario::declared_inputs();
+    let described = Scenario::described_inputs();
+    for Spec {
+        name,
+        default,
+        help,
+        kind,
+        ..
+    } in &INPUTS
+    {
+        assert_eq!(declared[*name], "", "{name}");
+        let described = &described[*name];
+        if !default.is_empty() {
+            assert!(described.ends_with(&format!("({default})")), "{name}: {described}");
+        }
+        let is_unused = ["Accepted", "never sent"].iter().any(|words| described.contains(words));
+        assert_eq!(
+            help.is_empty() || *kind == Kind::Secret,
+            is_unused,
+            "{name}: {described}"
+        );
+    }
+    let own = declared
+        .keys()
+        .filter(|name| INPUTS.iter().all(|spec| spec.name != *name));
+    for name in own {
+        let is_switch = ["attempt", "fail"].contains(&name.as_str());
+        assert_eq!(declared[name], if is_switch { "true" } else { "" }, "{name}");
+    }
 }
 
 #[test]

@@ -170,6 +170,12 @@ impl Scenario {
         inputs.map(|(name, input)| (name, input.default)).collect()
     }
 
+    /// The inputs of `action.yml`, with their descriptions.
+    pub fn described_inputs() -> BTreeMap<String, String> {
+        let inputs = action().inputs.into_iter();
+        inputs.map(|(name, input)| (name, input.description)).collect()
+    }
+
     /// The outputs of `action.yml`.
     pub fn declared_outputs() -> BTreeSet<String> {
         action().outputs.into_keys().collect()
@@ -367,6 +373,8 @@ struct Action {
 struct Input {
     #[serde(default)]
     default: String,
+    #[serde(default)]
+    description: String,
 }
 
 /// The runner turns blanks into `_` and letters into capitals, and keeps hyphens.
