@@ -545,6 +545,15 @@ impl Target {
     }
 }
 
+/// A place in a text, and what stands there after a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The place; empty where something is put in.
+    pub span: Span,
+    /// What stands there then.
+    pub text: String,
+}
+
 /// One change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fix {
@@ -552,6 +561,8 @@ pub struct Fix {
     pub title: String,
     /// What it changes.
     pub target: Target,
+    /// What is replaced in the document that it changes, where that is known.
+    pub edits: Vec<Edit>,
     /// RFC 6902 operations, for a trust policy.
     pub patch: Vec<Value>,
     /// The whole changed text (trust policy), or the lines to write (workflow); empty for a command alone.
@@ -573,6 +584,7 @@ impl Fix {
         Self {
             title: title.into(),
             target,
+            edits: Vec::new(),
             patch: Vec::new(),
             text: String::new(),
             diff: String::new(),

@@ -188,7 +188,13 @@ proptest! {
         for fix in fixes(&diagnosis) {
             // This token gets in.
             prop_assert_eq!(decision(&fix.text, &subject, "sts.amazonaws.com"), Decision::Allow, "{}\n{}", fix.title, fix.text);
-            // The patch says the same as the text.
+            // The edits and the patch say the same as the text.
+            let mut edited = before.clone();
+            for edit in fix.edits.iter().rev() {
+                edited.replace_range(edit.span.start..edit.span.end, &edit.text);
+            }
+            let in_order = fix.edits.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start);
+            prop_assert!(!in_order || edited == fix.text, "{edited}\n{}", fix.text);
             let mut patched: Value = serde_json::from_str(&before).unwrap();
             let patch: json_patch::Patch = serde_json::from_value(Value::Array(fix.patch.clone())).unwrap();
             json_patch::patch(&mut patched, &patch).unwrap();

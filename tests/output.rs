@@ -69,6 +69,7 @@ fn hostile(text: &str) -> Diagnosis {
     let fix = |target, diff: &str| Fix {
         title: said.clone(),
         target,
+        edits: Vec::new(),
         patch: vec![json!({"op": text})],
         text: text.to_owned(),
         diff: diff.to_owned(),

@@ -1,6 +1,7 @@
 //! A change of a text that keeps its layout, and the same change as JSON Patch.
 
 use crate::case::PolicyCase;
+use crate::finding::Edit;
 use crate::policy::{ConditionLeaf, Leaf, Statement};
 use crate::text::{SourceText, Span, Spanned};
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use similar::TextDiff;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Draft {
     pub title: String,
-    pub edits: Vec<(Span, String)>,
+    pub edits: Vec<Edit>,
     pub patch: Vec<Value>,
     pub notes: Vec<String>,
     /// The parts of the policy that keep the token out, and that the change is about.
@@ -19,7 +20,7 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn edit(&mut self, span: Span, text: String, operation: Value) {
-        self.edits.push((span, text));
+        self.edits.push(Edit { span, text });
         self.patch.push(operation);
     }
 }
@@ -151,14 +152,15 @@ pub(super) fn indentation(source: &SourceText, at: usize) -> String {
 }
 
 /// The text with all replacements made; `None` where they overlap.
-pub(super) fn apply(text: &str, mut edits: Vec<(Span, String)>) -> Option<String> {
-    edits.sort_by_key(|(span, _)| *span);
+pub(super) fn apply(text: &str, edits: &[Edit]) -> Option<String> {
+    let mut edits: Vec<&Edit> = edits.iter().collect();
+    edits.sort_by_key(|edit| edit.span);
     let mut out = String::with_capacity(text.len() + 256);
     let mut at = 0;
-    for (span, new) in edits {
-        out.push_str(text.get(at..span.start)?);
-        out.push_str(&new);
-        at = span.end;
+    for edit in edits {
+        out.push_str(text.get(at..edit.span.start)?);
+        out.push_str(&edit.text);
+        at = edit.span.end;
     }
     out.push_str(text.get(at..)?);
     Some(out)

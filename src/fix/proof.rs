@@ -30,7 +30,7 @@ pub fn is_proven(asker: Asker<'_>, before: &TrustPolicy, after: &TrustPolicy, bu
 
 /// Applies a draft and evaluates it.
 pub(super) fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft) -> Option<Fix> {
-    let text = apply(&source.text, draft.edits)?;
+    let text = apply(&source.text, &draft.edits)?;
     let changed: TrustPolicy = parse(&text).ok()?;
     let size = text.chars().filter(|c| !c.is_whitespace()).count();
     let budget = &case.proving;
@@ -51,6 +51,7 @@ pub(super) fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, d
         "applied and evaluated: this token gets in, and no subject of another repository that did not before"
             .to_owned(),
     );
+    fix.edits = draft.edits;
     fix.patch = draft.patch;
     fix.diff = diff(&source.text, &text, "trust-policy.json");
     let role = render::argument(case.role_name().as_deref().unwrap_or_default(), "ROLE");

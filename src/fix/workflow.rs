@@ -4,7 +4,7 @@ use super::admit::is_positive;
 use super::edit::{apply, diff, indentation, is_plain};
 use super::provider::{policy_denies, takes_audience};
 use crate::case::{Case, PolicyCase};
-use crate::finding::{Fix, Target};
+use crate::finding::{Edit, Fix, Target};
 use crate::github::issuer::issuer_host;
 use crate::github::subject::difference::Kind;
 use crate::github::subject::{Context, Subject};
@@ -80,9 +80,12 @@ fn take_environment(case: &Case<'_>) -> Option<Fix> {
     let head = source.text.get(..environment.span.start)?;
     let start = head.rfind('\n').map_or(0, |at| at + 1);
     let end = (start + line.len() + 1).min(source.text.len());
-    let changed = apply(&source.text, vec![(Span::new(start, end), String::new())])?;
     let mut fix = Fix::new("or take the environment out of the job", Target::Workflow);
-    fix.diff = diff(&source.text, &changed, &source.name);
+    let edit = Edit {
+        span: Span::new(start, end),
+        text: String::new(),
+    };
+    change(&mut fix, source, edit)?;
     fix.notes.push(
         "which of the two: change the policy if deploys from this environment are meant; change the job if the policy says what is meant"
             .to_owned(),
@@ -116,9 +119,9 @@ pub(super) fn give_environment(case: &Case<'_>, title: String, name: &str) -> Op
     let mut fix = Fix::new(title, Target::Workflow);
     fix.text = format!("    environment: {name}\n");
     if let (Some(job), Some(source)) = (job(case), case.workflow_source.as_ref())
-        && let Some(changed) = below_key(source, job, |indent| format!("{indent}environment: {name}\n"))
+        && let Some(edit) = below_key(source, job, |indent| format!("{indent}environment: {name}\n"))
     {
-        fix.diff = diff(&source.text, &changed, &source.name);
+        change(&mut fix, source, edit)?;
     }
     Some(fix)
 }
@@ -169,19 +172,28 @@ pub fn grant_id_token(case: &Case<'_>) -> Vec<Fix> {
     if let (Some(Ok(workflow)), Some(source)) = (&case.workflow, case.workflow_source.as_ref()) {
         let id = case.runner().and_then(|runner| runner.job.as_deref());
         let job = workflow.job(id).or_else(|| workflow.jobs.first());
-        if let Some(changed) = job.and_then(|job| granted(source, job, workflow.permissions.as_ref())) {
-            fix.diff = diff(&source.text, &changed, &source.name);
+        if let Some(edit) = job.and_then(|job| granted(source, job, workflow.permissions.as_ref())) {
+            change(&mut fix, source, edit);
+        }
+        let block = job
+            .and_then(|job| job.permissions.as_ref())
+            .or(workflow.permissions.as_ref());
+        if !block.is_some_and(|block| matches!(block.kind, PermissionsKind::Scopes(_))) {
+            // GitHub docs, "Workflow syntax", `permissions`.
+            fix.notes.push(
+                "a `permissions` block takes away every permission that it does not name: add what else the job uses, such as `packages: read`"
+                    .to_owned(),
+            );
         }
     }
     vec![fix]
 }
 
-/// The workflow with `id-token: write` in the block that counts; `None` where a person must decide.
-fn granted(source: &SourceText, job: &Job, all: Option<&Permissions>) -> Option<String> {
+/// `id-token: write` in the block that counts; `None` where a person must decide.
+fn granted(source: &SourceText, job: &Job, all: Option<&Permissions>) -> Option<Edit> {
     if job.id.value.is_empty() || job.uses.is_some() && job.permissions.is_none() && all.is_none() {
         return None;
     }
-    let text = source.text.as_str();
     let Some(permissions) = job.permissions.as_ref().or(all) else {
         // No block at all.
         return below_key(source, job, |indent| {
@@ -189,23 +201,19 @@ fn granted(source: &SourceText, job: &Job, all: Option<&Permissions>) -> Option<
         });
     };
     match (&permissions.kind, permissions.id_token) {
-        (_, IdToken::Write(_)) => None,
-        (PermissionsKind::Scopes(scopes), IdToken::Read(span) | IdToken::None(span)) if !scopes.is_empty() => apply(
-            text,
-            vec![(
+        (PermissionsKind::Scopes(scopes), IdToken::Read(span) | IdToken::None(span)) if !scopes.is_empty() => {
+            Some(Edit {
                 span,
-                source.slice(span).replace("read", "write").replace("none", "write"),
-            )],
-        ),
+                text: source.slice(span).replace("read", "write").replace("none", "write"),
+            })
+        }
         (PermissionsKind::Scopes(scopes), IdToken::Absent) => {
             let first = scopes.first()?.0.span.start;
             let indent = indentation(source, first);
-            indent.starts_with('\n').then(|| {
-                apply(
-                    text,
-                    vec![(Span::new(first, first), format!("id-token: write{indent}"))],
-                )
-            })?
+            indent.starts_with('\n').then(|| Edit {
+                span: Span::new(first, first),
+                text: format!("id-token: write{indent}"),
+            })
         }
         _ => None,
     }
@@ -217,8 +225,16 @@ fn job<'a>(case: &'a Case<'_>) -> Option<&'a Job> {
     workflow.job(case.runner().and_then(|runner| runner.job.as_deref()))
 }
 
-/// The workflow with a line more right below a job's key, indented as what stands there.
-fn below_key(source: &SourceText, job: &Job, lines: impl Fn(&str) -> String) -> Option<String> {
+/// Changes the workflow.
+fn change(fix: &mut Fix, source: &SourceText, edit: Edit) -> Option<()> {
+    let edits = vec![edit];
+    fix.diff = diff(&source.text, &apply(&source.text, &edits)?, &source.name);
+    fix.edits = edits;
+    Some(())
+}
+
+/// Lines right below a job's key, indented as what stands there.
+fn below_key(source: &SourceText, job: &Job, lines: impl Fn(&str) -> String) -> Option<Edit> {
     let text = source.text.as_str();
     if job.id.value.is_empty() {
         return None;
@@ -228,7 +244,10 @@ fn below_key(source: &SourceText, job: &Job, lines: impl Fn(&str) -> String) -> 
     if indent.is_empty() {
         return None;
     }
-    apply(text, vec![(Span::new(line_end, line_end), lines(&indent))])
+    Some(Edit {
+        span: Span::new(line_end, line_end),
+        text: lines(&indent),
+    })
 }
 
 fn in_yaml(text: &str) -> String {
