@@ -354,9 +354,7 @@ pub(super) fn widened(draft: &mut Draft, leaf: &ConditionLeaf<'_>, value: &str, 
         // Cannot be written as a plain value here.
         Breadth::Exact if takes_wildcards && value.contains(['*', '?', '$']) => None,
         Breadth::Exact => {
-            draft
-                .notes
-                .extend(lasting.map(|lasting| format!("for this run alone: {}", lasting.changes)));
+            draft.notes.extend(lasting.map(|lasting| lasting.holds.to_owned()));
             Some(value.to_owned())
         }
         Breadth::AsWritten => None,

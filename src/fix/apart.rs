@@ -53,7 +53,7 @@ pub(super) fn add(
                 ("StringLike", lasting.pattern)
             }
             (Breadth::Exact, Some(lasting)) => {
-                draft.notes.push(format!("for this run alone: {}", lasting.changes));
+                draft.notes.push(lasting.holds.to_owned());
                 ("StringEquals", value.to_owned())
             }
             (_, None) => ("StringEquals", value.to_owned()),

@@ -47,9 +47,15 @@ pub(super) fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, d
     }
     fix.notes.extend(not_enough_alone(case));
     fix.notes.extend(not_storable(case, &changed));
+    let subject = case.claims.and_then(|claims| claims.subject()).and_then(Subject::parse);
     fix.notes.push(
-        "applied and evaluated: this token gets in, and no subject of another repository that did not before"
-            .to_owned(),
+        if subject.is_some_and(|subject| subject.repository.is_some()) {
+            "applied and evaluated: this token gets in, and no subject of another repository that did not before"
+        } else {
+            "applied and evaluated: this token gets in; its subject does not name the repository, so every job whose subject is the same \
+             gets in as well"
+        }
+        .to_owned(),
     );
     fix.edits = draft.edits;
     fix.patch = draft.patch;

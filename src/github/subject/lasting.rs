@@ -7,8 +7,8 @@ use super::difference::{QUEUE, queue_base};
 pub struct Lasting {
     /// The value with what changes as a wildcard.
     pub pattern: String,
-    /// What is new with each run: "the next release has another tag".
-    pub changes: &'static str,
+    /// How long the value itself holds: "for this release alone: the next has another tag".
+    pub holds: &'static str,
     /// What the pattern takes in, in words: "every tag that begins with `v`".
     pub opens: String,
 }
@@ -31,20 +31,27 @@ pub fn lasting(value: &str) -> Option<Lasting> {
             let (head, rest) = value.split_at_checked(at + marker.len())?;
             let end = rest.find([':', '@']).unwrap_or(rest.len());
             let (name, tail) = rest.split_at_checked(end)?;
-            let Changing { stays, changes, opens } = changing(name)?;
+            let Changing { stays, holds, opens } = changing(name)?;
             Some(Lasting {
                 pattern: format!("{head}{stays}{tail}"),
-                changes,
+                // A workflow that is called at a tag stays at it until somebody changes the call.
+                holds: if head.contains('@') && !head.starts_with("repo:") {
+                    NEXT_VERSION
+                } else {
+                    holds
+                },
                 opens,
             })
         })
     })
 }
 
+const NEXT_VERSION: &str = "for this version of the workflow alone: the next has another commit or tag";
+
 /// A name of which a part changes.
 struct Changing {
     stays: String,
-    changes: &'static str,
+    holds: &'static str,
     opens: String,
 }
 
@@ -53,7 +60,7 @@ fn queue(branch: &str) -> Option<Changing> {
     let base = queue_base(branch)?;
     Some(Changing {
         stays: format!("{QUEUE}{base}/*"),
-        changes: "the queue's next entry has another number and commit",
+        holds: "for this entry of the queue alone: the next has another number and commit",
         opens: format!("every entry of the merge queue of `{base}`"),
     })
 }
@@ -63,7 +70,7 @@ fn tag(name: &str) -> Option<Changing> {
     let stays = name.get(..name.find(|c: char| c.is_ascii_digit())?)?;
     Some(Changing {
         stays: format!("{stays}*"),
-        changes: "the next release has another tag",
+        holds: "for this release alone: the next has another tag",
         opens: match stays {
             "" => "every tag".to_owned(),
             stays => format!("every tag that begins with `{stays}`"),
@@ -76,7 +83,7 @@ fn pull_request(name: &str) -> Option<Changing> {
     let is_number = !number.is_empty() && number.bytes().all(|c| c.is_ascii_digit());
     is_number.then(|| Changing {
         stays: format!("*/{rest}"),
-        changes: "the next pull request has another number",
+        holds: "for this pull request alone: the next has another number",
         opens: "every pull request".to_owned(),
     })
 }
@@ -86,7 +93,7 @@ fn commit(name: &str) -> Option<Changing> {
     let is_commit = name.len() == 40 && name.bytes().all(|c| c.is_ascii_hexdigit());
     is_commit.then(|| Changing {
         stays: "*".to_owned(),
-        changes: "the workflow's next version has another commit",
+        holds: NEXT_VERSION,
         opens: "every commit, branch and tag of that workflow".to_owned(),
     })
 }
