@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 
 mod causes;
+mod foreseen;
 mod gaps;
 mod stages;
+mod suspects;
 
 use crate::aws::answer::Answer;
 use crate::case::Case;
@@ -34,6 +36,10 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
                 finding,
             });
         }
+    }
+    if findings.iter().all(|found| found.severity != Severity::Blocks) {
+        findings.extend(foreseen::findings(case));
+        findings.extend(suspects::findings(case));
     }
     let mut notes = Vec::new();
     if case.is_allowed() {

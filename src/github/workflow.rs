@@ -19,8 +19,8 @@ const CONFIGURE: &str = "aws-actions/configure-aws-credentials";
 pub struct Workflow {
     /// `permissions` of the whole workflow.
     pub permissions: Option<Permissions>,
-    /// The names of the events under `on`.
-    pub events: Vec<Spanned<String>>,
+    /// The events under `on`.
+    pub events: Vec<Trigger>,
     /// Its jobs.
     pub jobs: Vec<Job>,
 }
@@ -38,6 +38,17 @@ impl Workflow {
             _ => None,
         }
     }
+}
+
+/// An event that starts the workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// The patterns under `branches`.
+    pub branches: Vec<String>,
+    /// The patterns under `tags`.
+    pub tags: Vec<String>,
 }
 
 /// A job.
@@ -278,11 +289,23 @@ fn permissions((key, value): (&Spanned<String>, &Node)) -> Permissions {
     }
 }
 
-fn events(on: &Node) -> Vec<Spanned<String>> {
+fn events(on: &Node) -> Vec<Trigger> {
+    let bare = |name| Trigger {
+        name,
+        branches: Vec::new(),
+        tags: Vec::new(),
+    };
     match &on.kind {
-        Kind::Map(entries) => entries.iter().map(|(name, _)| name.clone()).collect(),
-        Kind::List(items) => items.iter().filter_map(Node::scalar).collect(),
-        Kind::Scalar(_) => on.scalar().into_iter().collect(),
+        Kind::Map(entries) => {
+            let event = |(name, filters): &(Spanned<String>, Node)| Trigger {
+                branches: filters.texts("branches"),
+                tags: filters.texts("tags"),
+                ..bare(name.clone())
+            };
+            entries.iter().map(event).collect()
+        }
+        Kind::List(items) => items.iter().filter_map(Node::scalar).map(bare).collect(),
+        Kind::Scalar(_) => on.scalar().into_iter().map(bare).collect(),
     }
 }
 
@@ -311,6 +334,16 @@ impl Node {
 
     fn get(&self, name: &str) -> Option<&Self> {
         self.entry(name).map(|(_, value)| value)
+    }
+
+    /// A text or a list of texts.
+    fn texts(&self, name: &str) -> Vec<String> {
+        let texts = match self.get(name).map(|node| (node, &node.kind)) {
+            Some((_, Kind::List(items))) => items.iter().filter_map(Self::scalar).collect(),
+            Some((node, _)) => node.scalar().into_iter().collect(),
+            None => Vec::new(),
+        };
+        texts.into_iter().map(|text| text.value).collect()
     }
 
     fn scalar(&self) -> Option<Spanned<String>> {
@@ -529,7 +562,7 @@ jobs:
         assert_eq!(permissions.kind, PermissionsKind::ReadAll);
         assert!(matches!(permissions.id_token, IdToken::Read(span) if at(span) == "read-all"));
         assert_eq!(at(permissions.span), "permissions: read-all");
-        let events: Vec<_> = workflow.events.iter().map(|event| &*event.value).collect();
+        let events: Vec<_> = workflow.events.iter().map(|event| &*event.name.value).collect();
         assert_eq!(events, ["push", "pull_request"]);
 
         let build = workflow.job(Some("build")).unwrap();

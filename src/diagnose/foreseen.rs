@@ -1,0 +1,409 @@
+//! What the job's token will say where none is at hand: its subject follows from the workflow file, the event and the ref.
+//!
+//! GitHub docs, "OpenID Connect reference", "Example subject claims".
+
+use serde_json::json;
+
+use super::diagnose_case;
+use crate::aws::answer::Answer;
+use crate::case::Case;
+use crate::configure::{Flow, Input};
+use crate::evidence::Probe;
+use crate::finding::{Certainty, Document, Found, Severity, Stage, Target};
+use crate::github::claims::{Claims, Token};
+use crate::github::subject::Subject;
+use crate::github::workflow::{Job, Trigger, is_expression};
+use crate::policy::Decision;
+
+/// What comes of an event.
+struct Outlook {
+    event: String,
+    /// The subject, or one of those that it can be.
+    subject: String,
+    /// Is it known to the letter?
+    is_exact: bool,
+    /// What keeps it out.
+    found: Option<Found>,
+}
+
+/// Why the trust policy will not let this job in, by the workflow file alone. Never certain: a token would tell.
+pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
+    if case.claims.is_some() || case.flow != Flow::Oidc || case.policy.is_none() {
+        return None;
+    }
+    let refused = match &case.answer {
+        None => false,
+        Some(Answer::NotAuthorized(None)) => true,
+        Some(_) => return None,
+    };
+    let outlooks = outlooks(case)?;
+    let (out, inside): (Vec<_>, Vec<_>) = outlooks.iter().partition(|outlook| outlook.found.is_some());
+    let first = out.first()?;
+    let mut found = first.found.clone()?;
+    let finding = &mut found.finding;
+    if !inside.is_empty() && !refused {
+        finding.severity = Severity::Note;
+    }
+    finding.labels.retain(|label| label.document != Document::Claims);
+    let certainty = if inside.is_empty() && (first.is_exact || refused) {
+        Certainty::Likely
+    } else {
+        Certainty::Possible
+    };
+    finding.certainty = certainty;
+    if !first.is_exact {
+        finding.fixes.retain(|fix| fix.target == Target::Workflow);
+    }
+    let by_event = |outlook: &Outlook| {
+        let does = if outlook.found.is_some() {
+            "does not get in"
+        } else {
+            "gets in"
+        };
+        format!(
+            "on `{}` its subject is `{}`, which {does}",
+            outlook.event, outlook.subject
+        )
+    };
+    let events: Vec<String> = outlooks.iter().map(by_event).collect();
+    finding.notes.insert(
+        0,
+        format!("no token is at hand; by the workflow file, {}", events.join("; ")),
+    );
+    Some(found)
+}
+
+/// One outlook an event, where all that the subject is made of can be told.
+fn outlooks(case: &Case<'_>) -> Option<Vec<Outlook>> {
+    let workflow = case.workflow.as_ref()?.as_ref().ok()?;
+    let runner = case.runner();
+    let id = runner.and_then(|runner| runner.job.as_deref());
+    let asks = |job: &&Job| !job.steps.is_empty();
+    let mut asking = workflow.jobs.iter().filter(asks);
+    let job = workflow.job(id).or_else(|| match (asking.next(), asking.next()) {
+        (Some(only), None) if id.is_none() => Some(only),
+        _ => None,
+    })?;
+    if job.uses.is_some() {
+        // The called workflow's jobs ask, and they may have environments.
+        return None;
+    }
+    let running = runner.and_then(|runner| runner.event_name.as_deref());
+    let outlook = |name: &str, event: Option<&Trigger>| {
+        let git_ref = runner
+            .and_then(|runner| runner.git_ref.as_deref())
+            .filter(|_| running.is_some());
+        let (contexts, is_exact) = contexts(case, job, name, event, git_ref)?;
+        let tried: Option<Vec<Outlook>> = contexts
+            .into_iter()
+            .map(|context| {
+                let subject = format!("repo:{}:{context}", repository(case)?);
+                let found = what_keeps_out(case, name, &subject)?;
+                Some(Outlook {
+                    event: name.to_owned(),
+                    subject,
+                    is_exact,
+                    found,
+                })
+            })
+            .collect();
+        // One that gets in speaks for the event.
+        tried?.into_iter().min_by_key(|outlook| outlook.found.is_some())
+    };
+    let found: Option<Vec<Outlook>> = match running {
+        Some(name) => {
+            outlook(name, workflow.events.iter().find(|event| event.name.value == name)).map(|found| vec![found])
+        }
+        None => workflow
+            .events
+            .iter()
+            .map(|event| outlook(&event.name.value, Some(event)))
+            .collect(),
+    };
+    found.filter(|found| !found.is_empty())
+}
+
+/// What stands after the repository in the subject, or what can stand there; and whether it is known to the letter. `None` where that
+/// cannot be told.
+fn contexts(
+    case: &Case<'_>,
+    job: &Job,
+    name: &str,
+    event: Option<&Trigger>,
+    git_ref: Option<&str>,
+) -> Option<(Vec<String>, bool)> {
+    if let Some(environment) = &job.environment {
+        let environment = environment.value.trim();
+        return (!is_expression(environment) && !environment.is_empty())
+            .then(|| (vec![format!("environment:{}", environment.replace(':', "%3A"))], true));
+    }
+    let literal = |patterns: &[String]| -> Option<Vec<String>> {
+        let plain = |pattern: &&String| !pattern.contains(['*', '?', '!', '+', '[']);
+        let named: Vec<String> = patterns.iter().filter(plain).cloned().collect();
+        (!named.is_empty() && named.len() == patterns.len()).then_some(named)
+    };
+    let branches = |named: Option<Vec<String>>| {
+        let is_exact = named.as_ref().is_some_and(|named| named.len() == 1);
+        let names = named.unwrap_or_else(|| named_in_policy(case, "ref:refs/heads/", "main"));
+        (
+            names.iter().map(|name| format!("ref:refs/heads/{name}")).collect(),
+            is_exact,
+        )
+    };
+    let tags = |named: Option<Vec<String>>| {
+        let is_exact = named.as_ref().is_some_and(|named| named.len() == 1);
+        let names = named.unwrap_or_else(|| named_in_policy(case, "ref:refs/tags/", "v1"));
+        (
+            names.iter().map(|name| format!("ref:refs/tags/{name}")).collect(),
+            is_exact,
+        )
+    };
+    match (name, git_ref) {
+        ("pull_request", _) => Some((vec!["pull_request".to_owned()], true)),
+        // What these have is not documented, or is the caller's.
+        ("pull_request_target" | "workflow_call" | "deployment" | "deployment_status", _) => None,
+        (_, Some(git_ref)) => Some((vec![format!("ref:{git_ref}")], true)),
+        ("push", None) => Some(match event {
+            Some(event) if !event.tags.is_empty() && event.branches.is_empty() => tags(literal(&event.tags)),
+            Some(event) => branches(literal(&event.branches)),
+            None => branches(None),
+        }),
+        ("release", None) => Some(tags(None)),
+        ("merge_group", None) => Some((vec!["ref:refs/heads/gh-readonly-queue/main/pr-1-0a".to_owned()], false)),
+        // The default branch, or one that somebody chooses.
+        _ => Some(branches(None)),
+    }
+}
+
+/// Names that the policy has for a branch or tag, and a usual one: one of them gets in if any does.
+fn named_in_policy(case: &Case<'_>, kind: &str, usual: &str) -> Vec<String> {
+    const MOST: usize = 16;
+    let values = values(case).filter_map(|value| Subject::parse(value)?.context?.strip_prefix(kind));
+    let names = values.map(|name| name.replace(['*', '?'], "x"));
+    names.take(MOST).chain([usual.to_owned()]).collect()
+}
+
+/// The repository as the subject has it: as the policy writes it, if it is the same.
+fn repository(case: &Case<'_>) -> Option<String> {
+    let runner = case.runner();
+    let own = runner.and_then(|runner| {
+        let from_ref = || runner.workflow_ref.as_deref()?.split("/.github/").next();
+        runner.repository.as_deref().or_else(from_ref)
+    });
+    let literal =
+        |subject: &Subject<'_>| !subject.repository_part().contains(['*', '?', '$']) && subject.repository.is_some();
+    let mut written = values(case).filter_map(Subject::parse).filter(literal);
+    let same = written.find(|subject| own.is_none_or(|own| subject.names() == own));
+    same.map(|subject| subject.repository_part().to_owned())
+        .or(own.map(str::to_owned))
+}
+
+/// The values of the policy's conditions on `sub`.
+fn values<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a str> {
+    let key = case.asker().key("sub");
+    let statements = case.policy.iter().flat_map(|policy| &policy.policy.statements);
+    let keys = statements
+        .flat_map(|statement| &statement.conditions)
+        .flat_map(|condition| &condition.keys)
+        .filter(move |found| found.key.value.eq_ignore_ascii_case(&key));
+    keys.flat_map(|key| &key.values).map(|value| value.value.as_str())
+}
+
+/// The finding that a token with this subject would bring; `None` where even that cannot be told.
+fn what_keeps_out(case: &Case<'_>, event: &str, subject: &str) -> Option<Option<Found>> {
+    let parts = Subject::parse(subject)?;
+    let mut claims = json!({
+        "iss": case.issuer,
+        "sub": subject,
+        "aud": case.request().given(Input::Audience).unwrap_or("sts.amazonaws.com"),
+        "repository": parts.names(),
+        "repository_owner": parts.owner,
+        "event_name": event,
+    });
+    let map = claims.as_object_mut()?;
+    match parts.context.unwrap_or_default().split_once(':') {
+        Some(("ref", name)) => map.insert("ref".to_owned(), json!(name)),
+        Some(("environment", name)) => map.insert("environment".to_owned(), json!(name.replace("%3A", ":"))),
+        _ => None,
+    };
+    let mut evidence = case.evidence.clone();
+    evidence.token = Some(Probe::Known(Token {
+        claims: Claims(map.clone()),
+        ..Token::default()
+    }));
+    let diagnosis = diagnose_case(&Case::new(&evidence));
+    match diagnosis.decision? {
+        Decision::Undecided => None,
+        Decision::Allow => Some(None),
+        Decision::ImplicitDeny | Decision::ExplicitDeny => {
+            let is_policys =
+                |found: &&Found| found.severity == Severity::Blocks && found.rule.stage == Stage::TrustPolicy;
+            diagnosis.findings.iter().find(is_policys).cloned().map(Some)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::diagnose::diagnose;
+    use crate::evidence::Evidence;
+
+    const HOST: &str = "token.actions.githubusercontent.com";
+
+    fn evidence(subject: &str, on: &str, environment: &str, more: &Value) -> Evidence {
+        let workflow = format!(
+            "on: {on}\npermissions:\n  id-token: write\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n{environment}    steps:\n      - uses: \
+             aws-actions/configure-aws-credentials@v6\n        with:\n          role-to-assume: arn:aws:iam::123456789012:role/deploy\n"
+        );
+        let statement = json!({
+            "Effect": "Allow",
+            "Principal": { "Federated": format!("arn:aws:iam::123456789012:oidc-provider/{HOST}") },
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": { "StringLike": { format!("{HOST}:sub"): subject, format!("{HOST}:aud"): "sts.amazonaws.com" } },
+        });
+        let mut evidence = json!({
+            "role": { "trust_policy": json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string() },
+            "workflow": { "path": ".github/workflows/deploy.yml", "text": workflow },
+        });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            if let Some(map) = evidence.as_object_mut() {
+                map.insert(name.clone(), value.clone());
+            }
+        }
+        Evidence::from_json(&evidence.to_string()).unwrap()
+    }
+
+    #[test]
+    fn the_workflow_tells_what_the_subject_will_be() {
+        let prod = "    environment: prod\n";
+        let denied = json!({"attempt": {"outcome": "reported", "text": "Not authorized to perform sts:AssumeRoleWithWebIdentity"}});
+        let none = json!({});
+        let branch = "repo:acme/widgets:ref:refs/heads/main";
+        let (likely, possible) = (Some(Certainty::Likely), Some(Certainty::Possible));
+        for (subject, on, environment, more, want, certainty) in [
+            (branch, "push", prod, &denied, Some("subject-environment"), likely),
+            (branch, "push", prod, &none, Some("subject-environment"), likely),
+            (branch, "push", "", &denied, None, None),
+            (
+                branch,
+                "pull_request",
+                "",
+                &denied,
+                Some("subject-pull-request"),
+                likely,
+            ),
+            (
+                branch,
+                "{push: {tags: ['v*']}}",
+                "",
+                &denied,
+                Some("subject-tag"),
+                likely,
+            ),
+            (
+                branch,
+                "{push: {branches: [dev]}}",
+                "",
+                &denied,
+                Some("subject-branch"),
+                likely,
+            ),
+            (branch, "{push: {branches: [dev, main]}}", "", &denied, None, None),
+            (
+                "repo:acme/widgets:environment:prod",
+                "push",
+                "",
+                &denied,
+                Some("subject-environment"),
+                likely,
+            ),
+            ("repo:acme/widgets:environment:prod", "push", prod, &denied, None, None),
+            // Some events get in and others do not.
+            (
+                branch,
+                "[push, pull_request]",
+                "",
+                &denied,
+                Some("subject-pull-request"),
+                possible,
+            ),
+            (branch, "[push, pull_request]", "", &none, None, None),
+            // What the subject will be cannot be told.
+            (branch, "pull_request_target", "", &denied, None, None),
+            (
+                branch,
+                "push",
+                "    environment: ${{ inputs.e }}\n",
+                &denied,
+                None,
+                None,
+            ),
+            // The runner knows the event and the ref.
+            (
+                branch,
+                "[push, pull_request]",
+                "",
+                &json!({"runner": {"event_name": "push", "ref": "refs/heads/dev", "repository": "acme/widgets"}}),
+                Some("subject-branch"),
+                likely,
+            ),
+            (
+                branch,
+                "push",
+                "",
+                &json!({"runner": {"event_name": "push", "ref": "refs/heads/main", "repository": "acme/other"}}),
+                Some("subject-repository"),
+                likely,
+            ),
+        ] {
+            let diagnosis = diagnose(&evidence(subject, on, environment, more));
+            let cause = diagnosis.cause();
+            assert_eq!(
+                cause.map(|cause| cause.rule.id),
+                want,
+                "{subject} {on} {environment} {more}"
+            );
+            assert_eq!(
+                cause.map(|cause| cause.certainty),
+                certainty,
+                "{subject} {on} {environment} {more}"
+            );
+            if let Some(cause) = cause {
+                assert!(
+                    cause
+                        .notes
+                        .first()
+                        .is_some_and(|note| note.starts_with("no token is at hand; ")),
+                    "{:?}",
+                    cause.notes
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn where_some_events_get_in_and_nothing_failed_it_is_a_note() {
+        let diagnosis = diagnose(&evidence(
+            "repo:acme/widgets:ref:refs/heads/main",
+            "[push, pull_request]",
+            "",
+            &json!({}),
+        ));
+        let notes: Vec<_> = diagnosis
+            .findings
+            .iter()
+            .filter(|found| found.severity == Severity::Note)
+            .collect();
+        let words = "on `push` its subject is `repo:acme/widgets:ref:refs/heads/main`, which gets in; on `pull_request` its subject is \
+                     `repo:acme/widgets:pull_request`, which does not get in";
+        assert!(
+            notes
+                .iter()
+                .any(|found| found.notes.iter().any(|note| note.ends_with(words))),
+            "{notes:?}"
+        );
+    }
+}

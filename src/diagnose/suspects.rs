@@ -1,0 +1,272 @@
+//! AWS refuses the role and nobody has read its trust policy: what about this token a policy may not expect, likeliest first.
+//!
+//! Nothing here is more than possible. What each form of subject looks like: GitHub docs, "OpenID Connect reference".
+
+use crate::aws::answer::Answer;
+use crate::aws::arn::usual_audience;
+use crate::case::Case;
+use crate::checks;
+use crate::finding::{Certainty, Finding, Found};
+use crate::github::claims::Claims;
+use crate::github::subject::difference::queue_base;
+use crate::github::subject::{Context, Subject, customized_keys};
+
+/// More than so many guesses help nobody.
+const MOST: usize = 4;
+
+/// What may keep this token out.
+pub(super) fn findings(case: &Case<'_>) -> Vec<Found> {
+    let is_refused = matches!(case.answer, Some(Answer::NotAuthorized(None))) && case.policy_source.is_none();
+    let Some(claims) = case.claims.filter(|_| is_refused && !case.asks_with_credentials()) else {
+        return Vec::new();
+    };
+    let suspects = [
+        customized(claims),
+        immutable(claims),
+        context(claims),
+        called_workflow(claims),
+        audience(case, claims),
+        capitals(claims),
+    ];
+    let found = suspects.into_iter().flatten().filter_map(|suspect| {
+        let rule = &checks::by_id(suspect.id)?.rule;
+        let finding = Finding::blocks(suspect.message)
+            .certainty(Certainty::Possible)
+            .label(case.claim_label(suspect.claim, suspect.label))
+            .note("AWS refused the role, and the trust policy was not read: this is what the token has that a policy may not expect")
+            .help(suspect.look_for);
+        Some(Found { rule, finding })
+    });
+    found.take(MOST).collect()
+}
+
+/// Something about the token.
+struct Suspect {
+    /// The check that would find it.
+    id: &'static str,
+    claim: &'static str,
+    label: &'static str,
+    message: String,
+    look_for: String,
+}
+
+fn subject(claims: &Claims) -> Option<Subject<'_>> {
+    Subject::parse(claims.subject()?)
+}
+
+fn customized(claims: &Claims) -> Option<Suspect> {
+    let text = claims.subject()?;
+    if subject(claims).is_some_and(|subject| subject.is_default()) {
+        return None;
+    }
+    let keys = customized_keys(text).join("`, `");
+    Some(Suspect {
+        id: "subject-customized",
+        claim: "sub",
+        label: "this is not the default form",
+        message: format!(
+            "the token's subject is customized: it is built from `{keys}`, which a policy for the default form does not match"
+        ),
+        look_for: format!("look for a `sub` value in the trust policy that matches `{text}`"),
+    })
+}
+
+fn immutable(claims: &Claims) -> Option<Suspect> {
+    let subject = subject(claims).filter(Subject::is_immutable)?;
+    Some(Suspect {
+        id: "subject-immutable",
+        claim: "sub",
+        label: "with the ids of owner and repository",
+        message: "the token's subject carries ids (`owner@id/repository@id`), which a policy with the names alone does not match".to_owned(),
+        look_for: format!(
+            "see whether the trust policy says `repo:{}:…`; it must say `repo:{}:…`",
+            subject.names(),
+            subject.repository_part()
+        ),
+    })
+}
+
+fn context(claims: &Claims) -> Option<Suspect> {
+    let subject = subject(claims).filter(Subject::is_default)?;
+    let (id, message, look_for) = match subject.kind()? {
+        Context::Environment(name) => (
+            "subject-environment",
+            format!("the job has an environment, so its subject names the environment `{name}` and no branch"),
+            "see whether the trust policy names a branch or a tag: the environment has taken its place",
+        ),
+        Context::PullRequest => (
+            "subject-pull-request",
+            "the job runs for a pull request, so its subject ends in `:pull_request` and names no branch".to_owned(),
+            "see whether the trust policy names a branch: pull requests do not match it, whatever branch they come from",
+        ),
+        Context::Tag(name) => (
+            "subject-tag",
+            format!("the job runs for the tag `{name}`, and its subject names it"),
+            "see whether the trust policy names branches alone (`ref:refs/heads/…`)",
+        ),
+        Context::Branch(name) if queue_base(name).is_some() => (
+            "subject-merge-queue",
+            "the job runs for a merge queue, so its subject names the queue's branch".to_owned(),
+            "see whether the trust policy names the branch that is merged into: the queue's own is another",
+        ),
+        Context::Branch(_) | Context::Other(_) => return None,
+    };
+    Some(Suspect {
+        id,
+        claim: "sub",
+        label: "the token's subject",
+        message,
+        look_for: look_for.to_owned(),
+    })
+}
+
+/// A reusable workflow of another repository: the subject stays the caller's.
+fn called_workflow(claims: &Claims) -> Option<Suspect> {
+    let (own, called) = (claims.text("repository")?, claims.text("job_workflow_ref")?);
+    let called = called.split("/.github/").next()?;
+    (!called.eq_ignore_ascii_case(own)).then(|| Suspect {
+        id: "subject-repository",
+        claim: "job_workflow_ref",
+        label: "the workflow that is called",
+        message: format!(
+            "the job is part of a reusable workflow of `{called}`, and its subject names the caller `{own}`"
+        ),
+        look_for: format!("see whether the trust policy names `{called}` in its `sub` condition: it must name `{own}`"),
+    })
+}
+
+fn audience(case: &Case<'_>, claims: &Claims) -> Option<Suspect> {
+    let (partition, _) = case.account();
+    let audience = claims
+        .audience()
+        .filter(|audience| *audience != usual_audience(&partition))?;
+    Some(Suspect {
+        id: "audience-mismatch",
+        claim: "aud",
+        label: "not the usual audience",
+        message: format!("the token is made for the audience `{audience}`, which is not the usual one"),
+        look_for: format!("see whether the trust policy's `aud` condition has `{audience}`"),
+    })
+}
+
+fn capitals(claims: &Claims) -> Option<Suspect> {
+    let subject = subject(claims)?;
+    let names = subject.repository_part();
+    names.contains(|c: char| c.is_ascii_uppercase()).then(|| Suspect {
+        id: "subject-case",
+        claim: "sub",
+        label: "with capital letters",
+        message: format!(
+            "the names in the subject have capital letters (`{names}`), and IAM compares them to the letter"
+        ),
+        look_for: format!("see whether the trust policy writes `repo:{names}` in the same letter case"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::diagnose::diagnose;
+    use crate::evidence::Evidence;
+    use crate::finding::{Certainty, Conclusion};
+
+    #[test]
+    fn without_a_policy_what_is_special_about_the_token_is_possible() {
+        let plain = "repo:acme/widgets:ref:refs/heads/main";
+        for (subject, audience, called, want) in [
+            (plain, "sts.amazonaws.com", "acme/widgets", vec![]),
+            (
+                "repo:acme/widgets:environment:prod",
+                "sts.amazonaws.com",
+                "acme/widgets",
+                vec!["subject-environment"],
+            ),
+            (
+                "repo:acme@1/widgets@2:ref:refs/heads/main",
+                "sts.amazonaws.com",
+                "acme/widgets",
+                vec!["subject-immutable"],
+            ),
+            (
+                "repo:Acme@1/widgets@2:environment:prod",
+                "sts.amazonaws.com",
+                "acme/widgets",
+                vec!["subject-immutable", "subject-environment", "subject-case"],
+            ),
+            (
+                "repo:acme/widgets:pull_request",
+                "sts.amazonaws.com",
+                "acme/widgets",
+                vec!["subject-pull-request"],
+            ),
+            (
+                "repo:acme/widgets:ref:refs/tags/v1",
+                "sts.amazonaws.com",
+                "acme/widgets",
+                vec!["subject-tag"],
+            ),
+            (
+                "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/main/pr-1-0a",
+                "sts.amazonaws.com",
+                "acme/widgets",
+                vec!["subject-merge-queue"],
+            ),
+            (
+                "repository_owner:acme:environment:prod",
+                "sts.amazonaws.com",
+                "acme/widgets",
+                vec!["subject-customized"],
+            ),
+            (
+                plain,
+                "https://github.com/acme",
+                "acme/widgets",
+                vec!["audience-mismatch"],
+            ),
+            (plain, "sts.amazonaws.com", "acme/shared", vec!["subject-repository"]),
+        ] {
+            let mut evidence = json!({
+                "token": { "claims": {
+                    "iss": "https://token.actions.githubusercontent.com", "sub": subject, "aud": audience, "repository": "acme/widgets",
+                    "job_workflow_ref": format!("{called}/.github/workflows/deploy.yml@refs/heads/main"),
+                } },
+                "attempt": {
+                    "outcome": "denied", "code": "AccessDenied", "message": "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+                },
+            });
+            let diagnosis = diagnose(&Evidence::from_json(&evidence.to_string()).unwrap());
+            let found: Vec<_> = diagnosis.findings.iter().map(|found| found.rule.id).collect();
+            assert_eq!(found, want, "{subject}");
+            assert!(
+                diagnosis
+                    .findings
+                    .iter()
+                    .all(|found| found.certainty == Certainty::Possible)
+            );
+            assert_eq!(diagnosis.conclusion, Conclusion::Denied);
+            // Nothing is suspected where nothing failed, or something else did.
+            for outcome in [
+                json!(null),
+                json!({"outcome": "allowed"}),
+                json!({"outcome": "reported", "text": "Incorrect token audience"}),
+            ] {
+                if let Some(attempt) = evidence.get_mut("attempt") {
+                    *attempt = outcome;
+                }
+                let mut evidence = evidence.clone();
+                if evidence.get("attempt").is_some_and(serde_json::Value::is_null)
+                    && let Some(map) = evidence.as_object_mut()
+                {
+                    map.remove("attempt");
+                }
+                let diagnosis = diagnose(&Evidence::from_json(&evidence.to_string()).unwrap());
+                let possible = |id: &str| diagnosis.findings.iter().any(|found| found.rule.id == id);
+                assert!(
+                    !possible("subject-environment") && !possible("subject-immutable"),
+                    "{evidence}"
+                );
+            }
+        }
+    }
+}
