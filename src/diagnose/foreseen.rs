@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::diagnose_case;
 use crate::aws::answer::Answer;
+use crate::aws::request::CLAIM_KEYS;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::Probe;
@@ -36,7 +37,9 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
         Some(Answer::NotAuthorized(None)) => true,
         Some(_) => return None,
     };
-    let outlooks = outlooks(case)?;
+    let Some(outlooks) = outlooks(case) else {
+        return hopeless(case);
+    };
     let (out, inside): (Vec<_>, Vec<_>) = outlooks.iter().partition(|outlook| outlook.found.is_some());
     let first = out.first()?;
     let mut found = first.found.clone()?;
@@ -69,6 +72,49 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     finding.notes.insert(
         0,
         format!("no token is at hand; by the workflow file, {}", events.join("; ")),
+    );
+    Some(found)
+}
+
+/// What no token of GitHub's default form gets past, whatever the job: the policy's own values are tried, and the usual subjects of the
+/// repositories that it names.
+fn hopeless(case: &Case<'_>) -> Option<Found> {
+    const MOST: usize = 8;
+    /// They look at the policy, or at what every token has, and not at what this job runs for.
+    const WHATEVER: [&str; 6] = [
+        "action-mismatch",
+        "audience-mismatch",
+        "condition-key-absent",
+        "principal-mismatch",
+        "subject-malformed",
+        "subject-wildcard-literal",
+    ];
+    let mut first = None;
+    for value in values(case).take(MOST) {
+        let filled = value.replace(['*', '?'], "x");
+        let subject = Subject::parse(&filled)?;
+        let names = subject.repository.map(|_| subject.repository_part())?;
+        let usual = [
+            "ref:refs/heads/main",
+            "ref:refs/tags/v1",
+            "environment:production",
+            "pull_request",
+        ];
+        let usual = usual.map(|context| format!("repo:{names}:{context}"));
+        let own = subject.is_default().then(|| filled.clone());
+        for subject in own.into_iter().chain(usual) {
+            let found = what_keeps_out(case, "push", &subject)??;
+            first = first.or(WHATEVER.contains(&found.rule.id).then_some(found));
+        }
+    }
+    let mut found = first?;
+    let finding = &mut found.finding;
+    finding.certainty = Certainty::Likely;
+    finding.labels.retain(|label| label.document != Document::Claims);
+    finding.fixes.clear();
+    finding.notes.insert(
+        0,
+        "no token is at hand; none of GitHub's default form gets past this, whatever the job runs for".to_owned(),
     );
     Some(found)
 }
@@ -209,6 +255,24 @@ fn values<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a str> {
     keys.flat_map(|key| &key.values).map(|value| value.value.as_str())
 }
 
+/// Claims beside the subject and the audience that the policy asks for, and what it wants there.
+fn asked(case: &Case<'_>) -> Vec<(String, String)> {
+    let prefix = case.asker().key("");
+    let statements = case.policy.iter().flat_map(|policy| &policy.policy.statements);
+    let keys = statements
+        .flat_map(|statement| &statement.conditions)
+        .filter(|condition| !condition.operator.value.comparison.is_negated())
+        .flat_map(|condition| &condition.keys);
+    keys.filter_map(|key| {
+        let name = key.key.value.to_lowercase();
+        let claim = name
+            .strip_prefix(&prefix.to_lowercase())
+            .filter(|claim| CLAIM_KEYS.contains(claim))?;
+        Some((claim.to_owned(), key.values.first()?.value.replace(['*', '?'], "x")))
+    })
+    .collect()
+}
+
 /// The finding that a token with this subject would bring; `None` where even that cannot be told.
 fn what_keeps_out(case: &Case<'_>, event: &str, subject: &str) -> Option<Option<Found>> {
     let parts = Subject::parse(subject)?;
@@ -226,6 +290,10 @@ fn what_keeps_out(case: &Case<'_>, event: &str, subject: &str) -> Option<Option<
         Some(("environment", name)) => map.insert("environment".to_owned(), json!(name.replace("%3A", ":"))),
         _ => None,
     };
+    // What the policy asks of other claims, the token is taken to have.
+    for (claim, value) in asked(case) {
+        map.entry(claim).or_insert(json!(value));
+    }
     let mut evidence = case.evidence.clone();
     evidence.token = Some(Probe::Known(Token {
         claims: Claims(map.clone()),
@@ -381,6 +449,58 @@ mod tests {
                     cause.notes
                 );
             }
+        }
+    }
+
+    #[test]
+    fn what_no_token_gets_past_is_likely_without_one() {
+        let refused = json!({"workflow": null, "attempt": {"outcome": "reported", "text": "Not authorized to perform sts:AssumeRoleWithWebIdentity"}});
+        for (operator, subject, audience, want) in [
+            ("StringLike", "repo:acme/widgets:*", "sts.amazonaws.com", None),
+            (
+                "StringLike",
+                "repo:acme/widgets:environment:x",
+                "sts.amazonaws.com",
+                None,
+            ),
+            (
+                "StringEquals",
+                "repo:acme/widgets:*",
+                "sts.amazonaws.com",
+                Some("subject-wildcard-literal"),
+            ),
+            (
+                "StringLike",
+                "repo:acme/widgets:branch:main",
+                "sts.amazonaws.com",
+                Some("subject-malformed"),
+            ),
+            (
+                "StringLike",
+                "repo:acme/widgets:*",
+                "https://github.com/acme",
+                Some("audience-mismatch"),
+            ),
+            // A customised subject can be anything.
+            ("StringLike", "repository_owner:acme:*", "sts.amazonaws.com", None),
+        ] {
+            let mut more = refused.clone();
+            let statement = json!({
+                "Effect": "Allow",
+                "Principal": { "Federated": format!("arn:aws:iam::123456789012:oidc-provider/{HOST}") },
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": { operator: { format!("{HOST}:sub"): subject }, "ForAnyValue:StringEquals": { format!("{HOST}:aud"): audience } },
+            });
+            if let Some(map) = more.as_object_mut() {
+                map.remove("workflow");
+                map.insert(
+                    "role".to_owned(),
+                    json!({"trust_policy": { "Version": "2012-10-17", "Statement": [statement] }}),
+                );
+            }
+            let diagnosis = diagnose(&Evidence::from_json(&more.to_string()).unwrap());
+            let cause = diagnosis.cause().map(|cause| (cause.rule.id, cause.certainty));
+            assert_eq!(cause, want.map(|id| (id, Certainty::Likely)), "{subject} {audience}");
         }
     }
 
