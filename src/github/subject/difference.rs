@@ -8,9 +8,11 @@ use std::fmt;
 use crate::budget::{Budget, steps};
 use crate::github::issuer::issuer_host;
 use crate::github::subject::{Context, Subject};
-use crate::policy::wildcard::matches;
+use crate::policy::masked::{Rule, fit};
+use crate::policy::wildcard;
 use crate::policy::{Leaf, Outcome, Presence, Statement, StatementTrace, Trace, TrustPolicy};
 use crate::text::Span;
+use crate::text::masked::{Masked, Piece, is_masked};
 
 /// The way in which a subject and a policy's value differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -306,14 +308,53 @@ pub fn compare(pattern: &str, subject: &str, literal: bool) -> SubjectDifference
         meant: None,
     };
     classify(&mut found, pattern, subject);
-    if literal && pattern.contains(['*', '?']) && found.kind != Kind::WildcardLiteral {
+    // What is hidden is nothing to be written anywhere.
+    found.meant = found.meant.filter(|meant| !is_masked(meant));
+    if literal && has_wildcard(pattern) && found.kind != Kind::WildcardLiteral {
         found.also.push(Also::LiteralWildcards);
     }
     found
 }
 
+/// Does a value match, or can it where a part of it is hidden?
+fn matches(pattern: &str, value: &str) -> bool {
+    match fit(pattern, value, Rule::Wildcards) {
+        Some(outcome) => outcome != Outcome::NoMatch,
+        None => wildcard::matches(pattern, value),
+    }
+}
+
+/// Is there a `*` or `?` in it that is not a mask's?
+fn has_wildcard(pattern: &str) -> bool {
+    match Masked::read(pattern) {
+        Some(masked) => masked.known().any(|known| known.contains(['*', '?'])),
+        None => pattern.contains(['*', '?']),
+    }
+}
+
+/// Is the first thing that is hidden an expression of a workflow or a shell, which nobody filled in?
+fn placeholder(pattern: &str) -> Option<(usize, usize)> {
+    let mut at = 0;
+    for piece in Masked::read(pattern)?.pieces {
+        match piece {
+            Piece::Known(text) => at += text.len(),
+            Piece::Hidden(mask, _) => return mask.starts_with('$').then(|| (at, at + mask.len())),
+        }
+    }
+    None
+}
+
 fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
-    let has_wildcard = pattern.contains(['*', '?']);
+    let rule = if found.literal { Rule::Equal } else { Rule::Wildcards };
+    let hidden = fit(pattern, subject, rule);
+    if hidden == Some(Outcome::Unknown) {
+        if let Some(part) = placeholder(pattern) {
+            found.kind = Kind::Malformed(Reason::Placeholder);
+            found.part = part;
+        }
+        return;
+    }
+    let has_wildcard = has_wildcard(pattern);
     if found.literal && has_wildcard && matches(pattern, subject) {
         found.kind = Kind::WildcardLiteral;
         found.repository_fits = true;
@@ -342,6 +383,7 @@ fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
     let token_customized = token.is_none_or(|token| !token.is_default());
     let slip = match token_customized {
         true => None,
+        false if is_masked(pattern) => malformed_behind_mask(pattern, value),
         false => malformed(pattern).or_else(|| odd_name(value, subject)),
     };
     if let Some((reason, meant, part)) = slip.or_else(|| stray(pattern, subject)) {
@@ -565,6 +607,13 @@ fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<Slip> {
             .then(|| value.with_names(&clean)),
         (start, start + odd.len_utf8()),
     ))
+}
+
+/// Why what follows a masked repository can be in no subject.
+fn malformed_behind_mask(pattern: &str, value: Option<Subject<'_>>) -> Option<Slip> {
+    let context = value?.context.filter(|context| !is_masked(context))?;
+    let (reason, ..) = malformed(&format!("repo:o/r:{context}"))?;
+    Some((reason, None, (pattern.len() - context.len(), pattern.len())))
 }
 
 /// Why a value can never be a subject: the reason, the value as it could be meant, the bytes at fault.
