@@ -22,6 +22,7 @@ use crate::policy::{
     Condition, ConditionKey, Decision, Effect, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal, Statement,
     TrustPolicy, decide, parse,
 };
+use crate::text::masked::is_masked;
 use crate::text::{SourceText, Span};
 use crate::witness;
 
@@ -114,7 +115,7 @@ fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
     let mut fix = match (wanted, has) {
         (Context::Environment(name), Context::Branch(_) | Context::Tag(_) | Context::PullRequest)
             // `${{ … }}` would be an expression in a workflow, quoted or not.
-            if !name.contains(['*', '?', ':', '$']) =>
+            if !name.contains(['*', '?', ':', '$']) && !is_masked(name) =>
         {
             let name = in_yaml(&name.replace("%3A", ":"));
             give_environment(case, format!("or give the job `environment: {name}`"), &name)
@@ -826,7 +827,8 @@ fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft
     let text = apply(&source.text, draft.edits)?;
     let changed: TrustPolicy = parse(&text).ok()?;
     let size = text.chars().filter(|c| !c.is_whitespace()).count();
-    if size > LARGEST || !is_proven(case.asker(), &policy.policy, &changed, &case.proving) {
+    // What is hidden in the policy at hand is no text to be stored.
+    if size > LARGEST || is_masked(&text) || !is_proven(case.asker(), &policy.policy, &changed, &case.proving) {
         return None;
     }
     let mut fix = Fix::new(draft.title, Target::TrustPolicy);

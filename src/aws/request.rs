@@ -8,7 +8,8 @@ use crate::configure::{Input, Inputs};
 use crate::github::claims::Claims;
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::github::subject::{Context, Subject};
-use crate::policy::{Presence, PrincipalKind, RequestContext, RequestPrincipal, TrustPolicy};
+use crate::policy::masked;
+use crate::policy::{Outcome, Presence, PrincipalKind, RequestContext, RequestPrincipal, TrustPolicy};
 use crate::text::masked::is_masked_account;
 
 /// The ten claims that STS evaluates beside `sub`, `aud`, `oaud`, `amr` and `email`.
@@ -110,11 +111,20 @@ pub fn web_identity(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
         let lower = key.to_ascii_lowercase();
         let presence = match lower.strip_prefix(&prefix) {
             Some(claim) => claim_key(asker, claim),
+            None if may_be(&prefix, &lower) => Presence::Unknown("the token's issuer is masked".to_owned()),
             None => web_identity_key(asker, &lower),
         };
         request.set(&lower, presence);
     }
     request
+}
+
+/// Can the key have this prefix, a part of which is hidden?
+fn may_be(prefix: &str, key: &str) -> bool {
+    let end = key.rfind(':').map_or(0, |colon| colon + 1);
+    key.get(..end)
+        .and_then(|written| masked::fit(prefix, written, masked::Rule::Equal))
+        .is_some_and(|outcome| outcome != Outcome::NoMatch)
 }
 
 /// The request of `sts:AssumeRole` with AWS credentials.

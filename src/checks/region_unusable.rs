@@ -6,6 +6,7 @@ use crate::case::Case;
 use crate::configure::Input;
 use crate::evidence::{Probe, Why};
 use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::text::masked::is_masked;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -45,7 +46,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             "no region is given: `aws-region` is empty".to_owned(),
             Certainty::Certain,
         ),
-        Some(region) if region.contains("${{") => return None,
+        Some(region) if is_masked(region) => return None,
         Some(region)
             if region
                 .bytes()

@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::configure::Input;
+use crate::configure::{GIVEN, Input};
 use crate::finding::{Finding, Rule, Stage};
 
 /// The check.
@@ -22,7 +22,9 @@ pub(super) const CHECK: Check = Check {
 fn run(case: &Case<'_>) -> Option<Finding> {
     let said = case.answer == Some(Answer::SessionPolicyInvalid);
     let request = case.request();
-    let inline = request.given(Input::InlineSessionPolicy);
+    let inline = request
+        .given(Input::InlineSessionPolicy)
+        .filter(|policy| *policy != GIVEN);
     let managed = request
         .given(Input::ManagedSessionPolicies)
         .map(|list| list.lines().filter(|line| !line.trim().is_empty()).count());

@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::configure::Input;
+use crate::configure::{GIVEN, Input};
 use crate::finding::{Finding, Rule, Stage};
 
 /// The check.
@@ -32,7 +32,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         );
     }
     let said = case.answer == Some(Answer::SessionTagInvalid);
-    let fault = case.request().given(Input::CustomTags).and_then(fault);
+    let fault = case
+        .request()
+        .given(Input::CustomTags)
+        .filter(|tags| *tags != GIVEN)
+        .and_then(fault);
     if !said && fault.is_none() {
         return None;
     }

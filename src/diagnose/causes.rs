@@ -7,6 +7,7 @@ use crate::github::issuer::issuer_host;
 use crate::github::subject::Subject;
 use crate::github::subject::difference::{Also, Kind};
 use crate::policy::{Decision, Outcome};
+use crate::text::masked::is_masked;
 
 /// The eight causes, a row each.
 #[must_use]
@@ -95,6 +96,14 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
             Some(_) if case.searching.is_spent() => {
                 open("not everything that the policy's patterns take in was looked at")
             }
+            Some(_)
+                if case
+                    .policy_source
+                    .as_ref()
+                    .is_some_and(|source| is_masked(&source.text)) =>
+            {
+                open("a part of the policy is masked: who gets in by it is not known")
+            }
             Some(_) => out("no subject of a stranger's repository gets in"),
             None => open("the trust policy is not known"),
         },
@@ -125,6 +134,9 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
             let same_repository = both.is_some_and(|(wanted, has)| wanted.repository_part() == has.repository_part());
             let same_rest = both.is_some_and(|(wanted, has)| wanted.context == has.context);
             return match cause {
+                Cause::Subject if is_masked(&difference.pattern) || is_masked(&difference.subject) => {
+                    Err("a part of the subject, or of the policy's value for it, is masked".to_owned())
+                }
                 Cause::Subject => {
                     Ok("the repository part of the subject fits; only what follows it does not".to_owned())
                 }

@@ -363,7 +363,7 @@ fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
         return;
     }
     let (lower_pattern, lower_subject) = (pattern.to_lowercase(), subject.to_lowercase());
-    if matches(&lower_pattern, &lower_subject) {
+    if matches(&lower_pattern, &lower_subject) && fit(&lower_pattern, &lower_subject, rule) != Some(Outcome::NoMatch) {
         found.kind = Kind::Case;
         (found.part, found.token_part) = parted_by_case(pattern, subject);
         return;
@@ -380,7 +380,9 @@ fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
         return;
     }
     // A subject that is not the default's form may have anything in it; then only a character too many is a slip.
-    let token_customized = token.is_none_or(|token| !token.is_default());
+    // What is masked may be the default.
+    let may_be_default = is_masked(subject) && token.is_none_or(|token| token.context.is_none_or(is_masked));
+    let token_customized = !may_be_default && token.is_none_or(|token| !token.is_default());
     let slip = match token_customized {
         true => None,
         false if is_masked(pattern) => malformed_behind_mask(pattern, value),
@@ -494,7 +496,9 @@ fn other_form(
         let at = if value.is_some() { "repo:".len() } else { 0 };
         (at, at + repository.len())
     };
-    if token.is_immutable() {
+    // Behind a mask there may be an id.
+    let has_ids = |value: Subject<'_>| value.is_immutable() && is_masked(token.text);
+    if token.is_immutable() && !value.is_some_and(has_ids) {
         let (owner, repository) = (token.owner, token.repository.unwrap_or_default());
         let (owner_id, repository_id) = (
             token.owner_id.unwrap_or_default(),
