@@ -1,7 +1,7 @@
 //! A value with hidden parts against another: what holds whatever is hidden, and unknown where that decides.
 
 use super::Outcome;
-use crate::text::masked::{Fill, Masked, Piece};
+use crate::text::masked::{Fill, Masked, Piece, is_template};
 
 /// How two texts are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +27,24 @@ pub fn fit(wanted: &str, actual: &str, rule: Rule) -> Option<Outcome> {
     }
     let pattern = tokens(wanted, masked.as_ref(), rule, rule == Rule::Wildcards);
     let value = tokens(actual, actual_masked.as_ref(), rule, false);
-    Some(if !meet(&pattern, &value, false) {
+    // What both begin with is no question, whatever it is.
+    let same = pattern
+        .iter()
+        .zip(&value)
+        .take_while(|(wanted, has)| match (wanted, has) {
+            (Token::One(wanted), Token::One(has)) => wanted == has,
+            (Token::Hidden(wanted, _), Token::Hidden(has, _)) => wanted == has && is_template(has),
+            _ => false,
+        });
+    let same = same.count();
+    let (pattern, value) = (
+        pattern.get(same..).unwrap_or_default(),
+        value.get(same..).unwrap_or_default(),
+    );
+    let hides = |token: &Token<'_>| matches!(token, Token::Hidden(..));
+    Some(if !meet(pattern, value, false) {
         Outcome::NoMatch
-    } else if masked.is_none() && meet(&pattern, &value, true) {
+    } else if !pattern.iter().any(hides) && meet(pattern, value, true) {
         Outcome::Match
     } else {
         Outcome::Unknown
@@ -40,25 +55,40 @@ pub fn fit(wanted: &str, actual: &str, rule: Rule) -> Option<Outcome> {
 const MOST: usize = 1 << 18;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
-    One(char),
+enum Token<'a> {
     /// `?`
     Any,
-    /// `*`, or what is hidden.
-    Run(Fill),
+    /// What is hidden, and behind which mask.
+    Hidden(&'a str, Fill),
+    One(char),
+    /// `*`
+    Star,
 }
 
-fn tokens(text: &str, masked: Option<&Masked<'_>>, rule: Rule, wildcards: bool) -> Vec<Token> {
+impl Token<'_> {
+    /// Can it be any number of characters, and which?
+    fn run(self) -> Option<Fill> {
+        match self {
+            Self::Hidden(_, fill) => Some(fill),
+            Self::Star => Some(Fill::Any),
+            Self::Any | Self::One(_) => None,
+        }
+    }
+}
+
+fn tokens<'a>(text: &'a str, masked: Option<&Masked<'a>>, rule: Rule, wildcards: bool) -> Vec<Token<'a>> {
     let whole = [Piece::Known(text)];
     let pieces = masked.map_or(whole.as_slice(), |masked| &masked.pieces);
     let mut tokens = Vec::with_capacity(text.len());
     for piece in pieces {
         match piece {
             // Stars that were not meant as a mask are a wildcard, which runs over everything.
-            Piece::Hidden(mask, _) if wildcards && mask.starts_with('*') => tokens.push(Token::Run(Fill::Any)),
-            Piece::Hidden(_, fill) => tokens.push(Token::Run(*fill)),
+            Piece::Hidden(mask, _) if wildcards && mask.starts_with('*') => {
+                tokens.push(Token::Hidden(mask, Fill::Any));
+            }
+            Piece::Hidden(mask, fill) => tokens.push(Token::Hidden(mask, *fill)),
             Piece::Known(text) => tokens.extend(text.chars().map(|c| match c {
-                '*' if wildcards => Token::Run(Fill::Any),
+                '*' if wildcards => Token::Star,
                 '?' if wildcards => Token::Any,
                 c if rule == Rule::IgnoringCase => Token::One(c.to_ascii_lowercase()),
                 c => Token::One(c),
@@ -70,15 +100,15 @@ fn tokens(text: &str, masked: Option<&Masked<'_>>, rule: Rule, wildcards: bool) 
 
 /// Is there a text that both can be? With `sealed` what the value hides stays one unknown thing, which a `*` alone takes in:
 /// then the pattern takes in all that it can be.
-fn meet(pattern: &[Token], value: &[Token], sealed: bool) -> bool {
+fn meet(pattern: &[Token<'_>], value: &[Token<'_>], sealed: bool) -> bool {
     // Which beginnings of the value the pattern so far can be.
     let mut reached = vec![false; value.len() + 1];
     if let Some(first) = reached.first_mut() {
         *first = true;
     }
-    let opens = |token: Option<&Token>| !sealed && matches!(token, Some(Token::Run(_)));
+    let opens = |token: Option<&Token<'_>>| !sealed && matches!(token, Some(Token::Hidden(..)));
     // What the value hides may be nothing.
-    let spread = |reached: &mut Vec<bool>, takes: &dyn Fn(&Token) -> bool| {
+    let spread = |reached: &mut Vec<bool>, takes: &dyn Fn(&Token<'_>) -> bool| {
         let mut before = false;
         for (at, this) in reached.iter_mut().enumerate() {
             let token = at.checked_sub(1).and_then(|before| value.get(before));
@@ -88,11 +118,10 @@ fn meet(pattern: &[Token], value: &[Token], sealed: bool) -> bool {
     };
     spread(&mut reached, &|_| false);
     for wanted in pattern {
-        if let Token::Run(run) = *wanted {
+        if let Some(run) = wanted.run() {
             spread(&mut reached, &|token| match *token {
                 Token::One(c) => run.admits(c),
-                Token::Any => true,
-                Token::Run(_) => run == Fill::Any,
+                _ => run == Fill::Any,
             });
             continue;
         }
@@ -104,10 +133,10 @@ fn meet(pattern: &[Token], value: &[Token], sealed: bool) -> bool {
         {
             let to = match (*wanted, *token) {
                 (Token::One(wanted), Token::One(c)) if wanted != c => continue,
-                (_, Token::Run(_)) if sealed => continue,
-                (Token::One(wanted), Token::Run(run)) if !run.admits(wanted) => continue,
+                (_, Token::Hidden(..)) if sealed => continue,
+                (Token::One(wanted), Token::Hidden(_, run)) if !run.admits(wanted) => continue,
                 // More of what is hidden may follow.
-                (_, Token::Run(_)) => at,
+                (_, Token::Hidden(..)) => at,
                 _ => at + 1,
             };
             if let Some(next) = next.get_mut(to) {
@@ -171,6 +200,31 @@ mod tests {
             ),
             ("***", "sts.amazonaws.com", Rule::Equal, Unknown),
             (owner, owner, Rule::Equal, Unknown),
+            // One placeholder stands for one thing, a mask for anything.
+            (
+                "repo:<ORG>/<APP>:*",
+                "repo:<ORG>/<APP>:pull_request",
+                Rule::Wildcards,
+                Match,
+            ),
+            (
+                "repo:<ORG>/<APP>:*",
+                "repo:<ORG>/<API>:pull_request",
+                Rule::Wildcards,
+                Unknown,
+            ),
+            (
+                "repo:<ORG>/<APP>:*",
+                "repo:<ORG>@<ID>/<APP>@<NO>:pull_request",
+                Rule::Wildcards,
+                NoMatch,
+            ),
+            (
+                "repo:***/<APP>:*",
+                "repo:***@<ID>/<APP>@<NO>:pull_request",
+                Rule::Wildcards,
+                Unknown,
+            ),
             (
                 "arn:aws:iam::***:role/a",
                 "arn:aws:iam::123456789012:role/b",
@@ -231,11 +285,13 @@ mod tests {
         #[test]
         fn hiding_a_part_never_changes_an_answer(
             wanted in parts("[ab*?]{1,3}"), actual in parts("[ab]{1,3}"),
-            mask in prop_oneof![Just("***"), Just("<NAME>"), Just("XXXX"), Just("${{ x }}")],
+            (mask, other) in prop_oneof![
+                Just(("***", "***")), Just(("<NAME>", "<NAME2>")), Just(("XXXX", "XXXX")), Just(("${{ x }}", "${{ y }}")),
+            ],
             hidden in 0_u8..16, hidden_wanted in prop_oneof![Just(0), 0_u8..16],
         ) {
             let (plain_wanted, plain_actual) = (wanted.concat(), actual.concat());
-            let (wanted, actual) = (hide(&wanted, mask, hidden_wanted), hide(&actual, mask, hidden));
+            let (wanted, actual) = (hide(&wanted, other, hidden_wanted), hide(&actual, mask, hidden));
             for (rule, plain) in [
                 (Rule::Wildcards, matches(&plain_wanted, &plain_actual)),
                 (Rule::Equal, plain_wanted == plain_actual),

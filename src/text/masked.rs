@@ -131,8 +131,9 @@ fn is_crossed_out(byte: u8) -> bool {
     matches!(byte, b'x' | b'X' | b'#' | b'?' | b'*')
 }
 
-/// Does it begin like a template's placeholder, rather than something written over a text?
-fn is_template(mask: &str) -> bool {
+/// Is it a template's placeholder, which has a name, rather than something written over a text?
+#[must_use]
+pub fn is_template(mask: &str) -> bool {
     mask.starts_with(['<', '{', '$'])
 }
 
