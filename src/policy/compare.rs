@@ -395,6 +395,8 @@ fn common_prefix(wanted: &str, actual: &str, same: impl Fn(char, char) -> bool) 
 }
 
 fn boolean(wanted: &str, actual: &str) -> Fit {
+    // Case does not count: so IAM's policy simulator has it, and the authors of iam-simulate (`docs/evaluation.md`).
+    let truth = |text: &str| truth(&text.to_ascii_lowercase());
     match (truth(wanted), truth(actual)) {
         (Some(wanted), Some(actual)) => Fit::of(wanted == actual),
         (None, _) => Fit::unknown("the policy's value is neither `true` nor `false`"),
