@@ -54,7 +54,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         None => "the token's audience is not among the provider's client ids".to_owned(),
     })
     .label(case.claim_label("aud", "the provider does not accept this audience"))
-    .note("AWS compares the audience twice: with the provider's client ids first (this message), then with the trust policy's `aud` condition (an `AccessDenied`)");
+    .note("AWS compares the audience twice: with the provider's client ids (this message) and, most likely after that, with the trust policy's `aud` condition (an `AccessDenied`)");
     if let Some(ids) = ids {
         finding = finding.note(if ids.is_empty() {
             "the provider has no client ids".to_owned()

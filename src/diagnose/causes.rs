@@ -65,7 +65,7 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
             {
                 out("the account has the provider, and its URL is the token's issuer")
             } else if answer.is_some_and(Answer::provider_exists) {
-                out("AWS's answer comes after it has found the provider")
+                out("AWS's answer is most likely one that comes after it has found the provider")
             } else if no_token {
                 open("AWS was not reached, and the provider was not read")
             } else {
