@@ -1072,6 +1072,85 @@ mod tests {
     }
 
     #[test]
+    fn what_is_masked_is_no_difference() {
+        let malformed = Kind::Malformed(Reason::Placeholder);
+        let main = "repo:***/widgets:ref:refs/heads/main";
+        for (pattern, subject, literal, want) in [
+            // Nothing is said of what may fit.
+            ("repo:acme/widgets:*", main, false, Kind::Mismatch),
+            (
+                "repo:***/widgets:ref:refs/heads/main",
+                "repo:acme/widgets:ref:refs/heads/main",
+                true,
+                Kind::Mismatch,
+            ),
+            (
+                "repo:<OWNER>/<REPO>:*",
+                "repo:acme/widgets:pull_request",
+                false,
+                Kind::Mismatch,
+            ),
+            (
+                "repo:${{ github.repository }}:*",
+                "repo:acme/widgets:pull_request",
+                false,
+                malformed.clone(),
+            ),
+            // The rest decides.
+            ("repo:acme/gadgets:*", main, false, Kind::Repository),
+            ("repo:acme/widgets:ref:refs/heads/dev", main, false, Kind::Branch),
+            ("repo:acme/widgets:environment:prod", main, false, Kind::Environment),
+            ("repo:acme/Widgets:ref:refs/heads/main", main, false, Kind::Case),
+            ("repo:acme/*", main, true, Kind::WildcardLiteral),
+            ("repo:acme/widgets:ref:main", main, false, malformed.clone()),
+            (
+                "repo:***/widgets:ref:main",
+                "repo:acme/widgets:ref:refs/heads/main",
+                false,
+                malformed,
+            ),
+            (
+                "repo:***/widgets:pull_request",
+                "repo:acme/widgets:ref:refs/heads/main",
+                false,
+                Kind::PullRequest,
+            ),
+            (
+                "repo:${{ github.repository }}:environment:prod",
+                "repo:acme/widgets:pull_request",
+                false,
+                Kind::PullRequest,
+            ),
+            (
+                "repo:acme/widgets:pull_request",
+                "repo:***:ref:refs/heads/main",
+                true,
+                Kind::PullRequest,
+            ),
+            (
+                "repo:acme/widgets:*",
+                "repo:***@1/widgets@2:pull_request",
+                false,
+                Kind::Immutable,
+            ),
+            (
+                "repo:acme@9/widgets@9:*",
+                "repo:acme@1/***@2:pull_request",
+                false,
+                Kind::Repository,
+            ),
+            ("repo:acme/gadgets:*", "repo:acme/widgets:***", false, Kind::Repository),
+        ] {
+            assert_eq!(kind(pattern, subject, literal), want, "{pattern} against {subject}");
+            let meant = compare(pattern, subject, literal).meant;
+            assert!(
+                meant.is_none_or(|meant| !is_masked(&meant)),
+                "{pattern} against {subject}"
+            );
+        }
+    }
+
+    #[test]
     fn the_part_that_differs() {
         for (pattern, subject, part, token_part) in [
             ("repo:Acme/widgets:*", "repo:acme/widgets:pull_request", "Acme", "acme"),
