@@ -3,8 +3,9 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::configure::{GIVEN, Input};
+use crate::configure::Input;
 use crate::finding::{Finding, Rule, Stage};
+use crate::text::masked::is_hidden;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -24,7 +25,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let request = case.request();
     let inline = request
         .given(Input::InlineSessionPolicy)
-        .filter(|policy| *policy != GIVEN);
+        .filter(|policy| !is_hidden(policy));
     let managed = request
         .given(Input::ManagedSessionPolicies)
         .map(|list| list.lines().filter(|line| !line.trim().is_empty()).count());

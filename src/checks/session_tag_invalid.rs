@@ -3,8 +3,9 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::configure::{GIVEN, Input};
+use crate::configure::Input;
 use crate::finding::{Finding, Rule, Stage};
+use crate::text::masked::is_hidden;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -35,7 +36,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let fault = case
         .request()
         .given(Input::CustomTags)
-        .filter(|tags| *tags != GIVEN)
+        .filter(|tags| !is_hidden(tags))
         .and_then(fault);
     if !said && fault.is_none() {
         return None;

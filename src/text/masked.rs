@@ -115,6 +115,12 @@ pub fn is_masked(text: &str) -> bool {
     Masked::read(text).is_some()
 }
 
+/// Is all of the text hidden?
+#[must_use]
+pub fn is_hidden(text: &str) -> bool {
+    Masked::read(text.trim()).is_some_and(|masked| masked.known().next().is_none())
+}
+
 /// Is it an account number of which digits are hidden: `***`, `123456789***`, `XXXXXXXXXXXX`, `<account>`?
 #[must_use]
 pub fn is_masked_account(account: &str) -> bool {
