@@ -397,6 +397,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_hidden_as_a_whole() {
+        for (text, hidden) in [
+            ("***", true),
+            (" <ROLE_ARN> ", true),
+            ("***:***", false),
+            ("deploy", false),
+            ("", false),
+        ] {
+            assert_eq!(is_hidden(text), hidden, "{text}");
+        }
+    }
+
+    #[test]
     fn accounts() {
         for (account, masked) in [
             ("***", true),
