@@ -395,7 +395,7 @@ fn common_prefix(wanted: &str, actual: &str, same: impl Fn(char, char) -> bool) 
 }
 
 fn boolean(wanted: &str, actual: &str) -> Fit {
-    // Case does not count: so IAM's policy simulator has it, and the authors of iam-simulate (`docs/evaluation.md`).
+    // Case does not count: as reported of IAM's policy simulator, and in iam-simulate (`docs/evaluation.md`).
     let truth = |text: &str| truth(&text.to_ascii_lowercase());
     match (truth(wanted), truth(actual)) {
         (Some(wanted), Some(actual)) => Fit::of(wanted == actual),
