@@ -9,6 +9,7 @@ pub mod evaluate;
 mod json;
 mod leaves;
 pub mod limits;
+pub mod masked;
 pub mod operator;
 pub mod parse;
 mod principal;

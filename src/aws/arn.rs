@@ -1,6 +1,7 @@
 //! Names of roles, providers and issuers: role ARNs, OIDC provider ARNs, partitions.
 
 use crate::github::issuer::issuer_host;
+use crate::text::masked::is_masked_account;
 
 /// `arn:aws:iam::123456789012:role/path/name`, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +126,7 @@ impl RoleArn {
                 Some(format!("arn:{partition}:iam::{account}:role/{path_and_name}")),
             );
         }
-        let masked = is_masked(account);
+        let masked = is_masked_account(account);
         let is_number = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
         if !masked && !is_number {
             return Err(NotARole {
@@ -191,13 +192,6 @@ impl ProviderArn {
             host: resource.strip_prefix("oidc-provider/")?.to_owned(),
         })
     }
-}
-
-/// Is it an account number that was masked: `***` by the runner, `XXXXXXXXXXXX` or `<account>` by people?
-#[must_use]
-pub fn is_masked(account: &str) -> bool {
-    account.contains(['*', '<', '{', '$', '('])
-        || (!account.is_empty() && account.chars().all(|c| matches!(c, 'x' | 'X' | '#' | '?')))
 }
 
 /// The ARN that the provider of an issuer has in an account.

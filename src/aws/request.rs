@@ -3,12 +3,14 @@
 //! Sources: IAM User Guide, `reference_policies_iam-condition-keys` (web identity and GitHub's claims) and
 //! `reference_policies_condition-keys` (global keys); AWS service authorization reference for STS.
 
-use crate::aws::arn::{RoleArn, provider_arn};
+use crate::aws::arn::{ProviderArn, RoleArn, provider_arn};
 use crate::configure::{Input, Inputs};
 use crate::github::claims::Claims;
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::github::subject::{Context, Subject};
-use crate::policy::{Presence, PrincipalKind, RequestContext, RequestPrincipal, TrustPolicy};
+use crate::policy::masked;
+use crate::policy::{Outcome, Presence, PrincipalKind, RequestContext, RequestPrincipal, TrustPolicy};
+use crate::text::masked::is_masked_account;
 
 /// The ten claims that STS evaluates beside `sub`, `aud`, `oaud`, `amr` and `email`.
 pub const CLAIM_KEYS: [&str; 10] = [
@@ -102,20 +104,27 @@ impl Asker<'_> {
 #[must_use]
 pub fn web_identity(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
     let (partition, account) = account(asker, policy);
-    let principal = account.map_or(RequestPrincipal::Unknown, |account| {
-        RequestPrincipal::Federated(provider_arn(&partition, &account, asker.issuer))
-    });
-    let mut request = RequestContext::new("sts:AssumeRoleWithWebIdentity", principal, resource(asker));
+    let principal = RequestPrincipal::Federated(provider_arn(&partition, &account, asker.issuer));
+    let mut request = RequestContext::new("sts:AssumeRoleWithWebIdentity", principal, resource(asker)).with_masks();
     let prefix = format!("{}:", issuer_host(asker.issuer).to_ascii_lowercase());
     for key in keys_of(policy) {
         let lower = key.to_ascii_lowercase();
         let presence = match lower.strip_prefix(&prefix) {
             Some(claim) => claim_key(asker, claim),
+            None if may_be(&prefix, &lower) => Presence::Unknown("the token's issuer is masked".to_owned()),
             None => web_identity_key(asker, &lower),
         };
         request.set(&lower, presence);
     }
     request
+}
+
+/// Can the key have this prefix, a part of which is hidden?
+fn may_be(prefix: &str, key: &str) -> bool {
+    let end = key.rfind(':').map_or(0, |colon| colon + 1);
+    key.get(..end)
+        .and_then(|written| masked::fit(prefix, written, masked::Rule::Equal))
+        .is_some_and(|outcome| outcome != Outcome::NoMatch)
 }
 
 /// The request of `sts:AssumeRole` with AWS credentials.
@@ -125,7 +134,7 @@ pub fn assume_role(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
         .caller
         .filter(|arn| !arn.contains('*') && arn.starts_with("arn:"))
         .map_or(RequestPrincipal::Unknown, |arn| RequestPrincipal::Aws(arn.to_owned()));
-    let mut request = RequestContext::new("sts:AssumeRole", principal, resource(asker));
+    let mut request = RequestContext::new("sts:AssumeRole", principal, resource(asker)).with_masks();
     for key in keys_of(policy) {
         let lower = key.to_ascii_lowercase();
         let presence = match lower.as_str() {
@@ -144,7 +153,7 @@ pub fn assume_role(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
 }
 
 /// Partition and account of the provider that the token is checked against: the account of the role.
-fn account(asker: Asker<'_>, policy: &TrustPolicy) -> (String, Option<String>) {
+fn account(asker: Asker<'_>, policy: &TrustPolicy) -> (String, String) {
     let given = asker.role.map(|role| (role.partition.clone(), role.account.clone()));
     let partition = given
         .as_ref()
@@ -157,26 +166,19 @@ fn account(asker: Asker<'_>, policy: &TrustPolicy) -> (String, Option<String>) {
         .flat_map(|principal| &principal.entries)
         .filter(|entry| entry.kind == PrincipalKind::Federated)
         .flat_map(|entry| &entry.values)
-        .filter_map(|value| crate::aws::arn::ProviderArn::parse(&value.value));
+        .filter_map(|value| ProviderArn::parse(&value.value));
     let mut candidates: Vec<_> = federated.collect();
-    // A masked number (`***`) in the policy accuses nobody: it is taken for the right one.
-    if let Some(masked) = candidates
-        .iter()
-        .find(|arn| arn.host == host && crate::aws::arn::is_masked(&arn.account))
-    {
-        return (masked.partition.clone(), Some(masked.account.clone()));
-    }
     if let Some((_, Some(account))) = given {
-        return (partition, Some(account));
+        return (partition, account);
     }
-    if let Some(arn) = asker.provider.and_then(crate::aws::arn::ProviderArn::parse) {
-        return (arn.partition, Some(arn.account));
+    if let Some(arn) = asker.provider.and_then(ProviderArn::parse) {
+        return (arn.partition, arn.account);
     }
     // The role's account is unknown or masked: the policy is taken to name its own account, as almost all do.
-    candidates.sort_by_key(|arn| arn.host != host);
+    candidates.sort_by_key(|arn| (arn.host != host, is_masked_account(&arn.account)));
     match candidates.into_iter().next() {
-        Some(arn) => (arn.partition, Some(arn.account)),
-        None => (partition, Some("000000000000".to_owned())),
+        Some(arn) => (arn.partition, arn.account),
+        None => (partition, "<account>".to_owned()),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::case::Case;
 use crate::configure::Input;
 use crate::finding::{Cause, Certainty, Finding, Rule, Stage};
 use crate::fix;
+use crate::text::masked::is_masked;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -28,7 +29,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let ids = case.own_client_ids();
     let said = case.answer == Some(Answer::WrongAudience);
     let differs = match (audience, ids) {
-        (Some(audience), Some(ids)) => !ids.iter().any(|id| id == audience),
+        (Some(audience), Some(ids)) => !is_masked(audience) && !ids.iter().any(|id| id == audience || is_masked(id)),
         _ => false,
     };
     if !said && !differs {
@@ -53,7 +54,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         None => "the token's audience is not among the provider's client ids".to_owned(),
     })
     .label(case.claim_label("aud", "the provider does not accept this audience"))
-    .note("AWS compares the audience twice: with the provider's client ids first (this message), then with the trust policy's `aud` condition (an `AccessDenied`)");
+    .note("AWS compares the audience twice: with the provider's client ids (this message) and, most likely after that, with the trust policy's `aud` condition (an `AccessDenied`)");
     if let Some(ids) = ids {
         finding = finding.note(if ids.is_empty() {
             "the provider has no client ids".to_owned()

@@ -8,7 +8,7 @@ use crate::case::PolicyCase;
 use crate::finding::{Certainty, Finding, Rule, Stage};
 use crate::fix;
 use crate::github::issuer::issuer_host;
-use crate::policy::{Decision, Outcome, Presence};
+use crate::policy::{ConditionLeaf, Decision, Outcome, Presence};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -46,9 +46,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .collect();
     let first = absent.first()?;
     let key = first.key.key.value.as_str();
+    // AWS documents these as absent from unsigned requests (IAM User Guide, `reference_policies_condition-keys`), and does not
+    // name this one.
+    let inferred = |leaf: &&ConditionLeaf<'_>| is_of_signed_requests(&leaf.name().to_lowercase());
+    let (carries, certainty) = if absent.iter().all(inferred) {
+        ("most likely this request does not carry", Certainty::Likely)
+    } else {
+        ("this request never carries", Certainty::Certain)
+    };
     let mut finding = Finding::blocks(format!(
-        "the trust policy has a condition on `{key}`, and this request never carries that key"
+        "the trust policy has a condition on `{key}`, and {carries} that key"
     ))
+    .certainty(certainty)
     .note(format!(
         "`{}` fails when its key is not in the request",
         first.condition.name
@@ -73,6 +82,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     Some(finding.fixes(fix::admit(case)))
 }
 
+fn is_of_signed_requests(key: &str) -> bool {
+    key.starts_with("aws:principal") || key.starts_with("aws:multifactor")
+}
+
 /// Why the request does not carry a key, in words.
 fn why(key: &str, prefix: &str, case: &Case<'_>) -> String {
     let lower = key.to_lowercase();
@@ -91,8 +104,9 @@ fn why(key: &str, prefix: &str, case: &Case<'_>) -> String {
     match lower.as_str() {
         "sts:externalid" => "an external id can be sent with `sts:AssumeRole` only, never with a token".to_owned(),
         "sts:durationseconds" => "this key is not in a request that comes with a token".to_owned(),
-        key if key.starts_with("aws:principal") || key.starts_with("aws:multifactor") => {
-            "it belongs to requests that are signed with AWS credentials; this one comes with a token alone".to_owned()
+        key if is_of_signed_requests(key) => {
+            "AWS documents it for requests that are signed with AWS credentials; this one comes with a token alone"
+                .to_owned()
         }
         key if key.starts_with("aws:requesttag/") || key == "aws:tagkeys" => {
             "no tags are sent with a token of GitHub's".to_owned()

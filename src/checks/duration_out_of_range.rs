@@ -33,7 +33,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         case.answer,
         Some(Answer::DurationOverMaximum | Answer::DurationChained | Answer::DurationInvalid(_))
     );
-    // An answer to the token comes after AWS has taken the request as it is, and before it looks at the role's maximum.
+    // An answer to the token comes after AWS has taken the request as it is, and most likely before it looks at the role's
+    // maximum: AWS publishes no order.
     let token_refused = case.answer.as_ref().is_some_and(Answer::token_was_sent) && !said;
     let maximum = case.role().and_then(|role| role.max_session_duration).map(i64::from);
     let chained = case.flow == Flow::Chaining;
@@ -64,16 +65,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     let mut finding = Finding::blocks(message);
     if case.answer == Some(Answer::DurationOverMaximum) {
-        finding = finding.note("AWS says so only once it has found the role: token and provider are right");
+        finding = finding
+            .note("most likely AWS says so only once it has found the role and taken the token: it publishes no order");
     }
     let over_maximum = !said && maximum.is_some_and(|maximum| asked.is_some_and(|asked| asked > maximum));
     if over_maximum && token_refused {
         finding.severity = Severity::Note;
-        finding = finding.note("AWS refused the token before it came to this: it is the next thing to fail");
+        finding =
+            finding.note("AWS refused the token, most likely before it came to this: it is the next thing to fail");
     } else if over_maximum && matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny)) {
         finding = finding
             .certainty(Certainty::Likely)
-            .note("AWS looks at the trust policy first, which refuses already");
+            .note("most likely AWS looks at the trust policy first, which refuses already");
     }
     let is_short = super::check::pasted(case).is_some_and(|text| text.contains("greater than or equal to"));
     if asked.map_or(said && is_short, |asked| asked < SHORTEST) {

@@ -81,7 +81,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     if case.runner().and_then(|runner| runner.actor.as_deref()) == Some("dependabot[bot]") {
         finding = finding.note(
-            "the run was started by Dependabot: reported to get no token in some set-ups even with the permission",
+            // GitHub docs, "Troubleshooting Dependabot on GitHub Actions".
+            "the run was started by Dependabot: its permissions are read-only by default, and `permissions` with `id-token: write` can raise them",
         );
     }
     if granted {
@@ -100,7 +101,9 @@ fn workflow_places(case: &Case<'_>) -> Vec<(Span, String)> {
     let mut places = Vec::new();
     for job in jobs(case, workflow) {
         let text = |kind: &str, permissions: &Permissions| match permissions.id_token {
-            IdToken::Read(_) => format!("{kind} gives `id-token: read`, which is not enough"),
+            IdToken::Read(_) => format!(
+                "{kind} gives no `id-token: write`: `read-all` does not include it, and `read` is not a value of `id-token`"
+            ),
             _ => format!(
                 "{kind} does not name `id-token: write`, and what a `permissions` block does not name is `none`"
             ),

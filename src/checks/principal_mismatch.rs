@@ -1,7 +1,7 @@
 //! `principal-mismatch`: the trust policy trusts another provider or principal.
 
 use super::check::{Check, When};
-use crate::aws::arn::{ProviderArn, is_masked};
+use crate::aws::arn::ProviderArn;
 use crate::case::Case;
 use crate::finding::{Finding, Rule, Stage};
 use crate::fix;
@@ -58,15 +58,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .unwrap_or_default();
     let federated = entries.iter().find(|entry| entry.kind == PrincipalKind::Federated);
     let mut explains = vec![Leaf::Principal { statement: index }];
-    // An account that was masked where the policy was copied from says nothing.
-    let masked = federated.iter().flat_map(|entry| &entry.values).any(|value| {
-        ProviderArn::parse(&value.value).is_some_and(|arn| {
-            is_masked(&arn.account) && ProviderArn::parse(&wanted).is_some_and(|wanted| wanted.host == arn.host)
-        })
-    });
-    if masked {
-        return None;
-    }
     let finding = match federated.and_then(|entry| entry.values.first()) {
         Some(value) => Finding::blocks(message(&value.value, &wanted, case)).label(case.policy_label(
             value.span,

@@ -69,7 +69,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     );
     let mut finding = Finding::blocks(format!("{whose} has no OIDC provider for `{host}`"))
         .label(case.claim_label("iss", "AWS looks for a provider with exactly this URL"))
-        .note("AWS looks for it in the account that the role's ARN names, before it looks at the role")
+        .note("AWS looks for it in the account that the role's ARN names, most likely before it looks at the role")
         .help("create it in that account, or, if the account is not the one you meant, mend the account number in `role-to-assume`");
     if let Some(others) = case.evidence.providers.as_ref().and_then(Probe::known) {
         finding = finding.note(if others.is_empty() {

@@ -8,6 +8,7 @@ use crate::evidence::{Probe, Why};
 use crate::finding::{Cause, Finding, Rule, Stage};
 use crate::fix;
 use crate::github::issuer::{Deployment, GITHUB_ISSUER, issuer_host};
+use crate::text::masked::is_masked;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -63,7 +64,7 @@ enum Seen {
 
 /// The provider whose URL is nearly the issuer, where there is one.
 pub(super) fn near_miss(case: &Case<'_>) -> Option<NearMiss> {
-    if case.answer.as_ref().is_some_and(Answer::provider_exists) {
+    if case.answer.as_ref().is_some_and(Answer::provider_exists) || is_masked(&case.issuer) {
         return None;
     }
     let host = issuer_host(&case.issuer);

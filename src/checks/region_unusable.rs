@@ -6,6 +6,7 @@ use crate::case::Case;
 use crate::configure::Input;
 use crate::evidence::{Probe, Why};
 use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::text::masked::is_masked;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -45,7 +46,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             "no region is given: `aws-region` is empty".to_owned(),
             Certainty::Certain,
         ),
-        Some(region) if region.contains("${{") => return None,
+        Some(region) if is_masked(region) => return None,
         Some(region)
             if region
                 .bytes()
@@ -57,7 +58,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             )
         }
         Some(region) if said && REGIONS.contains(&region) => (
-            format!("STS is not enabled for the region `{region}` in the account that asked"),
+            format!("STS is not enabled for the region `{region}` in the role's account"),
             Certainty::Certain,
         ),
         Some(region) if said => (
@@ -89,9 +90,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         finding = finding
             .note("the name of the STS endpoint is made from the region: a slip shows as a host that does not exist");
     }
+    // STS API Reference, `RegionDisabledException`; AWS Account Management, "Enable or disable AWS Regions in your account".
     Some(
         finding
-            .help("set `aws-region` to a region that is enabled in the role's account; regions opened after 2019 must be enabled there first"),
+            .help("set `aws-region` to a region that is enabled in the role's account; regions launched after 20 March 2019 must be enabled there first"),
     )
 }
 

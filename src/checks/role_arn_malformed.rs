@@ -5,6 +5,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
 use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::text::masked::is_masked;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -34,7 +35,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 return None;
             }
             // Masked as a whole: nobody can say what stands there.
-            if bare && given.contains("***") && !said {
+            if bare && is_masked(given) && !said {
                 return None;
             }
             // Without a token the ARN was not used yet.

@@ -48,7 +48,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             } else {
                 Certainty::Likely
             })
-            .note("the path is part of the ARN; AWS refuses an ARN with another path as if the role were not there")
+            .note("the path is part of the ARN; most likely AWS refuses an ARN with another path as if the role were not there")
             .help(format!("set `role-to-assume: {arn}`")),
     )
 }

@@ -5,6 +5,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
 use crate::finding::{Finding, Rule, Stage};
+use crate::text::masked::is_masked;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -22,7 +23,7 @@ pub(super) const CHECK: Check = Check {
 fn run(case: &Case<'_>) -> Option<Finding> {
     let name = case.request().given(Input::RoleSessionName).map(str::trim);
     let message = match name {
-        Some(name) => match fault(name) {
+        Some(name) => match fault(name).filter(|_| !is_masked(name)) {
             Some(fault) => format!("the session name `{name}` {fault}"),
             None if case.answer == Some(Answer::SessionNameInvalid) => {
                 "the session name is not one that AWS takes".to_owned()

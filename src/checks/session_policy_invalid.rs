@@ -5,6 +5,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
 use crate::finding::{Finding, Rule, Stage};
+use crate::text::masked::is_hidden;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -22,7 +23,9 @@ pub(super) const CHECK: Check = Check {
 fn run(case: &Case<'_>) -> Option<Finding> {
     let said = case.answer == Some(Answer::SessionPolicyInvalid);
     let request = case.request();
-    let inline = request.given(Input::InlineSessionPolicy);
+    let inline = request
+        .given(Input::InlineSessionPolicy)
+        .filter(|policy| !is_hidden(policy));
     let managed = request
         .given(Input::ManagedSessionPolicies)
         .map(|list| list.lines().filter(|line| !line.trim().is_empty()).count());

@@ -5,6 +5,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
 use crate::finding::{Finding, Rule, Stage};
+use crate::text::masked::is_hidden;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -32,7 +33,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         );
     }
     let said = case.answer == Some(Answer::SessionTagInvalid);
-    let fault = case.request().given(Input::CustomTags).and_then(fault);
+    let fault = case
+        .request()
+        .given(Input::CustomTags)
+        .filter(|tags| !is_hidden(tags))
+        .and_then(fault);
     if !said && fault.is_none() {
         return None;
     }

@@ -3,8 +3,10 @@
 use super::check::{Check, When};
 use crate::case::Case;
 use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::github::issuer::Deployment;
 use crate::github::subject::difference::{Kind, SubjectDifference};
 use crate::github::subject::{Subject, customized_keys};
+use crate::text::masked::is_masked;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -20,6 +22,10 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
+    // Another service's token has that service's own form.
+    if case.deployment() == Deployment::Other && !is_masked(&case.issuer) {
+        return None;
+    }
     super::check::subject(case, |kind| matches!(kind, Kind::Customized), finding)
 }
 

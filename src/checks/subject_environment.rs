@@ -32,7 +32,7 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
                 .note(format!("`environment: {name}` in the job puts the environment into `sub`"))
         }
         Some(Context::Environment(name)) => Finding::blocks(format!("the job has an environment, so its subject names {has}, and the trust policy expects {wanted}"))
-            .note(format!("`environment: {name}` in the job replaces the branch or tag in `sub`: the branch is not in this token's subject any more"))
+            .note(format!("`environment: {name}` in the job stands in `sub` in place of what would be there otherwise: the branch or tag, or `pull_request`"))
             .help("let the policy trust the environment; who may deploy to it is then up to the environment's protection rules")
             .help("or take `environment:` out of the job, if the branch is what should count"),
         _ => Finding::blocks(format!("the trust policy expects {wanted}, and the job has no environment: its subject names {has}"))

@@ -1,9 +1,10 @@
 //! `subject-malformed`: the value in the policy can never be a subject.
 
 use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::finding::{Cause, Finding, Rule, Stage};
-use crate::github::subject::difference::{Kind, SubjectDifference};
+use crate::finding::{Cause, Certainty, Finding, Rule, Stage};
+use crate::github::subject::difference::{Kind, Reason, SubjectDifference};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -19,7 +20,16 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    super::check::subject(case, |kind| matches!(kind, Kind::Malformed(_)), finding)
+    let finding = super::check::subject(case, |kind| matches!(kind, Kind::Malformed(_)), finding)?;
+    // Somebody may have put the placeholder there to show the policy to others. AWS's refusal speaks for what was stored.
+    let is_template = case.policy.as_ref().and_then(|policy| policy.subject.as_ref());
+    let is_template = is_template.is_some_and(|found| found.kind == Kind::Malformed(Reason::Placeholder));
+    let refused = matches!(case.answer, Some(Answer::NotAuthorized(_)));
+    Some(if is_template && !refused {
+        finding.certainty(Certainty::Possible)
+    } else {
+        finding
+    })
 }
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {

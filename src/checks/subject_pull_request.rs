@@ -33,6 +33,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
         Finding::blocks(format!(
             "the trust policy expects a pull request, and the subject names {has}"
         ))
-        .note("only the events `pull_request` without an environment have `:pull_request` in their subject")
+        // GitHub docs, "OpenID Connect reference"; of `pull_request_target` it says nothing.
+        .note("the event `pull_request` without an environment has `:pull_request` in its subject; of `pull_request_target` GitHub does not say")
     }
 }

@@ -27,6 +27,7 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     Finding::blocks(format!(
         "the `*` or `?` in the `sub` condition counts as a plain character, because the operator is `{operator}`"
     ))
-    .note("wildcards work in `StringLike` and `StringNotLike` only")
+    // IAM User Guide, `reference_policies_elements_condition_operators`.
+    .note("of the string operators, wildcards work in `StringLike` and `StringNotLike` alone; the ARN operators, which take them as well, never match a subject")
     .note("with `StringLike` the value would match this token")
 }

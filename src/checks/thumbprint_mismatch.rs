@@ -19,7 +19,8 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    // Nothing but AWS's own word: for a certificate of a public authority it does not look at thumbprints at all.
+    // Nothing but AWS's own word: for a certificate of a public authority it falls back to thumbprints only where it cannot
+    // retrieve the certificate or TLS 1.3 is required (IAM User Guide, `id_roles_providers_create_oidc`).
     if case.answer != Some(Answer::Thumbprint) {
         return None;
     }
@@ -33,7 +34,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .help("or set the thumbprint of the top intermediate authority (not of the server's own certificate): `aws iam update-open-id-connect-provider-thumbprint --open-id-connect-provider-arn ARN --thumbprint-list THUMBPRINT`")
     } else {
         finding
-            .note("for GitHub's own issuers AWS checks the certificate against its own root authorities today, so a thumbprint does not help or hurt; this message was seen in January 2022 and June 2023, when GitHub's certificates changed")
+            .note("for GitHub's own issuers AWS checks the certificate against its own root authorities today, so a thumbprint is not needed; AWS documents a fall-back to it where it cannot retrieve the certificate or TLS 1.3 is required; this message was seen in January 2022 and June 2023, when GitHub's certificates changed")
             .help("run the job again; if the message stays for github.com, open a case with AWS support. Do not pin a new thumbprint")
     })
 }

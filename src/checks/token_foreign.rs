@@ -7,6 +7,7 @@ use crate::evidence::Probe;
 use crate::finding::{Certainty, Finding, Rule, Stage};
 use crate::github::claims::Claims;
 use crate::github::issuer::Deployment;
+use crate::text::masked::is_masked;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -44,6 +45,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             "the token has no issuer (`iss`), so it is no ID token".to_owned(),
         ),
         (_, None) => ("sub", "the token has no subject (`sub`), and AWS refuses it".to_owned()),
+        (Some(issuer), _) if is_masked(issuer) => return None,
         (Some(issuer), _) if !issuer.starts_with("https://") => (
             "iss",
             format!("the token's issuer `{issuer}` is not an `https://` address"),

@@ -7,6 +7,7 @@ use crate::github::issuer::issuer_host;
 use crate::github::subject::Subject;
 use crate::github::subject::difference::{Also, Kind};
 use crate::policy::{Decision, Outcome};
+use crate::text::masked::is_masked;
 
 /// The eight causes, a row each.
 #[must_use]
@@ -64,7 +65,7 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
             {
                 out("the account has the provider, and its URL is the token's issuer")
             } else if answer.is_some_and(Answer::provider_exists) {
-                out("AWS's answer comes after it has found the provider")
+                out("AWS's answer is most likely one that comes after it has found the provider")
             } else if no_token {
                 open("AWS was not reached, and the provider was not read")
             } else {
@@ -94,6 +95,14 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
         Cause::TooMuch => match &case.policy {
             Some(_) if case.searching.is_spent() => {
                 open("not everything that the policy's patterns take in was looked at")
+            }
+            Some(_)
+                if case
+                    .policy_source
+                    .as_ref()
+                    .is_some_and(|source| is_masked(&source.text)) =>
+            {
+                open("a part of the policy is masked: who gets in by it is not known")
             }
             Some(_) => out("no subject of a stranger's repository gets in"),
             None => open("the trust policy is not known"),
@@ -125,6 +134,9 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
             let same_repository = both.is_some_and(|(wanted, has)| wanted.repository_part() == has.repository_part());
             let same_rest = both.is_some_and(|(wanted, has)| wanted.context == has.context);
             return match cause {
+                Cause::Subject if is_masked(&difference.pattern) || is_masked(&difference.subject) => {
+                    Err("a part of the subject, or of the policy's value for it, is masked".to_owned())
+                }
                 Cause::Subject => {
                     Ok("the repository part of the subject fits; only what follows it does not".to_owned())
                 }

@@ -150,10 +150,11 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
             if trace.principal.outcome == Outcome::Unknown {
                 let why = trace.principal.because.clone();
                 let why = why.or_else(|| trace.principal.values.iter().find_map(|value| value.because.clone()));
+                let is_masked = why.as_ref().is_some_and(|why| why.contains("masked"));
                 open(
                     "whether the principal fits",
                     why.unwrap_or_else(|| "AWS does not describe it".to_owned()),
-                    supply,
+                    if is_masked { UNMASK } else { supply },
                 );
             }
             if statement.resource.is_some() {
@@ -165,10 +166,11 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
             }
             for leaf in crate::policy::leaves(0, statement, trace) {
                 if leaf.trace.outcome == Outcome::Unknown {
+                    let is_masked = leaf.trace.because.ends_with("what is hidden decides");
                     open(
                         &format!("whether the condition on `{}` holds", leaf.name()),
                         leaf.trace.because.clone(),
-                        supply,
+                        if is_masked { UNMASK } else { supply },
                     );
                 }
             }
@@ -176,6 +178,8 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
     }
     gaps
 }
+
+const UNMASK: &str = "give it as it is, without masks; where a placeholder stands in AWS itself, no token matches it";
 
 /// What is odd about the documents themselves.
 #[must_use]

@@ -10,6 +10,7 @@ use crate::github::subject::difference::Kind;
 use crate::github::subject::{Context, Subject};
 use crate::github::workflow::{IdToken, Job, Permissions, PermissionsKind};
 use crate::policy::{Decision, Presence, decide};
+use crate::text::masked::is_masked;
 use crate::text::{SourceText, Span};
 use serde_json::json;
 
@@ -24,7 +25,7 @@ pub(super) fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fi
     match (wanted, has) {
         (Context::Environment(name), Context::Branch(_) | Context::Tag(_) | Context::PullRequest)
             // `${{ … }}` would be an expression in a workflow, quoted or not.
-            if !name.contains(['*', '?', ':', '$']) =>
+            if !name.contains(['*', '?', ':', '$']) && !is_masked(name) =>
         {
             let name = name.replace("%3A", ":");
             if !is_let_in(case, policy, Some(&name)) {

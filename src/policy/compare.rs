@@ -4,10 +4,12 @@
 //! Guide, `reference_policies_elements_condition_operators`; what it leaves open is [`Outcome::Unknown`] with the reason.
 
 use super::limits::Limits;
+use super::masked::{self, Rule};
 use super::operator::Comparison;
 use super::variables::{Resolved, resolve};
 use super::wildcard::{self, Pattern};
 use super::{Outcome, Parted, RequestContext};
+use crate::text::masked::{Masked, is_masked};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
@@ -66,9 +68,17 @@ pub(super) fn compare(
     wanted: &str,
     actual: &str,
     variables: Option<&RequestContext>,
+    has_masks: bool,
     limits: &Limits,
 ) -> Fit {
     let positive = comparison.positive();
+    if has_masks && let Some(outcome) = hidden(positive, wanted, actual, variables) {
+        return Fit {
+            because: (outcome == Outcome::Unknown).then_some(MASKED),
+            outcome,
+            is_null: false,
+        };
+    }
     let Some(request) =
         variables.filter(|_| memchr::memchr(b'$', wanted.as_bytes()).is_some() && wanted.contains("${"))
     else {
@@ -96,6 +106,9 @@ pub(super) fn compare(
     if !limits.take(steps_of_replaced(positive, &text.text, actual)) {
         return Fit::unknown(USED_UP);
     }
+    if has_masks && is_masked(&text.text) {
+        return Fit::unknown(MASKED);
+    }
     if positive.is_arn() && text.shifts_fields {
         return Fit::unknown("a policy variable brings a colon into a field of the ARN");
     }
@@ -117,6 +130,31 @@ pub(super) fn compare(
         _ => Fit::unknown("a policy variable stands for an empty value, and AWS does not say what that gives"),
     }
 }
+
+/// The outcome where a part of one of them is hidden.
+fn hidden(positive: Comparison, wanted: &str, actual: &str, variables: Option<&RequestContext>) -> Option<Outcome> {
+    let rule = match positive {
+        Comparison::StringEqualsIgnoreCase => Rule::IgnoringCase,
+        Comparison::StringLike | Comparison::ArnEquals | Comparison::ArnLike => Rule::Wildcards,
+        _ => Rule::Equal,
+    };
+    let outcome = masked::fit(wanted, actual, rule)?;
+    let decided = match positive {
+        Comparison::StringEquals | Comparison::StringEqualsIgnoreCase | Comparison::StringLike => true,
+        // What matches field by field matches as a whole, too.
+        Comparison::ArnEquals | Comparison::ArnLike => outcome == Outcome::NoMatch,
+        _ => false,
+    };
+    let is_plain = variables.is_none()
+        || !Masked::read(wanted).map_or_else(
+            || wanted.contains("${"),
+            |masked| masked.known().any(|known| known.contains("${")),
+        );
+    Some(if decided && is_plain { outcome } else { Outcome::Unknown })
+}
+
+/// Why nothing can be said of a value with a hidden part.
+pub(super) const MASKED: &str = "a part of it is masked, and that part decides";
 
 const USED_UP: &str = "there is too much to compare";
 
@@ -191,8 +229,12 @@ pub(super) fn parted(
     wanted: &str,
     actual: &str,
     variables: Option<&RequestContext>,
+    has_masks: bool,
 ) -> Option<Parted> {
     let positive = comparison.positive();
+    if has_masks && masked::fit(wanted, actual, Rule::Equal).is_some() {
+        return None;
+    }
     let text = match variables {
         Some(request) if wanted.contains("${") => match resolve(wanted, request, &Limits::unlimited()) {
             Resolved::Text(text) => Some(text),
@@ -353,6 +395,8 @@ fn common_prefix(wanted: &str, actual: &str, same: impl Fn(char, char) -> bool) 
 }
 
 fn boolean(wanted: &str, actual: &str) -> Fit {
+    // Case does not count: as reported of IAM's policy simulator, and in iam-simulate (`docs/evaluation.md`).
+    let truth = |text: &str| truth(&text.to_ascii_lowercase());
     match (truth(wanted), truth(actual)) {
         (Some(wanted), Some(actual)) => Fit::of(wanted == actual),
         (None, _) => Fit::unknown("the policy's value is neither `true` nor `false`"),

@@ -13,6 +13,8 @@ pub struct RequestContext {
     pub principal: RequestPrincipal,
     /// The role's ARN, where it is known.
     pub resource: Option<String>,
+    /// May parts of the policy and of the request be hidden (`***`, `<OWNER>`)?
+    pub(super) has_masks: bool,
     keys: HashMap<String, Presence>,
 }
 
@@ -60,8 +62,17 @@ impl RequestContext {
             action: action.into(),
             principal,
             resource,
+            has_masks: false,
             keys: HashMap::new(),
         }
+    }
+
+    /// Takes `***`, `<OWNER>` and the like for hidden parts, in the request and in the policy: they were copied from a log or
+    /// from somebody's question. AWS itself takes them for text.
+    #[must_use]
+    pub fn with_masks(mut self) -> Self {
+        self.has_masks = true;
+        self
     }
 
     /// Room for this many keys at once.

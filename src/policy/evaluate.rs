@@ -5,7 +5,7 @@
 //! values: what cannot be told is [`Outcome::Unknown`], and spreads only as far as it matters. `docs/evaluation.md` lists
 //! each rule with its source, and each point on which AWS is silent.
 
-use super::compare::{Fit, compare, parted, resolved, steps, truth};
+use super::compare::{Fit, MASKED, compare, parted, resolved, steps, truth};
 use super::context::with_lower_case;
 use super::limits::{Exceeded, Limits};
 use super::operator::{Comparison, Operator, SetOperator};
@@ -17,6 +17,7 @@ use super::{
     PrincipalKind, RequestContext, Statement, StatementTrace, Trace, TrustPolicy, ValueTrace,
 };
 use crate::text::Spanned;
+use crate::text::masked::{Masked, is_masked};
 
 /// The decision alone.
 #[must_use]
@@ -221,7 +222,7 @@ impl<'a> Evaluation<'a> {
         if !self.limits.take((wanted.len() + caller.len()) as u64) {
             return Outcome::Unknown;
         }
-        principal::fit(kind, wanted, caller).0
+        principal::fit(kind, wanted, caller, self.request.has_masks).0
     }
 
     fn conditions(&self, statement: &Statement) -> Outcome {
@@ -255,6 +256,11 @@ impl<'a> Evaluation<'a> {
         }
         match presence {
             Presence::Absent => absent(operator),
+            Presence::Unknown(_)
+                if self.request.has_masks && key.values.iter().any(|value| is_masked(&value.value)) =>
+            {
+                (Outcome::Unknown, Why::Unknown)
+            }
             Presence::Unknown(_) => unknown(operator, key),
             Presence::One(value) => self.one(operator, key, value),
             Presence::Many(values) => self.many(operator, key, values),
@@ -311,6 +317,11 @@ impl<'a> Evaluation<'a> {
         )
     }
 
+    fn compare(&self, comparison: Comparison, wanted: &str, actual: &str) -> Fit {
+        let has_masks = self.request.has_masks;
+        compare(comparison, wanted, actual, self.variables, has_masks, self.limits)
+    }
+
     /// One value of the request against all values of the policy: any may fit, of a negated operator none.
     fn values(&self, operator: Operator, key: &ConditionKey, actual: &str) -> Verdict {
         let negated = operator.comparison.is_negated();
@@ -323,7 +334,7 @@ impl<'a> Evaluation<'a> {
                 }
                 continue;
             }
-            let fit = compare(operator.comparison, &wanted.value, actual, self.variables, self.limits);
+            let fit = self.compare(operator.comparison, &wanted.value, actual);
             if self.limits.is_used_up() {
                 break;
             }
@@ -512,7 +523,8 @@ impl Evaluation<'_> {
             .iter()
             .flat_map(|entry| entry.values.iter().map(move |value| (entry.kind, value)))
             .map(|(kind, value)| {
-                let (outcome, because) = principal::fit(kind, &value.value, &self.request.principal);
+                let (outcome, because) =
+                    principal::fit(kind, &value.value, &self.request.principal, self.request.has_masks);
                 ValueTrace {
                     outcome,
                     span: value.span,
@@ -583,11 +595,17 @@ impl Evaluation<'_> {
         let one = |wanted: &Spanned<String>| {
             let fits: Vec<Fit> = actual
                 .iter()
-                .map(|actual| compare(comparison, &wanted.value, actual, self.variables, self.limits))
+                .map(|actual| self.compare(comparison, &wanted.value, actual))
                 .collect();
             let outcome = any(fits.iter().map(|fit| fit.outcome));
             let parted = match actual {
-                [actual] if outcome == Outcome::NoMatch => parted(comparison, &wanted.value, actual, self.variables),
+                [actual] if outcome == Outcome::NoMatch => parted(
+                    comparison,
+                    &wanted.value,
+                    actual,
+                    self.variables,
+                    self.request.has_masks,
+                ),
                 _ => None,
             };
             ValueTrace {
@@ -687,6 +705,7 @@ impl Evaluation<'_> {
     fn key_reason(&self, operator: Operator, key: &ConditionKey, (outcome, why): Verdict) -> String {
         let presence = self.request.get(&key.key.value);
         match why {
+            Why::Undocumented(MASKED) => masked_reason(key, presence).unwrap_or_else(|| MASKED.to_owned()),
             Why::Undocumented(because) => because.to_owned(),
             Why::Unknown => match presence {
                 Presence::Unknown(because) if !because.is_empty() => format!("the value is not known: {because}"),
@@ -733,6 +752,25 @@ fn missing(statement: &Statement, because: &str) -> ElementTrace {
         values: Vec::new(),
         because: Some(because.to_owned()),
     }
+}
+
+/// What is hidden, and where.
+fn masked_reason(key: &ConditionKey, presence: &Presence) -> Option<String> {
+    let actual = match presence {
+        Presence::One(actual) => std::slice::from_ref(actual),
+        Presence::Many(values) => values,
+        Presence::Absent | Presence::Unknown(_) => &[],
+    };
+    let actual = actual.iter().map(|value| ("request", value));
+    let wanted = key.values.iter().map(|value| ("policy", &value.value));
+    actual.chain(wanted).find_map(|(whose, value)| {
+        let masked = Masked::read(value)?;
+        Some(format!(
+            "the {whose}'s {} {}, and what is hidden decides",
+            quoted(value),
+            masked.words()
+        ))
+    })
 }
 
 fn absent_reason(operator: Operator, outcome: Outcome) -> String {

@@ -2,6 +2,7 @@
 //!
 //! IAM User Guide, `reference_policies_elements_principal`.
 
+use super::masked::{self, Rule};
 use super::{Outcome, PrincipalKind, RequestPrincipal};
 
 const EVERYONE_FEDERATED: &str = "AWS does not say whether `*` covers a caller that an identity provider vouches for";
@@ -9,15 +10,29 @@ const EVERYONE_SERVICE: &str = "AWS does not say whether `*` covers a service";
 const NO_REQUEST: &str = "it is not known who makes the request";
 const REMOVED: &str = "the principal is the unique identifier of a user or role, and its ARN is not known";
 const FEDERATED_USER: &str = "the caller is a federated user, and which user called `GetFederationToken` is not known";
+const MASKED: &str = "the principal, or who asks, is masked in a part that decides";
 const NO_ARN: &str = "the caller is not an ARN";
 
 /// The outcome, and why where it does not say itself.
-pub(super) fn fit(kind: PrincipalKind, wanted: &str, caller: &RequestPrincipal) -> (Outcome, Option<&'static str>) {
-    let equals = |actual: &str| (Outcome::of(wanted == actual), None);
+pub(super) fn fit(
+    kind: PrincipalKind,
+    wanted: &str,
+    caller: &RequestPrincipal,
+    has_masks: bool,
+) -> (Outcome, Option<&'static str>) {
+    let hidden = |actual: &str| has_masks.then(|| masked::fit(wanted, actual, Rule::Equal)).flatten();
+    let equals = |actual: &str| match hidden(actual) {
+        Some(Outcome::Unknown) => (Outcome::Unknown, Some(MASKED)),
+        Some(outcome) => (outcome, None),
+        None => (Outcome::of(wanted == actual), None),
+    };
     match (kind, caller) {
         (_, RequestPrincipal::Unknown) => (Outcome::Unknown, Some(NO_REQUEST)),
         (PrincipalKind::Everyone, caller) => everyone(caller),
         (PrincipalKind::Aws, caller) if wanted == "*" => everyone(caller),
+        (PrincipalKind::Aws, RequestPrincipal::Aws(caller)) if hidden(caller).is_some() => {
+            (Outcome::Unknown, Some(MASKED))
+        }
         (PrincipalKind::Aws, RequestPrincipal::Aws(caller)) => aws(wanted, caller),
         (PrincipalKind::Federated, RequestPrincipal::Federated(_)) if wanted == "*" => {
             (Outcome::Unknown, Some(EVERYONE_FEDERATED))

@@ -8,9 +8,11 @@ use std::fmt;
 use crate::budget::{Budget, steps};
 use crate::github::issuer::issuer_host;
 use crate::github::subject::{Context, Subject};
-use crate::policy::wildcard::matches;
+use crate::policy::masked::{Rule, fit};
+use crate::policy::wildcard;
 use crate::policy::{Leaf, Outcome, Presence, Statement, StatementTrace, Trace, TrustPolicy};
 use crate::text::Span;
+use crate::text::masked::{Masked, Piece, is_masked};
 
 /// The way in which a subject and a policy's value differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -306,14 +308,53 @@ pub fn compare(pattern: &str, subject: &str, literal: bool) -> SubjectDifference
         meant: None,
     };
     classify(&mut found, pattern, subject);
-    if literal && pattern.contains(['*', '?']) && found.kind != Kind::WildcardLiteral {
+    // What is hidden is nothing to be written anywhere.
+    found.meant = found.meant.filter(|meant| !is_masked(meant));
+    if literal && has_wildcard(pattern) && found.kind != Kind::WildcardLiteral {
         found.also.push(Also::LiteralWildcards);
     }
     found
 }
 
+/// Does a value match, or can it where a part of it is hidden?
+fn matches(pattern: &str, value: &str) -> bool {
+    match fit(pattern, value, Rule::Wildcards) {
+        Some(outcome) => outcome != Outcome::NoMatch,
+        None => wildcard::matches(pattern, value),
+    }
+}
+
+/// Is there a `*` or `?` in it that is not a mask's?
+fn has_wildcard(pattern: &str) -> bool {
+    match Masked::read(pattern) {
+        Some(masked) => masked.known().any(|known| known.contains(['*', '?'])),
+        None => pattern.contains(['*', '?']),
+    }
+}
+
+/// Is the first thing that is hidden an expression of a workflow or a shell, which nobody filled in?
+fn placeholder(pattern: &str) -> Option<(usize, usize)> {
+    let mut at = 0;
+    for piece in Masked::read(pattern)?.pieces {
+        match piece {
+            Piece::Known(text) => at += text.len(),
+            Piece::Hidden(mask, _) => return mask.starts_with('$').then(|| (at, at + mask.len())),
+        }
+    }
+    None
+}
+
 fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
-    let has_wildcard = pattern.contains(['*', '?']);
+    let rule = if found.literal { Rule::Equal } else { Rule::Wildcards };
+    let hidden = fit(pattern, subject, rule);
+    if hidden == Some(Outcome::Unknown) {
+        if let Some(part) = placeholder(pattern) {
+            found.kind = Kind::Malformed(Reason::Placeholder);
+            found.part = part;
+        }
+        return;
+    }
+    let has_wildcard = has_wildcard(pattern);
     if found.literal && has_wildcard && matches(pattern, subject) {
         found.kind = Kind::WildcardLiteral;
         found.repository_fits = true;
@@ -322,7 +363,7 @@ fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
         return;
     }
     let (lower_pattern, lower_subject) = (pattern.to_lowercase(), subject.to_lowercase());
-    if matches(&lower_pattern, &lower_subject) {
+    if matches(&lower_pattern, &lower_subject) && fit(&lower_pattern, &lower_subject, rule) != Some(Outcome::NoMatch) {
         found.kind = Kind::Case;
         (found.part, found.token_part) = parted_by_case(pattern, subject);
         return;
@@ -339,9 +380,12 @@ fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
         return;
     }
     // A subject that is not the default's form may have anything in it; then only a character too many is a slip.
-    let token_customized = token.is_none_or(|token| !token.is_default());
+    // What is masked may be the default.
+    let may_be_default = is_masked(subject) && token.is_none_or(|token| token.context.is_none_or(is_masked));
+    let token_customized = !may_be_default && token.is_none_or(|token| !token.is_default());
     let slip = match token_customized {
         true => None,
+        false if is_masked(pattern) => malformed_behind_mask(pattern, value),
         false => malformed(pattern).or_else(|| odd_name(value, subject)),
     };
     if let Some((reason, meant, part)) = slip.or_else(|| stray(pattern, subject)) {
@@ -452,7 +496,9 @@ fn other_form(
         let at = if value.is_some() { "repo:".len() } else { 0 };
         (at, at + repository.len())
     };
-    if token.is_immutable() {
+    // Behind a mask there may be an id.
+    let has_ids = |value: Subject<'_>| value.is_immutable() && is_masked(token.text);
+    if token.is_immutable() && !value.is_some_and(has_ids) {
         let (owner, repository) = (token.owner, token.repository.unwrap_or_default());
         let (owner_id, repository_id) = (
             token.owner_id.unwrap_or_default(),
@@ -565,6 +611,13 @@ fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<Slip> {
             .then(|| value.with_names(&clean)),
         (start, start + odd.len_utf8()),
     ))
+}
+
+/// Why what follows a masked repository can be in no subject.
+fn malformed_behind_mask(pattern: &str, value: Option<Subject<'_>>) -> Option<Slip> {
+    let context = value?.context.filter(|context| !is_masked(context))?;
+    let (reason, ..) = malformed(&format!("repo:o/r:{context}"))?;
+    Some((reason, None, (pattern.len() - context.len(), pattern.len())))
 }
 
 /// Why a value can never be a subject: the reason, the value as it could be meant, the bytes at fault.
@@ -1015,6 +1068,85 @@ mod tests {
         ];
         for (pattern, subject, literal, want) in cases {
             assert_eq!(kind(pattern, subject, literal), want, "{pattern} against {subject}");
+        }
+    }
+
+    #[test]
+    fn what_is_masked_is_no_difference() {
+        let malformed = Kind::Malformed(Reason::Placeholder);
+        let main = "repo:***/widgets:ref:refs/heads/main";
+        for (pattern, subject, literal, want) in [
+            // Nothing is said of what may fit.
+            ("repo:acme/widgets:*", main, false, Kind::Mismatch),
+            (
+                "repo:***/widgets:ref:refs/heads/main",
+                "repo:acme/widgets:ref:refs/heads/main",
+                true,
+                Kind::Mismatch,
+            ),
+            (
+                "repo:<OWNER>/<REPO>:*",
+                "repo:acme/widgets:pull_request",
+                false,
+                Kind::Mismatch,
+            ),
+            (
+                "repo:${{ github.repository }}:*",
+                "repo:acme/widgets:pull_request",
+                false,
+                malformed.clone(),
+            ),
+            // The rest decides.
+            ("repo:acme/gadgets:*", main, false, Kind::Repository),
+            ("repo:acme/widgets:ref:refs/heads/dev", main, false, Kind::Branch),
+            ("repo:acme/widgets:environment:prod", main, false, Kind::Environment),
+            ("repo:acme/Widgets:ref:refs/heads/main", main, false, Kind::Case),
+            ("repo:acme/*", main, true, Kind::WildcardLiteral),
+            ("repo:acme/widgets:ref:main", main, false, malformed.clone()),
+            (
+                "repo:***/widgets:ref:main",
+                "repo:acme/widgets:ref:refs/heads/main",
+                false,
+                malformed,
+            ),
+            (
+                "repo:***/widgets:pull_request",
+                "repo:acme/widgets:ref:refs/heads/main",
+                false,
+                Kind::PullRequest,
+            ),
+            (
+                "repo:${{ github.repository }}:environment:prod",
+                "repo:acme/widgets:pull_request",
+                false,
+                Kind::PullRequest,
+            ),
+            (
+                "repo:acme/widgets:pull_request",
+                "repo:***:ref:refs/heads/main",
+                true,
+                Kind::PullRequest,
+            ),
+            (
+                "repo:acme/widgets:*",
+                "repo:***@1/widgets@2:pull_request",
+                false,
+                Kind::Immutable,
+            ),
+            (
+                "repo:acme@9/widgets@9:*",
+                "repo:acme@1/***@2:pull_request",
+                false,
+                Kind::Repository,
+            ),
+            ("repo:acme/gadgets:*", "repo:acme/widgets:***", false, Kind::Repository),
+        ] {
+            assert_eq!(kind(pattern, subject, literal), want, "{pattern} against {subject}");
+            let meant = compare(pattern, subject, literal).meant;
+            assert!(
+                meant.is_none_or(|meant| !is_masked(&meant)),
+                "{pattern} against {subject}"
+            );
         }
     }
 

@@ -350,8 +350,9 @@ fn booleans_and_binaries() {
             (json!(true), one("true"), Match),
             (json!("false"), one("true"), NoMatch),
             (json!(["false", "true"]), one("true"), Match),
-            (json!("True"), one("true"), Unknown),
-            (json!("true"), one("TRUE"), Unknown),
+            (json!("True"), one("true"), Match),
+            (json!("true"), one("TRUE"), Match),
+            (json!("FALSE"), one("True"), NoMatch),
             (json!("yes"), one("true"), Unknown),
             (json!("${t:k}"), one("true"), Unknown),
             (json!("true"), Presence::Absent, NoMatch),
@@ -1763,4 +1764,191 @@ fn each_comparison_has_its_words() {
         let trace = trace(&policy, &request(&[("t:k", many(&["a", "b"]))]));
         assert_eq!(trace.statements[0].conditions[0].keys[0].because, expected);
     }
+}
+
+/// The plain outcome, and that where masks are hidden parts.
+fn with_and_without_masks(operator: &str, wanted: &Value, actual: Presence) -> (Outcome, Outcome, String) {
+    let policy = policy(&json!([allow(&json!({ operator: { "t:k": wanted } }))]));
+    let request = request(&[("t:k", actual), ("t:owner", one("***"))]);
+    let plain = trace(&policy, &request).statements[0].conditions[0].outcome;
+    let masked = trace(&policy, &request.with_masks()).statements[0].conditions[0].clone();
+    (plain, masked.outcome, masked.keys[0].because.clone())
+}
+
+#[test]
+fn a_mask_is_unknown_where_it_is_asked_for_and_text_elsewhere() {
+    let main = "repo:***/app:ref:refs/heads/main";
+    for (operator, wanted, actual, plain, masked) in [
+        (
+            "StringEquals",
+            json!("repo:acme/app:ref:refs/heads/main"),
+            one(main),
+            NoMatch,
+            Unknown,
+        ),
+        (
+            "StringEquals",
+            json!("repo:acme/app:ref:refs/heads/dev"),
+            one(main),
+            NoMatch,
+            NoMatch,
+        ),
+        (
+            "StringNotEquals",
+            json!("repo:acme/app:ref:refs/heads/main"),
+            one(main),
+            Match,
+            Unknown,
+        ),
+        (
+            "StringEqualsIgnoreCase",
+            json!("repo:acme/APP:ref:refs/heads/main"),
+            one(main),
+            NoMatch,
+            Unknown,
+        ),
+        (
+            "StringLike",
+            json!(["repo:acme/x:*", "repo:acme/app:*"]),
+            one(main),
+            NoMatch,
+            Unknown,
+        ),
+        (
+            "StringLike",
+            json!(["repo:acme/app:*", "repo:*/app:*"]),
+            one(main),
+            Match,
+            Match,
+        ),
+        ("StringNotLike", json!("repo:acme/x:*"), one(main), Match, Match),
+        ("StringLike", json!("***"), one("a"), Match, Unknown),
+        ("StringLikeIfExists", json!("***"), somehow(), Match, Unknown),
+        (
+            "StringLike",
+            json!("repo:***/app:*"),
+            one("repo:acme/app:x"),
+            Match,
+            Unknown,
+        ),
+        ("StringEquals", json!("${t:owner}"), one("acme"), NoMatch, Unknown),
+        (
+            "StringLike",
+            json!("${t:owner}/<APP>"),
+            one("acme/app"),
+            NoMatch,
+            Unknown,
+        ),
+        ("StringEquals", json!("${*}"), one("*"), Match, Match),
+        (
+            "ForAnyValue:StringEquals",
+            json!("b"),
+            many(&["a", "***"]),
+            NoMatch,
+            Unknown,
+        ),
+        (
+            "ForAllValues:StringEquals",
+            json!("b"),
+            many(&["a", "***"]),
+            NoMatch,
+            NoMatch,
+        ),
+        (
+            "ArnLike",
+            json!("arn:aws:iam::***:role/a"),
+            one("arn:aws:iam::123456789012:role/b"),
+            NoMatch,
+            NoMatch,
+        ),
+        (
+            "ArnLike",
+            json!("arn:aws:iam::1???????????:role/a"),
+            one("arn:aws:iam::***:role/a"),
+            NoMatch,
+            Unknown,
+        ),
+        ("NumericEquals", json!("5"), one("***"), Unknown, Unknown),
+        ("Bool", json!("true"), one("***"), Unknown, Unknown),
+        ("Null", json!("false"), one("***"), Match, Match),
+        ("StringEquals", json!("xxx"), one("xxx"), Match, Match),
+    ] {
+        let (without, with, because) = with_and_without_masks(operator, &wanted, actual.clone());
+        assert_eq!(
+            (without, with),
+            (plain, masked),
+            "{operator} {wanted} with {actual:?}: {because}"
+        );
+    }
+    let (.., because) = with_and_without_masks("StringEquals", &json!("repo:acme/app:ref:refs/heads/main"), one(main));
+    assert_eq!(
+        because,
+        "the request's `repo:***/app:ref:refs/heads/main` is masked in its owner, and what is hidden decides"
+    );
+    let (.., because) = with_and_without_masks("StringEquals", &json!("repo:<ORG>/app:x"), one("repo:acme/app:x"));
+    assert_eq!(
+        because,
+        "the policy's `repo:<ORG>/app:x` has the placeholder `<ORG>` in its owner, and what is hidden decides"
+    );
+}
+
+#[test]
+fn a_masked_principal_is_unknown_where_the_rest_fits() {
+    let provider = |account: &str| format!("arn:aws:iam::{account}:oidc-provider/token.actions.githubusercontent.com");
+    for (wanted, caller, expected) in [
+        (provider("***"), provider("123456789012"), Decision::Undecided),
+        (provider("123456789***"), provider("123456789012"), Decision::Undecided),
+        (
+            provider("999999999***"),
+            provider("123456789012"),
+            Decision::ImplicitDeny,
+        ),
+        (provider("***"), provider("<account>"), Decision::Undecided),
+        (
+            "arn:aws:iam::***:oidc-provider/gitlab.com".to_owned(),
+            provider("123456789012"),
+            Decision::ImplicitDeny,
+        ),
+    ] {
+        let statement = json!({"Effect": "Allow", "Principal": {"Federated": wanted}, "Action": "sts:*"});
+        let caller = RequestPrincipal::Federated(caller);
+        let request = RequestContext::new("sts:AssumeRoleWithWebIdentity", caller, None);
+        let policy = policy(&json!([statement]));
+        assert_eq!(decide(&policy, &request), Decision::ImplicitDeny, "{wanted}");
+        assert_eq!(decide(&policy, &request.with_masks()), expected, "{wanted}");
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it is about time")]
+fn hostile_masks_take_no_time() {
+    let start = std::time::Instant::now();
+    for unit in [
+        "<",
+        "***a",
+        "<a>",
+        "xxxx/",
+        "${{",
+        "[",
+        "arn:aws:iam::?",
+        "{a",
+        "R",
+        "…",
+        "*?***",
+    ] {
+        let text = unit.repeat(8192 / unit.len());
+        for (wanted, actual) in [
+            (text.as_str(), "repo:acme/app:x"),
+            ("repo:acme/*", &text),
+            (&text, &text),
+        ] {
+            with_and_without_masks("StringLike", &json!(wanted), one(actual));
+            with_and_without_masks("StringEquals", &json!(format!("arn:{wanted}")), one(actual));
+        }
+    }
+    assert!(
+        start.elapsed() < std::time::Duration::from_secs(20),
+        "{:?}",
+        start.elapsed()
+    );
 }
