@@ -8,7 +8,7 @@ use crate::case::{Case, PolicyCase};
 use crate::configure::Input;
 use crate::finding::{Fix, Target};
 use crate::github::issuer::{Deployment, issuer_host};
-use crate::policy::{Decision, Effect, Outcome, Presence, StatementTrace, leaves};
+use crate::policy::{Decision, Effect, Outcome, Presence, StatementTrace, decide, leaves};
 
 /// Creates the provider in the role's account.
 #[must_use]
@@ -40,7 +40,7 @@ pub fn create_provider(case: &Case<'_>) -> Vec<Fix> {
             provider_arn(&partition, &account, &case.issuer)
         ));
     }
-    fix.notes.extend(policy_denies(case));
+    fix.notes.extend(policy_denies(case, audience));
     if case.deployment() != Deployment::Server {
         fix.notes.push("no thumbprint is needed".to_owned());
     }
@@ -81,23 +81,23 @@ pub fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
             render::argument(&arn, "ARN"),
             render::argument(audience, "AUDIENCE")
         );
-        fix.notes.extend(policy_denies(case));
+        fix.notes.extend(policy_denies(case, audience));
         // What everybody asks for comes first.
         fixes.insert(if audience == usual { 0 } else { fixes.len() }, fix);
     }
     fixes
 }
 
-/// The trust policy is known to refuse the token for another reason.
-pub(super) fn policy_denies(case: &Case<'_>) -> Option<String> {
-    let policy = case.policy.as_ref()?;
-    let audience = case.asker().key("aud");
-    let is_other = policy.failing().iter().any(|leaf| !leaf.is(&audience))
-        || policy.nearest().is_none_or(|(_, _, trace)| {
-            trace.principal.outcome == Outcome::NoMatch || trace.action.outcome == Outcome::NoMatch
-        });
-    let denies =
-        policy.trace.decision == Decision::ExplicitDeny || policy.trace.decision == Decision::ImplicitDeny && is_other;
+/// The trust policy is known to refuse the token with this audience too.
+pub(super) fn policy_denies(case: &Case<'_>, audience: &str) -> Option<String> {
+    let policy = &case.policy.as_ref()?.policy;
+    case.claims?;
+    let mut request = case.request_for(policy);
+    request.set(&case.asker().key("aud"), Presence::One(audience.to_owned()));
+    let denies = matches!(
+        decide(policy, &request),
+        Decision::ImplicitDeny | Decision::ExplicitDeny
+    );
     denies.then(|| "not enough alone: the trust policy does not let this token in either".to_owned())
 }
 

@@ -156,7 +156,7 @@ pub(super) fn with_audience<'a>(case: &Case<'_>, audiences: impl IntoIterator<It
     fix.text = format!(
         "      - uses: aws-actions/configure-aws-credentials@v6\n        with:\n          audience: {audience}\n"
     );
-    fix.notes.extend(policy_denies(case));
+    fix.notes.extend(policy_denies(case, audience));
     if ids.is_none() {
         fix.notes.push(format!(
             "the provider must have `{audience}` among its client ids, which are not known"
