@@ -20,7 +20,7 @@ use crate::policy::{
     StatementTrace, Trace, TrustPolicy, leaves,
 };
 use crate::text::{SourceText, Span};
-use crate::witness::{self, Witness};
+use crate::witness::{self, Openings, Witness};
 
 /// One run, read and evaluated.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub struct Case<'a> {
     /// What proving all fixes may cost.
     pub(crate) proving: Budget,
     /// Found once, asked for by several checks.
-    pub(crate) witnesses: OnceCell<Vec<Witness>>,
+    pub(crate) openings: OnceCell<Openings>,
     /// The same.
     pub(crate) admitting: OnceCell<Vec<Fix>>,
 }
@@ -131,7 +131,7 @@ impl<'a> Case<'a> {
             comparing: Budget::default(),
             searching: Budget::default(),
             proving: Budget::default(),
-            witnesses: OnceCell::new(),
+            openings: OnceCell::new(),
             admitting: OnceCell::new(),
         };
         if let Some(file) = evidence.workflow.as_ref().and_then(Probe::known) {
@@ -201,13 +201,20 @@ impl<'a> Case<'a> {
 
     /// Who else gets in: found once, asked for by several checks.
     #[must_use]
-    pub fn witnesses(&self) -> &[Witness] {
-        self.witnesses.get_or_init(|| match &self.policy {
-            Some(policy) if !self.asks_with_credentials() => {
-                witness::search(self.asker(), &policy.policy, &self.searching)
+    pub fn openings(&self) -> &Openings {
+        self.openings.get_or_init(|| match &self.policy {
+            Some(policy) => {
+                let audiences = self.own_client_ids().map(Vec::as_slice);
+                witness::search(self.asker(), audiences, &policy.policy, &self.searching)
             }
-            _ => Vec::new(),
+            None => Openings::default(),
         })
+    }
+
+    /// The witnesses of it.
+    #[must_use]
+    pub fn witnesses(&self) -> &[Witness] {
+        &self.openings().witnesses
     }
 
     fn policy_name(&self) -> String {

@@ -91,12 +91,10 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
         }
         Cause::Subject | Cause::Context => subject(case, cause, findings),
         Cause::Audience => audience(case),
-        Cause::TooMuch => match &case.policy {
-            Some(_) if case.searching.is_spent() => {
-                open("not everything that the policy's patterns take in was looked at")
-            }
-            Some(_) => out("no subject of a stranger's repository gets in"),
-            None => open("the trust policy is not known"),
+        Cause::TooMuch => match (&case.policy, &case.openings().undecided) {
+            (None, _) => open("the trust policy is not known"),
+            (_, Some(because)) => open(because),
+            _ => out("no subject of a stranger's repository gets in"),
         },
         Cause::EnvironmentProtection => {
             if case.job_ran() {
