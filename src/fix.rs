@@ -25,6 +25,7 @@ use crate::policy::{
 use crate::text::{SourceText, Span};
 use crate::witness;
 
+pub mod narrow;
 pub mod render;
 
 /// The most characters, white space apart, that a role's trust policy can have after its quota is raised; 2048 before.

@@ -242,6 +242,7 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
             finding.help("name the accounts or roles that are meant in `Principal`")
         }
         Breadth::Anyone | Breadth::Vacuous => finding
+            .fixes(fix::narrow::to_this_subject(case))
             .help("add a condition on `sub` that names this repository and what it runs for: `repo:<owner>/<repository>:environment:<name>` or `…:ref:refs/heads/<branch>`"),
         Breadth::Audience if is_registered => finding
             .note("the provider accepts that audience")
@@ -250,6 +251,7 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
             .note("the provider's client ids are not known here: only audiences that are registered there come this far")
             .help("add `\"StringEquals\": { \"<issuer>:aud\": \"sts.amazonaws.com\" }` to the statement"),
         Breadth::Broad => finding
+            .fixes(fix::narrow::to_this_subject(case))
             .help("name the repository in full, with its ids where the token has them, and the branch or environment; `*` runs over `/` and `:` as well"),
         Breadth::Own => finding.help("if not all of that is meant, name the repository, and the branch or environment"),
     })
