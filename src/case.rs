@@ -203,10 +203,7 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn openings(&self) -> &Openings {
         self.openings.get_or_init(|| match &self.policy {
-            Some(policy) => {
-                let audiences = self.own_client_ids().map(Vec::as_slice);
-                witness::search(self.asker(), audiences, &policy.policy, &self.searching)
-            }
+            Some(policy) => witness::search(self.asker(), self.audiences(), &policy.policy, &self.searching),
             None => Openings::default(),
         })
     }
@@ -298,6 +295,12 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn own_client_ids(&self) -> Option<&'a Vec<String>> {
         self.own_provider().and_then(|provider| provider.client_ids.as_ref())
+    }
+
+    /// The audiences that the provider accepts, where they are known.
+    #[must_use]
+    pub fn audiences(&self) -> Option<&'a [String]> {
+        self.own_client_ids().map(Vec::as_slice).filter(|ids| !ids.is_empty())
     }
 
     /// The runner's facts.

@@ -13,7 +13,8 @@ use crate::budget::Budget;
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::github::subject::Subject;
 use crate::policy::{
-    Decision, Effect, Presence, PrincipalKind, RequestContext, SetOperator, Statement, TrustPolicy, decide, leaves, trace,
+    Decision, Effect, Presence, PrincipalKind, RequestContext, SetOperator, Statement, TrustPolicy, decide, leaves,
+    trace,
 };
 use crate::text::Span;
 
@@ -98,7 +99,10 @@ pub fn search(asker: Asker<'_>, audiences: Option<&[String]>, policy: &TrustPoli
         let issuer = format!("https://{}", provider.host);
         let others = if Deployment::of(&issuer) == Deployment::Other {
             Openings {
-                undecided: Some(format!("the policy trusts `{}` as well, whose tokens are not known here", provider.host)),
+                undecided: Some(format!(
+                    "the policy trusts `{}` as well, whose tokens are not known here",
+                    provider.host
+                )),
                 ..Openings::default()
             }
         } else {
@@ -182,7 +186,11 @@ fn by_credentials(asker: Asker<'_>, policy: &TrustPolicy) -> Openings {
         ("aws:PrincipalAccount", "999999999999"),
         ("aws:PrincipalOrgID", "o-stranger00"),
     ] {
-        let keys = policy.statements.iter().flat_map(|s| &s.conditions).flat_map(|c| &c.keys);
+        let keys = policy
+            .statements
+            .iter()
+            .flat_map(|s| &s.conditions)
+            .flat_map(|c| &c.keys);
         let mut values = keys
             .filter(|other| other.key.value.eq_ignore_ascii_case(key))
             .flat_map(|other| &other.values);
@@ -196,18 +204,21 @@ fn by_credentials(asker: Asker<'_>, policy: &TrustPolicy) -> Openings {
         request.set(key, Presence::Unknown("a stranger can choose it".to_owned()));
     }
     match decide(policy, &request) {
-        Decision::Allow => openings.witnesses.extend(statement.principal.as_ref().map(|principal| Witness {
-            breadth: Breadth::Anyone,
-            subject: STRANGER.to_owned(),
-            chosen: Vec::new(),
-            audience: String::new(),
-            reach: "anyone with an AWS account".to_owned(),
-            span: principal.span,
-            pointer: format!("{}/Principal", policy.statement_pointer(index)),
-        })),
+        Decision::Allow => openings
+            .witnesses
+            .extend(statement.principal.as_ref().map(|principal| Witness {
+                breadth: Breadth::Anyone,
+                subject: STRANGER.to_owned(),
+                chosen: Vec::new(),
+                audience: String::new(),
+                reach: "anyone with an AWS account".to_owned(),
+                span: principal.span,
+                pointer: format!("{}/Principal", policy.statement_pointer(index)),
+            })),
         Decision::Undecided => {
-            openings.undecided =
-                Some("the policy trusts `*`, and it is not known whether somebody of another AWS account gets in".to_owned());
+            openings.undecided = Some(
+                "the policy trusts `*`, and it is not known whether somebody of another AWS account gets in".to_owned(),
+            );
         }
         Decision::ExplicitDeny | Decision::ImplicitDeny => {}
     }
@@ -297,6 +308,12 @@ fn subjects(
     let mut subjects: Vec<String> = usual_subjects(deployment).filter_map(fits).collect();
     subjects.extend(customized_subject(value.text()).as_deref().and_then(fits));
     subjects.dedup();
+    // What the value says in full, before what can be read into it: `pull_request` may be the end of an environment's name.
+    let is_said = |subject: &String| {
+        let context = Subject::parse(subject).and_then(|s| s.context);
+        context.is_some_and(|context| value.text().ends_with(context))
+    };
+    subjects.sort_by_key(|subject| !is_said(subject));
     subjects
 }
 
@@ -337,7 +354,10 @@ impl Search<'_> {
         let pointer = policy.statement_pointer(index);
         let mut alone = Narrow::alone(policy, statement);
         if is_open {
-            if values.iter().any(|value| value.takes_wildcards && value.text().contains("***")) {
+            if values
+                .iter()
+                .any(|value| value.takes_wildcards && value.text().contains("***"))
+            {
                 self.is_masked = true;
             } else {
                 self.strangers(&values, &pointer, statement, &mut alone);
@@ -361,7 +381,10 @@ impl Search<'_> {
         let span = statement.condition_span.unwrap_or(statement.effect.span);
         let names = self.names(statement);
         let texts = choices.words();
-        for words in texts.iter().flat_map(|words| names.iter().map(|names| words.named(names))) {
+        for words in texts
+            .iter()
+            .flat_map(|words| names.iter().map(|names| words.named(names)))
+        {
             let any = Compared {
                 takes_wildcards: true,
                 ignores_case: false,
@@ -371,10 +394,14 @@ impl Search<'_> {
                 let Some((subject, choice, audience)) = subject.and_then(|s| self.get_in(alone, s, &choices)) else {
                     continue;
                 };
-                let culprit = values.iter().find(|v| crate::policy::wildcard::matches(v.text(), &subject));
+                let culprit = values
+                    .iter()
+                    .find(|v| crate::policy::wildcard::matches(v.text(), &subject));
                 let (span, place) = culprit
                     .or(values.first())
-                    .map_or((span, format!("{pointer}/Condition")), |v| (v.span(), v.pointer(pointer)));
+                    .map_or((span, format!("{pointer}/Condition")), |v| {
+                        (v.span(), v.pointer(pointer))
+                    });
                 let is_vacuous = values.is_empty() && vacuous(alone.policy(), &self.requests.request);
                 let is_anyone = words.owner == STRANGER.0 && words.repository == STRANGER.1;
                 let (breadth, reach) = match is_anyone {
@@ -393,9 +420,14 @@ impl Search<'_> {
                 return;
             }
             alone.narrow_or_widen(value);
-            for words in texts.iter().flat_map(|words| names.iter().map(|names| words.named(names))) {
+            for words in texts
+                .iter()
+                .flat_map(|words| names.iter().map(|names| words.named(names)))
+            {
                 let fitting = subjects(value, deployment, words, Whose::Strangers(&self.meant), self.budget);
-                let found = fitting.into_iter().find_map(|subject| self.get_in(alone, subject, &choices));
+                let found = fitting
+                    .into_iter()
+                    .find_map(|subject| self.get_in(alone, subject, &choices));
                 if let Some((subject, choice, audience)) = found {
                     let reach = by_name(&subject);
                     let (span, place) = (value.span(), value.pointer(pointer));
@@ -469,9 +501,8 @@ impl Search<'_> {
         }
         alone.widen();
         let stranger = || format!("repo:{}/{}:ref:refs/heads/main", STRANGER.0, STRANGER.1);
-        let found = found.or_else(|| {
-            Some(stranger()).filter(|subject| self.requests.get_in(alone, subject, &elsewhere, &nothing))
-        });
+        let found = found
+            .or_else(|| Some(stranger()).filter(|subject| self.requests.get_in(alone, subject, &elsewhere, &nothing)));
         if let Some(subject) = found {
             let span = statement.condition_span.unwrap_or(statement.effect.span);
             let place = format!("{pointer}/Condition");
@@ -531,14 +562,22 @@ impl Search<'_> {
         let mut is_asked = false;
         for condition in &statement.conditions {
             let comparison = condition.operator.value.comparison;
-            for of in condition.keys.iter().filter(|of| of.key.value.eq_ignore_ascii_case(&key)) {
+            for of in condition
+                .keys
+                .iter()
+                .filter(|of| of.key.value.eq_ignore_ascii_case(&key))
+            {
                 is_asked |= !comparison.is_negated();
                 let how = Compared::by(comparison);
                 let fits = |value: &str| {
                     let whose = Whose::Strangers(&self.meant);
                     fit(value, how, "{owner}/{name}", WORDS, whose, self.budget)
                 };
-                let all = of.values.iter().take(MOST_CHOICES).filter_map(|value| fits(&value.value));
+                let all = of
+                    .values
+                    .iter()
+                    .take(MOST_CHOICES)
+                    .filter_map(|value| fits(&value.value));
                 names.extend(all.filter_map(|name| {
                     let (owner, name) = name.split_once('/')?;
                     Some((owner.to_owned(), name.to_owned()))
@@ -559,7 +598,11 @@ impl Search<'_> {
         let key_of = |claim: &str| asker.key(claim).to_lowercase();
         let of_claims: &[(&str, &[&str], Option<&str>)] = &[
             ("environment", &["{environment}"], None),
-            ("ref", &["refs/heads/{branch}", "refs/tags/{tag}", "refs/pull/{id}/merge"], Some("refs/heads/main")),
+            (
+                "ref",
+                &["refs/heads/{branch}", "refs/tags/{tag}", "refs/pull/{id}/merge"],
+                Some("refs/heads/main"),
+            ),
             ("workflow", &["{value}"], Some("deploy")),
             ("actor", &["{name}"], Some(STRANGER.0)),
             ("job_workflow_ref", &["{owner}/{name}/.github/workflows/{branch}"], None),
@@ -586,12 +629,17 @@ impl Search<'_> {
                 None if key.ends_with(":environment") => presences.push(Presence::Absent),
                 None => {}
             }
-            for (condition, of) in conditions.by_ref().filter(|(_, of)| of.key.value.eq_ignore_ascii_case(&key)) {
+            for (condition, of) in conditions
+                .by_ref()
+                .filter(|(_, of)| of.key.value.eq_ignore_ascii_case(&key))
+            {
                 is_asked = true;
                 let how = Compared::by(condition.operator.value.comparison);
                 for value in of.values.iter().take(64) {
                     let whose = Whose::Strangers(&self.meant);
-                    let fits = shapes.iter().find_map(|shape| fit(&value.value, how, shape, WORDS, whose, self.budget));
+                    let fits = shapes
+                        .iter()
+                        .find_map(|shape| fit(&value.value, how, shape, WORDS, whose, self.budget));
                     presences.extend(fits.map(Presence::One));
                 }
             }
@@ -651,10 +699,13 @@ impl Choices {
     fn words(&self) -> Vec<OwnedWords> {
         let values = |claim: &str, prefix: &str| {
             let key = self.keys.iter().find(|(key, _)| key.ends_with(claim));
-            let values = key.iter().flat_map(|(_, presences)| presences).filter_map(|presence| match presence {
-                Presence::One(value) => value.strip_prefix(prefix).map(str::to_owned),
-                _ => None,
-            });
+            let values = key
+                .iter()
+                .flat_map(|(_, presences)| presences)
+                .filter_map(|presence| match presence {
+                    Presence::One(value) => value.strip_prefix(prefix).map(str::to_owned),
+                    _ => None,
+                });
             values.collect::<Vec<_>>()
         };
         let (environments, branches) = (values(":environment", ""), values(":ref", "refs/heads/"));
@@ -744,7 +795,10 @@ fn reach_of_own(value: &SubjectValue<'_>) -> Option<String> {
     match subject.repository {
         None | Some("*") => return Some(format!("every repository of `{}`", subject.owner)),
         Some(repository) if repository.contains(['*', '?']) => {
-            return Some(format!("every repository of `{}` that fits `{repository}`", subject.owner));
+            return Some(format!(
+                "every repository of `{}` that fits `{repository}`",
+                subject.owner
+            ));
         }
         Some(_) => {}
     }
@@ -787,8 +841,17 @@ fn meant(asker: Asker<'_>, policy: &TrustPolicy) -> Meant {
     let mut meant = Meant::default();
     let is_plain = |text: &str| !text.is_empty() && !text.contains(['*', '?', '$']);
     let own = asker.claims.and_then(|claims| claims.subject());
-    let values: Vec<_> = policy.statements.iter().flat_map(|s| subject_values(asker, s)).collect();
-    for subject in values.iter().map(|value| value.text()).chain(own).filter_map(Subject::parse) {
+    let values: Vec<_> = policy
+        .statements
+        .iter()
+        .flat_map(|s| subject_values(asker, s))
+        .collect();
+    for subject in values
+        .iter()
+        .map(|value| value.text())
+        .chain(own)
+        .filter_map(Subject::parse)
+    {
         let ids = [subject.owner_id, subject.repository_id].into_iter().flatten();
         meant.ids.extend(ids.filter(|id| is_plain(id)).map(str::to_owned));
         if is_plain(subject.owner) {
@@ -797,8 +860,14 @@ fn meant(asker: Asker<'_>, policy: &TrustPolicy) -> Meant {
     }
     for name in ["repository", "repository_id", "repository_owner_id"] {
         let key = asker.key(name);
-        let keys = policy.statements.iter().flat_map(|s| &s.conditions).flat_map(|c| &c.keys);
-        let values = keys.filter(|of| of.key.value.eq_ignore_ascii_case(&key)).flat_map(|of| &of.values);
+        let keys = policy
+            .statements
+            .iter()
+            .flat_map(|s| &s.conditions)
+            .flat_map(|c| &c.keys);
+        let values = keys
+            .filter(|of| of.key.value.eq_ignore_ascii_case(&key))
+            .flat_map(|of| &of.values);
         let own = asker.claims.and_then(|claims| claims.text(name));
         for text in values.map(|value| value.value.as_str()).chain(own) {
             match text.split_once('/') {
@@ -831,4 +900,84 @@ fn wanted_audiences(asker: Asker<'_>, policy: &TrustPolicy) -> Vec<String> {
     audiences.push("sts.amazonaws.com".to_owned());
     audiences.dedup();
     audiences
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::configure::Inputs;
+    use crate::policy::parse;
+
+    const HOST: &str = "token.actions.githubusercontent.com";
+
+    /// The shortcut, against the statement as it is.
+    #[test]
+    fn a_value_alone_says_what_the_statement_says() {
+        let inputs = Inputs::default();
+        let asker = Asker {
+            claims: None,
+            issuer: "https://token.actions.githubusercontent.com",
+            role: None,
+            provider: None,
+            inputs: &inputs,
+            caller: None,
+        };
+        let budget = Budget::default();
+        let values = [
+            "repo:acme/*",
+            "repo:*/widgets:*",
+            "*:ref:*",
+            "repo:acme/widgets:ref:refs/heads/ma?n",
+            "repo:${aws:x}/*",
+            "repo:acme/widgets:pull_request",
+        ];
+        let (mut shortcuts, mut both_allow) = (0, 0);
+        for operator in [
+            "StringLike",
+            "StringEquals",
+            "StringEqualsIgnoreCase",
+            "ForAllValues:StringLike",
+            "StringLikeIfExists",
+        ] {
+            for values in [&values[..4], &values[..], &values[3..4], &values[5..]] {
+                for guard in [
+                    json!({}),
+                    json!({ "StringNotLike": { format!("{HOST}:sub"): "*:pull_request" } }),
+                ] {
+                    let mut condition = guard;
+                    condition[operator] = json!({ format!("{HOST}:sub"): values });
+                    let statement = json!({
+                        "Effect": "Allow",
+                        "Principal": { "Federated": format!("arn:aws:iam::123456789012:oidc-provider/{HOST}") },
+                        "Action": "sts:AssumeRoleWithWebIdentity",
+                        "Condition": condition,
+                    });
+                    let policy = json!({ "Version": "2012-10-17", "Statement": [statement] });
+                    let policy = parse(&policy.to_string()).unwrap();
+                    let mut requests = Requests::new(asker, &policy, &budget);
+                    let statement = &policy.statements[0];
+                    for value in subject_values(asker, statement) {
+                        let mut alone = Narrow::alone(&policy, statement);
+                        if !alone.narrow(&value) {
+                            continue;
+                        }
+                        for subject in subjects(&value, Deployment::GitHub, WORDS, Whose::Anyones, &budget) {
+                            requests.come_with(&subject, "sts.amazonaws.com", &Choice::new());
+                            let narrow = decide(alone.policy(), &requests.request);
+                            assert_eq!(
+                                narrow,
+                                decide(&policy, &requests.request),
+                                "{operator} {values:?} {subject}"
+                            );
+                            shortcuts += 1;
+                            both_allow += usize::from(narrow == Decision::Allow);
+                        }
+                    }
+                }
+            }
+        }
+        assert!(both_allow > 50 && both_allow < shortcuts, "{both_allow} of {shortcuts}");
+    }
 }

@@ -16,6 +16,9 @@ use std::cell::Cell;
 use aws_oidc_doctor::aws::request::{Asker, web_identity};
 use aws_oidc_doctor::budget::Budget;
 use aws_oidc_doctor::configure::Inputs;
+use aws_oidc_doctor::diagnose::diagnose;
+use aws_oidc_doctor::evidence::Evidence;
+use aws_oidc_doctor::finding::{Cause, CauseStatus, Diagnosis, Fix, Severity};
 use aws_oidc_doctor::github::claims::Claims;
 use aws_oidc_doctor::policy::{Decision, TrustPolicy, decide, parse};
 use aws_oidc_doctor::witness::{Witness, search};
@@ -143,8 +146,16 @@ fn operator() -> impl Strategy<Value = String> {
 
 fn condition() -> impl Strategy<Value = (String, String, Vec<String>)> {
     (prop::sample::select(KEYS.to_vec()), operator()).prop_flat_map(|(key, operator)| {
-        let values = if operator == "Null" { &["true", "false"] } else { values(key) };
-        let key = if key.contains(':') { key.to_owned() } else { format!("{HOST}:{key}") };
+        let values = if operator == "Null" {
+            &["true", "false"]
+        } else {
+            values(key)
+        };
+        let key = if key.contains(':') {
+            key.to_owned()
+        } else {
+            format!("{HOST}:{key}")
+        };
         let value = prop::sample::select(values.to_vec()).prop_map(str::to_owned);
         (Just(operator), Just(key), prop::collection::vec(value, 1..3))
     })
@@ -282,7 +293,9 @@ fn gets_in(policy: &TrustPolicy, claims: &Claims) -> bool {
 
 #[test]
 fn where_a_stranger_gets_in_row_6_is_not_ruled_out() {
-    let set = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let set = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok());
     let cases = set.unwrap_or(400);
     let mut runner = TestRunner::new(ProptestConfig {
         cases,
@@ -317,7 +330,123 @@ fn where_a_stranger_gets_in_row_6_is_not_ruled_out() {
     let all = (policy(), prop::collection::vec(stranger(), 16), any::<bool>());
     runner.run(&all, law).unwrap_or_else(|error| panic!("{error}"));
     let [ruled_out, with_stranger, with_witness] = [ruled_out, with_stranger, with_witness].map(Cell::into_inner);
-    println!("{cases} policies, {ruled_out} ruled out; {with_stranger} let a stranger in, {with_witness} with a witness");
+    println!(
+        "{cases} policies, {ruled_out} ruled out; {with_stranger} let a stranger in, {with_witness} with a witness"
+    );
     // The law was tried on what it is about.
     assert!(ruled_out > cases / 10 && with_stranger > cases / 20 && with_witness > with_stranger / 2);
+}
+
+/// A run of `acme/widgets` with this policy; the provider accepts AWS's audience alone.
+fn diagnosis(policy: &str) -> Diagnosis {
+    let evidence = json!({
+        "schema": 1,
+        "request": { "role-to-assume": "arn:aws:iam::123456789012:role/deploy" },
+        "token": { "claims": own() },
+        "provider": { "arn": PROVIDER, "url": HOST, "client_ids": ["sts.amazonaws.com"] },
+        "role": { "arn": "arn:aws:iam::123456789012:role/deploy", "trust_policy": policy },
+    });
+    diagnose(&Evidence::from_json(&evidence.to_string()).unwrap())
+}
+
+/// The fixes of what lets in too much.
+fn narrowed(diagnosis: &Diagnosis) -> Vec<&Fix> {
+    let risks = diagnosis
+        .findings
+        .iter()
+        .filter(|found| found.severity == Severity::Risk);
+    risks.flat_map(|found| &found.fixes).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_narrowest_policy_keeps_this_token_and_shuts_strangers_out(
+        text in policy(), strangers in prop::collection::vec(stranger(), 16),
+    ) {
+        for fix in narrowed(&diagnosis(&text)) {
+            let policy = parse(&fix.text).unwrap();
+            prop_assert!(gets_in(&policy, &own()), "{}", fix.text);
+            for claims in &strangers {
+                prop_assert!(!gets_in(&policy, claims), "{}\n{}", serde_json::to_string(claims).unwrap(), fix.text);
+            }
+            prop_assert!(fix.notes.iter().any(|note| note.starts_with("other users of this role lose it")));
+            let mut patched: Value = serde_json::from_str(&text).unwrap();
+            let patch: json_patch::Patch = serde_json::from_value(Value::Array(fix.patch.clone())).unwrap();
+            json_patch::patch(&mut patched, &patch).unwrap();
+            prop_assert_eq!(&patched, &serde_json::from_str::<Value>(&fix.text).unwrap());
+        }
+    }
+}
+
+/// What people write, whether row 6 applies, and whether there is a narrower policy.
+#[test]
+fn usual_policies_and_what_they_let_in() {
+    use CauseStatus::{Applies, RuledOut, Undecided};
+    let statement = |condition: Value| json!({ "Effect": "Allow", "Principal": { "Federated": PROVIDER }, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition });
+    let sub = |value: &str| json!({ "StringLike": { format!("{HOST}:sub"): value } });
+    let with = |operator: &str, key: &str, value: &str| {
+        let mut condition = sub("repo:*");
+        let key = if key.contains(':') {
+            key.to_owned()
+        } else {
+            format!("{HOST}:{key}")
+        };
+        condition
+            .as_object_mut()
+            .unwrap()
+            .entry(operator)
+            .or_insert_with(|| json!({}))[key] = json!(value);
+        condition
+    };
+    for (condition, row, has_fix) in [
+        (sub("repo:acme/widgets:*"), RuledOut, false),
+        (sub("repo:acme/*"), RuledOut, false),
+        (sub("repo:acme@*/*"), RuledOut, false),
+        (sub("repo:acme*"), Applies, true),
+        (sub("repo:acme-*/widgets:*"), Applies, false),
+        (sub("repo:*"), Applies, true),
+        (sub("*/widgets:ref:refs/heads/main"), Applies, true),
+        (sub("repo:*:ref:refs/heads/main"), Applies, true),
+        (with("StringEquals", "environment", "prod"), Applies, false),
+        (with("StringEquals", "ref", "refs/heads/main"), Applies, true),
+        (with("StringLike", "ref", "*main"), Applies, true),
+        (with("StringEquals", "workflow", "deploy"), Applies, true),
+        (with("StringEquals", "actor", "jo"), Applies, true),
+        (with("StringEquals", "repository", "acme/widgets"), RuledOut, false),
+        (with("StringLike", "repository", "*/widgets"), Applies, true),
+        (with("StringEquals", "repository_owner_id", "12"), RuledOut, false),
+        (
+            with("StringEquals", "job_workflow_ref", "acme/x/.github/workflows/y.yml@z"),
+            Undecided,
+            false,
+        ),
+        (with("StringNotLike", "sub", "repo:mallory/*"), Applies, true),
+        (with("Null", "environment", "true"), Applies, true),
+        (with("Null", "environment", "false"), Applies, false),
+        (with("StringEquals", "sts:RoleSessionName", "INC-7"), Applies, false),
+        (with("IpAddress", "aws:SourceIp", "203.0.113.0/24"), Undecided, false),
+        (
+            with("DateLessThan", "aws:CurrentTime", "2027-01-01T00:00:00Z"),
+            Undecided,
+            false,
+        ),
+        (with("Bool", "aws:SecureTransport", "true"), Applies, true),
+        (
+            with("StringEquals", "repository_visibility", "private"),
+            RuledOut,
+            false,
+        ),
+    ] {
+        let policy = json!({ "Version": "2012-10-17", "Statement": [statement(condition)] }).to_string();
+        let diagnosis = diagnosis(&policy);
+        let found = diagnosis.causes.iter().find(|row| row.cause == Cause::TooMuch).unwrap();
+        assert_eq!(
+            (found.status, !narrowed(&diagnosis).is_empty()),
+            (row, has_fix),
+            "{policy}: {}",
+            found.because
+        );
+    }
 }

@@ -201,7 +201,7 @@ pub(super) fn other_allows(policy: &PolicyCase, nearest: usize) -> Option<String
 pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
     let witness = case.witnesses().iter().find(|witness| witness.breadth == breadth)?;
     let reach = &witness.reach;
-    let is_registered = case.own_client_ids().is_some();
+    let is_registered = case.audiences().is_some_and(|ids| ids.contains(&witness.audience));
     let message = match breadth {
         Breadth::Anyone if witness.audience.is_empty() => format!("{reach} can assume this role: it trusts `*`"),
         Breadth::Anyone => format!("{reach} can assume this role: no condition says whose repository it must be"),
@@ -209,9 +209,11 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
             "the trust policy does not look at the audience: a token that was made for `{}` gets in as well",
             witness.audience
         ),
-        Breadth::Audience => "the trust policy does not look at the audience: if the provider accepts that of another service, a token \
+        Breadth::Audience => {
+            "the trust policy does not look at the audience: if the provider accepts that of another service, a token \
                               that was made for it gets in as well"
-            .to_owned(),
+                .to_owned()
+        }
         Breadth::Broad | Breadth::Own => format!("the `sub` condition lets in {reach}"),
         Breadth::Vacuous => format!("{reach} can assume this role: the only guard holds when its key is absent"),
     };
@@ -231,11 +233,17 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
         })
         .note("it blocks nothing: this is what the policy lets in beyond this job");
     if breadth != Breadth::Audience {
-        let who = if witness.audience.is_empty() { "" } else { "the subject " };
+        let who = if witness.audience.is_empty() {
+            ""
+        } else {
+            "the subject "
+        };
         finding = finding.note(format!("shown by the evaluator: {who}`{}` gets in", witness.subject));
     }
     for (key, value) in &witness.chosen {
-        finding = finding.note(format!("with `{value}` for `{key}`, which whoever comes with it can bring about"));
+        finding = finding.note(format!(
+            "with `{value}` for `{key}`, which whoever comes with it can bring about"
+        ));
     }
     Some(match breadth {
         Breadth::Anyone if witness.audience.is_empty() => {

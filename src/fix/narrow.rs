@@ -37,8 +37,7 @@ pub fn to_this_subject(case: &Case<'_>) -> Option<Fix> {
         };
         restrict(case, policy, source, stranger, subject, &mut draft)?;
         let changed = parse(&apply(&source.text, draft.edits.clone())?).ok()?;
-        let audiences = case.own_client_ids().map(Vec::as_slice);
-        openings = witness::search(case.asker(), audiences, &changed, &case.proving);
+        openings = witness::search(case.asker(), case.audiences(), &changed, &case.proving);
     }
     let is_closed = openings.undecided.is_none() && !openings.witnesses.iter().any(Witness::is_stranger);
     (is_closed && !draft.edits.is_empty()).then(|| prove(case, policy, source, draft))?

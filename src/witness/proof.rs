@@ -126,7 +126,9 @@ fn without_what_is_known(asker: Asker<'_>, statement: &Statement) -> Option<Stat
     if !is_whole {
         for condition in &mut left.conditions {
             let all = std::mem::take(&mut condition.keys);
-            let open = all.into_iter().filter(|key| !matches!(known(asker, condition, key), Known::Always));
+            let open = all
+                .into_iter()
+                .filter(|key| !matches!(known(asker, condition, key), Known::Always));
             condition.keys = open.collect();
         }
     }
@@ -158,7 +160,11 @@ fn known(asker: Asker<'_>, condition: &Condition, key: &ConditionKey) -> Known {
         Known::No
     } else if comparison.is_negated() {
         // Without the key it holds as well; with a set operator AWS's pages are not that plain.
-        if operator.set.is_none() { Known::Always } else { Known::No }
+        if operator.set.is_none() {
+            Known::Always
+        } else {
+            Known::No
+        }
     } else if claim == "sub" || operator.set.is_none() && !operator.if_exists {
         // Every token has a subject, and never an empty one.
         Known::Never
@@ -196,7 +202,11 @@ fn names_somebody(head: &str, is_whole: bool) -> bool {
     let mut parts = head.split(':').peekable();
     while let Some(key) = parts.next() {
         let has_key = is_whole || parts.peek().is_some();
-        if has_key && !key.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_')) {
+        if has_key
+            && !key
+                .bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_'))
+        {
             return true;
         }
         let key = key.to_ascii_lowercase();
@@ -245,15 +255,21 @@ fn open(asker: Asker<'_>, rest: &TrustPolicy, kept: &[usize], is_only: bool, req
                     .as_ref()
                     .or_else(|| value.and_then(|value| value.because.as_ref()));
                 let why = why.map_or_else(String::new, |why| format!(": {why}"));
-                return Some(format!("it is not known whether the principal of {whose} covers a stranger's token{why}"));
+                return Some(format!(
+                    "it is not known whether the principal of {whose} covers a stranger's token{why}"
+                ));
             }
             let leaves = leaves(left, statement, trace);
             let unknown = leaves.iter().filter(|leaf| leaf.trace.outcome == Outcome::Unknown);
             // What no claim decides, first.
             let of_token = format!("{}:", issuer_host(asker.issuer)).to_lowercase();
-            let name = unknown
-                .map(|leaf| leaf.name())
-                .min_by_key(|name| (name.to_lowercase().starts_with(&of_token), name.ends_with(":aud"), name.ends_with(":sub")))?;
+            let name = unknown.map(|leaf| leaf.name()).min_by_key(|name| {
+                (
+                    name.to_lowercase().starts_with(&of_token),
+                    name.ends_with(":aud"),
+                    name.ends_with(":sub"),
+                )
+            })?;
             Some(why_open(name.to_lowercase().strip_prefix(&of_token), name, &whose))
         });
     }
@@ -287,10 +303,17 @@ pub(super) fn other_providers(asker: Asker<'_>, policy: &TrustPolicy) -> Vec<Pro
     };
     let mut found: Vec<ProviderArn> = Vec::new();
     let entries = policy.statements.iter().filter(|statement| allows(statement));
-    let entries = entries.flat_map(|statement| &statement.principal).flat_map(|principal| &principal.entries);
+    let entries = entries
+        .flat_map(|statement| &statement.principal)
+        .flat_map(|principal| &principal.entries);
     let federated = entries.filter(|entry| entry.kind == PrincipalKind::Federated);
-    for arn in federated.flat_map(|entry| &entry.values).filter_map(|value| ProviderArn::parse(&value.value)) {
-        let is_accounts = own.as_ref().is_none_or(|own| own.account == arn.account || is_masked(&arn.account));
+    for arn in federated
+        .flat_map(|entry| &entry.values)
+        .filter_map(|value| ProviderArn::parse(&value.value))
+    {
+        let is_accounts = own
+            .as_ref()
+            .is_none_or(|own| own.account == arn.account || is_masked(&arn.account));
         if is_accounts
             && arn.host != issuer_host(asker.issuer)
             && found.len() < MOST
@@ -300,4 +323,61 @@ pub(super) fn other_providers(asker: Asker<'_>, policy: &TrustPolicy) -> Vec<Pro
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_somebodys() {
+        use Comparison::{StringEquals, StringLike};
+        for (claim, value, comparison, want) in [
+            ("sub", "repo:acme/widgets:*", StringLike, true),
+            ("sub", "repo:acme/*", StringLike, true),
+            ("sub", "repo:acme@*/widgets@*:*", StringLike, true),
+            ("sub", "repo:acme*", StringLike, false),
+            ("sub", "repo:acme*", StringEquals, true),
+            ("sub", "repo:*/widgets", StringLike, false),
+            ("sub", "repo:${aws:x}/widgets:*", StringEquals, false),
+            ("sub", "repo:acme/${aws:x}:*", StringLike, true),
+            ("sub", "*", StringLike, false),
+            ("sub", "", StringEquals, true),
+            ("sub", "", StringLike, true),
+            ("sub", "environment:prod", StringEquals, false),
+            ("sub", "environment:prod:repo:acme/widgets", StringEquals, true),
+            ("sub", "environment:*:repo:acme/widgets", StringLike, false),
+            ("sub", "pull_request", StringEquals, false),
+            ("sub", "pull_request:repository:acme/*", StringLike, true),
+            ("sub", "repository_owner:acme", StringEquals, true),
+            ("sub", "repository_owner:acme*", StringLike, false),
+            ("sub", "repository_owner_id:12:*", StringLike, true),
+            ("sub", "acme/widgets:*", StringLike, true),
+            ("sub", "acme", StringEquals, true),
+            (
+                "sub",
+                "job_workflow_ref:acme/x/.github/workflows/y.yml@main",
+                StringEquals,
+                false,
+            ),
+            ("repository", "acme/*", StringLike, true),
+            ("repository", "*/widgets", StringLike, false),
+            ("repository_id", "34", StringLike, true),
+            ("repository_id", "3*", StringLike, false),
+            ("environment", "prod", StringEquals, false),
+            (
+                "job_workflow_ref",
+                "acme/x/.github/workflows/y.yml@main",
+                StringEquals,
+                false,
+            ),
+            ("actor_id", "7", StringEquals, false),
+        ] {
+            assert_eq!(
+                is_somebodys(claim, value, comparison),
+                want,
+                "{claim} {value} {comparison}"
+            );
+        }
+    }
 }

@@ -140,11 +140,15 @@ impl<'a> Requests<'a> {
         set("repository", &|| names.clone());
         set("repository_id", &|| {
             let id = s.and_then(|s| s.repository_id);
-            id.or(owned("repository_id", is_own_repository)).unwrap_or("123454321").to_owned()
+            id.or(owned("repository_id", is_own_repository))
+                .unwrap_or("123454321")
+                .to_owned()
         });
         set("repository_owner_id", &|| {
             let id = s.and_then(|s| s.owner_id);
-            id.or(owned("repository_owner_id", is_own_owner)).unwrap_or("987654321").to_owned()
+            id.or(owned("repository_owner_id", is_own_owner))
+                .unwrap_or("987654321")
+                .to_owned()
         });
         if let Some(id) = owned("enterprise_id", is_own_owner) {
             set("enterprise_id", &|| id.to_owned());
@@ -163,8 +167,13 @@ impl<'a> Requests<'a> {
         set("actor_id", &|| "987654321".to_owned());
         set("workflow", &|| "deploy".to_owned());
         if let Some(own) = own.filter(|claims| claims.subject() == Some(subject)) {
-            let asked = own.0.iter().filter(|(name, _)| is_asked(name) && *name != "aud" && *name != "azp");
-            claims.0.extend(asked.map(|(name, value)| (name.clone(), value.clone())));
+            let asked = own
+                .0
+                .iter()
+                .filter(|(name, _)| is_asked(name) && *name != "aud" && *name != "azp");
+            claims
+                .0
+                .extend(asked.map(|(name, value)| (name.clone(), value.clone())));
         }
         claims
     }

@@ -267,7 +267,12 @@ impl Search<'_> {
     }
 
     /// Where it goes on; what is to be tried first comes last. A star takes as little as it can.
-    fn next<'s>(&'s self, taken: &[Step<'_>], at: usize, step: Step<'_>) -> [Option<(usize, usize, Filled, Adds<'s>)>; 4] {
+    fn next<'s>(
+        &'s self,
+        taken: &[Step<'_>],
+        at: usize,
+        step: Step<'_>,
+    ) -> [Option<(usize, usize, Filled, Adds<'s>)>; 4] {
         let wanted = self.pattern.get(step.pattern).copied();
         let star = wanted.is_some_and(|c| self.is_star(c));
         let skip = star.then_some((step.pattern + 1, step.cell, step.filled, Adds::Nothing));
@@ -276,14 +281,25 @@ impl Search<'_> {
             Some(Cell::Char(c)) => {
                 let absorb = star.then_some((step.pattern, next, Filled::Empty, Adds::Char(*c)));
                 let fits = wanted.filter(|wanted| !star && self.is_same(*wanted, *c));
-                [None, absorb, skip, fits.map(|_| (after, next, Filled::Empty, Adds::Char(*c)))]
+                [
+                    None,
+                    absorb,
+                    skip,
+                    fits.map(|_| (after, next, Filled::Empty, Adds::Char(*c))),
+                ]
             }
             Some(Cell::Field(field, word)) => {
-                let done = (step.filled != Filled::Empty && self.can_end(*field, taken, at))
-                    .then_some((step.pattern, next, Filled::Empty, Adds::Nothing));
+                let done = (step.filled != Filled::Empty && self.can_end(*field, taken, at)).then_some((
+                    step.pattern,
+                    next,
+                    Filled::Empty,
+                    Adds::Nothing,
+                ));
                 let more = match (step.filled, field) {
                     (Filled::Empty, _) => Some(*word),
                     (Filled::Some, Field::Id) => Some("1"),
+                    // An owner's name has no two hyphens in a row.
+                    (Filled::Some, _) if last(taken, at) == Some('-') => Some("other"),
                     (Filled::Some, _) => Some("-other"),
                     (Filled::Word, _) => None,
                 };
@@ -317,7 +333,9 @@ impl Search<'_> {
             return true;
         }
         let cell = taken.get(at).map(|step| step.cell);
-        let text = text(taken, at, |step| Some(step.cell) == cell && step.filled != Filled::Empty);
+        let text = text(taken, at, |step| {
+            Some(step.cell) == cell && step.filled != Filled::Empty
+        });
         let (meant, wanted) = match self.whose {
             Whose::Anyones => return field == Field::Id || is_owner(&text),
             Whose::Meant(meant) => (meant, true),
@@ -327,6 +345,19 @@ impl Search<'_> {
             // An owner that is meant may have repositories with other ids.
             Field::Id => wanted || !meant.ids.contains(&text),
             _ => (wanted || is_owner(&text)) && meant.owners.contains(&text.to_lowercase()) == wanted,
+        }
+    }
+}
+
+/// The last character that was added.
+fn last(taken: &[Step<'_>], mut at: usize) -> Option<char> {
+    loop {
+        let step = taken.get(at)?;
+        match step.adds {
+            Adds::Char(c) => return Some(c),
+            Adds::Word(word) => return word.chars().next_back(),
+            Adds::Nothing if at == 0 => return None,
+            Adds::Nothing => at = step.from,
         }
     }
 }
@@ -350,4 +381,136 @@ fn text(taken: &[Step<'_>], mut at: usize, is_wanted: impl Fn(&Step<'_>) -> bool
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::wildcard;
+
+    const WORDS: Words<'_> = Words {
+        owner: "some-stranger",
+        repository: "some-repository",
+        branch: "main",
+        environment: "production",
+    };
+    const LIKE: Compared = Compared {
+        takes_wildcards: true,
+        ignores_case: false,
+    };
+
+    fn meant() -> Meant {
+        Meant {
+            owners: ["acme".to_owned()].into(),
+            ids: ["12".to_owned()].into(),
+        }
+    }
+
+    /// All shapes of subjects, and a customized one.
+    fn all(value: &str, whose: Whose<'_>) -> Vec<String> {
+        let budget = Budget::default();
+        let fits = |shape: &str| fit(value, LIKE, shape, WORDS, whose, &budget);
+        let mut all: Vec<String> = usual_subjects(Deployment::GitHub).filter_map(fits).collect();
+        all.extend(customized_subject(value).as_deref().and_then(fits));
+        all
+    }
+
+    #[test]
+    fn strangers_fit_as_much_as_a_value_leaves_open() {
+        let meant = meant();
+        for (value, first) in [
+            ("*", Some("repo:some-stranger/some-repository:ref:refs/heads/main")),
+            (
+                "repo:acme*",
+                Some("repo:acme-other/some-repository:ref:refs/heads/main"),
+            ),
+            (
+                "repo:acme-*/widgets:*",
+                Some("repo:acme-other/widgets:ref:refs/heads/main"),
+            ),
+            (
+                "*/widgets:ref:refs/heads/main",
+                Some("repo:some-stranger/widgets:ref:refs/heads/main"),
+            ),
+            (
+                "*:ref:*",
+                Some("repo:some-stranger/some-repository:ref:refs/heads/main"),
+            ),
+            (
+                "repo:?cme/*:ref:refs/heads/x",
+                Some("repo:xcme/some-repository:ref:refs/heads/x"),
+            ),
+            (
+                "*/widgets:*prod",
+                Some("repo:some-stranger/widgets:ref:refs/heads/prod"),
+            ),
+            (
+                "repo:*@12/*x",
+                Some("repo:some-stranger/some-repository:ref:refs/heads/main-other@12/x"),
+            ),
+            ("environment:prod", Some("environment:prod")),
+            ("repository_owner:acme*", Some("repository_owner:acme-other")),
+            ("repo:acme/*", None),
+            ("repo:acme@*/*", None),
+            ("repo:acme/widgets:*", None),
+            ("repository_owner:acme", None),
+            ("repository_id:12", None),
+            ("repo:a_b*/x:pull_request", None),
+            ("repo:acme", None),
+            ("widgets:*", None),
+            ("repo:*:refs/heads/main", None),
+            ("", None),
+        ] {
+            let all = all(value, Whose::Strangers(&meant));
+            assert_eq!(all.first().map(String::as_str), first, "{value}: {all:?}");
+            assert!(
+                all.iter().all(|text| wildcard::matches(value, text)),
+                "{value}: {all:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_owners_own_fit_where_the_owner_is_named() {
+        let meant = meant();
+        for (value, count) in [
+            ("repo:acme/*", 5),
+            ("repo:acme/widgets:ref:refs/heads/*", 2),
+            ("repo:acme@12/*", 4),
+            ("repo:other/*", 0),
+        ] {
+            assert_eq!(all(value, Whose::Meant(&meant)).len(), count, "{value}");
+        }
+        assert_eq!(all("repo:github.com/acme/widgets:*", Whose::Anyones).len(), 0);
+    }
+
+    #[test]
+    fn a_long_value_takes_no_more_than_the_budget() {
+        let budget = Budget::new(1000);
+        assert_eq!(
+            fit(&"*a".repeat(2000), LIKE, "{value}", WORDS, Whose::Anyones, &budget),
+            None
+        );
+        assert!(budget.is_spent());
+        let stars = fit(
+            &"*".repeat(1_000_000),
+            LIKE,
+            "{value}",
+            WORDS,
+            Whose::Anyones,
+            &Budget::default(),
+        );
+        assert_eq!(stars.as_deref(), Some("x"));
+        assert_eq!(
+            fit(
+                &"a".repeat(5000),
+                LIKE,
+                "{value}",
+                WORDS,
+                Whose::Anyones,
+                &Budget::default()
+            ),
+            None
+        );
+    }
 }
