@@ -305,8 +305,16 @@ fn subjects(
         ignores_case: value.ignores_case,
     };
     let fits = |shape: &str| fit(value.text(), how, shape, words, whose, budget);
-    let mut subjects: Vec<String> = usual_subjects(deployment).filter_map(fits).collect();
-    subjects.extend(customized_subject(value.text()).as_deref().and_then(fits));
+    // A value in full is one subject, whichever shape it has.
+    let most = if how.takes_wildcards && value.text().contains(['*', '?']) {
+        usize::MAX
+    } else {
+        1
+    };
+    let mut subjects: Vec<String> = usual_subjects(deployment).filter_map(fits).take(most).collect();
+    if subjects.len() < most {
+        subjects.extend(customized_subject(value.text()).as_deref().and_then(fits));
+    }
     subjects.dedup();
     // What the value says in full, before what can be read into it: `pull_request` may be the end of an environment's name.
     let is_said = |subject: &String| {

@@ -58,7 +58,7 @@ pub(super) fn prove(
             kept.push(index);
         }
     }
-    if !policy.is_ambiguous && !rest.statements.iter().any(|s| allows(s)) {
+    if !policy.is_ambiguous && !rest.statements.iter().any(allows) {
         return Ok(());
     }
     let request = anybody(asker, policy);

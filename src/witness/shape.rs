@@ -446,7 +446,7 @@ mod tests {
             ),
             (
                 "repo:*@12/*x",
-                Some("repo:some-stranger/some-repository:ref:refs/heads/main-other@12/x"),
+                Some("repo:some-stranger/some-repository:ref:refs/heads/@12/x"),
             ),
             ("environment:prod", Some("environment:prod")),
             ("repository_owner:acme*", Some("repository_owner:acme-other")),
@@ -458,7 +458,7 @@ mod tests {
             ("repo:a_b*/x:pull_request", None),
             ("repo:acme", None),
             ("widgets:*", None),
-            ("repo:*:refs/heads/main", None),
+            ("repo:*:refs/pull/1/*", None),
             ("", None),
         ] {
             let all = all(value, Whose::Strangers(&meant));
