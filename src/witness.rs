@@ -9,7 +9,7 @@ mod shape;
 mod weight;
 
 use crate::aws::request::{Asker, assume_role};
-use crate::budget::Budget;
+use crate::budget::{Budget, steps};
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::github::subject::Subject;
 use crate::policy::{
@@ -20,7 +20,7 @@ use crate::text::Span;
 
 use narrow::{Narrow, SubjectValue, lone, subject_values};
 use request::{Choice, Requests, STRANGER};
-use shape::{Compared, Meant, Whose, Words, customized_subject, fit, usual_subjects};
+use shape::{Compared, LONGEST, Meant, Whose, Words, customized_subject, fit, usual_subjects};
 
 /// What kind of opening a witness shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -274,8 +274,14 @@ pub fn lets_in_no_more(asker: Asker<'_>, before: &TrustPolicy, after: &TrustPoli
                     None => before.widen(),
                 }
             }
-            let subjects = subjects(&value, deployment, WORDS, Whose::Anyones, budget);
-            let mut others = subjects.iter().filter(|subject| is_other(subject));
+            // What fits as it stands counts as well, whether or not it is a subject of GitHub's.
+            let mut subjects = subjects(&value, deployment, WORDS, Whose::Anyones, budget);
+            if value.text().len() <= LONGEST && budget.take(steps(2 * value.text().len())) {
+                subjects.extend(["", "x"].map(|fill| value.text().replace('*', fill).replace('?', "x")));
+            }
+            let mut others = subjects
+                .iter()
+                .filter(|subject| Subject::parse(subject).is_some() && is_other(subject));
             if !others.all(|subject| kept_out(subject, Some(&after), before.as_ref())) {
                 return false;
             }
@@ -628,19 +634,16 @@ impl Search<'_> {
         let others = others.map(|(key, shapes, usual)| (key.to_owned(), shapes, Some(usual)));
         for (key, shapes, usual) in of_claims.chain(others) {
             let keys = policy.statements.iter().flat_map(|s| &s.conditions);
-            let mut conditions = keys.flat_map(|c| c.keys.iter().map(move |of| (c, of)));
+            let keys = keys.flat_map(|c| c.keys.iter().map(move |of| (c, of)));
             let mut is_asked = false;
             let mut presences: Vec<Presence> = Vec::new();
-            // Without the claim, or with what the subject or the repository says.
+            // What a job has that chooses nothing.
             match usual {
                 Some(usual) => presences.push(Presence::One(usual.to_owned())),
                 None if key.ends_with(":environment") => presences.push(Presence::Absent),
                 None => {}
             }
-            for (condition, of) in conditions
-                .by_ref()
-                .filter(|(_, of)| of.key.value.eq_ignore_ascii_case(&key))
-            {
+            for (condition, of) in keys.filter(|(_, of)| of.key.value.eq_ignore_ascii_case(&key)) {
                 is_asked = true;
                 let how = Compared::by(condition.operator.value.comparison);
                 for value in of.values.iter().take(64) {
@@ -651,13 +654,12 @@ impl Search<'_> {
                     presences.extend(fits.map(Presence::One));
                 }
             }
-            if !is_asked {
+            // Otherwise it is the stranger's own workflow.
+            let is_needed = !key.ends_with(":job_workflow_ref") || names_key(statement, &key);
+            if !is_asked || !is_needed {
                 continue;
             }
             presences.dedup();
-            if key.ends_with(":job_workflow_ref") && !names_key(statement, &key) {
-                continue;
-            }
             if names_key(statement, &key) {
                 let part = only_key(policy, statement, &key);
                 let mut request = self.requests.request.clone();
