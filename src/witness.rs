@@ -395,6 +395,13 @@ impl Search<'_> {
         let span = statement.condition_span.unwrap_or(statement.effect.span);
         let names = self.names(statement);
         let texts = choices.words();
+        // A job of an environment has it in its subject, unless that is customized.
+        let names_one = |(key, presences): &(String, Vec<Presence>)| {
+            key.ends_with(":environment") && presences.first() != Some(&Presence::Absent)
+        };
+        let has_environment = choices.keys.iter().any(names_one);
+        let mut shapes: Vec<&str> = usual_subjects(deployment).collect();
+        shapes.sort_by_key(|shape| has_environment && !shape.contains("{environment}"));
         for words in texts
             .iter()
             .flat_map(|words| names.iter().map(|names| words.named(names)))
@@ -403,7 +410,7 @@ impl Search<'_> {
                 takes_wildcards: true,
                 ignores_case: false,
             };
-            for shape in usual_subjects(deployment) {
+            for shape in &shapes {
                 let subject = fit("*", any, shape, words, Whose::Strangers(&self.meant), self.budget);
                 let Some((subject, choice, audience)) = subject.and_then(|s| self.get_in(alone, s, &choices)) else {
                     continue;
