@@ -247,7 +247,9 @@ fn witnesses_of_5000_policies(bencher: Bencher<'_, '_>) {
             .iter()
             .map(|text| {
                 let policy = policy::parse(black_box(text)).expect("a policy");
-                witness::search(asker, &policy, &Budget::default()).len()
+                witness::search(asker, None, &policy, &Budget::default())
+                    .witnesses
+                    .len()
             })
             .sum::<usize>()
     });

@@ -20,7 +20,7 @@ use crate::policy::{
     StatementTrace, Trace, TrustPolicy, leaves,
 };
 use crate::text::{SourceText, Span};
-use crate::witness::{self, Witness};
+use crate::witness::{self, Openings, Witness};
 
 /// One run, read and evaluated.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub struct Case<'a> {
     /// What proving all fixes may cost.
     pub(crate) proving: Budget,
     /// Found once, asked for by several checks.
-    pub(crate) witnesses: OnceCell<Vec<Witness>>,
+    pub(crate) openings: OnceCell<Openings>,
     /// The same.
     pub(crate) admitting: OnceCell<Vec<Fix>>,
 }
@@ -131,7 +131,7 @@ impl<'a> Case<'a> {
             comparing: Budget::default(),
             searching: Budget::default(),
             proving: Budget::default(),
-            witnesses: OnceCell::new(),
+            openings: OnceCell::new(),
             admitting: OnceCell::new(),
         };
         if let Some(file) = evidence.workflow.as_ref().and_then(Probe::known) {
@@ -201,13 +201,17 @@ impl<'a> Case<'a> {
 
     /// Who else gets in: found once, asked for by several checks.
     #[must_use]
-    pub fn witnesses(&self) -> &[Witness] {
-        self.witnesses.get_or_init(|| match &self.policy {
-            Some(policy) if !self.asks_with_credentials() => {
-                witness::search(self.asker(), &policy.policy, &self.searching)
-            }
-            _ => Vec::new(),
+    pub fn openings(&self) -> &Openings {
+        self.openings.get_or_init(|| match &self.policy {
+            Some(policy) => witness::search(self.asker(), self.audiences(), &policy.policy, &self.searching),
+            None => Openings::default(),
         })
+    }
+
+    /// The witnesses of it.
+    #[must_use]
+    pub fn witnesses(&self) -> &[Witness] {
+        &self.openings().witnesses
     }
 
     fn policy_name(&self) -> String {
@@ -291,6 +295,12 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn own_client_ids(&self) -> Option<&'a Vec<String>> {
         self.own_provider().and_then(|provider| provider.client_ids.as_ref())
+    }
+
+    /// The audiences that the provider accepts, where they are known.
+    #[must_use]
+    pub fn audiences(&self) -> Option<&'a [String]> {
+        self.own_client_ids().map(Vec::as_slice).filter(|ids| !ids.is_empty())
     }
 
     /// The runner's facts.

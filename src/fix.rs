@@ -6,6 +6,7 @@
 mod admit;
 mod apart;
 mod edit;
+pub mod narrow;
 mod proof;
 mod provider;
 pub mod render;

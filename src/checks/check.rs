@@ -200,42 +200,68 @@ pub(super) fn other_allows(policy: &PolicyCase, nearest: usize) -> Option<String
 /// A risk that a witness proves.
 pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
     let witness = case.witnesses().iter().find(|witness| witness.breadth == breadth)?;
-    let message = match witness.breadth {
-        Breadth::Anyone => format!(
-            "{} can assume this role: no condition restricts the subject",
-            witness.reach
+    let reach = &witness.reach;
+    let is_registered = case.audiences().is_some_and(|ids| ids.contains(&witness.audience));
+    let message = match breadth {
+        Breadth::Anyone if witness.audience.is_empty() => format!("{reach} can assume this role: it trusts `*`"),
+        Breadth::Anyone => format!("{reach} can assume this role: no condition says whose repository it must be"),
+        Breadth::Audience if is_registered => format!(
+            "the trust policy does not look at the audience: a token that was made for `{}` gets in as well",
+            witness.audience
         ),
         Breadth::Audience => {
-            "the trust policy does not look at the audience: a token that was made for another service gets in as well"
+            "the trust policy does not look at the audience: if the provider accepts that of another service, a token \
+                              that was made for it gets in as well"
                 .to_owned()
         }
-        Breadth::Broad => format!("the `sub` condition lets in {}", witness.reach),
-        Breadth::Vacuous => format!(
-            "{} can assume this role: the only guard holds when its key is absent",
-            witness.reach
-        ),
+        Breadth::Broad | Breadth::Own => format!("the `sub` condition lets in {reach}"),
+        Breadth::Vacuous => format!("{reach} can assume this role: the only guard holds when its key is absent"),
     };
-    let text = match witness.breadth {
+    let text = match breadth {
         Breadth::Audience => "no condition on the audience here".to_owned(),
         _ => format!("`{}` gets in", witness.subject),
     };
-    let finding = Finding::risk(message)
-        .certainty(Certainty::Certain)
+    let finding = match breadth {
+        Breadth::Audience if !is_registered => Finding::risk(message).certainty(Certainty::Possible),
+        Breadth::Own => Finding::note_only(message),
+        _ => Finding::risk(message),
+    };
+    let mut finding = finding
         .label(Label {
             text,
             ..case.policy_label(witness.span, witness.pointer.as_str(), "")
         })
         .note("it blocks nothing: this is what the policy lets in beyond this job");
-    Some(match witness.breadth {
+    if breadth != Breadth::Audience {
+        let who = if witness.audience.is_empty() {
+            ""
+        } else {
+            "the subject "
+        };
+        finding = finding.note(format!("shown by the evaluator: {who}`{}` gets in", witness.subject));
+    }
+    for (key, value) in &witness.chosen {
+        finding = finding.note(format!(
+            "with `{value}` for `{key}`, which whoever comes with it can bring about"
+        ));
+    }
+    Some(match breadth {
+        Breadth::Anyone if witness.audience.is_empty() => {
+            finding.help("name the accounts or roles that are meant in `Principal`")
+        }
         Breadth::Anyone | Breadth::Vacuous => finding
-            .note(format!("shown by the evaluator: the subject `{}` gets in", witness.subject))
+            .fixes(fix::narrow::to_this_subject(case))
             .help("add a condition on `sub` that names this repository and what it runs for: `repo:<owner>/<repository>:environment:<name>` or `…:ref:refs/heads/<branch>`"),
-        Breadth::Broad => finding
-            .note(format!("shown by the evaluator: the subject `{}` gets in", witness.subject))
-            .help("name the repository in full, with its ids where the token has them, and the branch or environment; `*` runs over `/` and `:` as well"),
-        Breadth::Audience => finding
-            .note("the provider's client ids still apply: only audiences that are registered there come this far")
+        Breadth::Audience if is_registered => finding
+            .note("the provider accepts that audience")
             .help("add `\"StringEquals\": { \"<issuer>:aud\": \"sts.amazonaws.com\" }` to the statement"),
+        Breadth::Audience => finding
+            .note("the provider's client ids are not known here: only audiences that are registered there come this far")
+            .help("add `\"StringEquals\": { \"<issuer>:aud\": \"sts.amazonaws.com\" }` to the statement"),
+        Breadth::Broad => finding
+            .fixes(fix::narrow::to_this_subject(case))
+            .help("name the repository in full, with its ids where the token has them, and the branch or environment; `*` runs over `/` and `:` as well"),
+        Breadth::Own => finding.help("if not all of that is meant, name the repository, and the branch or environment"),
     })
 }
 

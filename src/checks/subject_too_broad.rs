@@ -19,5 +19,5 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    super::check::risk(case, Breadth::Broad)
+    super::check::risk(case, Breadth::Broad).or_else(|| super::check::risk(case, Breadth::Own))
 }

@@ -92,20 +92,17 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
         }
         Cause::Subject | Cause::Context => subject(case, cause, findings),
         Cause::Audience => audience(case),
-        Cause::TooMuch => match &case.policy {
-            Some(_) if case.searching.is_spent() => {
-                open("not everything that the policy's patterns take in was looked at")
-            }
-            Some(_)
-                if case
-                    .policy_source
-                    .as_ref()
-                    .is_some_and(|source| is_masked(&source.text)) =>
+        Cause::TooMuch => match (&case.policy, &case.openings().undecided) {
+            (None, _) => open("the trust policy is not known"),
+            _ if case
+                .policy_source
+                .as_ref()
+                .is_some_and(|source| is_masked(&source.text)) =>
             {
                 open("a part of the policy is masked: who gets in by it is not known")
             }
-            Some(_) => out("no subject of a stranger's repository gets in"),
-            None => open("the trust policy is not known"),
+            (_, Some(because)) => open(because),
+            _ => out("no subject of a stranger's repository gets in"),
         },
         Cause::EnvironmentProtection => {
             if case.job_ran() {

@@ -534,7 +534,7 @@ fn names_own_repository(case: &Case<'_>, key: &ConditionKey) -> bool {
 }
 
 /// Adds `StringEquals … sub` to a statement that has none.
-fn add_subject_condition(
+pub(super) fn add_subject_condition(
     case: &Case<'_>,
     policy: &PolicyCase,
     source: &SourceText,

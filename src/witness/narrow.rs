@@ -1,0 +1,255 @@
+//! A policy's values for `sub`, and the policy with one of them alone.
+
+use crate::aws::request::Asker;
+use crate::github::issuer::issuer_host;
+use crate::policy::{Comparison, Condition, ConditionKey, Statement, TrustPolicy};
+use crate::text::{Span, Spanned};
+
+use super::weight::Weight;
+
+/// A policy, or one statement of it, and while one of a statement's values for `sub` is looked at, without the other values: what it
+/// says of a subject that fits the value is the same, and costs the less.
+pub(super) struct Narrow<'a> {
+    policy: &'a TrustPolicy,
+    statement: &'a Statement,
+    /// Where the statement stands among the others; `None` where they are left out.
+    among: Option<usize>,
+    /// With all values; `None` where that is the policy as it is.
+    whole: Option<TrustPolicy>,
+    whole_weight: Weight,
+    /// With one value, and where that one is: condition and key. Is what it says the same?
+    narrow: Option<(TrustPolicy, (usize, usize), bool)>,
+    /// Of the same without that value.
+    rest_weight: Weight,
+    is_narrow: bool,
+    pub(super) weight: Weight,
+}
+
+impl<'a> Narrow<'a> {
+    /// The statement without the others.
+    pub(super) fn alone(policy: &'a TrustPolicy, statement: &'a Statement) -> Self {
+        let whole = (policy.statements.len() != 1).then(|| lone(policy, statement.clone()));
+        let weight = Weight::of(whole.as_ref().unwrap_or(policy));
+        Self {
+            policy,
+            statement,
+            among: None,
+            whole,
+            whole_weight: weight,
+            narrow: None,
+            rest_weight: weight,
+            is_narrow: false,
+            weight,
+        }
+    }
+
+    /// The statement with the others.
+    pub(super) fn among(policy: &'a TrustPolicy, index: usize, statement: &'a Statement) -> Self {
+        let weight = Weight::of(policy);
+        Self {
+            policy,
+            statement,
+            among: Some(index),
+            whole: None,
+            whole_weight: weight,
+            narrow: None,
+            rest_weight: weight,
+            is_narrow: false,
+            weight,
+        }
+    }
+
+    pub(super) fn policy(&self) -> &TrustPolicy {
+        match &self.narrow {
+            Some((narrow, ..)) if self.is_narrow => narrow,
+            _ => self.whole.as_ref().unwrap_or(self.policy),
+        }
+    }
+
+    /// All of its values again.
+    pub(super) fn widen(&mut self) {
+        self.is_narrow = false;
+        self.weight = self.whole_weight;
+    }
+
+    pub(super) fn narrow_or_widen(&mut self, value: &SubjectValue<'_>) {
+        if !self.narrow(value) {
+            self.widen();
+        }
+    }
+
+    /// This value alone of its condition; no where that would not say the same of the subjects that are made from it.
+    pub(super) fn narrow(&mut self, value: &SubjectValue<'_>) -> bool {
+        let place = (value.condition, value.key);
+        if self.narrow.as_ref().is_none_or(|(_, other, _)| *other != place) {
+            // A variable without a value in another value changes the outcome, and so does a key that stands twice.
+            let is_plain = self.policy.duplicates.is_empty() && !value.of.values.iter().any(|v| v.value.contains('$'));
+            let rest = without_values(self.statement, place);
+            let narrow = match self.among {
+                Some(index) => with_statement(self.policy, index, rest),
+                None => lone(self.policy, rest),
+            };
+            self.rest_weight = Weight::of(&narrow);
+            self.narrow = Some((narrow, place, is_plain));
+        }
+        let Some((narrow, _, true)) = &mut self.narrow else {
+            return false;
+        };
+        if !value.takes_wildcards && value.text().contains(['*', '?']) {
+            return false;
+        }
+        let key = narrow
+            .statements
+            .get_mut(self.among.unwrap_or_default())
+            .and_then(|statement| statement.conditions.get_mut(value.condition))
+            .and_then(|condition| condition.keys.get_mut(value.key));
+        let Some(key) = key else { return false };
+        key.values = vec![value.value.clone()];
+        self.weight = self.rest_weight.and(Weight::value(value.text()));
+        self.is_narrow = true;
+        true
+    }
+}
+
+/// A policy with one statement.
+pub(super) fn lone(policy: &TrustPolicy, statement: Statement) -> TrustPolicy {
+    TrustPolicy {
+        version: policy.version.clone(),
+        id: None,
+        statements: vec![statement],
+        statement_is_list: policy.statement_is_list,
+        statement_span: policy.statement_span,
+        // Whether there are any is all that counts.
+        duplicates: policy.duplicates.iter().take(1).cloned().collect(),
+        is_ambiguous: policy.is_ambiguous,
+    }
+}
+
+/// A policy with another statement in the place of one.
+fn with_statement(policy: &TrustPolicy, index: usize, statement: Statement) -> TrustPolicy {
+    let mut copy = policy.clone();
+    if let Some(place) = copy.statements.get_mut(index) {
+        *place = statement;
+    }
+    copy
+}
+
+/// A statement without the values of one condition key.
+fn without_values(statement: &Statement, place: (usize, usize)) -> Statement {
+    let mut copy = Statement {
+        span: statement.span,
+        sid: None,
+        effect: statement.effect.clone(),
+        principal: statement.principal.clone(),
+        action: statement.action.clone(),
+        conditions: Vec::with_capacity(statement.conditions.len()),
+        condition_span: statement.condition_span,
+        resource: statement.resource,
+        is_ambiguous: statement.is_ambiguous,
+    };
+    for (c, condition) in statement.conditions.iter().enumerate() {
+        let keys = condition.keys.iter().enumerate().map(|(k, key)| {
+            let values = if (c, k) == place {
+                Vec::new()
+            } else {
+                key.values.clone()
+            };
+            ConditionKey {
+                key: key.key.clone(),
+                values,
+                ..*key
+            }
+        });
+        copy.conditions.push(Condition {
+            operator: condition.operator.clone(),
+            name: condition.name.clone(),
+            span: condition.span,
+            keys: keys.collect(),
+        });
+    }
+    copy
+}
+
+/// A value of a statement's positive condition on `sub`.
+#[derive(Clone, Copy)]
+pub(super) struct SubjectValue<'a> {
+    /// Which condition of the statement, which key of it, which value of that.
+    pub(super) condition: usize,
+    pub(super) key: usize,
+    index: usize,
+    operator: &'a str,
+    pub(super) takes_wildcards: bool,
+    pub(super) ignores_case: bool,
+    pub(super) of: &'a ConditionKey,
+    pub(super) value: &'a Spanned<String>,
+}
+
+impl<'a> SubjectValue<'a> {
+    pub(super) fn text(&self) -> &'a str {
+        &self.value.value
+    }
+
+    pub(super) fn span(&self) -> Span {
+        self.value.span
+    }
+
+    pub(super) fn pointer(&self, statement: &str) -> String {
+        let escape = |text: &str| text.replace('~', "~0").replace('/', "~1");
+        let pointer = format!(
+            "{statement}/Condition/{}/{}",
+            escape(self.operator),
+            escape(&self.of.key.value)
+        );
+        if self.of.is_list {
+            format!("{pointer}/{}", self.index)
+        } else {
+            pointer
+        }
+    }
+
+    /// The same value at the same place of another statement, under the same operator and key.
+    pub(super) fn same_in<'b>(&self, statement: &'b Statement) -> Option<SubjectValue<'b>> {
+        let condition = statement.conditions.get(self.condition)?;
+        let of = condition.keys.get(self.key)?;
+        let value = of.values.get(self.index)?;
+        let is_same =
+            value.value == self.value.value && of.key.value == self.of.key.value && condition.name == self.operator;
+        is_same.then_some(SubjectValue {
+            condition: self.condition,
+            key: self.key,
+            index: self.index,
+            operator: &condition.name,
+            takes_wildcards: self.takes_wildcards,
+            ignores_case: self.ignores_case,
+            of,
+            value,
+        })
+    }
+}
+
+/// The values of a statement's positive conditions on `sub`.
+pub(super) fn subject_values<'a>(asker: Asker<'_>, statement: &'a Statement) -> Vec<SubjectValue<'a>> {
+    let name = format!("{}:sub", issuer_host(asker.issuer));
+    let mut values = Vec::new();
+    for (c, condition) in statement.conditions.iter().enumerate() {
+        let comparison = condition.operator.value.comparison;
+        if !comparison.is_string() || comparison.is_negated() {
+            continue;
+        }
+        for (k, of) in condition.keys.iter().enumerate() {
+            if of.key.value.eq_ignore_ascii_case(&name) {
+                values.extend(of.values.iter().enumerate().map(|(index, value)| SubjectValue {
+                    condition: c,
+                    key: k,
+                    index,
+                    operator: &condition.name,
+                    takes_wildcards: comparison.takes_wildcards(),
+                    ignores_case: comparison == Comparison::StringEqualsIgnoreCase,
+                    of,
+                    value,
+                }));
+            }
+        }
+    }
+    values
+}
