@@ -98,11 +98,18 @@ pub fn search(asker: Asker<'_>, audiences: Option<&[String]>, policy: &TrustPoli
     for provider in proof::other_providers(asker, policy) {
         let issuer = format!("https://{}", provider.host);
         let others = if Deployment::of(&issuer) == Deployment::Other {
-            Openings {
-                undecided: Some(format!(
+            let asker = Asker {
+                issuer: &issuer,
+                ..asker
+            };
+            let because = || {
+                format!(
                     "the policy trusts `{}` as well, whose tokens are not known here",
                     provider.host
-                )),
+                )
+            };
+            Openings {
+                undecided: (!proof::keeps_all_out(asker, policy)).then(because),
                 ..Openings::default()
             }
         } else {

@@ -94,6 +94,7 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
         Cause::Audience => audience(case),
         Cause::TooMuch => match (&case.policy, &case.openings().undecided) {
             (None, _) => open("the trust policy is not known"),
+            (_, Some(because)) => open(because),
             _ if case
                 .policy_source
                 .as_ref()
@@ -101,7 +102,6 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
             {
                 open("a part of the policy is masked: who gets in by it is not known")
             }
-            (_, Some(because)) => open(because),
             _ => out("no subject of a stranger's repository gets in"),
         },
         Cause::EnvironmentProtection => {

@@ -78,6 +78,12 @@ pub(super) fn prove(
     Ok(())
 }
 
+/// Does the policy deny every token of the asker's issuer, whatever is in it?
+pub(super) fn keeps_all_out(asker: Asker<'_>, policy: &TrustPolicy) -> bool {
+    let decision = decide(policy, &anybody(asker, policy));
+    matches!(decision, Decision::ImplicitDeny | Decision::ExplicitDeny)
+}
+
 fn allows(statement: &Statement) -> bool {
     statement.effect.value == Effect::Allow || statement.is_ambiguous
 }
