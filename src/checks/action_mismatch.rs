@@ -64,7 +64,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         );
     }
     Some(
-        finding
+        super::check::by_policy(case, &[], finding)
             .notes(super::check::other_allows(policy, index))
             .fixes(fix::admit(case)),
     )

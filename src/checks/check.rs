@@ -2,9 +2,9 @@
 
 use crate::case::{Case, PolicyCase};
 use crate::evidence::{Attempt, Probe};
-use crate::finding::{Certainty, Document, Finding, Label, Rule};
+use crate::finding::{Document, Fact, Finding, Label, Rule};
 use crate::fix;
-use crate::github::subject::difference::{Kind, SubjectDifference};
+use crate::github::subject::difference::{self, Kind, SubjectDifference};
 use crate::github::subject::{Context, Subject};
 use crate::github::workflow::IdToken;
 use crate::policy::{Decision, Effect, Leaf};
@@ -82,11 +82,37 @@ pub(super) fn subject(
         |one, other| !difference.literal && crate::policy::wildcard::matches(one, other),
     ));
     finding.notes.extend(difference.also.iter().map(ToString::to_string));
-    if policy.trace.decision == Decision::Undecided {
-        finding = finding.certainty(Certainty::Likely);
+    if is_one_kind(case, policy, difference) {
+        finding = denied(case, policy, &[Fact::Issuer, Fact::Claim("sub")], finding);
     }
     let others = other_allows(policy, policy.nearest.unwrap_or_default());
     Some(finding.notes(others).fixes(fix::admit(case)))
+}
+
+/// A finding on the nearest statement, and the facts that it rests on beside the policy: it is certain where no other statement can
+/// have been meant for a token.
+pub(super) fn by_policy(case: &Case<'_>, on: &[Fact], finding: Finding) -> Finding {
+    match &case.policy {
+        Some(policy) if policy.rivals().next().is_none() => denied(case, policy, on, finding),
+        _ => finding,
+    }
+}
+
+fn denied(case: &Case<'_>, policy: &PolicyCase, on: &[Fact], finding: Finding) -> Finding {
+    match policy.trace.decision {
+        Decision::ImplicitDeny | Decision::ExplicitDeny => finding.rests_on(case, &[on, &[Fact::Policy]].concat()),
+        Decision::Allow | Decision::Undecided => finding,
+    }
+}
+
+/// Do all values that could have been meant for this token differ from it in one way? Else the nearest is a guess.
+fn is_one_kind(case: &Case<'_>, policy: &PolicyCase, found: &SubjectDifference) -> bool {
+    let kind = std::mem::discriminant(&found.kind);
+    found.alike
+        && policy.rivals().all(|statement| {
+            difference::subject(&policy.policy, &policy.trace, statement, &case.issuer, &case.comparing)
+                .is_some_and(|other| other.alike && std::mem::discriminant(&other.kind) == kind)
+        })
 }
 
 /// The part of the policy's value that differs, where the text lets it be pointed at.
@@ -220,7 +246,7 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
         _ => format!("`{}` gets in", witness.subject),
     };
     let finding = Finding::risk(message)
-        .certainty(Certainty::Certain)
+        .rests_on(case, &[Fact::Policy])
         .label(Label {
             text,
             ..case.policy_label(witness.span, witness.pointer.as_str(), "")

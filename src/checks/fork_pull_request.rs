@@ -32,7 +32,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .and_then(|runner| runner.head_repository.as_deref())
         .unwrap_or_default();
     Some(
-        Finding::blocks(format!("the pull request comes from the fork `{head}`, and GitHub gives no ID token to a public fork's pull request"))
+        Finding::blocks(format!("the pull request comes from the fork `{head}`, and the job got no ID token: GitHub gives none to a fork's pull request, unless a private repository's settings say so"))
             .note("for a public fork's pull request the most that `id-token` can be is `none`, whatever `permissions` says")
             .help("skip the steps that need AWS for forks: `if: github.event.pull_request.head.repo.full_name == github.repository`")
             .help("do not move the job to `pull_request_target` with the fork's code checked out: that hands the role to strangers"),

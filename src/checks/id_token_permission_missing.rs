@@ -5,7 +5,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Probe, Why};
-use crate::finding::{Cause, Certainty, Finding, Rule, Stage};
+use crate::finding::{Cause, Certainty, Fact, Finding, Rule, Stage};
 use crate::fix;
 use crate::github::workflow::{IdToken, Job, Permissions, Workflow};
 use crate::text::Span;
@@ -50,20 +50,25 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     // Without the permission the runner sets no `ACTIONS_ID_TOKEN_REQUEST_URL`: that it is not there proves it.
     // "Could not load credentials" may still come from an empty role, where that is not known.
     let has_role = case.request().given(Input::RoleToAssume).is_some();
-    let certainty = match (absent && (has_role || !hinted) || said, granted) {
-        (true, _) => Certainty::Certain,
-        (false, true) => Certainty::Possible,
-        (false, false) if absent => Certainty::Certain,
-        (false, false) => Certainty::Likely,
-    };
+    let is_proven = absent && (has_role || !hinted || !granted) || said;
     let mut finding = Finding::blocks(if granted {
         "the job may not ask for an ID token, although the workflow file grants `id-token: write`"
     } else {
         "the job may not ask for an ID token: `id-token: write` is missing from its `permissions`"
     })
-    .certainty(certainty)
+    .rests_on(
+        case,
+        match (is_proven, said) {
+            (true, true) => &[Fact::Answer],
+            (true, false) => &[Fact::TokenRequest],
+            (false, _) => &[],
+        },
+    )
     .note("without a token AWS is not reached at all: this is never an `AccessDenied` from STS")
     .note("configure-aws-credentials shows it as `Could not load credentials from any providers`, after its retries");
+    if granted && !is_proven {
+        finding = finding.at_most(Certainty::Possible);
+    }
     let places = workflow_places(case);
     if places.is_empty() && !granted {
         finding = finding

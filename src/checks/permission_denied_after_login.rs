@@ -49,7 +49,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         }
         Whose::Unknown => where_to_look(
             Finding::note_only(format!("AWS credentials were at hand, and {what} was refused to them: the trust policy is not what denies"))
-                .certainty(Certainty::Likely)
+                .at_most(Certainty::Likely)
                 .note("the message does not say whose session it was; `aws sts get-caller-identity` in the same job does"),
             &refusal,
         ),

@@ -2,9 +2,10 @@
 
 use super::check::{Check, When};
 use crate::case::Case;
-use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::finding::{Cause, Fact, Finding, Rule, Stage};
 use crate::fix;
 use crate::github::issuer::issuer_host;
+use crate::github::subject::Subject;
 use crate::github::subject::difference::{Kind, SubjectDifference};
 use crate::policy::Presence;
 
@@ -57,6 +58,20 @@ fn odd_operator(case: &Case<'_>) -> Option<Finding> {
     } else if !leaf.condition.operator.value.comparison.is_negated() {
         finding = finding.help("compare the subject with `StringEquals` or `StringLike`");
     }
+    // Among values that shut out one branch or environment of this repository alone, it is not the repository that is wrong.
+    let subject = case.claims.and_then(|claims| claims.subject());
+    let forbids_context = |value: &str| {
+        let (value, token) = (Subject::parse(value), subject.and_then(Subject::parse));
+        value.zip(token).is_some_and(|(value, token)| {
+            value.repository_part() == token.repository_part() && value.context.is_some_and(|context| context != "*")
+        })
+    };
+    if leaf.condition.operator.value.comparison.is_negated()
+        && leaf.key.values.iter().all(|value| forbids_context(&value.value))
+    {
+        finding.cause = Some(Cause::Context);
+    }
+    let finding = super::check::by_policy(case, &[Fact::Issuer, Fact::Claim("sub")], finding);
     Some(finding.fixes(fix::admit(case)))
 }
 

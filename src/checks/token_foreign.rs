@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::evidence::Probe;
-use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 use crate::github::claims::Claims;
 use crate::github::issuer::Deployment;
 
@@ -17,7 +17,7 @@ pub(super) const CHECK: Check = Check {
         title: "the token is no ID token of GitHub Actions",
         page: include_str!("../../docs/checks/token-foreign.md"),
     },
-    when: When::Always,
+    when: When::NotAllowedByToken,
     run,
 };
 
@@ -33,7 +33,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         }
         return Some(
             Finding::blocks("AWS could not take the token as an ID token: another token was sent in its place, or it has no `sub` or `aud`")
-                .certainty(Certainty::Likely)
                 .note("`GITHUB_TOKEN` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN` are not ID tokens: the second is only the permission to ask for one")
                 .help("send what the token service answers in `value`, or leave the asking to configure-aws-credentials"),
         );
@@ -57,10 +56,15 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         }
         _ => return None,
     };
-    let certain = claim == "sub" || claims.issuer().is_none();
+    // A token without `iss` or `sub` may be one that somebody took a part of.
+    let on: &[Fact] = if case.answer == Some(Answer::NotAToken) {
+        &[Fact::Answer]
+    } else {
+        &[]
+    };
     Some(
         Finding::blocks(message)
-            .certainty(if certain || case.answer.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .rests_on(case, on)
             .label(case.claim_label(claim, "this is not GitHub's"))
             .help("use the ID token that the job's own token service gives: `GITHUB_TOKEN` and tokens of other services do not fit a provider for GitHub"),
     )

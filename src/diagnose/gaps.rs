@@ -200,6 +200,13 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
              {what} {used}: if the step is yours, pass it as the input `{input}`"
         ));
     }
+    if case.flow == Flow::Chaining && (case.answer_set_aside || case.answer.is_none() && case.policy.is_none()) {
+        remarks.push(
+            "not looked at: the step has `role-chaining: true`, so it asks with the session of the role before and not with the job's \
+             token, and what AWS says to the token does not tell what it says to that session"
+                .to_owned(),
+        );
+    }
     if !case.evidence.left_out.is_empty() {
         let shown: Vec<_> = case.evidence.left_out.iter().take(20).map(String::as_str).collect();
         let more = case.evidence.left_out.len() - shown.len();
