@@ -7,7 +7,7 @@ use crate::aws::arn::{NotARole, ProviderArn, RoleArn};
 use crate::aws::request::{self, Asker};
 use crate::budget::Budget;
 use crate::configure::{Flow, Input, Kind};
-use crate::evidence::{Evidence, Gap, Hop, PolicyText, Probe, Provider, Request, Role, Runner, Why};
+use crate::evidence::{Attempt, Evidence, Gap, Hop, PolicyText, Probe, Provider, Request, Role, Runner, Why};
 use crate::finding::{Document, Fact, Facts, Fix, Label};
 use crate::github::claims::Claims;
 use crate::github::issuer::{Deployment, GITHUB_ISSUER, issuer_host};
@@ -233,6 +233,16 @@ impl<'a> Case<'a> {
             || self.answer.as_ref().is_some_and(Answer::is_about_credentials)
     }
 
+    /// The message that somebody pasted, or AWS's own, as it came.
+    #[must_use]
+    pub fn message(&self) -> Option<&'a str> {
+        match self.hop.attempt.as_ref().and_then(Probe::known) {
+            Some(Attempt::Reported { text }) => Some(text),
+            Some(Attempt::Denied { message, .. }) => Some(message),
+            _ => self.evidence.reported.as_deref(),
+        }
+    }
+
     /// Was the role asked for by an IAM user or by an instance's role, where the job meant to come with its token?
     #[must_use]
     pub fn asked_by_stranger(&self) -> bool {
@@ -388,7 +398,8 @@ impl Facts for Case<'_> {
         let told = |text: Option<&str>| text.is_some_and(is_told);
         let asked = || {
             let role = self.role_arn.as_ref()?.as_ref().ok()?;
-            (is_told(&role.path) && is_told(&role.name)).then_some((role, role.account.as_ref()?))
+            (is_told(&role.partition) && is_told(&role.path) && is_told(&role.name))
+                .then_some((role, role.account.as_ref()?))
         };
         let is_own = |arn: Option<&str>| {
             let own = arn.and_then(|arn| RoleArn::parse(arn.trim()).ok());
@@ -398,7 +409,8 @@ impl Facts for Case<'_> {
         match fact {
             Fact::Answer => {
                 let gap = self.hop.attempt.as_ref().and_then(Probe::gap);
-                gap.is_some() || self.answer.as_ref().is_some_and(|answer| *answer != Answer::Other)
+                let is_understood = self.answer.as_ref().is_some_and(|answer| *answer != Answer::Other);
+                gap.is_some() || is_understood && self.message().is_none_or(words_are_whole)
             }
             Fact::Claim(name) => self.claims.is_some_and(|claims| match name {
                 "aud" => told(claims.audience()),
@@ -419,11 +431,14 @@ impl Facts for Case<'_> {
             Fact::Issuer => self.issuer_is_told && is_told(&self.issuer),
             // A policy without a role's name, or with another's, may be any role's.
             Fact::Policy => {
-                let text = self
-                    .policy_source
+                let text = self.policy_source.as_ref().map_or("", |source| &source.text);
+                // A statement that stands alone denies by its conditions whatever account its provider is of.
+                let is_alone = self
+                    .policy
                     .as_ref()
-                    .map(|source| source.text.replace("::***:", "::"));
-                self.holds(Fact::Role) && told(text.as_deref())
+                    .is_some_and(|policy| policy.policy.statements.len() == 1);
+                let is_whole = is_told(text) || is_alone && is_told(&text.replace("::***:oidc-provider/", "::"));
+                self.holds(Fact::Role) && is_whole
             }
             Fact::Provider => match &self.evidence.provider {
                 Some(Probe::Known(provider)) => {
@@ -585,6 +600,19 @@ fn likely_issuer(evidence: &Evidence, policy: Option<&TrustPolicy>) -> String {
 /// Is nothing of a text crossed out or left to be filled in?
 pub(crate) fn is_told(text: &str) -> bool {
     !text.contains("***") && !text.contains("${{") && !(text.contains('<') && text.contains('>'))
+}
+
+/// Are the masks of a message names alone, as in `arn:aws:iam::***:role/***` and `User: ***`, and none of its words?
+fn words_are_whole(message: &str) -> bool {
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut before = "";
+    message.split("***").enumerate().all(|(i, after)| {
+        let cuts = before.ends_with(is_word) || after.starts_with(is_word);
+        let is_alone = before.ends_with(' ') && after.starts_with(' ') && !before.ends_with(": ");
+        let fits = i == 0 || !cuts && !is_alone;
+        before = after;
+        fits
+    })
 }
 
 /// A text that is there and not empty.

@@ -1,7 +1,6 @@
 //! The shape of a check, and what several of them share.
 
 use crate::case::{Case, PolicyCase};
-use crate::evidence::{Attempt, Probe};
 use crate::finding::{Document, Fact, Finding, Label, Rule};
 use crate::fix;
 use crate::github::subject::difference::{self, Kind, SubjectDifference};
@@ -265,18 +264,9 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
     })
 }
 
-/// The message that somebody pasted, or AWS's own, as it came.
-pub(super) fn message<'a>(case: &Case<'a>) -> Option<&'a str> {
-    match case.hop.attempt.as_ref().and_then(Probe::known) {
-        Some(Attempt::Reported { text }) => Some(text),
-        Some(Attempt::Denied { message, .. }) => Some(message),
-        _ => case.evidence.reported.as_deref(),
-    }
-}
-
-/// The same on one line, without colours, quote marks and what else surrounds it.
+/// The message that somebody pasted, or AWS's own, on one line, without colours, quote marks and what else surrounds it.
 pub(super) fn pasted(case: &Case<'_>) -> Option<String> {
-    message(case).map(crate::aws::answer::one_line)
+    case.message().map(crate::aws::answer::one_line)
 }
 
 /// A text on one line, cut at a length in characters.

@@ -105,13 +105,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     let mut finding = helps.into_iter().fold(finding?, Finding::help);
     finding.cause = is_context.then_some(Cause::Context);
-    let facts: &[Fact] = if is_known {
-        &[Fact::Issuer]
-    } else {
-        &[Fact::Issuer, Fact::Claim("environment")]
-    };
+    if is_known {
+        finding = super::check::by_policy(case, &[Fact::Issuer], finding);
+    }
     Some(
-        super::check::by_policy(case, facts, finding)
+        finding
             .help("mend the condition, or the job, so that they agree")
             .fixes(fix::admit(case)),
     )

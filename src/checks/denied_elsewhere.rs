@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::{Answer, PolicyKind};
 use crate::aws::arn::RoleArn;
 use crate::aws::request::CLAIM_KEYS;
-use crate::case::Case;
+use crate::case::{Case, is_told};
 use crate::finding::{Fact, Finding, Rule, Stage};
 use crate::github::issuer::issuer_host;
 use crate::policy::Decision;
@@ -94,8 +94,17 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 .iter()
                 .any(|value| !value.value.chars().all(|c| matches!(c, '*' | '?')))
     });
-    if scoped && claims.is_empty() {
-        finding = finding.rests_on(case, &[Fact::Answer, Fact::Policy, Fact::Issuer]);
+    if scoped && claims.is_empty() && case.policy_source.as_ref().is_some_and(|source| is_told(&source.text)) {
+        finding = finding.rests_on(
+            case,
+            &[
+                Fact::Answer,
+                Fact::Policy,
+                Fact::Issuer,
+                Fact::Claim("sub"),
+                Fact::Claim("aud"),
+            ],
+        );
     }
     if !scoped {
         finding = finding.note("the policy has no condition on `sub` that is not open to all: IAM stores no such policy for GitHub since June 2025, and one report has AWS refuse it when the role is assumed");

@@ -78,7 +78,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         finding = finding.rests_on(case, &[Fact::Answer]);
     } else if !in_range {
         finding = finding.rests_on(case, &[Fact::Input(Input::RoleDurationSeconds)]);
-    } else if over_maximum && !chained {
+    } else if over_maximum && !chained && case.decision() == Some(Decision::Allow) {
         finding = finding.rests_on(case, &[Fact::Input(Input::RoleDurationSeconds), Fact::Role]);
     }
     let is_short = super::check::pasted(case).is_some_and(|text| text.contains("greater than or equal to"));

@@ -19,7 +19,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    let read = super::check::message(case).and_then(|text| AfterLogin::read(text, case.evidence));
+    let read = case.message().and_then(|text| AfterLogin::read(text, case.evidence));
     let AfterLogin { refusal, whose } = read?;
     let Refusal {
         user, action, resource, ..

@@ -57,11 +57,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         _ => return None,
     };
     // A token without `iss` or `sub` may be one that somebody took a part of.
-    let on: &[Fact] = if case.answer == Some(Answer::NotAToken) {
-        &[Fact::Answer]
-    } else {
-        &[]
-    };
+    // AWS's code alone, `InvalidIdentityToken`, stands for a missing provider and a wrong audience as well.
+    let said = case.message().map(|text| Answer::read("", text)) == Some(Answer::NotAToken);
+    let on: &[Fact] = if said { &[Fact::Answer] } else { &[] };
     Some(
         Finding::blocks(message)
             .rests_on(case, on)

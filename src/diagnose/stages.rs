@@ -42,11 +42,12 @@ pub(super) fn stages(case: &Case<'_>, findings: &[Found]) -> Vec<StageRow> {
 pub(super) fn stopped_at(answer: &Answer) -> Option<Stage> {
     match answer {
         Answer::TokenNotGranted => Some(Stage::Permission),
-        Answer::Expired | Answer::NotAToken | Answer::TokenRequestFailed(_) => Some(Stage::Token),
+        Answer::Expired | Answer::TokenRequestFailed(_) => Some(Stage::Token),
         Answer::RoleArnInvalid | Answer::RoleNameOnly | Answer::SessionNameInvalid => Some(Stage::Request),
         Answer::IdpUnreachable
         | Answer::KeysUnreachable
         | Answer::NoProvider(_)
+        | Answer::NotAToken
         | Answer::Thumbprint
         | Answer::WrongAudience => Some(Stage::Provider),
         _ => None,

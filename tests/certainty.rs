@@ -1,0 +1,282 @@
+//! Never certain and wrong: what is taken away, crossed out, or answered by AWS in another way makes no finding certain that was not.
+//!
+//! The evidence is that of all cases, and parts of them put together at random, so that every part of the schema is met beside every
+//! other. A trust policy, a list of client ids and a list of providers are one fact each: without a part they would be another one.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use aws_oidc_doctor::diagnose::diagnose;
+use aws_oidc_doctor::evidence::Evidence;
+use aws_oidc_doctor::finding::{Certainty, Conclusion, Diagnosis, Severity};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde_json::{Map, Value, json};
+
+/// The evidence of all cases, by name.
+static CASES: LazyLock<Vec<(String, Value)>> = LazyLock::new(|| {
+    let folders = |path: &Path| {
+        let entries = fs::read_dir(path)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path());
+        let mut folders: Vec<_> = entries.filter(|path| path.is_dir()).collect();
+        folders.sort();
+        folders
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let cases = folders(&root).into_iter().flat_map(|group| folders(&group));
+    cases
+        .map(|case| {
+            let text = fs::read_to_string(case.join("evidence.json")).expect("evidence");
+            let name = case.strip_prefix(&root).expect("a case").display().to_string();
+            (name, serde_json::from_str(&text).expect("JSON"))
+        })
+        .collect()
+});
+
+/// Where something can be taken away, as JSON pointers.
+fn places(value: &Value) -> Vec<String> {
+    fn walk(value: &Value, at: &str, found: &mut Vec<String>) {
+        let is_one_fact = [
+            "/role/trust_policy",
+            "/provider/client_ids",
+            "/provider/thumbprints",
+            "/providers",
+        ]
+        .contains(&at);
+        let inner: Vec<(String, &Value)> = match value {
+            _ if is_one_fact => Vec::new(),
+            Value::Object(map) => map
+                .iter()
+                .map(|(key, value)| (key.replace('~', "~0").replace('/', "~1"), value))
+                .collect(),
+            Value::Array(list) => list
+                .iter()
+                .enumerate()
+                .map(|(i, value)| (i.to_string(), value))
+                .collect(),
+            _ => Vec::new(),
+        };
+        for (key, value) in inner {
+            let at = format!("{at}/{key}");
+            walk(value, &at, found);
+            if at != "/schema" {
+                found.push(at);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(value, "", &mut found);
+    found
+}
+
+fn without(value: &Value, at: &str) -> Value {
+    let mut value = value.clone();
+    let (parent, key) = at.rsplit_once('/').expect("a pointer");
+    match value.pointer_mut(parent).expect("its parent") {
+        Value::Object(map) => drop(map.remove(&key.replace("~1", "/").replace("~0", "~"))),
+        Value::Array(list) => drop(list.remove(key.parse().expect("an index"))),
+        _ => {}
+    }
+    value
+}
+
+/// Where there are texts, those of a trust policy among them.
+fn texts(value: &Value) -> Vec<String> {
+    fn walk(value: &Value, at: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    walk(
+                        value,
+                        &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")),
+                        found,
+                    );
+                }
+            }
+            Value::Array(list) => {
+                for (i, value) in list.iter().enumerate() {
+                    walk(value, &format!("{at}/{i}"), found);
+                }
+            }
+            Value::String(text) if !text.is_empty() => found.push(at.to_owned()),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(value, "", &mut found);
+    found
+}
+
+/// The words of a text, as a runner masks them: secrets are whole words or parts of a name.
+fn words(text: &str) -> Vec<(usize, usize)> {
+    let mut words = vec![(0, text.len())];
+    let mut start = None;
+    for (at, letter) in text.char_indices().chain([(text.len(), ' ')]) {
+        match (letter.is_alphanumeric(), start) {
+            (true, None) => start = Some(at),
+            (false, Some(from)) => {
+                words.push((from, at));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    words
+}
+
+fn masked(value: &Value, at: &str, (from, to): (usize, usize)) -> Value {
+    let mut value = value.clone();
+    if let Some(Value::String(text)) = value.pointer_mut(at) {
+        text.replace_range(from..to, "***");
+    }
+    value
+}
+
+fn diagnosed(value: &Value) -> Option<Diagnosis> {
+    Evidence::from_json(&value.to_string())
+        .ok()
+        .map(|evidence| diagnose(&evidence))
+}
+
+/// What is certain: the cause by its number, where it has one, else by its check.
+fn certain(diagnosis: &Diagnosis) -> BTreeSet<String> {
+    let certain = diagnosis
+        .findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Note && finding.certainty() == Certainty::Certain);
+    certain
+        .map(|finding| {
+            finding.cause().map_or_else(
+                || finding.rule.id.to_owned(),
+                |cause| format!("cause {}", cause.number()),
+            )
+        })
+        .collect()
+}
+
+/// A check, or a cause, that AWS's own words prove whatever else is known: a fact that is taken away can have spoken against them.
+const SAID: [(&str, &str); 2] = [
+    ("cause 2", "No OpenIDConnect provider"),
+    ("cause 5", "Incorrect token audience"),
+];
+
+/// What is certain of `less`, and was not of `full`.
+fn newly_certain(full: &Value, less: &Value) -> Vec<String> {
+    let (Some(was), Some(is)) = (diagnosed(full), diagnosed(less)) else {
+        return Vec::new();
+    };
+    let text = full.to_string();
+    let said = |what: &str| SAID.iter().any(|(id, words)| *id == what && text.contains(words));
+    certain(&is)
+        .difference(&certain(&was))
+        .filter(|what| !said(what))
+        .cloned()
+        .collect()
+}
+
+/// Is a finding more certain than it was? For AWS's answer, without which others may be found that it ruled out.
+fn surer(full: &Value, less: &Value) -> Vec<&'static str> {
+    let (Some(was), Some(is)) = (diagnosed(full), diagnosed(less)) else {
+        return Vec::new();
+    };
+    let certainty = |diagnosis: &Diagnosis, id: &str| {
+        let mut found = diagnosis
+            .findings
+            .iter()
+            .filter(|finding| finding.rule.id == id && finding.severity == Severity::Blocks);
+        found.next().map(|finding| finding.certainty())
+    };
+    let ids = is.findings.iter().map(|finding| finding.rule.id);
+    ids.filter(|id| match (certainty(&was, id), certainty(&is, id)) {
+        (Some(was), Some(is)) => is == Certainty::Certain && was != is,
+        _ => false,
+    })
+    .collect()
+}
+
+/// Evidence whose parts come from any of the cases.
+fn evidence() -> impl Strategy<Value = Value> {
+    const PARTS: [&str; 11] = [
+        "request",
+        "runner",
+        "token",
+        "provider",
+        "providers",
+        "reader",
+        "role",
+        "attempt",
+        "workflow",
+        "clock",
+        "reported",
+    ];
+    let part = |name: &'static str| {
+        let mut known: Vec<Option<Value>> = CASES.iter().map(|(_, case)| case.get(name).cloned()).collect();
+        known.dedup();
+        select(known).prop_map(move |value| (name, value))
+    };
+    let parts: Vec<_> = PARTS.into_iter().map(part).collect();
+    parts.prop_map(|parts| {
+        let known = parts
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let mut evidence: Map<String, Value> = known.collect();
+        evidence.insert("schema".to_owned(), json!(1));
+        Value::Object(evidence)
+    })
+}
+
+fn any_case() -> impl Strategy<Value = Value> {
+    prop_oneof![any::<Index>().prop_map(|index| index.get(&CASES).1.clone()), evidence()]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: std::env::var("CERTAIN").ok().and_then(|n| n.parse().ok()).unwrap_or(400), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn less_evidence_makes_nothing_certain(full in any_case(), at in any::<Index>()) {
+        let places = places(&full);
+        let at = at.get(&places);
+        let less = without(&full, at);
+        if at.starts_with("/attempt") || at == "/reported" {
+            prop_assert!(surer(&full, &less).is_empty(), "without {at}: {:?} is certain of {full}", surer(&full, &less));
+        } else {
+            let new = newly_certain(&full, &less);
+            prop_assert!(new.is_empty(), "without {at}: {new:?} is certain of {full}");
+        }
+    }
+
+    #[test]
+    fn what_is_crossed_out_makes_nothing_certain(full in any_case(), at in any::<Index>(), word in any::<Index>()) {
+        let texts = texts(&full);
+        let at = at.get(&texts);
+        let words = words(full.pointer(at).and_then(Value::as_str).unwrap_or_default());
+        let less = masked(&full, at, *word.get(&words));
+        let new = newly_certain(&full, &less);
+        prop_assert!(new.is_empty(), "{:?} of {at} crossed out: {new:?} is certain of {full}", less.pointer(at));
+    }
+
+    #[test]
+    fn nothing_blocks_a_step_that_succeeds(full in any_case()) {
+        let mut allowed = full.clone();
+        allowed["attempt"] = json!({ "outcome": "allowed", "assumed_role_arn": "arn:aws:sts::123456789012:assumed-role/deploy/GitHubActions" });
+        let new = newly_certain(&full, &allowed);
+        prop_assert!(new.is_empty(), "{new:?} is certain of {full} when it is allowed");
+        if let Some(diagnosis) = diagnosed(&allowed) {
+            let blocks: Vec<_> = diagnosis.findings.iter().filter(|finding| finding.severity == Severity::Blocks).collect();
+            // What the action itself stops at fails the step, whatever AWS gives.
+            let fails = blocks.iter().any(|finding| finding.by_action);
+            prop_assert_eq!(diagnosis.conclusion == Conclusion::Allowed, !fails);
+            prop_assert!(blocks.iter().all(|finding| finding.by_action), "{blocks:?}");
+        }
+    }
+}
