@@ -34,7 +34,7 @@ pub struct Case<'a> {
     pub claims_source: Option<SourceText>,
     /// The token's issuer; where nobody tells, the one that the trust policy or the server goes with, or github.com's.
     pub issuer: String,
-    /// Does the token or AWS tell the issuer?
+    /// Do the token or AWS tell the issuer?
     pub issuer_is_told: bool,
     /// What AWS answered, or what the pasted message says.
     pub answer: Option<Answer>,
@@ -120,17 +120,16 @@ impl<'a> Case<'a> {
             PolicyText::Value(value) => serde_json::to_string_pretty(value).unwrap_or_default(),
         });
         let policy = policy_text.as_deref().map(crate::policy::parse);
-        let told = claims
-            .and_then(Claims::issuer)
-            .or(answer.as_ref().and_then(Answer::issuer))
-            .map(str::to_owned);
+        let told = claims.and_then(Claims::issuer);
+        let named = answer.as_ref().and_then(Answer::issuer);
+        let issuer = told.or(named).map(str::to_owned);
         let mut case = Self {
             evidence,
             hop,
             claims,
             claims_source: claims.map(claims_source),
-            issuer_is_told: told.is_some(),
-            issuer: told
+            issuer_is_told: issuer.is_some(),
+            issuer: issuer
                 .unwrap_or_else(|| likely_issuer(evidence, policy.as_ref().and_then(|policy| policy.as_ref().ok()))),
             answer,
             answer_set_aside,
@@ -224,6 +223,17 @@ impl<'a> Case<'a> {
             Some(name) => format!("trust policy of role `{name}`"),
             None => "trust policy".to_owned(),
         }
+    }
+
+    /// Does AWS find no provider, of this token's issuer as far as it names one?
+    #[must_use]
+    pub fn finds_no_provider(&self) -> bool {
+        matches!(self.answer, Some(Answer::NoProvider(_)))
+            && self
+                .answer
+                .as_ref()
+                .and_then(Answer::issuer)
+                .is_none_or(|named| issuer_host(named) == issuer_host(&self.issuer))
     }
 
     /// Is the role asked for with AWS credentials (`sts:AssumeRole`), not with the token?
@@ -419,6 +429,12 @@ impl Facts for Case<'_> {
                     .get(name)
                     .is_some_and(|value| value.as_str().is_none_or(is_told)),
             }),
+            Fact::Claims => {
+                let all = self.claims.map(|claims| claims.0.values());
+                self.holds(Fact::Claim("sub"))
+                    && self.holds(Fact::Claim("aud"))
+                    && all.is_some_and(|mut all| all.all(|value| value.as_str().is_none_or(is_told)))
+            }
             Fact::Clock => self
                 .evidence
                 .clock
@@ -444,7 +460,9 @@ impl Facts for Case<'_> {
                 Some(Probe::Known(provider)) => {
                     let arn = provider.arn.as_deref().and_then(ProviderArn::parse);
                     arn.zip(asked()).is_some_and(|(arn, (role, account))| {
-                        arn.partition == role.partition && arn.account == *account
+                        arn.partition == role.partition
+                            && arn.account == *account
+                            && arn.host == issuer_host(&self.issuer)
                     }) && provider.client_ids.iter().flatten().all(|id| is_told(id))
                 }
                 provider => not_found(provider.as_ref().and_then(Probe::gap)),

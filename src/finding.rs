@@ -175,6 +175,8 @@ pub enum Fact {
     Answer,
     /// A claim of the token.
     Claim(&'static str),
+    /// The token's subject, its audience and its other claims, as far as they are at hand.
+    Claims,
     /// The time by AWS's or GitHub's clock.
     Clock,
     /// An input of the step.

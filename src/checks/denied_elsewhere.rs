@@ -95,16 +95,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 .any(|value| !value.value.chars().all(|c| matches!(c, '*' | '?')))
     });
     if scoped && claims.is_empty() && case.policy_source.as_ref().is_some_and(|source| is_told(&source.text)) {
-        finding = finding.rests_on(
-            case,
-            &[
-                Fact::Answer,
-                Fact::Policy,
-                Fact::Issuer,
-                Fact::Claim("sub"),
-                Fact::Claim("aud"),
-            ],
-        );
+        finding = finding.rests_on(case, &[Fact::Answer, Fact::Policy, Fact::Issuer, Fact::Claims]);
     }
     if !scoped {
         finding = finding.note("the policy has no condition on `sub` that is not open to all: IAM stores no such policy for GitHub since June 2025, and one report has AWS refuse it when the role is assumed");

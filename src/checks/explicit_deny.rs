@@ -59,7 +59,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     Some(
         finding
-            .rests_on(case, &[Fact::Policy, Fact::Issuer, Fact::Claim("sub"), Fact::Claim("aud")])
+            .rests_on(case, &[Fact::Policy, Fact::Issuer, Fact::Claims])
             .help("change the Deny statement so that it leaves this token out, or run the job from where it does not apply")
             .fixes(fix::admit(case)),
     )

@@ -24,11 +24,16 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    if case.claims.is_some() || super::fork_pull_request::is_fork(case) || case.answer == Some(Answer::NestedPermission)
-    {
+    let sent = case.answer.as_ref().is_some_and(Answer::token_was_sent);
+    if sent || super::fork_pull_request::is_fork(case) || case.answer == Some(Answer::NestedPermission) {
         return None;
     }
-    let absent = case.runner().and_then(|runner| runner.id_token_request) == Some(false)
+    let unset = case.runner().and_then(|runner| runner.id_token_request) == Some(false);
+    // Claims that were given from elsewhere are not those of this job.
+    if case.claims.is_some() && !unset {
+        return None;
+    }
+    let absent = unset
         || case
             .evidence
             .token
@@ -50,7 +55,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     // Without the permission the runner sets no `ACTIONS_ID_TOKEN_REQUEST_URL`: that it is not there proves it.
     // "Could not load credentials" may still come from an empty role, where that is not known.
     let has_role = case.request().given(Input::RoleToAssume).is_some();
-    let is_proven = absent && (has_role || !hinted || !granted) || said;
+    let is_proven = absent && (has_role || !hinted) || said;
     let mut finding = Finding::blocks(if granted {
         "the job may not ask for an ID token, although the workflow file grants `id-token: write`"
     } else {

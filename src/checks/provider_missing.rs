@@ -66,8 +66,17 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         || "the role's account".to_owned(),
         |account| format!("account `{account}`"),
     );
+    // One with this URL that may be of this account speaks against AWS's word.
+    let is_read = case
+        .own_provider()
+        .is_some_and(|provider| provider.url.is_some() && provider.arn.is_none());
+    let on: &[Fact] = match (said, case.finds_no_provider() && !is_read) {
+        (true, true) => &[Fact::Answer, Fact::Issuer],
+        (true, false) => &[],
+        (false, _) => &[Fact::Provider, Fact::Issuer],
+    };
     let mut finding = Finding::blocks(format!("{whose} has no OIDC provider for `{host}`"))
-        .rests_on(case, if said { &[Fact::Answer, Fact::Issuer] } else { &[Fact::Provider, Fact::Issuer] })
+        .rests_on(case, on)
         .label(case.claim_label("iss", "AWS looks for a provider with exactly this URL"))
         .note("AWS looks for it in the account that the role's ARN names, before it looks at the role")
         .help("create it in that account, or, if the account is not the one you meant, mend the account number in `role-to-assume`");

@@ -51,7 +51,12 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             } else {
                 finding = finding.help("copy the ARN from the role's page in the IAM console");
             }
-            Some(if unused { finding.at_most(Certainty::Possible) } else { finding })
+            // A number of the wrong length may only have been written down so.
+            Some(match (unused, error.account_only && !said) {
+                (true, _) => finding.at_most(Certainty::Possible),
+                (false, true) => finding.at_most(Certainty::Likely),
+                (false, false) => finding,
+            })
         }
         _ if stopped => Some(
             Finding::blocks("`role-to-assume` is the name of a role, and the action needs its ARN: it stopped before it called AWS")
