@@ -106,9 +106,10 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     }
     let conclusion = conclude(case, &findings);
     let session = match conclusion {
+        Conclusion::Denied => None,
         _ if case.is_allowed() => Some(Session::Aws),
         Conclusion::Allowed => Some(Session::Policy),
-        Conclusion::Denied | Conclusion::Undecided => None,
+        Conclusion::Undecided => None,
     };
     Diagnosis {
         conclusion,

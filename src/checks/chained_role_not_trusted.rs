@@ -31,7 +31,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     {
         return None;
     }
-    let by_policy = case.asks_with_credentials()
+    let by_policy = (denied.is_some() || matches!(case.flow, Flow::AccessKey | Flow::Chaining))
         && matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny));
     if denied.is_none() && !by_policy {
         return None;

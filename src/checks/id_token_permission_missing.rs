@@ -7,7 +7,7 @@ use crate::configure::{Flow, Input};
 use crate::evidence::{Probe, Why};
 use crate::finding::{Cause, Certainty, Fact, Finding, Rule, Stage};
 use crate::fix;
-use crate::github::workflow::{IdToken, Job, Permissions, Workflow};
+use crate::github::workflow::{ConfigureStep, IdToken, Job, Permissions, Workflow};
 use crate::text::Span;
 
 /// The check.
@@ -43,7 +43,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let said = case.answer == Some(Answer::TokenNotGranted);
     // "Could not load credentials from any providers" is what a missing permission becomes, and an empty role as well.
     let hinted = case.answer == Some(Answer::NoCredentials);
-    if !absent && !said && !hinted
+    let written = is_written(case);
+    if !absent && !said && !hinted && !written
         || matches!(
             case.flow,
             Flow::AccessKey | Flow::TokenFile | Flow::Chaining | Flow::NoRole
@@ -69,7 +70,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             (false, _) => &[],
         },
     )
-    .note("without a token AWS is not reached at all: this is never an `AccessDenied` from STS")
+    .notes(
+        (!matches!(case.answer, Some(Answer::AssumeRoleDenied(_))))
+            .then(|| "without a token AWS is not reached at all: this is never an `AccessDenied` from STS".to_owned()),
+    )
     .note("configure-aws-credentials shows it as `Could not load credentials from any providers`, after its retries");
     if granted && !is_proven {
         finding = finding.at_most(Certainty::Possible);
@@ -100,6 +104,27 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         ));
     }
     Some(finding.fixes(fix::grant_id_token(case)))
+}
+
+/// Does the file alone show it? Where nothing is known of a run: the job takes a role, and has no permission for a token. Without a
+/// block of its own a called workflow has its caller's.
+fn is_written(case: &Case<'_>) -> bool {
+    let Some(Ok(workflow)) = &case.workflow else {
+        return false;
+    };
+    let nothing_ran = case.answer.is_none() && case.runner().is_none() && case.evidence.token.is_none();
+    let is_called = workflow.events.iter().any(|event| event.value == "workflow_call");
+    let lacks = |job: &Job| match job.permissions.as_ref().or(workflow.permissions.as_ref()) {
+        Some(permissions) => !matches!(permissions.id_token, IdToken::Write(_)),
+        None => !is_called,
+    };
+    let takes_role = |step: &ConfigureStep| step.input("role-to-assume").is_some();
+    let mut jobs = workflow
+        .jobs
+        .iter()
+        .filter(|job| job.steps.iter().any(takes_role))
+        .peekable();
+    nothing_ran && jobs.peek().is_some() && jobs.all(lacks)
 }
 
 /// The blocks of the workflow that would have to change.

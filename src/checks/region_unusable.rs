@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::{Case, is_told};
 use crate::configure::Input;
-use crate::evidence::{Probe, Why};
+use crate::evidence::{Attempt, Probe, Why};
 use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
 
 /// The check.
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
         title: "the region is missing, misspelt or not enabled",
         page: include_str!("../../docs/checks/region-unusable.md"),
     },
-    when: When::NotAllowed,
+    when: When::Always,
     run,
 };
 
@@ -27,7 +27,12 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     let region = named.or(case.request().get(Input::AwsRegion)).map(str::trim);
     let said = matches!(case.answer, Some(Answer::RegionUnusable(_)));
-    if case.answer.as_ref().is_some_and(Answer::token_was_sent) {
+    let sent = case.answer.as_ref().is_some_and(Answer::token_was_sent);
+    let is_own = matches!(
+        case.hop.attempt,
+        Some(Probe::Known(Attempt::Allowed { .. } | Attempt::Denied { .. }))
+    );
+    if sent && !is_own {
         return None;
     }
     let not_supplied = super::check::pasted(case).is_some_and(|text| {
@@ -71,6 +76,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         ),
         _ => return None,
     };
+    // Our own call goes out where the step's does not: the action looks at the region's form first. (`src/index.ts` of its v6.2.3.)
+    if sent && on != by_input {
+        return None;
+    }
     let near = region
         .filter(|region| !REGIONS.contains(region))
         .and_then(|region| super::check::did_you_mean(region, REGIONS.iter().copied()));

@@ -64,6 +64,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 .note("a name is completed with the account of the AWS credentials at hand, and with the ID token there are none")
                 .help("give `role-to-assume` the whole ARN: `arn:aws:iam::<account of 12 digits>:role/<path and name>`"),
         ),
+        // AWS says the same of a good ARN in another partition than the region's.
+        Some(Ok(_)) if super::partition_mismatch::CHECK.find(case).is_some() => None,
         _ if said => Some(
             Finding::blocks("AWS does not take what is given as the role for the ARN of a role")
                 .rests_on(case, &[Fact::Answer])

@@ -8,6 +8,7 @@ use crate::github::issuer::issuer_host;
 use crate::github::subject::Subject;
 use crate::github::subject::difference::{Kind, SubjectDifference};
 use crate::policy::Presence;
+use crate::policy::wildcard::matches;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -61,10 +62,14 @@ fn odd_operator(case: &Case<'_>) -> Option<Finding> {
     // Among values that shut out one branch or environment of this repository alone, it is not the repository that is wrong.
     let subject = case.claims.and_then(|claims| claims.subject());
     let forbids_context = |value: &str| {
-        let (value, token) = (Subject::parse(value), subject.and_then(Subject::parse));
-        value.zip(token).is_some_and(|(value, token)| {
-            value.repository_part() == token.repository_part() && value.context.is_some_and(|context| context != "*")
-        })
+        let is_some = |context: &str| !context.trim_matches('*').is_empty();
+        let (parsed, token) = (Subject::parse(value), subject.and_then(Subject::parse));
+        match (parsed, token) {
+            (Some(value), Some(token)) => {
+                matches(value.repository_part(), token.repository_part()) && value.context.is_some_and(is_some)
+            }
+            _ => value.strip_prefix("*:").is_some_and(is_some),
+        }
     };
     if leaf.condition.operator.value.comparison.is_negated()
         && leaf.key.values.iter().all(|value| forbids_context(&value.value))

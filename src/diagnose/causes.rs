@@ -40,9 +40,6 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
     let answer = case.answer.as_ref();
     let out = |because: &str| Ok(because.to_owned());
     let open = |because: &str| Err(because.to_owned());
-    if case.is_allowed() && cause != Cause::TooMuch {
-        return out("AWS let the token in");
-    }
     // What is not sent cannot be what is refused. Row 6 is about the policy alone.
     if matches!(case.flow, Flow::AccessKey | Flow::Chaining)
         && !matches!(cause, Cause::EnvironmentProtection | Cause::TooMuch)
@@ -52,7 +49,13 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
     if case.asks_with_credentials() && cause == Cause::TooMuch {
         return open("the role was asked for with AWS credentials: who gets in with a token was not looked for");
     }
-    let no_token = case.claims.is_none() && !answer.is_some_and(Answer::token_was_sent);
+    if case.is_allowed() && cause != Cause::TooMuch {
+        return out("AWS let the token in");
+    }
+    let no_token = matches!(
+        answer,
+        Some(Answer::NoCredentials | Answer::TokenNotGranted | Answer::TokenRequestFailed(_))
+    ) || answer.is_none() && case.runner().and_then(|runner| runner.id_token_request) == Some(false);
     match cause {
         Cause::NoIdTokenPermission => {
             if case.claims.is_some() {

@@ -97,7 +97,15 @@ fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
             let role = case.role()?;
             is(role.arn.is_some() || role.trust_policy.is_some(), "the role was read")
         }),
-        Stage::TrustPolicy => is(case.is_allowed(), "AWS let the token in").or_else(|| {
+        Stage::TrustPolicy => is(
+            case.is_allowed(),
+            if case.asks_with_credentials() {
+                "AWS gave the session"
+            } else {
+                "AWS let the token in"
+            },
+        )
+        .or_else(|| {
             is(
                 case.decision() == Some(Decision::Allow),
                 "the policy lets this request in",

@@ -685,7 +685,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
     if pattern.contains("refs/pull/") {
         let meant = Subject::parse(pattern).map(|value| format!("repo:{}:pull_request", value.repository_part()));
         return Some((
-            "`refs/pull/…` is in no subject: a pull request's ends in `:pull_request`, with neither branch nor number"
+            "`refs/pull/…` is in no default subject: a pull request's ends in `:pull_request`, with neither branch nor number"
                 .into(),
             meant,
             at("refs/pull/"),
@@ -740,7 +740,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
     let Some(context) = value.context else {
         return (!repository.ends_with('*')).then(|| {
             (
-                "nothing follows the repository: every subject ends in `:ref:…`, `:environment:…` or `:pull_request`"
+                "nothing follows the repository: a default subject ends in `:ref:…`, `:environment:…` or `:pull_request`"
                     .into(),
                 Some(format!("{pattern}:*")),
                 (pattern.len(), pattern.len()),
@@ -760,7 +760,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
     }
     if context.starts_with("workflow:") || context.starts_with("job_workflow_ref:") && !customized_context(&value) {
         return Some((
-            "no subject names its workflow like this; the claim `job_workflow_ref` does".into(),
+            "no default subject names its workflow; the claim `job_workflow_ref` does".into(),
             None,
             context_part,
         ));
