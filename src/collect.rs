@@ -352,7 +352,23 @@ impl Live<'_> {
             });
         }
         if requests.is_empty() {
-            requests.push(self.complete(Inputs::of_step([]), given));
+            // What nobody wrote was not empty: the runner makes absent inputs so.
+            let mut request = self.complete(Inputs::of_step([]), given);
+            let written = if empty {
+                &[Input::AwsRegion][..]
+            } else {
+                &[Input::AwsRegion, Input::RoleToAssume]
+            };
+            for input in written.iter().filter(|input| given.get(**input).is_none()) {
+                request.inputs.forget_empty(*input);
+            }
+            request.source = job.filter(|_| !named && !empty).map(|job| {
+                format!(
+                    "job `{}` has no step of configure-aws-credentials that names a role",
+                    job.id.value
+                )
+            });
+            requests.push(request);
         }
         (requests, left_out)
     }
