@@ -617,7 +617,7 @@ fn likely_issuer(evidence: &Evidence, policy: Option<&TrustPolicy>) -> String {
 
 /// Is nothing of a text crossed out or left to be filled in?
 pub(crate) fn is_told(text: &str) -> bool {
-    !text.contains("***") && !text.contains("${{") && !(text.contains('<') && text.contains('>'))
+    !(text.contains("***") || text.contains("${{") || text.contains('<') && text.contains('>'))
 }
 
 /// Are the masks of a message names alone, as in `arn:aws:iam::***:role/***` and `User: ***`, and none of its words?

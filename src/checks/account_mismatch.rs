@@ -6,14 +6,13 @@ use crate::aws::arn::ProviderArn;
 use crate::case::Case;
 use crate::configure::Input;
 use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
-use crate::policy::Decision;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     rule: Rule {
         id: "account-mismatch",
         cause: None,
-        stage: Stage::Request,
+        stage: Stage::Session,
         title: "the role is in another account than expected",
         page: include_str!("../../docs/checks/account-mismatch.md"),
     },
@@ -71,13 +70,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .note("configure-aws-credentials looks at this after it has exported the credentials")
             .help("add the account to `allowed-account-ids`, or give the role of an account that is in it");
         // What is refused before the action comes to the account fails first.
-        let is_refused = !case.is_allowed() && case.answer != Some(Answer::AccountNotAllowed);
-        return Some(match (is_refused && case.answer.is_some(), case.decision()) {
-            (true, _) => finding.as_note(),
-            (false, Some(Decision::ImplicitDeny | Decision::ExplicitDeny)) if is_refused => {
-                finding.at_most(Certainty::Likely)
-            }
-            _ => finding,
+        let is_refused = case
+            .answer
+            .as_ref()
+            .is_some_and(|answer| *answer != Answer::AccountNotAllowed);
+        return Some(if is_refused && !case.is_allowed() {
+            finding.as_note()
+        } else {
+            finding
         });
     }
     // The provider that was given belongs to another account than the role.

@@ -4,7 +4,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Attempt, Gap, Probe, Why};
-use crate::finding::Open;
+use crate::finding::{Fact, Facts as _, Open};
 use crate::policy::{Decision, Outcome};
 use crate::text::Span;
 
@@ -102,6 +102,14 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
                  `iam:GetRole` in the role's account, or name a `diagnosis-role`",
             );
         }
+    }
+    // What is proven of a policy is proven of its own role.
+    if policy_known && !case.holds(Fact::Role) {
+        open(
+            "whose trust policy it is",
+            "nothing shows that it is the policy of the role that is asked for".to_owned(),
+            "pass `trust-policy` as `aws iam get-role --role-name NAME` prints it, and the role's whole ARN as `role-to-assume`",
+        );
     }
     if case.provider().is_none()
         && !case.answer.as_ref().is_some_and(Answer::passed_provider)
