@@ -773,10 +773,10 @@ jobs:
         assert_eq!(found[0].get(Input::RoleToAssume), Some(""));
         let found = requests(&[("GITHUB_JOB", "pasted"), ("ROLE_TO_ASSUME", "arn:x")], None);
         assert_eq!(found[0].get(Input::RoleToAssume), Some("arn:x"));
-        assert_eq!(
-            requests(&[("GITHUB_JOB", "other")], None)[0].get(Input::RoleToAssume),
-            Some("")
-        );
+        // What nobody wrote is not known to be empty, and neither is a region.
+        let found = requests(&[("GITHUB_JOB", "other")], None);
+        assert_eq!(found[0].get(Input::RoleToAssume), None);
+        assert_eq!(found[0].get(Input::AwsRegion), None);
     }
 
     #[test]

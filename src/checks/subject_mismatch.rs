@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::case::Case;
 use crate::finding::{Cause, Fact, Finding, Rule, Stage};
 use crate::fix;
-use crate::github::issuer::issuer_host;
+use crate::github::issuer::{Deployment, issuer_host};
 use crate::github::subject::Subject;
 use crate::github::subject::difference::{Kind, SubjectDifference};
 use crate::policy::Presence;
@@ -24,7 +24,12 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    match super::check::subject(case, |kind| matches!(kind, Kind::Mismatch), finding) {
+    let is: fn(&Kind) -> bool = if case.deployment() == Deployment::Other {
+        |kind| matches!(kind, Kind::Mismatch | Kind::Customized)
+    } else {
+        |kind| matches!(kind, Kind::Mismatch)
+    };
+    match super::check::subject(case, is, finding) {
         None => odd_operator(case),
         found => found,
     }
