@@ -626,7 +626,7 @@ fn words_are_whole(message: &str) -> bool {
     let mut before = "";
     message.split("***").enumerate().all(|(i, after)| {
         let cuts = before.ends_with(is_word) || after.starts_with(is_word);
-        let is_alone = before.ends_with(' ') && after.starts_with(' ') && !before.ends_with(": ");
+        let is_alone = before.ends_with(' ') && after.starts_with([' ', ':']) && !before.ends_with(": ");
         let fits = i == 0 || !cuts && !is_alone;
         before = after;
         fits

@@ -164,7 +164,9 @@ fn certain(diagnosis: &Diagnosis) -> BTreeSet<String> {
 }
 
 /// An input that is not known is taken as not given: does this one decide whether the step comes with its token at all?
-fn decides_the_way(at: &str) -> bool {
+fn decides_the_way(full: &Value, at: &str) -> bool {
+    // An empty role is another way, too: none.
+    let is_no_role = at == "/request/role-to-assume" && full.pointer(at) == Some(&json!(""));
     [
         "/request",
         "/request/role-chaining",
@@ -172,6 +174,7 @@ fn decides_the_way(at: &str) -> bool {
         "/request/web-identity-token-file",
     ]
     .contains(&at)
+        || is_no_role
 }
 
 fn is_of_answer(at: &str) -> bool {
@@ -287,7 +290,7 @@ proptest! {
 
     #[test]
     fn less_evidence_makes_nothing_certain(full in any_case(), at in any::<Index>()) {
-        let places: Vec<_> = places(&full).into_iter().filter(|at| !decides_the_way(at)).collect();
+        let places: Vec<_> = places(&full).into_iter().filter(|at| !decides_the_way(&full, at)).collect();
         let at = at.get(&places);
         let less = without(&full, at);
         let new = if is_of_answer(at) { surer_without_answer(&full, &less) } else { newly_certain(&full, &less) };
@@ -296,7 +299,7 @@ proptest! {
 
     #[test]
     fn what_is_crossed_out_makes_nothing_certain(full in any_case(), at in any::<Index>(), word in any::<Index>()) {
-        let texts: Vec<_> = texts(&full).into_iter().filter(|at| !decides_the_way(at)).collect();
+        let texts: Vec<_> = texts(&full).into_iter().filter(|at| !decides_the_way(&full, at)).collect();
         let at = at.get(&texts);
         let words = words(full.pointer(at).and_then(Value::as_str).unwrap_or_default());
         let less = masked(&full, at, *word.get(&words));

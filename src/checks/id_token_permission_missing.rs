@@ -56,7 +56,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     // Without the permission the runner sets no `ACTIONS_ID_TOKEN_REQUEST_URL`: that it is not there proves it.
     // "Could not load credentials" may still come from an empty role, where that is not known.
     let has_role = case.request().given(Input::RoleToAssume).is_some();
-    let is_proven = absent && (has_role || !hinted) || said;
+    let is_proven = absent && has_role || said;
     let mut finding = Finding::blocks(if granted {
         "the job may not ask for an ID token, although the workflow file grants `id-token: write`"
     } else {

@@ -67,9 +67,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         |account| format!("account `{account}`"),
     );
     // One with this URL that may be of this account speaks against AWS's word.
-    let is_read = case
-        .own_provider()
-        .is_some_and(|provider| provider.url.is_some() && provider.arn.is_none());
+    let is_read = case.own_provider().is_some_and(|provider| {
+        let account = provider
+            .arn
+            .as_deref()
+            .and_then(ProviderArn::parse)
+            .map(|arn| arn.account);
+        provider.url.is_some()
+            && account
+                .as_ref()
+                .zip(asked)
+                .is_none_or(|(account, asked)| account == asked)
+    });
     let on: &[Fact] = match (said, case.finds_no_provider() && !is_read) {
         (true, true) => &[Fact::Answer, Fact::Issuer],
         (true, false) => &[],

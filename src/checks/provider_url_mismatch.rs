@@ -36,7 +36,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     // That a provider of the account differs does not show that the account has no other.
     let on: &[Fact] = match seen {
         Seen::InAccount | Seen::InMessage if case.finds_no_provider() => &[Fact::Answer, Fact::Issuer],
-        Seen::InAccount if case.provider().is_none() => &[Fact::Provider, Fact::Issuer],
+        Seen::InAccount | Seen::InPolicy if case.provider().is_none() => &[Fact::Provider, Fact::Issuer],
         _ => &[],
     };
     Some(
