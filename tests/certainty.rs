@@ -19,6 +19,7 @@ use aws_oidc_doctor::evidence::Evidence;
 use aws_oidc_doctor::finding::{Certainty, Conclusion, Diagnosis, Severity};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use proptest::test_runner::RngSeed;
 use serde_json::{Map, Value, json};
 
 /// The evidence of all cases, by name.
@@ -285,8 +286,19 @@ fn any_case() -> impl Strategy<Value = Value> {
     prop_oneof![case, evidence()].prop_filter("of one run", is_of_one_run)
 }
 
+/// The same evidence in every run; `CERTAIN=10000` looks further.
+fn config() -> ProptestConfig {
+    let more = std::env::var("CERTAIN").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig {
+        cases: more.unwrap_or(600),
+        rng_seed: more.map_or(RngSeed::Fixed(1), |_| RngSeed::Random),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: std::env::var("CERTAIN").ok().and_then(|n| n.parse().ok()).unwrap_or(400), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn less_evidence_makes_nothing_certain(full in any_case(), at in any::<Index>()) {
