@@ -6,12 +6,11 @@ use crate::aws::answer::{Answer, Refusal};
 use crate::aws::arn::{NotARole, ProviderArn, RoleArn};
 use crate::aws::request::{self, Asker};
 use crate::budget::Budget;
-use crate::configure::{Flow, Input};
-use crate::evidence::{Evidence, Hop, PolicyText, Probe, Provider, Request, Role, Runner};
-use crate::finding::Fix;
-use crate::finding::{Document, Label};
+use crate::configure::{Flow, Input, Kind};
+use crate::evidence::{Attempt, Evidence, Gap, Hop, PolicyText, Probe, Provider, Request, Role, Runner, Why};
+use crate::finding::{Document, Fact, Facts, Fix, Label};
 use crate::github::claims::Claims;
-use crate::github::issuer::{Deployment, issuer_host, issuer_or_github};
+use crate::github::issuer::{Deployment, GITHUB_ISSUER, issuer_host};
 use crate::github::subject::difference::{self, SubjectDifference};
 use crate::github::workflow::{self, Workflow, WorkflowError};
 use crate::policy::parse::lay_out;
@@ -19,6 +18,7 @@ use crate::policy::{
     ConditionKey, ConditionLeaf, Decision, Effect, Leaf, Outcome, ParseError, PrincipalKind, RequestContext, Statement,
     StatementTrace, Trace, TrustPolicy, leaves,
 };
+use crate::text::masked::is_masked;
 use crate::text::{SourceText, Span};
 use crate::witness::{self, Openings, Witness};
 
@@ -33,10 +33,14 @@ pub struct Case<'a> {
     pub claims: Option<&'a Claims>,
     /// The claims as text.
     pub claims_source: Option<SourceText>,
-    /// The token's issuer, or github.com's without a token.
+    /// The token's issuer; where nobody tells, the one that the trust policy or the server goes with, or github.com's.
     pub issuer: String,
+    /// Do the token or AWS tell the issuer?
+    pub issuer_is_told: bool,
     /// What AWS answered, or what the pasted message says.
     pub answer: Option<Answer>,
+    /// AWS's answer is to the job's token, which a chained step does not send: it says nothing of the step.
+    pub answer_set_aside: bool,
     /// What configure-aws-credentials does with these inputs.
     pub flow: Flow,
     /// The role that was asked for; `None` where nobody said or it was empty.
@@ -91,15 +95,14 @@ impl<'a> Case<'a> {
             .and_then(Probe::known)
             .map(|token| &token.claims);
         let answer = Answer::of(evidence);
-        let issuer = match (&answer, claims) {
-            (Some(answer), None) if answer.issuer().is_some() => answer.issuer().unwrap_or_default().to_owned(),
-            _ => issuer_or_github(claims),
-        };
         let may_ask = match &answer {
             Some(Answer::TokenNotGranted | Answer::NoCredentials) => Some(false),
             _ => evidence.runner.as_ref().and_then(|runner| runner.id_token_request),
         };
         let flow = hop.request.flow(may_ask);
+        let is_to_token = |answer: &Answer| *answer != Answer::Allowed && answer.token_was_sent();
+        let answer_set_aside = flow == Flow::Chaining && answer.as_ref().is_some_and(is_to_token);
+        let answer = answer.filter(|_| !answer_set_aside);
         let role_arn = hop
             .request
             .given(Input::RoleToAssume)
@@ -113,13 +116,24 @@ impl<'a> Case<'a> {
             Some(asked) if asked.account.is_some() => Some(asked),
             asked => own.or(asked),
         };
+        let policy_text = role.and_then(|role| role.trust_policy.as_ref()).map(|text| match text {
+            PolicyText::Text(text) => lay_out(text),
+            PolicyText::Value(value) => serde_json::to_string_pretty(value).unwrap_or_default(),
+        });
+        let policy = policy_text.as_deref().map(crate::policy::parse);
+        let told = claims.and_then(Claims::issuer);
+        let named = answer.as_ref().and_then(Answer::issuer);
+        let issuer = told.or(named).map(str::to_owned);
         let mut case = Self {
             evidence,
             hop,
             claims,
             claims_source: claims.map(claims_source),
-            issuer,
+            issuer_is_told: issuer.is_some(),
+            issuer: issuer
+                .unwrap_or_else(|| likely_issuer(evidence, policy.as_ref().and_then(|policy| policy.as_ref().ok()))),
             answer,
+            answer_set_aside,
             flow,
             role_named,
             role_arn,
@@ -138,17 +152,12 @@ impl<'a> Case<'a> {
             case.workflow = Some(workflow::read(&file.text));
             case.workflow_source = Some(SourceText::new(file.path.clone(), file.text.clone()));
         }
-        if let Some(text) = role.and_then(|role| role.trust_policy.as_ref()) {
-            let text = match text {
-                PolicyText::Text(text) => lay_out(text),
-                PolicyText::Value(value) => serde_json::to_string_pretty(value).unwrap_or_default(),
-            };
-            match crate::policy::parse(&text) {
-                Ok(policy) => case.policy = Some(case.evaluate(policy)),
-                Err(error) => case.policy_error = Some(error),
-            }
-            case.policy_source = Some(SourceText::new(case.policy_name(), text));
+        match policy {
+            Some(Ok(policy)) => case.policy = Some(case.evaluate(policy)),
+            Some(Err(error)) => case.policy_error = Some(error),
+            None => {}
         }
+        case.policy_source = policy_text.map(|text| SourceText::new(case.policy_name(), text));
         case
     }
 
@@ -221,11 +230,32 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Does AWS find no provider, of this token's issuer as far as it names one?
+    #[must_use]
+    pub fn finds_no_provider(&self) -> bool {
+        matches!(self.answer, Some(Answer::NoProvider(_)))
+            && self
+                .answer
+                .as_ref()
+                .and_then(Answer::issuer)
+                .is_none_or(|named| issuer_host(named) == issuer_host(&self.issuer))
+    }
+
     /// Is the role asked for with AWS credentials (`sts:AssumeRole`), not with the token?
     #[must_use]
     pub fn asks_with_credentials(&self) -> bool {
         matches!(self.flow, Flow::AccessKey | Flow::Chaining)
             || self.answer.as_ref().is_some_and(Answer::is_about_credentials)
+    }
+
+    /// The message that somebody pasted, or AWS's own, as it came.
+    #[must_use]
+    pub fn message(&self) -> Option<&'a str> {
+        match self.hop.attempt.as_ref().and_then(Probe::known) {
+            Some(Attempt::Reported { text }) => Some(text),
+            Some(Attempt::Denied { message, .. }) => Some(message),
+            _ => self.evidence.reported.as_deref(),
+        }
     }
 
     /// Was the role asked for by an IAM user or by an instance's role, where the job meant to come with its token?
@@ -384,6 +414,83 @@ impl<'a> Case<'a> {
     }
 }
 
+impl Facts for Case<'_> {
+    fn holds(&self, fact: Fact) -> bool {
+        let told = |text: Option<&str>| text.is_some_and(is_told);
+        let asked = || {
+            let role = self.role_arn.as_ref()?.as_ref().ok()?;
+            (is_told(&role.partition) && is_told(&role.path) && is_told(&role.name))
+                .then_some((role, role.account.as_ref()?))
+        };
+        let is_own = |arn: Option<&str>| {
+            let own = arn.and_then(|arn| RoleArn::parse(arn.trim()).ok());
+            asked().is_some_and(|(asked, _)| own.as_ref() == Some(asked))
+        };
+        let not_found = |gap: Option<&Gap>| gap.is_some_and(|gap| gap.why == Why::NotFound) && asked().is_some();
+        match fact {
+            Fact::Answer => {
+                let gap = self.hop.attempt.as_ref().and_then(Probe::gap);
+                let is_understood = self.answer.as_ref().is_some_and(|answer| *answer != Answer::Other);
+                gap.is_some() || is_understood && self.message().is_none_or(words_are_whole)
+            }
+            Fact::Claim(name) => self.claims.is_some_and(|claims| match name {
+                "aud" => told(claims.audience()),
+                _ => claims
+                    .0
+                    .get(name)
+                    .is_some_and(|value| value.as_str().is_none_or(is_told)),
+            }),
+            Fact::Claims => {
+                let all = self.claims.map(|claims| claims.0.values());
+                self.holds(Fact::Claim("sub"))
+                    && self.holds(Fact::Claim("aud"))
+                    && all.is_some_and(|mut all| all.all(|value| value.as_str().is_none_or(is_told)))
+            }
+            Fact::Clock => self
+                .evidence
+                .clock
+                .is_some_and(|clock| clock.aws.or(clock.github).is_some()),
+            // Keys are never kept: that one was given is all there is to know.
+            Fact::Input(input) => {
+                let value = self.request().get(input);
+                value.is_some_and(|value| input.spec().kind == Kind::Secret || is_told(value))
+            }
+            Fact::Issuer => self.issuer_is_told && is_told(&self.issuer),
+            // A policy without a role's name, or with another's, may be any role's.
+            Fact::Policy => {
+                let text = self.policy_source.as_ref().map_or("", |source| &source.text);
+                // A statement that stands alone denies by its conditions whatever account its provider is of.
+                let is_alone = self
+                    .policy
+                    .as_ref()
+                    .is_some_and(|policy| policy.policy.statements.len() == 1);
+                let is_whole = is_told(text) || is_alone && is_told(&text.replace("::***:oidc-provider/", "::"));
+                self.holds(Fact::Role) && is_whole
+            }
+            Fact::Provider => match &self.evidence.provider {
+                Some(Probe::Known(provider)) => {
+                    let arn = provider.arn.as_deref().and_then(ProviderArn::parse);
+                    arn.zip(asked()).is_some_and(|(arn, (role, account))| {
+                        arn.partition == role.partition
+                            && arn.account == *account
+                            && arn.host == issuer_host(&self.issuer)
+                    }) && provider.client_ids.iter().flatten().all(|id| is_told(id))
+                }
+                provider => not_found(provider.as_ref().and_then(Probe::gap)),
+            },
+            Fact::Role => match &self.hop.role {
+                Some(Probe::Known(role)) => is_own(role.arn.as_deref()),
+                role => not_found(role.as_ref().and_then(Probe::gap)),
+            },
+            Fact::RoleArn => asked().is_some(),
+            Fact::TokenRequest => {
+                self.runner().is_some_and(|runner| runner.id_token_request.is_some())
+                    || self.evidence.token.as_ref().and_then(Probe::gap).is_some()
+            }
+        }
+    }
+}
+
 impl PolicyCase {
     /// The statement that comes nearest to letting the request in, and its trace.
     #[must_use]
@@ -394,6 +501,16 @@ impl PolicyCase {
             self.policy.statements.get(index)?,
             self.trace.statements.get(index)?,
         ))
+    }
+
+    /// The other statements that allow something and can be meant for a token.
+    pub fn rivals(&self) -> impl Iterator<Item = usize> {
+        let statements = self.policy.statements.iter().enumerate();
+        statements
+            .filter(|(index, statement)| {
+                Some(*index) != self.nearest && statement.effect.value == Effect::Allow && is_for_tokens(statement)
+            })
+            .map(|(index, _)| index)
     }
 
     /// The condition keys that fail in the nearest statement.
@@ -458,22 +575,73 @@ fn nearest(policy: &TrustPolicy, trace: &Trace, issuer: &str, budget: &Budget) -
                 .iter()
                 .filter(|leaf| leaf.trace.outcome == Outcome::NoMatch)
                 .count();
-            let federated = statement.principal.as_ref().is_some_and(|principal| {
-                principal
-                    .entries
-                    .iter()
-                    .any(|entry| matches!(entry.kind, PrincipalKind::Federated | PrincipalKind::Everyone))
-            });
             let distance = difference::distance(statement, trace, issuer, budget);
             (
                 trace.principal.outcome == Outcome::NoMatch,
-                !federated,
+                !is_for_tokens(statement),
                 trace.action.outcome == Outcome::NoMatch,
                 failing,
                 distance,
             )
         })
         .map(|(index, _)| index)
+}
+
+/// Does a statement name an identity provider, or everyone?
+fn is_for_tokens(statement: &Statement) -> bool {
+    statement.principal.as_ref().is_some_and(|principal| {
+        let mut kinds = principal.entries.iter().map(|entry| entry.kind);
+        kinds.any(|kind| matches!(kind, PrincipalKind::Federated | PrincipalKind::Everyone))
+    })
+}
+
+/// The issuer where neither the token nor AWS tells it: the provider's that was read, else the one that the policy trusts, as far
+/// as the server is the same, else the server's.
+fn likely_issuer(evidence: &Evidence, policy: Option<&TrustPolicy>) -> String {
+    let read = evidence.provider.as_ref().and_then(Probe::known);
+    if let Some(url) = read.and_then(|provider| provider.url.as_deref()) {
+        return format!("https://{}", issuer_host(url));
+    }
+    let server = evidence.runner.as_ref().and_then(|runner| runner.server_url.as_deref());
+    let of_server = server.map(Deployment::issuer_of_server);
+    let mut trusted: Vec<String> = policy
+        .into_iter()
+        .flat_map(|policy| &policy.statements)
+        .filter_map(|statement| statement.principal.as_ref())
+        .flat_map(|principal| &principal.entries)
+        .flat_map(|entry| &entry.values)
+        .filter_map(|value| ProviderArn::parse(&value.value))
+        .map(|arn| arn.host)
+        .filter(|host| {
+            of_server
+                .as_ref()
+                .is_none_or(|server| host.starts_with(issuer_host(server)))
+        })
+        .collect();
+    trusted.sort_by_key(|host| Deployment::of(host) == Deployment::Other);
+    match (trusted.into_iter().next(), of_server) {
+        (Some(host), _) => format!("https://{host}"),
+        (None, Some(server)) => server,
+        (None, None) => format!("https://{GITHUB_ISSUER}"),
+    }
+}
+
+/// Is nothing of a text crossed out or left to be filled in?
+pub(crate) fn is_told(text: &str) -> bool {
+    !is_masked(text)
+}
+
+/// Are the masks of a message names alone, as in `arn:aws:iam::***:role/***` and `User: ***`, and none of its words?
+fn words_are_whole(message: &str) -> bool {
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut before = "";
+    message.split("***").enumerate().all(|(i, after)| {
+        let cuts = before.ends_with(is_word) || after.starts_with(is_word);
+        let is_alone = before.ends_with(' ') && after.starts_with([' ', ':']) && !before.ends_with(": ");
+        let fits = i == 0 || !cuts && !is_alone;
+        before = after;
+        fits
+    })
 }
 
 /// A text that is there and not empty.

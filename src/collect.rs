@@ -352,7 +352,23 @@ impl Live<'_> {
             });
         }
         if requests.is_empty() {
-            requests.push(self.complete(Inputs::of_step([]), given));
+            // What nobody wrote was not empty: the runner makes absent inputs so.
+            let mut request = self.complete(Inputs::of_step([]), given);
+            let written = if empty {
+                &[Input::AwsRegion][..]
+            } else {
+                &[Input::AwsRegion, Input::RoleToAssume]
+            };
+            for input in written.iter().filter(|input| given.get(**input).is_none()) {
+                request.inputs.forget_empty(*input);
+            }
+            request.source = job.filter(|_| !named && !empty).map(|job| {
+                format!(
+                    "job `{}` has no step of configure-aws-credentials that names a role",
+                    job.id.value
+                )
+            });
+            requests.push(request);
         }
         (requests, left_out)
     }
@@ -757,10 +773,10 @@ jobs:
         assert_eq!(found[0].get(Input::RoleToAssume), Some(""));
         let found = requests(&[("GITHUB_JOB", "pasted"), ("ROLE_TO_ASSUME", "arn:x")], None);
         assert_eq!(found[0].get(Input::RoleToAssume), Some("arn:x"));
-        assert_eq!(
-            requests(&[("GITHUB_JOB", "other")], None)[0].get(Input::RoleToAssume),
-            Some("")
-        );
+        // What nobody wrote is not known to be empty, and neither is a region.
+        let found = requests(&[("GITHUB_JOB", "other")], None);
+        assert_eq!(found[0].get(Input::RoleToAssume), None);
+        assert_eq!(found[0].get(Input::AwsRegion), None);
     }
 
     #[test]

@@ -442,6 +442,13 @@ impl Inputs {
         self.0.insert(input, value);
     }
 
+    /// Takes an input that is empty for one that is not known.
+    pub fn forget_empty(&mut self, input: Input) {
+        if self.is_empty(input) {
+            self.0.remove(&input);
+        }
+    }
+
     /// Those that are known, with their texts.
     pub fn iter(&self) -> impl Iterator<Item = (Input, &str)> {
         self.0.iter().map(|(input, value)| (*input, value.as_str()))

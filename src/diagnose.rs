@@ -29,8 +29,13 @@ const MOST_GAPS: usize = 40;
 fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     let mut findings = Vec::new();
     let mut gaps = gaps::gaps(case);
+    // The step asks for another audience than the token has that was asked for here.
+    let is_for_another = case.hop.request.set_aside.contains_key("audience");
     for check in CHECKS {
-        if let Some(finding) = check.find(case) {
+        if let Some(mut finding) = check.find(case) {
+            if is_for_another && check.rule.cause == Some(Cause::Audience) {
+                finding = finding.at_most(Certainty::Possible);
+            }
             findings.push(Found {
                 rule: &check.rule,
                 finding,
@@ -45,7 +50,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     if case.is_allowed() {
         // What AWS says outranks us.
         let before = findings.len();
-        findings.retain(|finding| finding.severity != Severity::Blocks);
+        findings.retain(|finding| finding.severity != Severity::Blocks || finding.by_action);
         if findings.len() < before
             || case.decision() == Some(Decision::ImplicitDeny)
             || case.decision() == Some(Decision::ExplicitDeny)
@@ -57,15 +62,20 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
             );
         }
     }
-    if case.hop.request.set_aside.contains_key("audience") {
-        // The step asks for another audience than the token has that was asked for here.
-        let about_audience = findings
-            .iter_mut()
-            .filter(|finding| finding.rule.cause == Some(Cause::Audience));
-        about_audience.for_each(|finding| finding.certainty = Certainty::Possible);
-    }
-    // Certain before likely, then stage order, then the order of `CHECKS`, exact before general. Risks and notes come after.
-    findings.sort_by_key(|finding| (finding.severity, finding.certainty, finding.rule.stage));
+    // Certain before likely, then stage order, then the order of `CHECKS`, exact before general. Risks and notes come after. What
+    // comes after the stage at which AWS's answer stopped is the next to fail, and not the cause.
+    let stopped_at = case.answer.as_ref().and_then(stages::stopped_at);
+    findings.sort_by_key(|finding| {
+        let is_next = stopped_at.is_some_and(|stage| finding.rule.stage > stage);
+        let certainty = finding.certainty();
+        (
+            finding.severity,
+            certainty == Certainty::Possible,
+            is_next,
+            certainty,
+            finding.rule.stage,
+        )
+    });
     let mut explained: HashSet<Leaf> = HashSet::new();
     findings.retain(|finding| {
         let repeats = finding.severity == Severity::Blocks
@@ -102,9 +112,10 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     }
     let conclusion = conclude(case, &findings);
     let session = match conclusion {
+        Conclusion::Denied => None,
         _ if case.is_allowed() => Some(Session::Aws),
         Conclusion::Allowed => Some(Session::Policy),
-        Conclusion::Denied | Conclusion::Undecided => None,
+        Conclusion::Undecided => None,
     };
     Diagnosis {
         conclusion,
@@ -127,8 +138,15 @@ fn conclude(case: &Case<'_>, findings: &[Found]) -> Conclusion {
     let blocked = |certainty| {
         findings
             .iter()
-            .any(|finding| finding.severity == Severity::Blocks && finding.certainty <= certainty)
+            .any(|finding| finding.severity == Severity::Blocks && finding.certainty() <= certainty)
     };
+    // The action fails by itself, whatever AWS answers.
+    if findings
+        .iter()
+        .any(|finding| finding.by_action && finding.severity == Severity::Blocks)
+    {
+        return Conclusion::Denied;
+    }
     // A pasted text that is not understood may be about something else.
     let is_reported = !matches!(
         case.hop.attempt,

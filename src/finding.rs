@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use serde_json::Value;
 
+use crate::configure::Input;
 use crate::policy::{Decision, Leaf};
 use crate::text::{SourceText, Span};
 
@@ -167,6 +168,39 @@ impl Certainty {
     }
 }
 
+/// A fact that a finding rests on. None of them holds where a part of it is crossed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    /// What AWS, GitHub or the action said, in words that are understood, or that nothing came back.
+    Answer,
+    /// A claim of the token.
+    Claim(&'static str),
+    /// The token's subject, its audience and its other claims, as far as they are at hand.
+    Claims,
+    /// The time by AWS's or GitHub's clock.
+    Clock,
+    /// An input of the step.
+    Input(Input),
+    /// The token's issuer: told, not taken for granted.
+    Issuer,
+    /// The trust policy, and that it is the one of the role that is asked for.
+    Policy,
+    /// The provider of the role's account, and what it accepts.
+    Provider,
+    /// The ARN of the role that is asked for.
+    RoleArn,
+    /// The role that is asked for, as IAM shows it, or that IAM knows none of that name.
+    Role,
+    /// What the job's asking for a token came to, or whether it may ask.
+    TokenRequest,
+}
+
+/// Tells which facts are known.
+pub trait Facts {
+    /// Is it known, whole, and about the role that is asked for?
+    fn holds(&self, fact: Fact) -> bool;
+}
+
 /// What a finding does to the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -233,6 +267,14 @@ pub struct Found {
     pub finding: Finding,
 }
 
+impl Found {
+    /// Which of the eight causes it is.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        self.finding.cause.or(self.rule.cause)
+    }
+}
+
 impl Deref for Found {
     type Target = Finding;
 
@@ -252,8 +294,14 @@ impl DerefMut for Found {
 pub struct Finding {
     /// What it does to the job.
     pub severity: Severity,
-    /// How sure it is.
-    pub certainty: Certainty,
+    /// How sure it is: certain by [`Self::rests_on`] alone.
+    certainty: Certainty,
+    /// No surer than this, whatever it rests on.
+    limit: Certainty,
+    /// Is it the action that stops at it, whatever AWS answers?
+    pub by_action: bool,
+    /// Which of the eight causes it is, where that is up to what was found and not the rule's.
+    pub cause: Option<Cause>,
     /// What is wrong: one line, lower case, no full stop, text from outside in backticks.
     pub message: String,
     /// Where.
@@ -269,12 +317,15 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A certain finding that blocks.
+    /// A finding that blocks: likely, until the facts that it rests on are named.
     #[must_use]
     pub fn blocks(message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Blocks,
-            certainty: Certainty::Certain,
+            certainty: Certainty::Likely,
+            limit: Certainty::Certain,
+            cause: None,
+            by_action: false,
             message: message.into(),
             labels: Vec::new(),
             explains: Vec::new(),
@@ -284,7 +335,7 @@ impl Finding {
         }
     }
 
-    /// A certain finding that blocks nothing and lets in too much.
+    /// A finding that blocks nothing and lets in too much.
     #[must_use]
     pub fn risk(message: impl Into<String>) -> Self {
         Self {
@@ -293,19 +344,49 @@ impl Finding {
         }
     }
 
-    /// Good to know.
+    /// Good to know: it says what is seen, and is no cause.
     #[must_use]
     pub fn note_only(message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Note,
+            certainty: Certainty::Certain,
             ..Self::blocks(message)
         }
     }
 
+    /// The action stops at it, whatever AWS answers.
+    #[must_use]
+    pub fn by_action(mut self) -> Self {
+        self.by_action = true;
+        self
+    }
+
+    /// It is good to know here, and no cause.
+    #[must_use]
+    pub fn as_note(mut self) -> Self {
+        self.severity = Severity::Note;
+        self
+    }
+
     /// How sure it is.
     #[must_use]
-    pub fn certainty(mut self, certainty: Certainty) -> Self {
-        self.certainty = certainty;
+    pub fn certainty(&self) -> Certainty {
+        self.certainty.max(self.limit)
+    }
+
+    /// It is certain where each of these facts holds.
+    #[must_use]
+    pub fn rests_on(mut self, known: &impl Facts, facts: &[Fact]) -> Self {
+        if !facts.is_empty() && facts.iter().all(|fact| known.holds(*fact)) {
+            self.certainty = Certainty::Certain;
+        }
+        self
+    }
+
+    /// It is no surer than this.
+    #[must_use]
+    pub fn at_most(mut self, certainty: Certainty) -> Self {
+        self.limit = self.limit.max(certainty);
         self
     }
 

@@ -148,11 +148,11 @@ pub fn headline(diagnosis: &Diagnosis) -> String {
 /// The cause's number, certainty and id, for under the headline.
 #[must_use]
 pub fn subline(finding: &Found) -> String {
-    let number = finding.rule.cause.map_or_else(
+    let number = finding.cause().map_or_else(
         || "beyond the eight causes".to_owned(),
         |cause| format!("cause {} of 8", cause.number()),
     );
-    format!("{number}, {}, `{}`", finding.certainty.name(), finding.rule.id)
+    format!("{number}, {}, `{}`", finding.certainty().name(), finding.rule.id)
 }
 
 /// Each fix of a finding is proved by itself.

@@ -679,6 +679,21 @@ fn without_inputs_the_jobs_own_steps_are_diagnosed() {
 }
 
 #[test]
+fn a_job_without_a_step_that_names_a_role_is_asked_nothing() {
+    let world = steps(&["- uses: ./.github/actions/login"]);
+    let output = step(&world).output().unwrap();
+    let log = text(&output.stdout);
+    // Nothing is known of the role: that is no empty input.
+    assert_eq!(output.status.code(), Some(3), "{log}");
+    assert_eq!(world.outputs()["cause"], "", "{log}");
+    assert!(
+        log.contains("job `deploy` has no step of configure-aws-credentials that names a role"),
+        "{log}"
+    );
+    assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());
+}
+
+#[test]
 fn of_several_steps_every_run_is_reported_saved_and_replayed() {
     let other = DEPLOY.replace("role/deploy", "role/other");
     let world = steps_in(

@@ -78,17 +78,15 @@ fn hostile(text: &str) -> Diagnosis {
         cloudformation: text.to_owned(),
         notes: vec![said.clone()],
     };
-    let finding = Finding {
-        labels: vec![
-            label(Document::TrustPolicy),
-            label(Document::Workflow),
-            label(Document::Claims),
-        ],
-        notes: vec![text.to_owned(), said.clone()],
-        help: vec![text.to_owned(), said.clone()],
-        fixes: vec![fix(Target::TrustPolicy, text), fix(Target::Workflow, "")],
-        ..Finding::blocks(said.clone())
-    };
+    let finding = [Document::TrustPolicy, Document::Workflow, Document::Claims]
+        .into_iter()
+        .fold(Finding::blocks(said.clone()), |finding, document| {
+            finding.label(label(document))
+        })
+        .notes([text.to_owned(), said.clone()])
+        .help(text)
+        .help(said.clone())
+        .fixes([fix(Target::TrustPolicy, text), fix(Target::Workflow, "")]);
     diagnosis.findings = ["subject-branch", "subject-case"]
         .map(|id| Found {
             rule: &by_id(id).unwrap().rule,

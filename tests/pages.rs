@@ -81,7 +81,16 @@ fn evidence(page: &str, fixed: bool) -> Value {
                 overlay(&mut claims, &json());
                 evidence["token"] = json!({ "claims": claims });
             }
-            info if info == policy => evidence["role"]["trust_policy"] = json!(block.text),
+            info if info == policy => {
+                evidence["role"]["trust_policy"] = json!(block.text);
+                // The policy is the role's, unless the page says otherwise.
+                let asked = evidence["request"]["role-to-assume"].clone();
+                evidence["role"]
+                    .as_object_mut()
+                    .expect("an object")
+                    .entry("arn")
+                    .or_insert(asked);
+            }
             "json request" => overlay(evidence["request"].as_object_mut().expect("an object"), &json()),
             "json role" => {
                 for (key, value) in json().as_object().expect("an object") {

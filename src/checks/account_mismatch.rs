@@ -5,15 +5,14 @@ use crate::aws::answer::Answer;
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::Severity;
-use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     rule: Rule {
         id: "account-mismatch",
         cause: None,
-        stage: Stage::Request,
+        stage: Stage::Session,
         title: "the role is in another account than expected",
         page: include_str!("../../docs/checks/account-mismatch.md"),
     },
@@ -46,6 +45,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         {
             return Some(
                 Finding::blocks(format!("the credentials in use belong to account `{named}`, and the role to `{account}`"))
+                    .rests_on(case, &[Fact::Answer, Fact::RoleArn])
                     .note("configure-aws-credentials compares the account of the credentials that it ends up with to `allowed-account-ids`")
                     .help("find out where the credentials come from: those of an earlier step, of the runner or of a secret were used in place of the role's"),
             );
@@ -54,7 +54,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .or(account)
             .map(|account| format!("`{account}`"))
             .unwrap_or_else(|| "the role's account".to_owned());
+        let on: &[Fact] = if outside {
+            &[Fact::Input(Input::AllowedAccountIds), Fact::RoleArn]
+        } else {
+            &[Fact::Answer]
+        };
         let finding = Finding::blocks(format!("{which} is not among `allowed-account-ids`"))
+            .rests_on(case, on)
+            .by_action()
             .note(if allowed.is_empty() {
                 "the list is an input of the step".to_owned()
             } else {
@@ -62,11 +69,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             })
             .note("configure-aws-credentials looks at this after it has exported the credentials")
             .help("add the account to `allowed-account-ids`, or give the role of an account that is in it");
-        return Some(if case.is_allowed() {
-            Finding {
-                severity: Severity::Risk,
-                ..finding
-            }
+        // What is refused before the action comes to the account fails first.
+        let is_refused = case
+            .answer
+            .as_ref()
+            .is_some_and(|answer| *answer != Answer::AccountNotAllowed);
+        return Some(if is_refused && !case.is_allowed() {
+            finding.as_note()
         } else {
             finding
         });
@@ -79,7 +88,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     match (provider, account) {
         (Some(provider), Some(account)) if is_account(&provider.account) && provider.account != account && !case.is_allowed() => Some(
             Finding::blocks(format!("the OIDC provider is in account `{}`, and the role in `{account}`", provider.account))
-                .certainty(if case.answer.as_ref().is_some_and(Answer::passed_provider) { Certainty::Possible } else { Certainty::Likely })
+                .at_most(if case.answer.as_ref().is_some_and(Answer::passed_provider) { Certainty::Possible } else { Certainty::Likely })
                 .note("AWS looks for the provider in the account that the role's ARN names, and nowhere else")
                 .help("create the provider in the role's account as well, or assume a role of the provider's account and go on from there with `role-chaining`"),
         ),

@@ -2,7 +2,7 @@
 
 use super::check::{Check, When};
 use crate::case::Case;
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 use crate::fix;
 use crate::policy::{Leaf, Outcome};
 
@@ -64,7 +64,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         );
     }
     Some(
-        finding
+        super::check::by_policy(case, &[Fact::Issuer], finding)
             .notes(super::check::other_allows(policy, index))
             .fixes(fix::admit(case)),
     )

@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::finding::{Cause, Fact, Finding, Rule, Stage};
 use crate::fix;
 use crate::github::issuer::issuer_host;
 use crate::policy::Presence;
@@ -23,6 +23,8 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
+const RESTS_ON: [Fact; 2] = [Fact::Issuer, Fact::Claim("aud")];
+
 fn run(case: &Case<'_>) -> Option<Finding> {
     let policy = case.policy.as_ref()?;
     let name = format!("{}:aud", issuer_host(&case.issuer));
@@ -34,19 +36,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     };
     if leaf.condition.operator.value.comparison.is_negated() {
-        return Some(
-            Finding::blocks(format!(
-                "the trust policy shuts out the audience `{audience}`, which the token is made for"
-            ))
-            .label(case.policy_label(
-                leaf.key.span,
-                policy.key_pointer(leaf.leaf),
-                format!("`{}` forbids it", leaf.condition.name),
-            ))
-            .label(case.claim_label("aud", "the token's audience"))
-            .explains([leaf.leaf])
-            .help("name the audiences that may get in, with `StringEquals`, in place of those that may not"),
-        );
+        let finding = Finding::blocks(format!(
+            "the trust policy shuts out the audience `{audience}`, which the token is made for"
+        ))
+        .label(case.policy_label(
+            leaf.key.span,
+            policy.key_pointer(leaf.leaf),
+            format!("`{}` forbids it", leaf.condition.name),
+        ))
+        .label(case.claim_label("aud", "the token's audience"))
+        .explains([leaf.leaf])
+        .help("name the audiences that may get in, with `StringEquals`, in place of those that may not");
+        return Some(super::check::by_policy(case, &RESTS_ON, finding));
     }
     let values: Vec<&str> = leaf.key.values.iter().map(|value| value.value.as_str()).collect();
     let mut finding = Finding::blocks(format!(
@@ -60,6 +61,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .map(|leaf| leaf.leaf)
             .collect::<Vec<_>>(),
     );
+    finding = super::check::by_policy(case, &RESTS_ON, finding);
     let first = leaf.key.values.first().map_or(leaf.key.span, |value| value.span);
     let differs = match values.first() {
         Some(value) if value.eq_ignore_ascii_case(audience) => "differs by letter case".to_owned(),

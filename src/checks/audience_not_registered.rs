@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Cause, Certainty, Finding, Rule, Stage};
+use crate::finding::{Cause, Fact, Finding, Rule, Stage};
 use crate::fix;
 use crate::text::masked::is_masked;
 
@@ -17,7 +17,7 @@ pub(super) const CHECK: Check = Check {
         title: "the token's audience is not among the provider's client ids",
         page: include_str!("../../docs/checks/audience-not-registered.md"),
     },
-    when: When::Always,
+    when: When::NotAllowedByToken,
     run,
 };
 
@@ -44,7 +44,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     {
         return Some(
             Finding::blocks(format!("AWS did not accept the token's audience, and the provider that was read has `{audience}` among its client ids"))
-                .certainty(Certainty::Likely)
                 .note("so AWS looked at another provider, or at this one before a change had spread, or the token was made for another audience")
                 .help("see that the provider at hand is that of the role's account, and run the job again where it was changed just now"),
         );
@@ -55,6 +54,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     })
     .label(case.claim_label("aud", "the provider does not accept this audience"))
     .note("AWS compares the audience twice: with the provider's client ids (this message) and, most likely after that, with the trust policy's `aud` condition (an `AccessDenied`)");
+    finding = finding.rests_on(
+        case,
+        match said {
+            true => &[Fact::Answer],
+            false => &[Fact::Provider, Fact::Issuer, Fact::Claim("aud")],
+        },
+    );
     if let Some(ids) = ids {
         finding = finding.note(if ids.is_empty() {
             "the provider has no client ids".to_owned()

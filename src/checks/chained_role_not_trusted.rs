@@ -1,10 +1,10 @@
 //! `chained-role-not-trusted`: the next role does not trust the previous one.
 
 use super::check::{Check, When};
-use crate::aws::answer::Answer;
+use crate::aws::answer::{Answer, PolicyKind};
 use crate::case::Case;
 use crate::configure::Flow;
-use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 use crate::policy::{Decision, Outcome};
 
 /// The check.
@@ -31,7 +31,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     {
         return None;
     }
-    let by_policy = case.asks_with_credentials()
+    let by_policy = (denied.is_some() || matches!(case.flow, Flow::AccessKey | Flow::Chaining))
         && matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny));
     if denied.is_none() && !by_policy {
         return None;
@@ -43,14 +43,15 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Some(refusal) => format!("`{}` may not assume `{}`", refusal.user, refusal.resource),
         None => "the trust policy does not trust the credentials that ask for this role".to_owned(),
     });
-    finding = match denied.and_then(|refusal| refusal.because.as_deref()) {
-        Some(because) => finding.note(format!("AWS says why: {because}")),
-        None => finding.certainty(if denied.is_some() {
-            Certainty::Certain
-        } else {
-            Certainty::Likely
-        }),
+    // Else a policy of who asks, of the organization or of an endpoint can be what denies.
+    finding = match denied {
+        Some(refusal) if refusal.policy == Some(PolicyKind::RoleTrust) => finding.rests_on(case, &[Fact::Answer]),
+        Some(refusal) if refusal.policy.is_none() && by_policy => finding.rests_on(case, &[Fact::Answer, Fact::Policy]),
+        _ => finding,
     };
+    if let Some(because) = denied.and_then(|refusal| refusal.because.as_deref()) {
+        finding = finding.note(format!("AWS says why: {because}"));
+    }
     if let Some(policy) = &case.policy
         && let Some((index, statement, trace)) = policy.nearest()
     {

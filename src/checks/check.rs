@@ -1,10 +1,9 @@
 //! The shape of a check, and what several of them share.
 
 use crate::case::{Case, PolicyCase};
-use crate::evidence::{Attempt, Probe};
-use crate::finding::{Certainty, Document, Finding, Label, Rule};
+use crate::finding::{Certainty, Document, Fact, Finding, Label, Rule};
 use crate::fix;
-use crate::github::subject::difference::{Kind, SubjectDifference};
+use crate::github::subject::difference::{self, Kind, SubjectDifference};
 use crate::github::subject::{Context, Subject};
 use crate::github::workflow::IdToken;
 use crate::policy::{Decision, Effect, Leaf};
@@ -82,11 +81,37 @@ pub(super) fn subject(
         |one, other| !difference.literal && crate::policy::wildcard::matches(one, other),
     ));
     finding.notes.extend(difference.also.iter().map(ToString::to_string));
-    if policy.trace.decision == Decision::Undecided {
-        finding = finding.certainty(Certainty::Likely);
+    if is_one_kind(case, policy, difference) {
+        finding = denied(case, policy, &[Fact::Issuer, Fact::Claim("sub")], finding);
     }
     let others = other_allows(policy, policy.nearest.unwrap_or_default());
     Some(finding.notes(others).fixes(fix::admit(case)))
+}
+
+/// A finding on the nearest statement, and the facts that it rests on beside the policy: it is certain where no other statement can
+/// have been meant for a token.
+pub(super) fn by_policy(case: &Case<'_>, on: &[Fact], finding: Finding) -> Finding {
+    match &case.policy {
+        Some(policy) if policy.rivals().next().is_none() => denied(case, policy, on, finding),
+        _ => finding,
+    }
+}
+
+fn denied(case: &Case<'_>, policy: &PolicyCase, on: &[Fact], finding: Finding) -> Finding {
+    match policy.trace.decision {
+        Decision::ImplicitDeny | Decision::ExplicitDeny => finding.rests_on(case, &[on, &[Fact::Policy]].concat()),
+        Decision::Allow | Decision::Undecided => finding,
+    }
+}
+
+/// Do all values that could have been meant for this token differ from it in one way? Else the nearest is a guess.
+fn is_one_kind(case: &Case<'_>, policy: &PolicyCase, found: &SubjectDifference) -> bool {
+    let kind = std::mem::discriminant(&found.kind);
+    found.alike
+        && policy.rivals().all(|statement| {
+            difference::subject(&policy.policy, &policy.trace, statement, &case.issuer, &case.comparing)
+                .is_some_and(|other| other.alike && std::mem::discriminant(&other.kind) == kind)
+        })
 }
 
 /// The part of the policy's value that differs, where the text lets it be pointed at.
@@ -222,9 +247,9 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
         _ => format!("`{}` gets in", witness.subject),
     };
     let finding = match breadth {
-        Breadth::Audience if !is_registered => Finding::risk(message).certainty(Certainty::Possible),
+        Breadth::Audience if !is_registered => Finding::risk(message).at_most(Certainty::Possible),
         Breadth::Own => Finding::note_only(message),
-        _ => Finding::risk(message),
+        _ => Finding::risk(message).rests_on(case, &[Fact::Policy]),
     };
     let mut finding = finding
         .label(Label {
@@ -265,18 +290,9 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
     })
 }
 
-/// The message that somebody pasted, or AWS's own, as it came.
-pub(super) fn message<'a>(case: &Case<'a>) -> Option<&'a str> {
-    match case.hop.attempt.as_ref().and_then(Probe::known) {
-        Some(Attempt::Reported { text }) => Some(text),
-        Some(Attempt::Denied { message, .. }) => Some(message),
-        _ => case.evidence.reported.as_deref(),
-    }
-}
-
-/// The same on one line, without colours, quote marks and what else surrounds it.
+/// The message that somebody pasted, or AWS's own, on one line, without colours, quote marks and what else surrounds it.
 pub(super) fn pasted(case: &Case<'_>) -> Option<String> {
-    message(case).map(crate::aws::answer::one_line)
+    case.message().map(crate::aws::answer::one_line)
 }
 
 /// A text on one line, cut at a length in characters.

@@ -2,10 +2,12 @@
 
 use super::check::{Check, When};
 use crate::aws::request::CLAIM_KEYS;
-use crate::case::Case;
-use crate::finding::{Finding, Rule, Stage};
+use crate::case::{Case, is_told};
+use crate::finding::{Cause, Fact, Finding, Rule, Stage};
 use crate::fix;
+use crate::github::claims::Claims;
 use crate::github::issuer::issuer_host;
+use crate::github::subject::{Context, Subject};
 use crate::policy::Presence;
 use crate::text::unseen;
 
@@ -28,6 +30,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let failing = policy.failing();
     let mut finding: Option<Finding> = None;
     let mut helps = Vec::new();
+    let mut is_known = true;
+    let mut is_context = true;
     for leaf in &failing {
         let lower = leaf.name().to_lowercase();
         let claim = lower.strip_prefix(&prefix);
@@ -45,6 +49,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         if own {
             continue;
         }
+        is_known &= match &leaf.trace.actual {
+            Presence::One(value) => is_told(value),
+            Presence::Many(values) => values.iter().all(|value| is_told(value)),
+            // Claims that somebody wrote down need not be all. A default subject says that there is no environment.
+            _ => claim == Some("environment") && has_no_environment(case),
+        };
+        is_context &= matches!(claim, Some("environment" | "ref"));
         let comparison = leaf.condition.operator.value.comparison;
         let wanted = match leaf.key.values.as_slice() {
             [value] if comparison.is_string() && !comparison.is_negated() && !value.value.contains(['*', '?', '$']) => {
@@ -92,10 +103,23 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         };
         finding = Some(so_far.notes(unseen));
     }
-    let finding = helps.into_iter().fold(finding?, Finding::help);
+    let mut finding = helps.into_iter().fold(finding?, Finding::help);
+    finding.cause = is_context.then_some(Cause::Context);
+    if is_known {
+        finding = super::check::by_policy(case, &[Fact::Issuer], finding);
+    }
     Some(
         finding
             .help("mend the condition, or the job, so that they agree")
             .fixes(fix::admit(case)),
     )
+}
+
+/// Does the token's subject tell that the job has no environment? One would stand in a default subject, in the branch's place.
+/// (GitHub docs, "OpenID Connect reference".)
+fn has_no_environment(case: &Case<'_>) -> bool {
+    let subject = case.claims.and_then(Claims::subject).filter(|subject| is_told(subject));
+    subject
+        .and_then(Subject::parse)
+        .is_some_and(|subject| subject.is_default() && !matches!(subject.kind(), None | Some(Context::Environment(_))))
 }

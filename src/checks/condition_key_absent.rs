@@ -5,7 +5,7 @@ use crate::aws::answer::Answer;
 use crate::aws::request::{CLAIM_KEYS, meant_key};
 use crate::case::Case;
 use crate::case::PolicyCase;
-use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
 use crate::fix;
 use crate::github::issuer::issuer_host;
 use crate::policy::{ConditionLeaf, Decision, Outcome, Presence};
@@ -57,7 +57,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let mut finding = Finding::blocks(format!(
         "the trust policy has a condition on `{key}`, and {carries} that key"
     ))
-    .certainty(certainty)
+    .at_most(certainty)
     .note(format!(
         "`{}` fails when its key is not in the request",
         first.condition.name
@@ -79,7 +79,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         None if has_subject => finding.help("take the condition out, and keep the one on `sub`"),
         None => finding.help(format!("put a condition on `{prefix}sub` in its place")),
     };
-    Some(finding.fixes(fix::admit(case)))
+    Some(super::check::by_policy(case, &[Fact::Issuer], finding).fixes(fix::admit(case)))
 }
 
 fn is_of_signed_requests(key: &str) -> bool {
@@ -152,7 +152,6 @@ fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
     let key = guard.key.key.value.as_str();
     Some(
         Finding::blocks(format!("the trust policy rests on `{key}` alone, and AWS refuses: likely it does not carry that key here"))
-            .certainty(Certainty::Likely)
             .label(case.policy_label(guard.key.key.span, policy.key_pointer(guard.leaf), "by AWS's documentation of today this matches"))
             .note("AWS evaluates ten of GitHub's claims since January 2026; before, such a condition never matched, and reports differ on where it does now")
             .note("since June 2025 IAM stores a policy for GitHub only with a condition on `sub` or `job_workflow_ref`, so this one is older")

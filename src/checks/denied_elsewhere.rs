@@ -4,8 +4,8 @@ use super::check::{Check, When};
 use crate::aws::answer::{Answer, PolicyKind};
 use crate::aws::arn::RoleArn;
 use crate::aws::request::CLAIM_KEYS;
-use crate::case::Case;
-use crate::finding::{Finding, Rule, Stage};
+use crate::case::{Case, is_told};
+use crate::finding::{Fact, Finding, Rule, Stage};
 use crate::github::issuer::issuer_host;
 use crate::policy::Decision;
 
@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
         title: "the trust policy lets the token in and AWS refuses",
         page: include_str!("../../docs/checks/denied-elsewhere.md"),
     },
-    when: When::Always,
+    when: When::NotAllowedByToken,
     run,
 };
 
@@ -26,9 +26,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let Some(Answer::NotAuthorized(kind)) = case.answer else {
         return None;
     };
-    if case.asks_with_credentials() {
-        return None;
-    }
     // AWS's own word, where it gives one. (IAM User Guide, `troubleshoot_access-denied`.)
     // The role's trust policy is what the checks before this one look at.
     if let Some(kind) = kind.filter(|kind| !matches!(kind, PolicyKind::RoleTrust | PolicyKind::ResourceBased)) {
@@ -36,7 +33,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         let article = if kind == PolicyKind::IdentityBased { "an" } else { "a" };
         let finding = Finding::blocks(format!(
             "AWS says that {article} {name} denies it: the role's trust policy does not decide this"
-        ));
+        ))
+        .rests_on(case, &[Fact::Answer]);
         return Some(match kind {
             PolicyKind::ResourceControl | PolicyKind::ServiceControl => finding
                 .help("ask who keeps the organization's policies to let this subject in; one that was made for names (`repo:owner/…`) denies subjects with ids (`repo:owner@id/…`)"),
@@ -96,6 +94,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 .iter()
                 .any(|value| !value.value.chars().all(|c| matches!(c, '*' | '?')))
     });
+    if scoped && claims.is_empty() && case.policy_source.as_ref().is_some_and(|source| is_told(&source.text)) {
+        finding = finding.rests_on(case, &[Fact::Answer, Fact::Policy, Fact::Issuer, Fact::Claims]);
+    }
     if !scoped {
         finding = finding.note("the policy has no condition on `sub` that is not open to all: IAM stores no such policy for GitHub since June 2025, and one report has AWS refuse it when the role is assumed");
     }

@@ -3,8 +3,8 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::configure::Flow;
-use crate::finding::{Certainty, Finding, Rule, Severity, Stage};
+use crate::configure::{Flow, Input};
+use crate::finding::{Fact, Finding, Rule, Stage};
 use crate::policy::Decision;
 
 /// The check.
@@ -63,6 +63,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         ),
         _ => return None,
     };
+    let in_range = asked.is_some_and(|asked| (SHORTEST..=LONGEST).contains(&asked));
     let mut finding = Finding::blocks(message);
     if case.answer == Some(Answer::DurationOverMaximum) {
         finding = finding
@@ -70,13 +71,17 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     let over_maximum = !said && maximum.is_some_and(|maximum| asked.is_some_and(|asked| asked > maximum));
     if over_maximum && token_refused {
-        finding.severity = Severity::Note;
-        finding =
-            finding.note("AWS refused the token, most likely before it came to this: it is the next thing to fail");
-    } else if over_maximum && matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny)) {
         finding = finding
-            .certainty(Certainty::Likely)
-            .note("most likely AWS looks at the trust policy first, which refuses already");
+            .as_note()
+            .note("AWS refused the token, most likely before it came to this: it is the next thing to fail");
+    } else if over_maximum && matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny)) {
+        finding = finding.note("most likely AWS looks at the trust policy first, which refuses already");
+    } else if said {
+        finding = finding.rests_on(case, &[Fact::Answer]);
+    } else if !in_range {
+        finding = finding.rests_on(case, &[Fact::Input(Input::RoleDurationSeconds)]);
+    } else if over_maximum && !chained && case.decision() == Some(Decision::Allow) {
+        finding = finding.rests_on(case, &[Fact::Input(Input::RoleDurationSeconds), Fact::Role]);
     }
     let is_short = super::check::pasted(case).is_some_and(|text| text.contains("greater than or equal to"));
     if asked.map_or(said && is_short, |asked| asked < SHORTEST) {

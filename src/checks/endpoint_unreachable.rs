@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::evidence::{Probe, Why};
-use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -34,7 +34,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     // The host's name is made from the region: one mistake, one report.
-    if matches!(super::region_unusable::CHECK.find(case), Some(found) if found.certainty != Certainty::Possible) {
+    if matches!(super::region_unusable::CHECK.find(case), Some(found) if found.certainty() != Certainty::Possible) {
         return None;
     }
     let (what, detail) = match gap {
@@ -52,11 +52,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Some(host) => format!("{what}: `{host}`"),
         None => what.to_owned(),
     };
-    let mut finding = Finding::blocks(what).certainty(if gap.is_some() {
-        Certainty::Certain
-    } else {
-        Certainty::Likely
-    });
+    let mut finding = Finding::blocks(what);
+    if gap.is_some() {
+        finding = finding.rests_on(case, &[Fact::Answer]);
+    }
     if !detail.is_empty() {
         finding = finding.note(detail);
     }

@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::finding::{Cause, Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -33,6 +33,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let branch = branch.map_or_else(|| "this branch or tag".to_owned(), |name| format!("`{name}`"));
     Some(
         Finding::blocks(format!("the protection rules of the environment{environment} do not let {branch} deploy to it"))
+            .rests_on(case, &[Fact::Answer])
             .note("GitHub holds the job back before its first step: no token is asked for, and AWS is not reached")
             .help("in the repository's settings, under Environments, add the branch or tag to the environment's deployment branches and tags, or run from one that is there"),
     )

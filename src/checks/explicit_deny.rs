@@ -2,7 +2,7 @@
 
 use super::check::{Check, When};
 use crate::case::Case;
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 use crate::fix;
 use crate::policy::{Decision, Effect, Outcome};
 
@@ -59,6 +59,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     Some(
         finding
+            .rests_on(case, &[Fact::Policy, Fact::Issuer, Fact::Claims])
             .help("change the Deny statement so that it leaves this token out, or run the job from where it does not apply")
             .fixes(fix::admit(case)),
     )

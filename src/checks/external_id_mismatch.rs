@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -39,6 +39,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             "required here",
         ))
         .explains([leaf.leaf])
+        .rests_on(case, &[Fact::Policy, Fact::Input(Input::RoleExternalId)])
         .help("set `role-external-id` in the step to the value that the role's owner gave out"),
     )
 }

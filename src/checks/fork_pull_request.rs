@@ -2,8 +2,10 @@
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
-use crate::case::Case;
-use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::case::{Case, is_told};
+use crate::configure::Flow;
+use crate::evidence::{Probe, Why};
+use crate::finding::{Cause, Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -19,11 +21,18 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    if case.claims.is_some() || !is_fork(case) {
+    let sent = case.answer.as_ref().is_some_and(Answer::token_was_sent);
+    if case.claims.is_some() || sent || !matches!(case.flow, Flow::Oidc | Flow::Ambient) || !is_fork(case) {
         return None;
     }
-    let absent = case.runner().and_then(|runner| runner.id_token_request) == Some(false)
-        || matches!(case.answer, Some(Answer::TokenNotGranted | Answer::NoCredentials));
+    let not_granted = case
+        .evidence
+        .token
+        .as_ref()
+        .and_then(Probe::gap)
+        .is_some_and(|gap| gap.why == Why::NotGranted);
+    let unset = not_granted || case.runner().and_then(|runner| runner.id_token_request) == Some(false);
+    let absent = unset || matches!(case.answer, Some(Answer::TokenNotGranted | Answer::NoCredentials));
     if !absent {
         return None;
     }
@@ -32,7 +41,12 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .and_then(|runner| runner.head_repository.as_deref())
         .unwrap_or_default();
     Some(
-        Finding::blocks(format!("the pull request comes from the fork `{head}`, and GitHub gives no ID token to a public fork's pull request"))
+        Finding::blocks(format!("the pull request comes from the fork `{head}`, and the job got no ID token: GitHub gives none to a fork's pull request, unless a private repository's settings say so"))
+            .rests_on(case, match (unset, &case.answer) {
+                (true, _) => &[Fact::TokenRequest],
+                (_, Some(Answer::TokenNotGranted)) => &[Fact::Answer],
+                _ => &[],
+            })
             .note("for a public fork's pull request the most that `id-token` can be is `none`, whatever `permissions` says")
             .help("skip the steps that need AWS for forks: `if: github.event.pull_request.head.repo.full_name == github.repository`")
             .help("do not move the job to `pull_request_target` with the fork's code checked out: that hands the role to strangers"),
@@ -47,7 +61,7 @@ pub(super) fn is_fork(case: &Case<'_>) -> bool {
         .as_deref()
         .is_some_and(|event| event.starts_with("pull_request") && event != "pull_request_target")
         && match (&runner.head_repository, &runner.repository) {
-            (Some(head), Some(base)) => !head.eq_ignore_ascii_case(base),
+            (Some(head), Some(base)) => is_told(head) && is_told(base) && !head.eq_ignore_ascii_case(base),
             _ => false,
         }
 }

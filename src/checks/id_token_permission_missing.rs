@@ -5,9 +5,9 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Probe, Why};
-use crate::finding::{Cause, Certainty, Finding, Rule, Stage};
+use crate::finding::{Cause, Certainty, Fact, Finding, Rule, Stage};
 use crate::fix;
-use crate::github::workflow::{IdToken, Job, Permissions, Workflow};
+use crate::github::workflow::{ConfigureStep, IdToken, Job, Permissions, Workflow};
 use crate::text::Span;
 
 /// The check.
@@ -24,11 +24,16 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    if case.claims.is_some() || super::fork_pull_request::is_fork(case) || case.answer == Some(Answer::NestedPermission)
-    {
+    let sent = case.answer.as_ref().is_some_and(Answer::token_was_sent);
+    if sent || super::fork_pull_request::is_fork(case) || case.answer == Some(Answer::NestedPermission) {
         return None;
     }
-    let absent = case.runner().and_then(|runner| runner.id_token_request) == Some(false)
+    let unset = case.runner().and_then(|runner| runner.id_token_request) == Some(false);
+    // Claims that were given from elsewhere are not those of this job.
+    if case.claims.is_some() && !unset {
+        return None;
+    }
+    let absent = unset
         || case
             .evidence
             .token
@@ -38,7 +43,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let said = case.answer == Some(Answer::TokenNotGranted);
     // "Could not load credentials from any providers" is what a missing permission becomes, and an empty role as well.
     let hinted = case.answer == Some(Answer::NoCredentials);
-    if !absent && !said && !hinted
+    let written = is_written(case);
+    if !absent && !said && !hinted && !written
         || matches!(
             case.flow,
             Flow::AccessKey | Flow::TokenFile | Flow::Chaining | Flow::NoRole
@@ -50,20 +56,28 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     // Without the permission the runner sets no `ACTIONS_ID_TOKEN_REQUEST_URL`: that it is not there proves it.
     // "Could not load credentials" may still come from an empty role, where that is not known.
     let has_role = case.request().given(Input::RoleToAssume).is_some();
-    let certainty = match (absent && (has_role || !hinted) || said, granted) {
-        (true, _) => Certainty::Certain,
-        (false, true) => Certainty::Possible,
-        (false, false) if absent => Certainty::Certain,
-        (false, false) => Certainty::Likely,
-    };
+    let is_proven = absent && has_role || said;
     let mut finding = Finding::blocks(if granted {
         "the job may not ask for an ID token, although the workflow file grants `id-token: write`"
     } else {
         "the job may not ask for an ID token: `id-token: write` is missing from its `permissions`"
     })
-    .certainty(certainty)
-    .note("without a token AWS is not reached at all: this is never an `AccessDenied` from STS")
+    .rests_on(
+        case,
+        match (is_proven, said) {
+            (true, true) => &[Fact::Answer],
+            (true, false) => &[Fact::TokenRequest],
+            (false, _) => &[],
+        },
+    )
+    .notes(
+        (!matches!(case.answer, Some(Answer::AssumeRoleDenied(_))))
+            .then(|| "without a token AWS is not reached at all: this is never an `AccessDenied` from STS".to_owned()),
+    )
     .note("configure-aws-credentials shows it as `Could not load credentials from any providers`, after its retries");
+    if granted && !is_proven {
+        finding = finding.at_most(Certainty::Possible);
+    }
     let places = workflow_places(case);
     if places.is_empty() && !granted {
         finding = finding
@@ -91,6 +105,27 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         ));
     }
     Some(finding.fixes(fix::grant_id_token(case)))
+}
+
+/// Does the file alone show it? Where nothing is known of a run: the job takes a role, and has no permission for a token. Without a
+/// block of its own a called workflow has its caller's.
+fn is_written(case: &Case<'_>) -> bool {
+    let Some(Ok(workflow)) = &case.workflow else {
+        return false;
+    };
+    let nothing_ran = case.answer.is_none() && case.runner().is_none() && case.evidence.token.is_none();
+    let is_called = workflow.events.iter().any(|event| event.name.value == "workflow_call");
+    let lacks = |job: &Job| match job.permissions.as_ref().or(workflow.permissions.as_ref()) {
+        Some(permissions) => !matches!(permissions.id_token, IdToken::Write(_)),
+        None => !is_called,
+    };
+    let takes_role = |step: &ConfigureStep| step.input("role-to-assume").is_some();
+    let mut jobs = workflow
+        .jobs
+        .iter()
+        .filter(|job| job.steps.iter().any(takes_role))
+        .peekable();
+    nothing_ran && jobs.peek().is_some() && jobs.all(lacks)
 }
 
 /// The blocks of the workflow that would have to change.

@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::finding::{Cause, Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -32,6 +32,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     );
     Some(
         Finding::blocks(format!("{what} asks for `id-token: write`, and the job that calls it does not allow that"))
+            .rests_on(case, &[Fact::Answer])
             .note("along a chain of reusable workflows permissions can only be kept or reduced; asking for more stops the run before it starts")
             .help("give the calling job `permissions:` with `id-token: write` (and what else the called workflow needs, such as `contents: read`)"),
     )

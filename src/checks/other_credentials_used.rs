@@ -5,8 +5,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::Probe;
-use crate::finding::Severity;
-use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -25,40 +24,40 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let request = case.request();
     let credentials = case.runner().and_then(|runner| runner.aws_credentials.as_deref());
     let refused = matches!(case.answer, Some(Answer::BadCredentials));
-    let (message, certainty) = match case.flow {
+    let (message, on): (_, Option<&[Fact]>) = match case.flow {
         Flow::Nothing => (
             "`force-skip-oidc` is on and neither an access key nor a token file is given: nothing is left to assume the role with".to_owned(),
-            Certainty::Certain,
+            Some(&[Fact::Input(Input::ForceSkipOidc), Fact::Input(Input::AwsAccessKeyId), Fact::Input(Input::WebIdentityTokenFile)]),
         ),
         Flow::AccessKey if refused || case.answer.is_none() => (
             "`aws-access-key-id` is given, so configure-aws-credentials uses that key and not the job's ID token".to_owned(),
-            if refused { Certainty::Certain } else { Certainty::Possible },
+            refused.then_some(&[Fact::Answer, Fact::Input(Input::AwsAccessKeyId)]),
         ),
         Flow::TokenFile => (
             "`web-identity-token-file` is given, so configure-aws-credentials sends that file's token and not the job's ID token".to_owned(),
-            Certainty::Possible,
+            None,
         ),
         Flow::Ambient if matches!(case.answer, Some(Answer::AssumeRoleDenied(_) | Answer::BadCredentials)) => (
             "no ID token may be asked for, so configure-aws-credentials used the AWS credentials of the environment".to_owned(),
-            Certainty::Certain,
+            Some(&[Fact::Answer, Fact::TokenRequest]),
         ),
         _ if case.asked_by_stranger() => (
             "AWS's message names who asked for the role: an IAM user or this machine's own role, not the job's ID token"
                 .to_owned(),
-            Certainty::Certain,
+            Some(&[Fact::Answer]),
         ),
         _ if refused => (
             "AWS credentials from elsewhere were used, and they are no good: not the job's ID token".to_owned(),
-            Certainty::Likely,
+            Some(&[]),
         ),
         _ if request.given(Input::UseExistingCredentials).is_some() && credentials.is_some_and(|kind| kind != "none") => (
             "`use-existing-credentials` is set and the environment has credentials: configure-aws-credentials keeps those while they are valid".to_owned(),
-            Certainty::Possible,
+            None,
         ),
         _ => return None,
     };
     let finding = Finding::blocks(message)
-        .certainty(certainty)
+        .rests_on(case, on.unwrap_or_default())
         .note("it asks for an ID token only with `role-to-assume`, without `aws-access-key-id`, `web-identity-token-file`, `role-chaining` and `force-skip-oidc`, and only if the job has `id-token: write`")
         .help("take the inputs that name other credentials out of the step, or give the job `id-token: write` where that is what is missing");
     let finding = match credentials {
@@ -75,11 +74,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         _ => finding,
     };
     // That a key is used is a choice, and a fault only when something failed.
-    Some(match certainty {
-        Certainty::Possible => Finding {
-            severity: Severity::Note,
-            ..finding
-        },
-        _ => finding,
+    Some(match on {
+        None => finding.at_most(Certainty::Possible).as_note(),
+        Some(_) => finding,
     })
 }

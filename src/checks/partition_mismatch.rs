@@ -5,7 +5,7 @@ use crate::aws::answer::Answer;
 use crate::aws::arn::{partition_of_region, usual_audience};
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -34,6 +34,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     {
         return Some(
             Finding::blocks(format!("the region `{region}` belongs to the partition `{}`, and the role to `{}`", partition_of_region(region), role.partition))
+                .rests_on(case, &[Fact::RoleArn, Fact::Input(Input::AwsRegion)])
                 .note("the partitions of AWS share neither accounts nor endpoints: `aws`, `aws-cn` (China), `aws-us-gov` (GovCloud)")
                 .help(format!("give a region of the partition `{}`, or the ARN of the role in `{}`", role.partition, partition_of_region(region))),
         );
@@ -55,7 +56,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         {
             Some(
                 Finding::blocks(format!("the token is made for `{audience}`, and the role's partition `{}` is addressed as `{}`", role.partition, usual_audience(&role.partition)))
-                    .certainty(Certainty::Likely)
                     .label(case.claim_label("aud", "the audience of another partition"))
                     .note("configure-aws-credentials asks for `sts.amazonaws.com` in every partition unless `audience` says otherwise")
                     .help(format!("set `audience: {}` in the step", usual_audience(&role.partition))),

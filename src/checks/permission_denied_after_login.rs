@@ -19,7 +19,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    let read = super::check::message(case).and_then(|text| AfterLogin::read(text, case.evidence));
+    let read = case.message().and_then(|text| AfterLogin::read(text, case.evidence));
     let AfterLogin { refusal, whose } = read?;
     let Refusal {
         user, action, resource, ..
@@ -49,7 +49,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         }
         Whose::Unknown => where_to_look(
             Finding::note_only(format!("AWS credentials were at hand, and {what} was refused to them: the trust policy is not what denies"))
-                .certainty(Certainty::Likely)
+                .at_most(Certainty::Likely)
                 .note("the message does not say whose session it was; `aws sts get-caller-identity` in the same job does"),
             &refusal,
         ),

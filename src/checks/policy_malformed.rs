@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -21,6 +21,7 @@ pub(super) const CHECK: Check = Check {
 fn run(case: &Case<'_>) -> Option<Finding> {
     if let Some(error) = &case.policy_error {
         let mut finding = Finding::blocks(format!("the trust policy cannot be read: {}", error.message))
+            .rests_on(case, &[Fact::Policy])
             .label(case.policy_label(error.span, "", "here"))
             .note("IAM does not store this as a role's trust policy: either it is another document, or the role still has the policy before, or was never made");
         if let Some(help) = &error.help {
@@ -32,7 +33,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let text = super::check::pasted(case).unwrap_or_default();
-    let finding = Finding::blocks("IAM refused to store the trust policy").note(super::check::one_line(&text, 300));
+    let finding = Finding::blocks("IAM refused to store the trust policy")
+        .rests_on(case, &[Fact::Answer])
+        .note(super::check::one_line(&text, 300));
     let lower = text.to_lowercase();
     Some(if lower.contains("not scoped to all") {
         finding

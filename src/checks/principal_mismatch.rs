@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 use crate::fix;
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::policy::{Decision, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal};
@@ -25,9 +25,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let Some(policy) = &case.policy else {
         return None;
     };
-    if case.is_allowed() || case.asks_with_credentials() {
-        return None;
-    }
     let Some((index, statement, trace)) = policy.nearest() else {
         if case.decision() != Some(Decision::ImplicitDeny) {
             return None;
@@ -40,6 +37,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                     "nothing here has the effect `Allow`",
                 ))
                 .note("what is not allowed is denied")
+                .rests_on(case, &[Fact::Policy])
                 .fixes(fix::admit(case)),
         );
     };
@@ -101,6 +99,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         None => finding,
     };
     let others = super::check::other_allows(policy, index);
+    let finding = super::check::by_policy(case, &[Fact::Issuer], finding);
     Some(finding.explains(explains).notes(others).fixes(fix::admit(case)))
 }
 

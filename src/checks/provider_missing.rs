@@ -5,7 +5,7 @@ use crate::aws::answer::Answer;
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
 use crate::evidence::{Probe, Why};
-use crate::finding::{Cause, Certainty, Finding, Rule, Stage};
+use crate::finding::{Cause, Fact, Finding, Rule, Stage};
 use crate::fix;
 use crate::github::issuer::{Deployment, issuer_host};
 
@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
         title: "the account has no OIDC provider for this issuer",
         page: include_str!("../../docs/checks/provider-missing.md"),
     },
-    when: When::Always,
+    when: When::NotAllowedByToken,
     run,
 };
 
@@ -57,7 +57,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if said && here.is_some() {
         return Some(
             Finding::blocks("AWS found no OIDC provider for the issuer, and the one that was read has its URL and stands in the role's account")
-                .certainty(Certainty::Likely)
                 .note("so it was made, or AWS's copies of it were, after that answer; or the role's ARN had another account then")
                 .help("run the job again; a second provider with the same URL cannot be created"),
         );
@@ -67,7 +66,26 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         || "the role's account".to_owned(),
         |account| format!("account `{account}`"),
     );
+    // One with this URL that may be of this account speaks against AWS's word.
+    let is_read = case.own_provider().is_some_and(|provider| {
+        let account = provider
+            .arn
+            .as_deref()
+            .and_then(ProviderArn::parse)
+            .map(|arn| arn.account);
+        provider.url.is_some()
+            && account
+                .as_ref()
+                .zip(asked)
+                .is_none_or(|(account, asked)| account == asked)
+    });
+    let on: &[Fact] = match (said, case.finds_no_provider() && !is_read) {
+        (true, true) => &[Fact::Answer, Fact::Issuer],
+        (true, false) => &[],
+        (false, _) => &[Fact::Provider, Fact::Issuer],
+    };
     let mut finding = Finding::blocks(format!("{whose} has no OIDC provider for `{host}`"))
+        .rests_on(case, on)
         .label(case.claim_label("iss", "AWS looks for a provider with exactly this URL"))
         .note("AWS looks for it in the account that the role's ARN names, most likely before it looks at the role")
         .help("create it in that account, or, if the account is not the one you meant, mend the account number in `role-to-assume`");

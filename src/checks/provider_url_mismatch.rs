@@ -5,7 +5,7 @@ use crate::aws::answer::Answer;
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
 use crate::evidence::{Probe, Why};
-use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::finding::{Cause, Fact, Finding, Rule, Stage};
 use crate::fix;
 use crate::github::issuer::{Deployment, GITHUB_ISSUER, issuer_host};
 use crate::text::masked::is_masked;
@@ -19,7 +19,7 @@ pub(super) const CHECK: Check = Check {
         title: "the provider's URL is nearly the token's issuer",
         page: include_str!("../../docs/checks/provider-url-mismatch.md"),
     },
-    when: When::Always,
+    when: When::NotAllowedByToken,
     run,
 };
 
@@ -34,8 +34,15 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Seen::InMessage => format!("AWS looked for an OIDC provider for `{url}`, and GitHub's issuer is `{host}`"),
         Seen::Nowhere => format!("the account has no OIDC provider for `{host}`; one for `{url}` does not count"),
     };
+    // That a provider of the account differs does not show that the account has no other.
+    let on: &[Fact] = match seen {
+        Seen::InAccount | Seen::InMessage if case.finds_no_provider() => &[Fact::Answer, Fact::Issuer],
+        Seen::InAccount | Seen::InPolicy if case.provider().is_none() => &[Fact::Provider, Fact::Issuer],
+        _ => &[],
+    };
     Some(
         Finding::blocks(message)
+            .rests_on(case, on)
             .label(case.claim_label("iss", "the provider's URL must be exactly this"))
             .note(difference)
             .note("the URL of a provider cannot be changed: make a new one and take the old one away")

@@ -2,11 +2,10 @@
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
-use crate::case::Case;
+use crate::case::{Case, is_told};
 use crate::configure::Input;
-use crate::evidence::{Probe, Why};
-use crate::finding::{Certainty, Finding, Rule, Stage};
-use crate::text::masked::is_masked;
+use crate::evidence::{Attempt, Probe, Why};
+use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -17,7 +16,7 @@ pub(super) const CHECK: Check = Check {
         title: "the region is missing, misspelt or not enabled",
         page: include_str!("../../docs/checks/region-unusable.md"),
     },
-    when: When::NotAllowed,
+    when: When::Always,
     run,
 };
 
@@ -28,25 +27,28 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     let region = named.or(case.request().get(Input::AwsRegion)).map(str::trim);
     let said = matches!(case.answer, Some(Answer::RegionUnusable(_)));
-    if case.answer.as_ref().is_some_and(Answer::token_was_sent) {
+    let sent = case.answer.as_ref().is_some_and(Answer::token_was_sent);
+    let is_own = matches!(
+        case.hop.attempt,
+        Some(Probe::Known(Attempt::Allowed { .. } | Attempt::Denied { .. }))
+    );
+    if sent && !is_own {
         return None;
     }
     let not_supplied = super::check::pasted(case).is_some_and(|text| {
         let text = text.to_lowercase();
         text.contains("not supplied: aws-region") || text.contains("region is not valid")
     });
-    let (message, certainty) = match region {
+    let by_input: &[Fact] = &[Fact::Input(Input::AwsRegion)];
+    let (message, on): (_, &[Fact]) = match region {
         Some(region) if said && not_supplied && REGIONS.contains(&region) => (
             format!(
                 "no usable region reached the action, though `aws-region` is `{region}` here: in the job that failed it was empty or another"
             ),
-            Certainty::Certain,
+            &[Fact::Answer],
         ),
-        Some("") => (
-            "no region is given: `aws-region` is empty".to_owned(),
-            Certainty::Certain,
-        ),
-        Some(region) if is_masked(region) => return None,
+        Some("") => ("no region is given: `aws-region` is empty".to_owned(), by_input),
+        Some(region) if !is_told(region) => return None,
         Some(region)
             if region
                 .bytes()
@@ -54,35 +56,40 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         {
             (
                 format!("`{region}` is not the name of a region: those have small letters, digits and hyphens"),
-                Certainty::Certain,
+                by_input,
             )
         }
         Some(region) if said && REGIONS.contains(&region) => (
             format!("STS is not enabled for the region `{region}` in the role's account"),
-            Certainty::Certain,
+            &[Fact::Answer],
         ),
         Some(region) if said => (
             format!("the region `{region}` cannot be used: it does not exist, or is not enabled in the role's account"),
-            Certainty::Certain,
+            &[Fact::Answer],
         ),
-        Some(region) if !REGIONS.contains(&region) => (
-            format!("`{region}` is not a region that this version knows"),
-            if matches!(case.answer, Some(Answer::Unreachable(_))) || unreachable(case) {
-                Certainty::Likely
-            } else {
-                Certainty::Possible
-            },
-        ),
+        Some(region) if !REGIONS.contains(&region) => {
+            (format!("`{region}` is not a region that this version knows"), &[])
+        }
         None if said => (
             "the region is missing, or not enabled in the role's account".to_owned(),
-            Certainty::Certain,
+            &[Fact::Answer],
         ),
         _ => return None,
     };
+    // Our own call goes out where the step's does not: the action looks at the region's form first. (`src/index.ts` of its v6.2.3.)
+    if sent && on != by_input {
+        return None;
+    }
     let near = region
         .filter(|region| !REGIONS.contains(region))
         .and_then(|region| super::check::did_you_mean(region, REGIONS.iter().copied()));
-    let mut finding = Finding::blocks(message).certainty(certainty);
+    let mut finding = Finding::blocks(message).rests_on(case, on);
+    if on == by_input {
+        finding = finding.by_action();
+    }
+    if on.is_empty() && !matches!(case.answer, Some(Answer::Unreachable(_))) && !unreachable(case) {
+        finding = finding.at_most(Certainty::Possible);
+    }
     if let Some(near) = near {
         finding = finding.help(format!("did you mean `{near}`?"));
     }

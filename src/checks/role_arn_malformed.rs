@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
 use crate::text::masked::is_masked;
 
 /// The check.
@@ -44,6 +44,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 Some(Answer::NoCredentials | Answer::TokenNotGranted | Answer::TokenRequestFailed(_))
             );
             let mut finding = Finding::blocks(format!("`role-to-assume` is not the ARN of a role: {}", error.message))
+                .rests_on(case, &[Fact::Input(Input::RoleToAssume)])
                 .note(format!("it is `{given}`"))
                 .note("a role's ARN is `arn:aws:iam::<account of 12 digits>:role/<path and name>`");
             if let Some(instead) = &error.instead {
@@ -51,15 +52,24 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             } else {
                 finding = finding.help("copy the ARN from the role's page in the IAM console");
             }
-            Some(if unused { finding.certainty(Certainty::Possible) } else { finding })
+            // A number of the wrong length may only have been written down so.
+            Some(match (unused, error.account_only && !said) {
+                (true, _) => finding.at_most(Certainty::Possible),
+                (false, true) => finding.at_most(Certainty::Likely),
+                (false, false) => finding,
+            })
         }
         _ if stopped => Some(
             Finding::blocks("`role-to-assume` is the name of a role, and the action needs its ARN: it stopped before it called AWS")
+                .rests_on(case, &[Fact::Answer])
                 .note("a name is completed with the account of the AWS credentials at hand, and with the ID token there are none")
                 .help("give `role-to-assume` the whole ARN: `arn:aws:iam::<account of 12 digits>:role/<path and name>`"),
         ),
+        // AWS says the same of a good ARN in another partition than the region's.
+        Some(Ok(_)) if super::partition_mismatch::CHECK.find(case).is_some() => None,
         _ if said => Some(
             Finding::blocks("AWS does not take what is given as the role for the ARN of a role")
+                .rests_on(case, &[Fact::Answer])
                 .note("that is often an empty secret, a masked or quoted value, white space in it, or a role's name without its ARN")
                 .help("give `role-to-assume` the whole ARN: `arn:aws:iam::<account of 12 digits>:role/<path and name>`"),
         ),

@@ -6,7 +6,7 @@ use crate::aws::arn::RoleArn;
 use crate::case::Case;
 use crate::configure::Flow;
 use crate::evidence::Probe;
-use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::finding::{Finding, Rule, Stage};
 use crate::github::workflow::ConfigureStep;
 use crate::policy::{Leaf, PrincipalKind};
 
@@ -29,7 +29,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     Some(
         Finding::blocks("an earlier step has credentials of a role already, and this step asks AWS with the job's ID token again: `role-chaining: true` is missing")
-            .certainty(Certainty::Likely)
             .note("with `id-token: write` configure-aws-credentials takes the ID token, whatever credentials an earlier step exported")
             .note("the second role's account then has no provider for GitHub, or its trust policy trusts the first role and not the token")
             .help("set `role-chaining: true` in the step of the second role")

@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -32,7 +32,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let mut finding = Finding::blocks("`role-to-assume` is empty, so no role is asked for")
-        .certainty(if empty || said { Certainty::Certain } else { Certainty::Likely })
+        .rests_on(case, match (empty, said) {
+            (true, _) => &[Fact::Input(Input::RoleToAssume)],
+            (_, true) => &[Fact::Answer],
+            _ => &[],
+        })
         .note("configure-aws-credentials then goes on with whatever AWS credentials there are, which mostly ends in `Could not load credentials from any providers`")
         .help("an expression gives an empty text where the secret or variable is not there: look at its name, at the environment or repository that has it, and at `secrets: inherit` in the job that calls a reusable workflow")
         .help("pull requests from forks and runs by Dependabot do not see the repository's Actions secrets; a role's ARN is no secret, so a variable (`vars.…`) serves as well");

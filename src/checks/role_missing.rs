@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::case::Case;
 use crate::evidence::{Probe, Why};
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -34,6 +34,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .map_or_else(|| "the role".to_owned(), |name| format!("the role `{name}`"));
     let place = account.map_or_else(|| "its account".to_owned(), |account| format!("account `{account}`"));
     let mut finding = Finding::blocks(format!("{name} does not exist in {place}"))
+        .rests_on(case, &[Fact::Role])
         .note("as reported, AWS hides that: the job is told `Not authorized to perform sts:AssumeRoleWithWebIdentity`, as for any refusal")
         .help("mend the name or the account number in `role-to-assume`, or create the role; names count letter case");
     if let Some(Ok(role)) = &case.role_arn

@@ -1,10 +1,9 @@
 //! `role-path-mismatch`: the role has another path than its ARN says.
 
 use super::check::{Check, When};
-use crate::aws::answer::Answer;
 use crate::aws::arn::RoleArn;
 use crate::case::Case;
-use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::finding::{Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -43,11 +42,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     Some(
         Finding::blocks(message)
-            .certainty(if matches!(case.answer, Some(Answer::NotAuthorized(_))) {
-                Certainty::Certain
-            } else {
-                Certainty::Likely
-            })
             .note("the path is part of the ARN; most likely AWS refuses an ARN with another path as if the role were not there")
             .help(format!("set `role-to-assume: {arn}`")),
     )

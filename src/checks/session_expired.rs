@@ -21,7 +21,9 @@ pub(super) const CHECK: Check = Check {
 
 fn run(case: &Case<'_>) -> Option<Finding> {
     let expired = case.is_allowed()
-        && super::check::message(case).is_some_and(|text| Answer::read("", text) == Answer::SessionExpired);
+        && case
+            .message()
+            .is_some_and(|text| Answer::read("", text) == Answer::SessionExpired);
     if !expired {
         return None;
     }

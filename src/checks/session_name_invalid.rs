@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 use crate::text::masked::is_masked;
 
 /// The check.
@@ -35,8 +35,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         }
         None => return None,
     };
+    let said = case.answer == Some(Answer::SessionNameInvalid);
     Some(
         Finding::blocks(message)
+            .rests_on(case, if said { &[Fact::Answer] } else { &[Fact::Input(Input::RoleSessionName)] })
             .note("AWS takes 2 to 64 letters, digits and `_+=,.@-`")
             .help("set `role-session-name` to something that always fits, such as `gha-${{ github.run_id }}`; `github.actor` can be `dependabot[bot]`, and branch names have slashes"),
     )

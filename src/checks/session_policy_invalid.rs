@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 use crate::text::masked::is_hidden;
 
 /// The check.
@@ -50,6 +50,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     Some(
         Finding::blocks(message)
+            // AWS packs the tags with the policies: which is too large, an input tells that is there.
+            .rests_on(case, match (inline, said) {
+                (Some(_), false) => &[Fact::Input(Input::InlineSessionPolicy)],
+                (Some(_), true) => &[Fact::Answer, Fact::Input(Input::InlineSessionPolicy)],
+                (None, false) => &[Fact::Input(Input::ManagedSessionPolicies)],
+                (None, true) => &[Fact::Answer, Fact::Input(Input::ManagedSessionPolicies)],
+            })
             .note("a session policy has at most 2048 characters, and policies and tags together must fit in what AWS packs them into")
             .help("mend or shorten `inline-session-policy`, or give fewer `managed-session-policies`"),
     )

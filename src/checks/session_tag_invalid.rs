@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 use crate::text::masked::is_hidden;
 
 /// The check.
@@ -25,6 +25,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         let share = percent.map_or_else(|| "more than all".to_owned(), |percent| format!("{percent}%"));
         return Some(
             Finding::blocks(format!("the session tags take {share} of the space that AWS has for them"))
+                .rests_on(case, &[Fact::Answer])
                 .note("that space is smaller than 50 tags of full length; a session that is chained from brings its transitive tags along, as that of an EKS pod identity does")
                 // aws/containers-roadmap#2413; `src/assumeRole.ts` of its v6.2.3, lines 60 to 70; aws-actions/configure-aws-credentials#1803.
                 .note("configure-aws-credentials leaves out some of its own tags and asks again since v6.2")
@@ -41,8 +42,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if !said && fault.is_none() {
         return None;
     }
+    let on: &[Fact] = if said {
+        &[Fact::Answer]
+    } else {
+        &[Fact::Input(Input::CustomTags)]
+    };
     Some(
         Finding::blocks(fault.unwrap_or_else(|| "AWS does not take one of the session tags".to_owned()))
+            .rests_on(case, on)
             .note("a tag has a key of at most 128 characters and a value of at most 256, of letters, digits, blanks and `_.:/=+-@`; at most 50 tags in all")
             .note("with the ID token no tags are sent; `custom-tags` is read all the same, and broken JSON in it fails the step")
             .help("mend `custom-tags`, or set `role-skip-session-tagging: true`"),

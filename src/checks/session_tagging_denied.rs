@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::{Answer, Refusal};
 use crate::case::Case;
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -30,6 +30,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     Some(
         Finding::blocks(format!("`{user}` may assume `{resource}`, but not tag the session: `sts:TagSession` is missing"))
+            .rests_on(case, &[Fact::Answer])
             .note("with AWS credentials configure-aws-credentials sends session tags (repository, workflow, actor, …); with the ID token it sends none")
             .help("add `sts:TagSession` beside `sts:AssumeRole` to the trust policy of the role, and across accounts to the policy of who asks")
             .help("or set `role-skip-session-tagging: true` in the step"),

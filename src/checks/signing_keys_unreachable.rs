@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         title: "AWS cannot read the issuer's signing keys",
         page: include_str!("../../docs/checks/signing-keys-unreachable.md"),
     },
-    when: When::Always,
+    when: When::NotAllowedByToken,
     run,
 };
 
@@ -23,6 +23,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let finding = Finding::blocks("AWS could not read the signing keys of the token's issuer")
+        .rests_on(case, &[Fact::Answer])
         .note("AWS fetches `<issuer>/.well-known/openid-configuration` and the keys it names from the internet");
     Some(if case.claims.is_some() && !case.deployment().is_hosted_by_github() {
         finding.help("make both addresses reachable from the internet, with a valid certificate: AWS cannot use an issuer inside a private network")

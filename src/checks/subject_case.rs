@@ -2,7 +2,7 @@
 
 use super::check::{Check, When};
 use crate::case::Case;
-use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::finding::{Cause, Certainty, Finding, Rule, Stage};
 use crate::github::subject::difference::{Kind, SubjectDifference};
 
 /// The check.
@@ -25,7 +25,19 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (from, to) = difference.part;
     let written = difference.pattern.get(from..to).unwrap_or(&difference.pattern);
-    Finding::blocks("the token's subject differs from the trust policy's value only by letter case")
+    let (message, certainty) = if difference.also.is_empty() {
+        (
+            "the token's subject differs from the trust policy's value only by letter case",
+            Certainty::Certain,
+        )
+    } else {
+        (
+            "the names in the token's subject differ from the trust policy's by letter case",
+            Certainty::Likely,
+        )
+    };
+    Finding::blocks(message)
+        .at_most(certainty)
         .note(format!(
             "`{written}` in the policy, `{}` in the token",
             difference.token_part

@@ -4,6 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::finding::{Cause, Certainty, Finding, Rule, Stage};
+use crate::github::subject::Subject;
 use crate::github::subject::difference::{Kind, Reason, SubjectDifference};
 
 /// The check.
@@ -26,7 +27,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let is_template = is_template.is_some_and(|found| found.kind == Kind::Malformed(Reason::Placeholder));
     let refused = matches!(case.answer, Some(Answer::NotAuthorized(_)));
     Some(if is_template && !refused {
-        finding.certainty(Certainty::Possible)
+        finding.at_most(Certainty::Possible)
     } else {
         finding
     })
@@ -36,14 +37,27 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let Kind::Malformed(reason) = &difference.kind else {
         return Finding::blocks("");
     };
-    // Another token may give the variable a value that fits.
+    // Another token may give the variable a value that fits, and a template another form.
     let matches = if difference.pattern.contains("${") {
         "does not match this token"
     } else {
-        "can match no token"
+        "can match no subject of GitHub's default form"
     };
     let mut finding = Finding::blocks(format!("the `sub` condition's value {matches}: {reason}"))
         .note("a subject is `repo:<owner>/<repository>:` and then `ref:refs/heads/<branch>`, `ref:refs/tags/<tag>`, `environment:<name>` or `pull_request`");
+    // Templates give these: `["repo"]`, `["repo", "ref"]` on a pull request, and those with the workflow's name. (GitHub docs, "OpenID
+    // Connect reference".) The policy may have been written for one.
+    let is_of_a_template = Subject::parse(&difference.pattern).is_some_and(|value| match value.context {
+        Some(context) => ["refs/pull/", "ref:refs/pull/", "workflow:"]
+            .iter()
+            .any(|form| context.starts_with(form)),
+        None => value.repository_part().matches('/').count() == 1,
+    });
+    if is_of_a_template {
+        finding = finding
+            .at_most(Certainty::Likely)
+            .note("a customized subject can have this form; this token's has the default one");
+    }
     if let Some(meant) = &difference.meant {
         finding = finding.help(format!("did you mean `{meant}`?"));
     }

@@ -2,11 +2,13 @@
 
 use super::check::{Check, When};
 use crate::case::Case;
-use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::finding::{Cause, Fact, Finding, Rule, Stage};
 use crate::fix;
-use crate::github::issuer::issuer_host;
+use crate::github::issuer::{Deployment, issuer_host};
+use crate::github::subject::Subject;
 use crate::github::subject::difference::{Kind, SubjectDifference};
 use crate::policy::Presence;
+use crate::policy::wildcard::matches;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -22,7 +24,12 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    match super::check::subject(case, |kind| matches!(kind, Kind::Mismatch), finding) {
+    let is: fn(&Kind) -> bool = if case.deployment() == Deployment::Other {
+        |kind| matches!(kind, Kind::Mismatch | Kind::Customized)
+    } else {
+        |kind| matches!(kind, Kind::Mismatch)
+    };
+    match super::check::subject(case, is, finding) {
         None => odd_operator(case),
         found => found,
     }
@@ -57,6 +64,24 @@ fn odd_operator(case: &Case<'_>) -> Option<Finding> {
     } else if !leaf.condition.operator.value.comparison.is_negated() {
         finding = finding.help("compare the subject with `StringEquals` or `StringLike`");
     }
+    // Among values that shut out one branch or environment of this repository alone, it is not the repository that is wrong.
+    let subject = case.claims.and_then(|claims| claims.subject());
+    let forbids_context = |value: &str| {
+        let is_some = |context: &str| !context.trim_matches('*').is_empty();
+        let (parsed, token) = (Subject::parse(value), subject.and_then(Subject::parse));
+        match (parsed, token) {
+            (Some(value), Some(token)) => {
+                matches(value.repository_part(), token.repository_part()) && value.context.is_some_and(is_some)
+            }
+            _ => value.strip_prefix("*:").is_some_and(is_some),
+        }
+    };
+    if leaf.condition.operator.value.comparison.is_negated()
+        && leaf.key.values.iter().all(|value| forbids_context(&value.value))
+    {
+        finding.cause = Some(Cause::Context);
+    }
+    let finding = super::check::by_policy(case, &[Fact::Issuer, Fact::Claim("sub")], finding);
     Some(finding.fixes(fix::admit(case)))
 }
 

@@ -4,7 +4,6 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::evidence::{Probe, Why};
-use crate::finding::Severity;
 use crate::finding::{Certainty, Finding, Rule, Stage};
 use crate::policy::Decision;
 
@@ -34,17 +33,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     // A policy that refuses is mended first; one that allows does not say what AWS would have answered.
     let refused = matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny));
     let finding = Finding::blocks("AWS throttled the call: whether it gives the role is not decided by that")
-        .certainty(Certainty::Possible)
+        .at_most(Certainty::Possible)
         .note("AWS limits the calls of an account by the second; many jobs that start at once can reach the limit")
         .help(
             "run again; spread jobs that start together, or assume the role once and pass the session on within a job",
         );
-    Some(if refused {
-        Finding {
-            severity: Severity::Note,
-            ..finding
-        }
-    } else {
-        finding
-    })
+    Some(if refused { finding.as_note() } else { finding })
 }

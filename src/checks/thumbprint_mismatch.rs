@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::finding::{Cause, Finding, Rule, Stage};
+use crate::finding::{Cause, Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         title: "the issuer's certificate does not fit the provider's thumbprints",
         page: include_str!("../../docs/checks/thumbprint-mismatch.md"),
     },
-    when: When::Always,
+    when: When::NotAllowedByToken,
     run,
 };
 
@@ -26,6 +26,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     let finding =
         Finding::blocks("AWS found that the certificate of the token's issuer fits none of the provider's thumbprints")
+            .rests_on(case, &[Fact::Answer])
             .label(case.claim_label("iss", "the certificate of this host"));
     Some(if case.claims.is_some() && !case.deployment().is_hosted_by_github() {
         finding

@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         title: "the ID token has expired",
         page: include_str!("../../docs/checks/token-expired.md"),
     },
-    when: When::Always,
+    when: When::NotAllowedByToken,
     run,
 };
 
@@ -41,6 +41,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     } else {
         "the ID token has expired"
     })
+        .rests_on(case, if said { &[Fact::Answer] } else { &[Fact::Clock, Fact::Claim("exp")] })
         .label(case.claim_label("exp", "it ends here"))
         .note("configure-aws-credentials asks for one token and keeps it through all its retries: an endpoint that hangs, or a long pause between asking and using, uses it up")
         .help("find what took the time before this message (retries, a proxy, an endpoint that does not answer); the token itself needs no change")

@@ -4,9 +4,10 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::evidence::Probe;
-use crate::finding::{Certainty, Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 use crate::github::claims::Claims;
 use crate::github::issuer::Deployment;
+use crate::policy::Decision;
 use crate::text::masked::is_masked;
 
 /// The check.
@@ -18,7 +19,7 @@ pub(super) const CHECK: Check = Check {
         title: "the token is no ID token of GitHub Actions",
         page: include_str!("../../docs/checks/token-foreign.md"),
     },
-    when: When::Always,
+    when: When::NotAllowedByToken,
     run,
 };
 
@@ -34,7 +35,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         }
         return Some(
             Finding::blocks("AWS could not take the token as an ID token: another token was sent in its place, or it has no `sub` or `aud`")
-                .certainty(Certainty::Likely)
                 .note("`GITHUB_TOKEN` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN` are not ID tokens: the second is only the permission to ask for one")
                 .help("send what the token service answers in `value`, or leave the asking to configure-aws-credentials"),
         );
@@ -50,6 +50,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             "iss",
             format!("the token's issuer `{issuer}` is not an `https://` address"),
         ),
+        // A role that trusts the other service takes its tokens.
+        (Some(_), _) if case.answer.is_none() && case.decision() == Some(Decision::Allow) => return None,
         (Some(issuer), _) if case.deployment() == Deployment::Other => (
             "iss",
             format!("the token comes from `{issuer}`, which is not an issuer of GitHub Actions"),
@@ -59,10 +61,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         }
         _ => return None,
     };
-    let certain = claim == "sub" || claims.issuer().is_none();
+    // A token without `iss` or `sub` may be one that somebody took a part of.
+    // AWS's code alone, `InvalidIdentityToken`, stands for a missing provider and a wrong audience as well.
+    let said = case.message().map(|text| Answer::read("", text)) == Some(Answer::NotAToken);
+    let is_others = case.deployment() == Deployment::Other && claims.subject().is_some();
+    let on: &[Fact] = match (said, is_others) {
+        (true, _) => &[Fact::Answer],
+        (_, true) => &[Fact::Issuer],
+        _ => &[],
+    };
     Some(
         Finding::blocks(message)
-            .certainty(if certain || case.answer.is_some() { Certainty::Certain } else { Certainty::Likely })
+            .rests_on(case, on)
             .label(case.claim_label(claim, "this is not GitHub's"))
             .help("use the ID token that the job's own token service gives: `GITHUB_TOKEN` and tokens of other services do not fit a provider for GitHub"),
     )

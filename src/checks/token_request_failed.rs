@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::evidence::{Probe, Why};
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
         title: "the service did not give an ID token",
         page: include_str!("../../docs/checks/token-request-failed.md"),
     },
-    when: When::Always,
+    when: When::NotAllowedByToken,
     run,
 };
 
@@ -35,6 +35,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if let Some(Answer::TokenRequestFailed(Some(audience))) = &case.answer {
         return Some(
             Finding::blocks(format!("GitHub's token service gives the job no ID token for the audience `{audience}`"))
+                .rests_on(case, &[Fact::Answer])
                 .note("the job may ask for a token, so its permissions are right: it is the audience that is refused, and AWS was not reached")
                 .help(if audience == "sts.amazonaws.com" {
                     "it is the audience that AWS expects: run the job again, and if it stays, look at GitHub's status page"
@@ -52,6 +53,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     Some(
         Finding::blocks("GitHub's token service did not give the job an ID token")
+            .rests_on(case, if said { &[Fact::Answer] } else { &[Fact::TokenRequest] })
             .note(what)
             .note("the job may ask for a token, so its permissions are right; AWS was not reached")
             .help("run the job again; if it stays, look at GitHub's status page, and on a self-hosted runner at the proxy and at the egress rules for the host that `ACTIONS_ID_TOKEN_REQUEST_URL` names"),

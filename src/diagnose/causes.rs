@@ -2,10 +2,12 @@
 
 use crate::aws::answer::Answer;
 use crate::case::Case;
+use crate::configure::Flow;
 use crate::finding::{Cause, CauseRow, CauseStatus, Certainty, Found, Severity};
 use crate::github::issuer::issuer_host;
 use crate::github::subject::Subject;
 use crate::github::subject::difference::{Also, Kind};
+use crate::policy::wildcard::matches;
 use crate::policy::{Decision, Outcome};
 use crate::text::masked::is_masked;
 
@@ -17,10 +19,10 @@ pub(super) fn causes(case: &Case<'_>, findings: &[Found]) -> Vec<CauseRow> {
         .map(|cause| {
             let found = findings
                 .iter()
-                .filter(|finding| finding.rule.cause == Some(cause) && finding.severity != Severity::Note)
-                .min_by_key(|finding| finding.certainty);
+                .filter(|finding| finding.cause() == Some(cause) && finding.severity != Severity::Note)
+                .min_by_key(|finding| finding.certainty());
             let (status, because) = match found {
-                Some(finding) if finding.certainty == Certainty::Possible => {
+                Some(finding) if finding.certainty() == Certainty::Possible => {
                     (CauseStatus::Undecided, format!("possible: {}", finding.message))
                 }
                 Some(finding) => (CauseStatus::Applies, finding.message.clone()),
@@ -39,10 +41,22 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
     let answer = case.answer.as_ref();
     let out = |because: &str| Ok(because.to_owned());
     let open = |because: &str| Err(because.to_owned());
+    // What is not sent cannot be what is refused. Row 6 is about the policy alone.
+    if matches!(case.flow, Flow::AccessKey | Flow::Chaining)
+        && !matches!(cause, Cause::EnvironmentProtection | Cause::TooMuch)
+    {
+        return out("the step asks with AWS credentials: no ID token is sent");
+    }
+    if case.asks_with_credentials() && cause == Cause::TooMuch {
+        return open("the role was asked for with AWS credentials: who gets in with a token was not looked for");
+    }
     if case.is_allowed() && cause != Cause::TooMuch {
         return out("AWS let the token in");
     }
-    let no_token = case.claims.is_none() && !answer.is_some_and(Answer::token_was_sent);
+    let no_token = matches!(
+        answer,
+        Some(Answer::NoCredentials | Answer::TokenNotGranted | Answer::TokenRequestFailed(_))
+    ) || answer.is_none() && case.runner().and_then(|runner| runner.id_token_request) == Some(false);
     match cause {
         Cause::NoIdTokenPermission => {
             if case.claims.is_some() {
@@ -121,7 +135,7 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
     if let Some(difference) = &policy.subject {
         let other = findings
             .iter()
-            .any(|finding| matches!(finding.rule.cause, Some(Cause::Subject | Cause::Context)));
+            .any(|finding| matches!(finding.cause(), Some(Cause::Subject | Cause::Context)));
         if other && case.comparing.is_spent() {
             return Err("not all values of the `sub` condition were compared".to_owned());
         }
@@ -129,7 +143,8 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
             let (wanted, has) = (Subject::parse(&difference.pattern), Subject::parse(&difference.subject));
             let both = wanted.zip(has);
             let same_repository = both.is_some_and(|(wanted, has)| wanted.repository_part() == has.repository_part());
-            let same_rest = both.is_some_and(|(wanted, has)| wanted.context == has.context);
+            let same_rest = both
+                .is_some_and(|(wanted, has)| matches(wanted.context.unwrap_or("*"), has.context.unwrap_or_default()));
             return match cause {
                 Cause::Subject if is_masked(&difference.pattern) || is_masked(&difference.subject) => {
                     Err("a part of the subject, or of the policy's value for it, is masked".to_owned())
@@ -172,10 +187,20 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
         .filter(|leaf| leaf.is(&name))
         .map(|leaf| leaf.trace.outcome)
         .collect();
-    if leaves.is_empty() {
+    let is_another_issuers = policy
+        .failing()
+        .iter()
+        .any(|leaf| leaf.name().to_lowercase().ends_with(":sub"));
+    if leaves.is_empty() && is_another_issuers {
+        Err("the `sub` condition is on another issuer's tokens, so it was not compared".to_owned())
+    } else if leaves.is_empty() {
         Ok("the policy has no condition on this token's subject".to_owned())
     } else if leaves.iter().all(|outcome| *outcome == Outcome::Match) {
         Ok("the `sub` condition matches the token".to_owned())
+    } else if findings.iter().any(|finding| finding.cause() == Some(Cause::Context)) {
+        Ok("the repository part of the subject fits; only what follows it does not".to_owned())
+    } else if findings.iter().any(|finding| finding.cause() == Some(Cause::Subject)) {
+        Err("the operator does not compare the subject part by part".to_owned())
     } else if case.claims.is_none() {
         Err("there is no token to compare the `sub` condition with".to_owned())
     } else {

@@ -53,7 +53,6 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     } else {
         Certainty::Possible
     };
-    finding.certainty = certainty;
     if !first.is_exact {
         finding.fixes.retain(|fix| fix.target == Target::Workflow);
     }
@@ -73,6 +72,7 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
         0,
         format!("no token is at hand; by the workflow file, {}", events.join("; ")),
     );
+    found.finding = found.finding.at_most(certainty);
     Some(found)
 }
 
@@ -109,13 +109,13 @@ fn hopeless(case: &Case<'_>) -> Option<Found> {
     }
     let mut found = first?;
     let finding = &mut found.finding;
-    finding.certainty = Certainty::Likely;
     finding.labels.retain(|label| label.document != Document::Claims);
     finding.fixes.clear();
     finding.notes.insert(
         0,
         "no token is at hand; none of GitHub's default form gets past this, whatever the job runs for".to_owned(),
     );
+    found.finding = found.finding.at_most(Certainty::Likely);
     Some(found)
 }
 
@@ -435,7 +435,7 @@ mod tests {
                 "{subject} {on} {environment} {more}"
             );
             assert_eq!(
-                cause.map(|cause| cause.certainty),
+                cause.map(|cause| cause.certainty()),
                 certainty,
                 "{subject} {on} {environment} {more}"
             );
@@ -499,7 +499,7 @@ mod tests {
                 );
             }
             let diagnosis = diagnose(&Evidence::from_json(&more.to_string()).unwrap());
-            let cause = diagnosis.cause().map(|cause| (cause.rule.id, cause.certainty));
+            let cause = diagnosis.cause().map(|cause| (cause.rule.id, cause.certainty()));
             assert_eq!(cause, want.map(|id| (id, Certainty::Likely)), "{subject} {audience}");
         }
     }

@@ -4,7 +4,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Attempt, Gap, Probe, Why};
-use crate::finding::Open;
+use crate::finding::{Fact, Facts as _, Open};
 use crate::policy::{Decision, Outcome};
 use crate::text::Span;
 
@@ -102,6 +102,14 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
                  `iam:GetRole` in the role's account, or name a `diagnosis-role`",
             );
         }
+    }
+    // What is proven of a policy is proven of its own role.
+    if policy_known && !case.holds(Fact::Role) {
+        open(
+            "whose trust policy it is",
+            "nothing shows that it is the policy of the role that is asked for".to_owned(),
+            "pass `trust-policy` as `aws iam get-role --role-name NAME` prints it, and the role's whole ARN as `role-to-assume`",
+        );
     }
     if case.provider().is_none()
         && !case.answer.as_ref().is_some_and(Answer::passed_provider)
@@ -203,6 +211,13 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
             "the step in the checkout has `{input}: {written}`, which is not followed, because a checkout can be a stranger's; \
              {what} {used}: if the step is yours, pass it as the input `{input}`"
         ));
+    }
+    if case.flow == Flow::Chaining && (case.answer_set_aside || case.answer.is_none() && case.policy.is_none()) {
+        remarks.push(
+            "not looked at: the step has `role-chaining: true`, so it asks with the session of the role before and not with the job's \
+             token, and what AWS says to the token does not tell what it says to that session"
+                .to_owned(),
+        );
     }
     if !case.evidence.left_out.is_empty() {
         let shown: Vec<_> = case.evidence.left_out.iter().take(20).map(String::as_str).collect();

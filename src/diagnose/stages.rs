@@ -16,9 +16,9 @@ pub(super) fn stages(case: &Case<'_>, findings: &[Found]) -> Vec<StageRow> {
             let worst = findings
                 .iter()
                 .filter(|finding| finding.rule.stage == stage && finding.severity == Severity::Blocks)
-                .min_by_key(|finding| finding.certainty);
+                .min_by_key(|finding| finding.certainty());
             let (status, detail) = match worst {
-                Some(finding) if finding.certainty != Certainty::Possible => {
+                Some(finding) if finding.certainty() != Certainty::Possible => {
                     (StageStatus::Failed, finding.message.clone())
                 }
                 Some(finding) => (StageStatus::Undecided, format!("possible: {}", finding.message)),
@@ -36,6 +36,22 @@ pub(super) fn stages(case: &Case<'_>, findings: &[Found]) -> Vec<StageRow> {
             StageRow { stage, status, detail }
         })
         .collect()
+}
+
+/// The stage at which AWS's answer says that it stopped, where it says that plainly.
+pub(super) fn stopped_at(answer: &Answer) -> Option<Stage> {
+    match answer {
+        Answer::TokenNotGranted => Some(Stage::Permission),
+        Answer::Expired | Answer::TokenRequestFailed(_) => Some(Stage::Token),
+        Answer::RoleArnInvalid | Answer::RoleNameOnly | Answer::SessionNameInvalid => Some(Stage::Request),
+        Answer::IdpUnreachable
+        | Answer::KeysUnreachable
+        | Answer::NoProvider(_)
+        | Answer::NotAToken
+        | Answer::Thumbprint
+        | Answer::WrongAudience => Some(Stage::Provider),
+        _ => None,
+    }
 }
 
 /// What shows that a stage was passed.
@@ -81,7 +97,15 @@ fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
             let role = case.role()?;
             is(role.arn.is_some() || role.trust_policy.is_some(), "the role was read")
         }),
-        Stage::TrustPolicy => is(case.is_allowed(), "AWS let the token in").or_else(|| {
+        Stage::TrustPolicy => is(
+            case.is_allowed(),
+            if case.asks_with_credentials() {
+                "AWS gave the session"
+            } else {
+                "AWS let the token in"
+            },
+        )
+        .or_else(|| {
             is(
                 case.decision() == Some(Decision::Allow),
                 "the policy lets this request in",

@@ -31,7 +31,7 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Found> {
     let found = suspects.into_iter().flatten().filter_map(|suspect| {
         let rule = &checks::by_id(suspect.id)?.rule;
         let finding = Finding::blocks(suspect.message)
-            .certainty(Certainty::Possible)
+            .at_most(Certainty::Possible)
             .label(case.claim_label(suspect.claim, suspect.label))
             .note("AWS refused the role, and the trust policy was not read: this is what the token has that a policy may not expect")
             .help(suspect.look_for);
@@ -242,7 +242,7 @@ mod tests {
                 diagnosis
                     .findings
                     .iter()
-                    .all(|found| found.certainty == Certainty::Possible)
+                    .all(|found| found.certainty() == Certainty::Possible)
             );
             assert_eq!(diagnosis.conclusion, Conclusion::Denied);
             // Nothing is suspected where nothing failed, or something else did.

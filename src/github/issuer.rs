@@ -1,7 +1,5 @@
 //! Who issues the token: which deployment of GitHub, and what its URL is called in IAM.
 
-use super::claims::Claims;
-
 /// The URL of an issuer as IAM writes it in ARNs and condition keys: without `https://`.
 #[must_use]
 pub fn issuer_host(issuer: &str) -> &str {
@@ -50,6 +48,17 @@ impl Deployment {
         }
     }
 
+    /// The issuer that goes with `GITHUB_SERVER_URL`, without an enterprise's slug. (GitHub docs, "OpenID Connect reference".)
+    #[must_use]
+    pub fn issuer_of_server(url: &str) -> String {
+        let host = issuer_host(url).trim_end_matches('/');
+        match host {
+            "github.com" => format!("https://{GITHUB_ISSUER}"),
+            host if host.ends_with(".ghe.com") => format!("https://token.actions.{host}"),
+            host => format!("https://{host}/_services/token"),
+        }
+    }
+
     /// Does STS evaluate GitHub's ten claims beside `sub` and `aud` for this deployment?
     /// (IAM User Guide, `reference_policies_iam-condition-keys`: not for GitHub Enterprise Server.)
     #[must_use]
@@ -62,14 +71,6 @@ impl Deployment {
     pub fn is_hosted_by_github(self) -> bool {
         self.has_claim_keys()
     }
-}
-
-/// The issuer of a token, or GitHub's own where there is no token to read it from.
-#[must_use]
-pub fn issuer_or_github(claims: Option<&Claims>) -> String {
-    claims
-        .and_then(Claims::issuer)
-        .map_or_else(|| format!("https://{GITHUB_ISSUER}"), str::to_owned)
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ fn snippet(diagnosis: &Diagnosis, finding: &Found, colour: bool) -> String {
         Severity::Risk => Level::WARNING.with_name("risk"),
         Severity::Note => Level::NOTE,
     };
-    let message = format!("{}{}", hedge(finding.certainty), clean(&finding.message));
+    let message = format!("{}{}", hedge(finding.certainty()), clean(&finding.message));
     let mut elements: Vec<Element<'_>> = Vec::new();
     // One snippet a document, in the order of the first label in each.
     let mut documents: Vec<Document> = Vec::new();

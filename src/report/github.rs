@@ -121,7 +121,7 @@ pub fn outputs(report: &Report) -> Vec<(&'static str, String)> {
         (
             "cause-number",
             cause
-                .and_then(|cause| cause.rule.cause)
+                .and_then(|cause| cause.cause())
                 .map(|cause| cause.number().to_string())
                 .unwrap_or_default(),
         ),

@@ -130,9 +130,9 @@ fn run(run: &Run) -> Value {
         "role_source": run.source,
         "cause": diagnosis.cause().map(|cause| json!({
             "id": cause.rule.id,
-            "number": cause.rule.cause.map(|cause| cause.number()),
+            "number": cause.cause().map(|cause| cause.number()),
             "title": cause.message,
-            "certainty": cause.certainty.name(),
+            "certainty": cause.certainty().name(),
         })),
         "causes": diagnosis.causes.iter().map(|row| json!({
             "number": row.cause.number(),
@@ -164,9 +164,9 @@ fn run(run: &Run) -> Value {
 fn finding(diagnosis: &Diagnosis, finding: &Found) -> Value {
     json!({
         "id": finding.rule.id,
-        "number": finding.rule.cause.map(|cause| cause.number()),
+        "number": finding.cause().map(|cause| cause.number()),
         "severity": finding.severity.name(),
-        "certainty": finding.certainty.name(),
+        "certainty": finding.certainty().name(),
         "stage": finding.rule.stage.name(),
         "message": finding.message,
         "labels": finding.labels.iter().map(|label| self::label(diagnosis, label)).collect::<Vec<_>>(),

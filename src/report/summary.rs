@@ -190,7 +190,7 @@ fn message(diagnosis: &Diagnosis, finding: &Found) -> String {
     let _ = writeln!(
         out,
         "### {kind}: {}{}\n",
-        hedge(finding.certainty),
+        hedge(finding.certainty()),
         inline(&finding.message)
     );
     for label in finding.labels.iter().take(MOST_LINES) {

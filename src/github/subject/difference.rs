@@ -3,11 +3,12 @@
 //! Cause 4 or 7: when the repository part of the subject fits some value and only what follows it does not, it is 7; everything
 //! else is 4. The kinds stand in the order in which they are tried, exact before general.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::budget::{Budget, steps};
 use crate::github::issuer::issuer_host;
-use crate::github::subject::{Context, Subject};
+use crate::github::subject::{Context, Subject, customized_keys};
 use crate::policy::masked::{Rule, fit};
 use crate::policy::wildcard;
 use crate::policy::{Leaf, Outcome, Presence, Statement, StatementTrace, Trace, TrustPolicy};
@@ -134,6 +135,8 @@ pub struct SubjectDifference {
     pub token_part: String,
     /// How many other values the condition has.
     pub others: usize,
+    /// Do all other values of the statement differ in the same way?
+    pub alike: bool,
     /// Does the operator take wildcards literally?
     pub literal: bool,
     /// Does the repository part fit?
@@ -168,6 +171,7 @@ pub fn distance(statement: &Statement, trace: &StatementTrace, issuer: &str, bud
 }
 
 /// A difference, and how far the two sides are from each other: the kind first, then how alike the texts are.
+#[derive(Clone)]
 struct Near {
     rank: u32,
     /// Costly, so it is looked at only where the kinds are the same.
@@ -190,6 +194,7 @@ fn nearest_value(
 ) -> Option<Near> {
     let name = format!("{}:sub", issuer_host(issuer));
     let mut best: Option<Near> = None;
+    let mut kinds = HashSet::new();
     for (c, (condition, condition_trace)) in statement.conditions.iter().zip(&trace.conditions).enumerate() {
         let comparison = condition.operator.value.comparison;
         if comparison.is_negated() || !comparison.is_string() {
@@ -214,8 +219,11 @@ fn nearest_value(
                     .map_or(value.value.as_str(), |value| value.resolved.as_str());
                 // The first is always compared, so that there is something to say.
                 let bytes = resolved.len().saturating_add(subject.len());
-                if !budget.take(20 + 4 * steps(bytes)) && best.is_some() {
-                    return best;
+                if !budget.take(20 + 4 * steps(bytes))
+                    && let Some(best) = &mut best
+                {
+                    best.difference.alike = false;
+                    return Some(best.clone());
                 }
                 let mut difference = compare(resolved, subject, !comparison.takes_wildcards());
                 // Undecided by AWS's documentation: a placeholder that was never filled in still says enough.
@@ -226,6 +234,12 @@ fn nearest_value(
                 difference.value = v;
                 difference.span = value.span;
                 difference.others = key.values.len() - 1;
+                // A value for the names alone that would not fit with the ids either says nothing of its own.
+                if !(difference.kind == Kind::Immutable
+                    && difference.also.iter().any(|also| matches!(also, Also::Context(..))))
+                {
+                    kinds.insert(std::mem::discriminant(&difference.kind));
+                }
                 let mut near = Near {
                     rank: difference.rank(),
                     unlike: None,
@@ -242,7 +256,10 @@ fn nearest_value(
             }
         }
     }
-    best
+    best.map(|mut best| {
+        best.difference.alike = kinds.len() <= 1;
+        best
+    })
 }
 
 impl SubjectDifference {
@@ -302,6 +319,7 @@ pub fn compare(pattern: &str, subject: &str, literal: bool) -> SubjectDifference
         part: (0, pattern.len()),
         token_part: subject.to_owned(),
         others: 0,
+        alike: true,
         literal,
         repository_fits: false,
         also: Vec::new(),
@@ -400,7 +418,13 @@ fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
     }
     let value_customized = !pattern.starts_with('*') && value.is_none_or(|value| customized_context(&value));
     if token_customized || value_customized {
-        found.kind = Kind::Customized;
+        // One template on both sides, with other values.
+        let is_one_template = token_customized && customized_keys(pattern) == customized_keys(subject);
+        found.kind = if is_one_template {
+            Kind::Mismatch
+        } else {
+            Kind::Customized
+        };
         return;
     }
     let Some(token) = token else { return };
@@ -714,7 +738,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
     if pattern.contains("refs/pull/") {
         let meant = Subject::parse(pattern).map(|value| format!("repo:{}:pull_request", value.repository_part()));
         return Some((
-            "`refs/pull/…` is in no subject: a pull request's ends in `:pull_request`, with neither branch nor number"
+            "`refs/pull/…` is in no default subject: a pull request's ends in `:pull_request`, with neither branch nor number"
                 .into(),
             meant,
             at("refs/pull/"),
@@ -769,7 +793,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
     let Some(context) = value.context else {
         return (!repository.ends_with('*')).then(|| {
             (
-                "nothing follows the repository: every subject ends in `:ref:…`, `:environment:…` or `:pull_request`"
+                "nothing follows the repository: a default subject ends in `:ref:…`, `:environment:…` or `:pull_request`"
                     .into(),
                 Some(format!("{pattern}:*")),
                 (pattern.len(), pattern.len()),
@@ -789,7 +813,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
     }
     if context.starts_with("workflow:") || context.starts_with("job_workflow_ref:") && !customized_context(&value) {
         return Some((
-            "no subject names its workflow like this; the claim `job_workflow_ref` does".into(),
+            "no default subject names its workflow; the claim `job_workflow_ref` does".into(),
             None,
             context_part,
         ));
