@@ -8,7 +8,7 @@ use crate::aws::request::{self, Asker};
 use crate::budget::Budget;
 use crate::configure::{Flow, Input, Kind};
 use crate::evidence::{Attempt, Evidence, Gap, Hop, PolicyText, Probe, Provider, Request, Role, Runner, Why};
-use crate::finding::{Document, Fact, Facts, Fix, Label};
+use crate::finding::{Document, Fact, Facts, Label};
 use crate::github::claims::Claims;
 use crate::github::issuer::{Deployment, GITHUB_ISSUER, issuer_host};
 use crate::github::subject::difference::{self, SubjectDifference};
@@ -65,8 +65,6 @@ pub struct Case<'a> {
     pub(crate) proving: Budget,
     /// Found once, asked for by several checks.
     pub(crate) openings: OnceCell<Openings>,
-    /// The same.
-    pub(crate) admitting: OnceCell<Vec<Fix>>,
 }
 
 /// A policy evaluated for this request.
@@ -146,7 +144,6 @@ impl<'a> Case<'a> {
             searching: Budget::default(),
             proving: Budget::default(),
             openings: OnceCell::new(),
-            admitting: OnceCell::new(),
         };
         if let Some(file) = evidence.workflow.as_ref().and_then(Probe::known) {
             case.workflow = Some(workflow::read(&file.text));

@@ -12,7 +12,8 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::checks::CHECKS;
 use crate::evidence::{Attempt, Evidence, Probe};
-use crate::finding::{Cause, Certainty, Conclusion, Diagnosis, Found, Session, Severity};
+use crate::finding::{Cause, Certainty, Conclusion, Diagnosis, Found, Remedy, Session, Severity};
+use crate::fix;
 use crate::policy::{Decision, Leaf};
 
 /// Looks at everything that is known and says why the role cannot be assumed.
@@ -86,15 +87,16 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         }
         !repeats
     });
-    // One change mends what several findings show; it is printed once.
-    let mut offered: Vec<(String, String)> = Vec::new();
+    // One change mends what several findings show; it is worked out once, and printed once.
+    let mut offered: HashSet<Remedy> = HashSet::new();
     for finding in &mut findings {
-        finding.fixes.retain(|fix| {
-            let key = (fix.title.clone(), fix.text.clone());
-            let first = !offered.contains(&key);
-            offered.push(key);
-            first
-        });
+        let Some(remedy) = finding.remedy.filter(|remedy| offered.insert(*remedy)) else {
+            continue;
+        };
+        finding.fixes = fix::by(case, remedy);
+        if remedy == Remedy::Admit && finding.fixes.is_empty() {
+            finding.help.extend(fix::ask_first(case));
+        }
     }
     for finding in &mut findings {
         let more = finding.labels.len().saturating_sub(MOST_PLACES);

@@ -312,8 +312,27 @@ pub struct Finding {
     pub notes: Vec<String>,
     /// What to do, in words, beside the fixes.
     pub help: Vec<String>,
+    /// The kind of change that would mend it.
+    pub remedy: Option<Remedy>,
     /// Changes that mend it.
     pub fixes: Vec<Fix>,
+}
+
+/// A kind of change. Each is worked out once, for the first finding that asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Remedy {
+    /// The provider accepts the token's audience, or the step asks for another.
+    AddClientId,
+    /// The trust policy lets this token in, or the job changes so that it does.
+    Admit,
+    /// The account gets the provider.
+    CreateProvider,
+    /// A statement that rests on this job's subject alone.
+    ExactStatement,
+    /// The job may ask for an ID token.
+    GrantIdToken,
+    /// The trust policy lets in nobody but this token.
+    Narrow,
 }
 
 impl Finding {
@@ -331,6 +350,7 @@ impl Finding {
             explains: Vec::new(),
             notes: Vec::new(),
             help: Vec::new(),
+            remedy: None,
             fixes: Vec::new(),
         }
     }
@@ -418,10 +438,10 @@ impl Finding {
         self
     }
 
-    /// Adds changes that mend it.
+    /// Names the kind of change that would mend it.
     #[must_use]
-    pub fn fixes(mut self, fixes: impl IntoIterator<Item = Fix>) -> Self {
-        self.fixes.extend(fixes);
+    pub fn remedy(mut self, remedy: Remedy) -> Self {
+        self.remedy = Some(remedy);
         self
     }
 

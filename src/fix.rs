@@ -6,13 +6,27 @@
 mod admit;
 mod apart;
 mod edit;
-pub mod narrow;
+mod narrow;
 mod proof;
 mod provider;
-pub mod render;
+mod render;
 mod workflow;
 
-pub use admit::{admit, ask_first, exact_statement};
+use crate::case::Case;
+use crate::finding::{Fix, Remedy};
+
+pub use admit::ask_first;
 pub use proof::is_proven;
-pub use provider::{add_client_id, create_provider};
-pub use workflow::grant_id_token;
+
+/// The changes of a kind, the smallest first: empty where none is proved.
+#[must_use]
+pub fn by(case: &Case<'_>, remedy: Remedy) -> Vec<Fix> {
+    match remedy {
+        Remedy::AddClientId => provider::add_client_id(case),
+        Remedy::Admit => admit::admit(case),
+        Remedy::CreateProvider => provider::create_provider(case).into_iter().collect(),
+        Remedy::ExactStatement => admit::exact_statement(case).into_iter().collect(),
+        Remedy::GrantIdToken => vec![workflow::grant_id_token(case)],
+        Remedy::Narrow => narrow::to_this_subject(case).into_iter().collect(),
+    }
+}

@@ -78,15 +78,15 @@ fn hostile(text: &str) -> Diagnosis {
         cloudformation: text.to_owned(),
         notes: vec![said.clone()],
     };
-    let finding = [Document::TrustPolicy, Document::Workflow, Document::Claims]
+    let mut finding = [Document::TrustPolicy, Document::Workflow, Document::Claims]
         .into_iter()
         .fold(Finding::blocks(said.clone()), |finding, document| {
             finding.label(label(document))
         })
         .notes([text.to_owned(), said.clone()])
         .help(text)
-        .help(said.clone())
-        .fixes([fix(Target::TrustPolicy, text), fix(Target::Workflow, "")]);
+        .help(said.clone());
+    finding.fixes = vec![fix(Target::TrustPolicy, text), fix(Target::Workflow, "")];
     diagnosis.findings = ["subject-branch", "subject-case"]
         .map(|id| Found {
             rule: &by_id(id).unwrap().rule,

@@ -2,8 +2,7 @@
 
 use super::check::{Check, When};
 use crate::case::Case;
-use crate::finding::{Fact, Finding, Rule, Stage};
-use crate::fix;
+use crate::finding::{Fact, Finding, Remedy, Rule, Stage};
 use crate::policy::{Leaf, Outcome};
 
 /// The check.
@@ -66,6 +65,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     Some(
         super::check::by_policy(case, &[Fact::Issuer], finding)
             .notes(super::check::other_allows(policy, index))
-            .fixes(fix::admit(case)),
+            .remedy(Remedy::Admit),
     )
 }

@@ -4,8 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Cause, Fact, Finding, Rule, Stage};
-use crate::fix;
+use crate::finding::{Cause, Fact, Finding, Remedy, Rule, Stage};
 use crate::github::issuer::issuer_host;
 use crate::policy::Presence;
 use crate::text::unseen;
@@ -110,5 +109,5 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         // The provider refuses this audience before the policy is looked at: to add it here would not help.
         return Some(finding);
     }
-    Some(finding.fixes(fix::admit(case)))
+    Some(finding.remedy(Remedy::Admit))
 }

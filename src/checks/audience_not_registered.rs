@@ -4,8 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Cause, Fact, Finding, Rule, Stage};
-use crate::fix;
+use crate::finding::{Cause, Fact, Finding, Remedy, Rule, Stage};
 use crate::text::masked::is_masked;
 
 /// The check.
@@ -84,5 +83,5 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if partition == "aws-cn" && wanted == Some("sts.amazonaws.com") {
         finding = finding.note("in China AWS is addressed as `sts.amazonaws.com.cn`; configure-aws-credentials asks for `sts.amazonaws.com` in every partition unless `audience` says otherwise");
     }
-    Some(finding.fixes(fix::add_client_id(case)))
+    Some(finding.remedy(Remedy::AddClientId))
 }

@@ -1,8 +1,7 @@
 //! The shape of a check, and what several of them share.
 
 use crate::case::{Case, PolicyCase};
-use crate::finding::{Certainty, Document, Fact, Finding, Label, Rule};
-use crate::fix;
+use crate::finding::{Certainty, Document, Fact, Finding, Label, Remedy, Rule};
 use crate::github::subject::difference::{self, Kind, SubjectDifference};
 use crate::github::subject::{Context, Subject};
 use crate::github::workflow::IdToken;
@@ -85,7 +84,7 @@ pub(super) fn subject(
         finding = denied(case, policy, &[Fact::Issuer, Fact::Claim("sub")], finding);
     }
     let others = other_allows(policy, policy.nearest.unwrap_or_default());
-    Some(finding.notes(others).fixes(fix::admit(case)))
+    Some(finding.notes(others).remedy(Remedy::Admit))
 }
 
 /// A finding on the nearest statement, and the facts that it rests on beside the policy: it is certain where no other statement can
@@ -275,7 +274,7 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
             finding.help("name the accounts or roles that are meant in `Principal`")
         }
         Breadth::Anyone | Breadth::Vacuous => finding
-            .fixes(fix::narrow::to_this_subject(case))
+            .remedy(Remedy::Narrow)
             .help("add a condition on `sub` that names this repository and what it runs for: `repo:<owner>/<repository>:environment:<name>` or `…:ref:refs/heads/<branch>`"),
         Breadth::Audience if is_registered => finding
             .note("the provider accepts that audience")
@@ -284,7 +283,7 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
             .note("the provider's client ids are not known here: only audiences that are registered there come this far")
             .help("add `\"StringEquals\": { \"<issuer>:aud\": \"sts.amazonaws.com\" }` to the statement"),
         Breadth::Broad => finding
-            .fixes(fix::narrow::to_this_subject(case))
+            .remedy(Remedy::Narrow)
             .help("name the repository in full, with its ids where the token has them, and the branch or environment; `*` runs over `/` and `:` as well"),
         Breadth::Own => finding.help("if not all of that is meant, name the repository, and the branch or environment"),
     })

@@ -3,8 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::request::CLAIM_KEYS;
 use crate::case::{Case, is_told};
-use crate::finding::{Cause, Fact, Finding, Rule, Stage};
-use crate::fix;
+use crate::finding::{Cause, Fact, Finding, Remedy, Rule, Stage};
 use crate::github::claims::Claims;
 use crate::github::issuer::issuer_host;
 use crate::github::subject::{Context, Subject};
@@ -111,7 +110,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     Some(
         finding
             .help("mend the condition, or the job, so that they agree")
-            .fixes(fix::admit(case)),
+            .remedy(Remedy::Admit),
     )
 }
 

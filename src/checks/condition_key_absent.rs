@@ -5,8 +5,7 @@ use crate::aws::answer::Answer;
 use crate::aws::request::{CLAIM_KEYS, meant_key};
 use crate::case::Case;
 use crate::case::PolicyCase;
-use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
-use crate::fix;
+use crate::finding::{Certainty, Fact, Finding, Remedy, Rule, Stage};
 use crate::github::issuer::issuer_host;
 use crate::policy::{ConditionLeaf, Decision, Outcome, Presence};
 
@@ -79,7 +78,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         None if has_subject => finding.help("take the condition out, and keep the one on `sub`"),
         None => finding.help(format!("put a condition on `{prefix}sub` in its place")),
     };
-    Some(super::check::by_policy(case, &[Fact::Issuer], finding).fixes(fix::admit(case)))
+    Some(super::check::by_policy(case, &[Fact::Issuer], finding).remedy(Remedy::Admit))
 }
 
 fn is_of_signed_requests(key: &str) -> bool {
@@ -157,6 +156,6 @@ fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
             .note("since June 2025 IAM stores a policy for GitHub only with a condition on `sub` or `job_workflow_ref`, so this one is older")
             .help("put the condition on `sub`; a claim can stand beside it")
             .explains([guard.leaf])
-            .fixes(fix::exact_statement(case)),
+            .remedy(Remedy::ExactStatement),
     )
 }

@@ -2,8 +2,7 @@
 
 use super::check::{Check, When};
 use crate::case::Case;
-use crate::finding::{Fact, Finding, Rule, Stage};
-use crate::fix;
+use crate::finding::{Fact, Finding, Remedy, Rule, Stage};
 use crate::policy::{Decision, Effect, Outcome};
 
 /// The check.
@@ -61,6 +60,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         finding
             .rests_on(case, &[Fact::Policy, Fact::Issuer, Fact::Claims])
             .help("change the Deny statement so that it leaves this token out, or run the job from where it does not apply")
-            .fixes(fix::admit(case)),
+            .remedy(Remedy::Admit),
     )
 }

@@ -5,8 +5,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Probe, Why};
-use crate::finding::{Cause, Certainty, Fact, Finding, Rule, Stage};
-use crate::fix;
+use crate::finding::{Cause, Certainty, Fact, Finding, Remedy, Rule, Stage};
 use crate::github::workflow::{ConfigureStep, IdToken, Job, Permissions, Workflow};
 use crate::text::Span;
 
@@ -104,7 +103,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             "find what takes it away; in a reusable workflow the calling job must grant `id-token: write` as well",
         ));
     }
-    Some(finding.fixes(fix::grant_id_token(case)))
+    Some(finding.remedy(Remedy::GrantIdToken))
 }
 
 /// Does the file alone show it? Where nothing is known of a run: the job takes a role, and has no permission for a token. Without a

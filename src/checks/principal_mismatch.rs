@@ -3,8 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
-use crate::finding::{Fact, Finding, Rule, Stage};
-use crate::fix;
+use crate::finding::{Fact, Finding, Remedy, Rule, Stage};
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::policy::{Decision, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal};
 
@@ -38,7 +37,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 ))
                 .note("what is not allowed is denied")
                 .rests_on(case, &[Fact::Policy])
-                .fixes(fix::admit(case)),
+                .remedy(Remedy::Admit),
         );
     };
     if trace.principal.outcome != Outcome::NoMatch {
@@ -100,7 +99,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     let others = super::check::other_allows(policy, index);
     let finding = super::check::by_policy(case, &[Fact::Issuer], finding);
-    Some(finding.explains(explains).notes(others).fixes(fix::admit(case)))
+    Some(finding.explains(explains).notes(others).remedy(Remedy::Admit))
 }
 
 fn message(value: &str, wanted: &str, case: &Case<'_>) -> String {

@@ -5,8 +5,7 @@ use crate::aws::answer::Answer;
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
 use crate::evidence::{Probe, Why};
-use crate::finding::{Cause, Fact, Finding, Rule, Stage};
-use crate::fix;
+use crate::finding::{Cause, Fact, Finding, Remedy, Rule, Stage};
 use crate::github::issuer::{Deployment, issuer_host};
 
 /// The check.
@@ -100,5 +99,5 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         finding = finding
             .note("the enterprise puts its slug into the issuer, so a provider for the plain host does not count");
     }
-    Some(finding.fixes(fix::create_provider(case)))
+    Some(finding.remedy(Remedy::CreateProvider))
 }

@@ -5,8 +5,7 @@ use crate::aws::answer::Answer;
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
 use crate::evidence::{Probe, Why};
-use crate::finding::{Cause, Fact, Finding, Rule, Stage};
-use crate::fix;
+use crate::finding::{Cause, Fact, Finding, Remedy, Rule, Stage};
 use crate::github::issuer::{Deployment, GITHUB_ISSUER, issuer_host};
 use crate::text::masked::is_masked;
 
@@ -46,7 +45,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .label(case.claim_label("iss", "the provider's URL must be exactly this"))
             .note(difference)
             .note("the URL of a provider cannot be changed: make a new one and take the old one away")
-            .fixes(fix::create_provider(case)),
+            .remedy(Remedy::CreateProvider),
     )
 }
 

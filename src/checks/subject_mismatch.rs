@@ -2,8 +2,7 @@
 
 use super::check::{Check, When};
 use crate::case::Case;
-use crate::finding::{Cause, Fact, Finding, Rule, Stage};
-use crate::fix;
+use crate::finding::{Cause, Fact, Finding, Remedy, Rule, Stage};
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::github::subject::Subject;
 use crate::github::subject::difference::{Kind, SubjectDifference};
@@ -82,7 +81,7 @@ fn odd_operator(case: &Case<'_>) -> Option<Finding> {
         finding.cause = Some(Cause::Context);
     }
     let finding = super::check::by_policy(case, &[Fact::Issuer, Fact::Claim("sub")], finding);
-    Some(finding.fixes(fix::admit(case)))
+    Some(finding.remedy(Remedy::Admit))
 }
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {

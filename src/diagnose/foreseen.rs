@@ -48,6 +48,7 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
         finding.severity = Severity::Note;
     }
     finding.labels.retain(|label| label.document != Document::Claims);
+    finding.remedy = None;
     let certainty = if inside.is_empty() && (first.is_exact || refused) {
         Certainty::Likely
     } else {
@@ -110,6 +111,7 @@ fn hopeless(case: &Case<'_>) -> Option<Found> {
     let mut found = first?;
     let finding = &mut found.finding;
     finding.labels.retain(|label| label.document != Document::Claims);
+    finding.remedy = None;
     finding.fixes.clear();
     finding.notes.insert(
         0,

@@ -21,12 +21,7 @@ use crate::text::{SourceText, Span};
 
 /// Changes that let this token in: the smallest first, each of them enough by itself. Empty where the token or the policy is not
 /// known, where no change passes the proof, and where a condition keeps the token out on purpose.
-#[must_use]
-pub fn admit(case: &Case<'_>) -> Vec<Fix> {
-    case.admitting.get_or_init(|| propose(case)).clone()
-}
-
-fn propose(case: &Case<'_>) -> Vec<Fix> {
+pub(super) fn admit(case: &Case<'_>) -> Vec<Fix> {
     let Some((policy, source)) = subject_of_change(case) else {
         return Vec::new();
     };
@@ -65,15 +60,10 @@ pub fn ask_first(case: &Case<'_>) -> Option<String> {
 }
 
 /// A statement that rests on this job's subject alone, whatever the others rest on.
-#[must_use]
-pub fn exact_statement(case: &Case<'_>) -> Vec<Fix> {
-    let Some((policy, source)) = subject_of_change(case) else {
-        return Vec::new();
-    };
-    apart::add(case, policy, source, None, Breadth::Exact)
-        .and_then(|draft| prove(case, policy, source, draft))
-        .into_iter()
-        .collect()
+pub(super) fn exact_statement(case: &Case<'_>) -> Option<Fix> {
+    let (policy, source) = subject_of_change(case)?;
+    let draft = apart::add(case, policy, source, None, Breadth::Exact)?;
+    prove(case, policy, source, draft)
 }
 
 /// Changes of the policy that are not proved yet.

@@ -17,8 +17,7 @@ const MOST: usize = 8;
 
 /// Lets in exactly this token's subject, in each statement through which strangers get in. Only where the policy lets the token in,
 /// and where nobody else gets in afterwards.
-#[must_use]
-pub fn to_this_subject(case: &Case<'_>) -> Option<Fix> {
+pub(super) fn to_this_subject(case: &Case<'_>) -> Option<Fix> {
     let (policy, source) = (case.policy.as_ref()?, case.policy_source.as_ref()?);
     let subject = case.claims?.subject()?;
     if policy.trace.decision != Decision::Allow || case.asks_with_credentials() || subject.contains(['*', '?', '$']) {

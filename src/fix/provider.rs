@@ -11,15 +11,14 @@ use crate::github::issuer::{Deployment, issuer_host};
 use crate::policy::{Decision, Effect, Outcome, Presence, StatementTrace, decide, leaves};
 
 /// Creates the provider in the role's account.
-#[must_use]
-pub fn create_provider(case: &Case<'_>) -> Vec<Fix> {
+pub(super) fn create_provider(case: &Case<'_>) -> Option<Fix> {
     let (partition, account) = case.account();
     let audience = case
         .claims
         .and_then(|claims| claims.audience())
         .unwrap_or_else(|| usual_audience(&partition));
     if !is_plain(&case.issuer) || !is_plain(audience) {
-        return Vec::new();
+        return None;
     }
     let issuer = format!("https://{}", issuer_host(&case.issuer));
     let mut fix = Fix::new("create the provider in the role's account", Target::Provider);
@@ -44,12 +43,11 @@ pub fn create_provider(case: &Case<'_>) -> Vec<Fix> {
     if case.deployment() != Deployment::Server {
         fix.notes.push("no thumbprint is needed".to_owned());
     }
-    vec![fix]
+    Some(fix)
 }
 
 /// Adds the token's audience to the provider's client ids.
-#[must_use]
-pub fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
+pub(super) fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
     let Some(audience) = case
         .claims
         .and_then(|claims| claims.audience())

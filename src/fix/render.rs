@@ -9,8 +9,7 @@ const LONGEST: usize = 2048;
 
 /// A text from outside as one argument of a command that somebody pastes into a shell: itself where no shell and no AWS CLI takes
 /// it for anything else, and otherwise the placeholder. Neither an option (`--debug`) nor a file to be read (`file://…`).
-#[must_use]
-pub fn argument(text: &str, placeholder: &str) -> String {
+pub(super) fn argument(text: &str, placeholder: &str) -> String {
     let is_literal = text.len() <= LONGEST
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text
@@ -22,8 +21,7 @@ pub fn argument(text: &str, placeholder: &str) -> String {
 }
 
 /// As a Terraform `aws_iam_policy_document` with this one statement.
-#[must_use]
-pub fn terraform(statement: &Statement) -> String {
+pub(super) fn terraform(statement: &Statement) -> String {
     let mut text = String::from("data \"aws_iam_policy_document\" \"trust\" {\n  statement {\n");
     if statement.effect.value == Effect::Deny {
         text.push_str("    effect  = \"Deny\"\n");
@@ -71,8 +69,7 @@ pub fn terraform(statement: &Statement) -> String {
 }
 
 /// As the `AssumeRolePolicyDocument` of a CloudFormation role with this one statement.
-#[must_use]
-pub fn cloudformation(statement: &Statement) -> String {
+pub(super) fn cloudformation(statement: &Statement) -> String {
     let effect = if statement.effect.value == Effect::Allow {
         "Allow"
     } else {

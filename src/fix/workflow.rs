@@ -166,8 +166,7 @@ pub(super) fn with_audience<'a>(case: &Case<'_>, audiences: impl IntoIterator<It
 }
 
 /// Gives the job `id-token: write`, as a diff of the workflow where it is known.
-#[must_use]
-pub fn grant_id_token(case: &Case<'_>) -> Vec<Fix> {
+pub(super) fn grant_id_token(case: &Case<'_>) -> Fix {
     let mut fix = Fix::new("give the job `id-token: write`", Target::Workflow);
     fix.text = "    permissions:\n      id-token: write\n      contents: read\n".to_owned();
     if let (Some(Ok(workflow)), Some(source)) = (&case.workflow, case.workflow_source.as_ref()) {
@@ -187,7 +186,7 @@ pub fn grant_id_token(case: &Case<'_>) -> Vec<Fix> {
             );
         }
     }
-    vec![fix]
+    fix
 }
 
 /// `id-token: write` in the block that counts; `None` where a person must decide.
