@@ -25,6 +25,8 @@ pub enum Answer {
     AssumeRoleDenied(Refusal),
     /// AWS credentials were used and are no good, or not those that were given.
     BadCredentials,
+    /// The time in a signature is not AWS's: this machine's clock is wrong.
+    ClockWrong,
     /// A session longer than a chained role may have.
     DurationChained,
     /// A session shorter or longer than STS takes: the seconds, where AWS repeats them.
@@ -226,7 +228,7 @@ impl Answer {
     pub fn is_about_credentials(&self) -> bool {
         matches!(
             self,
-            Self::AssumeRoleDenied(_) | Self::BadCredentials | Self::DurationChained
+            Self::AssumeRoleDenied(_) | Self::BadCredentials | Self::ClockWrong | Self::DurationChained
         )
     }
 }
@@ -355,7 +357,7 @@ fn token(text: &Text) -> Option<Answer> {
 /// What STS says of the token and of the request, IAM of a policy, and the action before it asks.
 fn request(text: &Text) -> Option<Answer> {
     use Answer as A;
-    let phrases: [(&[&str], A); 22] = [
+    let phrases: [(&[&str], A); 23] = [
         (&["no openidconnect provider found"], A::NoProvider(None)),
         (&["incorrect token audience"], A::WrongAudience),
         (&["doesn't match configured thumbprint"], A::Thumbprint),
@@ -457,6 +459,15 @@ fn request(text: &Text) -> Option<Answer> {
             } else {
                 A::SessionExpired
             },
+        ),
+        (
+            // IAM User Guide, `signature-v4-troubleshooting`, "Troubleshooting credential scope" and expired signatures.
+            &[
+                "signature expired: ",
+                "signature not yet current: ",
+                "difference between the request time and the current time is too large",
+            ],
+            A::ClockWrong,
         ),
         (
             &[

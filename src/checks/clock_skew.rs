@@ -1,8 +1,9 @@
 //! `clock-skew`: this machine's clock is wrong.
 
 use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::finding::{Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -21,6 +22,14 @@ pub(super) const CHECK: Check = Check {
 const TOLERATED: u64 = 120;
 
 fn run(case: &Case<'_>) -> Option<Finding> {
+    if case.answer == Some(Answer::ClockWrong) {
+        return Some(
+            Finding::blocks("AWS refused the signature: its time is not AWS's, so this machine's clock is wrong")
+                .rests_on(case, &[Fact::Answer])
+                .note("a call that is signed with AWS credentials carries the machine's own time; an ID token does not")
+                .help("set the runner's clock (chrony, systemd-timesyncd)"),
+        );
+    }
     let clock = case.evidence.clock?;
     let local = clock.local?;
     let issued = case.claims.and_then(|claims| claims.seconds("iat"));
