@@ -6,6 +6,7 @@ use crate::case::Case;
 use crate::finding::{Cause, Certainty, Finding, Rule, Stage};
 use crate::github::subject::Subject;
 use crate::github::subject::difference::{Kind, Reason, SubjectDifference};
+use crate::policy::wildcard;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -58,7 +59,11 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
             .at_most(Certainty::Likely)
             .note("a customized subject can have this form; this token's has the default one");
     }
-    if let Some(meant) = &difference.meant {
+    // A value that would not match either is no help.
+    let fits = |meant: &&String| {
+        **meant == difference.subject || !difference.literal && wildcard::matches(meant, &difference.subject)
+    };
+    if let Some(meant) = difference.meant.as_ref().filter(fits) {
         finding = finding.help(format!("did you mean `{meant}`?"));
     }
     finding
