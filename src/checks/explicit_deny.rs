@@ -1,9 +1,10 @@
 //! `explicit-deny`: a Deny statement of the trust policy matches.
 
 use super::check::{Check, When};
+use crate::aws::request::CLAIM_KEYS;
 use crate::case::Case;
 use crate::finding::{Fact, Finding, Remedy, Rule, Stage};
-use crate::policy::{Decision, Effect, Outcome};
+use crate::policy::{Decision, Effect, Outcome, Presence};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -25,6 +26,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     let mut finding =
         Finding::blocks("a Deny statement of the trust policy matches this request, and a Deny wins over every Allow");
+    let mut never = None;
     for (index, (statement, trace)) in policy
         .policy
         .statements
@@ -49,6 +51,16 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             ));
         }
         for leaf in leaves {
+            let is_claim = CLAIM_KEYS
+                .iter()
+                .chain(&["sub", "aud"])
+                .any(|claim| leaf.is(&case.asker().key(claim)));
+            if leaf.trace.actual == Presence::Absent
+                && leaf.condition.operator.value.comparison.is_negated()
+                && !is_claim
+            {
+                never = Some(leaf.name().to_owned());
+            }
             finding = finding.label(case.policy_label(
                 leaf.key.span,
                 policy.key_pointer(leaf.leaf),
@@ -56,10 +68,17 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             ));
         }
     }
+    finding = finding.help(match never {
+        // IAM User Guide, `reference_policies_elements_condition_operators`: a negated operator holds where the key is absent.
+        Some(key) => format!(
+            "`{key}` is in no request with a token, and without its key a negated operator holds: take this condition out, or write the Deny \
+             on a claim that AWS evaluates"
+        ),
+        None => "change the Deny statement so that it leaves this token out, or run the job from where it does not apply".to_owned(),
+    });
     Some(
         finding
             .rests_on(case, &[Fact::Policy, Fact::Issuer, Fact::Claims])
-            .help("change the Deny statement so that it leaves this token out, or run the job from where it does not apply")
             .remedy(Remedy::Admit),
     )
 }

@@ -22,7 +22,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     super::check::subject(case, |kind| matches!(kind, Kind::Repository), finding)
 }
 
-fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
+fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (from, to) = difference.part;
     let wanted = difference.pattern.get(from..to).unwrap_or(&difference.pattern);
     let has = difference.token_part.as_str();
@@ -47,6 +47,18 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
             .unwrap_or_default()
             .to_owned()
     };
+    let names = |text: &str| format!("{}/{}", owner(text), name(text));
+    let called = case.claims.and_then(|claims| claims.text("job_workflow_ref"));
+    let called = called.and_then(|called| called.split("/.github/").next());
+    if called.is_some_and(|called| called.eq_ignore_ascii_case(&names(wanted))) {
+        // GitHub docs, "Using OpenID Connect with reusable workflows".
+        return finding
+            .note("the policy names the repository of the reusable workflow that the job calls; the subject is always the caller's")
+            .help(format!(
+                "trust the caller `{}` in the `sub` condition, and put the called workflow into a condition on `job_workflow_ref` beside it",
+                names(has)
+            ));
+    }
     if name(wanted) == name(has) && owner(wanted) == owner(has) {
         // Then the ids differ, which a note of the comparison says.
     } else if name(wanted) == name(has) {
@@ -54,7 +66,6 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     } else if owner(wanted) == owner(has) {
         finding = finding.note("the owner is the same and the repository differs: it was renamed, or the role belongs to another repository");
     }
-    let names = |text: &str| format!("{}/{}", owner(text), name(text));
     let alike = strsim::normalized_levenshtein(&names(wanted), &names(has));
     if alike > 0.8 && alike < 1.0 && !wanted.contains('*') {
         finding = finding.note("the two are nearly the same: this may be a slip of the pen");
