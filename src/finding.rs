@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use serde_json::Value;
 
+use crate::configure::Flow;
 use crate::policy::{Decision, Leaf};
 use crate::text::{SourceText, Span};
 
@@ -464,6 +465,8 @@ pub enum Session {
 /// The whole answer, as data.
 #[derive(Debug, Clone)]
 pub struct Diagnosis {
+    /// The way that the step takes.
+    pub flow: Flow,
     /// What it comes to.
     pub conclusion: Conclusion,
     /// Whose word it is that the role can be assumed; `None` where nobody's is.

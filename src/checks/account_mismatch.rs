@@ -28,10 +28,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .given(Input::AllowedAccountIds)
         .map(|list| list.split(',').map(str::trim).filter(|id| !id.is_empty()).collect())
         .unwrap_or_default();
-    let outside = match (&account, allowed.is_empty()) {
-        (Some(account), false) => !allowed.contains(&account.as_str()),
-        _ => false,
-    };
+    let outside = case.is_account_refused();
+    let account = if outside { case.final_account() } else { account };
     if case.answer == Some(Answer::AccountNotAllowed) || outside {
         // The message names the account of the credentials, which need not be the role's.
         let named = super::check::pasted(case)

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, PolicyCase};
 use crate::evidence::{Attempt, Probe};
-use crate::finding::{Certainty, Document, Finding, Label, Rule};
+use crate::finding::{Certainty, Document, Finding, Label, Rule, Severity};
 use crate::fix;
 use crate::github::subject::difference::{Kind, SubjectDifference};
 use crate::github::subject::{Context, Subject};
@@ -237,6 +237,23 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
             .note("the provider's client ids still apply: only audiences that are registered there come this far")
             .help("add `\"StringEquals\": { \"<issuer>:aud\": \"sts.amazonaws.com\" }` to the statement"),
     })
+}
+
+/// Where the step goes on all the same, with credentials that nobody meant, it blocks nothing: a risk that names whose they are.
+pub(super) fn or_goes_on(case: &Case<'_>, finding: Finding) -> Finding {
+    if !case.is_allowed() {
+        return finding;
+    }
+    let Some(identity) = case.at_hand() else { return finding };
+    Finding {
+        severity: Severity::Risk,
+        message: format!("{}: the step succeeds as `{}`", finding.message, identity.arn),
+        ..finding
+    }
+    .note(format!(
+        "these credentials ({}) are those of account `{}`; nothing fails, and what follows runs as somebody else",
+        identity.source, identity.account
+    ))
 }
 
 /// The message that somebody pasted, or AWS's own, as it came.

@@ -85,11 +85,12 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         );
     }
     if granted {
+        let finding = super::check::or_goes_on(case, finding);
         return Some(finding.help(
             "find what takes it away; in a reusable workflow the calling job must grant `id-token: write` as well",
         ));
     }
-    Some(finding.fixes(fix::grant_id_token(case)))
+    Some(super::check::or_goes_on(case, finding.fixes(fix::grant_id_token(case))))
 }
 
 /// The blocks of the workflow that would have to change.

@@ -27,7 +27,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     let region = named.or(case.request().get(Input::AwsRegion)).map(str::trim);
     let said = matches!(case.answer, Some(Answer::RegionUnusable(_)));
-    if case.answer.as_ref().is_some_and(Answer::token_was_sent) {
+    // That AWS gave a session to another call says nothing of a step that stops before it.
+    let answered = case.answer.as_ref().filter(|answer| **answer != Answer::Allowed);
+    if answered.is_some_and(Answer::token_was_sent) {
         return None;
     }
     let not_supplied = super::check::pasted(case).is_some_and(|text| {

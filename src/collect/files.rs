@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use super::Env;
 use crate::args::InputError;
 use crate::evidence::paste::{self, Unread};
-use crate::evidence::{Provider, Role, Runs};
+use crate::evidence::{Gap, Provider, Role, Runs, Why};
 use crate::github::claims::Token;
 
 const MAX_EVIDENCE: u64 = 16 << 20;
 const MAX_DOCUMENT: u64 = 1 << 20;
+const MAX_TOKEN: u64 = 64 << 10;
 
 /// Reads the inputs that are files.
 #[derive(Debug)]
@@ -149,6 +150,34 @@ pub fn read(path: impl AsRef<Path>, most: u64) -> Result<String, String> {
         return Err("it is not a regular file (`-` reads standard input)".to_owned());
     }
     bounded(file, most)
+}
+
+/// A token in a file, as configure-aws-credentials reads it (`readFileUtf8` in `src/helpers.ts`): no link is followed, but for
+/// those that Kubernetes makes. A container sees the workspace alone.
+///
+/// # Errors
+/// A [`Gap`] that says what is wrong with the file.
+pub fn token(path: &str, workspace: &Path, is_container: bool) -> Result<String, Gap> {
+    let path = workspace.join(path);
+    let shown = path.display();
+    let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    let is_kubernetes = path
+        .strip_prefix("/var/run/secrets")
+        .is_ok_and(|rest| rest.ends_with("serviceaccount/token") && rest.components().count() == 3);
+    if !is_kubernetes && (is_link(&path) || path.parent().is_some_and(is_link)) {
+        let what =
+            format!("`{shown}` is a symbolic link, or lies in one, which configure-aws-credentials does not follow");
+        return Err(Gap::new(Why::Malformed, what));
+    }
+    match path.try_exists() {
+        Ok(false) if is_container && !path.starts_with(workspace) => {
+            let what =
+                format!("`{shown}` lies outside of the workspace, and a container sees nothing else of the runner");
+            Err(Gap::new(Why::Unreachable, what))
+        }
+        Ok(false) => Err(Gap::new(Why::NotFound, format!("`{shown}` does not exist"))),
+        _ => read(&path, MAX_TOKEN).map_err(|what| Gap::new(Why::Malformed, format!("`{shown}`: {what}"))),
+    }
 }
 
 /// The files that the AWS SDK reads by itself, whatever they are and however long it takes: each is looked at first.

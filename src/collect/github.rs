@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::http::{Answer, Http};
 use super::origin::{Audience, Destination};
 use super::{Env, files};
+use crate::configure::REQUIRED_VARIABLES;
 use crate::evidence::{Gap, Runner, Why};
 use crate::github::claims;
 use crate::github::claims::Token;
@@ -36,6 +37,11 @@ pub fn runner(env: &Env) -> Option<Runner> {
         workflow_ref: text("GITHUB_WORKFLOW_REF"),
         server_url: text("GITHUB_SERVER_URL"),
         runner_environment: text("RUNNER_ENVIRONMENT"),
+        unset: REQUIRED_VARIABLES
+            .into_iter()
+            .filter(|name| env.get(name).is_none())
+            .map(str::to_owned)
+            .collect(),
         aws_credentials: Some(aws_credentials(env).to_owned()),
     })
 }
@@ -255,6 +261,19 @@ fn read(answer: &Answer, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdTok
         token,
         date: answer.date(),
     })
+}
+
+/// The token that a file holds.
+///
+/// # Errors
+/// A [`Gap`] where that is none.
+pub fn token(text: String, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
+    secrets.add(text.trim());
+    secrets.hand_over(mask);
+    let raw = SecretString::from(text);
+    let token = claims::decode(raw.expose_secret())
+        .map_err(|error| Gap::new(Why::Malformed, format!("the token file holds no ID token: {error}")))?;
+    Ok(IdToken { raw, token, date: None })
 }
 
 #[cfg(test)]

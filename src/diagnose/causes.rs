@@ -2,6 +2,7 @@
 
 use crate::aws::answer::Answer;
 use crate::case::Case;
+use crate::configure::Flow;
 use crate::finding::{Cause, CauseRow, CauseStatus, Certainty, Found, Severity};
 use crate::github::issuer::issuer_host;
 use crate::github::subject::Subject;
@@ -39,7 +40,16 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
     let out = |because: &str| Ok(because.to_owned());
     let open = |because: &str| Err(because.to_owned());
     if case.is_allowed() && cause != Cause::TooMuch {
-        return out("AWS let the token in");
+        return out(if case.flow.has_credentials() {
+            "AWS took the credentials that asked, and no token was sent"
+        } else {
+            "AWS let the token in"
+        });
+    }
+    // On purpose, and not for want of the permission.
+    let is_token = !matches!(cause, Cause::TooMuch | Cause::EnvironmentProtection);
+    if is_token && matches!(case.flow, Flow::AccessKey | Flow::Chaining | Flow::Existing) {
+        return out("the step asks with AWS credentials, and sends no token");
     }
     let no_token = case.claims.is_none() && !answer.is_some_and(Answer::token_was_sent);
     match cause {
