@@ -228,7 +228,7 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn asks_with_credentials(&self) -> bool {
         matches!(self.flow, Flow::AccessKey | Flow::Chaining)
-            || self.hop.caller.is_some()
+            || (self.hop.caller.is_some() && self.flow != Flow::TokenFile)
             || self.answer.as_ref().is_some_and(Answer::is_about_credentials)
     }
 
@@ -337,7 +337,8 @@ impl<'a> Case<'a> {
     /// The step ends with its credentials: AWS gave them, and nothing of the step's own stands against it.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
-        self.answer == Some(Answer::Allowed) && !self.ends_by_itself()
+        let nothing = self.request().does_nothing(self.flow);
+        (self.answer == Some(Answer::Allowed) || nothing) && !self.ends_by_itself()
     }
 
     /// Does the step fail by itself, before it asks AWS or after it was given credentials?

@@ -237,13 +237,38 @@ struct Live<'a> {
     in_job: bool,
 }
 
-/// What the steps so far left behind.
+/// What the steps so far left behind: sessions are held for the hops after them, and dropped at the end.
 #[derive(Default)]
 struct Trail {
-    /// The session that the last one exported: held for the next hop, and dropped at the end.
+    /// The session that the last one exported.
     session: Option<Credentials>,
+    /// Those that were written to profiles.
+    profiles: BTreeMap<String, Credentials>,
+    /// The profile that was exported as `AWS_PROFILE`: it comes before the variables.
+    profile: Option<String>,
     /// One of them failed, so the job does not come to the next.
     is_broken: bool,
+}
+
+impl Trail {
+    /// Takes what a step ended with.
+    fn take(&mut self, request: &Request, session: Credentials) {
+        if let Some(profile) = request.given(Input::AwsProfile) {
+            self.profiles.insert(profile.to_owned(), session.clone());
+            if request.exports() {
+                self.profile = Some(profile.to_owned());
+            }
+        }
+        if request.exports() {
+            self.session = Some(session);
+        }
+    }
+
+    /// The session that the SDK's default chain finds in a profile that is named, or in one that need not be.
+    fn of_profile(&self, named: bool) -> Option<&Credentials> {
+        let profile = if named { self.profile.as_deref()? } else { "default" };
+        self.profiles.get(profile)
+    }
 }
 
 /// The way that a step takes, and what it has on it.
@@ -253,6 +278,8 @@ struct Way {
     credentials: Result<Credentials, Gap>,
     /// Whose those are.
     caller: Option<Identity>,
+    /// The account that completes the name of a role.
+    account: Option<String>,
     /// AWS did not take them, or did not say whose they are.
     refused: Option<Probe<Attempt>>,
 }
@@ -463,7 +490,7 @@ impl Live<'_> {
         inputs.overlay(given);
         // A step exports its region, whatever comes of it (`exportRegion`).
         let exported = before
-            .filter(|before| before.hands_on())
+            .filter(|before| before.exports())
             .and_then(|before| before.given(Input::AwsRegion));
         inputs.complete(|variable| match variable {
             "AWS_REGION" if exported.is_some() => exported,
@@ -534,7 +561,9 @@ impl Live<'_> {
         let ((made, otherwise), reading) = join(job_side, account_side).await;
         let (attempt, aws_date) = match made {
             Some(answered) => {
-                trail.session = answered.session.filter(|_| request.hands_on()).or(trail.session.take());
+                if let Some(session) = answered.session {
+                    trail.take(&request, session);
+                }
                 (Some(answered.attempt), answered.date)
             }
             None => (None, None),
@@ -599,11 +628,13 @@ impl Live<'_> {
             flow: request.flow(self.around(None)),
             credentials: Err(Gap::new(Why::NoCredentials, "no AWS credentials are at hand")),
             caller: None,
+            account: None,
             refused: None,
         };
         let Ok(aws) = aws else { return way };
-        let is_over = trail.is_broken || !self.in_job || !self.args.attempt;
-        if is_over || request.stop(way.flow).is_some() {
+        // What stops the step before it looks at credentials of any kind.
+        let is_stopped = request.stop(Flow::Existing).is_some() || way.flow == Flow::Nothing;
+        if is_stopped || trail.is_broken || !self.in_job || !self.args.attempt {
             return way;
         }
         let until = (self.deadline, request.attempts());
@@ -623,10 +654,16 @@ impl Live<'_> {
                 Err(refused) => memoized = Some(refused).filter(|_| !request.is_on(Input::RoleChaining)),
             }
         }
+        if request.stop(way.flow).is_some() || request.does_nothing(way.flow) {
+            return way;
+        }
         let keys = match way.flow {
+            // Its file is sent once the credentials beside it were shown to work. (`src/index.ts`)
+            Flow::TokenFile if request.given(Input::AwsAccessKeyId).is_some() => {
+                self.keys().map(|keys| (keys, INPUTS_SOURCE))
+            }
             Flow::AccessKey => self.keys().map(|keys| (keys, INPUTS_SOURCE)),
             Flow::Ambient | Flow::Chaining | Flow::NoRole => at_hand().await,
-            // Its file is sent once the credentials at hand were shown to work. (`src/index.ts`)
             Flow::TokenFile if request.is_on(Input::RoleChaining) => at_hand().await,
             Flow::Existing | Flow::Nothing | Flow::Oidc | Flow::TokenFile => return way,
         };
@@ -634,6 +671,7 @@ impl Live<'_> {
             Ok(_) if memoized.is_some() => way.refused = memoized,
             Ok((credentials, source)) => match aws.caller(&credentials, source, until).await {
                 Ok(caller) => {
+                    way.account = Some(caller.account.clone());
                     way.caller = Some(caller);
                     way.credentials = Ok(credentials);
                 }
@@ -642,9 +680,19 @@ impl Live<'_> {
             Err(gap) => way.credentials = Err(gap),
         }
         // Keys that are not exported pass the first call, and the next one is signed with what is at hand.
-        if way.flow == Flow::AccessKey && !request.hands_on() && !request.is_empty(Input::RoleToAssume) {
-            way.credentials = at_hand().await.map(|(credentials, _)| credentials);
-            way.caller = None;
+        if way.flow == Flow::AccessKey && !request.exports() && !request.is_empty(Input::RoleToAssume) {
+            match at_hand().await {
+                Ok((credentials, _)) => {
+                    way.credentials = Ok(credentials);
+                    way.caller = None;
+                }
+                // The keys are in the default profile.
+                Err(_) if request.hands_on() => {}
+                Err(gap) => {
+                    way.credentials = Err(gap);
+                    way.caller = None;
+                }
+            }
         }
         way
     }
@@ -652,26 +700,32 @@ impl Live<'_> {
     /// The AWS credentials that the SDK's default chain would find.
     async fn at_hand(&self, aws: &Aws, request: &Request, trail: &Trail) -> Result<(Credentials, &'static str), Gap> {
         let env = self.outside.env;
-        if request.unsets() {
-            return Err(Gap::new(
-                Why::NoCredentials,
-                "`unset-current-credentials` takes the AWS credentials out of the environment before the step looks for any",
-            ));
+        let hop = |session: &Credentials| (session.clone(), "the hop before");
+        if let Some(session) = trail.of_profile(true) {
+            return Ok(hop(session));
         }
-        if let Some(session) = &trail.session {
-            return Ok((session.clone(), "the hop before"));
+        if !request.unsets() {
+            if let Some(session) = &trail.session {
+                return Ok(hop(session));
+            }
+            if let Some(credentials) = environment_credentials(env) {
+                return Ok((credentials, "environment"));
+            }
         }
-        if let Some(credentials) = environment_credentials(env) {
-            return Ok((credentials, "environment"));
+        if let Some(session) = trail.of_profile(false) {
+            return Ok(hop(session));
         }
         if env.get("RUNNER_ENVIRONMENT") == Some("self-hosted") || has_profile(env) {
             let workspace = env.get("GITHUB_WORKSPACE").map(Path::new);
             return Ok((aws.default_chain(env, workspace).await?, "default chain"));
         }
-        Err(Gap::new(
-            Why::NoCredentials,
-            "no AWS credentials are in the environment",
-        ))
+        let what = match request.unsets() {
+            true => {
+                "`unset-current-credentials` takes the AWS credentials out of the environment before the step looks for any"
+            }
+            false => "no AWS credentials are in the environment",
+        };
+        Err(Gap::new(Why::NoCredentials, what))
     }
 
     /// The keys among the inputs: those of a step in the checkout are expressions, and not known.
@@ -753,13 +807,15 @@ impl Live<'_> {
             match way.flow {
                 Flow::Nothing => None,
                 Flow::Oidc => Some(aws.attempt(request, &role(None)?, &token?.raw, until).await),
-                Flow::TokenFile if request.is_on(Input::RoleChaining) && way.caller.is_none() => {
+                Flow::TokenFile if needs_caller(request) && way.caller.is_none() => {
                     Some(Answered::none(way.credentials.as_ref().err()?.clone()))
                 }
                 Flow::TokenFile => {
-                    let account = way.caller.as_ref().map(|caller| &*caller.account);
                     let token = self.token_file(request)?.ok()?;
-                    Some(aws.attempt(request, &role(account)?, &token.raw, until).await)
+                    Some(
+                        aws.attempt(request, &role(way.account.as_deref())?, &token.raw, until)
+                            .await,
+                    )
                 }
                 Flow::AccessKey | Flow::Ambient | Flow::Chaining | Flow::Existing | Flow::NoRole => {
                     let credentials = match &way.credentials {
@@ -779,7 +835,7 @@ impl Live<'_> {
                         });
                     }
                     let tags = request.tags(|variable| self.outside.env.get(variable)).ok()?;
-                    let account = way.caller.as_ref().map(|caller| &*caller.account);
+                    let account = way.account.as_deref();
                     Some(
                         aws.attempt_as(request, &role(account)?, credentials, &tags, until)
                             .await,
@@ -904,6 +960,11 @@ impl Live<'_> {
             run.token.get_or_insert_with(|| Probe::Missing(gap.clone()));
         }
     }
+}
+
+/// Does a step with a token file ask first whose AWS credentials it has besides?
+fn needs_caller(request: &Request) -> bool {
+    request.is_on(Input::RoleChaining) || request.given(Input::AwsAccessKeyId).is_some()
 }
 
 fn late(who: &str) -> Gap {

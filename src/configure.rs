@@ -609,20 +609,32 @@ impl Inputs {
         (!has_source && !is_arn(role) && is_known(&role)).then_some(Stop::RoleName)
     }
 
-    /// Are the credentials that the step ends with there for the steps after it? Also for its own call, where they are keys
-    /// among its inputs. (`output-env-credentials`; the default profile is found as well.)
+    /// Does the step succeed without asking AWS for anything? Without a role, a token file keeps it from looking for
+    /// credentials (`src/index.ts`).
+    #[must_use]
+    pub fn does_nothing(&self, flow: Flow) -> bool {
+        let has_file = self.given(Input::WebIdentityTokenFile).is_some();
+        flow == Flow::NoRole && has_file && !self.is_on(Input::RoleChaining)
+    }
+
+    /// Does the step export its credentials and its region as variables?
+    #[must_use]
+    pub fn exports(&self) -> bool {
+        let asked = self.given(Input::OutputEnvCredentials).and_then(boolean);
+        asked.unwrap_or(self.given(Input::AwsProfile).is_none())
+    }
+
+    /// Are the credentials that the step ends with found by the steps after it? Also by its own call, where they are keys among
+    /// its inputs. The default profile is found without being named.
     #[must_use]
     pub fn hands_on(&self) -> bool {
-        let profile = self.given(Input::AwsProfile);
-        let asked = self.given(Input::OutputEnvCredentials).and_then(boolean);
-        profile == Some("default") || asked.unwrap_or(profile.is_none())
+        self.exports() || self.given(Input::AwsProfile) == Some("default")
     }
 
     /// Does the step take the credentials out of the environment before it looks for any?
     #[must_use]
     pub fn unsets(&self) -> bool {
-        let asked = self.given(Input::OutputEnvCredentials).and_then(boolean);
-        self.is_on(Input::UnsetCurrentCredentials) && asked.unwrap_or(self.given(Input::AwsProfile).is_none())
+        self.is_on(Input::UnsetCurrentCredentials) && self.exports()
     }
 
     /// How often the action makes a call that fails (`retryAndBackoff`); the SDK makes up to three of each.

@@ -731,3 +731,80 @@ fn each_hop_of_a_saved_chain_is_evaluated_with_the_session_of_the_one_before() {
         "{report}"
     );
 }
+
+/// Where reading its source leads astray: what configure-aws-credentials v6.2.3 was seen to do in these worlds.
+#[test]
+fn odd_ways_end_as_the_action_was_seen_to_end_them() {
+    let id = ("aws-access-key-id", "AKIAIOSFODNN7EXAMPLE");
+    let user = "arn:aws:iam::123456789012:user/ci";
+    for (at_hand, has_keys, inputs, exit) in [
+        // Credentials at hand that are valid are kept before the key's secret, the role's name or the accounts are looked at.
+        (
+            true,
+            false,
+            &[("role-to-assume", HUB), id, ("use-existing-credentials", "x")][..],
+            0,
+        ),
+        (true, false, &[id, ("use-existing-credentials", "x")], 0),
+        (
+            true,
+            false,
+            &[("role-to-assume", "hub"), ("use-existing-credentials", "no")],
+            0,
+        ),
+        (
+            true,
+            false,
+            &[
+                ("role-to-assume", HUB),
+                ("use-existing-credentials", "x"),
+                ("allowed-account-ids", "1"),
+            ],
+            0,
+        ),
+        (
+            true,
+            false,
+            &[
+                ("role-to-assume", HUB),
+                ("use-existing-credentials", "x"),
+                ("force-skip-oidc", "true"),
+            ],
+            1,
+        ),
+        // Without a role, a token file keeps the step from looking for credentials at all.
+        (false, false, &[("web-identity-token-file", "nowhere")], 0),
+        (
+            false,
+            false,
+            &[("web-identity-token-file", "nowhere"), ("role-chaining", "true")],
+            1,
+        ),
+        // The account of keys completes a role's name, whatever is sent then, and whoever signs it.
+        (
+            true,
+            true,
+            &[("role-to-assume", "deploy"), ("output-env-credentials", "false")],
+            1,
+        ),
+        (false, true, &[("role-to-assume", "own"), ("aws-profile", "default")], 0),
+    ] {
+        let mut scenario = chained(&trusts(HUB, BOTH));
+        let own = json!({"name": "own", "trust-policy": trusts(user, BOTH)});
+        scenario.account.roles.push(serde_json::from_value(own).unwrap());
+        scenario.user =
+            serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": false})).unwrap();
+        scenario.credentials = scenario.credentials.filter(|_| at_hand);
+        scenario.with = with(inputs);
+        scenario.with.insert("aws-region".to_owned(), "eu-west-1".to_owned());
+        let world = World::of(scenario).start();
+        let (id, secret) = world.user_keys();
+        let keys = [
+            format!("--aws-access-key-id={id}"),
+            format!("--aws-secret-access-key={secret}"),
+        ];
+        let keys: Vec<&str> = keys.iter().filter(|_| has_keys).map(String::as_str).collect();
+        let run = diagnose(&world, &keys);
+        assert_eq!(run.exit, Some(exit), "{at_hand} {inputs:?}: {}", run.evidence);
+    }
+}

@@ -244,7 +244,16 @@ pub(super) fn or_goes_on(case: &Case<'_>, finding: Finding) -> Finding {
     if !case.is_allowed() {
         return finding;
     }
-    let Some(identity) = case.at_hand() else { return finding };
+    let Some(identity) = case.at_hand() else {
+        return Finding {
+            severity: Severity::Risk,
+            message: format!(
+                "{}: the step succeeds all the same, and assumes nothing",
+                finding.message
+            ),
+            ..finding
+        };
+    };
     Finding {
         severity: Severity::Risk,
         message: format!("{}: the step succeeds as `{}`", finding.message, identity.arn),
