@@ -337,8 +337,16 @@ impl<'a> Case<'a> {
     /// The step ends with its credentials: AWS gave them, and nothing of the step's own stands against it.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
-        let nothing = self.request().does_nothing(self.flow);
-        (self.answer == Some(Answer::Allowed) || nothing) && !self.ends_by_itself()
+        (self.answer == Some(Answer::Allowed) || self.needs_no_answer()) && !self.ends_by_itself()
+    }
+
+    /// Is it known without an answer to the step's own call that it succeeds? It asks for nothing, or keeps credentials that
+    /// were shown to work.
+    #[must_use]
+    pub fn needs_no_answer(&self) -> bool {
+        let request = self.request();
+        let keeps = self.answer.is_none() && self.flow.keeps() && !request.unsets();
+        request.does_nothing(self.flow) || (keeps && valid_at_hand(self.evidence) == Some(true))
     }
 
     /// Does the step fail by itself, before it asks AWS or after it was given credentials?

@@ -136,7 +136,7 @@ fn conclude(case: &Case<'_>, findings: &[Found]) -> Conclusion {
     if case.ends_by_itself() {
         return Conclusion::Denied;
     }
-    if case.request().does_nothing(case.flow) {
+    if case.needs_no_answer() {
         return Conclusion::Allowed;
     }
     match case

@@ -808,3 +808,37 @@ fn odd_ways_end_as_the_action_was_seen_to_end_them() {
         assert_eq!(run.exit, Some(exit), "{at_hand} {inputs:?}: {}", run.evidence);
     }
 }
+
+#[test]
+fn every_hops_secrets_are_masked_first_and_stand_nowhere() {
+    let user = "arn:aws:iam::123456789012:user/ci";
+    let mut scenario = hub_and_spokes(&trusts(user, BOTH));
+    scenario.user =
+        serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": false})).unwrap();
+    scenario.with = with(&[("role-to-assume", SPOKE), ("aws-region", "eu-west-1"), ("then", LEAF)]);
+    let world = World::of(scenario).start();
+    let (id, secret) = world.user_keys();
+    let output = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+        .arg("action")
+        .env_clear()
+        .envs(world.environment())
+        .env("INPUT_AWS-ACCESS-KEY-ID", &id)
+        .env("INPUT_AWS-SECRET-ACCESS-KEY", &secret)
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert_eq!(
+        world.requests_of(Call::AssumeRole).len(),
+        2,
+        "the second is signed with the session of the first"
+    );
+    let (masks, shown): (Vec<&str>, Vec<&str>) = log.lines().partition(|line| line.starts_with("::add-mask::"));
+    let shown = shown.join("\n") + &world.summary() + &world.output();
+    for secret in world.secrets() {
+        assert!(!shown.contains(&secret), "{shown}");
+    }
+    assert!(masks.contains(&&*format!("::add-mask::{secret}")));
+    assert_eq!(world.exported(), "");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains(&secret));
+}

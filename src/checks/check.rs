@@ -247,10 +247,7 @@ pub(super) fn or_goes_on(case: &Case<'_>, finding: Finding) -> Finding {
     let Some(identity) = case.at_hand() else {
         return Finding {
             severity: Severity::Risk,
-            message: format!(
-                "{}: the step succeeds all the same, and assumes nothing",
-                finding.message
-            ),
+            message: format!("{}: the step succeeds all the same", finding.message),
             ..finding
         };
     };

@@ -247,6 +247,36 @@ mod tests {
         (folder, path)
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_token_file_is_a_regular_file_and_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = folder.path();
+        std::fs::create_dir(workspace.join("folder")).unwrap();
+        std::fs::write(workspace.join("folder/token"), "a.b.c\n").unwrap();
+        std::fs::write(workspace.join("huge"), vec![b'x'; 70_000]).unwrap();
+        for (link, to) in [("link", "folder/token"), ("linked", "folder"), ("nowhere", "gone")] {
+            std::os::unix::fs::symlink(to, workspace.join(link)).unwrap();
+        }
+        let absolute = workspace.join("folder/token").display().to_string();
+        for (path, is_container, want) in [
+            ("folder/token", true, Ok("a.b.c\n")),
+            (&*absolute, false, Ok("a.b.c\n")),
+            ("link", true, Err(Why::Malformed)),
+            ("linked/token", true, Err(Why::Malformed)),
+            ("nowhere", false, Err(Why::Malformed)),
+            ("folder", true, Err(Why::Malformed)),
+            ("huge", true, Err(Why::Malformed)),
+            ("/dev/zero", true, Err(Why::Malformed)),
+            ("gone", true, Err(Why::NotFound)),
+            ("/no/such/file", false, Err(Why::NotFound)),
+            ("/no/such/file", true, Err(Why::Unreachable)),
+        ] {
+            let found = token(path, workspace, is_container).map_err(|gap| gap.why);
+            assert_eq!(found.as_deref().map_err(|why| *why), want, "{path} {is_container}");
+        }
+    }
+
     #[test]
     fn claims_come_in_three_forms() {
         for text in [
