@@ -21,7 +21,7 @@ use crate::args::{Args, Diagnose, InputError, place};
 use crate::aws::arn::RoleArn;
 use crate::configure::{Around, Flow, Input, Inputs, REQUIRED_VARIABLES};
 use crate::evidence::{
-    Attempt, Clock, Evidence, Gap, INPUTS_SOURCE, Identity, MOST_HOPS, MOST_RUNS, Probe, Request, Runs, Why,
+    Attempt, Clock, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, MOST_RUNS, Probe, Request, Runs, Why,
     WorkflowFile,
 };
 use crate::github::claims::Token;
@@ -183,6 +183,16 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             .into_iter()
             .map(|run| over(run, evidence.clone(), flags))
             .collect();
+        if let Some(last) = collected.runs.last_mut() {
+            let mut requests = vec![last.hop.request.clone()];
+            requests.extend(last.chain.iter().map(|hop| hop.request.clone()));
+            let known = requests.len();
+            then(&flags.own.then, &mut requests, &mut last.left_out);
+            last.chain.extend(requests.into_iter().skip(known).map(|request| Hop {
+                request,
+                ..Hop::default()
+            }));
+        }
         return collected;
     }
     let evidence = over(Evidence::default(), evidence, flags);
@@ -306,7 +316,7 @@ impl Live<'_> {
             evidence.workflow = evidence.workflow.or_else(|| self.workflow());
             (requests, left_out) = self.requests(&evidence);
         }
-        self.then(&mut requests, &mut left_out);
+        then(&self.args.flags.own.then, &mut requests, &mut left_out);
         let http = Http::new(env, self.secrets);
         let mut token = None;
         let mut runs: Vec<Evidence> = Vec::new();
@@ -430,30 +440,6 @@ impl Live<'_> {
             requests.push(self.complete(Inputs::of_step([]), given, None));
         }
         (requests, left_out)
-    }
-
-    /// The further hops that were asked for.
-    fn then(&self, requests: &mut Vec<Request>, left_out: &mut Vec<String>) {
-        let region = requests
-            .last()
-            .and_then(|last| last.get(Input::AwsRegion))
-            .map(str::to_owned);
-        for role in &self.args.flags.own.then {
-            if requests.len() >= MOST_HOPS {
-                left_out.push(format!("`{role}`: {MOST_HOPS} hops are enough for one run"));
-                continue;
-            }
-            let mut inputs = Inputs::of_step([("role-to-assume", &**role), ("role-chaining", "true")]);
-            inputs.complete(|_| None);
-            if let Some(region) = &region {
-                inputs.set(Input::AwsRegion, region.as_str());
-            }
-            requests.push(Request {
-                inputs,
-                source: Some("`then`".to_owned()),
-                ..Request::default()
-            });
-        }
     }
 
     /// What is known around a step of this job.
@@ -959,6 +945,32 @@ impl Live<'_> {
         if self.in_job {
             run.token.get_or_insert_with(|| Probe::Missing(gap.clone()));
         }
+    }
+}
+
+/// The further hops that were asked for.
+fn then(roles: &[String], requests: &mut Vec<Request>, left_out: &mut Vec<String>) {
+    let region = requests
+        .last()
+        .and_then(|last| last.get(Input::AwsRegion))
+        .map(str::to_owned);
+    for role in roles {
+        if requests.len() >= MOST_HOPS {
+            left_out.push(format!("`{role}`: {MOST_HOPS} hops are enough for one run"));
+            continue;
+        }
+        let mut inputs = Inputs::of_step([
+            ("role-to-assume", &**role),
+            ("role-chaining", "true"),
+            // Where it is not known, it is not empty either.
+            ("aws-region", region.as_deref().unwrap_or("${{ }}")),
+        ]);
+        inputs.complete(|_| None);
+        requests.push(Request {
+            inputs,
+            source: Some("`then`".to_owned()),
+            ..Request::default()
+        });
     }
 }
 

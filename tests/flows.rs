@@ -417,6 +417,7 @@ fn a_token_file_is_sent_as_the_step_would_and_no_link_is_followed() {
 #[test]
 fn what_lets_the_step_in_on_the_ninth_call_lets_the_doctor_in() {
     for (call, scenario) in [
+        (Call::IdToken, Scenario::named("healthy").unwrap()),
         (Call::AssumeRoleWithWebIdentity, Scenario::named("healthy").unwrap()),
         (Call::AssumeRole, chained(&trusts(HUB, BOTH))),
     ] {
@@ -626,12 +627,17 @@ fn hop(role: &str, policy: Option<Value>) -> Value {
 }
 
 fn replay(evidence: &Value) -> Value {
+    replay_with(evidence, &[])
+}
+
+fn replay_with(evidence: &Value, flags: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("evidence.json");
     fs::write(&file, evidence.to_string()).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
         .args(["diagnose", "--format=json", "--evidence"])
         .arg(&file)
+        .args(flags)
         .env_clear()
         .output()
         .unwrap();
@@ -841,4 +847,22 @@ fn every_hops_secrets_are_masked_first_and_stand_nowhere() {
     assert!(masks.contains(&&*format!("::add-mask::{secret}")));
     assert_eq!(world.exported(), "");
     assert!(!String::from_utf8_lossy(&output.stderr).contains(&secret));
+}
+
+#[test]
+fn further_hops_can_be_asked_about_without_a_job() {
+    for region in [json!(null), json!("eu-west-1")] {
+        let mut evidence = json!({"request": {"role-to-assume": HUB}, "attempt": {"outcome": "allowed"}});
+        evidence["chain"] = json!([hop(SPOKE, Some(trusts(HUB, BOTH)))]);
+        evidence["chain"][0]["request"]["aws-region"] = region;
+        let report = replay_with(&evidence, &["--then", LEAF]);
+        let hops = report["chain"].as_array().unwrap();
+        let told: Vec<_> = hops.iter().map(|hop| hop["verdict"].as_str().unwrap()).collect();
+        // Of the last one nothing is known but who would ask.
+        assert_eq!(told, ["allowed", "allowed", "undecided"], "{report}");
+        assert_eq!(
+            (&report["role"], &report["verdict"]),
+            (&json!(LEAF), &json!("undecided"))
+        );
+    }
 }

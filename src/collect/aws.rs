@@ -766,7 +766,8 @@ fn passes<E: ProvideErrorMetadata>(error: &SdkError<E>, seen: &Seen) -> Option<P
 
 /// How long to wait after so many calls: up to twice as long each time, and anything below, so that jobs that failed
 /// together do not come back together. `random` is between 0 and 1.
-fn wait(calls: u32, random: f64) -> Duration {
+#[must_use]
+pub fn wait(calls: u32, random: f64) -> Duration {
     let doubled = 2_u32.saturating_pow(calls.saturating_sub(1).min(16));
     FIRST_WAIT
         .saturating_mul(doubled)
@@ -774,8 +775,9 @@ fn wait(calls: u32, random: f64) -> Duration {
         .mul_f64(random.clamp(0.0, 1.0))
 }
 
-/// std seeds its hashers from the system's randomness.
-fn random() -> f64 {
+/// Between 0 and 1. std seeds its hashers from the system's randomness.
+#[must_use]
+pub fn random() -> f64 {
     let number = std::hash::RandomState::new().build_hasher().finish();
     f64::from(u32::try_from(number >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }

@@ -1,13 +1,12 @@
 //! GitHub's side: what the runner says of the job, and the ID token.
 
-use std::time::Duration;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, USER_AGENT};
 use reqwest::{Method, Request as HttpRequest, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use super::aws::{random, wait};
 use super::http::{Answer, Http};
 use super::origin::{Audience, Destination};
 use super::{Env, files};
@@ -136,8 +135,9 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
-/// A service that has a moment's trouble, and a job that the service does not know as started yet, are asked again.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+/// A service that has a moment's trouble, and a job that the service does not know as started yet, are asked again, as often
+/// as configure-aws-credentials asks by itself.
+const MOST_CALLS: u32 = 12;
 
 /// The largest answer with a token in it: STS takes tokens of up to 20 000 characters.
 const MAX_ANSWER: usize = 64 << 10;
@@ -161,7 +161,8 @@ pub async fn id_token(env: &Env, http: &Http, audience: &Audience, mask: &dyn Fn
     let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
         .map_err(|_| unusable("ACTIONS_ID_TOKEN_REQUEST_TOKEN is not a header's value"))?;
     bearer.set_sensitive(true);
-    let mut pauses = PAUSES.iter();
+    let may_be_asked = service.admits(&address) && (address.scheme() == "https" || service.admits_plain(&address));
+    let mut calls = 1;
     loop {
         let mut request = HttpRequest::new(Method::GET, address.clone());
         request.headers_mut().insert(AUTHORIZATION, bearer.clone());
@@ -175,17 +176,18 @@ pub async fn id_token(env: &Env, http: &Http, audience: &Audience, mask: &dyn Fn
         let again = match &answer {
             Ok(answer) => {
                 tracing::debug!(host = answer.host, status = answer.status, "ID token");
-                matches!(answer.status, 502..=504)
+                answer.status == 429 || answer.status >= 500
             }
             Err(gap) => {
                 tracing::debug!(gap.detail, "ID token");
-                gap.why == Why::Unreachable
+                may_be_asked && gap.why == Why::Unreachable
             }
         };
-        match pauses.next() {
-            Some(pause) if again => tokio::time::sleep(*pause).await,
-            _ => return read(&answer?, http.secrets(), mask),
+        if !again || calls >= MOST_CALLS {
+            return read(&answer?, http.secrets(), mask);
         }
+        tokio::time::sleep(wait(calls, random())).await;
+        calls += 1;
     }
 }
 
