@@ -544,7 +544,8 @@ fn valid_at_hand(evidence: &Evidence) -> Option<bool> {
         .as_ref()
         .and_then(|runner| runner.aws_credentials.as_deref());
     match reader {
-        Some(reader) if reader.source == "environment" => Some(true),
+        // A profile that is named comes before the variables.
+        Some(reader) if reader.source == "environment" && held != Some("profile") => Some(true),
         _ => (held == Some("none")).then_some(false),
     }
 }

@@ -690,6 +690,12 @@ impl Live<'_> {
         if let Some(session) = trail.of_profile(true) {
             return Ok(hop(session));
         }
+        let workspace = env.get("GITHUB_WORKSPACE").map(Path::new);
+        // The JavaScript SDK passes the variables over where a profile is named; ours does not.
+        if let Some(profile) = env.get("AWS_PROFILE") {
+            let found = aws.default_chain(env, workspace, Some(profile)).await?;
+            return Ok((found, "profile"));
+        }
         if !request.unsets() {
             if let Some(session) = &trail.session {
                 return Ok(hop(session));
@@ -702,8 +708,7 @@ impl Live<'_> {
             return Ok(hop(session));
         }
         if env.get("RUNNER_ENVIRONMENT") == Some("self-hosted") || has_profile(env) {
-            let workspace = env.get("GITHUB_WORKSPACE").map(Path::new);
-            return Ok((aws.default_chain(env, workspace).await?, "default chain"));
+            return Ok((aws.default_chain(env, workspace, None).await?, "default chain"));
         }
         let what = match request.unsets() {
             true => {
@@ -902,7 +907,7 @@ impl Live<'_> {
         let self_hosted = self.in_job && env.get("RUNNER_ENVIRONMENT") == Some("self-hosted");
         if self_hosted || (!self.in_job && has_profile(env)) {
             let workspace = env.get("GITHUB_WORKSPACE").filter(|_| self.in_job).map(Path::new);
-            return Ok((aws.default_chain(env, workspace).await?, "default chain"));
+            return Ok((aws.default_chain(env, workspace, None).await?, "default chain"));
         }
         Err(Gap::new(
             Why::NoCredentials,

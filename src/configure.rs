@@ -593,6 +593,15 @@ impl Inputs {
         if self.given(Input::AwsAccessKeyId).is_some() && self.is_empty(Input::AwsSecretAccessKey) {
             return Some(Stop::KeyWithoutSecret);
         }
+        // Written before the keys are used, else once the role was assumed (`src/profileManager.ts`).
+        let is_profile = |name: &str| !name.contains(|c: char| c.is_whitespace() || "[]/\\".contains(c));
+        let writes = self
+            .given(Input::AwsAccessKeyId)
+            .or(self.given(Input::RoleToAssume))
+            .is_some();
+        if writes && self.given(Input::AwsProfile).is_some_and(|name| !is_profile(name)) {
+            return Some(Stop::Profile);
+        }
         let role = self.given(Input::RoleToAssume)?;
         if let Some(fault) = self
             .given(Input::CustomTags)
@@ -792,6 +801,8 @@ pub enum Stop {
     ForceSkipOidc,
     /// The id of an access key without its secret.
     KeyWithoutSecret,
+    /// The name of a profile that cannot be written.
+    Profile,
     /// No region, or one that cannot be one.
     Region,
     /// The name of a role, and no account to complete it with.
@@ -1090,6 +1101,10 @@ mod tests {
             (&[("force-skip-oidc", "true")], Some(Stop::ForceSkipOidc)),
             (&[key], Some(Stop::KeyWithoutSecret)),
             (&[key, ("use-existing-credentials", "x")], None),
+            (&[("aws-profile", "a b")], Some(Stop::Profile)),
+            (&[("aws-profile", "a]")], Some(Stop::Profile)),
+            (&[("aws-profile", "../a")], Some(Stop::Profile)),
+            (&[("aws-profile", "a.b-c")], None),
             (&[key, ("aws-secret-access-key", "s")], None),
             (&[("custom-tags", "{\"a\": 1}")], None),
             (

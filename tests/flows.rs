@@ -866,3 +866,30 @@ fn further_hops_can_be_asked_about_without_a_job() {
         );
     }
 }
+
+#[test]
+fn a_profile_that_is_named_comes_before_the_variables() {
+    let user = "arn:aws:iam::123456789012:user/ci";
+    let both = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": [HUB, user]}, "Action": BOTH}]});
+    for (profile, exit, caller) in [
+        (None, 0, ":assumed-role/hub/GitHubActions"),
+        (Some("ci"), 0, ":user/ci"),
+        (Some("gone"), 1, ""),
+    ] {
+        let mut scenario = chained(&both);
+        scenario.user =
+            serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": false})).unwrap();
+        scenario
+            .env
+            .extend(profile.map(|name| ("AWS_PROFILE".to_owned(), name.to_owned())));
+        let world = World::of(scenario).start();
+        let (id, secret) = world.user_keys();
+        fs::create_dir_all(world.root().join("home/.aws")).unwrap();
+        let file = format!("[ci]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+        fs::write(world.root().join("home/.aws/credentials"), file).unwrap();
+        let run = diagnose(&world, &[]);
+        assert_eq!(run.exit, Some(exit), "{profile:?}: {}", run.evidence);
+        let found = run.evidence["caller"]["arn"].as_str().unwrap_or_default();
+        assert!(found.ends_with(caller), "{profile:?}: {found}");
+    }
+}

@@ -26,14 +26,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let keys_are_lost =
         case.flow == Flow::AccessKey && request.given(Input::RoleToAssume).is_some() && !request.hands_on();
     let is_chained = case.flow == Flow::Chaining || case.flow == Flow::TokenFile && request.is_on(Input::RoleChaining);
-    if !(is_chained || keys_are_lost) || (case.at_hand().is_some() && !request.unsets()) {
+    let tried = case.hop.attempt.as_ref().and_then(Probe::gap);
+    let tried = tried.is_some_and(|gap| gap.why == Why::NoCredentials);
+    if !(is_chained || keys_are_lost) || (case.at_hand().is_some() && !request.unsets() && !tried) {
         return None;
     }
     let runner = case.runner();
     let is_none = runner.and_then(|runner| runner.aws_credentials.as_deref()) == Some("none");
     let is_hosted = runner.and_then(|runner| runner.runner_environment.as_deref()) == Some("github-hosted");
-    let tried = case.hop.attempt.as_ref().and_then(Probe::gap);
-    let tried = tried.is_some_and(|gap| gap.why == Why::NoCredentials);
     let said = case.answer == Some(Answer::NoCredentials);
     let certainty = match (
         request.unsets() && is_chained || said || tried && is_hosted,

@@ -34,6 +34,12 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             "give `{}` a JSON object of texts, such as `{{\"Team\": \"payments\"}}`",
             Input::CustomTags.name()
         )),
+        Stop::Profile => Finding::blocks(format!(
+            "`aws-profile` is not the name of a profile that can be written: `{}`",
+            case.request().given(Input::AwsProfile).unwrap_or_default()
+        ))
+        .note("configure-aws-credentials writes the credentials of the role to that profile, and fails where its name has white space, brackets or slashes in it")
+        .help("give the profile a plain name, or leave `aws-profile` out"),
         _ => return None,
     })
 }

@@ -6,6 +6,8 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -517,17 +519,23 @@ impl Aws {
         }
     }
 
-    /// Credentials of the machine: profiles, web identity, container and instance metadata.
+    /// Credentials of the machine: profiles, web identity, container and instance metadata; or those of one profile alone.
     ///
     /// # Errors
     /// A [`Gap`] where there are none, or where a file that the SDK would read is none to be read.
-    pub async fn default_chain(&self, env: &Env, workspace: Option<&Path>) -> Result<Credentials, Gap> {
+    pub async fn default_chain(
+        &self,
+        env: &Env,
+        workspace: Option<&Path>,
+        profile: Option<&str>,
+    ) -> Result<Credentials, Gap> {
         let none = |what: &str| Gap::new(Why::NoCredentials, format!("the default chain {what}"));
         sound_aws_files(env, workspace).map_err(|what| none(&format!("cannot be looked through: {what}")))?;
         let (line, region) = (
             Line::for_secret(&self.http, &Destination::machine()),
             Region::new(self.region.clone()),
         );
+        let profile = profile.map(str::to_owned);
         // The SDK waits for files without letting go: in a thread of its own it keeps nobody else waiting.
         let look = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -535,6 +543,15 @@ impl Aws {
                 .build()
                 .ok()?;
             runtime.block_on(async {
+                if let Some(profile) = profile {
+                    let config = ProviderConfig::without_region()
+                        .with_http_client(line)
+                        .with_region(Some(region));
+                    let named = ProfileFileCredentialsProvider::builder()
+                        .configure(&config)
+                        .profile_name(profile);
+                    return named.build().provide_credentials().await.ok();
+                }
                 let chain = aws_config::defaults(BehaviorVersion::v2026_01_12())
                     .http_client(line)
                     .region(region)
