@@ -1,5 +1,6 @@
 //! The command line. As a step of a workflow, the inputs become the same flags: `INPUT_ROLE-TO-ASSUME` is `--role-to-assume`.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::Deref;
@@ -7,8 +8,10 @@ use std::ops::Deref;
 use clap::builder::TypedValueParser as _;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::configure::{GIVEN, INPUTS, Inputs, Kind, boolean, trim};
+use crate::aws::arn::RoleArn;
+use crate::configure::{INPUTS, Input, Inputs, Kind, boolean, trim};
 use crate::secrets::without_tokens;
 
 /// What to do.
@@ -157,13 +160,25 @@ const SWITCH: std::ops::RangeInclusive<usize> = 0..=1;
 
 /// Inputs of configure-aws-credentials as the user gave them: flags, or a step's `INPUT_*`. No other text gets into this type.
 #[derive(Debug, Default)]
-pub struct Given(Inputs);
+pub struct Given {
+    inputs: Inputs,
+    /// The keys among them, which [`Inputs`] does not keep.
+    keys: BTreeMap<Input, SecretString>,
+}
 
 impl Deref for Given {
     type Target = Inputs;
 
     fn deref(&self) -> &Inputs {
-        &self.0
+        &self.inputs
+    }
+}
+
+impl Given {
+    /// A key among the inputs.
+    #[must_use]
+    pub fn key(&self, input: Input) -> Option<&SecretString> {
+        self.keys.get(&input)
     }
 }
 
@@ -172,7 +187,6 @@ impl clap::Args for Given {
     fn augment_args(mut command: clap::Command) -> clap::Command {
         for spec in &INPUTS {
             let (heading, help) = match (spec.help, spec.kind) {
-                ("", Kind::Secret) => (UNUSED, "Not kept, not sent"),
                 ("", _) => (UNUSED, ""),
                 (help, _) => (CONFIGURE, help),
             };
@@ -185,7 +199,7 @@ impl clap::Args for Given {
                 Kind::Boolean | Kind::Presence => {
                     flag.num_args(SWITCH).require_equals(true).default_missing_value("true")
                 }
-                Kind::Secret => flag.value_parser(clap::builder::StringValueParser::new().map(hidden)),
+                Kind::Secret => flag.value_parser(clap::builder::StringValueParser::new().map(SecretString::from)),
                 Kind::Lines | Kind::Number | Kind::Text => flag,
             };
             command = command.arg(flag);
@@ -207,8 +221,18 @@ impl clap::FromArgMatches for Given {
 
     fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
         for spec in &INPUTS {
-            if let Some(value) = matches.get_one::<String>(spec.name) {
-                self.0.set(spec.input, trim(value));
+            if spec.kind == Kind::Secret {
+                let Some(key) = matches.get_one::<SecretString>(spec.name) else {
+                    continue;
+                };
+                let key = trim(key.expose_secret());
+                // A mark stands for it.
+                self.inputs.set(spec.input, key);
+                if !key.is_empty() {
+                    self.keys.insert(spec.input, SecretString::from(key));
+                }
+            } else if let Some(value) = matches.get_one::<String>(spec.name) {
+                self.inputs.set(spec.input, trim(value));
             }
         }
         Ok(())
@@ -229,20 +253,10 @@ pub struct OwnInputs {
     pub attempt: Option<String>,
     #[arg(long, visible_alias = "workflow", value_name = "FILE", help_heading = OWN, help = "Workflow file to look at, instead of the running one")]
     pub workflow_file: Option<String>,
+    #[arg(long, value_name = "ARN", help_heading = OWN, help = "Further role of a chain, assumed with the session of the one before; repeatable, or one a line")]
+    pub then: Vec<String>,
     #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = OWN, help = "Fail when the role cannot be assumed [default: true]")]
     pub fail: Option<String>,
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the parser hands it over, and here it ends"
-)]
-fn hidden(key: String) -> String {
-    if key.trim().is_empty() {
-        String::new()
-    } else {
-        GIVEN.to_owned()
-    }
 }
 
 /// Names of the action's inputs.
@@ -284,15 +298,22 @@ pub fn parse<'a>(
     })
 }
 
-/// Without tokens, but for the one that `--claims` may be given: what is not known is not repeated.
+/// Without tokens, but where they belong: what is not known is not repeated.
 fn masked(argv: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut is_claims = false;
+    let keys = INPUTS
+        .iter()
+        .filter(|spec| spec.kind == Kind::Secret)
+        .map(|spec| spec.name);
+    let flags: Vec<String> = keys.chain(["claims"]).map(|name| format!("--{name}")).collect();
+    let mut is_theirs = false;
     let mut mask = |arg: OsString| {
-        let was_claims = std::mem::replace(&mut is_claims, arg == "--claims");
-        match arg.to_str() {
-            Some(text) if !was_claims && !text.starts_with("--claims=") => without_tokens(text).into_owned().into(),
-            _ => arg,
+        let Some(text) = arg.to_str() else { return arg };
+        let (flag, has_value) = text.split_once('=').map_or((text, false), |(flag, _)| (flag, true));
+        let is_flag = flags.iter().any(|own| own == flag);
+        if std::mem::replace(&mut is_theirs, is_flag && !has_value) || is_flag {
+            return arg;
         }
+        without_tokens(text).into_owned().into()
     };
     argv.into_iter().map(&mut mask).collect()
 }
@@ -328,14 +349,23 @@ fn args(mut flags: Diagnose, action: bool, warnings: Vec<String>) -> Args {
             Some(given.to_owned())
         }
     };
-    for spec in INPUTS.iter().filter(|spec| spec.kind == Kind::Boolean) {
-        if let Some(value) = flags.inputs.get(spec.input).and_then(|given| switch(spec.name, given)) {
-            flags.inputs.0.set(spec.input, value);
-        }
-    }
     for (name, input) in [("attempt", &mut flags.own.attempt), ("fail", &mut flags.own.fail)] {
         if let Some(given) = input {
             *input = switch(name, given);
+        }
+    }
+    let given = std::mem::take(&mut flags.own.then);
+    for role in given
+        .iter()
+        .flat_map(|lines| lines.lines())
+        .map(trim)
+        .filter(|line| !line.is_empty())
+    {
+        if RoleArn::parse(role).is_ok() {
+            flags.own.then.push(role.to_owned());
+        } else {
+            let message = format!("`{role}` is not the ARN of a role, so this hop is left out");
+            errors.push(InputError::new(place("then", action), message));
         }
     }
     Args {
@@ -389,7 +419,7 @@ fn without_values(error: clap::Error) -> clap::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configure::Input;
+    use crate::configure::GIVEN;
 
     fn run(argv: &[&str], variables: &[(&'static str, &'static str)]) -> Result<Command, clap::Error> {
         let argv = std::iter::once("aws-oidc-doctor")
@@ -426,7 +456,7 @@ mod tests {
             (inputs.get(Input::Audience), inputs.get(Input::AwsRegion)),
             (None, Some("--help"))
         );
-        assert_eq!(inputs.get(Input::RoleChaining), Some("true"));
+        assert_eq!(inputs.get(Input::RoleChaining), Some("True"));
         assert_eq!((args.action, args.attempt, args.fail), (true, true, false));
         assert_eq!(
             args.warnings,
@@ -451,13 +481,15 @@ mod tests {
             let args = diagnose(&argv, &[]);
             assert_eq!((args.attempt, args.errors.len()), (want, errors), "{argv:?}");
         }
-        let error = diagnose(&["action"], &[("INPUT_ROLE-CHAINING", "yes")])
-            .errors
-            .remove(0);
+        let error = diagnose(&["action"], &[("INPUT_FAIL", "yes")]).errors.remove(0);
         assert_eq!(
             error.to_string(),
-            "input `role-chaining`: expected `true` or `false`, found `yes`"
+            "input `fail`: expected `true` or `false`, found `yes`"
         );
+        // What configure-aws-credentials would not take is the step's end, and a finding.
+        let args = diagnose(&["action"], &[("INPUT_ROLE-CHAINING", "yes")]);
+        assert!(args.errors.is_empty());
+        assert_eq!(args.flags.inputs.get(Input::RoleChaining), Some("yes"));
     }
 
     #[test]
@@ -469,6 +501,8 @@ mod tests {
         ];
         let args = diagnose(&["action"], &keys);
         assert_eq!(args.flags.inputs.get(Input::AwsAccessKeyId), Some(GIVEN));
+        let key = args.flags.inputs.key(Input::AwsAccessKeyId).unwrap();
+        assert_eq!(key.expose_secret(), "AKIASECRET");
         assert!(!format!("{args:?}").contains("SECRET"));
         for argv in [
             vec!["diagnose", "--aws-secret-access-key=SECRET", "SECRET"],
@@ -503,5 +537,24 @@ mod tests {
         let error = run(&["diagnose", "--rol-to-assume=x"], &[]).unwrap_err().to_string();
         assert!(error.contains("--role-to-assume"), "{error}");
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_chain_is_made_of_arns() {
+        let (one, two) = ("arn:aws:iam::123456789012:role/a", "arn:aws:iam::210987654321:role/b");
+        let lines = format!(" {one}\n\nb\n{two}");
+        for args in [
+            diagnose(&["diagnose", "--then", one, "--then=b", "--then", two], &[]),
+            diagnose(&["diagnose", &format!("--then={lines}")], &[]),
+        ] {
+            assert_eq!(args.flags.own.then, [one, two]);
+            let [error] = &*args.errors else {
+                panic!("{:?}", args.errors)
+            };
+            assert_eq!(
+                error.to_string(),
+                "`--then`: `b` is not the ARN of a role, so this hop is left out"
+            );
+        }
     }
 }

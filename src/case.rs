@@ -6,8 +6,10 @@ use crate::aws::answer::{Answer, Refusal};
 use crate::aws::arn::{NotARole, ProviderArn, RoleArn};
 use crate::aws::request::{self, Asker};
 use crate::budget::Budget;
-use crate::configure::{Flow, Input, Kind};
-use crate::evidence::{Attempt, Evidence, Gap, Hop, PolicyText, Probe, Provider, Request, Role, Runner, Why};
+use crate::configure::{Around, Flow, Input, Kind, Stop};
+use crate::evidence::{
+    Attempt, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, PolicyText, Probe, Provider, Request, Role, Runner, Why,
+};
 use crate::finding::{Document, Fact, Facts, Label};
 use crate::github::claims::Claims;
 use crate::github::issuer::{Deployment, GITHUB_ISSUER, issuer_host};
@@ -43,6 +45,8 @@ pub struct Case<'a> {
     pub answer_set_aside: bool,
     /// What configure-aws-credentials does with these inputs.
     pub flow: Flow,
+    /// Why the step fails by itself, whatever AWS says.
+    pub stop: Option<Stop>,
     /// The role that was asked for; `None` where nobody said or it was empty.
     pub role_arn: Option<Result<RoleArn, NotARole>>,
     /// The role by the ARN that was asked for, or where that lacks the account, by its own.
@@ -80,6 +84,8 @@ pub struct PolicyCase {
     pub nearest: Option<usize>,
     /// Where that statement's `sub` condition fails, and how.
     pub subject: Option<SubjectDifference>,
+    /// What the policy says of `sts:TagSession`, where the call sends tags.
+    pub tagging: Option<Decision>,
 }
 
 impl<'a> Case<'a> {
@@ -97,7 +103,10 @@ impl<'a> Case<'a> {
             Some(Answer::TokenNotGranted | Answer::NoCredentials) => Some(false),
             _ => evidence.runner.as_ref().and_then(|runner| runner.id_token_request),
         };
-        let flow = hop.request.flow(may_ask);
+        let flow = hop.request.flow(Around {
+            may_ask,
+            valid: valid_at_hand(evidence),
+        });
         let is_to_token = |answer: &Answer| *answer != Answer::Allowed && answer.token_was_sent();
         let answer_set_aside = flow == Flow::Chaining && answer.as_ref().is_some_and(is_to_token);
         let answer = answer.filter(|_| !answer_set_aside);
@@ -133,6 +142,7 @@ impl<'a> Case<'a> {
             answer,
             answer_set_aside,
             flow,
+            stop: hop.request.stop(flow),
             role_named,
             role_arn,
             policy: None,
@@ -164,12 +174,16 @@ impl<'a> Case<'a> {
         let nearest = nearest(&policy, &trace, &self.issuer, &self.comparing);
         let subject = nearest
             .and_then(|statement| difference::subject(&policy, &trace, statement, &self.issuer, &self.comparing));
+        let is_tagged = self.asks_with_credentials() && !self.request().is_on(Input::RoleSkipSessionTagging);
+        let tagging =
+            is_tagged.then(|| crate::policy::trace(&policy, &request::tag_session(self.asker(), &policy)).decision);
         PolicyCase {
             policy,
             request,
             trace,
             nearest,
             subject,
+            tagging,
         }
     }
 
@@ -178,12 +192,7 @@ impl<'a> Case<'a> {
     pub fn asker(&self) -> Asker<'_> {
         let caller = match &self.answer {
             Some(Answer::AssumeRoleDenied(refusal)) => Some(refusal.user.as_str()),
-            _ => self
-                .evidence
-                .reader
-                .as_ref()
-                .and_then(Probe::known)
-                .map(|identity| identity.arn.as_str()),
+            _ => self.at_hand().map(|identity| identity.arn.as_str()),
         };
         Asker {
             claims: self.claims,
@@ -242,6 +251,7 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn asks_with_credentials(&self) -> bool {
         matches!(self.flow, Flow::AccessKey | Flow::Chaining)
+            || (self.hop.caller.is_some() && self.flow != Flow::TokenFile)
             || self.answer.as_ref().is_some_and(Answer::is_about_credentials)
     }
 
@@ -354,10 +364,69 @@ impl<'a> Case<'a> {
         self.policy.as_ref().map(|policy| policy.trace.decision)
     }
 
-    /// The role was assumed.
+    /// The policy lets the whole request in, tags included.
+    #[must_use]
+    pub fn is_let_in(&self) -> bool {
+        let policy = self.policy.as_ref();
+        policy.is_some_and(|policy| {
+            policy.trace.decision == Decision::Allow && policy.tagging.is_none_or(|tagging| tagging == Decision::Allow)
+        })
+    }
+
+    /// The step ends with its credentials: AWS gave them, and nothing of the step's own stands against it.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
-        self.answer == Some(Answer::Allowed)
+        (self.answer == Some(Answer::Allowed) || self.needs_no_answer()) && !self.ends_by_itself()
+    }
+
+    /// Is it known without an answer to the step's own call that it succeeds? It asks for nothing, or keeps credentials that
+    /// were shown to work.
+    #[must_use]
+    pub fn needs_no_answer(&self) -> bool {
+        let request = self.request();
+        let keeps = self.answer.is_none() && self.flow.keeps() && !request.unsets();
+        request.does_nothing(self.flow) || (keeps && valid_at_hand(self.evidence) == Some(true))
+    }
+
+    /// Does the step fail by itself, before it asks AWS or after it was given credentials?
+    #[must_use]
+    pub fn ends_by_itself(&self) -> bool {
+        let unset = self.runner().is_some_and(|runner| !runner.unset.is_empty());
+        let assumes = !self.flow.keeps() && self.request().given(Input::RoleToAssume).is_some();
+        self.stop.is_some() || (unset && assumes) || self.is_account_refused()
+    }
+
+    /// Does `allowed-account-ids` refuse the account that the step ends in? It is not looked at where the step keeps the
+    /// credentials at hand because they are valid.
+    #[must_use]
+    pub fn is_account_refused(&self) -> bool {
+        let allowed = self.request().allowed_accounts();
+        let is_listed = |account: &str| is_masked(account) || allowed.contains(&account);
+        self.flow != Flow::Existing
+            && !allowed.is_empty()
+            && self.final_account().is_some_and(|account| !is_listed(&account))
+    }
+
+    /// The account of the credentials that the step ends with.
+    #[must_use]
+    pub fn final_account(&self) -> Option<String> {
+        let own = || self.at_hand().map(|identity| identity.account.clone());
+        if self.flow.keeps() || self.request().is_empty(Input::RoleToAssume) {
+            return own();
+        }
+        // The name of a role is one of the asking account.
+        let named = self.role_named.as_ref().and_then(|role| role.account.clone());
+        named.or_else(|| own().filter(|_| self.flow.has_credentials()))
+    }
+
+    /// Whose AWS credentials the step has, where that is known.
+    #[must_use]
+    pub fn at_hand(&self) -> Option<&'a Identity> {
+        let reader = self.evidence.reader.as_ref().and_then(Probe::known);
+        self.hop
+            .caller
+            .as_ref()
+            .or(reader.filter(|reader| reader.source != "diagnosis-role"))
     }
 
     /// Did the job run at all? Everything that was seen of it shows that it did, but for a message of GitHub's own about the job.
@@ -442,6 +511,11 @@ impl Facts for Case<'_> {
                 self.holds(Fact::Claim("sub"))
                     && self.holds(Fact::Claim("aud"))
                     && all.is_some_and(|mut all| all.all(|value| value.as_str().is_none_or(is_told)))
+            }
+            Fact::AtHand => {
+                let seen = self.evidence.reader.as_ref().and_then(Probe::known);
+                let is_source = |source: &str| ["environment", "diagnosis-role", "default chain"].contains(&source);
+                seen.is_none_or(|reader| is_source(&reader.source))
             }
             Fact::Clock => self
                 .evidence
@@ -639,6 +713,23 @@ fn words_are_whole(message: &str) -> bool {
         before = after;
         fits
     })
+}
+
+/// Are there AWS credentials at hand that AWS takes?
+fn valid_at_hand(evidence: &Evidence) -> Option<bool> {
+    if let Some(caller) = &evidence.hop.caller {
+        return Some(caller.source != INPUTS_SOURCE);
+    }
+    let reader = evidence.reader.as_ref().and_then(Probe::known);
+    let held = evidence
+        .runner
+        .as_ref()
+        .and_then(|runner| runner.aws_credentials.as_deref());
+    match reader {
+        // A profile that is named comes before the variables.
+        Some(reader) if reader.source == "environment" && held != Some("profile") => Some(true),
+        _ => (held == Some("none")).then_some(false),
+    }
 }
 
 /// A text that is there and not empty.

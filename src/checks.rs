@@ -1,16 +1,19 @@
 //! The checks, in stage order, exact before general. `CONTRIBUTING.md` says how to add one.
 
+mod access_key_incomplete;
 mod account_mismatch;
 mod action_mismatch;
 mod audience_mismatch;
 mod audience_not_registered;
 mod audience_unchecked;
+mod caller_not_allowed;
 mod chained_role_not_trusted;
 pub mod check;
 mod claim_mismatch;
 mod clock_skew;
 mod condition_key_absent;
 mod condition_vacuous;
+mod credentials_missing;
 mod denied_elsewhere;
 mod duration_out_of_range;
 mod endpoint_unreachable;
@@ -19,6 +22,7 @@ mod explicit_deny;
 mod external_id_mismatch;
 mod fork_pull_request;
 mod id_token_permission_missing;
+mod input_malformed;
 mod nested_permission_refused;
 mod other_credentials_used;
 mod partition_mismatch;
@@ -33,6 +37,7 @@ mod role_chaining_missing;
 mod role_input_empty;
 mod role_missing;
 mod role_path_mismatch;
+mod runner_variables_missing;
 mod session_expired;
 mod session_name_invalid;
 mod session_policy_invalid;
@@ -56,6 +61,7 @@ mod subject_wildcard_literal;
 mod throttled;
 mod thumbprint_mismatch;
 mod token_expired;
+mod token_file_unusable;
 mod token_foreign;
 mod token_request_failed;
 
@@ -67,11 +73,16 @@ pub const CHECKS: &[Check] = &[
     nested_permission_refused::CHECK,
     id_token_permission_missing::CHECK,
     environment_protection::CHECK,
+    credentials_missing::CHECK,
     other_credentials_used::CHECK,
+    token_file_unusable::CHECK,
     token_request_failed::CHECK,
     token_foreign::CHECK,
     token_expired::CHECK,
     clock_skew::CHECK,
+    input_malformed::CHECK,
+    access_key_incomplete::CHECK,
+    runner_variables_missing::CHECK,
     role_input_empty::CHECK,
     role_arn_malformed::CHECK,
     partition_mismatch::CHECK,
@@ -110,6 +121,7 @@ pub const CHECKS: &[Check] = &[
     claim_mismatch::CHECK,
     denied_elsewhere::CHECK,
     role_chaining_missing::CHECK,
+    caller_not_allowed::CHECK,
     chained_role_not_trusted::CHECK,
     session_tagging_denied::CHECK,
     external_id_mismatch::CHECK,

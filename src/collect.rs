@@ -14,15 +14,20 @@ use std::time::Duration;
 
 use aws_sdk_sts::config::Credentials;
 use futures_util::future::join;
+use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout_at};
 
 use crate::args::{Args, Diagnose, InputError, place};
 use crate::aws::arn::RoleArn;
-use crate::configure::{Flow, Input, Inputs};
-use crate::evidence::{Attempt, Clock, Evidence, Gap, MOST_RUNS, Probe, Request, Runs, Why, WorkflowFile};
+use crate::configure::{Around, Flow, Input, Inputs, REQUIRED_VARIABLES};
+use crate::evidence::{
+    Attempt, Clock, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, MOST_RUNS, Probe, Request, Runs, Why,
+    WorkflowFile,
+};
+use crate::github::claims::Token;
 use crate::github::workflow::{self, ConfigureStep};
 use crate::secrets::Secrets;
-use aws::{Aws, Reading, Wanted};
+use aws::{Answered, Aws, Reading, Wanted};
 use files::Files;
 use github::IdToken;
 use http::Http;
@@ -100,6 +105,12 @@ pub async fn collect(args: &Args, outside: &Outside<'_>) -> Collected {
     for input in [Input::HttpProxy, Input::StsEndpoint] {
         secrets.know_address(inputs.get(input).unwrap_or_default());
     }
+    for input in [Input::AwsAccessKeyId, Input::AwsSecretAccessKey, Input::AwsSessionToken] {
+        if let Some(key) = inputs.key(input) {
+            secrets.add(key.expose_secret());
+        }
+    }
+    secrets.hand_over(outside.mask);
     let mut collected = gather(args, outside, &secrets).await;
     secrets.hand_over(outside.mask);
     for run in &mut collected.runs {
@@ -172,6 +183,16 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             .into_iter()
             .map(|run| over(run, evidence.clone(), flags))
             .collect();
+        if let Some(last) = collected.runs.last_mut() {
+            let mut requests = vec![last.hop.request.clone()];
+            requests.extend(last.chain.iter().map(|hop| hop.request.clone()));
+            let known = requests.len();
+            then(&flags.own.then, &mut requests, &mut last.left_out);
+            last.chain.extend(requests.into_iter().skip(known).map(|request| Hop {
+                request,
+                ..Hop::default()
+            }));
+        }
         return collected;
     }
     let evidence = over(Evidence::default(), evidence, flags);
@@ -226,6 +247,53 @@ struct Live<'a> {
     in_job: bool,
 }
 
+/// What the steps so far left behind: sessions are held for the hops after them, and dropped at the end.
+#[derive(Default)]
+struct Trail {
+    /// The session that the last one exported.
+    session: Option<Credentials>,
+    /// Those that were written to profiles.
+    profiles: BTreeMap<String, Credentials>,
+    /// The profile that was exported as `AWS_PROFILE`: it comes before the variables.
+    profile: Option<String>,
+    /// One of them failed, so the job does not come to the next.
+    is_broken: bool,
+}
+
+impl Trail {
+    /// Takes what a step ended with.
+    fn take(&mut self, request: &Request, session: Credentials) {
+        if let Some(profile) = request.given(Input::AwsProfile) {
+            self.profiles.insert(profile.to_owned(), session.clone());
+            if request.exports() {
+                self.profile = Some(profile.to_owned());
+            }
+        }
+        if request.exports() {
+            self.session = Some(session);
+        }
+    }
+
+    /// The session that the SDK's default chain finds in a profile that is named, or in one that need not be.
+    fn of_profile(&self, named: bool) -> Option<&Credentials> {
+        let profile = if named { self.profile.as_deref()? } else { "default" };
+        self.profiles.get(profile)
+    }
+}
+
+/// The way that a step takes, and what it has on it.
+struct Way {
+    flow: Flow,
+    /// What its call is signed with.
+    credentials: Result<Credentials, Gap>,
+    /// Whose those are.
+    caller: Option<Identity>,
+    /// The account that completes the name of a role.
+    account: Option<String>,
+    /// AWS did not take them, or did not say whose they are.
+    refused: Option<Probe<Attempt>>,
+}
+
 /// A token that was asked for.
 struct Asked {
     token: Result<IdToken, Gap>,
@@ -248,17 +316,35 @@ impl Live<'_> {
             evidence.workflow = evidence.workflow.or_else(|| self.workflow());
             (requests, left_out) = self.requests(&evidence);
         }
+        then(&self.args.flags.own.then, &mut requests, &mut left_out);
         let http = Http::new(env, self.secrets);
         let mut token = None;
-        let mut runs = Vec::new();
+        let mut runs: Vec<Evidence> = Vec::new();
+        let mut trail = Trail::default();
         for request in requests {
-            let mut run = evidence.clone();
+            let way = request.flow(self.around(None));
+            // A step that goes on with what the one before exported is a hop of its chain.
+            let before = runs
+                .last_mut()
+                .filter(|_| matches!(way, Flow::Ambient | Flow::Chaining));
+            let mut run = if before.is_some() {
+                Evidence {
+                    runner: evidence.runner.clone(),
+                    ..Evidence::default()
+                }
+            } else {
+                trail.is_broken = false;
+                evidence.clone()
+            };
             run.hop.request = request;
             match &http {
-                Ok(http) => self.hop(&mut run, http, &mut token).await,
+                Ok(http) => self.hop(&mut run, http, &mut token, &mut trail).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
-            runs.push(run);
+            match before {
+                Some(before) => before.chain.push(run.hop),
+                None => runs.push(run),
+            }
         }
         if let Some(last) = runs.last_mut() {
             last.left_out = left_out;
@@ -311,32 +397,31 @@ impl Live<'_> {
             Some(job) if !named && !empty => &*job.steps,
             _ => &[],
         };
-        let oidc: Vec<_> = steps
-            .iter()
-            .enumerate()
-            .filter(|(_, step)| inputs_of(step).flow(None) == Flow::Oidc)
-            .collect();
-        let chosen = match (&*oidc, steps) {
-            ([], [first, ..]) => vec![(0, first)],
-            _ => oidc,
-        };
         let mut requests: Vec<Request> = Vec::new();
         let mut left_out = Vec::new();
-        for (index, step) in chosen {
+        for (index, step) in steps.iter().enumerate() {
             let place = match &step.name {
                 Some(name) => format!("step `{}`", name.value),
                 None => format!("configure-aws-credentials step {}", index + 1),
             };
             let place = format!("{place} of job `{}`", job.map_or("", |job| &job.id.value));
-            let request = self.complete(inputs_of(step), given);
-            if requests.iter().any(|other| other.inputs == request.inputs) {
+            let request = self.complete(inputs_of(step), given, requests.last());
+            let is_chained = request.is_on(Input::RoleChaining);
+            if !is_chained && requests.iter().any(|other| other.inputs == request.inputs) {
+                continue;
+            }
+            let named = |why: &str| match request.get(Input::RoleToAssume) {
+                Some(role) => format!("{place} (`{role}`){why}"),
+                None => format!("{place}{why}"),
+            };
+            // Its keys and files are not a checkout's to give, and other steps of the job can be looked at.
+            let way = request.flow(self.around(None));
+            if matches!(way, Flow::AccessKey | Flow::TokenFile) && steps.len() > 1 {
+                left_out.push(named(": its credentials are among its inputs, and not known here"));
                 continue;
             }
             if requests.len() == MOST_RUNS {
-                left_out.push(match request.get(Input::RoleToAssume) {
-                    Some(role) => format!("{place} (`{role}`)"),
-                    None => place,
-                });
+                left_out.push(named(""));
                 continue;
             }
             let source = match request.get(Input::RoleToAssume) {
@@ -353,7 +438,7 @@ impl Live<'_> {
         }
         if requests.is_empty() {
             // What nobody wrote was not empty: the runner makes absent inputs so.
-            let mut request = self.complete(Inputs::of_step([]), given);
+            let mut request = self.complete(Inputs::of_step([]), given, None);
             let written = if empty {
                 &[Input::AwsRegion][..]
             } else {
@@ -371,6 +456,15 @@ impl Live<'_> {
             requests.push(request);
         }
         (requests, left_out)
+    }
+
+    /// What is known around a step of this job.
+    fn around(&self, valid: Option<bool>) -> Around {
+        let may_ask = self.outside.env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN").is_some();
+        Around {
+            may_ask: self.in_job.then_some(may_ask),
+            valid,
+        }
     }
 
     /// What a step of the checkout says of where a token goes and for whom, where it is another than what is used.
@@ -394,9 +488,16 @@ impl Live<'_> {
 
     /// The inputs that were given, over those of the step, over the variables that configure-aws-credentials takes for
     /// inputs (`src/helpers.ts`), over its defaults (`action.yml`).
-    fn complete(&self, mut inputs: Inputs, given: &Request) -> Request {
+    fn complete(&self, mut inputs: Inputs, given: &Request, before: Option<&Request>) -> Request {
         inputs.overlay(given);
-        inputs.complete(|variable| self.outside.env.get(variable));
+        // A step exports its region, whatever comes of it (`exportRegion`).
+        let exported = before
+            .filter(|before| before.exports())
+            .and_then(|before| before.given(Input::AwsRegion));
+        inputs.complete(|variable| match variable {
+            "AWS_REGION" if exported.is_some() => exported,
+            _ => self.outside.env.get(variable),
+        });
         // Where the token goes and for whom is the inputs' to say, never a step's in the checkout.
         let own = &self.args.flags.inputs;
         inputs.set(Input::Audience, Audience::of(own).as_str());
@@ -410,25 +511,34 @@ impl Live<'_> {
     }
 
     /// Everything that is asked for one role.
-    async fn hop(&self, run: &mut Evidence, http: &Http, asked: &mut Option<Asked>) {
+    async fn hop(&self, run: &mut Evidence, http: &Http, asked: &mut Option<Asked>, trail: &mut Trail) {
         let request = run.hop.request.clone();
         let arn = RoleArn::parse(request.get(Input::RoleToAssume).unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
         let aws = Aws::new(self.outside.env, http, &self.args.flags.inputs, &request, partition);
+        let way = self.way(&aws, &request, trail).await;
+        if way.flow == Flow::TokenFile && run.token.is_none() {
+            run.token = self.token_of_file(&request);
+        }
         let likely = github::likely_issuer(self.outside.env);
         let issuer = |run: &Evidence| Some(run.token.as_ref()?.known()?.claims.issuer()?.to_owned());
         let issuer = issuer(run).unwrap_or(likely);
+        // Who comes with AWS credentials on purpose needs no provider.
+        let needs_provider = !matches!(way.flow, Flow::AccessKey | Flow::Chaining | Flow::Existing);
         let wanted = arn.as_ref().and_then(|arn| {
             let wanted = Wanted {
                 arn,
                 account: arn.account.as_deref()?,
                 role: run.hop.role.is_none(),
-                issuer: run.provider.is_none().then_some(&*issuer),
+                issuer: (run.provider.is_none() && needs_provider).then_some(&*issuer),
             };
             (wanted.role || wanted.issuer.is_some()).then_some(wanted)
         });
-        let environment = environment_credentials(self.outside.env);
-        let asks = self.in_job && run.token.is_none();
+        let session = trail.session.clone().map(|session| (session, "the hop before"));
+        let environment = session.or_else(|| Some((environment_credentials(self.outside.env)?, "environment")));
+        let asks = self.in_job
+            && run.token.is_none()
+            && (needs_provider || given(&self.args.flags.own.diagnosis_role).is_some());
 
         // The attempt waits for the token, and what IAM says waits for nothing but credentials.
         let job_side = async {
@@ -436,7 +546,7 @@ impl Live<'_> {
                 self.token(http, asked).await;
             }
             let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
-            join(self.attempt(&aws, &request, token), async {
+            join(self.attempt(&aws, &request, &way, token, trail), async {
                 match (&environment, wanted) {
                     (None, Some(wanted)) => Some(self.read_otherwise(&aws, http, wanted, token).await),
                     _ => None,
@@ -446,13 +556,25 @@ impl Live<'_> {
         };
         let account_side = async {
             match (&environment, wanted) {
-                (Some(credentials), Some(wanted)) => Some(self.read(&aws, credentials, "environment", wanted).await),
+                (Some((credentials, source)), Some(wanted)) => Some(self.read(&aws, credentials, source, wanted).await),
                 _ => None,
             }
         };
-        let (((attempt, aws_date), otherwise), reading) = join(job_side, account_side).await;
-
-        let asked = asked.as_ref().filter(|_| asks);
+        let ((made, otherwise), reading) = join(job_side, account_side).await;
+        let (attempt, aws_date) = match made {
+            Some(answered) => {
+                if let Some(session) = answered.session {
+                    trail.take(&request, session);
+                }
+                (Some(answered.attempt), answered.date)
+            }
+            None => (None, None),
+        };
+        // After a step that failed, the job comes to no other.
+        trail.is_broken |= !matches!(attempt, Some(Probe::Known(Attempt::Allowed { .. })));
+        run.hop.caller = way.caller;
+        // What was asked for to read from IAM is not what the step sends.
+        let asked = asked.as_ref().filter(|_| asks && needs_provider);
         let token = asked.and_then(Asked::got);
         if let Some(asked) = asked {
             run.clock = Some(Clock {
@@ -474,7 +596,7 @@ impl Live<'_> {
         };
         if let Some(wanted) = wanted {
             let mut reading = reading.or(otherwise).unwrap_or_default();
-            if let Some(credentials) = &environment {
+            if let Some((credentials, _)) = &environment {
                 reading = self
                     .complete_reading(&aws, http, reading, credentials, wanted, token)
                     .await;
@@ -502,27 +624,235 @@ impl Live<'_> {
         });
     }
 
+    /// The way that the step takes, and whose credentials it has on it.
+    async fn way(&self, aws: &Result<Aws, Gap>, request: &Request, trail: &Trail) -> Way {
+        let mut way = Way {
+            flow: request.flow(self.around(None)),
+            credentials: Err(Gap::new(Why::NoCredentials, "no AWS credentials are at hand")),
+            caller: None,
+            account: None,
+            refused: None,
+        };
+        let Ok(aws) = aws else { return way };
+        // What stops the step before it looks at credentials of any kind.
+        let is_stopped = request.stop(Flow::Existing).is_some() || way.flow == Flow::Nothing;
+        if is_stopped || trail.is_broken || !self.in_job || !self.args.attempt {
+            return way;
+        }
+        let until = (self.deadline, request.attempts());
+        let mut memoized = None;
+        let at_hand = || self.at_hand(aws, request, trail);
+        if request.is_on(Input::UseExistingCredentials)
+            && let Ok((credentials, source)) = at_hand().await
+        {
+            match aws.caller(&credentials, source, until).await {
+                Ok(caller) => {
+                    way.flow = request.flow(self.around(Some(true)));
+                    way.credentials = Ok(credentials);
+                    way.caller = Some(caller);
+                    return way;
+                }
+                // The action's client keeps them, unless it is told to chain. (`CredentialsClient.stsClient`)
+                Err(refused) => memoized = Some(refused).filter(|_| !request.is_on(Input::RoleChaining)),
+            }
+        }
+        if request.stop(way.flow).is_some() || request.does_nothing(way.flow) {
+            return way;
+        }
+        let keys = match way.flow {
+            // Its file is sent once the credentials beside it were shown to work. (`src/index.ts`)
+            Flow::TokenFile if request.given(Input::AwsAccessKeyId).is_some() => {
+                self.keys().map(|keys| (keys, INPUTS_SOURCE))
+            }
+            Flow::AccessKey => self.keys().map(|keys| (keys, INPUTS_SOURCE)),
+            Flow::Ambient | Flow::Chaining | Flow::NoRole => at_hand().await,
+            Flow::TokenFile if request.is_on(Input::RoleChaining) => at_hand().await,
+            Flow::Existing | Flow::Nothing | Flow::Oidc | Flow::TokenFile => return way,
+        };
+        match keys {
+            Ok(_) if memoized.is_some() => way.refused = memoized,
+            Ok((credentials, source)) => match aws.caller(&credentials, source, until).await {
+                Ok(caller) => {
+                    way.account = Some(caller.account.clone());
+                    way.caller = Some(caller);
+                    way.credentials = Ok(credentials);
+                }
+                Err(refused) => way.refused = Some(refused),
+            },
+            Err(gap) => way.credentials = Err(gap),
+        }
+        // Keys that are not exported pass the first call, and the next one is signed with what is at hand.
+        if way.flow == Flow::AccessKey && !request.exports() && !request.is_empty(Input::RoleToAssume) {
+            match at_hand().await {
+                Ok((credentials, _)) => {
+                    way.credentials = Ok(credentials);
+                    way.caller = None;
+                }
+                // The keys are in the default profile.
+                Err(_) if request.hands_on() => {}
+                Err(gap) => {
+                    way.credentials = Err(gap);
+                    way.caller = None;
+                }
+            }
+        }
+        way
+    }
+
+    /// The AWS credentials that the SDK's default chain would find.
+    async fn at_hand(&self, aws: &Aws, request: &Request, trail: &Trail) -> Result<(Credentials, &'static str), Gap> {
+        let env = self.outside.env;
+        let hop = |session: &Credentials| (session.clone(), "the hop before");
+        if let Some(session) = trail.of_profile(true) {
+            return Ok(hop(session));
+        }
+        let workspace = env.get("GITHUB_WORKSPACE").map(Path::new);
+        // The JavaScript SDK passes the variables over where a profile is named; ours does not.
+        if let Some(profile) = env.get("AWS_PROFILE") {
+            let found = aws.default_chain(env, workspace, Some(profile)).await?;
+            return Ok((found, "profile"));
+        }
+        if !request.unsets() {
+            if let Some(session) = &trail.session {
+                return Ok(hop(session));
+            }
+            if let Some(credentials) = environment_credentials(env) {
+                return Ok((credentials, "environment"));
+            }
+        }
+        if let Some(session) = trail.of_profile(false) {
+            return Ok(hop(session));
+        }
+        if env.get("RUNNER_ENVIRONMENT") == Some("self-hosted") || has_profile(env) {
+            return Ok((aws.default_chain(env, workspace, None).await?, "default chain"));
+        }
+        let what = match request.unsets() {
+            true => {
+                "`unset-current-credentials` takes the AWS credentials out of the environment before the step looks for any"
+            }
+            false => "no AWS credentials are in the environment",
+        };
+        Err(Gap::new(Why::NoCredentials, what))
+    }
+
+    /// The keys among the inputs: those of a step in the checkout are expressions, and not known.
+    fn keys(&self) -> Result<Credentials, Gap> {
+        let inputs = &self.args.flags.inputs;
+        let key = |input| inputs.key(input).map(|key| key.expose_secret().to_owned());
+        match (key(Input::AwsAccessKeyId), key(Input::AwsSecretAccessKey)) {
+            (Some(id), Some(secret)) => Ok(Credentials::new(
+                id,
+                secret,
+                key(Input::AwsSessionToken),
+                None,
+                INPUTS_SOURCE,
+            )),
+            _ => Err(Gap::new(
+                Why::NotFound,
+                "the step's keys are not known here: pass `aws-access-key-id` and `aws-secret-access-key` as it has them",
+            )),
+        }
+    }
+
+    /// The token in the file of the input or variable; a checkout does not say which file is sent.
+    fn token_of_file(&self, request: &Request) -> Option<Probe<Token>> {
+        let file = self.token_file(request)?;
+        Some(match file {
+            Ok(token) => Probe::Known(token.token),
+            Err(gap) => Probe::Missing(gap),
+        })
+    }
+
+    fn token_file(&self, request: &Request) -> Option<Result<IdToken, Gap>> {
+        let path = request.given(Input::WebIdentityTokenFile)?;
+        let variable = self.outside.env.get("WEB_IDENTITY_TOKEN_FILE");
+        let own = self.args.flags.inputs.given(Input::WebIdentityTokenFile).or(variable);
+        if !self.in_job || own != Some(path) {
+            return None;
+        }
+        let workspace = Path::new(self.outside.env.get("GITHUB_WORKSPACE").unwrap_or("."));
+        let text = files::token(path, workspace, self.args.action);
+        Some(text.and_then(|text| github::token(text, self.secrets, self.outside.mask)))
+    }
+
+    /// The call that the step would make. `None` where it makes none, or where it is not known which.
     async fn attempt(
         &self,
         aws: &Result<Aws, Gap>,
         request: &Request,
+        way: &Way,
         token: Option<&IdToken>,
-    ) -> (Option<Probe<Attempt>>, Option<i64>) {
-        // configure-aws-credentials sends what begins like an ARN, and nothing else.
-        let role = request.get(Input::RoleToAssume).unwrap_or_default();
-        let (Some(token), true, true) = (token, self.args.attempt, role.starts_with("arn:aws")) else {
-            return (None, None);
-        };
+        trail: &Trail,
+    ) -> Option<Answered> {
+        let unset = REQUIRED_VARIABLES
+            .iter()
+            .any(|name| self.outside.env.get(name).is_none());
+        let assumes = !way.flow.keeps() && !request.is_empty(Input::RoleToAssume);
+        if !self.args.attempt || !self.in_job {
+            return None;
+        }
+        if trail.is_broken {
+            let what = "the step before this one ends without credentials, so the job does not come to it";
+            return Some(Answered::none(Gap::new(Why::NotFound, what)));
+        }
+        if request.stop(way.flow).is_some() || (unset && assumes) {
+            return None;
+        }
         let aws = match aws {
             Ok(aws) => aws,
-            Err(gap) => return (Some(Probe::Missing(gap.clone())), None),
+            Err(gap) => return Some(Answered::none(gap.clone())),
         };
-        let answer = timeout_at(self.deadline, aws.attempt(request, &token.raw)).await;
+        let until = self.deadline;
+        let call = async {
+            if let Some(refused) = &way.refused {
+                return Some(Answered {
+                    attempt: refused.clone(),
+                    ..Answered::none(late("STS"))
+                });
+            }
+            let role = |account| request.role_arn(account);
+            match way.flow {
+                Flow::Nothing => None,
+                Flow::Oidc => Some(aws.attempt(request, &role(None)?, &token?.raw, until).await),
+                Flow::TokenFile if needs_caller(request) && way.caller.is_none() => {
+                    Some(Answered::none(way.credentials.as_ref().err()?.clone()))
+                }
+                Flow::TokenFile => {
+                    let token = self.token_file(request)?.ok()?;
+                    Some(
+                        aws.attempt(request, &role(way.account.as_deref())?, &token.raw, until)
+                            .await,
+                    )
+                }
+                Flow::AccessKey | Flow::Ambient | Flow::Chaining | Flow::Existing | Flow::NoRole => {
+                    let credentials = match &way.credentials {
+                        Ok(credentials) => credentials,
+                        // What is missing then is the permission, or the role.
+                        Err(_) if matches!(way.flow, Flow::Ambient | Flow::NoRole) => return None,
+                        Err(gap) => return Some(Answered::none(gap.clone())),
+                    };
+                    if !assumes {
+                        let caller = way.caller.as_ref()?;
+                        return Some(Answered {
+                            attempt: Probe::Known(Attempt::Allowed {
+                                assumed_role_arn: caller.arn.clone(),
+                            }),
+                            date: None,
+                            session: (way.flow == Flow::AccessKey).then(|| credentials.clone()),
+                        });
+                    }
+                    let tags = request.tags(|variable| self.outside.env.get(variable)).ok()?;
+                    let account = way.account.as_deref();
+                    Some(
+                        aws.attempt_as(request, &role(account)?, credentials, &tags, until)
+                            .await,
+                    )
+                }
+            }
+        };
+        let answer = timeout_at(self.deadline, call).await;
         self.secrets.hand_over(self.outside.mask);
-        match answer {
-            Ok(answer) => (Some(answer.attempt), answer.date),
-            Err(_) => (Some(Probe::Missing(late("STS"))), None),
-        }
+        answer.unwrap_or_else(|_| Some(Answered::none(late("STS"))))
     }
 
     async fn read(
@@ -583,17 +913,17 @@ impl Live<'_> {
         if let (Some(role), Some(token)) = (given(&self.args.flags.own.diagnosis_role), token) {
             let audience = Audience::of_diagnosis_role(&self.args.flags.own);
             let credentials = if token.token.claims.audience() == Some(audience.as_str()) {
-                aws.credentials(role.trim(), &token.raw).await?
+                aws.credentials(role.trim(), &token.raw, self.deadline).await?
             } else {
                 let token = github::id_token(env, http, &audience, self.outside.mask).await?;
-                aws.credentials(role.trim(), &token.raw).await?
+                aws.credentials(role.trim(), &token.raw, self.deadline).await?
             };
             return Ok((credentials, "diagnosis-role"));
         }
         let self_hosted = self.in_job && env.get("RUNNER_ENVIRONMENT") == Some("self-hosted");
         if self_hosted || (!self.in_job && has_profile(env)) {
             let workspace = env.get("GITHUB_WORKSPACE").filter(|_| self.in_job).map(Path::new);
-            return Ok((aws.default_chain(env, workspace).await?, "default chain"));
+            return Ok((aws.default_chain(env, workspace, None).await?, "default chain"));
         }
         Err(Gap::new(
             Why::NoCredentials,
@@ -637,6 +967,37 @@ impl Live<'_> {
             run.token.get_or_insert_with(|| Probe::Missing(gap.clone()));
         }
     }
+}
+
+/// The further hops that were asked for.
+fn then(roles: &[String], requests: &mut Vec<Request>, left_out: &mut Vec<String>) {
+    let region = requests
+        .last()
+        .and_then(|last| last.get(Input::AwsRegion))
+        .map(str::to_owned);
+    for role in roles {
+        if requests.len() >= MOST_HOPS {
+            left_out.push(format!("`{role}`: {MOST_HOPS} hops are enough for one run"));
+            continue;
+        }
+        let mut inputs = Inputs::of_step([
+            ("role-to-assume", &**role),
+            ("role-chaining", "true"),
+            // Where it is not known, it is not empty either.
+            ("aws-region", region.as_deref().unwrap_or("${{ }}")),
+        ]);
+        inputs.complete(|_| None);
+        requests.push(Request {
+            inputs,
+            source: Some("`then`".to_owned()),
+            ..Request::default()
+        });
+    }
+}
+
+/// Does a step with a token file ask first whose AWS credentials it has besides?
+fn needs_caller(request: &Request) -> bool {
+    request.is_on(Input::RoleChaining) || request.given(Input::AwsAccessKeyId).is_some()
 }
 
 fn late(who: &str) -> Gap {
@@ -739,7 +1100,10 @@ jobs:
     #[test]
     fn without_an_input_the_steps_of_the_job_are_asked_for() {
         let found = requests(&[("GITHUB_JOB", "deploy"), ("AWS_REGION", "us-east-2")], None);
-        let [first, second] = &*found else { panic!("{found:?}") };
+        let [chained, first, second] = &*found else {
+            panic!("{found:?}")
+        };
+        assert_eq!(chained.get(Input::RoleToAssume), Some("arn:aws:iam::1:role/a"));
         assert_eq!(first.get(Input::RoleToAssume), Some("arn:aws:iam::1:role/b"));
         assert_eq!(
             first.source.as_deref(),

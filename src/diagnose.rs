@@ -11,6 +11,7 @@ mod suspects;
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::checks::CHECKS;
+use crate::configure::Flow;
 use crate::evidence::{Attempt, Evidence, Probe};
 use crate::finding::{Cause, Certainty, Conclusion, Diagnosis, Found, Remedy, Session, Severity};
 use crate::fix;
@@ -48,11 +49,11 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         findings.extend(suspects::findings(case));
     }
     let mut notes = Vec::new();
-    if case.is_allowed() {
+    if case.is_allowed() || case.answer == Some(Answer::Allowed) {
         // What AWS says outranks us.
         let before = findings.len();
         findings.retain(|finding| finding.severity != Severity::Blocks || finding.by_action);
-        if findings.len() < before
+        if case.flow == Flow::Oidc && findings.len() < before
             || case.decision() == Some(Decision::ImplicitDeny)
             || case.decision() == Some(Decision::ExplicitDeny)
         {
@@ -120,6 +121,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         Conclusion::Undecided => None,
     };
     Diagnosis {
+        flow: case.flow,
         conclusion,
         session,
         causes: causes::causes(case, &findings),
@@ -157,6 +159,12 @@ fn conclude(case: &Case<'_>, findings: &[Found]) -> Conclusion {
     // What AWS says of a token for another audience than the step's does not tell what it says of the step's.
     let is_for_another = case.hop.request.set_aside.contains_key("audience")
         && (case.is_allowed() || matches!(case.answer, Some(Answer::NotAuthorized(_) | Answer::WrongAudience)));
+    if case.ends_by_itself() {
+        return Conclusion::Denied;
+    }
+    if case.needs_no_answer() {
+        return Conclusion::Allowed;
+    }
     match case
         .answer
         .as_ref()
@@ -169,7 +177,7 @@ fn conclude(case: &Case<'_>, findings: &[Found]) -> Conclusion {
         Some(_) => Conclusion::Denied,
         None if blocked(Certainty::Likely) => Conclusion::Denied,
         None if blocked(Certainty::Possible) => Conclusion::Undecided,
-        None if case.decision() == Some(Decision::Allow) => Conclusion::Allowed,
+        None if case.is_let_in() => Conclusion::Allowed,
         None => Conclusion::Undecided,
     }
 }

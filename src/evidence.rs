@@ -25,6 +25,9 @@ pub const SCHEMA: u32 = 1;
 /// The most runs that are collected at once, and that a file can hold.
 pub const MOST_RUNS: usize = 10;
 
+/// The most hops of a chain.
+pub const MOST_HOPS: usize = 10;
+
 /// Everything that is known of one job and one role, and why the rest is not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Wire", into = "Wire")]
@@ -49,6 +52,8 @@ pub struct Evidence {
     pub reported: Option<String>,
     /// Steps that ask for further roles and were not looked at, in words.
     pub left_out: Vec<String>,
+    /// The hops of a role chain after [`Evidence::hop`], in order.
+    pub chain: Vec<Hop>,
 }
 
 /// What is saved: one run, or several that are independent of each other, in order.
@@ -56,15 +61,24 @@ pub struct Evidence {
 pub struct Runs(pub Vec<Evidence>);
 
 /// What belongs to one step of a role chain: a request, the role it asks for, and AWS's answer.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Hop {
     /// The inputs of the step.
     pub request: Request,
     /// The role.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Probe<Role>>,
     /// What AWS answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Probe<Attempt>>,
+    /// Who asks, where the step asks with AWS credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Identity>,
 }
+
+/// Where the credentials of a [`Hop::caller`] come from that are among the inputs.
+pub const INPUTS_SOURCE: &str = "inputs";
 
 /// A fact that was asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,16 +121,54 @@ pub struct Gap {
 }
 
 impl Evidence {
+    /// The hops of the chain, the first one included, each as a run of its own. A hop after the first begins with the session
+    /// of the one before it: it has no token and no provider, unless its own inputs lead to the ID token again.
+    pub fn hops(&self) -> impl Iterator<Item = Self> + '_ {
+        let first = Self {
+            chain: Vec::new(),
+            ..self.clone()
+        };
+        let before = std::iter::once(&self.hop).chain(&self.chain);
+        let later = self.chain.iter().zip(before).map(|(hop, before)| {
+            let mut hop = hop.clone();
+            // What stands in a chain is chained, where it does not say otherwise.
+            if hop.request.get(Input::RoleChaining).is_none() {
+                hop.request.inputs.set(Input::RoleChaining, "true");
+            }
+            if hop.request.is_on(Input::RoleChaining) {
+                hop.caller = hop.caller.or_else(|| before.session());
+                return Self {
+                    hop,
+                    runner: self.runner.clone(),
+                    workflow: self.workflow.clone(),
+                    ..Self::default()
+                };
+            }
+            Self {
+                hop,
+                provider: None,
+                providers: None,
+                chain: Vec::new(),
+                ..self.clone()
+            }
+        });
+        std::iter::once(first).chain(later)
+    }
+
     /// Without any secret, in whatever part it came.
     #[must_use]
     pub fn scrubbed(mut self, secrets: &Secrets) -> Self {
-        let request = &mut self.hop.request;
-        for input in [Input::StsEndpoint, Input::HttpProxy] {
-            if let Some(address) = request.get(input).map(bare_address) {
-                request.inputs.set(input, address);
-            }
-            if let Some(address) = request.set_aside.get_mut(input.name()) {
-                *address = bare_address(address);
+        for request in std::iter::once(&mut self.hop)
+            .chain(&mut self.chain)
+            .map(|hop| &mut hop.request)
+        {
+            for input in [Input::StsEndpoint, Input::HttpProxy] {
+                if let Some(address) = request.get(input).map(bare_address) {
+                    request.inputs.set(input, address);
+                }
+                if let Some(address) = request.set_aside.get_mut(input.name()) {
+                    *address = bare_address(address);
+                }
             }
         }
         // In a file's form, in which no part can be forgotten. Where that takes what a file needs, nothing is left.
@@ -154,6 +206,40 @@ fn scrub(value: &mut Value, secrets: &Secrets, any: &mut bool) {
         }
         Value::String(text) => clean(text, any),
         _ => {}
+    }
+}
+
+impl Hop {
+    /// The session that the step ends with: AWS's own word, or what it will be called. `None` where the step hands nothing on.
+    #[must_use]
+    pub fn session(&self) -> Option<Identity> {
+        if !self.request.hands_on() {
+            return None;
+        }
+        let answered = match self.attempt.as_ref().and_then(Probe::known) {
+            Some(Attempt::Allowed { assumed_role_arn }) => Some(assumed_role_arn.clone()),
+            _ => None,
+        };
+        let arn = answered.filter(|arn| !arn.is_empty()).or_else(|| self.session_arn())?;
+        Some(Identity {
+            account: arn.split(':').nth(4)?.to_owned(),
+            arn,
+            source: "the hop before".to_owned(),
+        })
+    }
+
+    /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` (IAM User Guide, `reference_identifiers`): the role's path is not in it.
+    fn session_arn(&self) -> Option<String> {
+        let account = self.caller.as_ref().map(|caller| &*caller.account);
+        let role = self.request.role_arn(account)?;
+        let (partition, rest) = role.strip_prefix("arn:")?.split_once(":iam::")?;
+        let (account, role) = rest.split_once(":role/")?;
+        let name = role.rsplit('/').next()?;
+        let session = self
+            .request
+            .session_name()
+            .unwrap_or(Input::RoleSessionName.spec().default);
+        Some(format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session}"))
     }
 }
 
@@ -329,6 +415,9 @@ pub struct Runner {
     /// `RUNNER_ENVIRONMENT`: `github-hosted` or `self-hosted`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runner_environment: Option<String>,
+    /// Variables of the runner that configure-aws-credentials requires and that are not there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unset: Vec<String>,
     /// Which AWS credentials the environment holds: `none`, `environment`, `profile`, `web-identity`, `container`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_credentials: Option<String>,
@@ -600,15 +689,27 @@ struct Wire {
     reported: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<Identity>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    chain: Vec<Hop>,
 }
 
 impl From<Wire> for Evidence {
-    fn from(wire: Wire) -> Self {
+    fn from(mut wire: Wire) -> Self {
+        let beyond = wire.chain.split_off(wire.chain.len().min(MOST_HOPS - 1));
+        if !beyond.is_empty() {
+            let count = beyond.len();
+            wire.left_out.push(format!(
+                "{count} more hops of the chain: {MOST_HOPS} are enough for one run"
+            ));
+        }
         Self {
             hop: Hop {
                 request: wire.request.unwrap_or_default(),
                 role: wire.role,
                 attempt: wire.attempt,
+                caller: wire.caller,
             },
             runner: wire.runner,
             token: wire.token,
@@ -619,13 +720,19 @@ impl From<Wire> for Evidence {
             clock: wire.clock,
             reported: wire.reported,
             left_out: wire.left_out,
+            chain: wire.chain,
         }
     }
 }
 
 impl From<Evidence> for Wire {
     fn from(evidence: Evidence) -> Self {
-        let Hop { request, role, attempt } = evidence.hop;
+        let Hop {
+            request,
+            role,
+            attempt,
+            caller,
+        } = evidence.hop;
         Self {
             schema: Some(Schema),
             request: (request != Request::default()).then_some(request),
@@ -640,6 +747,8 @@ impl From<Evidence> for Wire {
             clock: evidence.clock,
             reported: evidence.reported,
             left_out: evidence.left_out,
+            caller,
+            chain: evidence.chain,
         }
     }
 }

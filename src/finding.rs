@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use serde_json::Value;
 
-use crate::configure::Input;
+use crate::configure::{Flow, Input};
 use crate::policy::{Decision, Leaf};
 use crate::text::{SourceText, Span};
 
@@ -171,6 +171,8 @@ impl Certainty {
 /// A fact that a finding rests on. None of them holds where a part of it is crossed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
+    /// Whose credentials are at hand, where any were seen, and where they come from.
+    AtHand,
     /// What AWS, GitHub or the action said, in words that are understood, or that nothing came back.
     Answer,
     /// A claim of the token.
@@ -565,6 +567,8 @@ pub enum Session {
 /// The whole answer, as data.
 #[derive(Debug, Clone)]
 pub struct Diagnosis {
+    /// The way that the step takes.
+    pub flow: Flow,
     /// What it comes to.
     pub conclusion: Conclusion,
     /// Whose word it is that the role can be assumed; `None` where nobody's is.

@@ -40,8 +40,10 @@ pub struct Run {
     pub role: Option<String>,
     /// Where the inputs were read when no input named them.
     pub source: Option<String>,
-    /// What it comes to.
+    /// What it comes to; of a chain, the hop that decides.
     pub diagnosis: Diagnosis,
+    /// All hops of a chain, in order; empty where there is but one.
+    pub chain: Vec<Self>,
 }
 
 impl Report {
@@ -54,6 +56,14 @@ impl Report {
     /// All runs, in order.
     pub fn runs(&self) -> impl Iterator<Item = &Run> {
         once(&self.first).chain(&self.more)
+    }
+
+    /// Everything that was diagnosed: the hops of all runs, in order.
+    pub fn diagnoses(&self) -> impl Iterator<Item = &Diagnosis> {
+        self.runs().flat_map(|run| {
+            let alone = run.chain.is_empty().then_some(run);
+            run.chain.iter().chain(alone).map(|run| &run.diagnosis)
+        })
     }
 
     /// The run that stands for all: the first that does not pass, or else the first.
@@ -71,7 +81,7 @@ impl Report {
     /// What it comes to, in a line.
     #[must_use]
     pub fn headline(&self) -> String {
-        let headline = headline(&self.deciding().diagnosis);
+        let headline = self.deciding().headline();
         if !self.is_several() {
             return headline;
         }
@@ -91,11 +101,66 @@ impl Report {
 
 impl Run {
     fn of(evidence: &Evidence) -> Self {
+        if evidence.chain.is_empty() {
+            return Self::of_hop(evidence);
+        }
+        let mut hops: Vec<Self> = evidence.hops().map(|hop| Self::of_hop(&hop)).collect();
+        let roles: Vec<_> = hops.iter().map(|hop| hop.role.clone()).collect();
+        for (at, hop) in hops.iter_mut().enumerate() {
+            let before = roles
+                .iter()
+                .take(at)
+                .position(|role| hop.role.is_some() && *role == hop.role);
+            let said = before.map(|before| format!("the chain returns to the role of hop {} here", before + 1));
+            hop.diagnosis.notes.extend(said);
+        }
+        let is = |conclusion| hops.iter().find(|hop| hop.diagnosis.conclusion == conclusion);
+        // The session of the last hop is what the job goes on with, and no hop may be missing on the way to it.
+        let deciding = is(Conclusion::Denied).or(is(Conclusion::Undecided)).or(hops.last());
+        let deciding = deciding.cloned().unwrap_or_else(|| Self::of_hop(evidence));
+        Self {
+            chain: hops,
+            ..deciding
+        }
+    }
+
+    /// The first line of it; of a chain, with the number of the hop that decides.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let headline = headline(&self.diagnosis);
+        match self.deciding_hop() {
+            Some(hop) => format!("hop {hop} of {}: {headline}", self.chain.len()),
+            None => headline,
+        }
+    }
+
+    /// The number of the hop that decides, in a chain.
+    fn deciding_hop(&self) -> Option<usize> {
+        let same = |hop: &Self| hop.diagnosis.conclusion == self.diagnosis.conclusion;
+        let at = match self.diagnosis.conclusion {
+            Conclusion::Allowed => self.chain.iter().rposition(same),
+            Conclusion::Denied | Conclusion::Undecided => self.chain.iter().position(same),
+        };
+        at.map(|at| at + 1)
+    }
+
+    /// A line for each hop of a chain.
+    fn hops(&self) -> impl Iterator<Item = (&Self, String)> {
+        self.chain.iter().enumerate().map(|(at, hop)| {
+            let role = hop.role.as_deref().unwrap_or("(no role)");
+            let way = hop.diagnosis.flow.name();
+            let line = format!("hop {} of {} ({way}): {role}", at + 1, self.chain.len());
+            (hop, line)
+        })
+    }
+
+    fn of_hop(evidence: &Evidence) -> Self {
         let request = &evidence.hop.request;
         Self {
             role: request.get(Input::RoleToAssume).map(str::to_owned),
             source: request.source.clone(),
             diagnosis: diagnose(evidence),
+            chain: Vec::new(),
         }
     }
 
@@ -120,6 +185,7 @@ impl From<Diagnosis> for Run {
             role: None,
             source: None,
             diagnosis,
+            chain: Vec::new(),
         }
     }
 }
@@ -138,8 +204,17 @@ pub fn headline(diagnosis: &Diagnosis) -> String {
         (Conclusion::Denied, None) => "the role cannot be assumed, and what is known does not tell why".to_owned(),
         (Conclusion::Undecided, Some(cause)) => format!("undecided; possible: {}", cause.message),
         (Conclusion::Undecided, None) => "undecided: too little is known".to_owned(),
+        (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) && diagnosis.flow.keeps() => {
+            "the step succeeds, and assumes no role: AWS takes the credentials at hand".to_owned()
+        }
+        (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) && diagnosis.flow.has_credentials() => {
+            "the role can be assumed: AWS gave a session to the credentials that asked".to_owned()
+        }
         (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) => {
             "the role can be assumed: AWS let the token in".to_owned()
+        }
+        (Conclusion::Allowed, _) if diagnosis.flow.has_credentials() => {
+            "nothing that blocks was found: the trust policy lets these credentials in".to_owned()
         }
         (Conclusion::Allowed, _) => "nothing that blocks was found: the trust policy lets this token in".to_owned(),
     }

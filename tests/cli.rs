@@ -124,9 +124,9 @@ fn bad_input_is_named_and_the_rest_is_reported() {
             "subject-branch",
         ),
         (
-            vec![&*claims_flag, &policy_flag, "--role-chaining=yes"],
+            vec![&*claims_flag, &policy_flag, "--attempt=yes"],
             "",
-            "error: `--role-chaining`: expected `true` or `false`, found `yes`".to_owned(),
+            "error: `--attempt`: expected `true` or `false`, found `yes`".to_owned(),
             "subject-branch",
         ),
         (
@@ -538,7 +538,7 @@ fn an_unknown_input_is_a_warning_and_a_bad_one_an_error() {
     let world = World::named("subject-environment").start();
     let output = step(&world)
         .env("INPUT_ROLE-ARN", "x")
-        .env("INPUT_ROLE-CHAINING", "nope")
+        .env("INPUT_ATTEMPT", "nope")
         .output()
         .unwrap();
     let log = text(&output.stdout);
@@ -547,9 +547,7 @@ fn an_unknown_input_is_a_warning_and_a_bad_one_an_error() {
         "{log}"
     );
     assert!(
-        log.contains(
-            "::error title=aws-oidc-doctor::input `role-chaining`: expected `true` or `false`, found `nope`\n"
-        ),
+        log.contains("::error title=aws-oidc-doctor::input `attempt`: expected `true` or `false`, found `nope`\n"),
         "{log}"
     );
     assert_eq!(output.status.code(), Some(2));
@@ -672,6 +670,7 @@ fn without_inputs_the_jobs_own_steps_are_diagnosed() {
     let world = steps(&["- uses: [}"]);
     let output = step(&world)
         .env("INPUT_ROLE-TO-ASSUME", "arn:aws:iam::123456789012:role/deploy")
+        .env("INPUT_AWS-REGION", "eu-west-1")
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
@@ -738,6 +737,7 @@ fn of_several_steps_every_run_is_reported_saved_and_replayed() {
     );
     let mut deciding = report.clone();
     deciding.as_object_mut().unwrap().remove("runs");
+    deciding.as_object_mut().unwrap().remove("chain");
     assert_eq!(deciding, runs[1]);
     assert_eq!(live.status.code(), Some(1));
 
@@ -931,9 +931,9 @@ fn a_refusal_is_final_and_a_moments_trouble_is_not() {
         (400, "InvalidIdentityToken", 1),
         (400, "ExpiredTokenException", 1),
         (400, "ValidationError", 1),
-        (400, "IDPCommunicationError", 2),
-        (400, "Throttling", 2),
-        (503, "ServiceUnavailable", 2),
+        (400, "IDPCommunicationError", 20),
+        (400, "Throttling", 20),
+        (503, "ServiceUnavailable", 20),
     ] {
         let mut scenario = Scenario::named("subject-environment").unwrap();
         let answer = json!({"status": status, "code": code, "message": "said so"});

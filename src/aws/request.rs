@@ -130,17 +130,40 @@ fn may_be(prefix: &str, key: &str) -> bool {
 /// The request of `sts:AssumeRole` with AWS credentials.
 #[must_use]
 pub fn assume_role(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
+    signed(asker, policy, "sts:AssumeRole")
+}
+
+/// The request of `sts:TagSession`, which the same call makes where it sends tags. It carries neither `sts:ExternalId` nor
+/// `sts:RoleSessionName` (AWS service authorization reference for STS, the condition keys of each action).
+#[must_use]
+pub fn tag_session(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
+    let mut request = signed(asker, policy, "sts:TagSession");
+    for key in ["sts:ExternalId", "sts:RoleSessionName"] {
+        request.set(key, Presence::Absent);
+    }
+    request
+}
+
+fn signed(asker: Asker<'_>, policy: &TrustPolicy, action: &str) -> RequestContext {
     let principal = asker
         .caller
         .filter(|arn| !arn.contains('*') && arn.starts_with("arn:"))
         .map_or(RequestPrincipal::Unknown, |arn| RequestPrincipal::Aws(arn.to_owned()));
-    let mut request = RequestContext::new("sts:AssumeRole", principal, resource(asker)).with_masks();
+    let mut request = RequestContext::new(action, principal, resource(asker)).with_masks();
+    let is_tagged = !asker.inputs.is_on(Input::RoleSkipSessionTagging);
+    let account = asker
+        .caller
+        .and_then(|arn| arn.split(':').nth(4))
+        .filter(|account| account.len() == 12);
     for key in keys_of(policy) {
         let lower = key.to_ascii_lowercase();
         let presence = match lower.as_str() {
             "sts:externalid" => sent(asker.inputs.get(Input::RoleExternalId), None),
             "sts:rolesessionname" => sent(asker.inputs.get(Input::RoleSessionName), Some("GitHubActions")),
             "aws:securetransport" => Presence::One("true".to_owned()),
+            "aws:principalaccount" if account.is_some() => Presence::One(account.unwrap_or_default().to_owned()),
+            "aws:tagkeys" | "sts:transitivetagkeys" if !is_tagged => Presence::Absent,
+            key if key.starts_with("aws:requesttag/") && !is_tagged => Presence::Absent,
             key if key.starts_with("aws:") || key.starts_with("sts:") => {
                 Presence::Unknown("its value is not known here".to_owned())
             }

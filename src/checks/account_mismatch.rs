@@ -27,10 +27,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .given(Input::AllowedAccountIds)
         .map(|list| list.split(',').map(str::trim).filter(|id| !id.is_empty()).collect())
         .unwrap_or_default();
-    let outside = match (&account, allowed.is_empty()) {
-        (Some(account), false) => !allowed.contains(&account.as_str()),
-        _ => false,
-    };
+    let outside = case.is_account_refused();
+    let account = if outside { case.final_account() } else { account };
     if case.answer == Some(Answer::AccountNotAllowed) || outside {
         // The message names the account of the credentials, which need not be the role's.
         let named = super::check::pasted(case)
@@ -73,12 +71,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         let is_refused = case
             .answer
             .as_ref()
-            .is_some_and(|answer| *answer != Answer::AccountNotAllowed);
-        return Some(if is_refused && !case.is_allowed() {
-            finding.as_note()
-        } else {
-            finding
-        });
+            .is_some_and(|answer| !matches!(answer, Answer::AccountNotAllowed | Answer::Allowed));
+        return Some(if is_refused { finding.as_note() } else { finding });
     }
     // The provider that was given belongs to another account than the role.
     let provider = case

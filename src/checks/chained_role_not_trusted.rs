@@ -25,7 +25,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Some(Answer::AssumeRoleDenied(refusal)) if refusal.action == "sts:AssumeRole" => Some(refusal),
         _ => None,
     };
-    if case.asked_by_stranger()
+    if super::caller_not_allowed::applies(case)
+        || denied.is_some_and(|refusal| super::denied_elsewhere::is_elsewhere(refusal.policy))
+        || case.asked_by_stranger()
         || super::external_id_mismatch::applies(case)
         || (case.flow == Flow::Ambient && denied.is_none())
     {

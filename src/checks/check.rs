@@ -1,7 +1,7 @@
 //! The shape of a check, and what several of them share.
 
 use crate::case::{Case, PolicyCase};
-use crate::finding::{Certainty, Document, Fact, Finding, Label, Remedy, Rule};
+use crate::finding::{Certainty, Document, Fact, Finding, Label, Remedy, Rule, Severity};
 use crate::github::subject::difference::{self, Kind, SubjectDifference};
 use crate::github::subject::{Context, Subject};
 use crate::github::workflow::IdToken;
@@ -287,6 +287,23 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
             .help("name the repository in full, with its ids where the token has them, and the branch or environment; `*` runs over `/` and `:` as well"),
         Breadth::Own => finding.help("if not all of that is meant, name the repository, and the branch or environment"),
     })
+}
+
+/// Where the step goes on all the same, with credentials that nobody meant, it blocks nothing: a risk that names whose they are.
+pub(super) fn or_goes_on(case: &Case<'_>, mut finding: Finding) -> Finding {
+    if !case.is_allowed() {
+        return finding;
+    }
+    finding.severity = Severity::Risk;
+    let Some(identity) = case.at_hand() else {
+        finding.message += ": the step succeeds all the same";
+        return finding;
+    };
+    finding.message += &format!(": the step succeeds as `{}`", identity.arn);
+    finding.note(format!(
+        "these credentials ({}) are those of account `{}`; nothing fails, and what follows runs as somebody else",
+        identity.source, identity.account
+    ))
 }
 
 /// The message that somebody pasted, or AWS's own, on one line, without colours, quote marks and what else surrounds it.

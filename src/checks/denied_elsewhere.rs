@@ -18,13 +18,20 @@ pub(super) const CHECK: Check = Check {
         title: "the trust policy lets the token in and AWS refuses",
         page: include_str!("../../docs/checks/denied-elsewhere.md"),
     },
-    when: When::NotAllowedByToken,
+    when: When::NotAllowed,
     run,
 };
 
+/// Is it a policy of neither who asks nor the role?
+pub(super) fn is_elsewhere(kind: Option<PolicyKind>) -> bool {
+    matches!(kind, Some(PolicyKind::ResourceControl | PolicyKind::VpcEndpoint))
+}
+
 fn run(case: &Case<'_>) -> Option<Finding> {
-    let Some(Answer::NotAuthorized(kind)) = case.answer else {
-        return None;
+    let kind = match &case.answer {
+        Some(Answer::NotAuthorized(kind)) if !case.asks_with_credentials() => *kind,
+        Some(Answer::AssumeRoleDenied(refusal)) if is_elsewhere(refusal.policy) => refusal.policy,
+        _ => return None,
     };
     // AWS's own word, where it gives one. (IAM User Guide, `troubleshoot_access-denied`.)
     // The role's trust policy is what the checks before this one look at.

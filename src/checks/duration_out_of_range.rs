@@ -37,7 +37,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     // maximum: AWS publishes no order.
     let token_refused = case.answer.as_ref().is_some_and(Answer::token_was_sent) && !said;
     let maximum = case.role().and_then(|role| role.max_session_duration).map(i64::from);
-    let chained = case.flow == Flow::Chaining;
+    // The hour is for callers that are sessions: the keys of an IAM user may have what the role gives.
+    let caller = case.at_hand().filter(|_| case.asks_with_credentials());
+    let chained = caller.map_or(case.flow == Flow::Chaining, |caller| {
+        caller.arn.contains(":assumed-role/")
+    });
     let seconds = asked.map_or_else(
         || "the duration".to_owned(),
         |asked| format!("`role-duration-seconds` asks for {asked} seconds, which"),

@@ -23,7 +23,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    let sent = case.answer.as_ref().is_some_and(Answer::token_was_sent);
+    // A session may be that of other credentials at hand.
+    let answered = case.answer.as_ref().filter(|answer| **answer != Answer::Allowed);
+    let sent = answered.is_some_and(Answer::token_was_sent);
     if sent || super::fork_pull_request::is_fork(case) || case.answer == Some(Answer::NestedPermission) {
         return None;
     }
@@ -99,11 +101,12 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         );
     }
     if granted {
+        let finding = super::check::or_goes_on(case, finding);
         return Some(finding.help(
             "find what takes it away; in a reusable workflow the calling job must grant `id-token: write` as well",
         ));
     }
-    Some(finding.remedy(Remedy::GrantIdToken))
+    Some(super::check::or_goes_on(case, finding.remedy(Remedy::GrantIdToken)))
 }
 
 /// Does the file alone show it? Where nothing is known of a run: the job takes a role, and has no permission for a token. Without a

@@ -16,11 +16,20 @@ pub(super) const CHECK: Check = Check {
         title: "configure-aws-credentials takes another way than the ID token",
         page: include_str!("../../docs/checks/other-credentials-used.md"),
     },
-    when: When::NotAllowed,
+    when: When::Always,
     run,
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
+    if case.flow == Flow::Existing {
+        let finding = Finding::risk("`use-existing-credentials` is set and the credentials at hand are valid: the step keeps them and assumes no role")
+            .note("any text in `use-existing-credentials` turns it on, `false` as well")
+            .help("take `use-existing-credentials` out of the step where the role is meant");
+        return Some(super::check::or_goes_on(case, finding));
+    }
+    if case.is_allowed() {
+        return None;
+    }
     let request = case.request();
     let credentials = case.runner().and_then(|runner| runner.aws_credentials.as_deref());
     let refused = matches!(case.answer, Some(Answer::BadCredentials));

@@ -27,11 +27,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     let region = named.or(case.request().get(Input::AwsRegion)).map(str::trim);
     let said = matches!(case.answer, Some(Answer::RegionUnusable(_)));
-    let sent = case.answer.as_ref().is_some_and(Answer::token_was_sent);
-    let is_own = matches!(
-        case.hop.attempt,
-        Some(Probe::Known(Attempt::Allowed { .. } | Attempt::Denied { .. }))
-    );
+    // That AWS gave a session to another call says nothing of a step that stops before it.
+    let answered = case.answer.as_ref().filter(|answer| **answer != Answer::Allowed);
+    let sent = answered.is_some_and(Answer::token_was_sent);
+    let is_own = matches!(case.hop.attempt, Some(Probe::Known(Attempt::Denied { .. })));
     if sent && !is_own {
         return None;
     }

@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::configure::Input;
+use crate::configure::{Flow, Input};
 use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
 use crate::text::masked::is_masked;
 
@@ -31,7 +31,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             let given = case.request().get(Input::RoleToAssume).unwrap_or_default().trim();
             let bare = !given.starts_with("arn:");
             // With AWS credentials a bare name is completed with the account of those credentials.
-            if bare && case.asks_with_credentials() {
+            if bare && (case.asks_with_credentials() || case.flow != Flow::Oidc && case.stop.is_none()) {
                 return None;
             }
             // Masked as a whole: nobody can say what stands there.

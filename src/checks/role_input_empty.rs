@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::configure::Input;
+use crate::configure::{Flow, Input};
 use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
         title: "no role is given",
         page: include_str!("../../docs/checks/role-input-empty.md"),
     },
-    when: When::NotAllowed,
+    when: When::Always,
     run,
 };
 
@@ -28,12 +28,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         && case.workflow_grants_id_token()
         && case.claims.is_none()
         && secrets_stay_behind(case);
-    if !empty && !said && !hinted {
+    // A key without a role is what some want.
+    if !empty && !said && !hinted || case.flow == Flow::AccessKey || case.flow == Flow::Existing {
         return None;
     }
     let mut finding = Finding::blocks("`role-to-assume` is empty, so no role is asked for")
         .rests_on(case, match (empty, said) {
-            (true, _) => &[Fact::Input(Input::RoleToAssume)],
+            (true, _) => &[Fact::AtHand, Fact::Input(Input::RoleToAssume)],
             (_, true) => &[Fact::Answer],
             _ => &[],
         })
@@ -52,7 +53,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             ));
         }
     }
-    Some(finding)
+    Some(super::check::or_goes_on(case, finding))
 }
 
 /// Does a job of the workflow call a reusable one without passing its secrets on?

@@ -3,6 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
+use crate::configure::Flow;
 use crate::evidence::{Probe, Why};
 use crate::finding::{Fact, Finding, Rule, Stage};
 
@@ -26,7 +27,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .as_ref()
         .and_then(Probe::gap)
         // A file of claims that cannot be read says nothing of the token service.
-        .filter(|gap| gap.why != Why::NotGranted && !gap.input);
+        .filter(|gap| gap.why != Why::NotGranted && !gap.input && case.flow != Flow::TokenFile);
     let said = matches!(case.answer, Some(Answer::TokenRequestFailed(_)));
     if case.claims.is_some() || (gap.is_none() && !said) {
         return None;

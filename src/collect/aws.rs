@@ -2,9 +2,12 @@
 //! the account's OIDC providers.
 
 use std::fmt::Display;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -12,12 +15,11 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
-use aws_sdk_sts::operation::assume_role_with_web_identity::{
-    AssumeRoleWithWebIdentityError, AssumeRoleWithWebIdentityOutput,
-};
-use aws_sdk_sts::types::PolicyDescriptorType;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
+use aws_sdk_sts::types::{self, PolicyDescriptorType};
 use futures_util::future::join4;
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::Instant;
 
 use super::Env;
 use super::files::sound_aws_files;
@@ -25,7 +27,7 @@ use super::http::{Http, Line, Seen, clean};
 use super::origin::Destination;
 use crate::args::Given;
 use crate::aws::arn::{RoleArn, partition_of_region, provider_arn};
-use crate::configure::Input;
+use crate::configure::{Input, Tag};
 use crate::evidence::{Attempt, Gap, Identity, PolicyText, Probe, Provider, Request, Role, Why};
 use crate::policy::parse::lay_out;
 
@@ -52,7 +54,30 @@ pub struct Answered {
     pub attempt: Probe<Attempt>,
     /// The `Date` header.
     pub date: Option<i64>,
+    /// The session, for the hop after this one.
+    pub session: Option<Credentials>,
 }
+
+impl Answered {
+    /// No answer.
+    #[must_use]
+    pub fn none(gap: Gap) -> Self {
+        Self {
+            attempt: Probe::Missing(gap),
+            date: None,
+            session: None,
+        }
+    }
+}
+
+/// An answer of STS, and what came back.
+type Answer<T, E> = (Result<T, SdkError<E>>, Seen);
+
+/// configure-aws-credentials makes up to 36 calls where AWS throttles.
+const MOST_CALLS: u32 = 20;
+/// The longest wait before the second call; each further one is up to twice as long, up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// What IAM said.
 #[derive(Debug, Default)]
@@ -133,25 +158,111 @@ impl Aws {
         })
     }
 
-    /// Asks STS for the role as configure-aws-credentials would, and drops the credentials that it gives.
-    pub async fn attempt(&self, request: &Request, token: &SecretString) -> Answered {
+    /// Asks STS for the role with a token, as configure-aws-credentials would. What passes is tried again.
+    pub async fn attempt(&self, request: &Request, role: &str, token: &SecretString, until: Instant) -> Answered {
         if let Some(gap) = &self.no_region {
-            let attempt = Probe::Missing(gap.clone());
-            return Answered { attempt, date: None };
+            return Answered::none(gap.clone());
         }
-        let (answer, seen) = self.assume(request, token).await;
-        let attempt = match answer {
-            Ok(output) => Probe::Known(Attempt::Allowed {
-                assumed_role_arn: output
-                    .assumed_role_user()
-                    .map(|user| user.arn().to_owned())
-                    .unwrap_or_default(),
+        let (answer, seen) = persist((until, request.attempts()), || self.assume(request, role, token)).await;
+        let mut user = None;
+        let answer = answer.map(|output| {
+            user = output.assumed_role_user.map(|user| user.arn);
+            output.credentials
+        });
+        self.answered("sts:AssumeRoleWithWebIdentity", user, answer, &seen)
+    }
+
+    /// Asks STS for the role with AWS credentials, as configure-aws-credentials would.
+    pub async fn attempt_as(
+        &self,
+        request: &Request,
+        role: &str,
+        credentials: &Credentials,
+        tags: &[Tag],
+        until: Instant,
+    ) -> Answered {
+        if let Some(gap) = &self.no_region {
+            return Answered::none(gap.clone());
+        }
+        let keys = request.transitive_keys(tags);
+        let mut made = persist((until, request.attempts()), || {
+            self.assume_as(request, role, credentials, tags, &keys)
+        })
+        .await;
+        let packed = |error: &SdkError<_>| matches!(answered(error), Some(("PackedPolicyTooLarge", _)));
+        if made.0.as_ref().is_err_and(packed) {
+            // Its names stay among the transitive keys, which the action does not look at again. (`src/assumeRole.ts`)
+            let fewer: Vec<Tag> = tags.iter().filter(|tag| !tag.droppable).cloned().collect();
+            made = persist((until, request.attempts()), || {
+                self.assume_as(request, role, credentials, &fewer, &keys)
+            })
+            .await;
+        }
+        let (answer, seen) = made;
+        let mut user = None;
+        let answer = answer.map(|output| {
+            user = output.assumed_role_user.map(|user| user.arn);
+            output.credentials
+        });
+        self.answered("sts:AssumeRole", user, answer, &seen)
+    }
+
+    /// Whose credentials these are, as configure-aws-credentials asks before it uses them.
+    ///
+    /// # Errors
+    /// AWS's refusal, or why there was no answer.
+    pub async fn caller(
+        &self,
+        credentials: &Credentials,
+        source: &str,
+        (until, attempts): (Instant, u32),
+    ) -> Result<Identity, Probe<Attempt>> {
+        let call = "sts:GetCallerIdentity";
+        if let Some(gap) = self.no_region.clone().or_else(|| unsound(credentials, source)) {
+            return Err(Probe::Missing(gap));
+        }
+        let (answer, seen) = persist((until, attempts), || async {
+            let line = Line::new(&self.sts_http, &self.sts);
+            let answer = self
+                .sts_once(&line, Some(credentials))
+                .get_caller_identity()
+                .send()
+                .await;
+            (answer, line.seen())
+        })
+        .await;
+        match answer.map(|identity| (identity.account, identity.arn)) {
+            Ok((Some(account), Some(arn))) => Ok(Identity {
+                account,
+                arn: clean(&arn, MESSAGE),
+                source: source.to_owned(),
             }),
-            Err(error) => self.refused(&error, &seen),
+            Ok(_) => Err(Probe::Missing(nothing(call, &seen))),
+            Err(error) => Err(self.refused(call, &error, &seen)),
+        }
+    }
+
+    fn answered<E: ProvideErrorMetadata>(
+        &self,
+        call: &str,
+        user: Option<String>,
+        answer: Result<Option<types::Credentials>, SdkError<E>>,
+        seen: &Seen,
+    ) -> Answered {
+        let (attempt, session) = match answer {
+            Ok(credentials) => {
+                let assumed_role_arn = user.unwrap_or_default();
+                (
+                    Probe::Known(Attempt::Allowed { assumed_role_arn }),
+                    credentials.map(keys),
+                )
+            }
+            Err(error) => (self.refused(call, &error, seen), None),
         };
         Answered {
             attempt,
             date: seen.date,
+            session,
         }
     }
 
@@ -159,93 +270,112 @@ impl Aws {
     ///
     /// # Errors
     /// A [`Gap`] that says why it cannot be assumed.
-    pub async fn credentials(&self, role: &str, token: &SecretString) -> Result<Credentials, Gap> {
+    pub async fn credentials(&self, role: &str, token: &SecretString, until: Instant) -> Result<Credentials, Gap> {
         let mut request = Request::default();
-        request.inputs.set(Input::RoleToAssume, role);
         request.inputs.set(Input::RoleDurationSeconds, "900");
-        let (answer, seen) = self.assume(&request, token).await;
-        match answer {
-            Ok(output) => {
-                let given = output
-                    .credentials
-                    .ok_or_else(|| nothing("sts:AssumeRoleWithWebIdentity", &seen))?;
-                Ok(Credentials::new(
-                    given.access_key_id,
-                    given.secret_access_key,
-                    Some(given.session_token),
-                    None,
-                    "diagnosis-role",
-                ))
-            }
-            Err(error) => {
-                let gap = self.gap("sts:AssumeRoleWithWebIdentity", &error, &seen);
-                Err(Gap::new(
-                    gap.why,
-                    format!("`diagnosis-role` cannot be assumed: {}", gap.detail),
-                ))
-            }
-        }
+        let call = "sts:AssumeRoleWithWebIdentity";
+        let (answer, seen) = persist((until, request.attempts()), || self.assume(&request, role, token)).await;
+        let gap = match answer.map(|output| output.credentials) {
+            Ok(Some(given)) => return Ok(keys(given)),
+            Ok(None) => nothing(call, &seen),
+            Err(error) => self.gap(call, &error, &seen),
+        };
+        Err(Gap::new(
+            gap.why,
+            format!("`diagnosis-role` cannot be assumed: {}", gap.detail),
+        ))
     }
 
     async fn assume(
         &self,
         request: &Request,
+        role: &str,
         token: &SecretString,
-    ) -> (
-        Result<AssumeRoleWithWebIdentityOutput, SdkError<AssumeRoleWithWebIdentityError>>,
-        Seen,
-    ) {
+    ) -> Answer<
+        AssumeRoleWithWebIdentityOutput,
+        aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError,
+    > {
         let line = Line::for_secret(&self.sts_http, &self.sts);
-        let given = |input| request.get(input).filter(|text| !text.is_empty()).map(str::to_owned);
-        let policies: Vec<_> = request
-            .managed_session_policies()
-            .map(|arn| PolicyDescriptorType::builder().arn(arn).build())
-            .collect();
-        let seconds = request.duration().and_then(|seconds| seconds.try_into().ok());
         let answer = self
-            .sts(&line, None)
+            .sts_once(&line, None)
             .assume_role_with_web_identity()
-            .set_role_arn(given(Input::RoleToAssume))
-            .role_session_name(request.session_name().unwrap_or(Input::RoleSessionName.spec().default))
-            .duration_seconds(seconds.unwrap_or(3600))
+            .role_arn(role)
+            .role_session_name(session_name(request))
+            .duration_seconds(duration(request))
             .web_identity_token(token.expose_secret())
-            .set_policy(given(Input::InlineSessionPolicy))
-            .set_policy_arns((!policies.is_empty()).then_some(policies))
+            .set_policy(request.given(Input::InlineSessionPolicy).map(str::to_owned))
+            .set_policy_arns(policies(request))
             .send()
             .await;
+        self.hide(answer.as_ref().ok().and_then(|output| output.credentials()));
+        (answer, line.seen())
+    }
+
+    async fn assume_as(
+        &self,
+        request: &Request,
+        role: &str,
+        credentials: &Credentials,
+        tags: &[Tag],
+        transitive: &[String],
+    ) -> Answer<
+        aws_sdk_sts::operation::assume_role::AssumeRoleOutput,
+        aws_sdk_sts::operation::assume_role::AssumeRoleError,
+    > {
+        let line = Line::for_secret(&self.sts_http, &self.sts);
+        let tags = tags
+            .iter()
+            .filter_map(|tag| types::Tag::builder().key(&tag.key).value(&tag.value).build().ok());
+        let tags: Vec<_> = tags.collect();
+        let answer = self
+            .sts_once(&line, Some(credentials))
+            .assume_role()
+            .role_arn(role)
+            .role_session_name(session_name(request))
+            .duration_seconds(duration(request))
+            .set_tags((!tags.is_empty()).then_some(tags))
+            .set_transitive_tag_keys((!transitive.is_empty()).then(|| transitive.to_vec()))
+            .set_external_id(request.given(Input::RoleExternalId).map(str::to_owned))
+            .set_policy(request.given(Input::InlineSessionPolicy).map(str::to_owned))
+            .set_policy_arns(policies(request))
+            .send()
+            .await;
+        self.hide(answer.as_ref().ok().and_then(|output| output.credentials()));
+        (answer, line.seen())
+    }
+
+    /// The keys that STS gave are secrets from here on.
+    fn hide(&self, given: Option<&types::Credentials>) {
         let secrets = self.http.secrets();
-        if let Some(given) = answer.as_ref().ok().and_then(|output| output.credentials()) {
+        if let Some(given) = given {
             secrets.add(given.access_key_id());
             secrets.add(given.secret_access_key());
             secrets.add(given.session_token());
         }
-        (answer, line.seen())
     }
 
     /// A refusal is AWS's answer; anything else is none.
-    fn refused(&self, error: &SdkError<AssumeRoleWithWebIdentityError>, seen: &Seen) -> Probe<Attempt> {
+    fn refused<E: ProvideErrorMetadata>(&self, call: &str, error: &SdkError<E>, seen: &Seen) -> Probe<Attempt> {
         match (
             answered(error),
             error.raw_response().map_or(0, |answer| answer.status().as_u16()),
         ) {
             (Some((code, message)), status) if status < 500 && !is_throttle(code, status) => {
+                let id = error.as_service_error().and_then(|error| error.meta().request_id());
                 Probe::Known(Attempt::Denied {
                     code: clean(code, MESSAGE),
                     message: cut(message),
-                    request_id: error.request_id().map(|id| clean(id, MESSAGE)),
+                    request_id: id.map(|id| clean(id, MESSAGE)),
                 })
             }
-            _ => Probe::Missing(self.gap("sts:AssumeRoleWithWebIdentity", error, seen)),
+            _ => Probe::Missing(self.gap(call, error, seen)),
         }
     }
 
     /// Reads from IAM with these credentials, all calls side by side.
     pub async fn read(&self, credentials: Credentials, source: &str, wanted: Wanted<'_>) -> Reading {
-        // The SDK panics over a line break in a key, which a secret that was pasted with one has.
-        let is_odd = |key: &str| key.contains(|letter: char| !letter.is_ascii_graphic());
-        if is_odd(credentials.access_key_id()) || credentials.session_token().is_some_and(is_odd) {
-            let what = format!("the credentials ({source}) hold white space or other characters that no key has");
-            return Reading::none(wanted, &Gap::new(Why::NoCredentials, what));
+        if let Some(gap) = unsound(&credentials, source) {
+            return Reading::none(wanted, &gap);
         }
         let partition = &*wanted.arn.partition;
         let (reader, role, provider, providers) = join4(
@@ -389,17 +519,23 @@ impl Aws {
         }
     }
 
-    /// Credentials of the machine: profiles, web identity, container and instance metadata.
+    /// Credentials of the machine: profiles, web identity, container and instance metadata; or those of one profile alone.
     ///
     /// # Errors
     /// A [`Gap`] where there are none, or where a file that the SDK would read is none to be read.
-    pub async fn default_chain(&self, env: &Env, workspace: Option<&Path>) -> Result<Credentials, Gap> {
+    pub async fn default_chain(
+        &self,
+        env: &Env,
+        workspace: Option<&Path>,
+        profile: Option<&str>,
+    ) -> Result<Credentials, Gap> {
         let none = |what: &str| Gap::new(Why::NoCredentials, format!("the default chain {what}"));
         sound_aws_files(env, workspace).map_err(|what| none(&format!("cannot be looked through: {what}")))?;
         let (line, region) = (
             Line::for_secret(&self.http, &Destination::machine()),
             Region::new(self.region.clone()),
         );
+        let profile = profile.map(str::to_owned);
         // The SDK waits for files without letting go: in a thread of its own it keeps nobody else waiting.
         let look = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -407,6 +543,15 @@ impl Aws {
                 .build()
                 .ok()?;
             runtime.block_on(async {
+                if let Some(profile) = profile {
+                    let config = ProviderConfig::without_region()
+                        .with_http_client(line)
+                        .with_region(Some(region));
+                    let named = ProfileFileCredentialsProvider::builder()
+                        .configure(&config)
+                        .profile_name(profile);
+                    return named.build().provide_credentials().await.ok();
+                }
                 let chain = aws_config::defaults(BehaviorVersion::v2026_01_12())
                     .http_client(line)
                     .region(region)
@@ -435,6 +580,12 @@ impl Aws {
         );
         config.set_endpoint_url(self.sts.address().map(str::to_owned));
         aws_sdk_sts::Client::from_conf(config.build())
+    }
+
+    /// The same for a call that [`persist`] makes again.
+    fn sts_once(&self, line: &Line, credentials: Option<&Credentials>) -> aws_sdk_sts::Client {
+        let once = self.sts(line, credentials).config().to_builder();
+        aws_sdk_sts::Client::from_conf(once.retry_config(RetryConfig::disabled()).build())
     }
 
     fn iam(&self, line: &Line, credentials: &Credentials) -> aws_sdk_iam::Client {
@@ -587,6 +738,99 @@ impl Reading {
     }
 }
 
+/// Makes a call until it has an answer that will not change: what passes by itself (throttling, faults of the service or the
+/// connection, keys that AWS could not read) is tried again after growing, jittered waits, as configure-aws-credentials does:
+/// so often itself, and each time up to three calls by its SDK.
+async fn persist<T, E: ProvideErrorMetadata>(
+    (until, attempts): (Instant, u32),
+    mut call: impl AsyncFnMut() -> Answer<T, E>,
+) -> Answer<T, E> {
+    let mut calls = 1;
+    loop {
+        let (answer, seen) = call().await;
+        let most = match answer.as_ref().err().and_then(|error| passes(error, &seen)) {
+            Some(Passes::Sdk) => attempts.saturating_mul(3),
+            Some(Passes::Action) => attempts,
+            None => 0,
+        };
+        let wait = wait(calls, random());
+        if calls >= most.min(MOST_CALLS) || Instant::now() + wait >= until {
+            return (answer, seen);
+        }
+        tokio::time::sleep(wait).await;
+        calls += 1;
+    }
+}
+
+/// Who tries again where the same call may have another answer a moment later.
+enum Passes {
+    /// The action alone.
+    Action,
+    /// Its SDK as well.
+    Sdk,
+}
+
+fn passes<E: ProvideErrorMetadata>(error: &SdkError<E>, seen: &Seen) -> Option<Passes> {
+    let status = seen.status.unwrap_or_default();
+    let is_broken = seen.was_asked && seen.gap.as_ref().is_some_and(|gap| gap.why == Why::Unreachable);
+    match answered(error) {
+        Some((code, _)) if is_throttle(code, status) || code == "IDPCommunicationError" => Some(Passes::Sdk),
+        Some((_, message)) if message.contains("retrieve verification key") => Some(Passes::Action),
+        _ if is_broken || status == 429 || status >= 500 => Some(Passes::Sdk),
+        _ => None,
+    }
+}
+
+/// How long to wait after so many calls: up to twice as long each time, and anything below, so that jobs that failed
+/// together do not come back together. `random` is between 0 and 1.
+#[must_use]
+pub fn wait(calls: u32, random: f64) -> Duration {
+    let doubled = 2_u32.saturating_pow(calls.saturating_sub(1).min(16));
+    FIRST_WAIT
+        .saturating_mul(doubled)
+        .min(LONGEST_WAIT)
+        .mul_f64(random.clamp(0.0, 1.0))
+}
+
+/// Between 0 and 1. std seeds its hashers from the system's randomness.
+#[must_use]
+pub fn random() -> f64 {
+    let number = std::hash::RandomState::new().build_hasher().finish();
+    f64::from(u32::try_from(number >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+/// The SDK panics over a line break in a key, which a secret that was pasted with one has.
+fn unsound(credentials: &Credentials, source: &str) -> Option<Gap> {
+    let is_odd = |key: &str| key.contains(|letter: char| !letter.is_ascii_graphic());
+    let odd = is_odd(credentials.access_key_id()) || credentials.session_token().is_some_and(is_odd);
+    let what = || format!("the credentials ({source}) hold white space or other characters that no key has");
+    odd.then(|| Gap::new(Why::NoCredentials, what()))
+}
+
+fn keys(given: types::Credentials) -> Credentials {
+    let (id, secret) = (given.access_key_id, given.secret_access_key);
+    Credentials::new(id, secret, Some(given.session_token), None, "session")
+}
+
+fn session_name(request: &Request) -> &str {
+    request.session_name().unwrap_or(Input::RoleSessionName.spec().default)
+}
+
+fn duration(request: &Request) -> i32 {
+    request
+        .duration()
+        .and_then(|seconds| seconds.try_into().ok())
+        .unwrap_or(3600)
+}
+
+fn policies(request: &Request) -> Option<Vec<PolicyDescriptorType>> {
+    let arns = request.managed_session_policies();
+    let policies: Vec<_> = arns
+        .map(|arn| PolicyDescriptorType::builder().arn(arn).build())
+        .collect();
+    (!policies.is_empty()).then_some(policies)
+}
+
 /// The region to ask: the input, or the partition's first where there is none.
 fn region(given: &str, partition: &str) -> Result<String, Gap> {
     if given.is_empty() {
@@ -717,6 +961,21 @@ mod tests {
             let aws = Aws::new(&env, &http, &Given::default(), &request, partition).unwrap();
             assert_eq!(aws.no_region.is_none(), asked, "{region} {partition} {source:?}");
         }
+    }
+
+    #[test]
+    fn waits_grow_and_are_spread() {
+        let milliseconds = |calls| wait(calls, 1.0).as_millis();
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6, 20, u32::MAX].map(milliseconds),
+            [20, 40, 80, 160, 320, 500, 500, 500]
+        );
+        assert_eq!(wait(3, 0.5), Duration::from_millis(40));
+        assert_eq!((wait(3, 0.0), wait(1, 7.0)), (Duration::ZERO, FIRST_WAIT));
+        // Nine calls and all of their waits are over long before a diagnosis is.
+        let all: Duration = (1..MOST_CALLS).map(|calls| wait(calls, 1.0)).sum();
+        assert!(all < Duration::from_secs(9), "{all:?}");
+        assert!((0.0..=1.0).contains(&random()));
     }
 
     #[test]

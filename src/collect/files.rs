@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use super::Env;
 use crate::args::InputError;
 use crate::evidence::paste::{self, Unread};
-use crate::evidence::{Provider, Role, Runs};
+use crate::evidence::{Gap, Provider, Role, Runs, Why};
 use crate::github::claims::Token;
 
 const MAX_EVIDENCE: u64 = 16 << 20;
 const MAX_DOCUMENT: u64 = 1 << 20;
+const MAX_TOKEN: u64 = 64 << 10;
 
 /// Reads the inputs that are files.
 #[derive(Debug)]
@@ -151,6 +152,34 @@ pub fn read(path: impl AsRef<Path>, most: u64) -> Result<String, String> {
     bounded(file, most)
 }
 
+/// A token in a file, as configure-aws-credentials reads it (`readFileUtf8` in `src/helpers.ts`): no link is followed, but for
+/// those that Kubernetes makes. A container sees the workspace alone.
+///
+/// # Errors
+/// A [`Gap`] that says what is wrong with the file.
+pub fn token(path: &str, workspace: &Path, is_container: bool) -> Result<String, Gap> {
+    let path = workspace.join(path);
+    let shown = path.display();
+    let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    let is_kubernetes = path
+        .strip_prefix("/var/run/secrets")
+        .is_ok_and(|rest| rest.ends_with("serviceaccount/token") && rest.components().count() == 3);
+    if !is_kubernetes && (is_link(&path) || path.parent().is_some_and(is_link)) {
+        let what =
+            format!("`{shown}` is a symbolic link, or lies in one, which configure-aws-credentials does not follow");
+        return Err(Gap::new(Why::Malformed, what));
+    }
+    match path.try_exists() {
+        Ok(false) if is_container && !path.starts_with(workspace) => {
+            let what =
+                format!("`{shown}` lies outside of the workspace, and a container sees nothing else of the runner");
+            Err(Gap::new(Why::Unreachable, what))
+        }
+        Ok(false) => Err(Gap::new(Why::NotFound, format!("`{shown}` does not exist"))),
+        _ => read(&path, MAX_TOKEN).map_err(|what| Gap::new(Why::Malformed, format!("`{shown}`: {what}"))),
+    }
+}
+
 /// The files that the AWS SDK reads by itself, whatever they are and however long it takes: each is looked at first.
 ///
 /// # Errors
@@ -216,6 +245,36 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let path = path.to_str().unwrap().to_owned();
         (folder, path)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_token_file_is_a_regular_file_and_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = folder.path();
+        std::fs::create_dir(workspace.join("folder")).unwrap();
+        std::fs::write(workspace.join("folder/token"), "a.b.c\n").unwrap();
+        std::fs::write(workspace.join("huge"), vec![b'x'; 70_000]).unwrap();
+        for (link, to) in [("link", "folder/token"), ("linked", "folder"), ("nowhere", "gone")] {
+            std::os::unix::fs::symlink(to, workspace.join(link)).unwrap();
+        }
+        let absolute = workspace.join("folder/token").display().to_string();
+        for (path, is_container, want) in [
+            ("folder/token", true, Ok("a.b.c\n")),
+            (&*absolute, false, Ok("a.b.c\n")),
+            ("link", true, Err(Why::Malformed)),
+            ("linked/token", true, Err(Why::Malformed)),
+            ("nowhere", false, Err(Why::Malformed)),
+            ("folder", true, Err(Why::Malformed)),
+            ("huge", true, Err(Why::Malformed)),
+            ("/dev/zero", true, Err(Why::Malformed)),
+            ("gone", true, Err(Why::NotFound)),
+            ("/no/such/file", false, Err(Why::NotFound)),
+            ("/no/such/file", true, Err(Why::Unreachable)),
+        ] {
+            let found = token(path, workspace, is_container).map_err(|gap| gap.why);
+            assert_eq!(found.as_deref().map_err(|why| *why), want, "{path} {is_container}");
+        }
     }
 
     #[test]

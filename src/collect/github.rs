@@ -1,16 +1,16 @@
 //! GitHub's side: what the runner says of the job, and the ID token.
 
-use std::time::Duration;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, USER_AGENT};
 use reqwest::{Method, Request as HttpRequest, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use super::aws::{random, wait};
 use super::http::{Answer, Http};
 use super::origin::{Audience, Destination};
 use super::{Env, files};
+use crate::configure::REQUIRED_VARIABLES;
 use crate::evidence::{Gap, Runner, Why};
 use crate::github::claims;
 use crate::github::claims::Token;
@@ -36,6 +36,11 @@ pub fn runner(env: &Env) -> Option<Runner> {
         workflow_ref: text("GITHUB_WORKFLOW_REF"),
         server_url: text("GITHUB_SERVER_URL"),
         runner_environment: text("RUNNER_ENVIRONMENT"),
+        unset: REQUIRED_VARIABLES
+            .into_iter()
+            .filter(|name| env.get(name).is_none())
+            .map(str::to_owned)
+            .collect(),
         aws_credentials: Some(aws_credentials(env).to_owned()),
     })
 }
@@ -130,8 +135,9 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
-/// A service that has a moment's trouble, and a job that the service does not know as started yet, are asked again.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+/// A service that has a moment's trouble, and a job that the service does not know as started yet, are asked again, as often
+/// as configure-aws-credentials asks by itself.
+const MOST_CALLS: u32 = 12;
 
 /// The largest answer with a token in it: STS takes tokens of up to 20 000 characters.
 const MAX_ANSWER: usize = 64 << 10;
@@ -155,7 +161,8 @@ pub async fn id_token(env: &Env, http: &Http, audience: &Audience, mask: &dyn Fn
     let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
         .map_err(|_| unusable("ACTIONS_ID_TOKEN_REQUEST_TOKEN is not a header's value"))?;
     bearer.set_sensitive(true);
-    let mut pauses = PAUSES.iter();
+    let may_be_asked = service.admits(&address) && (address.scheme() == "https" || service.admits_plain(&address));
+    let mut calls = 1;
     loop {
         let mut request = HttpRequest::new(Method::GET, address.clone());
         request.headers_mut().insert(AUTHORIZATION, bearer.clone());
@@ -169,17 +176,18 @@ pub async fn id_token(env: &Env, http: &Http, audience: &Audience, mask: &dyn Fn
         let again = match &answer {
             Ok(answer) => {
                 tracing::debug!(host = answer.host, status = answer.status, "ID token");
-                matches!(answer.status, 502..=504)
+                answer.status == 429 || answer.status >= 500
             }
             Err(gap) => {
                 tracing::debug!(gap.detail, "ID token");
-                gap.why == Why::Unreachable
+                may_be_asked && gap.why == Why::Unreachable
             }
         };
-        match pauses.next() {
-            Some(pause) if again => tokio::time::sleep(*pause).await,
-            _ => return read(&answer?, http.secrets(), mask),
+        if !again || calls >= MOST_CALLS {
+            return read(&answer?, http.secrets(), mask);
         }
+        tokio::time::sleep(wait(calls, random())).await;
+        calls += 1;
     }
 }
 
@@ -255,6 +263,19 @@ fn read(answer: &Answer, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdTok
         token,
         date: answer.date(),
     })
+}
+
+/// The token that a file holds.
+///
+/// # Errors
+/// A [`Gap`] where that is none.
+pub fn token(text: String, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
+    secrets.add(text.trim());
+    secrets.hand_over(mask);
+    let raw = SecretString::from(text);
+    let token = claims::decode(raw.expose_secret())
+        .map_err(|error| Gap::new(Why::Malformed, format!("the token file holds no ID token: {error}")))?;
+    Ok(IdToken { raw, token, date: None })
 }
 
 #[cfg(test)]

@@ -457,6 +457,8 @@ pub struct Seen {
     pub date: Option<i64>,
     /// Why there was no answer.
     pub gap: Option<Gap>,
+    /// The request went out, as far as it came.
+    pub was_asked: bool,
 }
 
 impl Line {
@@ -493,6 +495,8 @@ impl Line {
         let request = Request::try_from(request).map_err(|error| wrong(error.into()))?;
         let host = authority(request.url().as_str()).unwrap_or_default();
         tracing::debug!(host, method = %request.method(), "request");
+        let url = request.url();
+        let was_asked = self.to.admits(url) && (url.scheme() == "https" || self.to.admits_plain(url));
         let mut answer = match self.secret {
             true => self.http.send_for_secret(request, &self.to).await,
             false => self.http.send(request, &self.to).await,
@@ -511,10 +515,12 @@ impl Line {
                 page: answer.is_page(),
                 date: answer.date(),
                 gap: None,
+                was_asked,
             },
             Err(gap) => Seen {
                 host,
                 gap: Some(gap.clone()),
+                was_asked,
                 ..Seen::default()
             },
         };

@@ -51,7 +51,16 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
         return open("the role was asked for with AWS credentials: who gets in with a token was not looked for");
     }
     if case.is_allowed() && cause != Cause::TooMuch {
-        return out("AWS let the token in");
+        return out(if case.flow.has_credentials() {
+            "AWS took the credentials that asked, and no token was sent"
+        } else {
+            "AWS let the token in"
+        });
+    }
+    // On purpose, and not for want of the permission.
+    let is_token = !matches!(cause, Cause::TooMuch | Cause::EnvironmentProtection);
+    if is_token && matches!(case.flow, Flow::AccessKey | Flow::Chaining | Flow::Existing) {
+        return out("the step asks with AWS credentials, and sends no token");
     }
     let no_token = matches!(
         answer,

@@ -21,6 +21,14 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     if let Some(source) = &request.source {
         facts.push(("inputs", source.clone()));
     }
+    // Where it is known that the step comes to it.
+    let may_ask = case.runner().and_then(|runner| runner.id_token_request);
+    if case.flow != Flow::Oidc || may_ask == Some(true) {
+        facts.push(("flow", format!("{}: {}", case.flow.name(), request.why(case.flow))));
+    }
+    if let Some(caller) = &case.hop.caller {
+        facts.push(("caller", format!("{} ({})", caller.arn, caller.source)));
+    }
     if let Some(claims) = case.claims {
         facts.push(("subject", claims.subject().unwrap_or("(none)").to_owned()));
         facts.push(("audience", claims.audience().unwrap_or("(none)").to_owned()));
@@ -124,7 +132,8 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
             );
         }
     }
-    if case.answer.is_none() && case.flow == Flow::Oidc {
+    let makes_a_call = !matches!(case.flow, Flow::Ambient | Flow::Nothing | Flow::NoRole);
+    if case.answer.is_none() && makes_a_call && !case.ends_by_itself() {
         match case.hop.attempt.as_ref().and_then(Probe::gap) {
             Some(gap) => open(
                 "what AWS answers",
@@ -228,7 +237,7 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
             String::new()
         };
         remarks.push(format!(
-            "not looked at, because ten roles are enough for one run: {}{more}",
+            "not looked at, because ten roles are enough for one run or for the reason beside it: {}{more}",
             shown.join("; ")
         ));
     }

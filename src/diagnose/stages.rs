@@ -2,6 +2,7 @@
 
 use crate::aws::answer::Answer;
 use crate::case::Case;
+use crate::configure::Flow;
 use crate::finding::{Certainty, Found, Severity, Stage, StageRow, StageStatus};
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::policy::Decision;
@@ -10,8 +11,17 @@ use crate::policy::Decision;
 #[must_use]
 pub(super) fn stages(case: &Case<'_>, findings: &[Found]) -> Vec<StageRow> {
     let mut failed = false;
+    // Who comes with AWS credentials on purpose has no token, and AWS looks for no provider.
+    let is_signed = matches!(case.flow, Flow::AccessKey | Flow::Chaining | Flow::Existing);
+    let is_here = |stage: &Stage| !is_signed || !matches!(stage, Stage::Token | Stage::Provider);
+    let fails_here = |stage: Stage| {
+        findings
+            .iter()
+            .any(|finding| finding.rule.stage == stage && finding.severity == Severity::Blocks)
+    };
     Stage::HANDSHAKE
         .into_iter()
+        .filter(|stage| is_here(stage) && (*stage != Stage::Permission || !is_signed || fails_here(*stage)))
         .map(|stage| {
             let worst = findings
                 .iter()
@@ -99,8 +109,8 @@ fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
         }),
         Stage::TrustPolicy => is(
             case.is_allowed(),
-            if case.asks_with_credentials() {
-                "AWS gave the session"
+            if case.flow.has_credentials() {
+                "AWS let the credentials in that asked"
             } else {
                 "AWS let the token in"
             },

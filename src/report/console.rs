@@ -28,7 +28,23 @@ pub fn render(report: &Report, colour: bool) -> String {
         if let (true, Some(source)) = (report.is_several(), &run.source) {
             let _ = writeln!(out, "==> {}\n", clean(source));
         }
-        out.push_str(&self::run(&run.diagnosis, colour));
+        if run.chain.is_empty() {
+            out.push_str(&self::run(&run.diagnosis, colour));
+            continue;
+        }
+        let _ = writeln!(out, "{}\n", clean(&run.headline()));
+        for (hop, line) in run.hops() {
+            let _ = writeln!(
+                out,
+                "  {line}\n      {}",
+                clean(&headline(&hop.diagnosis)),
+                line = clean(&line)
+            );
+        }
+        for (hop, line) in run.hops() {
+            let _ = writeln!(out, "\n==> {}\n", clean(&line));
+            out.push_str(&self::run(&hop.diagnosis, colour));
+        }
     }
     out
 }

@@ -44,7 +44,10 @@ pub fn guarded(text: &str, token: &str) -> String {
 #[must_use]
 pub fn annotations(report: &Report) -> String {
     let mut counts = [0; 3];
-    report.runs().map(|run| of_run(&run.diagnosis, &mut counts)).collect()
+    report
+        .diagnoses()
+        .map(|diagnosis| of_run(diagnosis, &mut counts))
+        .collect()
 }
 
 fn of_run(diagnosis: &Diagnosis, counts: &mut [usize; 3]) -> String {

@@ -29,9 +29,12 @@ pub fn line_within(whole: &Report, most: usize) -> String {
         return text;
     }
     let mut report = value(whole);
-    for run in list(&mut report, "runs") {
-        if let Some(fields) = run.as_object_mut() {
-            fields.retain(|name, _| ["schema", "verdict", "cause", "role", "role_source"].contains(&&**name));
+    for name in ["runs", "chain"] {
+        for run in list(&mut report, name) {
+            if let Some(fields) = run.as_object_mut() {
+                fields
+                    .retain(|name, _| ["schema", "verdict", "cause", "flow", "role", "role_source"].contains(&&**name));
+            }
         }
     }
     set(&mut report, "left_out", json!("the details of `runs`"));
@@ -117,6 +120,7 @@ pub fn escaped(json: &str) -> String {
 /// The run that decides, and all of them.
 fn value(report: &Report) -> Value {
     let mut value = run(report.deciding());
+    set(&mut value, "chain", report.deciding().chain.iter().map(run).collect());
     set(&mut value, "runs", report.runs().map(run).collect());
     value
 }
@@ -126,6 +130,7 @@ fn run(run: &Run) -> Value {
     json!({
         "schema": 1,
         "verdict": diagnosis.conclusion.name(),
+        "flow": diagnosis.flow.name(),
         "role": run.role,
         "role_source": run.source,
         "cause": diagnosis.cause().map(|cause| json!({

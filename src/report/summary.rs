@@ -24,11 +24,23 @@ pub fn render(report: &Report) -> String {
     if report.is_several() {
         let _ = writeln!(out, "{}\n", inline(&report.headline()));
     }
-    let all = report.runs().count();
-    for (i, run) in report.runs().enumerate() {
+    for run in report.runs().filter(|run| !run.chain.is_empty()) {
+        let _ = writeln!(out, "{}\n\n| | |\n|---|---|", inline(&run.headline()));
+        for (hop, line) in run.hops() {
+            let _ = writeln!(
+                out,
+                "| {} | {} |",
+                cell(&inline(&line)),
+                cell(&inline(&headline(&hop.diagnosis)))
+            );
+        }
+        out.push('\n');
+    }
+    let all = report.diagnoses().count();
+    for (i, diagnosis) in report.diagnoses().enumerate() {
         let runs = all - i;
         let share = MOST.saturating_sub(out.len()) / runs;
-        let run = within(&run.diagnosis, share);
+        let run = within(diagnosis, share);
         if out.len() + run.len() > MOST {
             let _ = writeln!(
                 out,

@@ -138,6 +138,12 @@ impl World {
         self.scenario.args.clone().unwrap_or_else(|| vec!["action".to_owned()])
     }
 
+    /// The access key of the scenario's IAM user: its id and its secret.
+    pub fn user_keys(&self) -> (String, String) {
+        let keys = services::user_keys();
+        (keys.id, keys.secret)
+    }
+
     /// `ACTIONS_ID_TOKEN_REQUEST_URL`: like GitHub's, it has a query already, and two slashes in its path.
     pub fn token_url(&self) -> String {
         format!(
@@ -190,6 +196,9 @@ impl World {
         let mut secrets = self.state.secrets();
         let keys = services::environment_keys();
         secrets.extend([REQUEST_TOKEN.to_owned(), keys.id, keys.secret, keys.session_token]);
+        if self.scenario.user.is_some() {
+            secrets.push(services::user_keys().secret);
+        }
         secrets
     }
 

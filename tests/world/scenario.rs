@@ -44,6 +44,12 @@ pub struct Scenario {
     /// How STS answers `AssumeRole`.
     #[serde(default)]
     pub assume_role: Answer,
+    /// Further accounts, whose roles can be assumed as well.
+    #[serde(default)]
+    pub more_accounts: Vec<Account>,
+    /// The IAM user whose keys are [`super::World::user_keys`].
+    #[serde(default)]
+    pub user: Option<Identity>,
     /// Whose credentials an earlier step left in the environment.
     #[serde(default)]
     pub credentials: Option<Identity>,
@@ -315,6 +321,13 @@ impl Default for Account {
             roles: Vec::new(),
             providers: Vec::new(),
         }
+    }
+}
+
+impl Scenario {
+    /// All accounts.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        std::iter::once(&self.account).chain(&self.more_accounts)
     }
 }
 

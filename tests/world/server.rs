@@ -53,6 +53,8 @@ pub enum Fault {
     Endless,
     /// This status, with the error that the service would send.
     Status(u16),
+    /// STS cannot pack the session tags.
+    TagsTooLarge,
     /// A page of HTML from a proxy, status 200.
     ProxyPage,
     /// Half of a JSON or XML document, as if it were whole.
@@ -407,6 +409,7 @@ fn answer(
             stream.write_all(head.replacen("\r\n", &id, 1).as_bytes())?;
             stream.write_all(response.body.as_bytes())
         }
+        Some(Fault::TagsTooLarge) => send(stream, state, &services::tags_too_large()),
         Some(Fault::Status(status)) => send(stream, state, &services::refusal(request, service, status)),
         Some(Fault::ProxyPage) => send(
             stream,

@@ -29,6 +29,24 @@ pub fn environment_keys() -> Keys {
     keys("environment")
 }
 
+/// The access key of the scenario's IAM user.
+pub fn user_keys() -> Keys {
+    let keys = keys("user");
+    Keys {
+        id: keys.id.replacen("ASIA", "AKIA", 1),
+        ..keys
+    }
+}
+
+/// STS cannot pack the session tags.
+pub fn tags_too_large() -> Response {
+    error(
+        400,
+        "PackedPolicyTooLarge",
+        "Packed size of session tags consumes 142% of allotted space.",
+    )
+}
+
 /// Tells what a request asks for.
 pub fn recognise(request: &Request, service: Service, state: &State) -> Call {
     let action = request.form.get("Action").map(String::as_str);
@@ -191,25 +209,83 @@ fn assume_role_with_web_identity(request: &Request, state: &State) -> Result<Str
     ))
 }
 
+/// By the trust policy's principals, actions and external id; a condition of another kind is taken to hold.
 fn assume_role(request: &Request, state: &State) -> Result<String, Response> {
     let caller = caller(request, state)?;
-    let account = &state.scenario.account;
-    let arn = &request.form["RoleArn"];
-    let denied = || {
+    let field = |name: &str| request.form.get(name).map_or("", String::as_str);
+    let arn = field("RoleArn");
+    let denied = |action: &str| {
         let message = format!(
-            "User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}",
+            "User: {} is not authorized to perform: {action} on resource: {arn}",
             caller.arn
         );
         error(403, "AccessDenied", &message)
     };
-    match &state.scenario.assume_role {
-        Answer::Allow => {
-            let role = role(account, arn).ok_or_else(denied)?;
-            Ok(session(role, account, &request.form["RoleSessionName"], state))
-        }
-        Answer::Deny => Err(denied()),
-        Answer::Error { status, code, message } => Err(error(*status, code, message)),
+    let (account, role) = match &state.scenario.assume_role {
+        Answer::Allow => any_role(state, arn).ok_or_else(|| denied("sts:AssumeRole"))?,
+        Answer::Deny => return Err(denied("sts:AssumeRole")),
+        Answer::Error { status, code, message } => return Err(error(*status, code, message)),
+    };
+    let is_session = caller.arn.contains(":assumed-role/");
+    if is_session
+        && field("DurationSeconds")
+            .parse()
+            .is_ok_and(|seconds: u32| seconds > 3600)
+    {
+        let message =
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.";
+        return Err(error(400, "ValidationError", message));
     }
+    let mut actions = vec!["sts:AssumeRole"];
+    if request.form.contains_key("Tags.member.1.Key") {
+        actions.push("sts:TagSession");
+    }
+    let members = |list: &str, end: &str| -> Vec<&String> {
+        let fields = request.form.iter();
+        let of = fields.filter(|(name, _)| name.starts_with(&format!("{list}.member.")) && name.ends_with(end));
+        of.map(|(_, value)| value).collect()
+    };
+    let keys = members("Tags", ".Key");
+    if !members("TransitiveTagKeys", "").iter().all(|key| keys.contains(key)) {
+        let message = "The specified transitive tag key must be included in the requested tags.";
+        return Err(error(400, "ValidationError", message));
+    }
+    for action in actions {
+        if !trusts(&role.trust_policy, &caller, action, field("ExternalId")) {
+            return Err(denied(action));
+        }
+    }
+    Ok(session(role, account, field("RoleSessionName"), state))
+}
+
+/// Does some statement let this caller do this?
+fn trusts(policy: &Value, caller: &Identity, action: &str, external_id: &str) -> bool {
+    let list = |value: &Value| match value {
+        Value::Array(values) => values.clone(),
+        Value::Null => Vec::new(),
+        value => vec![value.clone()],
+    };
+    let mut fields = caller.arn.split('/');
+    let own = match (fields.next(), fields.next()) {
+        (Some(head), Some(role)) if head.ends_with(":assumed-role") => {
+            format!("arn:aws:iam::{}:role/{role}", caller.account)
+        }
+        _ => caller.arn.clone(),
+    };
+    let root = format!("arn:aws:iam::{}:root", caller.account);
+    list(&policy["Statement"]).iter().any(|statement| {
+        let wanted = &statement["Condition"]["StringEquals"]["sts:ExternalId"];
+        list(&statement["Action"]).iter().any(|name| *name == *action)
+            && list(&statement["Principal"]["AWS"])
+                .iter()
+                .any(|name| [&own, &root, &caller.arn].iter().any(|own| *name == ***own))
+            && (wanted.is_null() || *wanted == *external_id)
+    })
+}
+
+fn any_role<'a>(state: &'a State, arn: &str) -> Option<(&'a Account, &'a Role)> {
+    let mut accounts = state.scenario.accounts();
+    accounts.find_map(|account| Some((account, role(account, arn)?)))
 }
 
 fn caller_identity(caller: &Identity) -> String {
@@ -282,7 +358,6 @@ fn list_providers(request: &Request, state: &State) -> Result<String, Response> 
 
 /// Who signed the request.
 fn caller(request: &Request, state: &State) -> Result<Identity, Response> {
-    let account = &state.scenario.account;
     let unknown = || {
         error(
             403,
@@ -300,10 +375,13 @@ fn caller(request: &Request, state: &State) -> Result<Identity, Response> {
     if key == environment_keys().id {
         return state.scenario.credentials.clone().ok_or_else(unknown);
     }
-    let role = account
-        .roles
-        .iter()
-        .find(|role| key == keys(&role.name).id)
+    if key == user_keys().id {
+        return state.scenario.user.clone().ok_or_else(unknown);
+    }
+    let all = state.scenario.accounts();
+    let mut roles = all.flat_map(|account| account.roles.iter().map(move |role| (account, role)));
+    let (account, role) = roles
+        .find(|(account, role)| key == keys(&role.arn(account)).id)
         .ok_or_else(unknown)?;
     Ok(Identity {
         account: account.id.clone(),
@@ -315,8 +393,8 @@ fn caller(request: &Request, state: &State) -> Result<Identity, Response> {
 /// The account that the signer may read; another one has no roles here.
 fn reader<'a>(request: &Request, state: &'a State, action: &str) -> Result<&'a Account, Response> {
     let caller = caller(request, state)?;
-    let account = &state.scenario.account;
-    if caller.reads_iam && caller.account == account.id {
+    let own = state.scenario.accounts().find(|account| caller.account == account.id);
+    if let Some(account) = own.filter(|_| caller.reads_iam) {
         return Ok(account);
     }
     if caller.reads_iam {
@@ -348,7 +426,7 @@ fn is_diagnosis_role(request: &Request, state: &State) -> bool {
 }
 
 fn session(role: &Role, account: &Account, name: &str, state: &State) -> String {
-    let keys = keys(&role.name);
+    let keys = keys(&role.arn(account));
     state.keep_secret(&keys.id);
     state.keep_secret(&keys.secret);
     state.keep_secret(&keys.session_token);

@@ -1,0 +1,78 @@
+//! `credentials-missing`: the step goes on with AWS credentials, and there are none.
+
+use super::check::{Check, When};
+use crate::aws::answer::Answer;
+use crate::case::Case;
+use crate::configure::{Flow, Input};
+use crate::evidence::{Probe, Why};
+use crate::finding::{Fact, Finding, Rule, Stage};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    rule: Rule {
+        id: "credentials-missing",
+        cause: None,
+        stage: Stage::Permission,
+        title: "the step goes on with AWS credentials, and there are none",
+        page: include_str!("../../docs/checks/credentials-missing.md"),
+    },
+    when: When::NotAllowed,
+    run,
+};
+
+fn run(case: &Case<'_>) -> Option<Finding> {
+    let request = case.request();
+    // With these, something else has to be there to sign with: the keys are not in the environment.
+    let keys_are_lost =
+        case.flow == Flow::AccessKey && request.given(Input::RoleToAssume).is_some() && !request.hands_on();
+    let is_chained = case.flow == Flow::Chaining || case.flow == Flow::TokenFile && request.is_on(Input::RoleChaining);
+    let tried = case.hop.attempt.as_ref().and_then(Probe::gap);
+    let tried = tried.is_some_and(|gap| gap.why == Why::NoCredentials);
+    if !(is_chained || keys_are_lost) || (case.at_hand().is_some() && !request.unsets() && !tried) {
+        return None;
+    }
+    let runner = case.runner();
+    let is_none = runner.and_then(|runner| runner.aws_credentials.as_deref()) == Some("none");
+    let is_hosted = runner.and_then(|runner| runner.runner_environment.as_deref()) == Some("github-hosted");
+    let said = case.answer == Some(Answer::NoCredentials);
+    let proof: &[Fact] = if keys_are_lost {
+        &[
+            Fact::Input(Input::AwsAccessKeyId),
+            Fact::Input(Input::AwsProfile),
+            Fact::Input(Input::OutputEnvCredentials),
+        ]
+    } else if said {
+        &[Fact::Answer]
+    } else {
+        &[Fact::Input(Input::RoleChaining)]
+    };
+    let on = match (
+        request.unsets() && is_chained || said || tried && is_hosted,
+        tried || is_none,
+    ) {
+        (true, _) => proof,
+        (false, true) if is_hosted => proof,
+        (false, true) => &[],
+        (false, false) => return None,
+    };
+    let finding = Finding::blocks(if keys_are_lost {
+        "the keys among the inputs are not put into the environment, and the call that assumes the role finds none to sign with"
+    } else if request.unsets() {
+        "`unset-current-credentials` takes the credentials away that `role-chaining` needs"
+    } else {
+        "`role-chaining: true` needs AWS credentials in the environment, and there are none"
+    })
+    .rests_on(case, on)
+    .note("configure-aws-credentials shows it as `Could not load credentials from any providers`, as if the `id-token` permission were missing");
+    Some(if keys_are_lost {
+        finding.help(
+            "leave `output-env-credentials` at `true` and `aws-profile` out of the step, or use `default` as its name",
+        )
+    } else if request.unsets() {
+        finding.help("take `unset-current-credentials` out of the chained step")
+    } else {
+        finding
+            .help("configure the first role in a step before this one, in the same job; that step must export its session: without `output-env-credentials: false` and without an `aws-profile` of its own")
+            .help("to come with the job's ID token, take `role-chaining` out of the step")
+    })
+}

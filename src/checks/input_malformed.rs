@@ -1,0 +1,51 @@
+//! `input-malformed`: an input is not of the form that configure-aws-credentials takes.
+
+use super::check::{Check, When};
+use crate::case::Case;
+use crate::configure::{Input, Stop};
+use crate::finding::{Fact, Finding, Rule, Stage};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    rule: Rule {
+        id: "input-malformed",
+        cause: None,
+        stage: Stage::Request,
+        title: "an input is not of the form that configure-aws-credentials takes",
+        page: include_str!("../../docs/checks/input-malformed.md"),
+    },
+    when: When::NotAllowed,
+    run,
+};
+
+fn run(case: &Case<'_>) -> Option<Finding> {
+    Some(match case.stop.as_ref()? {
+        Stop::Boolean(input) => {
+            let given = case.request().given(*input).unwrap_or_default();
+            Finding::blocks(format!("`{}` is neither `true` nor `false`: it is `{given}`", input.name()))
+                .rests_on(case, &[Fact::Input(*input)])
+                .by_action()
+                .note("configure-aws-credentials takes `true`, `True`, `TRUE`, `false`, `False` and `FALSE`, and stops at anything else before it asks for anything")
+                .help(format!("set `{}` to `true` or `false`; where it is an expression, see what that comes to", input.name()))
+        }
+        Stop::CustomTags(fault) => Finding::blocks(format!(
+            "configure-aws-credentials does not take `custom-tags`: {fault}"
+        ))
+        .rests_on(case, &[Fact::Input(Input::CustomTags)])
+        .by_action()
+        .note("it reads them also where it does not send them, with the ID token or a token file")
+        .help(format!(
+            "give `{}` a JSON object of texts, such as `{{\"Team\": \"payments\"}}`",
+            Input::CustomTags.name()
+        )),
+        Stop::Profile => Finding::blocks(format!(
+            "`aws-profile` is not the name of a profile that can be written: `{}`",
+            case.request().given(Input::AwsProfile).unwrap_or_default()
+        ))
+        .rests_on(case, &[Fact::Input(Input::AwsProfile)])
+        .by_action()
+        .note("configure-aws-credentials writes the credentials of the role to that profile, and fails where its name has white space, brackets or slashes in it")
+        .help("give the profile a plain name, or leave `aws-profile` out"),
+        _ => return None,
+    })
+}

@@ -1,0 +1,38 @@
+//! `runner-variables-missing`: variables of the runner are not there.
+
+use super::check::{Check, When};
+use crate::case::Case;
+use crate::configure::Input;
+use crate::finding::{Fact, Finding, Rule, Stage};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    rule: Rule {
+        id: "runner-variables-missing",
+        cause: None,
+        stage: Stage::Request,
+        title: "variables of the runner are not there",
+        page: include_str!("../../docs/checks/runner-variables-missing.md"),
+    },
+    when: When::NotAllowed,
+    run,
+};
+
+fn run(case: &Case<'_>) -> Option<Finding> {
+    let unset = &case.runner()?.unset;
+    if unset.is_empty() || case.flow.keeps() || case.request().given(Input::RoleToAssume).is_none() {
+        return None;
+    }
+    let (are, them) = if unset.len() == 1 {
+        ("is", "it")
+    } else {
+        ("are", "them")
+    };
+    Some(
+        Finding::blocks(format!("`{}` {are} not set, and configure-aws-credentials assumes no role without {them}", unset.join("`, `")))
+            .rests_on(case, &[Fact::Input(Input::RoleToAssume)])
+            .by_action()
+            .note("it stops with `Missing required environment variables. Are you running in GitHub Actions?`")
+            .help("GitHub's runner sets them in every job: look at what runs the job in its place (act, Forgejo, a script of your own), or at what takes them out of the environment"),
+    )
+}

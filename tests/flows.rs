@@ -1,0 +1,895 @@
+//! What configure-aws-credentials would do, live: each way to credentials, from hop to hop. The verdict is the step's.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
+mod world;
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use world::{Call, Fault, Scenario, World};
+
+const HUB: &str = "arn:aws:iam::123456789012:role/hub";
+const SPOKE: &str = "arn:aws:iam::210987654321:role/deploy";
+const LEAF: &str = "arn:aws:iam::333333333333:role/leaf";
+
+/// A role's policy for AWS principals.
+fn trusts(principal: &str, actions: &[&str]) -> Value {
+    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": principal}, "Action": actions}]})
+}
+
+const BOTH: &[&str] = &["sts:AssumeRole", "sts:TagSession"];
+
+/// Hub and spokes: the hub trusts the repository's token, the first spoke the hub, the second the first.
+fn hub_and_spokes(spoke: &Value) -> Scenario {
+    let provider = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com";
+    let hub = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Federated": provider}, "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {
+            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+            "token.actions.githubusercontent.com:sub": "repo:acme/widgets:ref:refs/heads/main",
+        }},
+    }]});
+    let scenario = json!({
+        "title": "Hub and spokes", "shows": "A chain of three.",
+        "expect": {"verdict": "allowed", "cause": null, "number": null, "exit": 0},
+        "account": {"id": "123456789012", "providers": [{}], "roles": [{"name": "hub", "trust-policy": hub, "reads-iam": true}]},
+        "more-accounts": [
+            {"id": "210987654321", "roles": [{"name": "deploy", "trust-policy": spoke}]},
+            {"id": "333333333333", "roles": [{"name": "leaf", "trust-policy": trusts(SPOKE, BOTH)}]},
+        ],
+    });
+    serde_json::from_value(scenario).unwrap()
+}
+
+/// A hub's session in the environment, and this role with `role-chaining: true`.
+fn chained(spoke: &Value) -> Scenario {
+    let mut scenario = hub_and_spokes(spoke);
+    scenario.credentials = serde_json::from_value(json!({
+        "account": "123456789012", "arn": "arn:aws:sts::123456789012:assumed-role/hub/GitHubActions", "reads-iam": false,
+    }))
+    .unwrap();
+    scenario.with = with(&[
+        ("role-to-assume", SPOKE),
+        ("aws-region", "eu-west-1"),
+        ("role-chaining", "true"),
+    ]);
+    scenario
+}
+
+fn with(inputs: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
+    inputs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+struct Run {
+    exit: Option<i32>,
+    report: Value,
+    evidence: Value,
+}
+
+impl Run {
+    fn cause(&self) -> &str {
+        self.report["cause"]["id"].as_str().unwrap_or("-")
+    }
+
+    fn told(&self) -> (Option<i32>, &str, &str, &str) {
+        let text = |name: &str| self.report[name].as_str().unwrap_or_default();
+        (self.exit, text("verdict"), text("flow"), self.cause())
+    }
+}
+
+/// `diagnose`, with what the runner gives a step and more flags; no secret is in any output.
+fn diagnose(world: &World, flags: &[&str]) -> Run {
+    let saved = world.root().join("evidence.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+        .args(world.scenario().command())
+        .args(flags)
+        .args(["--format=json", "--save-evidence"])
+        .arg(&saved)
+        .env_clear()
+        .envs(world.environment())
+        .output()
+        .unwrap();
+    let evidence = fs::read_to_string(&saved).unwrap_or_default();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let shown = text(&output.stdout) + &text(&output.stderr) + &evidence;
+    for secret in world.secrets() {
+        assert!(!shown.contains(&secret), "{shown}");
+    }
+    // What was saved says the same elsewhere.
+    let replayed = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+        .args(["diagnose", "--format=json", "--evidence"])
+        .arg(&saved)
+        .env_clear()
+        .output()
+        .unwrap();
+    assert_eq!(text(&output.stdout), text(&replayed.stdout));
+    Run {
+        exit: output.status.code(),
+        report: serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{shown}")),
+        evidence: serde_json::from_str(&evidence).unwrap(),
+    }
+}
+
+/// The workflow file of a job with these steps.
+fn workflow(steps: &[&[(&str, &str)]]) -> Option<Vec<String>> {
+    let mut lines: Vec<String> = [
+        "on: push",
+        "permissions: {id-token: write}",
+        "jobs:",
+        "  deploy:",
+        "    runs-on: x",
+        "    steps:",
+    ]
+    .map(str::to_owned)
+    .into();
+    for step in steps {
+        lines.push("      - uses: aws-actions/configure-aws-credentials@v6".to_owned());
+        lines.push("        with:".to_owned());
+        lines.extend(step.iter().map(|(name, value)| format!("          {name}: {value}")));
+    }
+    Some(lines)
+}
+
+#[test]
+fn a_chained_step_asks_with_the_session_at_hand_and_never_with_the_token() {
+    let world = World::of(chained(&trusts(HUB, BOTH)))
+        .with("role-external-id", "ticket-4711")
+        .with("role-session-name", "deploy-42")
+        .with("transitive-tag-keys", "Repository\nNone")
+        .start();
+    let run = diagnose(&world, &[]);
+    assert_eq!(run.told(), (Some(0), "allowed", "chaining", "-"));
+    assert!(
+        world.requests_of(Call::IdToken).is_empty() && world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty()
+    );
+    let [sent] = world.requests_of(Call::AssumeRole).try_into().unwrap();
+    assert!(sent.is_signed());
+    for (field, want) in [
+        ("RoleArn", SPOKE),
+        ("RoleSessionName", "deploy-42"),
+        ("DurationSeconds", "3600"),
+        ("ExternalId", "ticket-4711"),
+        ("Tags.member.1.Key", "GitHub"),
+        ("Tags.member.1.Value", "Actions"),
+        ("Tags.member.2.Key", "Repository"),
+        ("Tags.member.2.Value", "acme/widgets"),
+        ("TransitiveTagKeys.member.1", "Repository"),
+    ] {
+        assert_eq!(sent.form.get(field).map(String::as_str), Some(want), "{field}");
+    }
+    assert!(!sent.form.contains_key("TransitiveTagKeys.member.2"));
+    assert_eq!(
+        run.evidence["caller"]["arn"],
+        "arn:aws:sts::123456789012:assumed-role/hub/GitHubActions"
+    );
+    assert!(run.evidence["provider"].is_null() && run.evidence["token"].is_null());
+}
+
+#[test]
+fn what_stands_against_a_chained_step_is_said_as_itself() {
+    let other = "arn:aws:iam::123456789012:role/other";
+    for (policy, input, told) in [
+        (trusts(HUB, BOTH), None, (Some(0), "allowed", "-")),
+        (
+            trusts("arn:aws:iam::123456789012:root", BOTH),
+            None,
+            (Some(0), "allowed", "-"),
+        ),
+        (
+            trusts(other, BOTH),
+            None,
+            (Some(1), "denied", "chained-role-not-trusted"),
+        ),
+        (
+            trusts(HUB, &["sts:AssumeRole"]),
+            None,
+            (Some(1), "denied", "session-tagging-denied"),
+        ),
+        (
+            trusts(HUB, &["sts:AssumeRole"]),
+            Some(("role-skip-session-tagging", "true")),
+            (Some(0), "allowed", "-"),
+        ),
+        (
+            trusts(HUB, BOTH),
+            Some(("role-duration-seconds", "7200")),
+            (Some(1), "denied", "duration-out-of-range"),
+        ),
+        (
+            trusts(HUB, BOTH),
+            Some(("aws-region", "")),
+            (Some(1), "denied", "region-unusable"),
+        ),
+        (
+            trusts(HUB, BOTH),
+            Some(("allowed-account-ids", "123456789012")),
+            (Some(1), "denied", "account-mismatch"),
+        ),
+        (
+            trusts(HUB, BOTH),
+            Some(("unset-current-credentials", "true")),
+            (Some(1), "denied", "credentials-missing"),
+        ),
+        (
+            trusts(HUB, BOTH),
+            Some(("custom-tags", "{")),
+            (Some(1), "denied", "input-malformed"),
+        ),
+        (
+            trusts(HUB, BOTH),
+            Some(("use-existing-credentials", "false")),
+            (Some(0), "allowed", "-"),
+        ),
+    ] {
+        let mut setup = World::of(chained(&policy));
+        if let Some((name, value)) = input {
+            setup = setup.with(name, value);
+        }
+        let world = setup.start();
+        let run = diagnose(&world, &[]);
+        let (exit, verdict, _, cause) = run.told();
+        assert_eq!((exit, verdict, cause), told, "{input:?} {policy}");
+        assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());
+        let provider = run.report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|finding| finding["stage"] == "provider");
+        assert!(!provider, "{}", run.report);
+    }
+}
+
+#[test]
+fn without_credentials_a_chained_step_says_so() {
+    let mut scenario = chained(&trusts(HUB, BOTH));
+    scenario.credentials = None;
+    let world = World::of(scenario).start();
+    assert_eq!(
+        diagnose(&world, &[]).told(),
+        (Some(1), "denied", "chaining", "credentials-missing")
+    );
+    assert!(world.requests().iter().all(|request| request.call != Call::AssumeRole));
+}
+
+#[test]
+fn keys_among_the_inputs_sign_the_call_and_are_shown_nowhere() {
+    let user = "arn:aws:iam::123456789012:user/ci";
+    for (inputs, role, told) in [
+        (&[][..], Some(SPOKE), (Some(0), "allowed", "keys", "-")),
+        (
+            &[("role-duration-seconds", "7200")],
+            Some(SPOKE),
+            (Some(0), "allowed", "keys", "-"),
+        ),
+        (&[], None, (Some(0), "allowed", "keys", "-")),
+        (
+            &[("allowed-account-ids", "1")],
+            None,
+            (Some(1), "denied", "keys", "account-mismatch"),
+        ),
+        (
+            &[("role-chaining", "true")],
+            Some(SPOKE),
+            (Some(0), "allowed", "keys", "-"),
+        ),
+        (
+            &[("output-env-credentials", "false")],
+            Some(SPOKE),
+            (Some(1), "denied", "keys", "credentials-missing"),
+        ),
+        (
+            &[("aws-profile", "ci")],
+            Some(SPOKE),
+            (Some(1), "denied", "keys", "credentials-missing"),
+        ),
+    ] {
+        let mut scenario = hub_and_spokes(&trusts(user, BOTH));
+        scenario.user =
+            serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": false})).unwrap();
+        scenario.with = with(&[("aws-region", "eu-west-1")]);
+        scenario.with.extend(with(inputs));
+        scenario
+            .with
+            .extend(role.map(|role| ("role-to-assume".to_owned(), role.to_owned())));
+        let world = World::of(scenario).start();
+        let (id, secret) = world.user_keys();
+        let (id, key) = (
+            format!("--aws-access-key-id={id}"),
+            format!("--aws-secret-access-key={secret}"),
+        );
+        let run = diagnose(&world, &[&id, &key]);
+        assert_eq!(run.told(), told, "{inputs:?} {role:?}");
+        assert!(world.requests_of(Call::IdToken).is_empty());
+    }
+    // The id alone.
+    let mut scenario = hub_and_spokes(&trusts(user, BOTH));
+    scenario.with = with(&[("aws-region", "eu-west-1"), ("role-to-assume", SPOKE)]);
+    let world = World::of(scenario).start();
+    let run = diagnose(&world, &["--aws-access-key-id=AKIAIOSFODNN7EXAMPLE"]);
+    assert_eq!(run.told(), (Some(1), "denied", "keys", "access-key-incomplete"));
+}
+
+#[test]
+fn as_somebody_else_a_step_succeeds_and_the_report_names_whom() {
+    for (role, granted, input, flow, finding) in [
+        ("", true, None, "ambient", "role-input-empty"),
+        (SPOKE, false, None, "ambient", "id-token-permission-missing"),
+        (
+            HUB,
+            true,
+            Some(("use-existing-credentials", "no")),
+            "existing",
+            "other-credentials-used",
+        ),
+    ] {
+        let mut scenario = chained(&trusts(HUB, BOTH));
+        scenario.token.granted = granted;
+        scenario.with = with(&[("aws-region", "eu-west-1"), ("role-to-assume", role)]);
+        scenario.with.retain(|_, value| !value.is_empty());
+        scenario
+            .with
+            .extend(input.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let world = World::of(scenario).start();
+        let run = diagnose(&world, &[]);
+        assert_eq!(run.told(), (Some(0), "allowed", flow, "-"), "{role}");
+        let found = run.report["findings"].as_array().unwrap();
+        let risk = found
+            .iter()
+            .find(|found| found["id"] == finding)
+            .unwrap_or_else(|| panic!("{}", run.report));
+        assert_eq!(risk["severity"], "risk");
+        assert!(
+            risk["message"]
+                .as_str()
+                .unwrap()
+                .contains("assumed-role/hub/GitHubActions"),
+            "{risk}"
+        );
+        assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());
+    }
+    // Without credentials at hand the same steps fail.
+    for (role, granted, cause) in [
+        ("", true, "role-input-empty"),
+        (SPOKE, false, "id-token-permission-missing"),
+    ] {
+        let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+        scenario.token.granted = granted;
+        scenario.with = with(&[("aws-region", "eu-west-1"), ("role-to-assume", role)]);
+        scenario.with.retain(|_, value| !value.is_empty());
+        let run = diagnose(&World::of(scenario).start(), &[]);
+        assert_eq!(run.told(), (Some(1), "denied", "ambient", cause));
+    }
+}
+
+#[test]
+fn a_token_file_is_sent_as_the_step_would_and_no_link_is_followed() {
+    let set_up = || {
+        let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+        scenario.with = with(&[
+            ("aws-region", "eu-west-1"),
+            ("role-to-assume", HUB),
+            ("web-identity-token-file", "token"),
+        ]);
+        World::of(scenario).start()
+    };
+    let claims = set_up().scenario().claims(Some("sts.amazonaws.com"), i64::MAX / 2, "1");
+    use base64::Engine as _;
+    let encode = |text: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    let token = format!(
+        "{}.{}.c2lnbmF0dXJl",
+        encode(r#"{"alg":"RS256"}"#.to_owned()),
+        encode(Value::Object(claims).to_string())
+    );
+
+    let world = set_up();
+    fs::write(world.workspace().join("token"), &token).unwrap();
+    assert_eq!(diagnose(&world, &[]).told(), (Some(0), "allowed", "token-file", "-"));
+    let [sent] = world.requests_of(Call::AssumeRoleWithWebIdentity).try_into().unwrap();
+    assert_eq!(sent.form["WebIdentityToken"], token);
+    assert!(world.requests_of(Call::IdToken).is_empty());
+
+    let world = set_up();
+    assert_eq!(
+        diagnose(&world, &[]).told(),
+        (Some(1), "denied", "token-file", "token-file-unusable")
+    );
+    let world = set_up();
+    fs::write(world.workspace().join("real"), &token).unwrap();
+    std::os::unix::fs::symlink("real", world.workspace().join("token")).unwrap();
+    assert_eq!(
+        diagnose(&world, &[]).told(),
+        (Some(1), "denied", "token-file", "token-file-unusable")
+    );
+    assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());
+}
+
+#[test]
+fn what_lets_the_step_in_on_the_ninth_call_lets_the_doctor_in() {
+    for (call, scenario) in [
+        (Call::IdToken, Scenario::named("healthy").unwrap()),
+        (Call::AssumeRoleWithWebIdentity, Scenario::named("healthy").unwrap()),
+        (Call::AssumeRole, chained(&trusts(HUB, BOTH))),
+    ] {
+        for fault in [Fault::Status(429), Fault::Status(503), Fault::Reset] {
+            let world = World::of(scenario.clone()).fault_times(call, fault, 8).start();
+            let run = diagnose(&world, &[]);
+            assert_eq!(
+                (run.exit, &run.report["verdict"]),
+                (Some(0), &json!("allowed")),
+                "{call:?} {fault:?}"
+            );
+            assert_eq!(world.requests_of(call).len(), 9, "{call:?} {fault:?}");
+        }
+    }
+}
+
+#[test]
+fn steps_in_a_row_are_hops_and_each_begins_with_the_session_before() {
+    let steps: &[&[(&str, &str)]] = &[
+        &[("role-to-assume", HUB), ("aws-region", "eu-west-1")],
+        &[("role-to-assume", SPOKE), ("role-chaining", "true")],
+        &[("role-to-assume", LEAF), ("role-chaining", "true")],
+    ];
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    scenario.workflow = workflow(steps);
+    let world = World::of(scenario.clone()).start();
+    let run = diagnose(&world, &[]);
+    assert_eq!(run.told(), (Some(0), "allowed", "chaining", "-"));
+    let hops = run.report["chain"].as_array().unwrap();
+    let told: Vec<_> = hops
+        .iter()
+        .map(|hop| (hop["role"].as_str().unwrap(), hop["verdict"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told, [(HUB, "allowed"), (SPOKE, "allowed"), (LEAF, "allowed")]);
+    assert_eq!(run.report["runs"].as_array().unwrap().len(), 1);
+    assert_eq!(run.evidence["chain"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        run.evidence["chain"][1]["caller"]["arn"],
+        "arn:aws:sts::210987654321:assumed-role/deploy/GitHubActions"
+    );
+    // The region that the first step exported.
+    assert_eq!(run.evidence["chain"][0]["request"]["aws-region"], "eu-west-1");
+
+    // The same by `--then`.
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    scenario.with = with(&[("role-to-assume", HUB), ("aws-region", "eu-west-1")]);
+    let world = World::of(scenario).start();
+    let run = diagnose(&world, &["--then", SPOKE, "--then", LEAF]);
+    assert_eq!(
+        (run.told(), run.report["chain"].as_array().unwrap().len()),
+        ((Some(0), "allowed", "chaining", "-"), 3)
+    );
+
+    // It breaks at the second hop; what the third would meet is said all the same.
+    let mut scenario = hub_and_spokes(&trusts("arn:aws:iam::123456789012:role/other", BOTH));
+    scenario.workflow = workflow(steps);
+    let world = World::of(scenario).start();
+    let run = diagnose(&world, &[]);
+    assert_eq!(run.told(), (Some(1), "denied", "chaining", "chained-role-not-trusted"));
+    assert_eq!(run.report["role"], SPOKE);
+    let hops = run.report["chain"].as_array().unwrap();
+    assert_eq!(
+        (&hops[0]["verdict"], &hops[1]["verdict"]),
+        (&json!("allowed"), &json!("denied"))
+    );
+    assert_eq!(
+        world.requests_of(Call::AssumeRole).len(),
+        1,
+        "the job does not come to the third"
+    );
+
+    // A first step that exports nothing leaves nothing to chain with.
+    let silent: &[&[(&str, &str)]] = &[
+        &[
+            ("role-to-assume", HUB),
+            ("aws-region", "eu-west-1"),
+            ("output-env-credentials", "false"),
+        ],
+        &[
+            ("role-to-assume", SPOKE),
+            ("aws-region", "eu-west-1"),
+            ("role-chaining", "true"),
+        ],
+    ];
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    scenario.workflow = workflow(silent);
+    let run = diagnose(&World::of(scenario).start(), &[]);
+    assert_eq!(run.told(), (Some(1), "denied", "chaining", "credentials-missing"));
+
+    // Without `role-chaining` the second step comes with the token again.
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    scenario.workflow = workflow(&[steps[0], &[("role-to-assume", SPOKE), ("aws-region", "eu-west-1")]]);
+    let run = diagnose(&World::of(scenario).start(), &[]);
+    assert_eq!(run.told(), (Some(1), "denied", "oidc", "role-chaining-missing"));
+    assert_eq!(run.report["runs"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn credentials_that_aws_does_not_take_end_the_step() {
+    // The world knows nobody by the keys of the environment, and lets the user's in.
+    let user = "arn:aws:iam::123456789012:user/ci";
+    let stale = [
+        ("AWS_ACCESS_KEY_ID", "ASIASTALESTALESTALE1"),
+        ("AWS_SECRET_ACCESS_KEY", "staleStaleStaleStaleStaleStaleStaleStale"),
+        (
+            "AWS_SESSION_TOKEN",
+            "stale/session/token/of/an/earlier/step/which/has/ended",
+        ),
+    ];
+    for (inputs, has_keys, told) in [
+        (&[("role-chaining", "true")][..], false, (Some(1), "denied", "chaining")),
+        (
+            &[("use-existing-credentials", "true")],
+            false,
+            (Some(1), "denied", "oidc"),
+        ),
+        (&[], true, (Some(0), "allowed", "keys")),
+        // The client that found the stale ones keeps them.
+        (
+            &[("use-existing-credentials", "true")],
+            true,
+            (Some(1), "denied", "keys"),
+        ),
+        (
+            &[("use-existing-credentials", "true"), ("role-chaining", "true")],
+            true,
+            (Some(0), "allowed", "keys"),
+        ),
+    ] {
+        let mut scenario = hub_and_spokes(&trusts(user, BOTH));
+        scenario.user =
+            serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": false})).unwrap();
+        scenario.env = with(&stale);
+        scenario.with = with(&[("aws-region", "eu-west-1"), ("role-to-assume", SPOKE)]);
+        scenario.with.extend(with(inputs));
+        let world = World::of(scenario).start();
+        let (id, secret) = world.user_keys();
+        let keys = [
+            format!("--aws-access-key-id={id}"),
+            format!("--aws-secret-access-key={secret}"),
+        ];
+        let keys: Vec<&str> = keys.iter().filter(|_| has_keys).map(String::as_str).collect();
+        let run = diagnose(&world, &keys);
+        let (exit, verdict, flow, _) = run.told();
+        assert_eq!((exit, verdict, flow), told, "{inputs:?}: {}", run.evidence);
+    }
+}
+
+#[test]
+fn what_does_not_pass_is_asked_once_and_without_retries_three_times() {
+    for (status, code, message, input, calls) in [
+        (403, "AccessDenied", "", None, 1),
+        (
+            400,
+            "InvalidIdentityToken",
+            "Couldn't retrieve verification key from your identity provider,  please",
+            None,
+            12,
+        ),
+        (
+            400,
+            "InvalidIdentityToken",
+            "Couldn't retrieve verification key from your identity provider,  please",
+            Some(("disable-retry", "true")),
+            1,
+        ),
+        (400, "Throttling", "Rate exceeded", Some(("disable-retry", "true")), 3),
+        (400, "Throttling", "Rate exceeded", Some(("retry-max-attempts", "2")), 6),
+    ] {
+        let mut scenario = Scenario::named("healthy").unwrap();
+        scenario.sts = serde_json::from_value(json!({"status": status, "code": code, "message": message})).unwrap();
+        scenario
+            .with
+            .extend(input.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let world = World::of(scenario).start();
+        diagnose(&world, &[]);
+        assert_eq!(
+            world.requests_of(Call::AssumeRoleWithWebIdentity).len(),
+            calls,
+            "{code} {input:?}"
+        );
+    }
+}
+
+#[test]
+fn tags_that_do_not_pack_are_dropped_once_and_their_transitive_keys_stay() {
+    for (transitive, outcome) in [("Repository", "allowed"), ("Repository\nRunId", "denied")] {
+        let world = World::of(chained(&trusts(HUB, BOTH)))
+            .with("transitive-tag-keys", transitive)
+            .fault_times(Call::AssumeRole, Fault::TagsTooLarge, 1)
+            .start();
+        let run = diagnose(&world, &[]);
+        let [first, second] = world.requests_of(Call::AssumeRole).try_into().unwrap();
+        let has = |request: &world::Request, key: &str| request.form.values().any(|value| value == key);
+        assert!(has(&first, "TriggeringActor") && !has(&second, "TriggeringActor") && has(&second, "Repository"));
+        assert_eq!(run.report["verdict"], outcome, "{}", run.evidence);
+    }
+}
+
+/// A hop with these inputs, as evidence has it.
+fn hop(role: &str, policy: Option<Value>) -> Value {
+    let mut hop = json!({"request": {"role-to-assume": role, "role-chaining": "true", "role-skip-session-tagging": "", "aws-region": "eu-west-1"}});
+    if let Some(policy) = policy {
+        hop["role"] = json!({"arn": role, "trust_policy": policy});
+    }
+    hop
+}
+
+fn replay(evidence: &Value) -> Value {
+    replay_with(evidence, &[])
+}
+
+fn replay_with(evidence: &Value, flags: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("evidence.json");
+    fs::write(&file, evidence.to_string()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+        .args(["diagnose", "--format=json", "--evidence"])
+        .arg(&file)
+        .args(flags)
+        .env_clear()
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn each_hop_of_a_saved_chain_is_evaluated_with_the_session_of_the_one_before() {
+    let first = |session: &str| {
+        json!({
+            "schema": 1,
+            "request": {"role-to-assume": HUB, "aws-region": "eu-west-1", "role-session-name": session},
+            "attempt": {"outcome": "allowed"},
+        })
+    };
+    let session = |name: &str| format!("arn:aws:sts::123456789012:assumed-role/hub/{name}");
+    for (chain, deciding, verdict, cause) in [
+        (vec![hop(SPOKE, Some(trusts(HUB, BOTH)))], SPOKE, "allowed", "-"),
+        (
+            vec![hop(SPOKE, Some(trusts(&session("ci"), BOTH)))],
+            SPOKE,
+            "allowed",
+            "-",
+        ),
+        (
+            vec![hop(SPOKE, Some(trusts(&session("other"), BOTH)))],
+            SPOKE,
+            "denied",
+            "chained-role-not-trusted",
+        ),
+        (
+            vec![hop(SPOKE, Some(trusts(LEAF, BOTH)))],
+            SPOKE,
+            "denied",
+            "chained-role-not-trusted",
+        ),
+        (
+            vec![hop(SPOKE, Some(trusts(HUB, &["sts:AssumeRole"])))],
+            SPOKE,
+            "denied",
+            "session-tagging-denied",
+        ),
+        (vec![hop(SPOKE, None)], SPOKE, "undecided", "-"),
+        // The hop after one that is not known, or that fails, is looked at all the same.
+        (
+            vec![hop(SPOKE, None), hop(LEAF, Some(trusts(HUB, BOTH)))],
+            LEAF,
+            "denied",
+            "chained-role-not-trusted",
+        ),
+        (
+            vec![
+                hop(SPOKE, Some(trusts(HUB, BOTH))),
+                hop(LEAF, Some(trusts(SPOKE, BOTH))),
+            ],
+            LEAF,
+            "allowed",
+            "-",
+        ),
+    ] {
+        let mut evidence = first("ci");
+        evidence["chain"] = json!(chain);
+        let report = replay(&evidence);
+        let found = (
+            report["role"].as_str().unwrap(),
+            report["verdict"].as_str().unwrap(),
+            report["cause"]["id"].as_str().unwrap_or("-"),
+        );
+        assert_eq!(found, (deciding, verdict, cause), "{evidence}");
+        assert_eq!(report["chain"].as_array().unwrap().len(), chain.len() + 1);
+        assert_eq!(
+            (&report["flow"], &report["chain"][0]["flow"]),
+            (&json!("chaining"), &json!("oidc"))
+        );
+    }
+    // The hub's step keeps its session to itself.
+    let mut evidence = first("ci");
+    evidence["request"]["output-env-credentials"] = json!("false");
+    evidence["runner"] = json!({"aws_credentials": "none", "runner_environment": "github-hosted"});
+    evidence["chain"] = json!([hop(SPOKE, Some(trusts(HUB, BOTH)))]);
+    assert_eq!(replay(&evidence)["cause"]["id"], "credentials-missing");
+    // A chain that returns, and one without end.
+    let mut evidence = first("ci");
+    evidence["chain"] = json!([hop(SPOKE, Some(trusts(HUB, BOTH))), hop(HUB, Some(trusts(SPOKE, BOTH)))]);
+    let report = replay(&evidence);
+    assert!(
+        report["chain"][2]["notes"]
+            .to_string()
+            .contains("returns to the role of hop 1"),
+        "{report}"
+    );
+    evidence["chain"] = json!(vec![hop(SPOKE, None); 40]);
+    let report = replay(&evidence);
+    assert_eq!(report["chain"].as_array().unwrap().len(), 10);
+    assert!(
+        report["chain"][0]["notes"].to_string().contains("31 more hops"),
+        "{report}"
+    );
+}
+
+/// Where reading its source leads astray: what configure-aws-credentials v6.2.3 was seen to do in these worlds.
+#[test]
+fn odd_ways_end_as_the_action_was_seen_to_end_them() {
+    let id = ("aws-access-key-id", "AKIAIOSFODNN7EXAMPLE");
+    let user = "arn:aws:iam::123456789012:user/ci";
+    for (at_hand, has_keys, inputs, exit) in [
+        // Credentials at hand that are valid are kept before the key's secret, the role's name or the accounts are looked at.
+        (
+            true,
+            false,
+            &[("role-to-assume", HUB), id, ("use-existing-credentials", "x")][..],
+            0,
+        ),
+        (true, false, &[id, ("use-existing-credentials", "x")], 0),
+        (
+            true,
+            false,
+            &[("role-to-assume", "hub"), ("use-existing-credentials", "no")],
+            0,
+        ),
+        (
+            true,
+            false,
+            &[
+                ("role-to-assume", HUB),
+                ("use-existing-credentials", "x"),
+                ("allowed-account-ids", "1"),
+            ],
+            0,
+        ),
+        (
+            true,
+            false,
+            &[
+                ("role-to-assume", HUB),
+                ("use-existing-credentials", "x"),
+                ("force-skip-oidc", "true"),
+            ],
+            1,
+        ),
+        // Without a role, a token file keeps the step from looking for credentials at all.
+        (false, false, &[("web-identity-token-file", "nowhere")], 0),
+        (
+            false,
+            false,
+            &[("web-identity-token-file", "nowhere"), ("role-chaining", "true")],
+            1,
+        ),
+        // The account of keys completes a role's name, whatever is sent then, and whoever signs it.
+        (
+            true,
+            true,
+            &[("role-to-assume", "deploy"), ("output-env-credentials", "false")],
+            1,
+        ),
+        (false, true, &[("role-to-assume", "own"), ("aws-profile", "default")], 0),
+    ] {
+        let mut scenario = chained(&trusts(HUB, BOTH));
+        let own = json!({"name": "own", "trust-policy": trusts(user, BOTH)});
+        scenario.account.roles.push(serde_json::from_value(own).unwrap());
+        scenario.user =
+            serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": false})).unwrap();
+        scenario.credentials = scenario.credentials.filter(|_| at_hand);
+        scenario.with = with(inputs);
+        scenario.with.insert("aws-region".to_owned(), "eu-west-1".to_owned());
+        let world = World::of(scenario).start();
+        let (id, secret) = world.user_keys();
+        let keys = [
+            format!("--aws-access-key-id={id}"),
+            format!("--aws-secret-access-key={secret}"),
+        ];
+        let keys: Vec<&str> = keys.iter().filter(|_| has_keys).map(String::as_str).collect();
+        let run = diagnose(&world, &keys);
+        assert_eq!(run.exit, Some(exit), "{at_hand} {inputs:?}: {}", run.evidence);
+    }
+}
+
+#[test]
+fn every_hops_secrets_are_masked_first_and_stand_nowhere() {
+    let user = "arn:aws:iam::123456789012:user/ci";
+    let mut scenario = hub_and_spokes(&trusts(user, BOTH));
+    scenario.user =
+        serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": false})).unwrap();
+    scenario.with = with(&[("role-to-assume", SPOKE), ("aws-region", "eu-west-1"), ("then", LEAF)]);
+    let world = World::of(scenario).start();
+    let (id, secret) = world.user_keys();
+    let output = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+        .arg("action")
+        .env_clear()
+        .envs(world.environment())
+        .env("INPUT_AWS-ACCESS-KEY-ID", &id)
+        .env("INPUT_AWS-SECRET-ACCESS-KEY", &secret)
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert_eq!(
+        world.requests_of(Call::AssumeRole).len(),
+        2,
+        "the second is signed with the session of the first"
+    );
+    let (masks, shown): (Vec<&str>, Vec<&str>) = log.lines().partition(|line| line.starts_with("::add-mask::"));
+    let shown = shown.join("\n") + &world.summary() + &world.output();
+    for secret in world.secrets() {
+        assert!(!shown.contains(&secret), "{shown}");
+    }
+    assert!(masks.contains(&&*format!("::add-mask::{secret}")));
+    assert_eq!(world.exported(), "");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains(&secret));
+}
+
+#[test]
+fn further_hops_can_be_asked_about_without_a_job() {
+    for region in [json!(null), json!("eu-west-1")] {
+        let mut evidence = json!({"request": {"role-to-assume": HUB}, "attempt": {"outcome": "allowed"}});
+        evidence["chain"] = json!([hop(SPOKE, Some(trusts(HUB, BOTH)))]);
+        evidence["chain"][0]["request"]["aws-region"] = region;
+        let report = replay_with(&evidence, &["--then", LEAF]);
+        let hops = report["chain"].as_array().unwrap();
+        let told: Vec<_> = hops.iter().map(|hop| hop["verdict"].as_str().unwrap()).collect();
+        // Of the last one nothing is known but who would ask.
+        assert_eq!(told, ["allowed", "allowed", "undecided"], "{report}");
+        assert_eq!(
+            (&report["role"], &report["verdict"]),
+            (&json!(LEAF), &json!("undecided"))
+        );
+    }
+}
+
+#[test]
+fn a_profile_that_is_named_comes_before_the_variables() {
+    let user = "arn:aws:iam::123456789012:user/ci";
+    let both = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": [HUB, user]}, "Action": BOTH}]});
+    for (profile, exit, caller) in [
+        (None, 0, ":assumed-role/hub/GitHubActions"),
+        (Some("ci"), 0, ":user/ci"),
+        (Some("gone"), 1, ""),
+    ] {
+        let mut scenario = chained(&both);
+        scenario.user =
+            serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": false})).unwrap();
+        scenario
+            .env
+            .extend(profile.map(|name| ("AWS_PROFILE".to_owned(), name.to_owned())));
+        let world = World::of(scenario).start();
+        let (id, secret) = world.user_keys();
+        fs::create_dir_all(world.root().join("home/.aws")).unwrap();
+        let file = format!("[ci]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+        fs::write(world.root().join("home/.aws/credentials"), file).unwrap();
+        let run = diagnose(&world, &[]);
+        assert_eq!(run.exit, Some(exit), "{profile:?}: {}", run.evidence);
+        let found = run.evidence["caller"]["arn"].as_str().unwrap_or_default();
+        assert!(found.ends_with(caller), "{profile:?}: {found}");
+    }
+}
