@@ -439,7 +439,16 @@ impl Live<'_> {
         if requests.is_empty() {
             // What nobody wrote was not empty: the runner makes absent inputs so.
             let mut request = self.complete(Inputs::of_step([]), given, None);
-            let written = if empty {
+            // With an input that says where credentials come from, the step's `with:` is at hand, and it has no role.
+            let is_whole = [
+                Input::AwsAccessKeyId,
+                Input::ForceSkipOidc,
+                Input::RoleChaining,
+                Input::UseExistingCredentials,
+                Input::WebIdentityTokenFile,
+            ];
+            let is_whole = is_whole.iter().any(|input| given.given(*input).is_some());
+            let written = if empty || is_whole {
                 &[Input::AwsRegion][..]
             } else {
                 &[Input::AwsRegion, Input::RoleToAssume]

@@ -323,7 +323,6 @@ fn keys_among_the_inputs_sign_the_call_and_are_shown_nowhere() {
 #[test]
 fn as_somebody_else_a_step_succeeds_and_the_report_names_whom() {
     for (role, granted, input, flow, finding) in [
-        ("", true, None, "ambient", "role-input-empty"),
         (SPOKE, false, None, "ambient", "id-token-permission-missing"),
         (
             HUB,
@@ -359,10 +358,7 @@ fn as_somebody_else_a_step_succeeds_and_the_report_names_whom() {
         assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());
     }
     // Without credentials at hand the same steps fail.
-    for (role, granted, cause) in [
-        ("", true, "role-input-empty"),
-        (SPOKE, false, "id-token-permission-missing"),
-    ] {
+    for (role, granted, cause) in [(SPOKE, false, "id-token-permission-missing")] {
         let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
         scenario.token.granted = granted;
         scenario.with = with(&[("aws-region", "eu-west-1"), ("role-to-assume", role)]);
