@@ -6,6 +6,7 @@
 mod admit;
 mod apart;
 mod edit;
+mod least;
 pub mod narrow;
 mod proof;
 mod provider;
@@ -13,6 +14,7 @@ pub mod render;
 mod workflow;
 
 pub use admit::{admit, ask_first, exact_statement};
+pub use least::least;
 pub use proof::is_proven;
 pub use provider::{add_client_id, create_provider};
 pub use workflow::grant_id_token;

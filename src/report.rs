@@ -3,6 +3,7 @@
 //! All text from outside (claims, policy, messages) passes through [`clean`] here, and through what its format needs besides:
 //! Markdown in [`summary`], workflow commands in [`github`].
 
+pub mod claims;
 pub mod console;
 pub mod github;
 pub mod json;
@@ -137,6 +138,9 @@ pub fn headline(diagnosis: &Diagnosis) -> String {
         (Conclusion::Denied, Some(cause)) => format!("the role cannot be assumed: {}", cause.message),
         (Conclusion::Denied, None) => "the role cannot be assumed, and what is known does not tell why".to_owned(),
         (Conclusion::Undecided, Some(cause)) => format!("undecided; possible: {}", cause.message),
+        (Conclusion::Undecided, None) if diagnosis.no_role => {
+            "no role is named, so there is nothing to decide".to_owned()
+        }
         (Conclusion::Undecided, None) => "undecided: too little is known".to_owned(),
         (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) => {
             "the role can be assumed: AWS let the token in".to_owned()
@@ -272,7 +276,7 @@ mod tests {
     fn the_first_run_that_does_not_pass_decides() {
         use Conclusion::{Allowed, Denied, Undecided};
         for (conclusions, deciding, code) in [
-            (&[][..], Undecided, 3),
+            (&[][..], Undecided, 0),
             (&[Allowed], Allowed, 0),
             (&[Allowed, Denied, Undecided], Denied, 1),
             (&[Allowed, Undecided, Denied], Undecided, 3),
