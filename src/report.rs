@@ -57,10 +57,13 @@ impl Report {
         once(&self.first).chain(&self.more)
     }
 
-    /// The run that stands for all: the first that does not pass, or else the first.
+    /// The run that stands for all: the first that fails the step, else the first that does not pass, or else the first.
     #[must_use]
     pub fn deciding(&self) -> &Run {
-        self.runs().find(|run| !run.passes()).unwrap_or(&self.first)
+        let fails = self.runs().find(|run| run.diagnosis.exit_code() != 0);
+        fails
+            .or_else(|| self.runs().find(|run| !run.passes()))
+            .unwrap_or(&self.first)
     }
 
     /// 0 allowed, 1 denied, 3 undecided, as the run that decides; 0 where a failure is not to fail the step.
@@ -101,7 +104,7 @@ impl Run {
     }
 
     fn passes(&self) -> bool {
-        self.diagnosis.exit_code() == 0
+        self.diagnosis.conclusion == Conclusion::Allowed
     }
 }
 
@@ -267,6 +270,7 @@ mod tests {
         let runs = conclusions.iter().map(|conclusion| {
             let mut run = Run::of(&Evidence::default());
             run.diagnosis.conclusion = *conclusion;
+            run.diagnosis.no_role = false;
             run
         });
         runs.collect()
@@ -286,6 +290,23 @@ mod tests {
             assert_eq!(report.deciding().diagnosis.conclusion, deciding, "{conclusions:?}");
             assert_eq!(report.exit_code(true), code, "{conclusions:?}");
             assert_eq!(report.exit_code(false), 0, "{conclusions:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_without_a_role_fails_no_step_and_does_not_pass() {
+        use Conclusion::{Allowed, Denied, Undecided};
+        for (conclusions, deciding, code) in [
+            (&[Allowed, Undecided][..], Undecided, 0),
+            (&[Undecided, Denied], Denied, 1),
+            (&[Undecided, Allowed], Undecided, 0),
+        ] {
+            let mut report = report(conclusions);
+            for run in std::iter::once(&mut report.first).chain(&mut report.more) {
+                run.diagnosis.no_role = run.diagnosis.conclusion == Undecided;
+            }
+            assert_eq!(report.deciding().diagnosis.conclusion, deciding, "{conclusions:?}");
+            assert_eq!(report.exit_code(true), code, "{conclusions:?}");
         }
     }
 

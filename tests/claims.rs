@@ -250,7 +250,7 @@ fn a_job_without_a_role_gets_an_answer() {
         );
         assert!(!log.contains("::error"), "{log}");
         for part in [
-            "<details><summary>the smallest trust policy that lets this token in</summary>",
+            "<details><summary>The smallest trust policy that lets this token in</summary>",
             "<details><summary>Claims of the token</summary>",
         ] {
             assert!(summary.contains(part), "{name}: {part}\n{summary}");

@@ -199,8 +199,12 @@ fn told(diagnosis: &Diagnosis) -> String {
         );
     }
     out.push('\n');
-    for fix in &told.least {
-        let _ = writeln!(out, "<details><summary>{}</summary>\n", inline(&fix.title));
+    const TITLES: [&str; 2] = [
+        "The smallest trust policy that lets this token in",
+        "One that later runs fit as well",
+    ];
+    for (fix, title) in told.least.iter().zip(TITLES) {
+        let _ = writeln!(out, "<details><summary>{title}</summary>\n");
         for (name, language, text) in [
             ("JSON", "json", &fix.text),
             ("Terraform", "hcl", &fix.terraform),
