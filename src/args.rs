@@ -112,7 +112,7 @@ Exit codes:
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  the role can be assumed, or nothing that blocks was found
+  0  the role can be assumed, or nothing that blocks was found, or no role is named
   1  it cannot (0 with --fail=false)
   2  wrong usage, unreadable input, or output that cannot be written
   3  undecided: too little is known, and AWS was not asked (0 with --fail=false)";

@@ -57,32 +57,31 @@ fn policy(asker: Asker<'_>, audience: &str, operator: &str, subject: &str, title
     let (partition, account) = account(asker);
     let key = |claim: &str| asker.key(claim);
     let mut equals = json!({ key("aud"): audience });
-    let named = Subject::parse(subject).filter(|subject| subject.repository.is_some());
-    let mut notes = vec![match named {
-        Some(_) => "evaluated: this token gets in, and no subject of another repository does".to_owned(),
-        None => "evaluated: this token gets in".to_owned(),
-    }];
-    match named.and_then(|subject| subject.kind()) {
-        Some(Context::PullRequest) => notes.push(
-            "it lets in every pull request of the repository, and so code that nobody has reviewed: give it to no role that can change \
-             anything"
-                .to_owned(),
-        ),
-        None if named.is_none() => {
-            // A subject that does not name the repository is every job's whose template gives the same.
-            match repository(asker) {
-                Some((claim, value)) => {
-                    set(&mut equals, key(claim), value);
-                    notes.push(format!(
-                        "the subject does not name the repository, so the policy compares `{claim}` as well"
-                    ));
-                }
-                None => notes.push(
-                    "the subject does not name the repository, so every job whose subject is the same gets in as well".to_owned(),
-                ),
+    let parsed = Subject::parse(subject).filter(|subject| subject.repository.is_some());
+    let mut notes = Vec::new();
+    // A subject that does not name the repository is every job's whose template gives the same.
+    match (parsed, repository(asker)) {
+        (Some(subject), _) => {
+            notes.push("evaluated: this token gets in, and no subject of another repository does".to_owned());
+            if subject.kind() == Some(Context::PullRequest) {
+                notes.push(
+                    "it lets in every pull request of the repository, and so code that nobody has reviewed: not for a role that can \
+                     change anything"
+                        .to_owned(),
+                );
             }
         }
-        _ => {}
+        (None, Some((claim, value))) => {
+            set(&mut equals, key(claim), value);
+            notes.push(format!(
+                "evaluated: this token gets in; its subject does not name the repository, so the policy compares `{claim}` as well"
+            ));
+        }
+        (None, None) => notes.push(
+            "evaluated: this token gets in; its subject does not name the repository, so every job whose subject is the same gets in \
+             as well"
+                .to_owned(),
+        ),
     }
     let mut condition = json!({ "StringEquals": equals });
     match condition.get_mut(operator) {
