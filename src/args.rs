@@ -312,7 +312,13 @@ pub fn parse<'a>(
 ) -> Result<Command, clap::Error> {
     let argv = masked(argv);
     let keys = is_of_claims(&argv) || argv.iter().any(|arg| arg.to_string_lossy().starts_with("--aws-"));
-    let cli = Cli::try_parse_from(argv).map_err(|error| if keys { without_values(error) } else { error })?;
+    let cli = Cli::try_parse_from(argv).map_err(|error| {
+        if keys && error.use_stderr() {
+            without_values(error)
+        } else {
+            error
+        }
+    })?;
     Ok(match cli.command {
         Subcommands::Claims(flags) => Command::Claims(Box::new(of_token(*flags))),
         Subcommands::Diagnose(flags) => Command::Diagnose(Box::new(args(*flags, false, Vec::new()))),

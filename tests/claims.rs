@@ -102,6 +102,7 @@ fn a_token_is_shown_in_whatever_form_it_comes() {
     ] {
         assert_eq!(shown(&args, stdin), want, "{args:?}");
     }
+    assert!(shown(&["--help"], "").contains("--workflow-file"));
     // The workflow says where the environment is from.
     let workflow = folder.path().join("deploy.yml").to_str().unwrap().to_owned();
     fs::write(
