@@ -17,6 +17,8 @@ use crate::secrets::without_tokens;
 /// What to do.
 #[derive(Debug)]
 pub enum Command {
+    /// `claims`: what a token says.
+    Claims(Box<Args>),
     /// `diagnose`, or `action`: the same as a step.
     Diagnose(Box<Args>),
     /// `evaluate`
@@ -26,7 +28,7 @@ pub enum Command {
         /// How many threads; as many as there are cores where it is not said.
         jobs: Option<u16>,
     },
-    /// `explain`, with the id of a check.
+    /// `explain`, with the id of a check, the number of a cause, or a message.
     Explain(Option<String>),
 }
 
@@ -39,6 +41,8 @@ pub struct Args {
     pub action: bool,
     /// Make the real STS call.
     pub attempt: bool,
+    /// What the flags name is all there is: neither the job nor the network is asked for more.
+    pub files_alone: bool,
     /// A role that cannot be assumed fails the step.
     pub fail: bool,
     /// Inputs that have no such name.
@@ -84,6 +88,9 @@ enum Subcommands {
     /// Diagnose as a step of a workflow: inputs from `INPUT_*`, with annotations, summary and outputs
     #[command(after_help = EXIT_CODES)]
     Action,
+    /// Show what a token says, and the smallest trust policy that lets it in; no role is needed
+    #[command(after_help = CLAIMS_EXIT_CODES)]
+    Claims(Box<TokenFlags>),
     /// Evaluate trust policies in bulk: JSON Lines in, a decision a line out
     Evaluate {
         /// File with JSON Lines, `-` for standard input
@@ -95,14 +102,20 @@ enum Subcommands {
     },
     /// Print the page of a check, or the list of checks
     Explain {
-        /// Name of the check, for example `subject-environment`
+        /// Name of the check, for example `subject-environment`; number of a cause; or a message, in quotes
+        #[arg(allow_hyphen_values = true)]
         id: Option<String>,
     },
 }
 
+const CLAIMS_EXIT_CODES: &str = "\
+Exit codes:
+  0  the token is shown
+  2  wrong usage, unreadable input, or output that cannot be written";
+
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  the role can be assumed, or nothing that blocks was found
+  0  the role can be assumed, or nothing that blocks was found, or no role is named
   1  it cannot (0 with --fail=false)
   2  wrong usage, unreadable input, or output that cannot be written
   3  undecided: too little is known, and AWS was not asked (0 with --fail=false)";
@@ -136,6 +149,39 @@ pub struct Diagnose {
     /// Say on standard error what is asked and answered
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+/// The flags of `claims`.
+#[derive(Debug, clap::Args)]
+struct TokenFlags {
+    /// A JSON object of claims, `{"header", "claims"}` or the token itself, as a file or as it is; `-` for standard input
+    /// [default: the token of the job that this runs in]
+    #[arg(value_name = "FILE|TOKEN", conflicts_with = "claims")]
+    token: Option<String>,
+    /// The same
+    #[arg(long, value_name = "FILE")]
+    claims: Option<String>,
+    /// Audience to ask the job's token for
+    #[arg(long, value_name = "TEXT")]
+    audience: Option<String>,
+    /// The role that is to trust the token: its account goes into the policy
+    #[arg(long, value_name = "ARN")]
+    role_to_assume: Option<String>,
+    /// Workflow file of the job
+    #[arg(long, visible_alias = "workflow", value_name = "FILE")]
+    workflow_file: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = TokenFormat::Console)]
+    format: TokenFormat,
+}
+
+/// How to print what a token says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TokenFormat {
+    /// For people, in a terminal or a log
+    Console,
+    /// For programs
+    Json,
 }
 
 /// How to print the report.
@@ -279,9 +325,16 @@ pub fn parse<'a>(
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<Command, clap::Error> {
     let argv = masked(argv);
-    let keys = argv.iter().any(|arg| arg.to_string_lossy().starts_with("--aws-"));
-    let cli = Cli::try_parse_from(argv).map_err(|error| if keys { without_values(error) } else { error })?;
+    let keys = is_of_claims(&argv) || argv.iter().any(|arg| arg.to_string_lossy().starts_with("--aws-"));
+    let cli = Cli::try_parse_from(argv).map_err(|error| {
+        if keys && error.use_stderr() {
+            without_values(error)
+        } else {
+            error
+        }
+    })?;
     Ok(match cli.command {
+        Subcommands::Claims(flags) => Command::Claims(Box::new(of_token(*flags))),
         Subcommands::Diagnose(flags) => Command::Diagnose(Box::new(args(*flags, false, Vec::new()))),
         Subcommands::Action => {
             let (argv, warnings) = from_inputs(variables);
@@ -300,6 +353,10 @@ pub fn parse<'a>(
 
 /// Without tokens, but where they belong: what is not known is not repeated.
 fn masked(argv: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let argv: Vec<_> = argv.into_iter().collect();
+    if is_of_claims(&argv) {
+        return argv;
+    }
     let keys = INPUTS
         .iter()
         .filter(|spec| spec.kind == Kind::Secret)
@@ -316,6 +373,42 @@ fn masked(argv: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
         without_tokens(text).into_owned().into()
     };
     argv.into_iter().map(&mut mask).collect()
+}
+
+/// Is this the command whose argument is a token? No error repeats a value of it.
+fn is_of_claims(argv: &[OsString]) -> bool {
+    argv.get(1).is_some_and(|command| command == "claims")
+}
+
+/// The flags of `claims` as those of a diagnosis that asks AWS for nothing.
+fn of_token(flags: TokenFlags) -> Args {
+    let mut given = Given::default();
+    for (input, value) in [
+        (Input::RoleToAssume, flags.role_to_assume),
+        (Input::Audience, flags.audience),
+    ] {
+        if let Some(value) = value {
+            given.inputs.set(input, trim(&value));
+        }
+    }
+    let token = flags.token.or(flags.claims);
+    Args {
+        files_alone: token.is_some(),
+        flags: Diagnose {
+            inputs: given,
+            own: OwnInputs {
+                workflow_file: flags.workflow_file,
+                ..OwnInputs::default()
+            },
+            claims: token,
+            format: match flags.format {
+                TokenFormat::Console => Format::Console,
+                TokenFormat::Json => Format::Json,
+            },
+            ..Diagnose::default()
+        },
+        ..Args::default()
+    }
 }
 
 /// `INPUT_<NAME>` as flags, and a warning for each that has no such flag. An empty input is one that is not there.
@@ -371,6 +464,7 @@ fn args(mut flags: Diagnose, action: bool, warnings: Vec<String>) -> Args {
     Args {
         attempt: flags.own.attempt.as_deref() != Some("false"),
         fail: flags.own.fail.as_deref() != Some("false"),
+        files_alone: false,
         flags,
         action,
         warnings,

@@ -276,6 +276,15 @@ impl<'a> Case<'a> {
         action == "sts:AssumeRole" && (user.contains(":user/") || instance) && !keys && self.flow != Flow::Chaining
     }
 
+    /// Is no role asked for, as far as anybody can tell, and nothing else known to decide about?
+    #[must_use]
+    pub fn names_no_role(&self) -> bool {
+        self.request().get(Input::RoleToAssume).is_none()
+            && self.hop.role.is_none()
+            && self.answer.is_none()
+            && self.message().is_none()
+    }
+
     /// The role, where it was read.
     #[must_use]
     pub fn role(&self) -> Option<&'a Role> {

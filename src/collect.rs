@@ -178,6 +178,7 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             None => unreadable("workflow-file"),
         });
     }
+    let saved = saved.or_else(|| args.files_alone.then(|| vec![Evidence::default()]));
     if let Some(saved) = saved {
         collected.runs = saved
             .into_iter()

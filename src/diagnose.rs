@@ -7,13 +7,14 @@ mod foreseen;
 mod gaps;
 mod stages;
 mod suspects;
+mod told;
 
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::checks::CHECKS;
 use crate::configure::Flow;
 use crate::evidence::{Attempt, Evidence, Probe};
-use crate::finding::{Cause, Certainty, Conclusion, Diagnosis, Found, Remedy, Session, Severity};
+use crate::finding::{Cause, Certainty, Conclusion, Diagnosis, Found, Remedy, Rule, Session, Severity, Stage, Told};
 use crate::fix;
 use crate::policy::{Decision, Leaf};
 
@@ -21,6 +22,34 @@ use crate::policy::{Decision, Leaf};
 #[must_use]
 pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     diagnose_case(&Case::new(evidence))
+}
+
+/// What the token says by itself, whatever else is known.
+#[must_use]
+pub fn told(evidence: &Evidence) -> Option<Told> {
+    told::told(&Case::new(evidence))
+}
+
+/// The checks that explain a message of AWS's, GitHub's or the action's: those that find something, else those of the stage at which
+/// it says that it stopped. Empty where the message is not understood.
+#[must_use]
+pub fn explaining(message: &str) -> Vec<&'static Rule> {
+    let mut evidence = Evidence::default();
+    evidence.hop.attempt = Some(Probe::Known(Attempt::Reported {
+        text: message.to_owned(),
+    }));
+    let case = Case::new(&evidence);
+    let stage = match &case.answer {
+        None | Some(Answer::Other | Answer::Allowed) => return Vec::new(),
+        Some(Answer::NotAuthorized(_)) => Some(Stage::TrustPolicy),
+        Some(answer) => stages::stopped_at(answer),
+    };
+    let found: Vec<_> = diagnose_case(&case).findings.iter().map(|found| found.rule).collect();
+    if !found.is_empty() {
+        return found;
+    }
+    let rules = CHECKS.iter().map(|check| &check.rule);
+    rules.filter(|rule| Some(rule.stage) == stage).collect()
 }
 
 /// More than so many places of one mistake tell a reader nothing.
@@ -120,9 +149,12 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         Conclusion::Allowed => Some(Session::Policy),
         Conclusion::Undecided => None,
     };
+    let no_role = case.names_no_role() && findings.iter().all(|found| found.severity != Severity::Blocks);
     Diagnosis {
         flow: case.flow,
         conclusion,
+        no_role: no_role && conclusion == Conclusion::Undecided,
+        told: told::where_it_helps(case),
         session,
         causes: causes::causes(case, &findings),
         stages: stages::stages(case, &findings),

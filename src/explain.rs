@@ -3,12 +3,32 @@
 use std::fmt::Write as _;
 
 use crate::checks::{CHECKS, by_id};
-use crate::finding::Stage;
+use crate::finding::{Rule, Stage};
 
 /// The page of a check.
 #[must_use]
 pub fn page(id: &str) -> Option<&'static str> {
     by_id(id).map(|check| check.rule.page)
+}
+
+/// The checks of one of the eight causes, by its number.
+#[must_use]
+pub fn of_cause(number: &str) -> Vec<&'static Rule> {
+    let rules = CHECKS.iter().map(|check| &check.rule);
+    rules
+        .filter(|rule| rule.cause.is_some_and(|cause| cause.number().to_string() == number))
+        .collect()
+}
+
+/// The page of a rule, or a line for each of several.
+#[must_use]
+pub fn pages(rules: &[&Rule]) -> String {
+    if let [only] = rules {
+        return only.page.to_owned();
+    }
+    let mut text: String = rules.iter().map(|rule| line(rule)).collect();
+    text.push_str("\n`explain <id>` prints a page.\n");
+    text
 }
 
 /// The nearest ids to a wrong one.
@@ -29,15 +49,18 @@ pub fn list() -> String {
     for stage in Stage::HANDSHAKE.into_iter().chain([Stage::Risk]) {
         let _ = writeln!(text, "{}", stage.name());
         for check in CHECKS.iter().filter(|check| check.rule.stage == stage) {
-            let cause = check
-                .rule
-                .cause
-                .map_or_else(|| "-".to_owned(), |cause| cause.number().to_string());
-            let _ = writeln!(text, "  {cause}  {:<28} {}", check.rule.id, check.rule.title);
+            text.push_str(&line(&check.rule));
         }
     }
     text.push_str(
         "\nThe number is that of one of the eight causes, `-` is beyond them. `explain <id>` prints a page.\n",
     );
     text
+}
+
+fn line(rule: &Rule) -> String {
+    let cause = rule
+        .cause
+        .map_or_else(|| "-".to_owned(), |cause| cause.number().to_string());
+    format!("  {cause}  {:<28} {}\n", rule.id, rule.title)
 }

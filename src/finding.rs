@@ -5,6 +5,8 @@ use std::ops::{Deref, DerefMut};
 use serde_json::Value;
 
 use crate::configure::{Flow, Input};
+use crate::github::claims::Claims;
+use crate::github::subject::parts::Part;
 use crate::policy::{Decision, Leaf};
 use crate::text::{SourceText, Span};
 
@@ -595,6 +597,25 @@ pub struct Diagnosis {
     pub workflow: Option<SourceText>,
     /// The claims, laid out.
     pub claims: Option<SourceText>,
+    /// No role is asked for, or none is to be found: there is nothing to decide.
+    pub no_role: bool,
+    /// What the token says by itself, where there is no role or no policy to compare it with.
+    pub told: Option<Told>,
+}
+
+/// What a token says by itself, and what lets it in.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The claims.
+    pub claims: Claims,
+    /// The parts of its subject, each with what it comes from and where the workflow has it.
+    pub parts: Vec<(Part, Option<String>)>,
+    /// The condition keys that AWS compares for such a token, with the token's values.
+    pub keys: Vec<(String, Option<String>)>,
+    /// The smallest policies that let it in: the exact one, then one that later runs fit as well.
+    pub least: Vec<Fix>,
+    /// What somebody who may read the role runs to finish the diagnosis.
+    pub finish: Option<String>,
 }
 
 impl Diagnosis {
@@ -606,12 +627,13 @@ impl Diagnosis {
             .find(|finding| finding.severity == Severity::Blocks)
     }
 
-    /// The exit code, before `fail: false` is heeded: 0 allowed, 1 denied, 3 undecided.
+    /// The exit code, before `fail: false` is heeded: 0 allowed, or no role is asked for; 1 denied; 3 undecided.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self.conclusion {
             Conclusion::Allowed => 0,
             Conclusion::Denied => 1,
+            Conclusion::Undecided if self.no_role => 0,
             Conclusion::Undecided => 3,
         }
     }

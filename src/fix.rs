@@ -6,6 +6,7 @@
 mod admit;
 mod apart;
 mod edit;
+mod least;
 mod narrow;
 mod proof;
 mod provider;
@@ -16,7 +17,9 @@ use crate::case::Case;
 use crate::finding::{Fix, Remedy};
 
 pub use admit::ask_first;
+pub use least::least;
 pub use proof::is_proven;
+pub use render::argument;
 
 /// The changes of a kind, the smallest first: empty where none is proved.
 #[must_use]

@@ -14,7 +14,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
 use aws_oidc_doctor::args::{self, Args, Command, Format};
+use aws_oidc_doctor::collect::github::is_job;
 use aws_oidc_doctor::collect::{Collected, Env, Outside, collect};
+use aws_oidc_doctor::diagnose::{explaining, told};
 use aws_oidc_doctor::evidence::Runs;
 use aws_oidc_doctor::report::{self, Report};
 use aws_oidc_doctor::{bulk, explain};
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(panicked));
     let env = Env::of_process();
     let done = match args::parse(std::env::args_os(), env.iter()) {
+        Ok(Command::Claims(args)) => claims(&args, &env),
+        Ok(Command::Diagnose(args)) if is_bare(&args, &env) => examples(),
         Ok(Command::Diagnose(args)) => run(&args, &env),
         Ok(Command::Evaluate { file, jobs }) => evaluate(&file, jobs),
         Ok(Command::Explain(id)) => explain(id.as_deref()),
@@ -60,12 +64,7 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
     if args.flags.verbose || env.get("RUNNER_DEBUG") == Some("1") {
         log();
     }
-    // From files alone it does not matter what time it is.
-    if args.flags.evidence.is_none() && !CLOCK.contains(&seconds(SystemTime::now())) {
-        let _ = writeln!(
-            io::stderr(),
-            "error: this machine's clock is outside of the years 1 to 9999; set it, and run again"
-        );
+    if is_out_of_time(args) {
         return Ok(USAGE);
     }
     // Nothing that is printed holds a token. Masks are for what other steps print of it, and hold it themselves: they go to
@@ -80,10 +79,7 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
         }
     };
     let outside = Outside { env, now, mask: &mask };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let Collected { runs, errors } = runtime.block_on(collect(args, &outside));
-    // A name that is still being resolved is not waited for.
-    runtime.shutdown_background();
+    let Collected { runs, errors } = collected(args, &outside)?;
 
     let report = Report::of(&runs);
     let mut failures: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -116,12 +112,91 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
     }
 }
 
+/// From files alone it does not matter what time it is.
+fn is_out_of_time(args: &Args) -> bool {
+    let is_out = !args.files_alone && args.flags.evidence.is_none() && !CLOCK.contains(&seconds(SystemTime::now()));
+    if is_out {
+        let _ = writeln!(
+            io::stderr(),
+            "error: this machine's clock is outside of the years 1 to 9999; set it, and run again"
+        );
+    }
+    is_out
+}
+
+fn collected(args: &Args, outside: &Outside<'_>) -> io::Result<Collected> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let collected = runtime.block_on(collect(args, outside));
+    // A name that is still being resolved is not waited for.
+    runtime.shutdown_background();
+    Ok(collected)
+}
+
+/// What a token says, or one line that says why it cannot be read.
+fn claims(args: &Args, env: &Env) -> io::Result<u8> {
+    if is_out_of_time(args) {
+        return Ok(USAGE);
+    }
+    let outside = Outside {
+        env,
+        now,
+        mask: &|_| (),
+    };
+    let Collected { runs, errors } = collected(args, &outside)?;
+    let Some(told) = runs.first().and_then(told).filter(|_| errors.is_empty()) else {
+        for error in &errors {
+            writeln!(io::stderr(), "error: {}", report::clean(&error.to_string()))?;
+        }
+        if errors.is_empty() {
+            let gap = runs.first().and_then(|run| run.token.as_ref()?.gap());
+            let why = gap.map_or_else(
+                || "this is no job that has one; give a file, the token itself, or `-`".to_owned(),
+                |gap| format!("{}: {}", gap.why.words(), gap.detail),
+            );
+            writeln!(io::stderr(), "error: no token: {}", report::clean(&why))?;
+        }
+        return Ok(USAGE);
+    };
+    let text = match args.flags.format {
+        Format::Json => report::claims::json(&told),
+        Format::Console | Format::Summary => report::claims::lines(&told),
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(0)
+}
+
+/// Is there nothing to diagnose: no job, no file, no message, no role?
+fn is_bare(args: &Args, env: &Env) -> bool {
+    !args.action && std::env::args_os().len() == 2 && !is_job(env)
+}
+
+fn examples() -> io::Result<u8> {
+    writeln!(io::stderr(), "{EXAMPLES}")?;
+    Ok(USAGE)
+}
+
+const EXAMPLES: &str = "\
+error: nothing to diagnose: this is no job of GitHub Actions, and no flag names a file, a message or a role
+
+  In a job:          aws-oidc-doctor diagnose --role-to-assume arn:aws:iam::123456789012:role/deploy --aws-region eu-west-1
+  With the claims:   aws-oidc-doctor diagnose --claims claims.json --trust-policy trust-policy.json
+  With the message:  aws-oidc-doctor diagnose --error 'Not authorized to perform sts:AssumeRoleWithWebIdentity'
+
+`--help` has the rest.";
+
 fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
     // Where the evidence is printed, standard output is its alone.
     let is_taken = args.flags.save_evidence.as_deref().is_some_and(is_stdout);
     let colour = if is_taken { ColorChoice::Never } else { colour(env) };
     let text = match args.flags.format {
-        Format::Console => report::console::render(report, colour != ColorChoice::Never),
+        Format::Console => {
+            let console = report::console::render(report, colour != ColorChoice::Never);
+            let told = report::claims::render(report);
+            let gap = if told.is_empty() { "" } else { "\n" };
+            console + gap + &told + &report::claims::finish(report)
+        }
         Format::Json => report::json::render(report),
         Format::Summary => report::summary::render(report),
     };
@@ -161,6 +236,14 @@ fn step(args: &Args, env: &Env, report: &Report, failures: &[String]) -> io::Res
     let colour = colour(env);
     let console = report::console::render(report, colour != ColorChoice::Never);
     let mut out = report::github::guarded(&console, &random());
+    let told = report::claims::render(report);
+    if !told.is_empty() {
+        out += &report::github::grouped(report::claims::TITLE, &report::github::guarded(&told, &random()));
+    }
+    let finish = report::claims::finish(report);
+    if !finish.is_empty() {
+        out += &report::github::guarded(&finish, &random());
+    }
     out += &report::github::annotations(report);
     for (command, texts) in [("warning", &*args.warnings), ("error", failures)] {
         for text in texts {
@@ -311,6 +394,14 @@ fn explain(id: Option<&str>) -> io::Result<u8> {
     };
     if let Some(page) = explain::page(id) {
         out.write_all(page.as_bytes())?;
+        return Ok(0);
+    }
+    let rules = match explain::of_cause(id) {
+        rules if rules.is_empty() => explaining(id),
+        rules => rules,
+    };
+    if !rules.is_empty() {
+        out.write_all(explain::pages(&rules).as_bytes())?;
         return Ok(0);
     }
     let near = explain::near(id).map(|near| format!(", did you mean `{near}`?"));

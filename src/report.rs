@@ -3,6 +3,7 @@
 //! All text from outside (claims, policy, messages) passes through [`clean`] here, and through what its format needs besides:
 //! Markdown in [`summary`], workflow commands in [`github`].
 
+pub mod claims;
 pub mod console;
 pub mod github;
 pub mod json;
@@ -66,10 +67,13 @@ impl Report {
         })
     }
 
-    /// The run that stands for all: the first that does not pass, or else the first.
+    /// The run that stands for all: the first that fails the step, else the first that does not pass, or else the first.
     #[must_use]
     pub fn deciding(&self) -> &Run {
-        self.runs().find(|run| !run.passes()).unwrap_or(&self.first)
+        let fails = self.runs().find(|run| run.diagnosis.exit_code() != 0);
+        fails
+            .or_else(|| self.runs().find(|run| !run.passes()))
+            .unwrap_or(&self.first)
     }
 
     /// 0 allowed, 1 denied, 3 undecided, as the run that decides; 0 where a failure is not to fail the step.
@@ -165,7 +169,7 @@ impl Run {
     }
 
     fn passes(&self) -> bool {
-        self.diagnosis.exit_code() == 0
+        self.diagnosis.conclusion == Conclusion::Allowed
     }
 }
 
@@ -203,6 +207,9 @@ pub fn headline(diagnosis: &Diagnosis) -> String {
         (Conclusion::Denied, Some(cause)) => format!("the role cannot be assumed: {}", cause.message),
         (Conclusion::Denied, None) => "the role cannot be assumed, and what is known does not tell why".to_owned(),
         (Conclusion::Undecided, Some(cause)) => format!("undecided; possible: {}", cause.message),
+        (Conclusion::Undecided, None) if diagnosis.no_role => {
+            "no role is named, so there is nothing to decide".to_owned()
+        }
         (Conclusion::Undecided, None) => "undecided: too little is known".to_owned(),
         (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) && diagnosis.flow.keeps() => {
             "the step succeeds, and assumes no role: AWS takes the credentials at hand".to_owned()
@@ -338,6 +345,7 @@ mod tests {
         let runs = conclusions.iter().map(|conclusion| {
             let mut run = Run::of(&Evidence::default());
             run.diagnosis.conclusion = *conclusion;
+            run.diagnosis.no_role = false;
             run
         });
         runs.collect()
@@ -347,7 +355,7 @@ mod tests {
     fn the_first_run_that_does_not_pass_decides() {
         use Conclusion::{Allowed, Denied, Undecided};
         for (conclusions, deciding, code) in [
-            (&[][..], Undecided, 3),
+            (&[][..], Undecided, 0),
             (&[Allowed], Allowed, 0),
             (&[Allowed, Denied, Undecided], Denied, 1),
             (&[Allowed, Undecided, Denied], Undecided, 3),
@@ -357,6 +365,23 @@ mod tests {
             assert_eq!(report.deciding().diagnosis.conclusion, deciding, "{conclusions:?}");
             assert_eq!(report.exit_code(true), code, "{conclusions:?}");
             assert_eq!(report.exit_code(false), 0, "{conclusions:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_without_a_role_fails_no_step_and_does_not_pass() {
+        use Conclusion::{Allowed, Denied, Undecided};
+        for (conclusions, deciding, code) in [
+            (&[Allowed, Undecided][..], Undecided, 0),
+            (&[Undecided, Denied], Denied, 1),
+            (&[Undecided, Allowed], Undecided, 0),
+        ] {
+            let mut report = report(conclusions);
+            for run in std::iter::once(&mut report.first).chain(&mut report.more) {
+                run.diagnosis.no_role = run.diagnosis.conclusion == Undecided;
+            }
+            assert_eq!(report.deciding().diagnosis.conclusion, deciding, "{conclusions:?}");
+            assert_eq!(report.exit_code(true), code, "{conclusions:?}");
         }
     }
 

@@ -257,6 +257,8 @@ fn every_report_holds_together() {
         }
         // All renderers take it.
         let report = Report::from(diagnosis);
+        let told = report.deciding().diagnosis.told.is_some();
+        assert_eq!(!report::claims::render(&report).is_empty(), told, "{name}");
         for text in [
             report::console::render(&report, true),
             report::console::render(&report, false),

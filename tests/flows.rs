@@ -358,14 +358,12 @@ fn as_somebody_else_a_step_succeeds_and_the_report_names_whom() {
         assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());
     }
     // Without credentials at hand the same steps fail.
-    for (role, granted, cause) in [(SPOKE, false, "id-token-permission-missing")] {
-        let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
-        scenario.token.granted = granted;
-        scenario.with = with(&[("aws-region", "eu-west-1"), ("role-to-assume", role)]);
-        scenario.with.retain(|_, value| !value.is_empty());
-        let run = diagnose(&World::of(scenario).start(), &[]);
-        assert_eq!(run.told(), (Some(1), "denied", "ambient", cause));
-    }
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    scenario.token.granted = false;
+    scenario.with = with(&[("aws-region", "eu-west-1"), ("role-to-assume", SPOKE)]);
+    let run = diagnose(&World::of(scenario).start(), &[]);
+    let wanted = (Some(1), "denied", "ambient", "id-token-permission-missing");
+    assert_eq!(run.told(), wanted);
 }
 
 #[test]

@@ -11,9 +11,11 @@
 use aws_oidc_doctor::checks::by_id;
 use aws_oidc_doctor::diagnose::diagnose;
 use aws_oidc_doctor::evidence::Evidence;
-use aws_oidc_doctor::finding::{Diagnosis, Document, Finding, Found, Label, Open};
+use aws_oidc_doctor::finding::{Diagnosis, Document, Finding, Found, Label, Open, Told};
 use aws_oidc_doctor::finding::{Fix, Target};
-use aws_oidc_doctor::report::{Report, Run, console, github, json, summary};
+use aws_oidc_doctor::github::claims::Claims;
+use aws_oidc_doctor::github::subject::parts::Part;
+use aws_oidc_doctor::report::{Report, Run, claims, console, github, json, summary};
 use aws_oidc_doctor::text::unseen::is_unseen;
 use aws_oidc_doctor::text::{SourceText, Span};
 use comrak::Options;
@@ -101,11 +103,24 @@ fn hostile(text: &str) -> Diagnosis {
         supply: text.to_owned(),
     }];
     diagnosis.notes = vec![text.to_owned(), said.clone()];
-    diagnosis.facts = vec![("role", text.to_owned()), ("AWS", said)];
+    diagnosis.facts = vec![("role", text.to_owned()), ("AWS", said.clone())];
     diagnosis.subject = Some(text.to_owned());
     diagnosis.policy = Some(source.clone());
     diagnosis.workflow = Some(source.clone());
     diagnosis.claims = Some(source);
+    let part = Part {
+        text: text.to_owned(),
+        claim: Some(text.to_owned()),
+        from: "the repository's name",
+    };
+    let object = json!({text: text, "sub": text});
+    diagnosis.told = Some(Told {
+        claims: Claims(object.as_object().cloned().unwrap()),
+        parts: vec![(part, Some(text.to_owned()))],
+        keys: vec![(text.to_owned(), Some(text.to_owned()))],
+        least: vec![fix(Target::TrustPolicy, ""), fix(Target::TrustPolicy, "")],
+        finish: Some(text.to_owned()),
+    });
     diagnosis
 }
 
@@ -357,7 +372,11 @@ fn every_report_is_bounded() {
         format!("{}y", "a, ".repeat(1 << 13)),
     ] {
         let report = Report::from(hostile(&text));
-        for size in [console::render(&report, true).len(), github::annotations(&report).len()] {
+        for size in [
+            console::render(&report, true).len(),
+            claims::render(&report).len(),
+            github::annotations(&report).len(),
+        ] {
             assert!(size < 1 << 20, "{size}");
         }
         assert!(github::annotations(&report).lines().all(|line| line.len() < 16 * 1024));
@@ -429,8 +448,11 @@ fn what_is_not_seen_is_shown_in_every_report() {
             console::render(&report, false),
             summary::render(&report),
             github::annotations(&report),
+            claims::render(&report),
+            claims::finish(&report),
             json::render(&report),
             json::line(&report),
+            claims::json(report.deciding().diagnosis.told.as_ref().unwrap()),
         ];
         for report in &reports {
             assert!(
@@ -439,10 +461,10 @@ fn what_is_not_seen_is_shown_in_every_report() {
                 u32::from(c)
             );
         }
-        for report in &reports[..3] {
+        for report in &reports[..5] {
             assert!(report.contains(&format!("wid<U+{:04X}>gets", u32::from(c))), "{report}");
         }
-        let value: serde_json::Value = serde_json::from_str(&reports[3]).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&reports[5]).unwrap();
         assert_eq!(value["subject"], text, "JSON says exactly what there is");
     }
     // What follows it is still pointed at.

@@ -2,7 +2,7 @@
 #![no_main]
 
 use aws_oidc_doctor::evidence::Runs;
-use aws_oidc_doctor::report::{Report, console, github, json, summary};
+use aws_oidc_doctor::report::{Report, claims, console, github, json, summary};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -33,6 +33,8 @@ fuzz_target!(|text: &str| {
             assert!(!console.contains("##["));
             assert!(colour || !console.chars().any(|c| c.is_control() && c != '\n'));
         }
+        let told = claims::render(&report) + &claims::finish(&report);
+        assert!(!told.contains("##[") && !told.chars().any(|c| c.is_control() && c != '\n'));
         let summary = summary::render(&report);
         assert!(summary.len() < 1 << 20);
         let annotations = github::annotations(&report);

@@ -98,6 +98,10 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
             "pass `role-to-assume` with the role's ARN",
         );
     }
+    // Without a role there is nothing that the rest would tell.
+    if case.names_no_role() {
+        return gaps;
+    }
     let policy_known = case.policy_source.is_some();
     if !policy_known {
         let gap = case.hop.role.as_ref().and_then(Probe::gap);

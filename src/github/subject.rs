@@ -4,6 +4,7 @@
 
 pub mod difference;
 pub mod lasting;
+pub mod parts;
 
 /// A subject, or a policy's pattern for one, taken apart. All parts are slices of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -40,6 +40,12 @@ pub fn guarded(text: &str, token: &str) -> String {
     format!("::stop-commands::{token}\n{text}{end}::{token}::\n")
 }
 
+/// A group of lines that a log shows folded.
+#[must_use]
+pub fn grouped(title: &str, lines: &str) -> String {
+    format!("::group::{}\n{lines}::endgroup::\n", escape_data(title))
+}
+
 /// An annotation a finding, at its place in the workflow file where it has one.
 #[must_use]
 pub fn annotations(report: &Report) -> String {

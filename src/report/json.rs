@@ -163,6 +163,7 @@ fn run(run: &Run) -> Value {
             Decision::Undecided => "undecided",
         }})),
         "subject": diagnosis.subject,
+        "token": diagnosis.told.as_ref().map(super::claims::value),
     })
 }
 

@@ -97,9 +97,10 @@ fn within(diagnosis: &Diagnosis, most: usize) -> String {
     }
     out.push_str(&notes);
     out.push_str(&tables);
-    let claims = claims(diagnosis);
-    if fits(&claims) {
-        out.push_str(&claims);
+    for text in [told(diagnosis), claims(diagnosis)] {
+        if fits(&text) {
+            out.push_str(&text);
+        }
     }
     if left_out || diagnosis.findings.len() > MOST_FINDINGS {
         out.push_str("\n*Parts are left out here, because the summary would be too large; the log has more.*\n");
@@ -189,6 +190,54 @@ fn claims(diagnosis: &Diagnosis) -> String {
         "\n<details><summary>Claims of the token</summary>\n\n{}\n</details>\n",
         fence("json", &claims.text)
     )
+}
+
+/// What the token says, and what lets it in.
+fn told(diagnosis: &Diagnosis) -> String {
+    let Some(told) = &diagnosis.told else {
+        return String::new();
+    };
+    let mut out = String::from("\n### The token\n\n| part of the subject | comes from | claim |\n|---|---|---|\n");
+    for (part, place) in told.parts.iter().take(MOST_LINES) {
+        let place = place.as_ref().map(|place| format!(": {place}")).unwrap_or_default();
+        let claim = part.claim.as_ref().map(|claim| code(claim)).unwrap_or_default();
+        let from = inline(&format!("{}{place}", part.from));
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} |",
+            cell(&code(&cut(&part.text, 400))),
+            cell(&from),
+            cell(&claim)
+        );
+    }
+    out.push('\n');
+    const TITLES: [&str; 2] = [
+        "The smallest trust policy that lets this token in",
+        "One that later runs fit as well",
+    ];
+    for (fix, title) in told.least.iter().zip(TITLES) {
+        let _ = writeln!(out, "<details><summary>{title}</summary>\n");
+        for (name, language, text) in [
+            ("JSON", "json", &fix.text),
+            ("Terraform", "hcl", &fix.terraform),
+            ("CloudFormation", "yaml", &fix.cloudformation),
+        ] {
+            let _ = writeln!(out, "{name}\n\n{}", fence(language, text));
+        }
+        for note in &fix.notes {
+            let _ = writeln!(out, "- {}", inline(note));
+        }
+        out.push_str("\n</details>\n");
+    }
+    if let Some(command) = &told.finish {
+        let _ = writeln!(
+            out,
+            "\n{}\n\n{}",
+            inline(super::claims::FINISH),
+            fence("shell", command)
+        );
+    }
+    out
 }
 
 /// What a finding says, and where.

@@ -1,0 +1,123 @@
+//! What a token says by itself, and what lets it in: as text, and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::json::escaped;
+use super::{MOST_LINES, Report, clean, clean_lines, cut};
+use crate::finding::{Fix, Told};
+
+/// What [`lines()`] is about, as the title of a group in a step's log.
+pub const TITLE: &str = "What the token says, and the smallest trust policy that lets it in";
+
+/// The part of a report that says it, for each role once; empty where the report does not come to it.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for told in report.runs().filter_map(|run| run.diagnosis.told.as_ref()) {
+        let text = lines(told);
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts.join("\n")
+}
+
+/// For a terminal or a log.
+#[must_use]
+pub fn lines(told: &Told) -> String {
+    let mut out = String::from("the subject, part by part:\n");
+    for (part, place) in told.parts.iter().take(MOST_LINES) {
+        let claim = part.claim.as_ref().map(|claim| format!(" (claim `{claim}`)"));
+        let place = place.as_ref().map(|place| format!(": {place}"));
+        let from = format!(
+            "{}{}{}",
+            part.from,
+            claim.unwrap_or_default(),
+            place.unwrap_or_default()
+        );
+        let _ = writeln!(out, "  {:<24} {}", cut(&clean(&part.text), 400), clean(&from));
+    }
+    if told.parts.is_empty() {
+        out.push_str("  the token has none\n");
+    }
+    out.push_str("\nwhat a trust policy can compare, of all the claims:\n");
+    for (key, value) in &told.keys {
+        let value = value
+            .as_ref()
+            .map_or_else(|| "(not in this token)".to_owned(), |value| cut(&clean(value), 400));
+        let _ = writeln!(out, "  {} = {value}", clean(key));
+    }
+    let claims = serde_json::to_string_pretty(&told.claims).unwrap_or_default();
+    let _ = writeln!(out, "\nthe claims:\n{}", clean_lines(&claims));
+    for fix in &told.least {
+        let _ = writeln!(out, "\n{}:\n{}", clean(&fix.title), clean_lines(&fix.text));
+        for note in &fix.notes {
+            let _ = writeln!(out, "({})", clean(note));
+        }
+        for (name, text) in [("Terraform", &fix.terraform), ("CloudFormation", &fix.cloudformation)] {
+            let _ = writeln!(out, "\nas {name}:\n{}", clean_lines(text));
+        }
+    }
+    if told.least.is_empty() {
+        let _ = writeln!(out, "\n{NO_POLICY}");
+    }
+    out
+}
+
+/// Why there is no policy.
+pub(super) const NO_POLICY: &str =
+    "no trust policy is offered: it takes a whole token of GitHub Actions, with `iss`, `sub` and `aud`";
+
+/// What somebody with access does next, for a report's end.
+#[must_use]
+pub fn finish(report: &Report) -> String {
+    let mut out = String::new();
+    let told = report.runs().filter_map(|run| run.diagnosis.told.as_ref());
+    for command in told.filter_map(|told| told.finish.as_ref()) {
+        let _ = writeln!(out, "\n{FINISH}\n  $ {}", clean(command));
+    }
+    out
+}
+
+/// What introduces the command.
+pub(super) const FINISH: &str = "somebody who has access to the role finishes this diagnosis, with `run.json` as `--save-evidence run.json` writes it:";
+
+/// For programs.
+#[must_use]
+pub fn json(told: &Told) -> String {
+    let mut value = value(told);
+    if let Some(fields) = value.as_object_mut() {
+        fields.shift_insert(0, "schema".to_owned(), json!(1));
+    }
+    escaped(&format!("{value:#}\n"))
+}
+
+/// The fields of [`json()`], for a report.
+pub(super) fn value(told: &Told) -> Value {
+    let subject = told.claims.subject();
+    json!({
+        "claims": told.claims,
+        "subject": {
+            "text": subject,
+            "parts": told.parts.iter().map(|(part, place)| json!({
+                "text": part.text, "claim": part.claim, "from": part.from, "place": place,
+            })).collect::<Vec<_>>(),
+        },
+        "condition_keys": told.keys.iter().map(|(key, value)| (key.clone(), json!(value))).collect::<serde_json::Map<_, _>>(),
+        "trust_policy": told.least.first().map(policy),
+        "lasting": told.least.get(1).map(policy),
+        "finish": told.finish,
+    })
+}
+
+fn policy(least: &Fix) -> Value {
+    json!({
+        "title": least.title,
+        "policy": serde_json::from_str::<Value>(&least.text).unwrap_or_default(),
+        "terraform": least.terraform,
+        "cloudformation": least.cloudformation,
+        "notes": least.notes,
+    })
+}
