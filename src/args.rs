@@ -102,7 +102,7 @@ Exit codes:
   0  the role can be assumed, or nothing that blocks was found
   1  it cannot (0 with --fail=false)
   2  wrong usage, unreadable input, or output that cannot be written
-  3  undecided: too little is known, and AWS was not asked (0 with --fail=false)";
+  3  undecided: not enough is known, and AWS was not asked (0 with --fail=false)";
 
 /// The flags of a diagnosis.
 #[derive(Debug, Default, clap::Args)]

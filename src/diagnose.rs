@@ -56,7 +56,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
             || case.decision() == Some(Decision::ExplicitDeny)
         {
             notes.push(
-                "AWS let the token in, although by the evidence at hand it should not have: AWS is right, so either the evidence is not \
+                "AWS accepted the token, although by the evidence at hand it should not have: AWS is right, so either the evidence is not \
                  of this role or this program is wrong; a report with the trust policy would help"
                     .to_owned(),
             );

@@ -135,13 +135,13 @@ impl From<Diagnosis> for Report {
 pub fn headline(diagnosis: &Diagnosis) -> String {
     match (diagnosis.conclusion, diagnosis.cause()) {
         (Conclusion::Denied, Some(cause)) => format!("the role cannot be assumed: {}", cause.message),
-        (Conclusion::Denied, None) => "the role cannot be assumed, and what is known does not tell why".to_owned(),
+        (Conclusion::Denied, None) => "AWS refused the role; more information is needed to say why".to_owned(),
         (Conclusion::Undecided, Some(cause)) => format!("undecided; possible: {}", cause.message),
-        (Conclusion::Undecided, None) => "undecided: too little is known".to_owned(),
+        (Conclusion::Undecided, None) => "undecided: not enough is known".to_owned(),
         (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) => {
-            "the role can be assumed: AWS let the token in".to_owned()
+            "the role can be assumed: AWS accepted the token".to_owned()
         }
-        (Conclusion::Allowed, _) => "nothing that blocks was found: the trust policy lets this token in".to_owned(),
+        (Conclusion::Allowed, _) => "no blocking problem found: the trust policy accepts this token".to_owned(),
     }
 }
 
@@ -159,7 +159,7 @@ pub fn subline(finding: &Found) -> String {
 fn one_is_enough(fixes: usize) -> Option<&'static str> {
     match fixes {
         0 | 1 => None,
-        2 => Some("either of these fixes is enough"),
+        2 => Some("either fix is enough"),
         _ => Some("any one of these fixes is enough"),
     }
 }
@@ -217,7 +217,7 @@ pub fn clean_lines(text: &str) -> String {
     let mut letters = text.char_indices().peekable();
     while let Some((at, c)) = letters.next() {
         if out.len() >= MOST_BLOCK {
-            out.push_str(&format!("\n… {} more bytes are left out", text.len() - at));
+            out.push_str(&format!("\n… {} more bytes omitted", text.len() - at));
             break;
         }
         match c {
@@ -330,7 +330,7 @@ mod tests {
         assert!(clean(&long).chars().count() <= MOST_LINE + 1);
         let block = clean_lines(&format!("{long}\n{long}"));
         assert!(
-            block.ends_with("\n… 2077153 more bytes are left out"),
+            block.ends_with("\n… 2077153 more bytes omitted"),
             "{}",
             block.chars().rev().take(100).collect::<String>()
         );

@@ -49,7 +49,7 @@ fn first_part(printed: &str) -> String {
     let lines: Vec<&str> = printed.lines().map(str::trim_end).collect();
     let end = lines
         .iter()
-        .position(|line| line.starts_with("the hand-shake"))
+        .position(|line| line.starts_with("the handshake"))
         .unwrap();
     lines[..end].join("\n")
 }

@@ -25,7 +25,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let mut finding =
-        Finding::blocks("a Deny statement of the trust policy matches this request, and a Deny wins over every Allow");
+        Finding::blocks("a Deny statement of the trust policy matches this request, and a Deny overrides every Allow");
     for (index, (statement, trace)) in policy
         .policy
         .statements
@@ -53,14 +53,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             finding = finding.label(case.policy_label(
                 leaf.key.span,
                 policy.key_pointer(leaf.leaf),
-                format!("this Deny{name} holds: {}", leaf.trace.because),
+                format!("this Deny{name} applies: {}", leaf.trace.because),
             ));
         }
     }
     Some(
         finding
             .rests_on(case, &[Fact::Policy, Fact::Issuer, Fact::Claims])
-            .help("change the Deny statement so that it leaves this token out, or run the job from where it does not apply")
+            .help("change the Deny statement so that it excludes this token, or run the job where it does not apply")
             .fixes(fix::admit(case)),
     )
 }

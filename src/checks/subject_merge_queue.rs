@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
         id: "subject-merge-queue",
         cause: Some(Cause::Context),
         stage: Stage::TrustPolicy,
-        title: "a merge queue's branch is not what the policy expects, or another one is",
+        title: "either the job runs for a merge queue or the policy expects one, but not both",
         page: include_str!("../../docs/checks/subject-merge-queue.md"),
     },
     when: When::NotAllowedByToken,
@@ -35,11 +35,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (wanted, has) = super::check::contexts(difference);
     // GitHub docs, "Managing a merge queue" and "Events that trigger workflows" (`merge_group`).
-    let note = "GitHub creates a branch for each entry of a merge queue, `gh-readonly-queue/<base>/pr-<number>-<commit>`; a job that \
-                `merge_group` triggers has its name in the subject";
+    let note = "GitHub creates a branch for each merge queue entry, `gh-readonly-queue/<base>/pr-<number>-<commit>`; the subject of a job \
+                triggered by `merge_group` names that branch";
     let Some(base) = base(&difference.subject) else {
         return Finding::blocks(format!(
-            "the job runs for {has}, and the trust policy expects a merge queue: {wanted}"
+            "the job runs for {has}, but the trust policy expects a merge queue: {wanted}"
         ))
         .note(note)
         .help("run the job for `merge_group`, or let the policy trust this branch");
@@ -51,7 +51,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
         None => "keep the job out of `merge_group`".to_owned(),
     };
     Finding::blocks(format!(
-        "the job runs for the merge queue of `{base}`, and the trust policy expects {wanted}"
+        "the job runs for the merge queue of `{base}`, but the trust policy expects {wanted}"
     ))
     .note(note)
     .help(help)

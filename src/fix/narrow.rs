@@ -29,7 +29,7 @@ pub fn to_this_subject(case: &Case<'_>) -> Option<Fix> {
         notes: vec![
             "other users of this role lose it: every other subject is shut out; before you apply this, see in CloudTrail which subjects use it"
                 .to_owned(),
-            "evaluated as well: no subject of a stranger's repository gets in any more".to_owned(),
+            "evaluated as well: no subject from a stranger's repository is accepted any more".to_owned(),
         ],
         ..Draft::default()
     };

@@ -190,7 +190,7 @@ fn own_subjects(case: &Case<'_>) -> Vec<String> {
     })
 }
 
-/// The other stages of the hand-shake that are known to fail as well.
+/// The other stages of the handshake that are known to fail as well.
 fn not_enough_alone(case: &Case<'_>) -> Option<String> {
     let passed = case.answer.as_ref().is_some_and(Answer::passed_provider);
     let missing = case

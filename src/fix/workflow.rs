@@ -139,7 +139,7 @@ pub(super) fn ask_for_audience(case: &Case<'_>, policy: &PolicyCase) -> Option<F
     with_audience(case, wanted)
 }
 
-/// Asks for the first of these audiences with which the token gets through the whole hand-shake.
+/// Asks for the first of these audiences with which the token gets through the whole handshake.
 pub(super) fn with_audience<'a>(case: &Case<'_>, audiences: impl IntoIterator<Item = &'a str>) -> Option<Fix> {
     let ids = case.own_client_ids();
     let passes = |audience: &str| {
