@@ -56,8 +56,8 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
             || case.decision() == Some(Decision::ExplicitDeny)
         {
             notes.push(
-                "AWS accepted the token, although by the evidence at hand it should not have: AWS is right, so either the evidence is not \
-                 of this role or this program is wrong; a report with the trust policy would help"
+                "AWS accepted the token, although according to the evidence it should not have: AWS is right, so either the evidence belongs \
+                 to another role or this program is wrong; a bug report with the trust policy would help"
                     .to_owned(),
             );
         }
@@ -100,7 +100,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         let more = finding.labels.len().saturating_sub(MOST_PLACES);
         if more > 0 {
             finding.labels.truncate(MOST_PLACES);
-            finding.notes.push(format!("the same is so in {more} more places"));
+            finding.notes.push(format!("the same applies in {more} more places"));
         }
     }
     notes.extend(gaps::remarks(case));
@@ -108,7 +108,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     let more = gaps.len().saturating_sub(MOST_GAPS);
     if more > 0 {
         gaps.truncate(MOST_GAPS);
-        notes.push(format!("{more} more facts are missing than are named"));
+        notes.push(format!("{more} more missing facts are not listed"));
     }
     let conclusion = conclude(case, &findings);
     let session = match conclusion {

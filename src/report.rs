@@ -79,9 +79,9 @@ impl Report {
         let which = if passing == all {
             "the first"
         } else {
-            "the first that does not"
+            "the first that fails"
         };
-        format!("requests that pass: {passing} of {all}; {which}: {headline}")
+        format!("{passing} of {all} requests pass; {which}: {headline}")
     }
 
     fn is_several(&self) -> bool {

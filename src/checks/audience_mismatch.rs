@@ -36,17 +36,15 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     };
     if leaf.condition.operator.value.comparison.is_negated() {
-        let finding = Finding::blocks(format!(
-            "the trust policy excludes the token's audience, `{audience}`"
-        ))
-        .label(case.policy_label(
-            leaf.key.span,
-            policy.key_pointer(leaf.leaf),
-            format!("`{}` forbids it", leaf.condition.name),
-        ))
-        .label(case.claim_label("aud", "the token's audience"))
-        .explains([leaf.leaf])
-        .help("list the accepted audiences with `StringEquals` instead of those to exclude");
+        let finding = Finding::blocks(format!("the trust policy excludes the token's audience, `{audience}`"))
+            .label(case.policy_label(
+                leaf.key.span,
+                policy.key_pointer(leaf.leaf),
+                format!("`{}` forbids it", leaf.condition.name),
+            ))
+            .label(case.claim_label("aud", "the token's audience"))
+            .explains([leaf.leaf])
+            .help("list the accepted audiences with `StringEquals` instead of those to exclude");
         return Some(super::check::by_policy(case, &RESTS_ON, finding));
     }
     let values: Vec<&str> = leaf.key.values.iter().map(|value| value.value.as_str()).collect();
@@ -105,7 +103,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             "leave the policy as it is and set `audience: {value}` in the step, {condition}"
         ));
     }
-    finding = finding.note("the provider's client IDs are checked separately: a mismatch there gives `Incorrect token audience`");
+    finding = finding
+        .note("the provider's client IDs are checked separately: a mismatch there gives `Incorrect token audience`");
     if is_registered(audience) == Some(false) && !passed {
         // The provider refuses this audience before the policy is looked at: to add it here would not help.
         return Some(finding);

@@ -263,12 +263,13 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
         } else {
             "the subject "
         };
-        finding = finding.note(format!("shown by the evaluator: {who}`{}` is accepted", witness.subject));
+        finding = finding.note(format!(
+            "shown by the evaluator: {who}`{}` is accepted",
+            witness.subject
+        ));
     }
     for (key, value) in &witness.chosen {
-        finding = finding.note(format!(
-            "with `{value}` for `{key}`, which its owner can bring about"
-        ));
+        finding = finding.note(format!("with `{key}` set to `{value}`, which the sender can choose"));
     }
     Some(match breadth {
         Breadth::Anyone if witness.audience.is_empty() => {

@@ -105,8 +105,7 @@ fn why(key: &str, prefix: &str, case: &Case<'_>) -> String {
         "sts:externalid" => "an external ID can only be sent with `sts:AssumeRole`, never with a token".to_owned(),
         "sts:durationseconds" => "a request with a token does not include this key".to_owned(),
         key if is_of_signed_requests(key) => {
-            "AWS documents it for requests signed with AWS credentials; this one has only a token"
-                .to_owned()
+            "AWS documents it for requests signed with AWS credentials; this one has only a token".to_owned()
         }
         key if key.starts_with("aws:requesttag/") || key == "aws:tagkeys" => {
             "no tags are sent with a GitHub token".to_owned()

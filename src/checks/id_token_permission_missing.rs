@@ -157,7 +157,8 @@ fn workflow_places(case: &Case<'_>) -> Vec<(Span, String)> {
             (None, Some(all)) => places.push((all.span, text("the workflow's block", all))),
             (None, None) => places.push((
                 job.id.span,
-                "neither this job nor the workflow has `permissions`, and the default does not include `id-token`".to_owned(),
+                "neither this job nor the workflow has `permissions`, and the default does not include `id-token`"
+                    .to_owned(),
             )),
         }
     }

@@ -33,10 +33,20 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         && partition_of_region(region) != role.partition
     {
         return Some(
-            Finding::blocks(format!("the region `{region}` belongs to the partition `{}`, but the role belongs to `{}`", partition_of_region(region), role.partition))
-                .rests_on(case, &[Fact::RoleArn, Fact::Input(Input::AwsRegion)])
-                .note("AWS partitions share neither accounts nor endpoints: `aws`, `aws-cn` (China), `aws-us-gov` (GovCloud)")
-                .help(format!("use a region in the partition `{}`, or the ARN of a role in `{}`", role.partition, partition_of_region(region))),
+            Finding::blocks(format!(
+                "the region `{region}` belongs to the partition `{}`, but the role belongs to `{}`",
+                partition_of_region(region),
+                role.partition
+            ))
+            .rests_on(case, &[Fact::RoleArn, Fact::Input(Input::AwsRegion)])
+            .note(
+                "AWS partitions share neither accounts nor endpoints: `aws`, `aws-cn` (China), `aws-us-gov` (GovCloud)",
+            )
+            .help(format!(
+                "use a region in the partition `{}`, or the ARN of a role in `{}`",
+                role.partition,
+                partition_of_region(region)
+            )),
         );
     }
     // What AWS says of the audience itself is `audience-not-registered`.

@@ -155,7 +155,10 @@ fn difference(url: &str, host: &str) -> Option<String> {
         host.split('/').next().unwrap_or(host),
     );
     if url.trim_end_matches('/') == host {
-        Some("the URL ends in a slash, which makes it a different provider: GitHub's issuer has no trailing slash".to_owned())
+        Some(
+            "the URL ends in a slash, which makes it a different provider: GitHub's issuer has no trailing slash"
+                .to_owned(),
+        )
     } else if url
         .trim_end_matches('/')
         .strip_prefix(host)

@@ -1,4 +1,4 @@
-//! `role-path-mismatch`: the role's path is not the one in its ARN.
+//! `role-path-mismatch`: the role's path differs from the one in `role-to-assume`.
 
 use super::check::{Check, When};
 use crate::aws::arn::RoleArn;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "role-path-mismatch",
         cause: None,
         stage: Stage::Role,
-        title: "the role's path is not the one in its ARN",
+        title: "the role's path differs from the one in `role-to-assume`",
         page: include_str!("../../docs/checks/role-path-mismatch.md"),
     },
     when: When::NotAllowed,

@@ -36,6 +36,8 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     } else {
         &difference.subject
     });
+    // Then the policy expects the template, and resetting it would not help.
+    let is_same_template = !token_default && customized_keys(&difference.pattern) == keys;
     let keys: Vec<&str> = keys.into_iter().filter(|key| !key.contains(['*', '?'])).collect();
     let keys = keys.join("`, `");
     if token_default {
@@ -46,6 +48,10 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
         Finding::blocks(format!("the token's subject is customized: it is built from `{keys}` and does not have GitHub's default format"))
             .note("a template set on the repository or its organization defines which claims make up `sub`, and in which order")
             .note(format!("the token has `{}`", difference.subject))
-            .help("write the customized subject into the policy, or reset the template (`GET /repos/{owner}/{repo}/actions/oidc/customization/sub` shows it)")
+            .help(if is_same_template {
+                "put this customized subject in the policy"
+            } else {
+                "put the customized subject in the policy, or reset the template (`GET /repos/{owner}/{repo}/actions/oidc/customization/sub` shows it)"
+            })
     }
 }

@@ -1,4 +1,4 @@
-//! `subject-pull-request`: either the job runs for a pull request or the policy expects one, but not both.
+//! `subject-pull-request`: the job runs for a pull request and the policy expects something else, or vice versa.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "subject-pull-request",
         cause: Some(Cause::Context),
         stage: Stage::TrustPolicy,
-        title: "either the job runs for a pull request or the policy expects one, but not both",
+        title: "the job runs for a pull request and the policy expects something else, or vice versa",
         page: include_str!("../../docs/checks/subject-pull-request.md"),
     },
     when: When::NotAllowedByToken,

@@ -35,8 +35,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let finding = Finding::blocks("AWS throttled the call: whether it would grant the role is not known")
         .at_most(Certainty::Possible)
         .note("AWS limits an account's calls per second; many jobs that start at once can reach the limit")
-        .help(
-            "run again; stagger jobs that start together, or assume the role only once per job",
-        );
+        .help("run again; stagger jobs that start together, or assume the role only once per job");
     Some(if refused { finding.as_note() } else { finding })
 }

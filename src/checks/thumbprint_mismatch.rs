@@ -24,10 +24,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if case.answer != Some(Answer::Thumbprint) {
         return None;
     }
-    let finding =
-        Finding::blocks("AWS found that the certificate of the token's issuer matches none of the provider's thumbprints")
-            .rests_on(case, &[Fact::Answer])
-            .label(case.claim_label("iss", "the certificate of this host"));
+    let finding = Finding::blocks(
+        "AWS found that the certificate of the token's issuer matches none of the provider's thumbprints",
+    )
+    .rests_on(case, &[Fact::Answer])
+    .label(case.claim_label("iss", "the certificate of this host"));
     Some(if case.claims.is_some() && !case.deployment().is_hosted_by_github() {
         finding
             .note("AWS checks thumbprints when the issuer's certificate is not from a public authority that it trusts")

@@ -149,9 +149,7 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
                 Cause::Subject if is_masked(&difference.pattern) || is_masked(&difference.subject) => {
                     Err("part of the subject, or of the policy's value for it, is masked".to_owned())
                 }
-                Cause::Subject => {
-                    Ok("the repository part of the subject matches; only the rest does not".to_owned())
-                }
+                Cause::Subject => Ok("the repository part of the subject matches; only the rest does not".to_owned()),
                 _ if difference.also.iter().any(|also| matches!(also, Also::Context(..))) => {
                     Err("the repository part differs first; the rest differs as well".to_owned())
                 }

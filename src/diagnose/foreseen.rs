@@ -58,19 +58,22 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     }
     let by_event = |outlook: &Outlook| {
         let does = if outlook.found.is_some() {
-            "does not get in"
+            "the policy refuses"
         } else {
-            "gets in"
+            "the policy accepts"
         };
         format!(
-            "on `{}` its subject is `{}`, which {does}",
+            "on `{}` the subject is `{}`, which {does}",
             outlook.event, outlook.subject
         )
     };
     let events: Vec<String> = outlooks.iter().map(by_event).collect();
     finding.notes.insert(
         0,
-        format!("no token is at hand; by the workflow file, {}", events.join("; ")),
+        format!(
+            "no token is available; according to the workflow file, {}",
+            events.join("; ")
+        ),
     );
     found.finding = found.finding.at_most(certainty);
     Some(found)
@@ -113,7 +116,7 @@ fn hopeless(case: &Case<'_>) -> Option<Found> {
     finding.fixes.clear();
     finding.notes.insert(
         0,
-        "no token is at hand; none of GitHub's default form gets past this, whatever the job runs for".to_owned(),
+        "no token is available; no token in GitHub's default format passes this, whatever the job runs for".to_owned(),
     );
     found.finding = found.finding.at_most(Certainty::Likely);
     Some(found)

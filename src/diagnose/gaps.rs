@@ -174,7 +174,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
             }
             for leaf in crate::policy::leaves(0, statement, trace) {
                 if leaf.trace.outcome == Outcome::Unknown {
-                    let is_masked = leaf.trace.because.ends_with("what is hidden decides");
+                    let is_masked = leaf.trace.because.ends_with("the hidden part decides");
                     open(
                         &format!("whether the condition on `{}` holds", leaf.name()),
                         leaf.trace.because.clone(),

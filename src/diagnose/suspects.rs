@@ -77,7 +77,9 @@ fn immutable(claims: &Claims) -> Option<Suspect> {
         id: "subject-immutable",
         claim: "sub",
         label: "includes the owner's and the repository's IDs",
-        message: "the token's subject includes IDs (`owner@id/repository@id`), which a policy with names only does not match".to_owned(),
+        message:
+            "the token's subject includes IDs (`owner@id/repository@id`), which a policy with names only does not match"
+                .to_owned(),
         look_for: format!(
             "check whether the trust policy has `repo:{}:…`; it must have `repo:{}:…`",
             subject.names(),
@@ -96,7 +98,8 @@ fn context(claims: &Claims) -> Option<Suspect> {
         ),
         Context::PullRequest => (
             "subject-pull-request",
-            "the job runs for a pull request, so its subject ends in `:pull_request` and does not name a branch".to_owned(),
+            "the job runs for a pull request, so its subject ends in `:pull_request` and does not name a branch"
+                .to_owned(),
             "check whether the trust policy names a branch: a pull request never matches one, whatever branch it comes from",
         ),
         Context::Tag(name) => (
@@ -131,7 +134,9 @@ fn called_workflow(claims: &Claims) -> Option<Suspect> {
         message: format!(
             "the job belongs to a reusable workflow in `{called}`, but its subject names the caller `{own}`"
         ),
-        look_for: format!("check whether the trust policy names `{called}` in its `sub` condition: it must name `{own}`"),
+        look_for: format!(
+            "check whether the trust policy names `{called}` in its `sub` condition: it must name `{own}`"
+        ),
     })
 }
 

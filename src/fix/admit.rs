@@ -58,8 +58,8 @@ pub fn ask_first(case: &Case<'_>) -> Option<String> {
     let is_guarded =
         policy.trace.decision == Decision::ImplicitDeny && matches!(shortfall(case, policy), Nearest::Guarded);
     is_guarded.then(|| {
-        "no change of the policy is offered: a condition keeps such jobs out, and seems to be meant; ask whoever owns the role before you \
-         widen it"
+        "no policy change is offered: a condition excludes such jobs, apparently on purpose; ask the role's owner before you \
+         relax it"
             .to_owned()
     })
 }
@@ -138,7 +138,7 @@ impl Shortfall<'_> {
             .iter()
             .find(|(leaf, _)| !plain.iter().any(|key| leaf.is(key)))?;
         Some(format!(
-            "the condition on `{}` is a guard: ask whoever owns the role before you widen it",
+            "the condition on `{}` is a safeguard: ask the role's owner before you relax it",
             guard.0.name()
         ))
     }
@@ -255,7 +255,7 @@ fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
             name,
             json!({"op": "move", "from": from, "path": path}),
         );
-        done.push(format!("write the key `{}` as `{meant}`", leaf.name()));
+        done.push(format!("rename the key `{}` to `{meant}`", leaf.name()));
     }
     draft.title = done.join(", and ");
     (is_confined && !done.is_empty()).then_some(draft)
@@ -305,7 +305,7 @@ fn repair(
             return None;
         }
         remove(&mut draft, source, policy, statement, leaf)?;
-        done.push(format!("take the condition on `{}` out", leaf.name()));
+        done.push(format!("remove the condition on `{}`", leaf.name()));
     }
     for (leaf, value) in &shortfall.values {
         if leaf.is(&name("sub")) {
@@ -337,8 +337,8 @@ fn repair(
         add_subject_condition(case, policy, source, index, statement, &mut draft)?;
         done.push("restrict the subject to this one".to_owned());
         draft.notes.push(
-            "IAM stores a policy for GitHub's provider only with a condition on `sub` (since June 2025), so this change brings one: other \
-             repositories that the policy let in are shut out"
+            "since June 2025 IAM has accepted a policy for GitHub's provider only with a condition on `sub`, so this change adds one: other \
+             repositories that the policy accepted lose access"
                 .to_owned(),
         );
     }
@@ -360,7 +360,9 @@ pub(super) fn widened(draft: &mut Draft, leaf: &ConditionLeaf<'_>, value: &str, 
         Breadth::AsWritten => None,
         Breadth::Lasting => {
             let lasting = lasting.filter(|_| takes_wildcards)?;
-            draft.notes.push(format!("lasts: it lets in {}", lasting.opens));
+            draft
+                .notes
+                .push(format!("covers later runs: it accepts {}", lasting.opens));
             Some(lasting.pattern)
         }
     }
@@ -432,7 +434,7 @@ fn repair_subject(
             json!(value).to_string(),
             json!({"op": "replace", "path": path, "value": value}),
         );
-        return Some(format!("write `{value}` in place of what can never match"));
+        return Some(format!("use `{value}` in place of the value that can never match"));
     }
     let pointer = policy.key_pointer(leaf.leaf);
     append(
@@ -446,8 +448,8 @@ fn repair_subject(
     );
     Some(match breadth {
         Breadth::Exact => format!("add exactly this job's subject `{value}`"),
-        Breadth::AsWritten => format!("add `{value}`, as broad as the value that is there"),
-        Breadth::Lasting => format!("add `{value}`, which later runs fit as well"),
+        Breadth::AsWritten => format!("add `{value}`, as broad as the existing value"),
+        Breadth::Lasting => format!("add `{value}`, which later runs match too"),
     })
 }
 
@@ -487,7 +489,7 @@ fn to_like(case: &Case<'_>, policy: &PolicyCase, leaf: &ConditionLeaf<'_>, draft
         json!(like).to_string(),
         json!({"op": "move", "from": format!("{base}/{}", leaf.condition.name), "path": format!("{base}/{like}")}),
     );
-    Some(format!("let `{like}` compare, so that the wildcard counts as one"))
+    Some(format!("use `{like}`, so that the wildcard works as one"))
 }
 
 /// A value that names this token's repository in full, before any wildcard.

@@ -93,8 +93,8 @@ impl<'a> Masked<'a> {
             }
         }
         match place {
-            (mask, "") if is_template(mask) => format!("has the placeholder `{mask}` in it"),
-            (mask, part) if is_template(mask) => format!("has the placeholder `{mask}` in its {part}"),
+            (mask, "") if is_template(mask) => format!("contains the placeholder `{mask}`"),
+            (mask, part) if is_template(mask) => format!("contains the placeholder `{mask}`s {part}"),
             (_, "") => "is masked".to_owned(),
             (_, part) => format!("is masked in its {part}"),
         }
