@@ -432,7 +432,7 @@ mod tests {
             args.warnings,
             [
                 "unexpected input `role-arn` is ignored",
-                "unexpected input `format`, it is ignored"
+                "unexpected input `format` is ignored"
             ]
         );
         assert!(args.errors.is_empty());

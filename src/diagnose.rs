@@ -249,7 +249,7 @@ mod tests {
         diagnosis
             .notes
             .iter()
-            .any(|note| note.starts_with("not searched further: the policy holds "))
+            .any(|note| note.starts_with("search incomplete: the policy has "))
     }
 
     fn has_policy_fix(diagnosis: &Diagnosis) -> bool {
@@ -359,12 +359,7 @@ mod tests {
         let make = |n| vec![statement("Allow", &json!({ "StringEquals": keys(n) }))];
         let diagnosis = diagnose(&evidence(&full(8192, &make)));
         assert_eq!(diagnosis.gaps.len(), MOST_GAPS);
-        assert!(
-            diagnosis
-                .notes
-                .iter()
-                .any(|note| note.contains(" more facts are missing"))
-        );
+        assert!(diagnosis.notes.iter().any(|note| note.contains(" more missing facts")));
     }
 
     #[test]

@@ -293,11 +293,11 @@ mod tests {
             (&[Denied][..], first(Denied)),
             (
                 &[Allowed, Denied, Denied],
-                format!("requests that pass: 1 of 3; the first that does not: {}", first(Denied)),
+                format!("1 of 3 requests pass; the first that fails: {}", first(Denied)),
             ),
             (
                 &[Allowed, Allowed],
-                format!("requests that pass: 2 of 2; the first: {}", first(Allowed)),
+                format!("2 of 2 requests pass; the first: {}", first(Allowed)),
             ),
         ] {
             assert_eq!(report(conclusions).headline(), want);

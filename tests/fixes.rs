@@ -427,7 +427,7 @@ fn what_changes_with_the_run_has_a_fix_that_lasts() {
             let has = |fix: &aws_oidc_doctor::finding::Fix, note: &str| fix.notes.iter().any(|n| n.starts_with(note));
             let lasting: Vec<_> = fixes.iter().filter(|fix| has(fix, "covers later runs: ")).collect();
             assert_eq!(lasting.len(), usize::from(next.is_some()), "{subject} {operator}");
-            assert_eq!(has(fixes[0], "for this "), next.is_some(), "{subject} {operator}");
+            assert_eq!(has(fixes[0], "valid for this "), next.is_some(), "{subject} {operator}");
             if let (Some(next), [lasting]) = (next, &*lasting) {
                 assert_ne!(decision(&fixes[0].text, next, "sts.amazonaws.com"), Decision::Allow);
                 assert_eq!(decision(&lasting.text, next, "sts.amazonaws.com"), Decision::Allow);
@@ -461,13 +461,13 @@ fn a_misspelt_condition_key_is_written_as_the_request_has_it() {
         let diagnosis = diagnose(&evidence(&policy(key, value), subject, "sts.amazonaws.com"));
         let first = fixes(&diagnosis).next().unwrap();
         assert_eq!(
-            first.title.starts_with("write the key"),
+            first.title.starts_with("rename the key"),
             renames,
             "{key} {value}: {}",
             first.title
         );
         if renames {
-            assert_eq!(first.title, format!("write the key `{key}` as `{HOST}:sub`"));
+            assert_eq!(first.title, format!("rename the key `{key}` to `{HOST}:sub`"));
             let changed: Value = serde_json::from_str(&first.text).unwrap();
             assert_eq!(changed.to_string(), policy(&format!("{HOST}:sub"), value));
             let object = "/Statement/0/Condition/StringLike";

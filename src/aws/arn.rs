@@ -277,7 +277,7 @@ mod tests {
             ),
             (
                 "arn:aws:iam::123456789012",
-                "6 parts",
+                "6 colon-separated parts",
                 Some("arn:aws:iam::<account>:role/<name>"),
             ),
             ("arn:aws:iam::123456789012:role/", "missing", None),

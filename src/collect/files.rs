@@ -234,9 +234,9 @@ mod tests {
             ("{\"sub\":\n \"s\",,}", "line 2, column 6: it is not JSON: "),
             (
                 "ghs_secret",
-                "no ID token, and no JSON: it does not have the three parts",
+                "neither an ID token nor JSON: it does not have the three parts",
             ),
-            ("", "no ID token, and no JSON"),
+            ("", "neither an ID token nor JSON"),
         ] {
             let (_folder, path) = saved(text);
             let error = ANYWHERE.claims("`--claims`", &path).unwrap_err().to_string();

@@ -447,7 +447,7 @@ mod tests {
                     cause
                         .notes
                         .first()
-                        .is_some_and(|note| note.starts_with("no token is at hand; ")),
+                        .is_some_and(|note| note.starts_with("no token is available; ")),
                     "{:?}",
                     cause.notes
                 );
@@ -520,8 +520,8 @@ mod tests {
             .iter()
             .filter(|found| found.severity == Severity::Note)
             .collect();
-        let words = "on `push` its subject is `repo:acme/widgets:ref:refs/heads/main`, which gets in; on `pull_request` its subject is \
-                     `repo:acme/widgets:pull_request`, which does not get in";
+        let words = "on `push` the subject is `repo:acme/widgets:ref:refs/heads/main`, which the policy accepts; on `pull_request` the subject is \
+                     `repo:acme/widgets:pull_request`, which the policy refuses";
         assert!(
             notes
                 .iter()

@@ -27,7 +27,7 @@ pub fn to_this_subject(case: &Case<'_>) -> Option<Fix> {
     let mut draft = Draft {
         title: format!("accept exactly this job's subject `{subject}`"),
         notes: vec![
-            "every other subject loses access to this role: before you apply this, check in CloudTrail which subjects use it"
+            "all other subjects lose access to this role: before you apply this, check in CloudTrail which subjects use it"
                 .to_owned(),
             "also evaluated: no subject from a stranger's repository is accepted any more".to_owned(),
         ],

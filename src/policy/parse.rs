@@ -921,7 +921,7 @@ mod tests {
                 statement(r#""Action": "*""#),
                 "the statement has no `Principal`",
                 r#"{"Effect""#,
-                "who may assume",
+                "who is allowed to assume",
             ),
             (
                 statement(r#""Principal": "*""#),
@@ -1066,7 +1066,7 @@ mod tests {
                 condition(r#"{"StringEquals": {"https://token.x:sub": "x"}}"#),
                 "the condition key `https://token.x:sub` starts with a URL scheme",
                 "\"https://token.x:sub\"",
-                "leave out `https://`",
+                "remove `https://`",
             ),
             (
                 condition(r#"{"StringEquals": {"a:b:c": "x"}}"#),

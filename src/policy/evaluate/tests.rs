@@ -1504,7 +1504,7 @@ fn reasons_are_plain_words() {
             "StringNotLike",
             json!(["a", "b"]),
             one("c"),
-            "`c` does not match any of the 2 values, as `StringNotLike` asks",
+            "`c` does not match any of the 2 values, as `StringNotLike` requires",
         ),
         ("StringEquals", json!([]), one("c"), "`StringEquals` has no values"),
         (
@@ -1530,7 +1530,7 @@ fn reasons_are_plain_words() {
             "ForAllValues:StringEquals",
             json!("a"),
             one(""),
-            "the key has an empty value, with which `ForAllValues:StringEquals` holds",
+            "the key has an empty value, which satisfies `ForAllValues:StringEquals`",
         ),
         (
             "ForAllValues:IpAddress",
@@ -1542,7 +1542,7 @@ fn reasons_are_plain_words() {
             "ForAllValues:StringEquals",
             json!("a"),
             many(&[]),
-            "the key has an empty value, with which `ForAllValues:StringEquals` holds",
+            "the key has an empty value, which satisfies `ForAllValues:StringEquals`",
         ),
         (
             "ForAnyValue:StringEquals",
@@ -1560,7 +1560,7 @@ fn reasons_are_plain_words() {
             "ForAnyValue:StringEquals",
             json!("a"),
             one(""),
-            "the key has an empty value, with which `ForAnyValue:StringEquals` does not hold",
+            "the key has an empty value, which does not satisfy `ForAnyValue:StringEquals`",
         ),
         (
             "StringEquals",
