@@ -48,7 +48,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     }
     let mut notes = Vec::new();
     if case.is_allowed() {
-        // What AWS says outranks us.
+        // What AWS says overrides our evaluation.
         let before = findings.len();
         findings.retain(|finding| finding.severity != Severity::Blocks || finding.by_action);
         if findings.len() < before
