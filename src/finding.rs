@@ -206,7 +206,7 @@ pub trait Facts {
 pub enum Severity {
     /// The role cannot be assumed because of it.
     Blocks,
-    /// It blocks nothing, and lets in more than it should.
+    /// It blocks nothing, but accepts more than it should.
     Risk,
     /// Good to know.
     Note,

@@ -198,7 +198,7 @@ fn bounded(from: impl io::Read, most: u64) -> Result<String, String> {
 fn words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => format!("it cannot be read: {error}"),
     }
 }

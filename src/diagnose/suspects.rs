@@ -1,4 +1,4 @@
-//! AWS refuses the role and nobody has read its trust policy: what about this token a policy may not expect, likeliest first.
+//! AWS refused the role and its trust policy was not read: what about this token a policy might not expect, likeliest first.
 //!
 //! Nothing here is more than possible. What each form of subject looks like: GitHub docs, "OpenID Connect reference".
 

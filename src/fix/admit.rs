@@ -1,4 +1,4 @@
-//! Changes of the trust policy that let this token in, the smallest first.
+//! Changes to the trust policy that make it accept this token, the smallest first.
 
 use serde_json::{Value, json};
 
@@ -261,7 +261,7 @@ fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
     (is_confined && !done.is_empty()).then_some(draft)
 }
 
-/// Mends what fails where it stands.
+/// Repairs what fails in place.
 fn repair(
     case: &Case<'_>,
     policy: &PolicyCase,
@@ -388,7 +388,7 @@ fn repair_principal(policy: &PolicyCase, index: usize, statement: &Statement, dr
     Some(format!("trust the provider `{arn}`"))
 }
 
-/// Mends the `sub` condition; what was done, in words.
+/// Repairs the `sub` condition; returns what was done, in words.
 fn repair_subject(
     case: &Case<'_>,
     policy: &PolicyCase,

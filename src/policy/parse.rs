@@ -967,7 +967,7 @@ mod tests {
             ),
             (
                 statement(r#""Action": "*", "Principal": "arn:aws:iam::1:root""#),
-                "`Principal` is `*` or an object that names",
+                "`Principal` must be `*` or an object",
                 "\"arn:aws:iam::1:root\"",
                 "Federated",
             ),
