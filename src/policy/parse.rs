@@ -1011,19 +1011,19 @@ mod tests {
                 statement(r#""Principal": "*", "NotAction": "s?s:*""#),
                 "the action `s?s:*` has a wildcard in the service prefix",
                 "\"s?s:*\"",
-                "written like",
+                "write actions like",
             ),
             (
                 statement(r#""Principal": "*", "Action": "*:Assume*""#),
                 "the action `*:Assume*` has a wildcard",
                 "\"*:Assume*\"",
-                "written like",
+                "write actions like",
             ),
             (
                 statement(r#""Principal": "*", "Action": "sts:sts:AssumeRole""#),
                 "the action `sts:sts:AssumeRole` has more than one colon",
                 "\"sts:sts",
-                "written like",
+                "write actions like",
             ),
             (complete(r#""Sid": {}"#), "`Sid` takes strings, not an object", "{}", ""),
             (
