@@ -102,7 +102,7 @@ Exit codes:
   0  the role can be assumed, or no blocking problem was found
   1  the role cannot be assumed (0 with --fail=false)
   2  usage error, unreadable input, or output that cannot be written
-  3  undecided: not enough is known, and AWS was not asked (0 with --fail=false)";
+  3  undecided: not enough is known, and AWS was not called (0 with --fail=false)";
 
 /// The flags of a diagnosis.
 #[derive(Debug, Default, clap::Args)]
