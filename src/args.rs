@@ -72,7 +72,7 @@ impl InputError {
     }
 }
 
-/// Says why a GitHub Actions job cannot assume an AWS role, and what to change
+/// Tells you why a GitHub Actions job can't assume an AWS role, and how to fix it
 #[derive(Debug, Parser)]
 #[command(name = "aws-oidc-doctor", version, after_help = EXIT_CODES)]
 struct Cli {
@@ -85,24 +85,24 @@ enum Subcommands {
     /// Diagnose a role, live in a job or from files
     #[command(after_help = EXIT_CODES)]
     Diagnose(Box<Diagnose>),
-    /// Diagnose as a step of a workflow: inputs from `INPUT_*`, with annotations, summary and outputs
+    /// Diagnose as a workflow step: inputs from `INPUT_*`, with annotations, summary and outputs
     #[command(after_help = EXIT_CODES)]
     Action,
-    /// Show what a token says, and the smallest trust policy that lets it in; no role is needed
+    /// Show what a token says and the smallest trust policy that accepts it; no role is needed
     #[command(after_help = CLAIMS_EXIT_CODES)]
     Claims(Box<TokenFlags>),
-    /// Evaluate trust policies in bulk: JSON Lines in, a decision a line out
+    /// Evaluate trust policies in bulk: JSON Lines in, one decision per line out
     Evaluate {
-        /// File with JSON Lines, `-` for standard input
+        /// JSON Lines file, `-` for standard input
         #[arg(default_value = "-")]
         file: String,
-        /// Threads that evaluate [default: one for each core]
+        /// Number of threads [default: one per core]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
         jobs: Option<u16>,
     },
-    /// Print the page of a check, or the list of checks
+    /// Print a check's page, or list all checks
     Explain {
-        /// Name of the check, for example `subject-environment`; number of a cause; or a message, in quotes
+        /// Id of the check, for example `subject-environment`; the number of a cause; or a message, in quotes
         #[arg(allow_hyphen_values = true)]
         id: Option<String>,
     },
@@ -115,10 +115,10 @@ Exit codes:
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  the role can be assumed, or nothing that blocks was found, or no role is named
-  1  it cannot (0 with --fail=false)
-  2  wrong usage, unreadable input, or output that cannot be written
-  3  undecided: too little is known, and AWS was not asked (0 with --fail=false)";
+  0  the role can be assumed, no blocking problem was found, or no role is named
+  1  the role cannot be assumed (0 with --fail=false)
+  2  usage error, unreadable input, or output that cannot be written
+  3  undecided: not enough is known, and AWS was not called (0 with --fail=false)";
 
 /// The flags of a diagnosis.
 #[derive(Debug, Default, clap::Args)]
@@ -130,23 +130,23 @@ pub struct Diagnose {
     #[command(flatten)]
     pub own: OwnInputs,
 
-    /// Diagnose a saved run, `-` for standard input; nothing is asked of the network
+    /// Diagnose a saved run, `-` for standard input; uses no network
     #[arg(long, value_name = "FILE", help_heading = FILES)]
     pub evidence: Option<String>,
-    /// Claims of the token: a JSON object, `{"header", "claims"}` or the token itself, `-` for standard input
+    /// The token's claims: a JSON object, `{"header", "claims"}` or the token itself, `-` for standard input
     #[arg(long, value_name = "FILE", help_heading = FILES)]
     pub claims: Option<String>,
-    /// The error message that somebody saw
+    /// The error message from the failing job
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = FILES)]
     pub error: Option<String>,
-    /// Save what was found out, to diagnose it again elsewhere; it holds claims, and no token or key. `-` prints it on standard
-    /// output, and the report on standard error
+    /// Save the evidence, to diagnose it again elsewhere; it contains claims, but no token or key. `-` writes it to standard
+    /// output, and the report to standard error
     #[arg(long, value_name = "FILE", help_heading = FILES)]
     pub save_evidence: Option<String>,
-    /// How to print the report
+    /// Output format of the report
     #[arg(long, value_enum, default_value_t = Format::Console)]
     pub format: Format,
-    /// Say on standard error what is asked and answered
+    /// Log requests and responses to standard error
     #[arg(short, long)]
     pub verbose: bool,
 }
@@ -198,8 +198,8 @@ pub enum Format {
 
 const FILES: &str = "From files";
 const CONFIGURE: &str = "Inputs of configure-aws-credentials";
-const UNUSED: &str = "Inputs of configure-aws-credentials that change nothing here";
-const OWN: &str = "Own inputs";
+const UNUSED: &str = "Inputs of configure-aws-credentials without effect here";
+const OWN: &str = "Inputs of the doctor";
 
 /// An input `true` or `false`; `--name` alone is true.
 const SWITCH: std::ops::RangeInclusive<usize> = 0..=1;
@@ -289,15 +289,15 @@ impl clap::FromArgMatches for Given {
 #[derive(Debug, Default, clap::Args)]
 #[expect(missing_docs, reason = "the help texts are the docs")]
 pub struct OwnInputs {
-    #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "The role's trust policy: a path, or the JSON itself")]
+    #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "The role's trust policy: a path or the JSON itself")]
     pub trust_policy: Option<String>,
     #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "The account's OIDC provider, as `aws iam get-open-id-connect-provider` prints it")]
     pub oidc_provider: Option<String>,
-    #[arg(long, value_name = "ARN", help_heading = OWN, help = "Read-only role to assume with the same token, for reading from IAM")]
+    #[arg(long, value_name = "ARN", help_heading = OWN, help = "Read-only role to assume with the same token, to read from IAM")]
     pub diagnosis_role: Option<String>,
     #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = OWN, help = "Make the real STS call [default: true]")]
     pub attempt: Option<String>,
-    #[arg(long, visible_alias = "workflow", value_name = "FILE", help_heading = OWN, help = "Workflow file to look at, instead of the running one")]
+    #[arg(long, visible_alias = "workflow", value_name = "FILE", help_heading = OWN, help = "Workflow file to check instead of the running one")]
     pub workflow_file: Option<String>,
     #[arg(long, value_name = "ARN", help_heading = OWN, help = "Further role of a chain, assumed with the session of the one before; repeatable, or one a line")]
     pub then: Vec<String>,
@@ -425,7 +425,7 @@ fn from_inputs<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> (
         } else if names.contains(&name) {
             argv.push(format!("--{name}={value}").into());
         } else {
-            warnings.push(format!("unexpected input `{name}`, it is ignored"));
+            warnings.push(format!("unexpected input `{name}` is ignored"));
         }
     }
     (argv, warnings)
@@ -555,8 +555,8 @@ mod tests {
         assert_eq!(
             args.warnings,
             [
-                "unexpected input `role-arn`, it is ignored",
-                "unexpected input `format`, it is ignored"
+                "unexpected input `role-arn` is ignored",
+                "unexpected input `format` is ignored"
             ]
         );
         assert!(args.errors.is_empty());

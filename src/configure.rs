@@ -118,7 +118,7 @@ pub const INPUTS: [Spec; 32] = {
             Some("ROLE_TO_ASSUME"),
             Text,
             "ARN",
-            "Role that the job wants to assume",
+            "ARN of the role to assume",
         ),
         spec(
             I::AwsRegion,
@@ -126,7 +126,7 @@ pub const INPUTS: [Spec; 32] = {
             Some("AWS_REGION"),
             Text,
             "REGION",
-            "Region whose STS endpoint is asked",
+            "Region of the STS endpoint to call",
         ),
         Spec {
             default: "sts.amazonaws.com",
@@ -199,7 +199,7 @@ pub const INPUTS: [Spec; 32] = {
             Some("MANAGED_SESSION_POLICIES"),
             Lines,
             "ARNS",
-            "Managed session policies, one a line",
+            "ARNs of managed session policies, one per line",
         ),
         spec(
             I::AllowedAccountIds,
@@ -207,7 +207,7 @@ pub const INPUTS: [Spec; 32] = {
             None,
             Text,
             "IDS",
-            "Accounts that the role may belong to, separated by commas",
+            "Account numbers allowed for the role, comma-separated",
         ),
         spec(
             I::AwsAccessKeyId,
@@ -215,7 +215,7 @@ pub const INPUTS: [Spec; 32] = {
             None,
             Secret,
             "KEY",
-            "With it, configure-aws-credentials does not use OIDC; shown nowhere",
+            "If set, configure-aws-credentials does not use OIDC; never shown",
         ),
         spec(
             I::WebIdentityTokenFile,
@@ -223,7 +223,7 @@ pub const INPUTS: [Spec; 32] = {
             Some("WEB_IDENTITY_TOKEN_FILE"),
             Text,
             "FILE",
-            "With it, configure-aws-credentials takes the token from this file",
+            "If set, configure-aws-credentials reads the token from this file",
         ),
         spec(
             I::ForceSkipOidc,
@@ -231,7 +231,7 @@ pub const INPUTS: [Spec; 32] = {
             None,
             Boolean,
             "BOOL",
-            "Keep configure-aws-credentials from using OIDC",
+            "Prevents configure-aws-credentials from using OIDC",
         ),
         spec(
             I::UseExistingCredentials,
@@ -239,7 +239,7 @@ pub const INPUTS: [Spec; 32] = {
             Some("USE_EXISTING_CREDENTIALS"),
             Presence,
             "TEXT",
-            "Let configure-aws-credentials stop where the environment has valid credentials",
+            "Makes configure-aws-credentials stop if the environment has valid credentials",
         ),
         spec(
             I::AwsProfile,
@@ -255,7 +255,7 @@ pub const INPUTS: [Spec; 32] = {
             None,
             Text,
             "JSON",
-            "Further session tags of a chained role",
+            "Additional session tags for a chained role",
         ),
         spec(
             I::TransitiveTagKeys,
@@ -263,7 +263,7 @@ pub const INPUTS: [Spec; 32] = {
             Some("TRANSITIVE_TAG_KEYS"),
             Lines,
             "KEYS",
-            "Session tags that a chained role passes on, one a line",
+            "Session tags that a chained session passes on, one per line",
         ),
         spec(
             I::StsEndpoint,
@@ -271,7 +271,7 @@ pub const INPUTS: [Spec; 32] = {
             None,
             Text,
             "URL",
-            "Address of STS, instead of the region's",
+            "STS endpoint to use instead of the region's",
         ),
         spec(
             I::HttpProxy,

@@ -79,7 +79,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     }
     let mut notes = Vec::new();
     if case.is_allowed() || case.answer == Some(Answer::Allowed) {
-        // What AWS says outranks us.
+        // What AWS says overrides our evaluation.
         let before = findings.len();
         findings.retain(|finding| finding.severity != Severity::Blocks || finding.by_action);
         if case.flow == Flow::Oidc && findings.len() < before
@@ -87,8 +87,8 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
             || case.decision() == Some(Decision::ExplicitDeny)
         {
             notes.push(
-                "AWS let the token in, although by the evidence at hand it should not have: AWS is right, so either the evidence is not \
-                 of this role or this program is wrong; a report with the trust policy would help"
+                "AWS accepted the token, although according to the evidence it should not have: AWS is right, so either the evidence belongs \
+                 to another role or this program is wrong; a bug report with the trust policy would help"
                     .to_owned(),
             );
         }
@@ -132,7 +132,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         let more = finding.labels.len().saturating_sub(MOST_PLACES);
         if more > 0 {
             finding.labels.truncate(MOST_PLACES);
-            finding.notes.push(format!("the same is so in {more} more places"));
+            finding.notes.push(format!("the same applies in {more} more places"));
         }
     }
     notes.extend(gaps::remarks(case));
@@ -140,7 +140,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     let more = gaps.len().saturating_sub(MOST_GAPS);
     if more > 0 {
         gaps.truncate(MOST_GAPS);
-        notes.push(format!("{more} more facts are missing than are named"));
+        notes.push(format!("{more} more missing facts are not listed"));
     }
     let conclusion = conclude(case, &findings);
     let session = match conclusion {
@@ -291,7 +291,7 @@ mod tests {
         diagnosis
             .notes
             .iter()
-            .any(|note| note.starts_with("not searched further: the policy holds "))
+            .any(|note| note.starts_with("search incomplete: the policy has "))
     }
 
     fn has_policy_fix(diagnosis: &Diagnosis) -> bool {
@@ -401,12 +401,7 @@ mod tests {
         let make = |n| vec![statement("Allow", &json!({ "StringEquals": keys(n) }))];
         let diagnosis = diagnose(&evidence(&full(8192, &make)));
         assert_eq!(diagnosis.gaps.len(), MOST_GAPS);
-        assert!(
-            diagnosis
-                .notes
-                .iter()
-                .any(|note| note.contains(" more facts are missing"))
-        );
+        assert!(diagnosis.notes.iter().any(|note| note.contains(" more missing facts")));
     }
 
     #[test]

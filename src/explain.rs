@@ -53,7 +53,7 @@ pub fn list() -> String {
         }
     }
     text.push_str(
-        "\nThe number is that of one of the eight causes, `-` is beyond them. `explain <id>` prints a page.\n",
+        "\nThe number is the cause, 1 to 8; `-` means beyond the eight causes. `explain <id>` prints a check's page.\n",
     );
     text
 }

@@ -1,4 +1,4 @@
-//! What a diagnosis says, as plain data: findings, the eight causes, the stages of the hand-shake, fixes.
+//! What a diagnosis says, as plain data: findings, the eight causes, the stages of the handshake, fixes.
 
 use std::ops::{Deref, DerefMut};
 
@@ -17,7 +17,7 @@ pub struct Rule {
     pub id: &'static str,
     /// One of the eight causes, or none.
     pub cause: Option<Cause>,
-    /// Where in the hand-shake it stands.
+    /// Where in the handshake it stands.
     pub stage: Stage,
     /// What is wrong, in one line.
     pub title: &'static str,
@@ -93,19 +93,19 @@ impl Cause {
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
-            Self::NoIdTokenPermission => "the job may not ask for an ID token (`id-token: write`)",
+            Self::NoIdTokenPermission => "the job isn't allowed to request an ID token (`id-token: write`)",
             Self::NoProvider => "the account has no OIDC provider for this issuer",
-            Self::Thumbprint => "the provider's thumbprint does not fit",
-            Self::Subject => "the `sub` condition does not match: identity, form or operator",
+            Self::Thumbprint => "the provider's thumbprint does not match",
+            Self::Subject => "the `sub` condition does not match: identity, format or operator",
             Self::Audience => "the audience does not match",
-            Self::TooMuch => "the trust policy lets in too much (a risk; it blocks nothing)",
+            Self::TooMuch => "the trust policy is too permissive (a risk; it blocks nothing)",
             Self::Context => "the branch, tag, environment or event is not what the policy expects",
             Self::EnvironmentProtection => "an environment's protection rules hold the job back",
         }
     }
 }
 
-/// The stages of the hand-shake, in order; `Risk` stands after it.
+/// The stages of the handshake, in order; `Risk` stands after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Stage {
@@ -120,7 +120,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The stages of the hand-shake.
+    /// The stages of the handshake.
     pub const HANDSHAKE: [Self; 7] = [
         Self::Permission,
         Self::Token,
@@ -210,7 +210,7 @@ pub trait Facts {
 pub enum Severity {
     /// The role cannot be assumed because of it.
     Blocks,
-    /// It blocks nothing, and lets in more than it should.
+    /// It blocks nothing, but accepts more than it should.
     Risk,
     /// Good to know.
     Note,
@@ -523,7 +523,7 @@ impl CauseStatus {
     }
 }
 
-/// The state of one stage of the hand-shake.
+/// The state of one stage of the handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageRow {
     /// Which.
@@ -579,7 +579,7 @@ pub struct Diagnosis {
     pub findings: Vec<Found>,
     /// The eight causes, a row each.
     pub causes: Vec<CauseRow>,
-    /// The stages of the hand-shake.
+    /// The stages of the handshake.
     pub stages: Vec<StageRow>,
     /// What is missing.
     pub gaps: Vec<Open>,

@@ -1,7 +1,7 @@
-//! Changes that mend a finding: on the trust policy, the workflow or the provider.
+//! Changes that fix a finding: in the trust policy, the workflow or the provider.
 //!
-//! A change on the trust policy is printed only after it was applied and evaluated: the token gets in, and no subject of another
-//! repository gets in that did not before. It is made in the policy's own text, which stays as it is everywhere else.
+//! A change to the trust policy is printed only after it was applied and evaluated: the policy accepts the token, and no subject of
+//! another repository that it refused before. It is made in the policy's own text, which is otherwise unchanged.
 
 mod admit;
 mod apart;

@@ -118,7 +118,7 @@ fn is_out_of_time(args: &Args) -> bool {
     if is_out {
         let _ = writeln!(
             io::stderr(),
-            "error: this machine's clock is outside of the years 1 to 9999; set it, and run again"
+            "error: this machine's clock is outside the years 1 to 9999; set it and run again"
         );
     }
     is_out
@@ -280,7 +280,9 @@ fn save(path: &str, runs: &Runs) -> io::Result<()> {
             return open_to_append(path)?.write_all(text.as_bytes());
         }
         Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Ok(metadata) if metadata.is_symlink() => return Err(io::Error::other("it is a link, which is not followed")),
+        Ok(metadata) if metadata.is_symlink() => {
+            return Err(io::Error::other("it is a link, and links are not followed"));
+        }
         Ok(_) => return Err(not_regular()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
@@ -405,8 +407,8 @@ fn explain(id: Option<&str>) -> io::Result<u8> {
         return Ok(0);
     }
     let near = explain::near(id).map(|near| format!(", did you mean `{near}`?"));
-    let near = near.unwrap_or_else(|| "; `explain` alone lists them".to_owned());
-    writeln!(io::stderr(), "error: no check is called `{}`{near}", report::clean(id))?;
+    let near = near.unwrap_or_else(|| "; run `explain` to list the checks".to_owned());
+    writeln!(io::stderr(), "error: there is no check `{}`{near}", report::clean(id))?;
     Ok(USAGE)
 }
 
@@ -469,9 +471,7 @@ fn panicked(panic: &PanicHookInfo<'_>) {
 /// A panic's message can hold what it was about, so the place alone is said.
 fn unfinished(panic: &PanicHookInfo<'_>) -> String {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    format!(
-        "error: the diagnosis could not be finished (internal error at {place}); a report of how this came about would help"
-    )
+    format!("error: the diagnosis could not be completed (internal error at {place}); a bug report would help")
 }
 
 #[cfg(test)]

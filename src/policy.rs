@@ -281,7 +281,7 @@ pub struct KeyTrace {
     pub actual: Presence,
     /// A node a policy value. For a key that is absent or unknown, and for `Null`, it may be empty.
     pub values: Vec<ValueTrace>,
-    /// Why it came out so, one clause in plain words: "the request does not carry this key".
+    /// Why it came out so, one clause in plain words: "the request does not include this key".
     pub because: String,
 }
 

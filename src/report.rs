@@ -93,9 +93,9 @@ impl Report {
         let which = if passing == all {
             "the first"
         } else {
-            "the first that does not"
+            "the first that fails"
         };
-        format!("requests that pass: {passing} of {all}; {which}: {headline}")
+        format!("{passing} of {all} requests pass; {which}: {headline}")
     }
 
     fn is_several(&self) -> bool {
@@ -205,25 +205,25 @@ impl From<Diagnosis> for Report {
 pub fn headline(diagnosis: &Diagnosis) -> String {
     match (diagnosis.conclusion, diagnosis.cause()) {
         (Conclusion::Denied, Some(cause)) => format!("the role cannot be assumed: {}", cause.message),
-        (Conclusion::Denied, None) => "the role cannot be assumed, and what is known does not tell why".to_owned(),
+        (Conclusion::Denied, None) => "AWS refused the role; more information is needed to say why".to_owned(),
         (Conclusion::Undecided, Some(cause)) => format!("undecided; possible: {}", cause.message),
         (Conclusion::Undecided, None) if diagnosis.no_role => {
             "no role is named, so there is nothing to decide".to_owned()
         }
-        (Conclusion::Undecided, None) => "undecided: too little is known".to_owned(),
+        (Conclusion::Undecided, None) => "undecided: not enough is known".to_owned(),
         (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) && diagnosis.flow.keeps() => {
-            "the step succeeds, and assumes no role: AWS takes the credentials at hand".to_owned()
+            "the step succeeds without assuming a role: AWS accepts the credentials at hand".to_owned()
         }
         (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) && diagnosis.flow.has_credentials() => {
-            "the role can be assumed: AWS gave a session to the credentials that asked".to_owned()
+            "the role can be assumed: AWS issued a session for the credentials in use".to_owned()
         }
         (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) => {
-            "the role can be assumed: AWS let the token in".to_owned()
+            "the role can be assumed: AWS accepted the token".to_owned()
         }
         (Conclusion::Allowed, _) if diagnosis.flow.has_credentials() => {
-            "nothing that blocks was found: the trust policy lets these credentials in".to_owned()
+            "no blocking problem found: the trust policy accepts these credentials".to_owned()
         }
-        (Conclusion::Allowed, _) => "nothing that blocks was found: the trust policy lets this token in".to_owned(),
+        (Conclusion::Allowed, _) => "no blocking problem found: the trust policy accepts this token".to_owned(),
     }
 }
 
@@ -241,7 +241,7 @@ pub fn subline(finding: &Found) -> String {
 fn one_is_enough(fixes: usize) -> Option<&'static str> {
     match fixes {
         0 | 1 => None,
-        2 => Some("either of these fixes is enough"),
+        2 => Some("either fix is enough"),
         _ => Some("any one of these fixes is enough"),
     }
 }
@@ -299,7 +299,7 @@ pub fn clean_lines(text: &str) -> String {
     let mut letters = text.char_indices().peekable();
     while let Some((at, c)) = letters.next() {
         if out.len() >= MOST_BLOCK {
-            out.push_str(&format!("\n… {} more bytes are left out", text.len() - at));
+            out.push_str(&format!("\n… {} more bytes omitted", text.len() - at));
             break;
         }
         match c {
@@ -393,11 +393,11 @@ mod tests {
             (&[Denied][..], first(Denied)),
             (
                 &[Allowed, Denied, Denied],
-                format!("requests that pass: 1 of 3; the first that does not: {}", first(Denied)),
+                format!("1 of 3 requests pass; the first that fails: {}", first(Denied)),
             ),
             (
                 &[Allowed, Allowed],
-                format!("requests that pass: 2 of 2; the first: {}", first(Allowed)),
+                format!("2 of 2 requests pass; the first: {}", first(Allowed)),
             ),
         ] {
             assert_eq!(report(conclusions).headline(), want);
@@ -430,7 +430,7 @@ mod tests {
         assert!(clean(&long).chars().count() <= MOST_LINE + 1);
         let block = clean_lines(&format!("{long}\n{long}"));
         assert!(
-            block.ends_with("\n… 2077153 more bytes are left out"),
+            block.ends_with("\n… 2077153 more bytes omitted"),
             "{}",
             block.chars().rev().take(100).collect::<String>()
         );

@@ -69,7 +69,7 @@ impl Witness {
 pub struct Openings {
     /// At most one of each kind.
     pub witnesses: Vec<Witness>,
-    /// Why it cannot be said that no stranger gets in, where none was found and it is not proved that there is none.
+    /// Why it cannot be said that no stranger gets in, where none was found and it is not proven that there is none.
     pub undecided: Option<String>,
 }
 
@@ -104,7 +104,7 @@ pub fn search(asker: Asker<'_>, audiences: Option<&[String]>, policy: &TrustPoli
             };
             let because = || {
                 format!(
-                    "the policy trusts `{}` as well, whose tokens are not known here",
+                    "the policy also trusts `{}`, whose tokens are not known here",
                     provider.host
                 )
             };
@@ -155,9 +155,9 @@ fn by_tokens(asker: Asker<'_>, audiences: Option<&[String]>, policy: &TrustPolic
     let undecided = if search.found.iter().any(Witness::is_stranger) {
         None
     } else if budget.is_spent() {
-        Some("not everything that the policy's patterns take in was looked at".to_owned())
+        Some("not everything that the policy's patterns match was checked".to_owned())
     } else if search.is_masked {
-        Some("a value of the `sub` condition holds `***`, which stands for text that was masked".to_owned())
+        Some("a value of the `sub` condition contains `***`, which stands for masked text".to_owned())
     } else {
         open.map(|open| open.because)
     };
@@ -223,9 +223,8 @@ fn by_credentials(asker: Asker<'_>, policy: &TrustPolicy) -> Openings {
                 pointer: format!("{}/Principal", policy.statement_pointer(index)),
             })),
         Decision::Undecided => {
-            openings.undecided = Some(
-                "the policy trusts `*`, and it is not known whether somebody of another AWS account gets in".to_owned(),
-            );
+            openings.undecided =
+                Some("the policy trusts `*`, and it is not known whether other AWS accounts are accepted".to_owned());
         }
         Decision::ExplicitDeny | Decision::ImplicitDeny => {}
     }
@@ -820,7 +819,7 @@ fn reach_of_own(value: &SubjectValue<'_>) -> Option<String> {
         None | Some("*") => return Some(format!("every repository of `{}`", subject.owner)),
         Some(repository) if repository.contains(['*', '?']) => {
             return Some(format!(
-                "every repository of `{}` that fits `{repository}`",
+                "every repository of `{}` that matches `{repository}`",
                 subject.owner
             ));
         }

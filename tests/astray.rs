@@ -181,7 +181,7 @@ fn ten_roles_are_enough_and_equal_ones_are_asked_once() {
     assert_eq!(world.requests_of(Call::IdToken).len(), 1);
     let log = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        log.contains("not looked at") && log.contains("role/r10") && log.contains("and 460 more"),
+        log.contains("not checked") && log.contains("role/r10") && log.contains("and 460 more"),
         "{log}"
     );
     let report: Value = serde_json::from_str(&world.outputs()["report"]).unwrap();

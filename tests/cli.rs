@@ -96,7 +96,7 @@ fn bad_input_is_named_and_the_rest_is_reported() {
         (
             vec![&format!("--claims={no_token}"), &policy_flag],
             "",
-            format!("error: `--claims` (`{no_token}`): no ID token, and no JSON: "),
+            format!("error: `--claims` (`{no_token}`): neither an ID token nor JSON: "),
             "trust policy",
         ),
         (
@@ -302,7 +302,7 @@ fn evidence_is_saved_whole_and_not_through_a_link() {
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     // What is no regular file stays what it is.
     for (path, why) in [
-        (link.clone(), "it is a link, which is not followed"),
+        (link.clone(), "it is a link, and links are not followed"),
         (fifo.clone(), "it is not a regular file"),
         (socket, "it is not a regular file"),
         ("/dev/full".into(), ""),
@@ -543,7 +543,7 @@ fn an_unknown_input_is_a_warning_and_a_bad_one_an_error() {
         .unwrap();
     let log = text(&output.stdout);
     assert!(
-        log.contains("::warning title=aws-oidc-doctor::unexpected input `role-arn`, it is ignored\n"),
+        log.contains("::warning title=aws-oidc-doctor::unexpected input `role-arn` is ignored\n"),
         "{log}"
     );
     assert!(
@@ -781,7 +781,7 @@ fn of_several_steps_every_run_is_reported_saved_and_replayed() {
     assert_eq!(self::report(&world)["runs"].as_array().unwrap().len(), 2);
     let log = text(&output.stdout);
     assert!(
-        log.contains("requests that pass: 1 of 2; the first that does not: the role cannot be assumed"),
+        log.contains("1 of 2 requests pass; the first that fails: the role cannot be assumed"),
         "{log}"
     );
     let passed = step(&world).env("INPUT_FAIL", "false").output().unwrap();
@@ -910,7 +910,7 @@ fn the_other_commands() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         text(&output.stderr),
-        "error: no check is called `subject-cas`, did you mean `subject-case`?\n"
+        "error: there is no check `subject-cas`, did you mean `subject-case`?\n"
     );
     let output = run(&["evaluate"], "{\"id\": \"a\"}\nno JSON\n");
     assert_eq!(

@@ -199,7 +199,7 @@ proptest! {
             let patch: json_patch::Patch = serde_json::from_value(Value::Array(fix.patch.clone())).unwrap();
             json_patch::patch(&mut patched, &patch).unwrap();
             prop_assert_eq!(&patched, &serde_json::from_str::<Value>(&fix.text).unwrap(), "{}\n{:?}", fix.text, fix.patch);
-            let restricts = fix.notes.iter().any(|note| note.contains("shut out"));
+            let restricts = fix.notes.iter().any(|note| note.contains("lose access"));
             for other in population() {
                 let was = decision(&before, &other, "sts.amazonaws.com");
                 let is = decision(&fix.text, &other, "sts.amazonaws.com");
@@ -380,7 +380,7 @@ proptest! {
             } else {
                 continue;
             }
-            let is_alone = !fix.notes.iter().any(|note| note.starts_with("not enough alone"));
+            let is_alone = !fix.notes.iter().any(|note| note.starts_with("not sufficient by itself"));
             let left = diagnose(&mended);
             prop_assert!(!is_alone || left.cause().is_none(), "{}: {:?}\n{}", fix.title, left.cause().map(|cause| &cause.message), fix.text);
         }
@@ -425,9 +425,9 @@ fn what_changes_with_the_run_has_a_fix_that_lasts() {
             let diagnosis = diagnose(&evidence(&policy, subject, "sts.amazonaws.com"));
             let fixes: Vec<_> = fixes(&diagnosis).collect();
             let has = |fix: &aws_oidc_doctor::finding::Fix, note: &str| fix.notes.iter().any(|n| n.starts_with(note));
-            let lasting: Vec<_> = fixes.iter().filter(|fix| has(fix, "lasts: ")).collect();
+            let lasting: Vec<_> = fixes.iter().filter(|fix| has(fix, "covers later runs: ")).collect();
             assert_eq!(lasting.len(), usize::from(next.is_some()), "{subject} {operator}");
-            assert_eq!(has(fixes[0], "for this "), next.is_some(), "{subject} {operator}");
+            assert_eq!(has(fixes[0], "valid for this "), next.is_some(), "{subject} {operator}");
             if let (Some(next), [lasting]) = (next, &*lasting) {
                 assert_ne!(decision(&fixes[0].text, next, "sts.amazonaws.com"), Decision::Allow);
                 assert_eq!(decision(&lasting.text, next, "sts.amazonaws.com"), Decision::Allow);
@@ -461,13 +461,13 @@ fn a_misspelt_condition_key_is_written_as_the_request_has_it() {
         let diagnosis = diagnose(&evidence(&policy(key, value), subject, "sts.amazonaws.com"));
         let first = fixes(&diagnosis).next().unwrap();
         assert_eq!(
-            first.title.starts_with("write the key"),
+            first.title.starts_with("rename the key"),
             renames,
             "{key} {value}: {}",
             first.title
         );
         if renames {
-            assert_eq!(first.title, format!("write the key `{key}` as `{HOST}:sub`"));
+            assert_eq!(first.title, format!("rename the key `{key}` to `{HOST}:sub`"));
             let changed: Value = serde_json::from_str(&first.text).unwrap();
             assert_eq!(changed.to_string(), policy(&format!("{HOST}:sub"), value));
             let object = "/Statement/0/Condition/StringLike";

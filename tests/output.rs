@@ -383,7 +383,7 @@ fn every_report_is_bounded() {
         let many = several(std::iter::repeat_n(hostile(&text), 24));
         let all = summary::render(&many);
         assert!(all.len() < 1 << 20, "{}", all.len());
-        assert!(all.contains("left out"), "what is left out is said");
+        assert!(all.contains("omitted"), "what is left out is said");
         assert!(
             all.matches("## ❌").count() >= 20,
             "each has its headline before any has its fixes"
@@ -419,7 +419,7 @@ fn every_report_is_bounded() {
     // As a rule nothing is left out.
     let report = several(std::iter::repeat_n(usual("repo:acme/widgets:ref:refs/heads/main"), 2));
     let reports = summary::render(&report) + &github::outputs(&report)[3].1;
-    assert!(!reports.contains("left out") && !reports.contains("left_out"));
+    assert!(!reports.contains("omitted") && !reports.contains("left_out"));
 }
 
 #[test]
@@ -507,9 +507,9 @@ fn texts_that_look_the_same_are_told_apart() {
     ] {
         let diagnosis = run(role, has, audience, &issuer, &policy(wanted));
         let notes: Vec<&String> = diagnosis.findings.iter().flat_map(|finding| &finding.notes).collect();
-        let want = format!("the two differ only in characters that are not seen: {note}");
+        let want = format!("the two differ only in invisible characters: {note}");
         assert!(notes.iter().any(|said| **said == want), "{notes:?}");
     }
     let diagnosis = usual("repo:acme/widgets:ref:refs/heads/main");
-    assert!(!format!("{:?}", diagnosis.findings).contains("not seen"));
+    assert!(!format!("{:?}", diagnosis.findings).contains("invisible"));
 }

@@ -188,11 +188,11 @@ fn first_part(page: &str) -> String {
     let lines: Vec<&str> = printed
         .lines()
         .map(str::trim_end)
-        .take_while(|line| !line.starts_with("the hand-shake"))
+        .take_while(|line| !line.starts_with("the handshake"))
         .collect();
     assert!(
         lines.len() < printed.lines().count(),
-        "the hand-shake follows the findings"
+        "the handshake follows the findings"
     );
     assert!(
         lines.iter().all(|line| !line.starts_with("```")),

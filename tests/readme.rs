@@ -47,9 +47,6 @@ fn the_console_output_is_real() {
 /// The finding and its fix, without blanks at the ends of lines; what follows them is the same in every report.
 fn first_part(printed: &str) -> String {
     let lines: Vec<&str> = printed.lines().map(str::trim_end).collect();
-    let end = lines
-        .iter()
-        .position(|line| line.starts_with("the hand-shake"))
-        .unwrap();
+    let end = lines.iter().position(|line| line.starts_with("the handshake")).unwrap();
     lines[..end].join("\n")
 }

@@ -372,7 +372,7 @@ proptest! {
             for claims in strangers.iter().filter(|claims| claims.audience() == Some("sts.amazonaws.com")) {
                 prop_assert!(!gets_in(&policy, claims), "{}\n{}", serde_json::to_string(claims).unwrap(), fix.text);
             }
-            prop_assert!(fix.notes.iter().any(|note| note.starts_with("other users of this role lose it")));
+            prop_assert!(fix.notes.iter().any(|note| note.starts_with("all other subjects lose access to this role")));
             let mut patched: Value = serde_json::from_str(&text).unwrap();
             let patch: json_patch::Patch = serde_json::from_value(Value::Array(fix.patch.clone())).unwrap();
             json_patch::patch(&mut patched, &patch).unwrap();

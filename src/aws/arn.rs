@@ -47,12 +47,12 @@ impl RoleArn {
             let instead: String = text.split_whitespace().collect();
             let head = text.get(..place).unwrap_or_default();
             return wrong(
-                format!("it has white space in it, after `{head}`"),
+                format!("it contains white space after `{head}`"),
                 Self::parse(&instead).is_ok().then_some(instead),
             );
         }
         if text.contains(['"', '\'', '`', '<', '>', '{', '}', '$']) && !text.starts_with("arn:") {
-            return wrong("it is a placeholder or has quotes in it, not a role's ARN".into(), None);
+            return wrong("it is a placeholder or contains quotes".into(), None);
         }
         if !text.starts_with("arn:") {
             let kind = if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
@@ -64,17 +64,14 @@ impl RoleArn {
             };
             let name = text.rsplit(['/', ':']).next().unwrap_or(text);
             return wrong(
-                format!("it is {kind}, and the web identity needs the whole ARN"),
+                format!("it is {kind}, but a web identity needs the full ARN"),
                 (kind != "an account number").then(|| format!("arn:aws:iam::<account>:role/{name}")),
             );
         }
         let fields: Vec<&str> = text.splitn(6, ':').collect();
         let [_, partition, service, region, account, resource] = fields.as_slice() else {
             return wrong(
-                format!(
-                    "it has {} of the 6 parts of an ARN, which colons separate",
-                    fields.len()
-                ),
+                format!("it has {} of the 6 colon-separated parts of an ARN", fields.len()),
                 Some("arn:aws:iam::<account>:role/<name>".into()),
             );
         };
@@ -87,12 +84,12 @@ impl RoleArn {
         if *service == "sts" && resource.starts_with("assumed-role/") {
             let name = resource.split('/').nth(1).unwrap_or_default();
             return wrong(
-                "it is the ARN of a session (`assumed-role`), which a role gives out, not of the role".into(),
+                "it is the ARN of a role session (`assumed-role`), not of the role".into(),
                 Some(format!("arn:{partition}:iam::{account}:role/{name}")),
             );
         }
         if *service != "iam" {
-            return wrong(format!("its service is `{service}`, and roles belong to `iam`"), None);
+            return wrong(format!("its service is `{service}`, but a role's is `iam`"), None);
         }
         if let Some(kind) = [
             "oidc-provider/",
@@ -116,13 +113,13 @@ impl RoleArn {
                 .strip_prefix("roles/")
                 .or_else(|| resource.strip_prefix("role:"));
             return wrong(
-                format!("`{resource}` does not begin with `role/`"),
+                format!("`{resource}` does not start with `role/`"),
                 near.map(|name| format!("arn:{partition}:iam::{account}:role/{name}")),
             );
         };
         if !region.is_empty() {
             return wrong(
-                format!("it has the region `{region}`, and roles have none"),
+                format!("it has the region `{region}`, but a role's ARN has none"),
                 Some(format!("arn:{partition}:iam::{account}:role/{path_and_name}")),
             );
         }
@@ -131,7 +128,7 @@ impl RoleArn {
         if !masked && !is_number {
             return Err(NotARole {
                 message: format!(
-                    "`{account}` is not an account number: those have 12 digits, this has {} characters",
+                    "`{account}` is not an account number: it has {} characters instead of 12 digits",
                     account.chars().count()
                 ),
                 instead: None,
@@ -149,7 +146,7 @@ impl RoleArn {
             .chars()
             .find(|c| !(c.is_ascii_alphanumeric() || "+=,.@_-*<>{}$()".contains(*c)))
         {
-            return wrong(format!("`{odd}` cannot stand in the name of a role"), None);
+            return wrong(format!("`{odd}` is not allowed in a role's name"), None);
         }
         Ok(Self {
             partition: (*partition).to_owned(),
@@ -280,7 +277,7 @@ mod tests {
             ),
             (
                 "arn:aws:iam::123456789012",
-                "6 parts",
+                "6 colon-separated parts",
                 Some("arn:aws:iam::<account>:role/<name>"),
             ),
             ("arn:aws:iam::123456789012:role/", "missing", None),

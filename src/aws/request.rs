@@ -247,7 +247,7 @@ pub(crate) fn claim_key(asker: Asker<'_>, claim: &str) -> Presence {
     // and repositories have names of that order. What is far longer is somebody's own, and would cost time to compare.
     const LONGEST: usize = 4096;
     let fits = |text: &str| text.len() <= LONGEST;
-    let too_long = || Presence::Unknown("it is longer than a claim of GitHub's can be".to_owned());
+    let too_long = || Presence::Unknown("it is longer than any GitHub claim can be".to_owned());
     let one = |text: &str| {
         if fits(text) {
             Presence::One(text.to_owned())
@@ -294,7 +294,7 @@ fn names_environment(claims: &Claims) -> bool {
 
 /// Every token of GitHub has it; the claims at hand are a part of one.
 fn incomplete(claim: &str) -> Presence {
-    Presence::Unknown(format!("the claims at hand do not say `{claim}`"))
+    Presence::Unknown(format!("the given claims do not include `{claim}`"))
 }
 
 /// A key of AWS's own, in lower case.
@@ -312,12 +312,10 @@ fn web_identity_key(asker: Asker<'_>, key: &str) -> Presence {
             }
             _ => unknown("the region of the STS endpoint is not known"),
         },
-        "aws:federatedprovider" => {
-            unknown("AWS carries it, and what it holds for GitHub's tokens is reported in two ways")
-        }
-        "aws:sourceip" => unknown("it is the runner's public address, which cannot be seen from inside"),
+        "aws:federatedprovider" => unknown("AWS includes it, but reports differ on its value for GitHub's tokens"),
+        "aws:sourceip" => unknown("it is the runner's public address, which cannot be determined from the job"),
         "aws:sourcevpc" | "aws:sourcevpce" | "aws:vpcsourceip" | "aws:sourcevpcarn" => {
-            unknown("it is there only when the call goes through a VPC endpoint")
+            unknown("it is only present when the call goes through a VPC endpoint")
         }
         "aws:currenttime" | "aws:epochtime" => unknown("it is the time of the call"),
         "aws:useragent" => unknown("it is what the calling program sends"),
@@ -346,7 +344,7 @@ fn sent(input: Option<&str>, default: Option<&str>) -> Presence {
         (Some(""), None) => Presence::Absent,
         (Some(""), Some(default)) => Presence::One(default.to_owned()),
         (Some(value), _) => Presence::One(value.to_owned()),
-        (None, _) => Presence::Unknown("the inputs at hand do not say".to_owned()),
+        (None, _) => Presence::Unknown("the given inputs do not say".to_owned()),
     }
 }
 

@@ -41,9 +41,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         "Action"
     };
     let message = if element == "NotAction" {
-        format!("`NotAction` takes `sts:AssumeRoleWithWebIdentity` out: `{written}`")
+        format!("`NotAction` excludes `sts:AssumeRoleWithWebIdentity`: `{written}`")
     } else {
-        format!("the trust policy allows `{written}`, and a token needs `sts:AssumeRoleWithWebIdentity`")
+        format!("the trust policy allows `{written}`, but a token needs `sts:AssumeRoleWithWebIdentity`")
     };
     let mut finding = Finding::blocks(message)
         .label(action.map(|action| {
@@ -59,7 +59,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .any(|action| action.eq_ignore_ascii_case("sts:AssumeRole"))
     {
         finding = finding.note(
-            "`sts:AssumeRole` is the action for AWS credentials; a job that comes with a token uses the other one",
+            "`sts:AssumeRole` is the action for AWS credentials; a job with an ID token calls `sts:AssumeRoleWithWebIdentity`",
         );
     }
     Some(

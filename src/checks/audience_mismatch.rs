@@ -35,22 +35,20 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     };
     if leaf.condition.operator.value.comparison.is_negated() {
-        let finding = Finding::blocks(format!(
-            "the trust policy shuts out the audience `{audience}`, which the token is made for"
-        ))
-        .label(case.policy_label(
-            leaf.key.span,
-            policy.key_pointer(leaf.leaf),
-            format!("`{}` forbids it", leaf.condition.name),
-        ))
-        .label(case.claim_label("aud", "the token's audience"))
-        .explains([leaf.leaf])
-        .help("name the audiences that may get in, with `StringEquals`, in place of those that may not");
+        let finding = Finding::blocks(format!("the trust policy excludes the token's audience, `{audience}`"))
+            .label(case.policy_label(
+                leaf.key.span,
+                policy.key_pointer(leaf.leaf),
+                format!("`{}` forbids it", leaf.condition.name),
+            ))
+            .label(case.claim_label("aud", "the token's audience"))
+            .explains([leaf.leaf])
+            .help("list the accepted audiences with `StringEquals` instead of those to exclude");
         return Some(super::check::by_policy(case, &RESTS_ON, finding));
     }
     let values: Vec<&str> = leaf.key.values.iter().map(|value| value.value.as_str()).collect();
     let mut finding = Finding::blocks(format!(
-        "the trust policy wants the audience `{}`, and the token is made for `{audience}`",
+        "the trust policy expects the audience `{}`, but the token's is `{audience}`",
         values.join("` or `")
     ))
     .explains(
@@ -67,7 +65,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Some(value)
             if value.trim() == audience.trim() || value.trim_end_matches('/') == audience.trim_end_matches('/') =>
         {
-            "nearly the same: a blank or a slash at its end".to_owned()
+            "nearly identical: one ends in a space or a slash".to_owned()
         }
         Some(value) if value.contains(['*', '?']) && !leaf.condition.operator.value.comparison.takes_wildcards() => {
             format!("`{}` takes wildcards literally", leaf.condition.name)
@@ -84,10 +82,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     finding = finding.notes(values.iter().find_map(looks_the_same));
     if values.iter().any(|value| value.starts_with("https://github.com/")) {
-        finding = finding.note("`https://github.com/<owner>` is GitHub's own default; configure-aws-credentials always asks for the audience of its input, `sts.amazonaws.com` unless set");
+        finding = finding.note("`https://github.com/<owner>` is GitHub's own default; configure-aws-credentials always requests the audience of its input, which defaults to `sts.amazonaws.com`");
     } else if audience.starts_with("https://github.com/") && case.request().get(Input::Audience) != Some(audience) {
         finding = finding
-            .note("the token was asked for without an audience: `https://github.com/<owner>` is GitHub's own default");
+            .note("the token was requested without an audience: `https://github.com/<owner>` is GitHub's own default");
     }
     let ids = case.own_client_ids();
     let is_registered = |audience: &str| ids.map(|ids| ids.iter().any(|id| id == audience));
@@ -97,14 +95,15 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         && is_registered(value) != Some(false)
     {
         let condition = match is_registered(value) {
-            Some(_) => "which the provider has among its client ids",
-            None => "if the provider has it among its client ids",
+            Some(_) => "which is among the provider's client IDs",
+            None => "if it is among the provider's client IDs",
         };
         finding = finding.help(format!(
             "leave the policy as it is and set `audience: {value}` in the step, {condition}"
         ));
     }
-    finding = finding.note("the provider's client ids are another place: those answer with `Incorrect token audience`");
+    finding = finding
+        .note("the provider's client IDs are checked separately: a mismatch there gives `Incorrect token audience`");
     if is_registered(audience) == Some(false) && !passed {
         // The provider refuses this audience before the policy is looked at: to add it here would not help.
         return Some(finding);

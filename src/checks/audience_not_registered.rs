@@ -1,4 +1,4 @@
-//! `audience-not-registered`: the token's audience is not among the provider's client ids.
+//! `audience-not-registered`: the token's audience is not among the provider's client IDs.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         id: "audience-not-registered",
         cause: Some(Cause::Audience),
         stage: Stage::Provider,
-        title: "the token's audience is not among the provider's client ids",
+        title: "the token's audience is not among the provider's client IDs",
         page: include_str!("../../docs/checks/audience-not-registered.md"),
     },
     when: When::NotAllowedByToken,
@@ -42,17 +42,17 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         && ids.iter().any(|id| id == audience)
     {
         return Some(
-            Finding::blocks(format!("AWS did not accept the token's audience, and the provider that was read has `{audience}` among its client ids"))
-                .note("so AWS looked at another provider, or at this one before a change had spread, or the token was made for another audience")
-                .help("see that the provider at hand is that of the role's account, and run the job again where it was changed just now"),
+            Finding::blocks(format!("AWS did not accept the token's audience, although `{audience}` is among the client IDs of the provider that was read"))
+                .note("AWS looked at another provider, or at this one before a change had propagated, or the token had another audience")
+                .help("make sure the provider given is the one in the role's account; if it has just been changed, run the job again"),
         );
     }
     let mut finding = Finding::blocks(match wanted {
-        Some(audience) => format!("the token is made for `{audience}`, which is not among the provider's client ids"),
-        None => "the token's audience is not among the provider's client ids".to_owned(),
+        Some(audience) => format!("the token's audience is `{audience}`, which is not among the provider's client IDs"),
+        None => "the token's audience is not among the provider's client IDs".to_owned(),
     })
     .label(case.claim_label("aud", "the provider does not accept this audience"))
-    .note("AWS compares the audience twice: with the provider's client ids (this message) and, most likely after that, with the trust policy's `aud` condition (an `AccessDenied`)");
+    .note("AWS checks the audience twice: against the provider's client IDs (this message) and, most likely after that, against the trust policy's `aud` condition (`AccessDenied`)");
     finding = finding.rests_on(
         case,
         match said {
@@ -62,9 +62,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     );
     if let Some(ids) = ids {
         finding = finding.note(if ids.is_empty() {
-            "the provider has no client ids".to_owned()
+            "the provider has no client IDs".to_owned()
         } else {
-            format!("client ids: `{}`", ids.join("`, `"))
+            format!("client IDs: `{}`", ids.join("`, `"))
         });
         if let Some(near) =
             wanted.and_then(|audience| super::check::did_you_mean(audience, ids.iter().map(String::as_str)))
@@ -77,11 +77,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if wanted.is_some_and(|audience| audience.starts_with("https://github.com/"))
         && case.request().get(Input::Audience) != wanted
     {
-        finding = finding.note("this is GitHub's own default: the token was asked for without an audience, which configure-aws-credentials always names");
+        finding = finding.note("this is GitHub's own default: the token was requested without an audience, which configure-aws-credentials never does");
     }
     let (partition, _) = case.account();
     if partition == "aws-cn" && wanted == Some("sts.amazonaws.com") {
-        finding = finding.note("in China AWS is addressed as `sts.amazonaws.com.cn`; configure-aws-credentials asks for `sts.amazonaws.com` in every partition unless `audience` says otherwise");
+        finding = finding.note("in the China partition the audience is usually `sts.amazonaws.com.cn`; configure-aws-credentials requests `sts.amazonaws.com` in every partition unless `audience` is set");
     }
     Some(finding.remedy(Remedy::AddClientId))
 }

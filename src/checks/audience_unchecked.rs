@@ -1,4 +1,4 @@
-//! `audience-unchecked`: no condition looks at the audience.
+//! `audience-unchecked`: no condition checks the audience.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "audience-unchecked",
         cause: Some(Cause::TooMuch),
         stage: Stage::Risk,
-        title: "no condition looks at the audience",
+        title: "no condition checks the audience",
         page: include_str!("../../docs/checks/audience-unchecked.md"),
     },
     when: When::Always,

@@ -42,7 +42,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Some(refusal) if refusal.user.is_empty() || refusal.resource.is_empty() => {
             "the credentials that ask are not allowed to assume the role".to_owned()
         }
-        Some(refusal) => format!("`{}` may not assume `{}`", refusal.user, refusal.resource),
+        Some(refusal) => format!("`{}` is not allowed to assume `{}`", refusal.user, refusal.resource),
         None => "the trust policy does not trust the credentials that ask for this role".to_owned(),
     });
     // Else a policy of who asks, of the organization or of an endpoint can be what denies.

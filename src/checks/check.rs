@@ -70,7 +70,7 @@ pub(super) fn subject(
         let others = difference.others;
         let values = if others == 1 { "value does" } else { "values do" };
         finding = finding.note(format!(
-            "this is the nearest of {} values; the other {others} {values} not match either",
+            "this is the closest of {} values; the other {others} {values} not match either",
             others + 1
         ));
     }
@@ -192,7 +192,7 @@ pub(super) fn environment_in_workflow(case: &Case<'_>) -> Option<Label> {
                 _ => None,
             })?;
     let environment = job.environment.as_ref()?;
-    Some(case.workflow_label(environment.span, "this environment is what the subject names"))
+    Some(case.workflow_label(environment.span, "the subject names this environment"))
 }
 
 /// The name of the operator of a difference, as written.
@@ -218,7 +218,7 @@ pub(super) fn other_allows(policy: &PolicyCase, nearest: usize) -> Option<String
         .iter()
         .filter(|statement| statement.effect.value == Effect::Allow)
         .count();
-    (count > 1).then(|| format!("statement {} of the policy comes nearest and is explained; the other {} that allow something do not match either", nearest + 1, count - 1))
+    (count > 1).then(|| format!("statement {} of the policy comes closest and is explained here; the other {} that allow something do not match either", nearest + 1, count - 1))
 }
 
 /// A risk that a witness proves.
@@ -228,22 +228,22 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
     let is_registered = case.audiences().is_some_and(|ids| ids.contains(&witness.audience));
     let message = match breadth {
         Breadth::Anyone if witness.audience.is_empty() => format!("{reach} can assume this role: it trusts `*`"),
-        Breadth::Anyone => format!("{reach} can assume this role: no condition says whose repository it must be"),
+        Breadth::Anyone => format!("{reach} can assume this role: no condition restricts the repository"),
         Breadth::Audience if is_registered => format!(
-            "the trust policy does not look at the audience: a token that was made for `{}` gets in as well",
+            "the trust policy does not check the audience: a token for `{}` is accepted too",
             witness.audience
         ),
         Breadth::Audience => {
-            "the trust policy does not look at the audience: if the provider accepts that of another service, a token \
-                              that was made for it gets in as well"
+            "the trust policy does not check the audience: if the provider accepts another service's audience, a token \
+                              for that service is accepted too"
                 .to_owned()
         }
-        Breadth::Broad | Breadth::Own => format!("the `sub` condition lets in {reach}"),
-        Breadth::Vacuous => format!("{reach} can assume this role: the only guard holds when its key is absent"),
+        Breadth::Broad | Breadth::Own => format!("the `sub` condition accepts {reach}"),
+        Breadth::Vacuous => format!("{reach} can assume this role: the only restriction is met when its key is absent"),
     };
     let text = match breadth {
         Breadth::Audience => "no condition on the audience here".to_owned(),
-        _ => format!("`{}` gets in", witness.subject),
+        _ => format!("`{}` is accepted", witness.subject),
     };
     let finding = match breadth {
         Breadth::Audience if !is_registered => Finding::risk(message).at_most(Certainty::Possible),
@@ -255,37 +255,38 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
             text,
             ..case.policy_label(witness.span, witness.pointer.as_str(), "")
         })
-        .note("it blocks nothing: this is what the policy lets in beyond this job");
+        .note("it blocks nothing: this is what the policy accepts besides this job");
     if breadth != Breadth::Audience {
         let who = if witness.audience.is_empty() {
             ""
         } else {
             "the subject "
         };
-        finding = finding.note(format!("shown by the evaluator: {who}`{}` gets in", witness.subject));
+        finding = finding.note(format!(
+            "shown by the evaluator: {who}`{}` is accepted",
+            witness.subject
+        ));
     }
     for (key, value) in &witness.chosen {
-        finding = finding.note(format!(
-            "with `{value}` for `{key}`, which whoever comes with it can bring about"
-        ));
+        finding = finding.note(format!("with `{key}` set to `{value}`, which the sender can choose"));
     }
     Some(match breadth {
         Breadth::Anyone if witness.audience.is_empty() => {
-            finding.help("name the accounts or roles that are meant in `Principal`")
+            finding.help("list the intended accounts or roles in `Principal`")
         }
         Breadth::Anyone | Breadth::Vacuous => finding
             .remedy(Remedy::Narrow)
-            .help("add a condition on `sub` that names this repository and what it runs for: `repo:<owner>/<repository>:environment:<name>` or `…:ref:refs/heads/<branch>`"),
+            .help("add a condition on `sub` that names this repository and the environment or ref: `repo:<owner>/<repository>:environment:<name>` or `…:ref:refs/heads/<branch>`"),
         Breadth::Audience if is_registered => finding
             .note("the provider accepts that audience")
             .help("add `\"StringEquals\": { \"<issuer>:aud\": \"sts.amazonaws.com\" }` to the statement"),
         Breadth::Audience => finding
-            .note("the provider's client ids are not known here: only audiences that are registered there come this far")
+            .note("the provider's client IDs are not known here: only audiences registered there get this far")
             .help("add `\"StringEquals\": { \"<issuer>:aud\": \"sts.amazonaws.com\" }` to the statement"),
         Breadth::Broad => finding
             .remedy(Remedy::Narrow)
-            .help("name the repository in full, with its ids where the token has them, and the branch or environment; `*` runs over `/` and `:` as well"),
-        Breadth::Own => finding.help("if not all of that is meant, name the repository, and the branch or environment"),
+            .help("give the full repository name, with IDs where the token has them, and the branch or environment; `*` also matches `/` and `:`"),
+        Breadth::Own => finding.help("if that is broader than intended, give the repository, and the branch or environment"),
     })
 }
 

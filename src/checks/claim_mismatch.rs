@@ -1,4 +1,4 @@
-//! `claim-mismatch`: a condition on another claim than `sub` and `aud` does not match.
+//! `claim-mismatch`: a condition on a claim other than `sub` and `aud` does not match.
 
 use super::check::{Check, When};
 use crate::aws::request::CLAIM_KEYS;
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
         id: "claim-mismatch",
         cause: None,
         stage: Stage::TrustPolicy,
-        title: "a condition on another claim than `sub` and `aud` does not match",
+        title: "a condition on a claim other than `sub` and `aud` does not match",
         page: include_str!("../../docs/checks/claim-mismatch.md"),
     },
     when: When::NotAllowedByToken,
@@ -65,7 +65,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         match (claim, wanted) {
             (Some("environment"), Some(name)) => {
                 helps.push(format!(
-                    "give the job `environment: {name}`, if that is where it deploys to"
+                    "give the job `environment: {name}`, if that is where it deploys"
                 ));
             }
             (Some("job_workflow_ref"), Some(workflow)) => {
@@ -109,7 +109,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     Some(
         finding
-            .help("mend the condition, or the job, so that they agree")
+            .help("change the condition or the job so that they agree")
             .remedy(Remedy::Admit),
     )
 }

@@ -46,7 +46,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let message = format!("this machine's clock is {} seconds {way} {whose}", skew.unsigned_abs());
     let finding = Finding::note_only(message)
         // IAM User Guide, `reference_aws-signing`; STS was seen to say 15 (EngineerBetter/control-tower#51).
-        .note("the ID token is checked against AWS's clock, not this one; calls that are signed with AWS credentials fail from 5 minutes on in most cases")
+        .note("the ID token is checked against AWS's clock, not this one; in most cases, calls signed with AWS credentials fail from a 5-minute difference on")
         .help("set the runner's clock (chrony, systemd-timesyncd)");
     Some(finding)
 }

@@ -1,4 +1,4 @@
-//! `condition-key-absent`: a condition uses a key that this request never carries.
+//! `condition-key-absent`: a condition uses a key that this request never includes.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
         id: "condition-key-absent",
         cause: None,
         stage: Stage::TrustPolicy,
-        title: "a condition uses a key that this request never carries",
+        title: "a condition uses a key that this request never includes",
         page: include_str!("../../docs/checks/condition-key-absent.md"),
     },
     when: When::NotAllowedByToken,
@@ -49,12 +49,12 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     // name this one.
     let inferred = |leaf: &&ConditionLeaf<'_>| is_of_signed_requests(&leaf.name().to_lowercase());
     let (carries, certainty) = if absent.iter().all(inferred) {
-        ("most likely this request does not carry", Certainty::Likely)
+        ("most likely this request does not include", Certainty::Likely)
     } else {
-        ("this request never carries", Certainty::Certain)
+        ("this request never includes", Certainty::Certain)
     };
     let mut finding = Finding::blocks(format!(
-        "the trust policy has a condition on `{key}`, and {carries} that key"
+        "the trust policy has a condition on `{key}`, but {carries} that key"
     ))
     .at_most(certainty)
     .note(format!(
@@ -75,8 +75,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     });
     finding = match meant_key(key, &case.issuer) {
         Some(meant) => finding.help(format!("did you mean `{meant}`?")),
-        None if has_subject => finding.help("take the condition out, and keep the one on `sub`"),
-        None => finding.help(format!("put a condition on `{prefix}sub` in its place")),
+        None if has_subject => finding.help("remove the condition and keep the one on `sub`"),
+        None => finding.help(format!("replace it with a condition on `{prefix}sub`")),
     };
     Some(super::check::by_policy(case, &[Fact::Issuer], finding).remedy(Remedy::Admit))
 }
@@ -90,30 +90,29 @@ fn why(key: &str, prefix: &str, case: &Case<'_>) -> String {
     let lower = key.to_lowercase();
     if let Some(claim) = lower.strip_prefix(prefix) {
         if CLAIM_KEYS.contains(&claim) {
-            return "AWS evaluates this claim for github.com and GHE.com, not for a server of your own".to_owned();
+            return "AWS evaluates this claim for github.com and GHE.com, not for your own server".to_owned();
         }
         return match claim {
-            "iss" => "the issuer is no condition key; the `Federated` principal says it already".to_owned(),
+            "iss" => "the issuer is not a condition key; the `Federated` principal already names it".to_owned(),
             _ if case.claims.is_some_and(|claims| claims.0.contains_key(claim)) => {
-                format!("`{claim}` is a claim of the token, and none of those that AWS evaluates")
+                format!("`{claim}` is a claim of the token, but not one that AWS evaluates")
             }
-            _ => "AWS evaluates `sub`, `aud` and ten claims of GitHub's; this is none of them".to_owned(),
+            _ => "AWS evaluates `sub`, `aud` and ten other claims of GitHub's; this is not one of them".to_owned(),
         };
     }
     match lower.as_str() {
-        "sts:externalid" => "an external id can be sent with `sts:AssumeRole` only, never with a token".to_owned(),
-        "sts:durationseconds" => "this key is not in a request that comes with a token".to_owned(),
+        "sts:externalid" => "an external ID can only be sent with `sts:AssumeRole`, never with a token".to_owned(),
+        "sts:durationseconds" => "a request with a token does not include this key".to_owned(),
         key if is_of_signed_requests(key) => {
-            "AWS documents it for requests that are signed with AWS credentials; this one comes with a token alone"
-                .to_owned()
+            "AWS documents it for requests signed with AWS credentials; this one has only a token".to_owned()
         }
         key if key.starts_with("aws:requesttag/") || key == "aws:tagkeys" => {
-            "no tags are sent with a token of GitHub's".to_owned()
+            "no tags are sent with a GitHub token".to_owned()
         }
         key if !key.contains(':') || key.contains("github") || key.contains("actions") => {
-            format!("keys of this token begin with `{prefix}`")
+            format!("this token's keys start with `{prefix}`")
         }
-        _ => "the request does not carry it".to_owned(),
+        _ => "the request does not include it".to_owned(),
     }
 }
 
@@ -150,11 +149,11 @@ fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
         .find(|leaf| claim_of(leaf).is_some_and(|claim| CLAIM_KEYS.contains(&claim.as_str())))?;
     let key = guard.key.key.value.as_str();
     Some(
-        Finding::blocks(format!("the trust policy rests on `{key}` alone, and AWS refuses: likely it does not carry that key here"))
-            .label(case.policy_label(guard.key.key.span, policy.key_pointer(guard.leaf), "by AWS's documentation of today this matches"))
-            .note("AWS evaluates ten of GitHub's claims since January 2026; before, such a condition never matched, and reports differ on where it does now")
-            .note("since June 2025 IAM stores a policy for GitHub only with a condition on `sub` or `job_workflow_ref`, so this one is older")
-            .help("put the condition on `sub`; a claim can stand beside it")
+        Finding::blocks(format!("the trust policy relies on `{key}` alone, and AWS refuses: the request here likely does not include that key"))
+            .label(case.policy_label(guard.key.key.span, policy.key_pointer(guard.leaf), "according to AWS's current documentation, this matches"))
+            .note("AWS has evaluated ten of GitHub's claims since January 2026; before that, such a condition never matched, and reports differ on where it does now")
+            .note("since June 2025 IAM has accepted a policy for GitHub only with a condition on `sub` or `job_workflow_ref`, so this one is older")
+            .help("put the condition on `sub`; another claim can be added to it")
             .explains([guard.leaf])
             .remedy(Remedy::ExactStatement),
     )

@@ -1,4 +1,4 @@
-//! `condition-vacuous`: the only guard is a condition that holds when its key is absent.
+//! `condition-vacuous`: the only restriction is a condition that is met when its key is absent.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "condition-vacuous",
         cause: Some(Cause::TooMuch),
         stage: Stage::Risk,
-        title: "the only guard is a condition that holds when its key is absent",
+        title: "the only restriction is a condition that is met when its key is absent",
         page: include_str!("../../docs/checks/condition-vacuous.md"),
     },
     when: When::Always,

@@ -1,4 +1,4 @@
-//! `denied-elsewhere`: the trust policy lets the token in and AWS refuses.
+//! `denied-elsewhere`: the trust policy accepts the token, but AWS refuses.
 
 use super::check::{Check, When};
 use crate::aws::answer::{Answer, PolicyKind};
@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
         id: "denied-elsewhere",
         cause: None,
         stage: Stage::TrustPolicy,
-        title: "the trust policy lets the token in and AWS refuses",
+        title: "the trust policy accepts the token, but AWS refuses",
         page: include_str!("../../docs/checks/denied-elsewhere.md"),
     },
     when: When::NotAllowed,
@@ -39,15 +39,15 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         let name = kind.name();
         let article = if kind == PolicyKind::IdentityBased { "an" } else { "a" };
         let finding = Finding::blocks(format!(
-            "AWS says that {article} {name} denies it: the role's trust policy does not decide this"
+            "AWS says that {article} {name} denies the request: the role's trust policy is not the reason"
         ))
         .rests_on(case, &[Fact::Answer]);
         return Some(match kind {
             PolicyKind::ResourceControl | PolicyKind::ServiceControl => finding
-                .help("ask who keeps the organization's policies to let this subject in; one that was made for names (`repo:owner/…`) denies subjects with ids (`repo:owner@id/…`)"),
+                .help("ask whoever manages the organization's policies to allow this subject; a policy written for names (`repo:owner/…`) denies subjects with IDs (`repo:owner@id/…`)"),
             PolicyKind::VpcEndpoint => finding
-                .help("let `sts:AssumeRoleWithWebIdentity` through in the policy of the VPC endpoint that the runner reaches STS by"),
-            _ => finding.help("look for it at who asked: AWS names the kind of the policy, and since 2026 its ARN within one organization"),
+                .help("allow `sts:AssumeRoleWithWebIdentity` in the policy of the VPC endpoint through which the runner reaches STS"),
+            _ => finding.help("look for it on the caller's side: AWS names the type of policy, and since 2026, within one organization, its ARN"),
         });
     }
     let Some(policy) = &case.policy else {
@@ -76,11 +76,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         })
         .map(|leaf| leaf.name())
         .collect();
-    let mut finding = Finding::blocks("the trust policy lets this token in, and AWS refuses all the same: something that this policy does not show")
-        .note("AWS outranks this program's evaluation; what remains possible:")
-        .note("a resource control policy of the organization, or the policy of a VPC endpoint, denies it: AWS's own sample of such a policy denies subjects with ids (`repo:owner@id/…`)")
-        .note("the policy or the role was changed a moment ago, and the change has not spread yet")
-        .note("the policy that was looked at is not the one of the role that was asked for: another account, another name, or an older version");
+    let mut finding = Finding::blocks("the trust policy accepts this token, but AWS refuses it: the reason is not in this policy")
+        .note("AWS's answer overrides this evaluation; what remains possible:")
+        .note("the organization's resource control policy or a VPC endpoint policy denies it: AWS's own sample of such a policy denies subjects with IDs (`repo:owner@id/…`)")
+        .note("the policy or the role has just been changed, and the change has not propagated yet")
+        .note("the policy that was checked does not belong to the requested role: another account, another name, or an older version");
     let read = case
         .role()
         .and_then(|role| role.arn.as_deref())
@@ -89,7 +89,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         && (read.name != asked.name || asked.account.is_some() && read.account != asked.account)
     {
         finding = finding.note(format!(
-            "the policy at hand is that of the role `{}`, and the job asked for `{}`",
+            "the policy given belongs to the role `{}`, but the job requested `{}`",
             read.name, asked.name
         ));
     }
@@ -105,16 +105,16 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         finding = finding.rests_on(case, &[Fact::Answer, Fact::Policy, Fact::Issuer, Fact::Claims]);
     }
     if !scoped {
-        finding = finding.note("the policy has no condition on `sub` that is not open to all: IAM stores no such policy for GitHub since June 2025, and one report has AWS refuse it when the role is assumed");
+        finding = finding.note("no `sub` condition in the policy excludes anyone: IAM has not accepted such a policy for GitHub since June 2025, and according to one report AWS refuses it when the role is assumed");
     }
     if !claims.is_empty() {
-        finding = finding.note(format!("the policy rests on `{}`: AWS documents these claims as condition keys since January 2026, and reports differ on whether they work everywhere", claims.join("`, `")));
+        finding = finding.note(format!("the policy relies on `{}`: AWS has documented these claims as condition keys since January 2026, and reports differ on whether they work everywhere", claims.join("`, `")));
     }
     if !matches!(case.role_arn, Some(Ok(_))) {
         finding = finding.note("the role's ARN is not known here: a wrong name, path or account number in `role-to-assume` gives the same message");
     }
     Some(
         finding
-            .help("look the call up in CloudTrail in the role's account (event `AssumeRoleWithWebIdentity`, `userIdentity.userName` is the subject), and ask who keeps the organization's resource control policies"),
+            .help("look up the call in CloudTrail in the role's account (event `AssumeRoleWithWebIdentity`; `userIdentity.userName` is the subject), and ask whoever manages the organization's resource control policies"),
     )
 }

@@ -39,7 +39,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     let (what, detail) = match gap {
         Some(gap) if gap.why == Why::TimedOut => ("the STS endpoint did not answer in time", gap.detail.clone()),
-        Some(gap) if gap.why == Why::Malformed => ("what answers at the STS endpoint is not AWS", gap.detail.clone()),
+        Some(gap) if gap.why == Why::Malformed => ("the STS endpoint's response is not from AWS", gap.detail.clone()),
         Some(gap) => ("the STS endpoint cannot be reached", gap.detail.clone()),
         None => (
             "the STS endpoint cannot be reached",
@@ -61,7 +61,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     Some(
         finding
-            .note("configure-aws-credentials has no time limit on this call: it hangs or retries until the token has expired, and then shows that")
-            .help("check `aws-region` (the host is made from it), the proxy (`HTTPS_PROXY`, `http-proxy`, `NO_PROXY`), and the egress rules for port 443 of the host"),
+            .note("configure-aws-credentials sets no timeout for this call: it hangs or retries until the token has expired, and then reports the expiry")
+            .help("check `aws-region` (which determines the host), the proxy (`HTTPS_PROXY`, `http-proxy`, `NO_PROXY`), and the egress rules for the host's port 443"),
     )
 }

@@ -25,7 +25,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let mut finding =
-        Finding::blocks("a Deny statement of the trust policy matches this request, and a Deny wins over every Allow");
+        Finding::blocks("a Deny statement of the trust policy matches this request, and a Deny overrides every Allow");
     let mut never = None;
     for (index, (statement, trace)) in policy
         .policy
@@ -64,7 +64,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             finding = finding.label(case.policy_label(
                 leaf.key.span,
                 policy.key_pointer(leaf.leaf),
-                format!("this Deny{name} holds: {}", leaf.trace.because),
+                format!("this Deny{name} applies: {}", leaf.trace.because),
             ));
         }
     }
@@ -74,7 +74,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             "`{key}` is in no request with a token, and without its key a negated operator holds: take this condition out, or write the Deny \
              on a claim that AWS evaluates"
         ),
-        None => "change the Deny statement so that it leaves this token out, or run the job from where it does not apply".to_owned(),
+        None => "change the Deny statement so that it excludes this token, or run the job where it does not apply".to_owned(),
     });
     Some(
         finding

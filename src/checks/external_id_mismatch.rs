@@ -1,4 +1,4 @@
-//! `external-id-mismatch`: the external id is missing or differs.
+//! `external-id-mismatch`: the external ID is missing or differs.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "external-id-mismatch",
         cause: None,
         stage: Stage::Session,
-        title: "the external id is missing or differs",
+        title: "the external ID is missing or differs",
         page: include_str!("../../docs/checks/external-id-mismatch.md"),
     },
     when: When::Always,
@@ -30,8 +30,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let sent = case.request().given(Input::RoleExternalId);
     Some(
         Finding::blocks(match sent {
-            Some(_) => "the external id that is sent is not the one that the trust policy requires",
-            None => "the trust policy requires an external id, and none is sent",
+            Some(_) => "the external ID that is sent is not the one that the trust policy requires",
+            None => "the trust policy requires an external ID, but none is sent",
         })
         .label(case.policy_label(
             leaf.key.values.first().map_or(leaf.key.span, |value| value.span),

@@ -1,4 +1,4 @@
-//! `fork-pull-request`: a pull request from a fork cannot have an ID token.
+//! `fork-pull-request`: a pull request from a fork cannot get an ID token.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         id: "fork-pull-request",
         cause: Some(Cause::NoIdTokenPermission),
         stage: Stage::Permission,
-        title: "a pull request from a fork cannot have an ID token",
+        title: "a pull request from a fork cannot get an ID token",
         page: include_str!("../../docs/checks/fork-pull-request.md"),
     },
     when: When::Always,
@@ -41,15 +41,15 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .and_then(|runner| runner.head_repository.as_deref())
         .unwrap_or_default();
     Some(
-        Finding::blocks(format!("the pull request comes from the fork `{head}`, and the job got no ID token: GitHub gives none to a fork's pull request, unless a private repository's settings say so"))
+        Finding::blocks(format!("the pull request comes from the fork `{head}`, and the job got no ID token: GitHub issues none for a fork's pull request, unless a private repository's settings allow it"))
             .rests_on(case, match (unset, &case.answer) {
                 (true, _) => &[Fact::TokenRequest],
                 (_, Some(Answer::TokenNotGranted)) => &[Fact::Answer],
                 _ => &[],
             })
-            .note("for a public fork's pull request the most that `id-token` can be is `none`, whatever `permissions` says")
-            .help("skip the steps that need AWS for forks: `if: github.event.pull_request.head.repo.full_name == github.repository`")
-            .help("do not move the job to `pull_request_target` with the fork's code checked out: that hands the role to strangers"),
+            .note("for a pull request from a public fork, `id-token` is always `none`, whatever `permissions` says")
+            .help("skip the steps that need AWS for forks: `if: github.event_name != 'pull_request' || github.event.pull_request.head.repo.full_name == github.repository`")
+            .help("do not move the job to `pull_request_target` and check out the fork's code: that gives strangers the role"),
     )
 }
 

@@ -1,4 +1,4 @@
-//! `id-token-permission-missing`: the job may not ask for an ID token.
+//! `id-token-permission-missing`: the job isn't allowed to request an ID token.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
         id: "id-token-permission-missing",
         cause: Some(Cause::NoIdTokenPermission),
         stage: Stage::Permission,
-        title: "the job may not ask for an ID token",
+        title: "the job isn't allowed to request an ID token",
         page: include_str!("../../docs/checks/id-token-permission-missing.md"),
     },
     when: When::Always,
@@ -59,9 +59,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let has_role = case.request().given(Input::RoleToAssume).is_some();
     let is_proven = absent && has_role || said;
     let mut finding = Finding::blocks(if granted {
-        "the job may not ask for an ID token, although the workflow file grants `id-token: write`"
+        "the job isn't allowed to request an ID token, although the workflow file grants `id-token: write`"
     } else {
-        "the job may not ask for an ID token: `id-token: write` is missing from its `permissions`"
+        "the job isn't allowed to request an ID token: `id-token: write` is missing from its `permissions`"
     })
     .rests_on(
         case,
@@ -73,37 +73,37 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     )
     .notes(
         (!matches!(case.answer, Some(Answer::AssumeRoleDenied(_))))
-            .then(|| "without a token AWS is not reached at all: this is never an `AccessDenied` from STS".to_owned()),
+            .then(|| "without a token AWS is never called, so this is never an `AccessDenied` from STS".to_owned()),
     )
-    .note("configure-aws-credentials shows it as `Could not load credentials from any providers`, after its retries");
+    .note("configure-aws-credentials reports it as `Could not load credentials from any providers`, after its retries");
     if granted && !is_proven {
         finding = finding.at_most(Certainty::Possible);
     }
     let places = workflow_places(case);
     if places.is_empty() && !granted {
         finding = finding
-            .help("give the job `permissions:` with `id-token: write` and `contents: read`; a job's block replaces the workflow's as a whole")
-            .help("`permissions: read-all` is not enough, and in a reusable workflow the calling job must grant it as well");
+            .help("give the job `permissions:` with `id-token: write` and `contents: read`; a job's block replaces the workflow's entirely")
+            .help("`permissions: read-all` is not enough, and for a reusable workflow the calling job must grant it too");
     }
     for (span, text) in places {
         finding = finding.label(case.workflow_label(span, text));
     }
     if granted {
         finding = finding.note(
-            "the workflow file grants it, so something takes it away: the caller of a reusable workflow, a fork's pull request, or another \
-             version of the file",
+            "the workflow file grants it, so something else withholds it: the caller of a reusable workflow, a fork's pull request, or a \
+             different version of the file",
         );
     }
     if case.runner().and_then(|runner| runner.actor.as_deref()) == Some("dependabot[bot]") {
         finding = finding.note(
             // GitHub docs, "Troubleshooting Dependabot on GitHub Actions".
-            "the run was started by Dependabot: its permissions are read-only by default, and `permissions` with `id-token: write` can raise them",
+            "the run was started by Dependabot: its permissions are read-only by default, and `permissions` with `id-token: write` can extend them",
         );
     }
     if granted {
         let finding = super::check::or_goes_on(case, finding);
         return Some(finding.help(
-            "find what takes it away; in a reusable workflow the calling job must grant `id-token: write` as well",
+            "find out what withholds it; for a reusable workflow the calling job must grant `id-token: write` too",
         ));
     }
     Some(super::check::or_goes_on(case, finding.remedy(Remedy::GrantIdToken)))
@@ -139,10 +139,10 @@ fn workflow_places(case: &Case<'_>) -> Vec<(Span, String)> {
     for job in jobs(case, workflow) {
         let text = |kind: &str, permissions: &Permissions| match permissions.id_token {
             IdToken::Read(_) => format!(
-                "{kind} gives no `id-token: write`: `read-all` does not include it, and `read` is not a value of `id-token`"
+                "{kind} does not grant `id-token: write`: `read-all` does not include it, and `id-token` has no value `read`"
             ),
             _ => format!(
-                "{kind} does not name `id-token: write`, and what a `permissions` block does not name is `none`"
+                "{kind} does not list `id-token: write`, and a permission that a `permissions` block does not list is `none`"
             ),
         };
         match (&job.permissions, &workflow.permissions) {
@@ -150,7 +150,7 @@ fn workflow_places(case: &Case<'_>) -> Vec<(Span, String)> {
             (Some(own), Some(_)) => places.push((
                 own.span,
                 format!(
-                    "{}; it replaces the workflow's block as a whole",
+                    "{}; it replaces the workflow's block entirely",
                     text("the job's block", own)
                 ),
             )),
@@ -159,7 +159,8 @@ fn workflow_places(case: &Case<'_>) -> Vec<(Span, String)> {
             (None, Some(all)) => places.push((all.span, text("the workflow's block", all))),
             (None, None) => places.push((
                 job.id.span,
-                "neither this job nor the workflow has `permissions`, and the default has no `id-token`".to_owned(),
+                "neither this job nor the workflow has `permissions`, and the default does not include `id-token`"
+                    .to_owned(),
             )),
         }
     }

@@ -1,4 +1,4 @@
-//! `nested-permission-refused`: a reusable workflow asks for more than its caller allows.
+//! `nested-permission-refused`: a reusable workflow requests more than its caller allows.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "nested-permission-refused",
         cause: Some(Cause::NoIdTokenPermission),
         stage: Stage::Permission,
-        title: "a reusable workflow asks for more than its caller allows",
+        title: "a reusable workflow requests more than its caller allows",
         page: include_str!("../../docs/checks/nested-permission-refused.md"),
     },
     when: When::Always,
@@ -31,9 +31,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         |job| format!("the nested job `{job}`"),
     );
     Some(
-        Finding::blocks(format!("{what} asks for `id-token: write`, and the job that calls it does not allow that"))
+        Finding::blocks(format!("{what} requests `id-token: write`, but the calling job does not grant it"))
             .rests_on(case, &[Fact::Answer])
-            .note("along a chain of reusable workflows permissions can only be kept or reduced; asking for more stops the run before it starts")
-            .help("give the calling job `permissions:` with `id-token: write` (and what else the called workflow needs, such as `contents: read`)"),
+            .note("permissions can only stay the same or be reduced along a chain of reusable workflows; requesting more stops the run before it starts")
+            .help("give the calling job `permissions:` with `id-token: write` (and whatever else the called workflow needs, such as `contents: read`)"),
     )
 }

@@ -47,7 +47,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             None,
         ),
         Flow::Ambient if matches!(case.answer, Some(Answer::AssumeRoleDenied(_) | Answer::BadCredentials)) => (
-            "no ID token may be asked for, so configure-aws-credentials used the AWS credentials of the environment".to_owned(),
+            "the job isn't allowed to request an ID token, so configure-aws-credentials used the AWS credentials of the environment".to_owned(),
             Some(&[Fact::Answer, Fact::TokenRequest]),
         ),
         _ if case.asked_by_stranger() => (
@@ -56,7 +56,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             Some(&[Fact::Answer]),
         ),
         _ if refused => (
-            "AWS credentials from elsewhere were used, and they are no good: not the job's ID token".to_owned(),
+            "invalid credentials from elsewhere were used instead of the job's ID token".to_owned(),
             Some(&[]),
         ),
         _ if request.given(Input::UseExistingCredentials).is_some() && credentials.is_some_and(|kind| kind != "none") => (

@@ -33,10 +33,20 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         && partition_of_region(region) != role.partition
     {
         return Some(
-            Finding::blocks(format!("the region `{region}` belongs to the partition `{}`, and the role to `{}`", partition_of_region(region), role.partition))
-                .rests_on(case, &[Fact::RoleArn, Fact::Input(Input::AwsRegion)])
-                .note("the partitions of AWS share neither accounts nor endpoints: `aws`, `aws-cn` (China), `aws-us-gov` (GovCloud)")
-                .help(format!("give a region of the partition `{}`, or the ARN of the role in `{}`", role.partition, partition_of_region(region))),
+            Finding::blocks(format!(
+                "the region `{region}` belongs to the partition `{}`, but the role belongs to `{}`",
+                partition_of_region(region),
+                role.partition
+            ))
+            .rests_on(case, &[Fact::RoleArn, Fact::Input(Input::AwsRegion)])
+            .note(
+                "AWS partitions share neither accounts nor endpoints: `aws`, `aws-cn` (China), `aws-us-gov` (GovCloud)",
+            )
+            .help(format!(
+                "use a region in the partition `{}`, or the ARN of a role in `{}`",
+                role.partition,
+                partition_of_region(region)
+            )),
         );
     }
     // What AWS says of the audience itself is `audience-not-registered`.
@@ -55,9 +65,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 && registered.is_none_or(|ids| !ids.iter().any(|id| id == audience)) =>
         {
             Some(
-                Finding::blocks(format!("the token is made for `{audience}`, and the role's partition `{}` is addressed as `{}`", role.partition, usual_audience(&role.partition)))
+                Finding::blocks(format!("the token's audience is `{audience}`, but in the role's partition `{}` it is usually `{}`", role.partition, usual_audience(&role.partition)))
                     .label(case.claim_label("aud", "the audience of another partition"))
-                    .note("configure-aws-credentials asks for `sts.amazonaws.com` in every partition unless `audience` says otherwise")
+                    .note("configure-aws-credentials requests `sts.amazonaws.com` in every partition unless `audience` is set")
                     .help(format!("set `audience: {}` in the step", usual_audience(&role.partition))),
             )
         }

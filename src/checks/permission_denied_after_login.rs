@@ -1,4 +1,4 @@
-//! `permission-denied-after-login`: the role was assumed, and a later call of its session was refused.
+//! `permission-denied-after-login`: the role was assumed, but a later call in its session was denied.
 
 use super::check::{Check, When};
 use crate::aws::answer::{AfterLogin, PolicyKind, Refusal, Whose};
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "permission-denied-after-login",
         cause: None,
         stage: Stage::Session,
-        title: "the role was assumed, and a later call of its session was refused",
+        title: "the role was assumed, but a later call in its session was denied",
         page: include_str!("../../docs/checks/permission-denied-after-login.md"),
     },
     when: When::Always,
@@ -32,25 +32,25 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let finding = match whose {
         Whose::Stranger => Finding::note_only(match refusal.session() {
             Some((_, session)) if session.starts_with("i-") => {
-                format!("`{user}` was refused {what}: that is the role of a machine, not a session that this job began")
+                format!("`{user}` was denied {what}: that is a machine's role, not a session that this job started")
             }
-            Some(_) => format!("`{user}` was refused {what}: that is no session of the role that the job asks for"),
-            None => format!("`{user}` was refused {what}: that is no session of a role"),
+            Some(_) => format!("`{user}` was denied {what}: that is not a session of the role that the job requests"),
+            None => format!("`{user}` was denied {what}: that is not a role session"),
         })
             .note("so the message does not show whether the role can be assumed: other credentials made this call")
-            .help("find where that step has its credentials from: an input, a profile, the environment or the runner's own role"),
+            .help("find out where that step gets its credentials: an input, a profile, the environment or the runner's own role"),
         Whose::Session => {
             let (role, _) = refusal.session().unwrap_or_default();
             let role = if role.is_empty() || role.contains('*') { "the role".to_owned() } else { format!("the role `{role}`") };
             where_to_look(
-                Finding::note_only(format!("{role} was assumed, and its session was refused {what}: the trust policy is not what denies")),
+                Finding::note_only(format!("{role} was assumed, but its session was denied {what}: the trust policy is not the reason")),
                 &refusal,
             )
         }
         Whose::Unknown => where_to_look(
-            Finding::note_only(format!("AWS credentials were at hand, and {what} was refused to them: the trust policy is not what denies"))
+            Finding::note_only(format!("AWS credentials were available but were denied {what}: the trust policy is not the reason"))
                 .at_most(Certainty::Likely)
-                .note("the message does not say whose session it was; `aws sts get-caller-identity` in the same job does"),
+                .note("the message does not say whose session it was; run `aws sts get-caller-identity` in the same job to find out"),
             &refusal,
         ),
     };
@@ -73,30 +73,30 @@ fn where_to_look(finding: Finding, refusal: &Refusal) -> Finding {
         .is_some_and(|because| because.contains("explicit deny"));
     match refusal.policy {
         None => finding
-            .help(format!("allow {action} in a permission policy of the role; if one does, look at its permissions boundary, the session policy of the step, the resource's own policy and the organization's"))
-            .help("an encoded message tells more: `aws sts decode-authorization-message --encoded-message …`"),
+            .help(format!("allow {action} in a permissions policy of the role; if one already does, check its permissions boundary, the step's session policy, the resource's own policy and the organization's policies"))
+            .help("decode an encoded message for details: `aws sts decode-authorization-message --encoded-message …`"),
         Some(PolicyKind::IdentityBased) if !explicit => {
-            finding.help(format!("allow {action} on this resource in a permission policy of the role"))
+            finding.help(format!("allow {action} on this resource in a permissions policy of the role"))
         }
         Some(PolicyKind::IdentityBased) => {
-            finding.help(format!("a `Deny` in a permission policy of the role covers {action}: it outranks every `Allow`"))
+            finding.help(format!("a `Deny` in a permissions policy of the role covers {action}: it overrides every `Allow`"))
         }
         Some(PolicyKind::PermissionsBoundary) => {
-            finding.help(format!("the role's permissions boundary must let {action} through, beside a permission policy that allows it"))
+            finding.help(format!("the role's permissions boundary must allow {action}, in addition to a permissions policy that allows it"))
         }
         Some(PolicyKind::ResourceBased) => {
-            finding.help(format!("the policy of the resource (bucket, repository, key) must let {action} of this role through; across accounts both sides must allow it"))
+            finding.help(format!("the policy of the resource (bucket, repository, key) must allow this role {action}; across accounts both sides must allow it"))
         }
-        Some(PolicyKind::RoleTrust) => finding.help("the trust policy of the role that was asked for must name the role that asks"),
+        Some(PolicyKind::RoleTrust) => finding.help("the trust policy of the requested role must name the calling role"),
         Some(PolicyKind::Session) => {
-            finding.help(format!("the session was narrowed when the role was assumed: let {action} through in `inline-session-policy` or `managed-session-policies`, or take them out"))
+            finding.help(format!("the session was restricted when the role was assumed: allow {action} in `inline-session-policy` or `managed-session-policies`, or remove them"))
         }
         Some(kind @ (PolicyKind::ResourceControl | PolicyKind::ServiceControl)) => finding.help(format!(
-            "ask who keeps the organization's policies: a {} decides, and nothing in this account can outrank it",
+            "ask whoever manages the organization's policies: a {} decides, and nothing in this account can override it",
             kind.name()
         )),
         Some(PolicyKind::VpcEndpoint) => {
-            finding.help(format!("let {action} through in the policy of the VPC endpoint that the runner reaches the service by"))
+            finding.help(format!("allow {action} in the policy of the VPC endpoint through which the runner reaches the service"))
         }
     }
 }

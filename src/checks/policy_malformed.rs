@@ -1,4 +1,4 @@
-//! `policy-malformed`: the trust policy is not one that AWS stores.
+//! `policy-malformed`: AWS would not accept this trust policy.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "policy-malformed",
         cause: None,
         stage: Stage::TrustPolicy,
-        title: "the trust policy is not one that AWS stores",
+        title: "AWS would not accept this trust policy",
         page: include_str!("../../docs/checks/policy-malformed.md"),
     },
     when: When::Always,
@@ -23,7 +23,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         let mut finding = Finding::blocks(format!("the trust policy cannot be read: {}", error.message))
             .rests_on(case, &[Fact::Policy])
             .label(case.policy_label(error.span, "", "here"))
-            .note("IAM does not store this as a role's trust policy: either it is another document, or the role still has the policy before, or was never made");
+            .note("IAM does not accept this as a trust policy: it is a different document, or the role still has its previous policy, or it was never created");
         if let Some(help) = &error.help {
             finding = finding.help(help.clone());
         }
@@ -39,16 +39,16 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let lower = text.to_lowercase();
     Some(if lower.contains("not scoped to all") {
         finding
-            .note("since June 2025 IAM stores a policy for GitHub's provider only with a condition on `sub` (or `job_workflow_ref`) that is not open to all")
-            .help("add a `sub` condition that names your repository; a lone `*` does not count")
+            .note("since June 2025 IAM has accepted a policy for GitHub's provider only with a condition on `sub` (or `job_workflow_ref`) that is not just wildcards")
+            .help("add a `sub` condition that names your repository; `*` alone is not accepted")
     } else if lower.contains("invalid condition type") {
-        finding.help("write the operator as AWS does: `StringEquals`, `StringLike`, `ForAnyValue:StringLike` (with the colon), …")
+        finding.help("spell the operator as AWS does: `StringEquals`, `StringLike`, `ForAnyValue:StringLike` (with the colon), …")
     } else if lower.contains("federated principals must be") {
         finding.help("`Federated` takes the provider's ARN: `arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com`")
     } else if lower.contains("only one colon") {
         finding.help("write the condition key without `https://`: `token.actions.githubusercontent.com:sub`")
     } else if lower.contains("prohibited field") {
-        finding.help("take `Resource` out: a trust policy belongs to its role and names none")
+        finding.help("remove `Resource`: a trust policy applies to its own role and does not name a resource")
     } else {
         finding.help("check the policy's JSON, its operators and its principal; `aws accessanalyzer validate-policy` names the line")
     })

@@ -29,13 +29,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             return None;
         }
         return Some(
-            Finding::blocks("the trust policy has no statement that allows anybody anything")
+            Finding::blocks("the trust policy has no `Allow` statement")
                 .label(case.policy_label(
                     policy.policy.statement_span,
                     "/Statement",
-                    "nothing here has the effect `Allow`",
+                    "no statement here has the effect `Allow`",
                 ))
-                .note("what is not allowed is denied")
+                .note("anything not explicitly allowed is denied")
                 .rests_on(case, &[Fact::Policy])
                 .remedy(Remedy::Admit),
         );
@@ -70,13 +70,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 _ => "another kind of principal",
             };
             Finding::blocks(format!(
-                "the trust policy trusts {kind}, and a job's token comes from an identity provider (`Federated`)"
+                "the trust policy trusts {kind}, but a job's token comes from an identity provider (`Federated`)"
             ))
             .label(statement.principal.as_ref().map(|principal| {
                 case.policy_label(
                     principal.span,
                     pointer,
-                    format!("no `Federated` here, such as `{wanted}`"),
+                    format!("`Federated` is missing here, such as `{wanted}`"),
                 )
             }))
         }
@@ -108,29 +108,29 @@ fn message(value: &str, wanted: &str, case: &Case<'_>) -> String {
     };
     if has.host == needs.host && has.partition == needs.partition {
         return format!(
-            "the trust policy names the provider of account `{}`, and the role is in account `{}`",
+            "the trust policy names the provider in account `{}`, but the role is in account `{}`",
             has.account, needs.account
         );
     }
     if has.host == needs.host {
         return format!(
-            "the trust policy names a provider in the partition `{}`, and the role is in `{}`",
+            "the trust policy names a provider in the partition `{}`, but the role is in `{}`",
             has.partition, needs.partition
         );
     }
     let why = if has.host.eq_ignore_ascii_case(&needs.host) {
-        "; they differ by letter case"
+        "; they differ in letter case"
     } else if has.host.trim_end_matches('/') == needs.host {
-        "; the slash at the end makes it another one"
+        "; the trailing slash makes it a different provider"
     } else if has.host.starts_with("vstoken.") {
-        "; that was the issuer of GitHub's preview in 2021"
+        "; that was the issuer during GitHub's 2021 preview"
     } else if case.deployment() == Deployment::Enterprise {
-        "; the enterprise puts its slug into the issuer"
+        "; the enterprise includes its slug in the issuer"
     } else {
         ""
     };
     format!(
-        "the trust policy trusts the provider `{}`, and the token comes from `{}`{why}",
+        "the trust policy trusts the provider `{}`, but the token comes from `{}`{why}",
         has.host, needs.host
     )
 }

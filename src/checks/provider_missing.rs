@@ -55,9 +55,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     });
     if said && here.is_some() {
         return Some(
-            Finding::blocks("AWS found no OIDC provider for the issuer, and the one that was read has its URL and stands in the role's account")
-                .note("so it was made, or AWS's copies of it were, after that answer; or the role's ARN had another account then")
-                .help("run the job again; a second provider with the same URL cannot be created"),
+            Finding::blocks("AWS found no OIDC provider for the issuer, although the one that was read has its URL and is in the role's account")
+                .note("so it was created or propagated after that answer, or the role's ARN then named another account")
+                .help("run the job again; an account cannot have two providers with the same URL"),
         );
     }
     let host = issuer_host(&case.issuer);
@@ -86,18 +86,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let mut finding = Finding::blocks(format!("{whose} has no OIDC provider for `{host}`"))
         .rests_on(case, on)
         .label(case.claim_label("iss", "AWS looks for a provider with exactly this URL"))
-        .note("AWS looks for it in the account that the role's ARN names, most likely before it looks at the role")
-        .help("create it in that account, or, if the account is not the one you meant, mend the account number in `role-to-assume`");
+        .note("AWS looks in the account that the role's ARN names, most likely before it looks at the role")
+        .help("create the provider in that account, or, if it is not the account you meant, correct the account number in `role-to-assume`");
     if let Some(others) = case.evidence.providers.as_ref().and_then(Probe::known) {
         finding = finding.note(if others.is_empty() {
-            "the account has no OIDC provider at all".to_owned()
+            "the account has no OIDC providers at all".to_owned()
         } else {
             format!("the account has: `{}`", others.join("`, `"))
         });
     }
     if case.deployment() == Deployment::Enterprise {
         finding = finding
-            .note("the enterprise puts its slug into the issuer, so a provider for the plain host does not count");
+            .note("the enterprise includes its slug in the issuer, so a provider for the plain host does not match");
     }
     Some(finding.remedy(Remedy::CreateProvider))
 }

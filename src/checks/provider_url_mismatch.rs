@@ -1,4 +1,4 @@
-//! `provider-url-mismatch`: the provider's URL is nearly the token's issuer.
+//! `provider-url-mismatch`: the provider's URL is close to the token's issuer, but not equal.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
         id: "provider-url-mismatch",
         cause: Some(Cause::NoProvider),
         stage: Stage::Provider,
-        title: "the provider's URL is nearly the token's issuer",
+        title: "the provider's URL is close to the token's issuer, but not equal",
         page: include_str!("../../docs/checks/provider-url-mismatch.md"),
     },
     when: When::NotAllowedByToken,
@@ -26,12 +26,12 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let NearMiss { url, seen, difference } = near_miss(case)?;
     let host = issuer_host(&case.issuer);
     let message = match seen {
-        Seen::InAccount => format!("the account's OIDC provider is for `{url}`, and the token comes from `{host}`"),
+        Seen::InAccount => format!("the account's OIDC provider is for `{url}`, but the token comes from `{host}`"),
         Seen::InPolicy => {
-            format!("the account has no OIDC provider for `{host}`, and the trust policy names the one for `{url}`")
+            format!("the account has no OIDC provider for `{host}`, and the trust policy names one for `{url}`")
         }
-        Seen::InMessage => format!("AWS looked for an OIDC provider for `{url}`, and GitHub's issuer is `{host}`"),
-        Seen::Nowhere => format!("the account has no OIDC provider for `{host}`; one for `{url}` does not count"),
+        Seen::InMessage => format!("AWS looked for an OIDC provider for `{url}`, but GitHub's issuer is `{host}`"),
+        Seen::Nowhere => format!("the account has no OIDC provider for `{host}`; one for `{url}` does not match"),
     };
     // That a provider of the account differs does not show that the account has no other.
     let on: &[Fact] = match seen {
@@ -44,7 +44,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .rests_on(case, on)
             .label(case.claim_label("iss", "the provider's URL must be exactly this"))
             .note(difference)
-            .note("the URL of a provider cannot be changed: make a new one and take the old one away")
+            .note("a provider's URL cannot be changed: create a provider with the right URL; delete the old one only when no role uses it any more")
             .remedy(Remedy::CreateProvider),
     )
 }
@@ -154,7 +154,10 @@ fn difference(url: &str, host: &str) -> Option<String> {
         host.split('/').next().unwrap_or(host),
     );
     if url.trim_end_matches('/') == host {
-        Some("the URL ends in a slash, which makes it another provider: GitHub's issuer has none".to_owned())
+        Some(
+            "the URL ends in a slash, which makes it a different provider: GitHub's issuer has no trailing slash"
+                .to_owned(),
+        )
     } else if url
         .trim_end_matches('/')
         .strip_prefix(host)
@@ -162,11 +165,11 @@ fn difference(url: &str, host: &str) -> Option<String> {
     {
         Some("the URL has the enterprise's slug twice".to_owned())
     } else if url.eq_ignore_ascii_case(host) {
-        Some("they differ by letter case, and AWS compares that".to_owned())
+        Some("they differ in letter case, and AWS's comparison is case-sensitive".to_owned())
     } else if bare == bare_host && host.starts_with(&format!("{url}/")) {
-        Some("the token's issuer has an enterprise's slug at its end, the provider's URL does not".to_owned())
+        Some("the token's issuer ends in an enterprise slug, the provider's URL does not".to_owned())
     } else if bare == bare_host {
-        Some("the host is the same and the path differs".to_owned())
+        Some("the host is the same, but the path differs".to_owned())
     } else if url.contains("githubusercontent.com")
         || url.contains("_services/token")
         || url.contains("ghe.com")

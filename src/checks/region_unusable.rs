@@ -93,8 +93,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         finding = finding.help(format!("did you mean `{near}`?"));
     }
     if !region.is_some_and(|region| REGIONS.contains(&region)) {
-        finding = finding
-            .note("the name of the STS endpoint is made from the region: a slip shows as a host that does not exist");
+        finding = finding.note(
+            "the name of the STS endpoint is made from the region: a typo shows up as a host that does not exist",
+        );
     }
     // STS API Reference, `RegionDisabledException`; AWS Account Management, "Enable or disable AWS Regions in your account".
     Some(

@@ -1,4 +1,4 @@
-//! `role-arn-malformed`: what is given as the role is no role's ARN.
+//! `role-arn-malformed`: `role-to-assume` is not a role ARN.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         id: "role-arn-malformed",
         cause: None,
         stage: Stage::Request,
-        title: "what is given as the role is no role's ARN",
+        title: "`role-to-assume` is not a role ARN",
         page: include_str!("../../docs/checks/role-arn-malformed.md"),
     },
     when: When::NotAllowed,
@@ -43,10 +43,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 case.answer,
                 Some(Answer::NoCredentials | Answer::TokenNotGranted | Answer::TokenRequestFailed(_))
             );
-            let mut finding = Finding::blocks(format!("`role-to-assume` is not the ARN of a role: {}", error.message))
+            let mut finding = Finding::blocks(format!("`role-to-assume` is not a role ARN: {}", error.message))
                 .rests_on(case, &[Fact::Input(Input::RoleToAssume)])
                 .note(format!("it is `{given}`"))
-                .note("a role's ARN is `arn:aws:iam::<account of 12 digits>:role/<path and name>`");
+                .note("a role's ARN is `arn:aws:iam::<12-digit account>:role/<path and name>`");
             if let Some(instead) = &error.instead {
                 finding = finding.help(format!("write `{instead}`"));
             } else {
@@ -60,18 +60,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             })
         }
         _ if stopped => Some(
-            Finding::blocks("`role-to-assume` is the name of a role, and the action needs its ARN: it stopped before it called AWS")
+            Finding::blocks("`role-to-assume` is a role's name, but the action needs the ARN: it stopped before calling AWS")
                 .rests_on(case, &[Fact::Answer])
-                .note("a name is completed with the account of the AWS credentials at hand, and with the ID token there are none")
-                .help("give `role-to-assume` the whole ARN: `arn:aws:iam::<account of 12 digits>:role/<path and name>`"),
+                .note("a name is completed with the account of the available AWS credentials, and with an ID token there are none")
+                .help("set `role-to-assume` to the full ARN: `arn:aws:iam::<12-digit account>:role/<path and name>`"),
         ),
         // AWS says the same of a good ARN in another partition than the region's.
         Some(Ok(_)) if super::partition_mismatch::CHECK.find(case).is_some() => None,
         _ if said => Some(
-            Finding::blocks("AWS does not take what is given as the role for the ARN of a role")
+            Finding::blocks("AWS rejected `role-to-assume`: not a role ARN")
                 .rests_on(case, &[Fact::Answer])
-                .note("that is often an empty secret, a masked or quoted value, white space in it, or a role's name without its ARN")
-                .help("give `role-to-assume` the whole ARN: `arn:aws:iam::<account of 12 digits>:role/<path and name>`"),
+                .note("common reasons: an empty secret, a masked or quoted value, white space, or the role's name instead of its ARN")
+                .help("set `role-to-assume` to the full ARN: `arn:aws:iam::<12-digit account>:role/<path and name>`"),
         ),
         _ => None,
     }

@@ -32,7 +32,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if !empty && !said && !hinted || case.flow == Flow::AccessKey || case.flow == Flow::Existing {
         return None;
     }
-    let mut finding = Finding::blocks("`role-to-assume` is empty, so no role is asked for")
+    let mut finding = Finding::blocks("`role-to-assume` is empty, so no role is requested")
         .rests_on(case, match (empty, said) {
             (true, _) => &[Fact::AtHand, Fact::Input(Input::RoleToAssume)],
             (_, true) => &[Fact::Answer],

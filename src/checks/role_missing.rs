@@ -35,13 +35,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let place = account.map_or_else(|| "its account".to_owned(), |account| format!("account `{account}`"));
     let mut finding = Finding::blocks(format!("{name} does not exist in {place}"))
         .rests_on(case, &[Fact::Role])
-        .note("as reported, AWS hides that: the job is told `Not authorized to perform sts:AssumeRoleWithWebIdentity`, as for any refusal")
-        .help("mend the name or the account number in `role-to-assume`, or create the role; names count letter case");
+        .note("as reported, AWS does not reveal this: the job gets `Not authorized to perform sts:AssumeRoleWithWebIdentity`, as for any refusal")
+        .help("correct the name or the account number in `role-to-assume`, or create the role; names are case-sensitive");
     if let Some(Ok(role)) = &case.role_arn
         && role.path != "/"
     {
         finding = finding.note(format!(
-            "`iam:GetRole` was asked for `{}`, without the path `{}`",
+            "`iam:GetRole` was called with `{}`, without the path `{}`",
             role.name, role.path
         ));
     }

@@ -1,4 +1,4 @@
-//! `role-path-mismatch`: the role has another path than its ARN says.
+//! `role-path-mismatch`: the role's path differs from the one in `role-to-assume`.
 
 use super::check::{Check, When};
 use crate::aws::arn::RoleArn;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "role-path-mismatch",
         cause: None,
         stage: Stage::Role,
-        title: "the role has another path than its ARN says",
+        title: "the role's path differs from the one in `role-to-assume`",
         page: include_str!("../../docs/checks/role-path-mismatch.md"),
     },
     when: When::NotAllowed,
@@ -31,18 +31,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let arn = case.role().and_then(|role| role.arn.clone()).unwrap_or_default();
     let message = if asked.path == real.path {
         format!(
-            "the role is named `{}`, and `role-to-assume` writes `{}`",
+            "the role is named `{}`, but `role-to-assume` has `{}`",
             real.name, asked.name
         )
     } else {
         format!(
-            "the role's path is `{}`, and `role-to-assume` says `{}`",
+            "the role's path is `{}`, but `role-to-assume` has `{}`",
             real.path, asked.path
         )
     };
     Some(
         Finding::blocks(message)
-            .note("the path is part of the ARN; most likely AWS refuses an ARN with another path as if the role were not there")
+            .note("the path is part of the ARN; most likely AWS refuses an ARN with the wrong path as if the role did not exist")
             .help(format!("set `role-to-assume: {arn}`")),
     )
 }

@@ -1,4 +1,4 @@
-//! `session-name-invalid`: the session name is not one that AWS takes.
+//! `session-name-invalid`: AWS rejects the session name.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         id: "session-name-invalid",
         cause: None,
         stage: Stage::Request,
-        title: "the session name is not one that AWS takes",
+        title: "AWS rejects the session name",
         page: include_str!("../../docs/checks/session-name-invalid.md"),
     },
     when: When::NotAllowed,
@@ -25,14 +25,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let message = match name {
         Some(name) => match fault(name).filter(|_| !is_masked(name)) {
             Some(fault) => format!("the session name `{name}` {fault}"),
-            None if case.answer == Some(Answer::SessionNameInvalid) => {
-                "the session name is not one that AWS takes".to_owned()
-            }
+            None if case.answer == Some(Answer::SessionNameInvalid) => "AWS rejects the session name".to_owned(),
             None => return None,
         },
-        None if case.answer == Some(Answer::SessionNameInvalid) => {
-            "the session name is not one that AWS takes".to_owned()
-        }
+        None if case.answer == Some(Answer::SessionNameInvalid) => "AWS rejects the session name".to_owned(),
         None => return None,
     };
     let said = case.answer == Some(Answer::SessionNameInvalid);

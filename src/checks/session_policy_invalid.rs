@@ -1,4 +1,4 @@
-//! `session-policy-invalid`: the session policy is not one that AWS takes.
+//! `session-policy-invalid`: AWS rejects the session policy.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         id: "session-policy-invalid",
         cause: None,
         stage: Stage::Request,
-        title: "the session policy is not one that AWS takes",
+        title: "AWS rejects the session policy",
         page: include_str!("../../docs/checks/session-policy-invalid.md"),
     },
     when: When::NotAllowed,
@@ -36,16 +36,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         ),
         Some(policy) => match serde_json::from_str::<serde::de::IgnoredAny>(policy) {
             Err(error) => format!("`inline-session-policy` is not JSON: {error}"),
-            Ok(_) if said => "AWS does not take the session policy".to_owned(),
+            Ok(_) if said => "AWS rejects the session policy".to_owned(),
             Ok(_) => return None,
         },
         None if managed.is_some_and(|count| count > 10) => format!(
             "`managed-session-policies` has {} ARNs, and AWS takes 10",
             managed.unwrap_or_default()
         ),
-        None if said => {
-            "AWS does not take the session policies, or they and the tags are too large together".to_owned()
-        }
+        None if said => "AWS rejects the session policies, or they and the tags are too large together".to_owned(),
         None => return None,
     };
     Some(
@@ -58,6 +56,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 (None, true) => &[Fact::Answer, Fact::Input(Input::ManagedSessionPolicies)],
             })
             .note("a session policy has at most 2048 characters, and policies and tags together must fit in what AWS packs them into")
-            .help("mend or shorten `inline-session-policy`, or give fewer `managed-session-policies`"),
+            .help("correct or shorten `inline-session-policy`, or give fewer `managed-session-policies`"),
     )
 }

@@ -1,4 +1,4 @@
-//! `session-tag-invalid`: a session tag is not one that AWS takes.
+//! `session-tag-invalid`: AWS rejects a session tag.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         id: "session-tag-invalid",
         cause: None,
         stage: Stage::Request,
-        title: "a session tag is not one that AWS takes",
+        title: "AWS rejects a session tag",
         page: include_str!("../../docs/checks/session-tag-invalid.md"),
     },
     when: When::NotAllowed,
@@ -48,11 +48,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         &[Fact::Input(Input::CustomTags)]
     };
     Some(
-        Finding::blocks(fault.unwrap_or_else(|| "AWS does not take one of the session tags".to_owned()))
+        Finding::blocks(fault.unwrap_or_else(|| "AWS rejects one of the session tags".to_owned()))
             .rests_on(case, on)
             .note("a tag has a key of at most 128 characters and a value of at most 256, of letters, digits, blanks and `_.:/=+-@`; at most 50 tags in all")
             .note("with the ID token no tags are sent; `custom-tags` is read all the same, and broken JSON in it fails the step")
-            .help("mend `custom-tags`, or set `role-skip-session-tagging: true`"),
+            .help("correct `custom-tags`, or set `role-skip-session-tagging: true`"),
     )
 }
 

@@ -1,4 +1,4 @@
-//! `session-tagging-denied`: the session may not be tagged.
+//! `session-tagging-denied`: the session is not allowed to be tagged.
 
 use super::check::{Check, When};
 use crate::aws::answer::{Answer, Refusal};
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         id: "session-tagging-denied",
         cause: None,
         stage: Stage::Session,
-        title: "the session may not be tagged",
+        title: "the session is not allowed to be tagged",
         page: include_str!("../../docs/checks/session-tagging-denied.md"),
     },
     when: When::Always,
@@ -34,7 +34,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     Some(
-        Finding::blocks(format!("`{user}` may assume `{resource}`, but not tag the session: `sts:TagSession` is missing"))
+        Finding::blocks(format!("`{user}` is allowed to assume `{resource}`, but not to tag the session: `sts:TagSession` is missing"))
             .rests_on(case, &[Fact::Answer])
             .note("with AWS credentials configure-aws-credentials sends session tags (repository, workflow, actor, …); with the ID token it sends none")
             .help("add `sts:TagSession` beside `sts:AssumeRole` to the trust policy of the role, and across accounts to the policy of who asks")

@@ -29,7 +29,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         finding.help("make both addresses reachable from the internet, with a valid certificate: AWS cannot use an issuer inside a private network")
     } else {
         finding
-            .note("for github.com this passes: it is reported when many jobs start at once")
+            .note("for github.com this is temporary: it is reported when many jobs start at once")
             .help("run the job again; nothing needs to change in the role or the provider")
     })
 }

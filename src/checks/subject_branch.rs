@@ -24,6 +24,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (wanted, has) = super::check::contexts(difference);
-    Finding::blocks(format!("the job runs for {has}, and the trust policy expects {wanted}"))
+    Finding::blocks(format!("the job runs for {has}, but the trust policy expects {wanted}"))
         .help("run the job from a branch that the policy trusts, or let it trust this one")
 }

@@ -39,9 +39,9 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     Finding::blocks(message)
         .at_most(certainty)
         .note(format!(
-            "`{written}` in the policy, `{}` in the token",
+            "the policy has `{written}`, the token has `{}`",
             difference.token_part
         ))
-        .note("AWS compares letter case in `StringEquals` and `StringLike`; GitHub writes names as they were created")
-        .help("write it in the policy as the token has it")
+        .note("`StringEquals` and `StringLike` are case-sensitive; GitHub keeps the letter case of a name as it was created")
+        .help("use the token's letter case in the policy")
 }

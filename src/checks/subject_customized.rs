@@ -1,4 +1,4 @@
-//! `subject-customized`: the subject is built from other claims than the default.
+//! `subject-customized`: the subject is built from claims other than the default.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         id: "subject-customized",
         cause: Some(Cause::Subject),
         stage: Stage::TrustPolicy,
-        title: "the subject is built from other claims than the default",
+        title: "the subject is built from claims other than the default",
         page: include_str!("../../docs/checks/subject-customized.md"),
     },
     when: When::NotAllowedByToken,
@@ -36,16 +36,22 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     } else {
         &difference.subject
     });
+    // Then the policy expects the template, and resetting it would not help.
+    let is_same_template = !token_default && customized_keys(&difference.pattern) == keys;
     let keys: Vec<&str> = keys.into_iter().filter(|key| !key.contains(['*', '?'])).collect();
     let keys = keys.join("`, `");
     if token_default {
-        Finding::blocks(format!("the trust policy wants a customized subject (`{keys}`), and the token has GitHub's default one"))
-            .help("customize the subject for this repository (`PUT /repos/{owner}/{repo}/actions/oidc/customization/sub`), or write the default subject into the policy")
-            .note("an organization's template counts only for repositories that opt in (`use_default: false`)")
+        Finding::blocks(format!("the trust policy expects a customized subject (`{keys}`), but the token has GitHub's default one"))
+            .help("customize the subject for this repository (`PUT /repos/{owner}/{repo}/actions/oidc/customization/sub`), or put the default subject in the policy")
+            .note("an organization's template applies only to repositories that opt in (`use_default: false`)")
     } else {
-        Finding::blocks(format!("the token's subject is customized: it is built from `{keys}`, not in GitHub's default form"))
-            .note("a template of the repository or its organization says which claims make up `sub`, in which order")
+        Finding::blocks(format!("the token's subject is customized: it is built from `{keys}` and does not have GitHub's default format"))
+            .note("a template set on the repository or its organization defines which claims make up `sub`, and in which order")
             .note(format!("the token has `{}`", difference.subject))
-            .help("write the customized subject into the policy, or reset the template (`GET /repos/{owner}/{repo}/actions/oidc/customization/sub` shows it)")
+            .help(if is_same_template {
+                "put this customized subject in the policy"
+            } else {
+                "put the customized subject in the policy, or reset the template (`GET /repos/{owner}/{repo}/actions/oidc/customization/sub` shows it)"
+            })
     }
 }

@@ -28,14 +28,14 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let token = Subject::parse(&difference.subject).and_then(|subject| subject.kind());
     match token {
         Some(Context::Environment(name)) if difference.pattern.contains(":environment:") => {
-            Finding::blocks(format!("the job runs in {has}, and the trust policy expects {wanted}"))
-                .note(format!("`environment: {name}` in the job puts the environment into `sub`"))
+            Finding::blocks(format!("the job runs in {has}, but the trust policy expects {wanted}"))
+                .note(format!("`environment: {name}` in the job puts the environment in `sub`"))
         }
-        Some(Context::Environment(name)) => Finding::blocks(format!("the job has an environment, so its subject names {has}, and the trust policy expects {wanted}"))
-            .note(format!("`environment: {name}` in the job stands in `sub` in place of what would be there otherwise: the branch or tag, or `pull_request`"))
-            .help("let the policy trust the environment; who may deploy to it is then up to the environment's protection rules")
-            .help("or take `environment:` out of the job, if the branch is what should count"),
-        _ => Finding::blocks(format!("the trust policy expects {wanted}, and the job has no environment: its subject names {has}"))
+        Some(Context::Environment(name)) => Finding::blocks(format!("the job has an environment, so its subject names {has}, but the trust policy expects {wanted}"))
+            .note(format!("`environment: {name}` in the job replaces what `sub` would otherwise contain: the branch or tag, or `pull_request`"))
+            .help("let the policy trust the environment; its protection rules then control who can deploy to it")
+            .help("or remove `environment:` from the job, if the branch should decide"),
+        _ => Finding::blocks(format!("the trust policy expects {wanted}, but the job has no environment: its subject names {has}"))
             .help(format!("give the job `environment: {}`, or let the policy trust {has}", super::check::environment_in(&difference.pattern))),
     }
     .label(super::check::environment_in_workflow(case))

@@ -1,4 +1,4 @@
-//! `subject-immutable`: the subject has ids on one side and names alone on the other.
+//! `subject-immutable`: one side has IDs in the subject, the other only names.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
         id: "subject-immutable",
         cause: Some(Cause::Subject),
         stage: Stage::TrustPolicy,
-        title: "the subject has ids on one side and names alone on the other",
+        title: "one side has IDs in the subject, the other only names",
         page: include_str!("../../docs/checks/subject-immutable.md"),
     },
     when: When::NotAllowedByToken,
@@ -26,20 +26,20 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let token_has_ids = Subject::parse(&difference.subject).is_some_and(|subject| subject.is_immutable());
     if !token_has_ids {
-        return Finding::blocks("the trust policy wants a subject with ids (`owner@id/repository@id`), and the token's has names alone")
-            .note("GitHub gives ids in the subject to repositories created, renamed or transferred since 15 July 2026 (as reported, also with their organization), and to those that opted in; this one is not among them")
-            .help("write the names alone, or switch the repository to immutable subjects first, in its settings");
+        return Finding::blocks("the trust policy expects a subject with IDs (`owner@id/repository@id`), but the token's has only names")
+            .note("GitHub includes IDs in the subject for repositories created, renamed or transferred since 15 July 2026 (as reported, also with their organization), and for those that opted in; this repository is not one of them")
+            .help("use only the names, or first switch the repository to immutable subjects in its settings");
     }
     let repository = Subject::parse(&difference.pattern).map_or("", |value| value.repository_part());
     let hyphens = repository.contains("-*") || repository.contains(&difference.token_part.replace('@', "-"));
-    let mut finding = Finding::blocks("the token's subject carries ids (`owner@id/repository@id`), and the trust policy has the names alone")
-        .note("the repository was created, renamed or transferred since 15 July 2026, opted in, or, as reported, its organization was renamed: since then GitHub writes ids into its subject, so that nobody can take over a name that became free")
-        .note("a new repository cannot opt out; the ids in the token are what to trust");
+    let mut finding = Finding::blocks("the token's subject includes IDs (`owner@id/repository@id`), but the trust policy has only names")
+        .note("the repository was created, renamed or transferred since 15 July 2026, opted in, or, as reported, its organization was renamed: GitHub then includes IDs in its subject, so that nobody can take over a name that has become available")
+        .note("a new repository cannot opt out; trust the IDs in the token");
     if hyphens {
-        finding = finding.note("`name-id` with a hyphen was only announced; GitHub writes `name@id`, and a wildcard after a hyphen also lets in owners whose names begin like yours");
+        finding = finding.note("`name-id` with a hyphen was announced but never used; GitHub writes `name@id`, and a wildcard after a hyphen also accepts owners whose names start like yours");
     }
     if let Some(meant) = &difference.meant {
-        finding = finding.note(format!("with the ids the value is `{meant}`"));
+        finding = finding.note(format!("with the IDs, the value is `{meant}`"));
     }
     finding
 }

@@ -42,7 +42,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let matches = if difference.pattern.contains("${") {
         "does not match this token"
     } else {
-        "can match no subject of GitHub's default form"
+        "cannot match any subject in GitHub's default format"
     };
     let mut finding = Finding::blocks(format!("the `sub` condition's value {matches}: {reason}"))
         .note("a subject is `repo:<owner>/<repository>:` and then `ref:refs/heads/<branch>`, `ref:refs/tags/<tag>`, `environment:<name>` or `pull_request`");
@@ -57,7 +57,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     if is_of_a_template {
         finding = finding
             .at_most(Certainty::Likely)
-            .note("a customized subject can have this form; this token's has the default one");
+            .note("a customized subject can have this format; this token's subject has the default one");
     }
     // A value that would not match either is no help.
     let fits = |meant: &&String| {

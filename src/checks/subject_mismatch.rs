@@ -58,7 +58,7 @@ fn odd_operator(case: &Case<'_>) -> Option<Finding> {
     .explains([leaf.leaf]);
     if operator.contains("Arn") {
         finding = finding
-            .note("an `Arn…` operator compares ARNs, and a subject is none")
+            .note("an `Arn…` operator compares ARNs, and a subject is not an ARN")
             .help("compare the subject with `StringEquals` or `StringLike`");
     } else if !leaf.condition.operator.value.comparison.is_negated() {
         finding = finding.help("compare the subject with `StringEquals` or `StringLike`");
@@ -86,7 +86,7 @@ fn odd_operator(case: &Case<'_>) -> Option<Finding> {
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     Finding::blocks("the token's subject does not match the `sub` condition of the trust policy").note(format!(
-        "`{}` in the policy, `{}` in the token",
+        "the policy has `{}`, the token has `{}`",
         difference.pattern, difference.subject
     ))
 }

@@ -1,4 +1,4 @@
-//! `subject-pull-request`: a pull request where the policy expects something else, or the other way round.
+//! `subject-pull-request`: the job runs for a pull request and the policy expects something else, or vice versa.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "subject-pull-request",
         cause: Some(Cause::Context),
         stage: Stage::TrustPolicy,
-        title: "a pull request where the policy expects something else, or the other way round",
+        title: "the job runs for a pull request and the policy expects something else, or vice versa",
         page: include_str!("../../docs/checks/subject-pull-request.md"),
     },
     when: When::NotAllowedByToken,
@@ -25,15 +25,15 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (wanted, has) = super::check::contexts(difference);
     if difference.subject.ends_with(":pull_request") {
-        Finding::blocks(format!("the event is a pull request, so the subject ends in `:pull_request`, and the trust policy expects {wanted}"))
-            .note("a pull request's subject names neither its branch nor its number")
-            .help("run the deploy on `push` (after the merge) where pull requests should not have this role")
-            .help("or let the policy trust `:pull_request`; then the code of every pull request from this repository can use the role, so give it few rights")
+        Finding::blocks(format!("the event is a pull request, so the subject ends in `:pull_request`, but the trust policy expects {wanted}"))
+            .note("a pull request's subject contains neither its branch nor its number")
+            .help("if pull requests should not get this role, deploy on `push` (after the merge)")
+            .help("or let the policy trust `:pull_request`; the code of every pull request from this repository can then use the role, so grant it few permissions")
     } else {
         Finding::blocks(format!(
-            "the trust policy expects a pull request, and the subject names {has}"
+            "the trust policy expects a pull request, but the subject names {has}"
         ))
         // GitHub docs, "OpenID Connect reference"; of `pull_request_target` it says nothing.
-        .note("the event `pull_request` without an environment has `:pull_request` in its subject; of `pull_request_target` GitHub does not say")
+        .note("without an environment, the subject for the event `pull_request` ends in `:pull_request`; GitHub does not say what it is for `pull_request_target`")
     }
 }

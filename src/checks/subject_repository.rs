@@ -27,7 +27,7 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let wanted = difference.pattern.get(from..to).unwrap_or(&difference.pattern);
     let has = difference.token_part.as_str();
     let mut finding = Finding::blocks(format!(
-        "the trust policy expects the repository `{wanted}`, and the token comes from `{has}`"
+        "the trust policy expects the repository `{wanted}`, but the token comes from `{has}`"
     ));
     let owner = |text: &str| {
         text.split('/')
@@ -62,13 +62,13 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     if name(wanted) == name(has) && owner(wanted) == owner(has) {
         // Then the ids differ, which a note of the comparison says.
     } else if name(wanted) == name(has) {
-        finding = finding.note("the repository's name is the same and the owner differs: the organization was renamed, the repository transferred, or this is a fork");
+        finding = finding.note("the repository has the same name but a different owner: the organization was renamed, the repository was transferred, or this is a fork");
     } else if owner(wanted) == owner(has) {
-        finding = finding.note("the owner is the same and the repository differs: it was renamed, or the role belongs to another repository");
+        finding = finding.note("the owner is the same but the repository differs: it was renamed, or the role belongs to another repository");
     }
     let alike = strsim::normalized_levenshtein(&names(wanted), &names(has));
     if alike > 0.8 && alike < 1.0 && !wanted.contains('*') {
-        finding = finding.note("the two are nearly the same: this may be a slip of the pen");
+        finding = finding.note("the two are nearly identical: this may be a typo");
     }
-    finding.help("if this repository should have the role, add its subject; if the names in the policy are outdated, take them out as well, since somebody else can register a name that became free")
+    finding.help("if this repository should have the role, add its subject; if the names in the policy are outdated, remove them, since anyone can register a name that has become available")
 }

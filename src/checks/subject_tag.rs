@@ -1,4 +1,4 @@
-//! `subject-tag`: a tag where the policy expects something else, or the other way round.
+//! `subject-tag`: the job runs for a tag and the policy expects something else, or vice versa.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "subject-tag",
         cause: Some(Cause::Context),
         stage: Stage::TrustPolicy,
-        title: "a tag where the policy expects something else, or the other way round",
+        title: "the job runs for a tag and the policy expects something else, or vice versa",
         page: include_str!("../../docs/checks/subject-tag.md"),
     },
     when: When::NotAllowedByToken,
@@ -24,6 +24,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (wanted, has) = super::check::contexts(difference);
-    Finding::blocks(format!("the job runs for {has}, and the trust policy expects {wanted}"))
-        .note("a tag is not a branch: its subject has `ref:refs/tags/<tag>`, a branch's `ref:refs/heads/<branch>`")
+    Finding::blocks(format!("the job runs for {has}, but the trust policy expects {wanted}")).note(
+        "a tag is not a branch: a tag's subject has `ref:refs/tags/<tag>`, a branch's has `ref:refs/heads/<branch>`",
+    )
 }

@@ -1,4 +1,4 @@
-//! `subject-too-broad`: the subject condition lets in more than it seems to.
+//! `subject-too-broad`: the subject condition accepts more than it seems to.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "subject-too-broad",
         cause: Some(Cause::TooMuch),
         stage: Stage::Risk,
-        title: "the subject condition lets in more than it seems to",
+        title: "the subject condition accepts more than it seems to",
         page: include_str!("../../docs/checks/subject-too-broad.md"),
     },
     when: When::Always,

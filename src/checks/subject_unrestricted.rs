@@ -1,4 +1,4 @@
-//! `subject-unrestricted`: anyone on GitHub gets in: no condition restricts the subject.
+//! `subject-unrestricted`: anyone on GitHub is accepted: no condition restricts the subject.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "subject-unrestricted",
         cause: Some(Cause::TooMuch),
         stage: Stage::Risk,
-        title: "anyone on GitHub gets in: no condition restricts the subject",
+        title: "anyone on GitHub is accepted: no condition restricts the subject",
         page: include_str!("../../docs/checks/subject-unrestricted.md"),
     },
     when: When::Always,

@@ -1,4 +1,4 @@
-//! `subject-wildcard-literal`: a wildcard stands under an operator that takes it literally.
+//! `subject-wildcard-literal`: a wildcard is used with an operator that takes it literally.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "subject-wildcard-literal",
         cause: Some(Cause::Subject),
         stage: Stage::TrustPolicy,
-        title: "a wildcard stands under an operator that takes it literally",
+        title: "a wildcard is used with an operator that takes it literally",
         page: include_str!("../../docs/checks/subject-wildcard-literal.md"),
     },
     when: When::NotAllowedByToken,
@@ -25,9 +25,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let operator = super::check::operator_name(case, difference);
     Finding::blocks(format!(
-        "the `*` or `?` in the `sub` condition counts as a plain character, because the operator is `{operator}`"
+        "the `*` or `?` in the `sub` condition is taken literally, because the operator is `{operator}`"
     ))
     // IAM User Guide, `reference_policies_elements_condition_operators`.
-    .note("of the string operators, wildcards work in `StringLike` and `StringNotLike` alone; the ARN operators, which take them as well, never match a subject")
+    .note("among the string operators, only `StringLike` and `StringNotLike` support wildcards; the ARN operators support them too, but never match a subject")
     .note("with `StringLike` the value would match this token")
 }

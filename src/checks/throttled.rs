@@ -32,11 +32,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     // A policy that refuses is mended first; one that allows does not say what AWS would have answered.
     let refused = matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny));
-    let finding = Finding::blocks("AWS throttled the call: whether it gives the role is not decided by that")
+    let finding = Finding::blocks("AWS throttled the call: whether it would grant the role is not known")
         .at_most(Certainty::Possible)
-        .note("AWS limits the calls of an account by the second; many jobs that start at once can reach the limit")
-        .help(
-            "run again; spread jobs that start together, or assume the role once and pass the session on within a job",
-        );
+        .note("AWS limits an account's calls per second; many jobs that start at once can reach the limit")
+        .help("run again; stagger jobs that start together, or assume the role only once per job");
     Some(if refused { finding.as_note() } else { finding })
 }

@@ -1,4 +1,4 @@
-//! `thumbprint-mismatch`: the issuer's certificate does not fit the provider's thumbprints.
+//! `thumbprint-mismatch`: the issuer's certificate does not match the provider's thumbprints.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "thumbprint-mismatch",
         cause: Some(Cause::Thumbprint),
         stage: Stage::Provider,
-        title: "the issuer's certificate does not fit the provider's thumbprints",
+        title: "the issuer's certificate does not match the provider's thumbprints",
         page: include_str!("../../docs/checks/thumbprint-mismatch.md"),
     },
     when: When::NotAllowedByToken,
@@ -24,18 +24,19 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if case.answer != Some(Answer::Thumbprint) {
         return None;
     }
-    let finding =
-        Finding::blocks("AWS found that the certificate of the token's issuer fits none of the provider's thumbprints")
-            .rests_on(case, &[Fact::Answer])
-            .label(case.claim_label("iss", "the certificate of this host"));
+    let finding = Finding::blocks(
+        "AWS found that the certificate of the token's issuer matches none of the provider's thumbprints",
+    )
+    .rests_on(case, &[Fact::Answer])
+    .label(case.claim_label("iss", "the certificate of this host"));
     Some(if case.claims.is_some() && !case.deployment().is_hosted_by_github() {
         finding
-            .note("AWS looks at thumbprints when the issuer's certificate comes from no public authority that it knows")
-            .help("best: give the server a certificate of a public authority; then no thumbprint is needed")
+            .note("AWS checks thumbprints when the issuer's certificate is not from a public authority that it trusts")
+            .help("preferably, give the server a certificate from a public authority; then no thumbprint is needed")
             .help("or set the thumbprint of the top intermediate authority (not of the server's own certificate): `aws iam update-open-id-connect-provider-thumbprint --open-id-connect-provider-arn ARN --thumbprint-list THUMBPRINT`")
     } else {
         finding
-            .note("for GitHub's own issuers AWS checks the certificate against its own root authorities today, so a thumbprint is not needed; AWS documents a fall-back to it where it cannot retrieve the certificate or TLS 1.3 is required; this message was seen in January 2022 and June 2023, when GitHub's certificates changed")
+            .note("for GitHub's own issuers AWS now checks the certificate against its own root authorities, so a thumbprint is not needed; AWS documents a fallback to it where it cannot retrieve the certificate or TLS 1.3 is required; this message was seen in January 2022 and June 2023, when GitHub's certificates changed")
             .help("run the job again; if the message stays for github.com, open a case with AWS support. Do not pin a new thumbprint")
     })
 }

@@ -37,23 +37,23 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let mut finding = Finding::blocks(if said {
-        "the ID token had expired when AWS looked at it"
+        "the ID token had expired when AWS checked it"
     } else {
         "the ID token has expired"
     })
         .rests_on(case, if said { &[Fact::Answer] } else { &[Fact::Clock, Fact::Claim("exp")] })
         .label(case.claim_label("exp", "it ends here"))
-        .note("configure-aws-credentials asks for one token and keeps it through all its retries: an endpoint that hangs, or a long pause between asking and using, uses it up")
-        .help("find what took the time before this message (retries, a proxy, an endpoint that does not answer); the token itself needs no change")
-        .help("if the job asks for the token itself, ask right before it is used");
+        .note("configure-aws-credentials requests one token and uses it for all its retries: it can expire while an endpoint hangs or before it is used")
+        .help("find out what took the time before this message (retries, a proxy, an endpoint that does not respond); the token itself needs no change")
+        .help("if the job requests the token itself, request it right before it is used");
     if let (Some(expiry), Some(issued)) = (expiry, case.claims.and_then(|claims| claims.seconds("iat"))) {
         finding = finding.note(format!(
-            "the token was good for {} seconds; lifetimes are not fixed",
+            "the token was valid for {} seconds; lifetimes are not fixed",
             expiry.saturating_sub(issued)
         ));
     }
     if past > 0 {
-        finding = finding.note(format!("it expired {past} seconds before"));
+        finding = finding.note(format!("it had expired {past} seconds earlier"));
     }
     Some(finding)
 }

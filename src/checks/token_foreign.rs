@@ -1,4 +1,4 @@
-//! `token-foreign`: the token is no ID token of GitHub Actions.
+//! `token-foreign`: the token is not a GitHub Actions ID token.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
         id: "token-foreign",
         cause: None,
         stage: Stage::Token,
-        title: "the token is no ID token of GitHub Actions",
+        title: "the token is not a GitHub Actions ID token",
         page: include_str!("../../docs/checks/token-foreign.md"),
     },
     when: When::NotAllowedByToken,
@@ -34,17 +34,17 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             return None;
         }
         return Some(
-            Finding::blocks("AWS could not take the token as an ID token: another token was sent in its place, or it has no `sub` or `aud`")
-                .note("`GITHUB_TOKEN` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN` are not ID tokens: the second is only the permission to ask for one")
-                .help("send what the token service answers in `value`, or leave the asking to configure-aws-credentials"),
+            Finding::blocks("AWS did not recognize the token as an ID token: another token was sent instead, or it has no `sub` or `aud`")
+                .note("`GITHUB_TOKEN` and `ACTIONS_ID_TOKEN_REQUEST_TOKEN` are not ID tokens: the second only authorizes requesting one")
+                .help("send what the token service returns in `value`, or let configure-aws-credentials request the token"),
         );
     };
     let (claim, message) = match (claims.issuer(), claims.subject()) {
         (None, _) => (
             "iss",
-            "the token has no issuer (`iss`), so it is no ID token".to_owned(),
+            "the token has no issuer (`iss`), so it is not an ID token".to_owned(),
         ),
-        (_, None) => ("sub", "the token has no subject (`sub`), and AWS refuses it".to_owned()),
+        (_, None) => ("sub", "the token has no subject (`sub`), so AWS refuses it".to_owned()),
         (Some(issuer), _) if is_masked(issuer) => return None,
         (Some(issuer), _) if !issuer.starts_with("https://") => (
             "iss",
@@ -54,10 +54,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         (Some(_), _) if case.answer.is_none() && case.decision() == Some(Decision::Allow) => return None,
         (Some(issuer), _) if case.deployment() == Deployment::Other => (
             "iss",
-            format!("the token comes from `{issuer}`, which is not an issuer of GitHub Actions"),
+            format!("the token comes from `{issuer}`, which is not a GitHub Actions issuer"),
         ),
         _ if case.answer == Some(Answer::NotAToken) => {
-            ("iss", "AWS could not take the token as an ID token".to_owned())
+            ("iss", "AWS did not recognize the token as an ID token".to_owned())
         }
         _ => return None,
     };
@@ -74,6 +74,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Finding::blocks(message)
             .rests_on(case, on)
             .label(case.claim_label(claim, "this is not GitHub's"))
-            .help("use the ID token that the job's own token service gives: `GITHUB_TOKEN` and tokens of other services do not fit a provider for GitHub"),
+            .help("use the ID token from the job's own token service: `GITHUB_TOKEN` and tokens from other services do not work with a provider for GitHub"),
     )
 }

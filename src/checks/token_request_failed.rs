@@ -1,4 +1,4 @@
-//! `token-request-failed`: the service did not give an ID token.
+//! `token-request-failed`: the token service did not issue an ID token.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         id: "token-request-failed",
         cause: None,
         stage: Stage::Token,
-        title: "the service did not give an ID token",
+        title: "the token service did not issue an ID token",
         page: include_str!("../../docs/checks/token-request-failed.md"),
     },
     when: When::NotAllowedByToken,
@@ -35,13 +35,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     // As reported: aws-actions/configure-aws-credentials#272.
     if let Some(Answer::TokenRequestFailed(Some(audience))) = &case.answer {
         return Some(
-            Finding::blocks(format!("GitHub's token service gives the job no ID token for the audience `{audience}`"))
+            Finding::blocks(format!("GitHub's token service does not issue the job an ID token for the audience `{audience}`"))
                 .rests_on(case, &[Fact::Answer])
-                .note("the job may ask for a token, so its permissions are right: it is the audience that is refused, and AWS was not reached")
+                .note("the job is allowed to request a token, so its permissions are right: the audience was refused, and AWS was not called")
                 .help(if audience == "sts.amazonaws.com" {
-                    "it is the audience that AWS expects: run the job again, and if it stays, look at GitHub's status page"
+                    "this is the audience that AWS expects: run the job again; if the error persists, check GitHub's status page"
                 } else {
-                    "ask for `sts.amazonaws.com`, the default of configure-aws-credentials' `audience`; where the code asks for the token itself, give the audience there"
+                    "request `sts.amazonaws.com`, the default of configure-aws-credentials' `audience`; if your own code requests the token, set the audience there"
                 }),
         );
     }
@@ -53,10 +53,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .unwrap_or_default(),
     };
     Some(
-        Finding::blocks("GitHub's token service did not give the job an ID token")
+        Finding::blocks("GitHub's token service did not issue the job an ID token")
             .rests_on(case, if said { &[Fact::Answer] } else { &[Fact::TokenRequest] })
             .note(what)
-            .note("the job may ask for a token, so its permissions are right; AWS was not reached")
-            .help("run the job again; if it stays, look at GitHub's status page, and on a self-hosted runner at the proxy and at the egress rules for the host that `ACTIONS_ID_TOKEN_REQUEST_URL` names"),
+            .note("the job is allowed to request a token, so its permissions are right; AWS was not called")
+            .help("run the job again; if the error persists, check GitHub's status page, and on a self-hosted runner the proxy and the egress rules for the host in `ACTIONS_ID_TOKEN_REQUEST_URL`"),
     )
 }

@@ -227,7 +227,7 @@ fn bounded(from: impl io::Read, most: u64) -> Result<String, String> {
 fn words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => format!("it cannot be read: {error}"),
     }
 }
@@ -293,9 +293,9 @@ mod tests {
             ("{\"sub\":\n \"s\",,}", "line 2, column 6: it is not JSON: "),
             (
                 "ghs_secret",
-                "no ID token, and no JSON: it does not have the three parts",
+                "neither an ID token nor JSON: it does not have the three parts",
             ),
-            ("", "no ID token, and no JSON"),
+            ("", "neither an ID token nor JSON"),
         ] {
             let (_folder, path) = saved(text);
             let error = ANYWHERE.claims("`--claims`", &path).unwrap_err().to_string();

@@ -198,7 +198,7 @@ fn not_granted(env: &Env) -> String {
         .flatten()
         .collect();
     format!(
-        "{} not set: the job may not ask for an ID token",
+        "{} not set: the job isn't allowed to request an ID token",
         match &*missing {
             [one] => format!("{one} is"),
             _ => format!("{} are", missing.join(" and ")),

@@ -45,22 +45,22 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
     if matches!(case.flow, Flow::AccessKey | Flow::Chaining)
         && !matches!(cause, Cause::EnvironmentProtection | Cause::TooMuch)
     {
-        return out("the step asks with AWS credentials: no ID token is sent");
+        return out("the step uses AWS credentials: no ID token is sent");
     }
     if case.asks_with_credentials() && cause == Cause::TooMuch {
-        return open("the role was asked for with AWS credentials: who gets in with a token was not looked for");
+        return open("the role was requested with AWS credentials: which tokens it accepts was not checked");
     }
     if case.is_allowed() && cause != Cause::TooMuch {
         return out(if case.flow.has_credentials() {
-            "AWS took the credentials that asked, and no token was sent"
+            "AWS accepted the credentials, and no token was sent"
         } else {
-            "AWS let the token in"
+            "AWS accepted the token"
         });
     }
     // On purpose, and not for want of the permission.
     let is_token = !matches!(cause, Cause::TooMuch | Cause::EnvironmentProtection);
     if is_token && matches!(case.flow, Flow::AccessKey | Flow::Chaining | Flow::Existing) {
-        return out("the step asks with AWS credentials, and sends no token");
+        return out("the step uses AWS credentials: no ID token is sent");
     }
     let no_token = matches!(
         answer,
@@ -71,13 +71,13 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
             if case.claims.is_some() {
                 out("the job got an ID token")
             } else if answer.is_some_and(Answer::token_was_sent) {
-                out("AWS answered to the job's token")
+                out("AWS responded to the job's token")
             } else if matches!(answer, Some(Answer::TokenRequestFailed(_))) {
-                out("the job could ask for a token: it was the answer that failed")
+                out("the job was able to request a token: it was the response that failed")
             } else if case.runner().and_then(|runner| runner.id_token_request) == Some(true) {
-                out("the variables to ask for an ID token are there")
+                out("the variables for requesting an ID token are set")
             } else {
-                open("nothing shows whether the job may ask for an ID token")
+                open("nothing shows whether the job is allowed to request an ID token")
             }
         }
         Cause::NoProvider => {
@@ -86,17 +86,17 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
                 .provider()
                 .is_some_and(|p| p.url.as_deref().map(issuer_host) == Some(host))
             {
-                out("the account has the provider, and its URL is the token's issuer")
+                out("the account has the provider, and its URL matches the token's issuer")
             } else if answer.is_some_and(Answer::provider_exists) {
-                out("AWS's answer is most likely one that comes after it has found the provider")
+                out("AWS's answer most likely means that it had already found the provider")
             } else if no_token {
                 open("AWS was not reached, and the provider was not read")
             } else {
                 open(match answer {
                     Some(Answer::NoProvider(_)) => {
-                        "AWS found none in the role's account; with `role-chaining` none is needed there"
+                        "AWS found no provider in the role's account; with `role-chaining` none is needed there"
                     }
-                    Some(_) => "the account's providers were not read, and AWS's answer does not tell",
+                    Some(_) => "the account's providers were not read, and AWS's answer does not say",
                     None => "the account's providers were not read, and AWS's answer is not known",
                 })
             }
@@ -108,7 +108,7 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
             } else if known && case.deployment().is_hosted_by_github() {
                 out("AWS checks GitHub's certificate against its own root authorities, not the thumbprint")
             } else if known {
-                open("the issuer is not GitHub's own, and AWS's answer does not tell")
+                open("the issuer is not GitHub's own, and AWS's answer does not say")
             } else {
                 open("the token's issuer is not known")
             }
@@ -123,13 +123,13 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
                 .as_ref()
                 .is_some_and(|source| is_masked(&source.text)) =>
             {
-                open("a part of the policy is masked: who gets in by it is not known")
+                open("part of the policy is masked: who it accepts is not known")
             }
-            _ => out("no subject of a stranger's repository gets in"),
+            _ => out("no subject from a stranger's repository is accepted"),
         },
         Cause::EnvironmentProtection => {
             if case.job_ran() {
-                out("this job is running: protection rules hold a job back before it starts")
+                out("the job is running: protection rules would have held it back before it started")
             } else {
                 open("nothing shows whether the job ran")
             }
@@ -156,16 +156,14 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
                 .is_some_and(|(wanted, has)| matches(wanted.context.unwrap_or("*"), has.context.unwrap_or_default()));
             return match cause {
                 Cause::Subject if is_masked(&difference.pattern) || is_masked(&difference.subject) => {
-                    Err("a part of the subject, or of the policy's value for it, is masked".to_owned())
+                    Err("part of the subject, or of the policy's value for it, is masked".to_owned())
                 }
-                Cause::Subject => {
-                    Ok("the repository part of the subject fits; only what follows it does not".to_owned())
-                }
+                Cause::Subject => Ok("the repository part of the subject matches; only the rest does not".to_owned()),
                 _ if difference.also.iter().any(|also| matches!(also, Also::Context(..))) => {
-                    Err("the repository part differs first; what follows it differs as well".to_owned())
+                    Err("the repository part differs first; the rest differs as well".to_owned())
                 }
                 _ if difference.kind == Kind::Case && !same_rest => {
-                    Err("what follows the repository differs in its letters' case".to_owned())
+                    Err("what follows the repository differs in letter case".to_owned())
                 }
                 _ if same_repository && !matches!(difference.kind, Kind::Case | Kind::WildcardLiteral) => {
                     Err("the value of the `sub` condition cannot be compared part by part".to_owned())
@@ -175,14 +173,14 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
                     Kind::Immutable | Kind::Case | Kind::WildcardLiteral | Kind::Repository
                 ) =>
                 {
-                    Ok("what follows the repository fits".to_owned())
+                    Ok("what follows the repository matches".to_owned())
                 }
                 _ => Err("the repository part differs first".to_owned()),
             };
         }
     }
     if case.decision() == Some(Decision::Allow) {
-        return Ok("the trust policy lets this subject in".to_owned());
+        return Ok("the trust policy accepts this subject".to_owned());
     }
     let Some((_, _, _)) = policy.nearest() else {
         return Ok("no statement of the policy allows anything".to_owned());
@@ -201,13 +199,13 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
         .iter()
         .any(|leaf| leaf.name().to_lowercase().ends_with(":sub"));
     if leaves.is_empty() && is_another_issuers {
-        Err("the `sub` condition is on another issuer's tokens, so it was not compared".to_owned())
+        Err("the `sub` condition applies to another issuer's tokens, so it was not compared".to_owned())
     } else if leaves.is_empty() {
         Ok("the policy has no condition on this token's subject".to_owned())
     } else if leaves.iter().all(|outcome| *outcome == Outcome::Match) {
         Ok("the `sub` condition matches the token".to_owned())
     } else if findings.iter().any(|finding| finding.cause() == Some(Cause::Context)) {
-        Ok("the repository part of the subject fits; only what follows it does not".to_owned())
+        Ok("the repository part of the subject matches; only the rest does not".to_owned())
     } else if findings.iter().any(|finding| finding.cause() == Some(Cause::Subject)) {
         Err("the operator does not compare the subject part by part".to_owned())
     } else if case.claims.is_none() {
@@ -240,16 +238,16 @@ fn audience(case: &Case<'_>) -> Result<String, String> {
     match (registered, policy) {
         (true, Some(Some(true))) => Ok("the provider accepts the token's audience, and so does the policy".to_owned()),
         (true, Some(None)) => {
-            Ok("the provider accepts the token's audience, and the policy does not ask for one".to_owned())
+            Ok("the provider accepts the token's audience, and the policy does not require one".to_owned())
         }
         (false, Some(Some(true) | None)) if case.claims.is_some() => {
-            Err("the policy is content with the audience; the provider's client ids are not known".to_owned())
+            Err("the policy accepts the audience; the provider's client IDs are not known".to_owned())
         }
         (true, None) => Err("the provider accepts the audience; the trust policy is not known".to_owned()),
         (true, Some(Some(false))) => {
-            Err("the provider accepts the audience; the policy's condition on it is not decided".to_owned())
+            Err("the provider accepts the audience; the policy's condition on it is undecided".to_owned())
         }
         _ if case.claims.is_none() => Err("there is no token to read the audience from".to_owned()),
-        _ => Err("neither the provider's client ids nor the policy's condition on the audience are known".to_owned()),
+        _ => Err("neither the provider's client IDs nor the policy's condition on the audience is known".to_owned()),
     }
 }

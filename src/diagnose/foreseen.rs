@@ -59,19 +59,22 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     }
     let by_event = |outlook: &Outlook| {
         let does = if outlook.found.is_some() {
-            "does not get in"
+            "the policy refuses"
         } else {
-            "gets in"
+            "the policy accepts"
         };
         format!(
-            "on `{}` its subject is `{}`, which {does}",
+            "on `{}` the subject is `{}`, which {does}",
             outlook.event, outlook.subject
         )
     };
     let events: Vec<String> = outlooks.iter().map(by_event).collect();
     finding.notes.insert(
         0,
-        format!("no token is at hand; by the workflow file, {}", events.join("; ")),
+        format!(
+            "no token is available; according to the workflow file, {}",
+            events.join("; ")
+        ),
     );
     found.finding = found.finding.at_most(certainty);
     Some(found)
@@ -115,7 +118,7 @@ fn hopeless(case: &Case<'_>) -> Option<Found> {
     finding.fixes.clear();
     finding.notes.insert(
         0,
-        "no token is at hand; none of GitHub's default form gets past this, whatever the job runs for".to_owned(),
+        "no token is available; no token in GitHub's default format passes this, whatever the job runs for".to_owned(),
     );
     found.finding = found.finding.at_most(Certainty::Likely);
     Some(found)
@@ -446,7 +449,7 @@ mod tests {
                     cause
                         .notes
                         .first()
-                        .is_some_and(|note| note.starts_with("no token is at hand; ")),
+                        .is_some_and(|note| note.starts_with("no token is available; ")),
                     "{:?}",
                     cause.notes
                 );
@@ -519,8 +522,8 @@ mod tests {
             .iter()
             .filter(|found| found.severity == Severity::Note)
             .collect();
-        let words = "on `push` its subject is `repo:acme/widgets:ref:refs/heads/main`, which gets in; on `pull_request` its subject is \
-                     `repo:acme/widgets:pull_request`, which does not get in";
+        let words = "on `push` the subject is `repo:acme/widgets:ref:refs/heads/main`, which the policy accepts; on `pull_request` the subject is \
+                     `repo:acme/widgets:pull_request`, which the policy refuses";
         assert!(
             notes
                 .iter()

@@ -73,7 +73,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
             supply: supply.to_owned(),
         });
     };
-    let nobody = || "nobody asked for it".to_owned();
+    let nobody = || "not requested".to_owned();
     let running = case.evidence.runner.is_some();
     if case.claims.is_none() && case.flow == Flow::Oidc {
         let why = case
@@ -85,7 +85,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
         open(
             "the token's claims",
             why,
-            "run the doctor as a step of the failing job with `id-token: write`, or pass `--claims` with the claims",
+            "run the doctor as a step of the failing job with `id-token: write`, or pass `--claims` with its claims",
         );
     }
     if case.request().get(Input::RoleToAssume).is_none() && case.role().and_then(|role| role.arn.as_ref()).is_none() {
@@ -110,8 +110,8 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
             open(
                 "the role's trust policy",
                 gap.map_or_else(nobody, reason),
-                "pass `trust-policy` with the file or the JSON (`aws iam get-role --role-name NAME`), give the job credentials that may \
-                 `iam:GetRole` in the role's account, or name a `diagnosis-role`",
+                "pass `trust-policy` with the file or the JSON (`aws iam get-role --role-name NAME`), give the job credentials with \
+                 `iam:GetRole` in the role's account, or set `diagnosis-role`",
             );
         }
     }
@@ -119,8 +119,8 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
     if policy_known && !case.holds(Fact::Role) {
         open(
             "whose trust policy it is",
-            "nothing shows that it is the policy of the role that is asked for".to_owned(),
-            "pass `trust-policy` as `aws iam get-role --role-name NAME` prints it, and the role's whole ARN as `role-to-assume`",
+            "nothing shows that it belongs to the requested role".to_owned(),
+            "pass `trust-policy` as `aws iam get-role --role-name NAME` prints it, and the role's full ARN as `role-to-assume`",
         );
     }
     if case.provider().is_none()
@@ -142,17 +142,17 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
             Some(gap) => open(
                 "what AWS answers",
                 reason(gap),
-                "mend what kept the call from AWS, then run again",
+                "fix what kept the call from reaching AWS, then run again",
             ),
             None if running => open(
                 "what AWS answers",
                 "AWS was not asked".to_owned(),
-                "leave `attempt` at `true`, so that the real call is made",
+                "leave `attempt` set to `true`, so that the real call is made",
             ),
             None => open(
                 "what AWS answers",
                 "AWS was not asked".to_owned(),
-                "run the doctor in the job, or pass the message that was shown with `--error`",
+                "run the doctor in the job, or pass the error message with `--error`",
             ),
         }
     }
@@ -160,9 +160,9 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
         && policy.trace.decision == Decision::Undecided
     {
         let supply = if matches!(case.answer, Some(Answer::NotAuthorized(_))) {
-            "everything else in the statement fits, so this is likely what denies: compare it by hand, or look the call up in CloudTrail"
+            "everything else in the statement matches, so this is likely what denies the request: compare it by hand, or look up the call in CloudTrail"
         } else {
-            "compare it by hand, or look the call up in CloudTrail"
+            "compare it by hand, or look up the call in CloudTrail"
         };
         for (statement, trace) in policy.policy.statements.iter().zip(&policy.trace.statements) {
             if trace.outcome != Outcome::Unknown {
@@ -173,7 +173,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
                 let why = why.or_else(|| trace.principal.values.iter().find_map(|value| value.because.clone()));
                 let is_masked = why.as_ref().is_some_and(|why| why.contains("masked"));
                 open(
-                    "whether the principal fits",
+                    "whether the principal matches",
                     why.unwrap_or_else(|| "AWS does not describe it".to_owned()),
                     if is_masked { UNMASK } else { supply },
                 );
@@ -182,12 +182,12 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
                 open(
                     "what `Resource` does in a trust policy",
                     "IAM refuses to store one, so AWS does not describe it".to_owned(),
-                    "take `Resource` out of the policy",
+                    "remove `Resource` from the policy",
                 );
             }
             for leaf in crate::policy::leaves(0, statement, trace) {
                 if leaf.trace.outcome == Outcome::Unknown {
-                    let is_masked = leaf.trace.because.ends_with("what is hidden decides");
+                    let is_masked = leaf.trace.because.ends_with("the hidden part decides");
                     open(
                         &format!("whether the condition on `{}` holds", leaf.name()),
                         leaf.trace.because.clone(),
@@ -200,7 +200,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
     gaps
 }
 
-const UNMASK: &str = "give it as it is, without masks; where a placeholder stands in AWS itself, no token matches it";
+const UNMASK: &str = "supply the unmasked value; if AWS itself has the placeholder, no token matches it";
 
 /// What is odd about the documents themselves.
 #[must_use]
@@ -208,7 +208,7 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
     let mut remarks = Vec::new();
     for (input, written) in &case.request().set_aside {
         let what = match input.as_str() {
-            "audience" => "the token was asked for",
+            "audience" => "the token was requested for",
             "sts-endpoint" => "STS was asked at",
             _ => "AWS was asked through",
         };
@@ -222,13 +222,13 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
         };
         remarks.push(format!(
             "the step in the checkout has `{input}: {written}`, which is not followed, because a checkout can be a stranger's; \
-             {what} {used}: if the step is yours, pass it as the input `{input}`"
+             {what} {used}. If the step is yours, pass the value as the input `{input}`"
         ));
     }
     if case.flow == Flow::Chaining && (case.answer_set_aside || case.answer.is_none() && case.policy.is_none()) {
         remarks.push(
-            "not looked at: the step has `role-chaining: true`, so it asks with the session of the role before and not with the job's \
-             token, and what AWS says to the token does not tell what it says to that session"
+            "not checked: the step has `role-chaining: true`, so it uses the previous role's session and not the job's \
+             token, and AWS's answer to the token says nothing about that session"
                 .to_owned(),
         );
     }
@@ -241,7 +241,7 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
             String::new()
         };
         remarks.push(format!(
-            "not looked at, because ten roles are enough for one run or for the reason beside it: {}{more}",
+            "not checked, because a run checks at most ten roles or for the reason beside it: {}{more}",
             shown.join("; ")
         ));
     }
@@ -252,12 +252,12 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
             let written = |span: Span| source.text.get(span.start..span.end).unwrap_or_default();
             let (first, again) = (written(twice.first), written(twice.again));
             let which = if first != again && first.eq_ignore_ascii_case(again) {
-                "the names of condition keys count without regard to case, and AWS does not say which of the two counts"
+                "condition keys are case-insensitive, and AWS does not say which of the two counts"
             } else {
-                "most readers of JSON, AWS's among them, keep only one"
+                "most JSON parsers, including AWS's, keep only one"
             };
             remarks.push(format!(
-                "`{}` stands twice in one object of the trust policy, in lines {} and {}: {which}",
+                "`{}` occurs twice in one object of the trust policy, on lines {} and {}: {which}",
                 twice.key,
                 source.position(twice.first.start).line,
                 source.position(twice.again.start).line
@@ -265,7 +265,7 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
         }
         if more > 0 {
             remarks.push(format!(
-                "{more} more keys stand twice in one object of the trust policy"
+                "{more} more keys occur twice in one object of the trust policy"
             ));
         }
     }
@@ -282,9 +282,9 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
 /// What was left out because the policy is too much to look at.
 fn not_searched(case: &Case<'_>) -> Option<String> {
     let left_out: Vec<&str> = [
-        (&case.comparing, "which of them comes nearest to the token"),
-        (&case.searching, "who else gets in"),
-        (&case.proving, "whether a change lets in others"),
+        (&case.comparing, "which of them comes closest to the token"),
+        (&case.searching, "who else is accepted"),
+        (&case.proving, "whether a change accepts anyone else"),
     ]
     .into_iter()
     .filter_map(|(budget, what)| budget.is_spent().then_some(what))
@@ -292,7 +292,7 @@ fn not_searched(case: &Case<'_>) -> Option<String> {
     let policy = &case.policy.as_ref().filter(|_| !left_out.is_empty())?.policy;
     let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     Some(format!(
-        "not searched further: the policy holds {} for the subject in {}, too much to find out in full {}",
+        "search incomplete: the policy has {} for the subject in {}, too much to determine in full {}",
         count(crate::witness::patterns(case.asker(), policy), "pattern"),
         count(policy.statements.len(), "statement"),
         left_out.join(", and ")

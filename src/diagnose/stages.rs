@@ -1,4 +1,4 @@
-//! The hand-shake, stage by stage.
+//! The handshake, stage by stage.
 
 use crate::aws::answer::Answer;
 use crate::case::Case;
@@ -7,7 +7,7 @@ use crate::finding::{Certainty, Found, Severity, Stage, StageRow, StageStatus};
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::policy::Decision;
 
-/// The stages of the hand-shake, in order.
+/// The stages of the handshake, in order.
 #[must_use]
 pub(super) fn stages(case: &Case<'_>, findings: &[Found]) -> Vec<StageRow> {
     let mut failed = false;
@@ -74,20 +74,20 @@ fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
             .or_else(|| {
                 is(
                     case.runner().and_then(|runner| runner.id_token_request) == Some(true),
-                    "the variables to ask for an ID token are there",
+                    "the variables for requesting an ID token are set",
                 )
             }),
         Stage::Token => is(answer.is_some_and(Answer::passed_provider), "AWS accepted the token").or_else(|| {
             is(
                 case.claims.is_some_and(|claims| claims.subject().is_some()) && case.deployment() != Deployment::Other,
-                "it is an ID token of GitHub Actions",
+                "it is a GitHub Actions ID token",
             )
         }),
         Stage::Request => is(answer.is_some_and(Answer::token_was_sent), "AWS understood the request")
             .or_else(|| is(matches!(case.role_arn, Some(Ok(_))), "the role's ARN is well-formed")),
         Stage::Provider => is(
             answer.is_some_and(Answer::passed_provider),
-            "AWS found the provider and it accepted the token",
+            "AWS found the provider, which accepted the token",
         )
         .or_else(|| {
             let provider = case.provider()?;
@@ -96,7 +96,7 @@ fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
             let registered = provider.client_ids.as_ref()?.iter().any(|id| id == audience);
             is(
                 url && registered,
-                "the account's provider fits the token's issuer and audience",
+                "the account's provider matches the token's issuer and audience",
             )
         }),
         Stage::Role => is(
@@ -110,18 +110,18 @@ fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
         Stage::TrustPolicy => is(
             case.is_allowed(),
             if case.flow.has_credentials() {
-                "AWS let the credentials in that asked"
+                "AWS accepted the credentials"
             } else {
-                "AWS let the token in"
+                "AWS accepted the token"
             },
         )
         .or_else(|| {
             is(
                 case.decision() == Some(Decision::Allow),
-                "the policy lets this request in",
+                "the policy allows this request",
             )
         }),
-        Stage::Session => is(case.is_allowed(), "AWS gave a session"),
+        Stage::Session => is(case.is_allowed(), "AWS issued a session"),
         Stage::Risk => None,
     }
 }

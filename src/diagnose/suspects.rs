@@ -1,4 +1,4 @@
-//! AWS refuses the role and nobody has read its trust policy: what about this token a policy may not expect, likeliest first.
+//! AWS refused the role and its trust policy was not read: what about this token a policy might not expect, likeliest first.
 //!
 //! Nothing here is more than possible. What each form of subject looks like: GitHub docs, "OpenID Connect reference".
 
@@ -33,7 +33,7 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Found> {
         let finding = Finding::blocks(suspect.message)
             .at_most(Certainty::Possible)
             .label(case.claim_label(suspect.claim, suspect.label))
-            .note("AWS refused the role, and the trust policy was not read: this is what the token has that a policy may not expect")
+            .note("AWS refused the role, and the trust policy was not read: a policy might not expect this part of the token")
             .help(suspect.look_for);
         Some(Found { rule, finding })
     });
@@ -63,9 +63,9 @@ fn customized(claims: &Claims) -> Option<Suspect> {
     Some(Suspect {
         id: "subject-customized",
         claim: "sub",
-        label: "this is not the default form",
+        label: "this is not the default format",
         message: format!(
-            "the token's subject is customized: it is built from `{keys}`, which a policy for the default form does not match"
+            "the token's subject is customized: it is built from `{keys}`, which a policy written for the default format does not match"
         ),
         look_for: format!("look for a `sub` value in the trust policy that matches `{text}`"),
     })
@@ -76,10 +76,12 @@ fn immutable(claims: &Claims) -> Option<Suspect> {
     Some(Suspect {
         id: "subject-immutable",
         claim: "sub",
-        label: "with the ids of owner and repository",
-        message: "the token's subject carries ids (`owner@id/repository@id`), which a policy with the names alone does not match".to_owned(),
+        label: "includes the owner's and the repository's IDs",
+        message:
+            "the token's subject includes IDs (`owner@id/repository@id`), which a policy with names only does not match"
+                .to_owned(),
         look_for: format!(
-            "see whether the trust policy says `repo:{}:…`; it must say `repo:{}:…`",
+            "check whether the trust policy has `repo:{}:…`; it must have `repo:{}:…`",
             subject.names(),
             subject.repository_part()
         ),
@@ -91,23 +93,24 @@ fn context(claims: &Claims) -> Option<Suspect> {
     let (id, message, look_for) = match subject.kind()? {
         Context::Environment(name) => (
             "subject-environment",
-            format!("the job has an environment, so its subject names the environment `{name}` and no branch"),
-            "see whether the trust policy names a branch or a tag: the environment has taken its place",
+            format!("the job has an environment, so its subject names the environment `{name}` and not a branch"),
+            "check whether the trust policy names a branch or a tag: the environment replaces it",
         ),
         Context::PullRequest => (
             "subject-pull-request",
-            "the job runs for a pull request, so its subject ends in `:pull_request` and names no branch".to_owned(),
-            "see whether the trust policy names a branch: pull requests do not match it, whatever branch they come from",
+            "the job runs for a pull request, so its subject ends in `:pull_request` and does not name a branch"
+                .to_owned(),
+            "check whether the trust policy names a branch: a pull request never matches one, whatever branch it comes from",
         ),
         Context::Tag(name) => (
             "subject-tag",
             format!("the job runs for the tag `{name}`, and its subject names it"),
-            "see whether the trust policy names branches alone (`ref:refs/heads/…`)",
+            "check whether the trust policy names only branches (`ref:refs/heads/…`)",
         ),
         Context::Branch(name) if queue_base(name).is_some() => (
             "subject-merge-queue",
             "the job runs for a merge queue, so its subject names the queue's branch".to_owned(),
-            "see whether the trust policy names the branch that is merged into: the queue's own is another",
+            "check whether the trust policy names the target branch: the queue uses a branch of its own",
         ),
         Context::Branch(_) | Context::Other(_) => return None,
     };
@@ -127,11 +130,13 @@ fn called_workflow(claims: &Claims) -> Option<Suspect> {
     (!called.eq_ignore_ascii_case(own)).then(|| Suspect {
         id: "subject-repository",
         claim: "job_workflow_ref",
-        label: "the workflow that is called",
+        label: "the called workflow",
         message: format!(
-            "the job is part of a reusable workflow of `{called}`, and its subject names the caller `{own}`"
+            "the job belongs to a reusable workflow in `{called}`, but its subject names the caller `{own}`"
         ),
-        look_for: format!("see whether the trust policy names `{called}` in its `sub` condition: it must name `{own}`"),
+        look_for: format!(
+            "check whether the trust policy names `{called}` in its `sub` condition: it must name `{own}`"
+        ),
     })
 }
 
@@ -144,8 +149,8 @@ fn audience(case: &Case<'_>, claims: &Claims) -> Option<Suspect> {
         id: "audience-mismatch",
         claim: "aud",
         label: "not the usual audience",
-        message: format!("the token is made for the audience `{audience}`, which is not the usual one"),
-        look_for: format!("see whether the trust policy's `aud` condition has `{audience}`"),
+        message: format!("the token's audience is `{audience}`, which is not the usual one"),
+        look_for: format!("check whether the trust policy's `aud` condition has `{audience}`"),
     })
 }
 
@@ -155,11 +160,11 @@ fn capitals(claims: &Claims) -> Option<Suspect> {
     names.contains(|c: char| c.is_ascii_uppercase()).then(|| Suspect {
         id: "subject-case",
         claim: "sub",
-        label: "with capital letters",
+        label: "contains capital letters",
         message: format!(
-            "the names in the subject have capital letters (`{names}`), and IAM compares them to the letter"
+            "the names in the subject contain capital letters (`{names}`), and IAM compares them case-sensitively"
         ),
-        look_for: format!("see whether the trust policy writes `repo:{names}` in the same letter case"),
+        look_for: format!("check whether the trust policy has `repo:{names}` in the same letter case"),
     })
 }
 

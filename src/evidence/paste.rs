@@ -58,8 +58,9 @@ pub fn runs(text: &str) -> Result<Runs, Unread> {
 /// # Errors
 /// Where it is none of them.
 pub fn claims(text: &str) -> Result<Token, Unread> {
-    let token =
-        |text: &str| claims::decode(text).map_err(|error| Unread::new(format!("no ID token, and no JSON: {error}")));
+    let token = |text: &str| {
+        claims::decode(text).map_err(|error| Unread::new(format!("neither an ID token nor JSON: {error}")))
+    };
     if !text.trim_start().starts_with('{') {
         return token(text);
     }

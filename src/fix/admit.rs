@@ -1,4 +1,4 @@
-//! Changes of the trust policy that let this token in, the smallest first.
+//! Changes to the trust policy that make it accept this token, the smallest first.
 
 use serde_json::{Value, json};
 
@@ -53,8 +53,8 @@ pub fn ask_first(case: &Case<'_>) -> Option<String> {
     let is_guarded =
         policy.trace.decision == Decision::ImplicitDeny && matches!(shortfall(case, policy), Nearest::Guarded);
     is_guarded.then(|| {
-        "no change of the policy is offered: a condition keeps such jobs out, and seems to be meant; ask whoever owns the role before you \
-         widen it"
+        "no policy change is offered: a condition excludes such jobs, apparently on purpose; ask the role's owner before you \
+         relax it"
             .to_owned()
     })
 }
@@ -128,7 +128,7 @@ impl Shortfall<'_> {
             .iter()
             .find(|(leaf, _)| !plain.iter().any(|key| leaf.is(key)))?;
         Some(format!(
-            "the condition on `{}` is a guard: ask whoever owns the role before you widen it",
+            "the condition on `{}` is a safeguard: ask the role's owner before you relax it",
             guard.0.name()
         ))
     }
@@ -245,13 +245,13 @@ fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
             name,
             json!({"op": "move", "from": from, "path": path}),
         );
-        done.push(format!("write the key `{}` as `{meant}`", leaf.name()));
+        done.push(format!("rename the key `{}` to `{meant}`", leaf.name()));
     }
     draft.title = done.join(", and ");
     (is_confined && !done.is_empty()).then_some(draft)
 }
 
-/// Mends what fails where it stands.
+/// Repairs what fails in place.
 fn repair(
     case: &Case<'_>,
     policy: &PolicyCase,
@@ -295,7 +295,7 @@ fn repair(
             return None;
         }
         remove(&mut draft, source, policy, statement, leaf)?;
-        done.push(format!("take the condition on `{}` out", leaf.name()));
+        done.push(format!("remove the condition on `{}`", leaf.name()));
     }
     for (leaf, value) in &shortfall.values {
         if leaf.is(&name("sub")) {
@@ -327,8 +327,8 @@ fn repair(
         add_subject_condition(case, policy, source, index, statement, &mut draft)?;
         done.push("restrict the subject to this one".to_owned());
         draft.notes.push(
-            "IAM stores a policy for GitHub's provider only with a condition on `sub` (since June 2025), so this change brings one: other \
-             repositories that the policy let in are shut out"
+            "since June 2025 IAM has accepted a policy for GitHub's provider only with a condition on `sub`, so this change adds one: other \
+             repositories that the policy accepted lose access"
                 .to_owned(),
         );
     }
@@ -350,7 +350,9 @@ pub(super) fn widened(draft: &mut Draft, leaf: &ConditionLeaf<'_>, value: &str, 
         Breadth::AsWritten => None,
         Breadth::Lasting => {
             let lasting = lasting.filter(|_| takes_wildcards)?;
-            draft.notes.push(format!("lasts: it lets in {}", lasting.opens));
+            draft
+                .notes
+                .push(format!("covers later runs: it accepts {}", lasting.opens));
             Some(lasting.pattern)
         }
     }
@@ -376,7 +378,7 @@ fn repair_principal(policy: &PolicyCase, index: usize, statement: &Statement, dr
     Some(format!("trust the provider `{arn}`"))
 }
 
-/// Mends the `sub` condition; what was done, in words.
+/// Repairs the `sub` condition; returns what was done, in words.
 fn repair_subject(
     case: &Case<'_>,
     policy: &PolicyCase,
@@ -422,7 +424,7 @@ fn repair_subject(
             json!(value).to_string(),
             json!({"op": "replace", "path": path, "value": value}),
         );
-        return Some(format!("write `{value}` in place of what can never match"));
+        return Some(format!("use `{value}` in place of the value that can never match"));
     }
     let pointer = policy.key_pointer(leaf.leaf);
     append(
@@ -436,8 +438,8 @@ fn repair_subject(
     );
     Some(match breadth {
         Breadth::Exact => format!("add exactly this job's subject `{value}`"),
-        Breadth::AsWritten => format!("add `{value}`, as broad as the value that is there"),
-        Breadth::Lasting => format!("add `{value}`, which later runs fit as well"),
+        Breadth::AsWritten => format!("add `{value}`, as broad as the existing value"),
+        Breadth::Lasting => format!("add `{value}`, which later runs match too"),
     })
 }
 
@@ -477,7 +479,7 @@ fn to_like(case: &Case<'_>, policy: &PolicyCase, leaf: &ConditionLeaf<'_>, draft
         json!(like).to_string(),
         json!({"op": "move", "from": format!("{base}/{}", leaf.condition.name), "path": format!("{base}/{like}")}),
     );
-    Some(format!("let `{like}` compare, so that the wildcard counts as one"))
+    Some(format!("use `{like}`, so that the wildcard works as one"))
 }
 
 /// A value that names this token's repository in full, before any wildcard.

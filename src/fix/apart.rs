@@ -48,7 +48,9 @@ pub(super) fn add(
         let (operator, value) = match (breadth, lasting(value)) {
             (Breadth::AsWritten, _) => return None,
             (Breadth::Lasting, Some(lasting)) => {
-                draft.notes.push(format!("lasts: it lets in {}", lasting.opens));
+                draft
+                    .notes
+                    .push(format!("covers later runs: it accepts {}", lasting.opens));
                 lasts = true;
                 ("StringLike", lasting.pattern)
             }
@@ -72,7 +74,7 @@ pub(super) fn add(
     }
     let named = named.join(" with ");
     draft.title = match breadth {
-        Breadth::Lasting => format!("add a statement for {named}, which later runs fit as well"),
+        Breadth::Lasting => format!("add a statement for {named}, which later runs match too"),
         _ => format!("add a statement for exactly this job's subject {named}"),
     };
     draft

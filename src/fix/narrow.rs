@@ -24,11 +24,11 @@ pub(super) fn to_this_subject(case: &Case<'_>) -> Option<Fix> {
         return None;
     }
     let mut draft = Draft {
-        title: format!("let in exactly this job's subject `{subject}`"),
+        title: format!("accept exactly this job's subject `{subject}`"),
         notes: vec![
-            "other users of this role lose it: every other subject is shut out; before you apply this, see in CloudTrail which subjects use it"
+            "all other subjects lose access to this role: before you apply this, check in CloudTrail which subjects use it"
                 .to_owned(),
-            "evaluated as well: no subject of a stranger's repository gets in any more".to_owned(),
+            "also evaluated: no subject from a stranger's repository is accepted any more".to_owned(),
         ],
         ..Draft::default()
     };

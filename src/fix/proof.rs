@@ -46,17 +46,17 @@ pub(super) fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, d
     let mut fix = Fix::new(draft.title, Target::TrustPolicy);
     fix.notes = draft.notes;
     if size > USUAL {
-        fix.notes.push(format!("the policy then has {size} characters; IAM takes {USUAL} unless the quota of the account is raised (to at most {LARGEST})"));
+        fix.notes.push(format!("the policy would have {size} characters; IAM accepts {USUAL} unless the account's quota is raised (to at most {LARGEST})"));
     }
     fix.notes.extend(not_enough_alone(case));
     fix.notes.extend(not_storable(case, &changed));
     let subject = case.claims.and_then(|claims| claims.subject()).and_then(Subject::parse);
     fix.notes.push(
         if subject.is_some_and(|subject| subject.repository.is_some()) {
-            "applied and evaluated: this token gets in, and no subject of another repository that did not before"
+            "applied and evaluated: the policy accepts this token, and no subject of another repository that it refused before"
         } else {
-            "applied and evaluated: this token gets in; its subject does not name the repository, so every job whose subject is the same \
-             gets in as well"
+            "applied and evaluated: the policy accepts this token; its subject does not name the repository, so every job with the same \
+             subject is accepted too"
         }
         .to_owned(),
     );
@@ -190,7 +190,7 @@ fn own_subjects(case: &Case<'_>) -> Vec<String> {
     })
 }
 
-/// The other stages of the hand-shake that are known to fail as well.
+/// The other stages of the handshake that are known to fail as well.
 fn not_enough_alone(case: &Case<'_>) -> Option<String> {
     let passed = case.answer.as_ref().is_some_and(Answer::passed_provider);
     let missing = case
@@ -203,10 +203,10 @@ fn not_enough_alone(case: &Case<'_>) -> Option<String> {
     match (case.own_client_ids(), audience) {
         _ if passed => None,
         _ if missing => {
-            Some("not enough alone: the account has no OIDC provider for the token's issuer yet".to_owned())
+            Some("not sufficient by itself: the account has no OIDC provider for the token's issuer yet".to_owned())
         }
         (Some(ids), Some(audience)) if !ids.iter().any(|id| id == audience) => Some(format!(
-            "not enough alone: the token's audience `{audience}` is not among the provider's client ids"
+            "not sufficient by itself: the token's audience `{audience}` is not among the provider's client IDs"
         )),
         _ => None,
     }
@@ -236,8 +236,8 @@ fn not_storable(case: &Case<'_>, policy: &TrustPolicy) -> Option<String> {
             })
     })?;
     Some(format!(
-        "IAM stores a policy for GitHub's provider only with a condition on `sub` or `job_workflow_ref` (since June 2025): statement {} has \
-         none, so IAM refuses this change until it gets one",
+        "since June 2025 IAM has accepted a policy for GitHub's provider only with a condition on `sub` or `job_workflow_ref`: statement {} has \
+         none, so IAM refuses this change until one is added",
         index + 1
     ))
 }

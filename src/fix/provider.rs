@@ -35,7 +35,7 @@ pub(super) fn create_provider(case: &Case<'_>) -> Option<Fix> {
     );
     if let Some(account) = account {
         fix.notes.push(format!(
-            "its ARN is then `{}`, which the trust policy must name",
+            "its ARN will be `{}`, which the trust policy must name",
             provider_arn(&partition, &account, &case.issuer)
         ));
     }
@@ -96,7 +96,7 @@ pub(super) fn policy_denies(case: &Case<'_>, audience: &str) -> Option<String> {
         decide(policy, &request),
         Decision::ImplicitDeny | Decision::ExplicitDeny
     );
-    denies.then(|| "not enough alone: the trust policy does not let this token in either".to_owned())
+    denies.then(|| "not sufficient by itself: the trust policy does not accept this token either".to_owned())
 }
 
 /// Would the policy's nearest statement take this audience?

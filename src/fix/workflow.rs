@@ -34,8 +34,8 @@ pub(super) fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fi
             let name = in_yaml(&name);
             let mut fix = give_environment(case, format!("or give the job `environment: {name}`"), &name)?;
             fix.notes.push(
-                "which of the two: change the policy if deploys without an environment are meant; change the job if the policy says what is \
-                 meant"
+                "which fix to choose: change the policy if deploying without an environment is intended; change the job if the policy is \
+                 right"
                     .to_owned(),
             );
             Some(fix)
@@ -81,14 +81,14 @@ fn take_environment(case: &Case<'_>) -> Option<Fix> {
     let head = source.text.get(..environment.span.start)?;
     let start = head.rfind('\n').map_or(0, |at| at + 1);
     let end = (start + line.len() + 1).min(source.text.len());
-    let mut fix = Fix::new("or take the environment out of the job", Target::Workflow);
+    let mut fix = Fix::new("or remove the environment from the job", Target::Workflow);
     let edit = Edit {
         span: Span::new(start, end),
         text: String::new(),
     };
     change(&mut fix, source, edit)?;
     fix.notes.push(
-        "which of the two: change the policy if deploys from this environment are meant; change the job if the policy says what is meant"
+        "which fix to choose: change the policy if deploying from this environment is intended; change the job if the policy is right"
             .to_owned(),
     );
     Some(fix)
@@ -139,7 +139,7 @@ pub(super) fn ask_for_audience(case: &Case<'_>, policy: &PolicyCase) -> Option<F
     with_audience(case, wanted)
 }
 
-/// Asks for the first of these audiences with which the token gets through the whole hand-shake.
+/// Asks for the first of these audiences with which the token gets through the whole handshake.
 pub(super) fn with_audience<'a>(case: &Case<'_>, audiences: impl IntoIterator<Item = &'a str>) -> Option<Fix> {
     let ids = case.own_client_ids();
     let passes = |audience: &str| {
@@ -152,14 +152,14 @@ pub(super) fn with_audience<'a>(case: &Case<'_>, audiences: impl IntoIterator<It
                 .is_none_or(|policy| takes_audience(case, policy, audience))
     };
     let audience = audiences.into_iter().find(|audience| passes(audience))?;
-    let mut fix = Fix::new(format!("ask for the audience `{audience}`"), Target::Workflow);
+    let mut fix = Fix::new(format!("request the audience `{audience}`"), Target::Workflow);
     fix.text = format!(
         "      - uses: aws-actions/configure-aws-credentials@v6\n        with:\n          audience: {audience}\n"
     );
     fix.notes.extend(policy_denies(case, audience));
     if ids.is_none() {
         fix.notes.push(format!(
-            "the provider must have `{audience}` among its client ids, which are not known"
+            "`{audience}` must be among the provider's client IDs, which are not known"
         ));
     }
     Some(fix)
@@ -181,7 +181,7 @@ pub(super) fn grant_id_token(case: &Case<'_>) -> Fix {
         if !block.is_some_and(|block| matches!(block.kind, PermissionsKind::Scopes(_))) {
             // GitHub docs, "Workflow syntax", `permissions`.
             fix.notes.push(
-                "a `permissions` block takes away every permission that it does not name: add what else the job uses, such as `packages: read`"
+                "a `permissions` block removes every permission that it does not list: add whatever else the job uses, such as `packages: read`"
                     .to_owned(),
             );
         }

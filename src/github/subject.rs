@@ -30,7 +30,7 @@ pub enum Context<'a> {
     Branch(&'a str),
     /// `environment:NAME`
     Environment(&'a str),
-    /// Anything else: a customized subject, a slip of the pen, a wildcard.
+    /// Anything else: a customized subject, a typo, a wildcard.
     Other(&'a str),
     /// `pull_request`
     PullRequest,

@@ -154,7 +154,7 @@ fn hidden(positive: Comparison, wanted: &str, actual: &str, variables: Option<&R
 }
 
 /// Why nothing can be said of a value with a hidden part.
-pub(super) const MASKED: &str = "a part of it is masked, and that part decides";
+pub(super) const MASKED: &str = "it is partly masked, and the hidden part decides";
 
 const USED_UP: &str = "there is too much to compare";
 

@@ -115,7 +115,7 @@ enum Why {
 type Verdict = (Outcome, Why);
 
 const ABSENT_IF_EXISTS: &str =
-    "the request does not carry this key, and AWS's pages differ on whether `ForAnyValue` or `IfExists` decides then";
+    "the request does not include this key, and AWS's pages differ on whether `ForAnyValue` or `IfExists` decides then";
 const EMPTY_VALUES: &str = "the key has several empty values, and AWS does not say whether it counts as empty then";
 const SEVERAL_VALUES: &str = "the request has several values for this key, and AWS asks for a set operator then";
 const NULL_AND_MATCH: &str = "one value fits, another has a policy variable without a value, \
@@ -679,7 +679,7 @@ impl Evaluation<'_> {
             return why.push_str(
                 because
                     .as_deref()
-                    .unwrap_or("it cannot be told whether the principal matches"),
+                    .unwrap_or("whether the principal matches is not known"),
             );
         }
         if self.action(statement) == wanted {
@@ -713,13 +713,13 @@ impl Evaluation<'_> {
             },
             Why::Absent => absent_reason(operator, outcome),
             Why::Empty if outcome == Outcome::Match => {
-                format!("the key has an empty value, with which `{operator}` holds")
+                format!("the key has an empty value, which satisfies `{operator}`")
             }
-            Why::Empty => format!("the key has an empty value, with which `{operator}` does not hold"),
+            Why::Empty => format!("the key has an empty value, which does not satisfy `{operator}`"),
             Why::Existence => match presence {
-                Presence::Absent => "the request does not carry this key".to_owned(),
-                Presence::Unknown(_) => "it does not depend on whether the request carries this key".to_owned(),
-                _ => "the request carries this key".to_owned(),
+                Presence::Absent => "the request does not include this key".to_owned(),
+                Presence::Unknown(_) => "it does not depend on whether the request includes this key".to_owned(),
+                _ => "the request includes this key".to_owned(),
             },
             Why::Compared => match presence {
                 Presence::One(actual) => compared_reason(operator, key, actual, outcome),
@@ -739,7 +739,7 @@ fn statement_reason(statement: &Statement) -> Option<&'static str> {
     if statement.is_ambiguous {
         Some("a key of the statement occurs twice with different values")
     } else if statement.resource.is_some() {
-        Some("the statement has a `Resource`, which IAM does not take in a trust policy")
+        Some("the statement has a `Resource`, which IAM does not accept in a trust policy")
     } else {
         None
     }
@@ -766,7 +766,7 @@ fn masked_reason(key: &ConditionKey, presence: &Presence) -> Option<String> {
     actual.chain(wanted).find_map(|(whose, value)| {
         let masked = Masked::read(value)?;
         Some(format!(
-            "the {whose}'s {} {}, and what is hidden decides",
+            "the {whose}'s {} {}, and the hidden part decides",
             quoted(value),
             masked.words()
         ))
@@ -775,9 +775,9 @@ fn masked_reason(key: &ConditionKey, presence: &Presence) -> Option<String> {
 
 fn absent_reason(operator: Operator, outcome: Outcome) -> String {
     if outcome == Outcome::NoMatch {
-        format!("the request does not carry this key, and `{operator}` needs it")
+        format!("the request does not include this key, and `{operator}` needs it")
     } else {
-        format!("`{operator}` holds because the request does not carry this key")
+        format!("`{operator}` holds because the request does not include this key")
     }
 }
 
@@ -793,7 +793,7 @@ fn compared_reason(operator: Operator, key: &ConditionKey, actual: &str, outcome
     };
     match (outcome, negated) {
         (Outcome::Match, false) => format!("{actual} {does} {wanted}"),
-        (Outcome::Match, true) => format!("{actual} {does_not} {wanted}, as `{operator}` asks"),
+        (Outcome::Match, true) => format!("{actual} {does_not} {wanted}, as `{operator}` requires"),
         (_, false) => format!("{actual} {does_not} {wanted}"),
         (_, true) => format!("{actual} {does} {wanted}, which `{operator}` forbids"),
     }

@@ -287,7 +287,7 @@ impl<'a> Reader<'a> {
                 if resource.is_some() {
                     "this looks like a permissions policy; the trust policy is the role's `AssumeRolePolicyDocument`, which `aws iam get-role` prints"
                 } else {
-                    "a trust policy says in `Principal` who may assume the role"
+                    "in a trust policy, `Principal` says who is allowed to assume the role"
                 },
             ));
         }
@@ -317,7 +317,7 @@ impl<'a> Reader<'a> {
                     format!("there is no policy version {}", quoted(other)),
                     span,
                     Some(
-                        "the versions are `2012-10-17` and `2008-10-17`; they name the language, not the policy"
+                        "the versions are `2012-10-17` and `2008-10-17`; they are versions of the policy language, not of the policy"
                             .to_owned(),
                     ),
                 ));
@@ -355,9 +355,9 @@ impl<'a> Reader<'a> {
             }],
             Node::Text(_) => {
                 return Err(self.error(
-                    format!("`{name}` is `*` or an object that names the kind of principal"),
+                    format!("`{name}` must be `*` or an object with the type of principal"),
                     span,
-                    Some("write `{\"Federated\": \"arn:…\"}`, or `AWS` or `Service` for the kind".to_owned()),
+                    Some("write `{\"Federated\": \"arn:…\"}`, or use `AWS` or `Service` as the type".to_owned()),
                 ));
             }
             Node::Object(members) => {
@@ -389,7 +389,7 @@ impl<'a> Reader<'a> {
             "Service" => PrincipalKind::Service,
             other => {
                 return Err(self.error(
-                    format!("there is no kind of principal {}", quoted(other)),
+                    format!("there is no principal type {}", quoted(other)),
                     key,
                     did_you_mean(other, &["AWS", "CanonicalUser", "Federated", "Service"]),
                 ));
@@ -425,15 +425,15 @@ impl<'a> Reader<'a> {
     fn check_action(&self, action: &str, span: Span) -> Result2<()> {
         let message = match action.split_once(':') {
             _ if matches!(action, "*" | "*:*") => return Ok(()),
-            None => "has no service before it",
+            None => "has no service prefix",
             Some((_, name)) if name.contains(':') => "has more than one colon",
-            Some((service, _)) if service.contains(['*', '?']) => "has a wildcard in the name of the service",
+            Some((service, _)) if service.contains(['*', '?']) => "has a wildcard in the service prefix",
             Some(_) => return Ok(()),
         };
         Err(self.error(
             format!("the action {} {message}", quoted(action)),
             span,
-            Some("actions are written like `sts:AssumeRoleWithWebIdentity`, or `*` for all".to_owned()),
+            Some("write actions like `sts:AssumeRoleWithWebIdentity`, or `*` for all".to_owned()),
         ))
     }
 
@@ -498,9 +498,9 @@ impl<'a> Reader<'a> {
         };
         if rest.starts_with("//") {
             return Err(self.error(
-                format!("the condition key {} begins with a URL scheme", quoted(name)),
+                format!("the condition key {} starts with a URL scheme", quoted(name)),
                 span,
-                Some(format!("leave out {}", quoted(&format!("{prefix}://")))),
+                Some(format!("remove {}", quoted(&format!("{prefix}://")))),
             ));
         }
         if rest.split('/').next().is_some_and(|name| name.contains(':')) {
@@ -648,7 +648,7 @@ impl<'a> Reader<'a> {
         let end = start + found.map_or(0, char::len_utf8);
         let before = self.json.get(..start).unwrap_or_default().trim_end();
         let (message, help) = match found {
-            Some('}' | ']') if before.ends_with(',') => ("trailing comma".to_owned(), Some("leave out the last comma")),
+            Some('}' | ']') if before.ends_with(',') => ("trailing comma".to_owned(), Some("remove the last comma")),
             Some('\'') => (json::message(error), Some("JSON takes double quotes only")),
             Some('/' | '#') => (json::message(error), Some("JSON has no comments")),
             _ => (json::message(error), None),
@@ -827,7 +827,7 @@ mod tests {
                 r#"{"Statement": [],}"#.into(),
                 "not JSON: trailing comma",
                 "}",
-                "leave out the last comma",
+                "remove the last comma",
             ),
             (r#"{"Statement": }"#.into(), "not JSON: expected value", "}", ""),
             (
@@ -921,7 +921,7 @@ mod tests {
                 statement(r#""Action": "*""#),
                 "the statement has no `Principal`",
                 r#"{"Effect""#,
-                "who may assume",
+                "who is allowed to assume",
             ),
             (
                 statement(r#""Principal": "*""#),
@@ -967,7 +967,7 @@ mod tests {
             ),
             (
                 statement(r#""Action": "*", "Principal": "arn:aws:iam::1:root""#),
-                "`Principal` is `*` or an object that names",
+                "`Principal` must be `*` or an object",
                 "\"arn:aws:iam::1:root\"",
                 "Federated",
             ),
@@ -979,7 +979,7 @@ mod tests {
             ),
             (
                 statement(r#""Action": "*", "Principal": {"federated": "x"}"#),
-                "there is no kind of principal `federated`",
+                "there is no principal type `federated`",
                 "\"federated\"",
                 "did you mean `Federated`?",
             ),
@@ -997,33 +997,33 @@ mod tests {
             ),
             (
                 statement(r#""Principal": "*", "Action": "AssumeRoleWithWebIdentity""#),
-                "the action `AssumeRoleWithWebIdentity` has no service before it",
+                "the action `AssumeRoleWithWebIdentity` has no service prefix",
                 "\"AssumeRole",
                 "`sts:AssumeRoleWithWebIdentity`",
             ),
             (
                 statement(r#""Principal": "*", "Action": ["*", "*:*", "sts*"]"#),
-                "the action `sts*` has no service before it",
+                "the action `sts*` has no service prefix",
                 "\"sts*\"",
                 "`*` for all",
             ),
             (
                 statement(r#""Principal": "*", "NotAction": "s?s:*""#),
-                "the action `s?s:*` has a wildcard in the name of the service",
+                "the action `s?s:*` has a wildcard in the service prefix",
                 "\"s?s:*\"",
-                "written like",
+                "write actions like",
             ),
             (
                 statement(r#""Principal": "*", "Action": "*:Assume*""#),
                 "the action `*:Assume*` has a wildcard",
                 "\"*:Assume*\"",
-                "written like",
+                "write actions like",
             ),
             (
                 statement(r#""Principal": "*", "Action": "sts:sts:AssumeRole""#),
                 "the action `sts:sts:AssumeRole` has more than one colon",
                 "\"sts:sts",
-                "written like",
+                "write actions like",
             ),
             (complete(r#""Sid": {}"#), "`Sid` takes strings, not an object", "{}", ""),
             (
@@ -1064,9 +1064,9 @@ mod tests {
             ),
             (
                 condition(r#"{"StringEquals": {"https://token.x:sub": "x"}}"#),
-                "the condition key `https://token.x:sub` begins with a URL scheme",
+                "the condition key `https://token.x:sub` starts with a URL scheme",
                 "\"https://token.x:sub\"",
-                "leave out `https://`",
+                "remove `https://`",
             ),
             (
                 condition(r#"{"StringEquals": {"a:b:c": "x"}}"#),

@@ -93,7 +93,7 @@ fn run(diagnosis: &Diagnosis, colour: bool) -> String {
     for note in diagnosis.notes.iter().take(MOST_LINES) {
         let _ = writeln!(out, "note: {}\n", clean(note));
     }
-    out.push_str("the hand-shake, step by step:\n");
+    out.push_str("the handshake, step by step:\n");
     for row in &diagnosis.stages {
         let word = format!("{:<12}", stage_word(row.status));
         let word = match row.status {
@@ -125,10 +125,10 @@ fn run(diagnosis: &Diagnosis, colour: bool) -> String {
         );
     }
     if !diagnosis.gaps.is_empty() {
-        out.push_str("\nnot known:\n");
+        out.push_str("\nmissing information:\n");
         for gap in &diagnosis.gaps {
             let _ = writeln!(out, "  {}: {}", clean(&gap.wanted), cut(&clean(&gap.why), 400));
-            let _ = writeln!(out, "    to supply it: {}", clean(&gap.supply));
+            let _ = writeln!(out, "    how to supply it: {}", clean(&gap.supply));
         }
     }
     if let Some(cause) = diagnosis.cause() {

@@ -44,7 +44,7 @@ pub fn render(report: &Report) -> String {
         if out.len() + run.len() > MOST {
             let _ = writeln!(
                 out,
-                "*{runs} more requests are left out, because the summary would be too large.*"
+                "*{runs} more requests are omitted to keep the summary within its size limit.*"
             );
             break;
         }
@@ -103,7 +103,7 @@ fn within(diagnosis: &Diagnosis, most: usize) -> String {
         }
     }
     if left_out || diagnosis.findings.len() > MOST_FINDINGS {
-        out.push_str("\n*Parts are left out here, because the summary would be too large; the log has more.*\n");
+        out.push_str("\n*Parts of the report are omitted to keep the summary within its size limit; see the log for the rest.*\n");
     }
     out
 }
@@ -134,7 +134,7 @@ fn head(diagnosis: &Diagnosis) -> String {
     out
 }
 
-/// The eight causes, the hand-shake, and what is not known.
+/// The eight causes, the handshake, and what is not known.
 fn tables(diagnosis: &Diagnosis) -> String {
     let mut out = String::from("### The eight causes\n\n| # | cause | | because |\n|---|---|---|---|\n");
     for row in &diagnosis.causes {
@@ -152,7 +152,7 @@ fn tables(diagnosis: &Diagnosis) -> String {
             cell(&inline(&cut(&row.because, 300)))
         );
     }
-    out.push_str("\n### The hand-shake, step by step\n\n| step | | |\n|---|---|---|\n");
+    out.push_str("\n### The handshake, step by step\n\n| step | | |\n|---|---|---|\n");
     for row in &diagnosis.stages {
         let word = stage_word(row.status);
         let word = if row.status == StageStatus::Failed {
@@ -168,11 +168,11 @@ fn tables(diagnosis: &Diagnosis) -> String {
         );
     }
     if !diagnosis.gaps.is_empty() {
-        out.push_str("\n### Not known\n\n");
+        out.push_str("\n### Missing information\n\n");
         for gap in &diagnosis.gaps {
             let _ = writeln!(
                 out,
-                "- {}: {}. To supply it: {}",
+                "- {}: {}. How to supply it: {}",
                 bold(&gap.wanted),
                 inline(&cut(&gap.why, 400)),
                 inline(&gap.supply)

@@ -93,7 +93,7 @@ impl<'a> Masked<'a> {
             }
         }
         match place {
-            (mask, "") if is_template(mask) => format!("has the placeholder `{mask}` in it"),
+            (mask, "") if is_template(mask) => format!("contains the placeholder `{mask}`"),
             (mask, part) if is_template(mask) => format!("has the placeholder `{mask}` in its {part}"),
             (_, "") => "is masked".to_owned(),
             (_, part) => format!("is masked in its {part}"),
@@ -381,7 +381,7 @@ mod tests {
             (
                 "${{ vars.AUDIENCE }}",
                 Fill::Any,
-                "has the placeholder `${{ vars.AUDIENCE }}` in it",
+                "contains the placeholder `${{ vars.AUDIENCE }}`",
             ),
         ] {
             let masked = Masked::read(text).unwrap();

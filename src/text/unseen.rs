@@ -39,12 +39,8 @@ pub fn difference(wanted: &str, has: &str, matches: impl Fn(&str, &str) -> bool)
         .collect();
     let (seen, seen_has) = (seen(wanted), seen(has));
     let same = seen == seen_has || matches(&seen, &seen_has);
-    (same && wanted != has && !places.is_empty()).then(|| {
-        format!(
-            "the two differ only in characters that are not seen: {}",
-            places.join(", and ")
-        )
-    })
+    (same && wanted != has && !places.is_empty())
+        .then(|| format!("the two differ only in invisible characters: {}", places.join(", and ")))
 }
 
 /// The text as a person sees it.

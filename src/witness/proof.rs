@@ -282,22 +282,22 @@ fn open(asker: Asker<'_>, rest: &TrustPolicy, kept: &[usize], is_only: bool, req
     }
     Open {
         statements,
-        because: because.unwrap_or_else(|| "it is not proved that no stranger gets in".to_owned()),
+        because: because.unwrap_or_else(|| "it is not proven that no stranger is accepted".to_owned()),
     }
 }
 
 fn why_open(claim: Option<&str>, name: &str, whose: &str) -> String {
     match claim {
         Some("job_workflow_ref") => format!(
-            "{whose} takes every job that calls the workflow in `{name}`: of a public repository's, anybody's, which is not known here"
+            "{whose} accepts every job that calls the workflow in `{name}`: if its repository is public, which is not known here, anyone's job"
         ),
         Some("actor" | "actor_id") => {
-            format!("{whose} takes every job that the account in `{name}` starts, in a stranger's repository as well")
+            format!("{whose} accepts every job that the account in `{name}` starts, even in a stranger's repository")
         }
         Some(_) => format!(
-            "no stranger was found who gets in by {whose}, and it is not proved that there is none: `{name}` may let in others"
+            "no stranger was found that {whose} accepts, but it is not proven that there is none: `{name}` might accept others"
         ),
-        None => format!("it is not known what `{name}` in {whose} is in a stranger's request"),
+        None => format!("the value of `{name}` in {whose} is not known for a stranger's request"),
     }
 }
 

@@ -68,7 +68,7 @@ impl From<&str> for Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str(match self {
-            Self::Placeholder => "a placeholder in it was never filled in",
+            Self::Placeholder => "it contains a placeholder that was never filled in",
             Self::Other(words) => words,
         })
     }
@@ -94,18 +94,18 @@ impl fmt::Display for Also {
         match self {
             Self::Context(policy, token) => write!(
                 to,
-                "what follows the repository differs as well: {policy} in the policy, {token} in the token"
+                "what follows the repository differs too: the policy has {policy}, the token has {token}"
             ),
             Self::NamesByCase(policy, token) => write!(
                 to,
-                "the names differ by letter case as well: `{policy}` in the policy, `{token}` in the token"
+                "the names differ in letter case too: the policy has `{policy}`, the token has `{token}`"
             ),
             Self::Ids(token) => write!(
                 to,
-                "the token's subject carries ids (`{token}`), so the names alone would not match either"
+                "the token's subject includes IDs (`{token}`), so the names alone would not match either"
             ),
             Self::SameNamesOtherIds => to.write_str(
-                "the names are the same and the ids differ: a repository of this name was deleted and made again, or it is another one",
+                "the names are the same but the IDs differ: a repository of this name was deleted and recreated, or it is a different one",
             ),
             Self::LiteralWildcards => {
                 to.write_str("the operator takes `*` and `?` literally here; wildcards need `StringLike`")
@@ -630,7 +630,7 @@ fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<Slip> {
     let clean: String = repository.chars().filter(|c| *c != odd && !is_odd(*c)).collect();
     let start = "repo:".len() + at;
     Some((
-        format!("`{odd}` stands in no owner's or repository's name there").into(),
+        format!("`{odd}` cannot occur in the name of an owner or repository").into(),
         (clean.matches('/').count() == 1 && !matches!(odd, '<' | '>' | '{' | '}' | '$'))
             .then(|| value.with_names(&clean)),
         (start, start + odd.len_utf8()),
@@ -663,7 +663,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
             (pattern.trim_end().len(), pattern.len())
         };
         return Some((
-            "it has a stray blank at its end or beginning".into(),
+            "it starts or ends with a stray space".into(),
             Some(pattern.trim().to_owned()),
             part,
         ));
@@ -690,7 +690,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
             })
             .collect();
         return Some((
-            "it has a character in it that no subject has: a backslash, a quote or one that cannot be seen".into(),
+            "it contains a character that no subject has: a backslash, a quote or an invisible character".into(),
             Some(clean),
             (odd, odd + width),
         ));
@@ -700,7 +700,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
         .find(|(at, _)| pattern.get(..*at).is_some_and(|head| head.ends_with([',', ';', '|'])))
     {
         return Some((
-            "it has several subjects in one text; each is a value of its own, in a list".into(),
+            "it has several subjects in one string; each must be a separate value in a list".into(),
             pattern.get(..at - 1).map(str::to_owned),
             (at - 1, at),
         ));
@@ -714,7 +714,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
         if inside.starts_with('{') || !(inside.contains(':') || matches!(inside.trim(), "*" | "?" | "$")) {
             return Some((Reason::Placeholder, None, at));
         }
-        let variable = "its policy variable stands for nothing in this request, or is plain text, as it is without `\"Version\": \"2012-10-17\"`";
+        let variable = "its policy variable has no value in this request, or is plain text because `\"Version\": \"2012-10-17\"` is missing";
         return Some((variable.into(), None, at));
     }
     for host in [
@@ -729,7 +729,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
                 .replace("http://", "")
                 .replace("github.com/", "");
             return Some((
-                format!("it has `{host}` in it, and a subject names the repository alone").into(),
+                format!("it contains `{host}`, but a subject has only the repository's name").into(),
                 Some(clean),
                 at(host),
             ));
@@ -738,7 +738,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
     if pattern.contains("refs/pull/") {
         let meant = Subject::parse(pattern).map(|value| format!("repo:{}:pull_request", value.repository_part()));
         return Some((
-            "`refs/pull/…` is in no default subject: a pull request's ends in `:pull_request`, with neither branch nor number"
+            "no default subject contains `refs/pull/…`: a pull request's ends in `:pull_request`, with neither branch nor number"
                 .into(),
             meant,
             at("refs/pull/"),
@@ -752,14 +752,14 @@ fn malformed(pattern: &str) -> Option<Slip> {
     if repository.contains(char::is_whitespace) {
         let clean: String = repository.split_whitespace().collect();
         return Some((
-            "it has a stray blank in the repository's name".into(),
+            "it has a stray space in the repository's name".into(),
             Some(value.with_names(&clean)),
             part,
         ));
     }
     if repository.contains(['\'', '`']) {
         return Some((
-            "it has a quote in it".into(),
+            "it contains a quote".into(),
             Some(pattern.replace(['\'', '`'], "")),
             part,
         ));
@@ -768,7 +768,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
     if literal_part.matches('/').count() > 1 && repository.contains('*') {
         let names = literal_part.trim_end_matches('/');
         return Some((
-            "a slash follows the repository: what comes next is set off by a colon".into(),
+            "a slash follows the repository: it must be a colon".into(),
             (names.matches('/').count() == 1 && value.context.is_none()).then(|| format!("repo:{names}:*")),
             part,
         ));
@@ -806,7 +806,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
     }
     if context.trim_start() != context {
         return Some((
-            "it has a stray blank after the colon".into(),
+            "it has a stray space after the colon".into(),
             Some(pattern.replace(": ", ":")),
             context_part,
         ));
@@ -831,7 +831,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
             && !head.contains('*')
         {
             return Some((
-                format!("`:{rest}` follows the ref, which ends the subject").into(),
+                format!("`:{rest}` follows the ref, but the ref must end the subject").into(),
                 Some(format!("repo:{repository}:ref:{head}")),
                 (pattern.len() - rest.len() - 1, pattern.len()),
             ));
@@ -869,7 +869,7 @@ fn malformed(pattern: &str) -> Option<Slip> {
         && let Some((_, rest)) = name.split_once(':')
     {
         return Some((
-            format!("`:{rest}` follows the environment, and a colon in its name is written `%3A`").into(),
+            format!("`:{rest}` follows the environment; a colon in its name is written `%3A`").into(),
             None,
             (pattern.len() - rest.len() - 1, pattern.len()),
         ));
@@ -931,7 +931,7 @@ fn no_repo_prefix(pattern: &str, whole: (usize, usize)) -> Option<Slip> {
         return None;
     }
     let meant = first.contains('/').then(|| format!("repo:{pattern}"));
-    Some(("it does not begin with `repo:`".into(), meant, whole))
+    Some(("it does not start with `repo:`".into(), meant, whole))
 }
 
 /// The first run of characters that differ by letter case alone.

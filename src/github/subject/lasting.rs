@@ -7,9 +7,9 @@ use super::difference::{QUEUE, queue_base};
 pub struct Lasting {
     /// The value with what changes as a wildcard.
     pub pattern: String,
-    /// How long the value itself holds: "for this release alone: the next has another tag".
+    /// How long the value itself holds: "valid for this release only: the next has another tag".
     pub holds: &'static str,
-    /// What the pattern takes in, in words: "every tag that begins with `v`".
+    /// What the pattern takes in, in words: "every tag that starts with `v`".
     pub opens: String,
 }
 
@@ -46,7 +46,7 @@ pub fn lasting(value: &str) -> Option<Lasting> {
     })
 }
 
-const NEXT_VERSION: &str = "for this version of the workflow alone: the next has another commit or tag";
+const NEXT_VERSION: &str = "valid for this version of the workflow only: the next has another commit or tag";
 
 /// A name of which a part changes.
 struct Changing {
@@ -60,8 +60,8 @@ fn queue(branch: &str) -> Option<Changing> {
     let base = queue_base(branch)?;
     Some(Changing {
         stays: format!("{QUEUE}{base}/*"),
-        holds: "for this entry of the queue alone: the next has another number and commit",
-        opens: format!("every entry of the merge queue of `{base}`"),
+        holds: "valid for this queue entry only: the next has another number and commit",
+        opens: format!("every entry of the merge queue for `{base}`"),
     })
 }
 
@@ -70,10 +70,10 @@ fn tag(name: &str) -> Option<Changing> {
     let stays = name.get(..name.find(|c: char| c.is_ascii_digit())?)?;
     Some(Changing {
         stays: format!("{stays}*"),
-        holds: "for this release alone: the next has another tag",
+        holds: "valid for this release only: the next has another tag",
         opens: match stays {
             "" => "every tag".to_owned(),
-            stays => format!("every tag that begins with `{stays}`"),
+            stays => format!("every tag that starts with `{stays}`"),
         },
     })
 }
@@ -83,7 +83,7 @@ fn pull_request(name: &str) -> Option<Changing> {
     let is_number = !number.is_empty() && number.bytes().all(|c| c.is_ascii_digit());
     is_number.then(|| Changing {
         stays: format!("*/{rest}"),
-        holds: "for this pull request alone: the next has another number",
+        holds: "valid for this pull request only: the next has another number",
         opens: "every pull request".to_owned(),
     })
 }

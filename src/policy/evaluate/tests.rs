@@ -1412,7 +1412,7 @@ fn the_trace_points_at_the_text() {
     );
     assert_eq!(
         statement.conditions[1].keys[0].because,
-        "the request does not carry this key"
+        "the request does not include this key"
     );
     assert_eq!(statement.conditions[1].outcome, Match);
 }
@@ -1466,13 +1466,13 @@ fn reasons_are_plain_words() {
             "StringEquals",
             json!("a"),
             Presence::Absent,
-            "the request does not carry this key, and `StringEquals` needs it",
+            "the request does not include this key, and `StringEquals` needs it",
         ),
         (
             "StringNotEquals",
             json!("a"),
             Presence::Absent,
-            "`StringNotEquals` holds because the request does not carry this key",
+            "`StringNotEquals` holds because the request does not include this key",
         ),
         (
             "StringEquals",
@@ -1504,7 +1504,7 @@ fn reasons_are_plain_words() {
             "StringNotLike",
             json!(["a", "b"]),
             one("c"),
-            "`c` does not match any of the 2 values, as `StringNotLike` asks",
+            "`c` does not match any of the 2 values, as `StringNotLike` requires",
         ),
         ("StringEquals", json!([]), one("c"), "`StringEquals` has no values"),
         (
@@ -1530,7 +1530,7 @@ fn reasons_are_plain_words() {
             "ForAllValues:StringEquals",
             json!("a"),
             one(""),
-            "the key has an empty value, with which `ForAllValues:StringEquals` holds",
+            "the key has an empty value, which satisfies `ForAllValues:StringEquals`",
         ),
         (
             "ForAllValues:IpAddress",
@@ -1542,7 +1542,7 @@ fn reasons_are_plain_words() {
             "ForAllValues:StringEquals",
             json!("a"),
             many(&[]),
-            "the key has an empty value, with which `ForAllValues:StringEquals` holds",
+            "the key has an empty value, which satisfies `ForAllValues:StringEquals`",
         ),
         (
             "ForAnyValue:StringEquals",
@@ -1560,7 +1560,7 @@ fn reasons_are_plain_words() {
             "ForAnyValue:StringEquals",
             json!("a"),
             one(""),
-            "the key has an empty value, with which `ForAnyValue:StringEquals` does not hold",
+            "the key has an empty value, which does not satisfy `ForAnyValue:StringEquals`",
         ),
         (
             "StringEquals",
@@ -1572,7 +1572,7 @@ fn reasons_are_plain_words() {
             "Null",
             json!(["true", "false"]),
             somehow(),
-            "it does not depend on whether the request carries this key",
+            "it does not depend on whether the request includes this key",
         ),
         (
             "Null",
@@ -1604,7 +1604,7 @@ fn reasons_are_plain_words() {
             one("1"),
             "the policy's value is not an integer or decimal number",
         ),
-        ("Null", json!("false"), one("a"), "the request carries this key"),
+        ("Null", json!("false"), one("a"), "the request includes this key"),
         (
             "StringLikeIfExists",
             json!("*"),
@@ -1654,7 +1654,7 @@ fn why_names_the_statement_that_comes_closest() {
         ),
         (
             with_resource,
-            "`/Statement`: the statement has a `Resource`, which IAM does not take in a trust policy",
+            "`/Statement`: the statement has a `Resource`, which IAM does not accept in a trust policy",
         ),
         (neither_with_resource, "`/Statement`: the principal does not match"),
         (
@@ -1883,12 +1883,12 @@ fn a_mask_is_unknown_where_it_is_asked_for_and_text_elsewhere() {
     let (.., because) = with_and_without_masks("StringEquals", &json!("repo:acme/app:ref:refs/heads/main"), one(main));
     assert_eq!(
         because,
-        "the request's `repo:***/app:ref:refs/heads/main` is masked in its owner, and what is hidden decides"
+        "the request's `repo:***/app:ref:refs/heads/main` is masked in its owner, and the hidden part decides"
     );
     let (.., because) = with_and_without_masks("StringEquals", &json!("repo:<ORG>/app:x"), one("repo:acme/app:x"));
     assert_eq!(
         because,
-        "the policy's `repo:<ORG>/app:x` has the placeholder `<ORG>` in its owner, and what is hidden decides"
+        "the policy's `repo:<ORG>/app:x` has the placeholder `<ORG>` in its owner, and the hidden part decides"
     );
 }
 
