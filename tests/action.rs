@@ -43,7 +43,7 @@ fn the_inputs_are_those_of_the_table() {
         assert_eq!(help.is_empty(), described.contains("Accepted"), "{name}: {described}");
         assert_eq!(
             *kind == Kind::Secret,
-            described.contains("shown nowhere"),
+            described.contains("never shown"),
             "{name}: {described}"
         );
     }

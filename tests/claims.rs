@@ -203,8 +203,8 @@ fn what_is_no_token_is_named_and_not_repeated() {
             "error: `--claims` (`/no/such/file`): no such file",
         ),
         (vec!["-"], "{", "line 1, column 1: it is not JSON"),
-        (vec!["-"], secret, "no ID token, and no JSON"),
-        (vec![secret], "", "no ID token, and no JSON"),
+        (vec!["-"], secret, "neither an ID token nor JSON"),
+        (vec![secret], "", "neither an ID token nor JSON"),
         (vec![secret, secret], "", "unexpected argument"),
         (vec![secret, "--claims", secret], "", "cannot be used"),
         (vec!["-", "--format", secret], "", "error:"),
@@ -355,7 +355,7 @@ fn pages_are_found_by_number_and_by_message() {
         let output = run(&["explain", asked], "");
         assert_eq!(output.status.code(), Some(2), "{asked}");
         assert!(
-            text(&output.stderr).starts_with("error: no check is called `"),
+            text(&output.stderr).starts_with("error: there is no check `"),
             "{asked}"
         );
     }
