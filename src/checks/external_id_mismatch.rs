@@ -1,9 +1,11 @@
 //! `external-id-mismatch`: the external ID is missing or differs.
 
 use super::check::{Check, When};
+use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
 use crate::finding::{Fact, Finding, Rule, Stage};
+use crate::policy::{ConditionLeaf, Outcome, leaves};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -19,14 +21,8 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    if !applies(case) {
-        return None;
-    }
-    let Some(policy) = &case.policy else {
-        return None;
-    };
-    let failing = policy.failing();
-    let leaf = failing.iter().find(|leaf| is_external_id(leaf.name()))?;
+    let policy = case.policy.as_ref()?;
+    let leaf = required(case)?;
     let sent = case.request().given(Input::RoleExternalId);
     Some(
         Finding::blocks(match sent {
@@ -46,12 +42,29 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 
 /// Is the external id what keeps AWS credentials out?
 pub(super) fn applies(case: &Case<'_>) -> bool {
-    case.asks_with_credentials()
-        && !case.is_allowed()
-        && case
-            .policy
-            .as_ref()
-            .is_some_and(|policy| policy.failing().iter().any(|leaf| is_external_id(leaf.name())))
+    required(case).is_some()
+}
+
+/// The condition on the external ID that keeps AWS credentials out: it fails, or AWS refuses, no ID is given, and all else in its
+/// statement fits.
+fn required<'a>(case: &'a Case<'_>) -> Option<ConditionLeaf<'a>> {
+    if !case.asks_with_credentials() || case.is_allowed() {
+        return None;
+    }
+    let policy = case.policy.as_ref()?;
+    let failing = policy.failing().into_iter().find(|leaf| is_external_id(leaf.name()));
+    failing.or_else(|| {
+        let (index, statement, trace) = policy.nearest()?;
+        let fits = trace.principal.outcome == Outcome::Match && trace.action.outcome == Outcome::Match;
+        let refused =
+            matches!(&case.answer, Some(Answer::AssumeRoleDenied(refusal)) if refusal.action == "sts:AssumeRole");
+        let all = leaves(index, statement, trace);
+        let (ids, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|leaf| is_external_id(leaf.name()));
+        let is_alone = others.iter().all(|leaf| leaf.trace.outcome == Outcome::Match);
+        let is_positive = |leaf: &ConditionLeaf<'_>| !leaf.condition.operator.value.comparison.is_negated();
+        (fits && refused && is_alone && case.request().given(Input::RoleExternalId).is_none())
+            .then(|| ids.into_iter().find(is_positive))?
+    })
 }
 
 fn is_external_id(key: &str) -> bool {
