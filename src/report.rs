@@ -204,7 +204,11 @@ impl From<Diagnosis> for Report {
 #[must_use]
 pub fn headline(diagnosis: &Diagnosis) -> String {
     match (diagnosis.conclusion, diagnosis.cause()) {
-        (Conclusion::Denied, Some(cause)) => format!("the role cannot be assumed: {}", cause.message),
+        (Conclusion::Denied, Some(cause)) => match cause.certainty() {
+            Certainty::Certain => format!("the role cannot be assumed: {}", cause.message),
+            Certainty::Likely => format!("the role cannot be assumed; most likely: {}", cause.message),
+            Certainty::Possible => format!("AWS refused the role; possible cause: {}", cause.message),
+        },
         (Conclusion::Denied, None) => "AWS refused the role; more information is needed to say why".to_owned(),
         (Conclusion::Undecided, Some(cause)) => format!("undecided; possible: {}", cause.message),
         (Conclusion::Undecided, None) if diagnosis.no_role => {
