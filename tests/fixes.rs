@@ -16,6 +16,7 @@ use aws_oidc_doctor::finding::{Diagnosis, Severity};
 use aws_oidc_doctor::policy::{Decision, decide, parse};
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 
 const HOST: &str = "token.actions.githubusercontent.com";
@@ -179,7 +180,7 @@ fn repository(subject: &str) -> &str {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
     #[test]
     fn a_fix_lets_this_token_in_and_no_stranger(policy in policy(), subject in subject(false)) {
@@ -189,12 +190,15 @@ proptest! {
             // This token gets in.
             prop_assert_eq!(decision(&fix.text, &subject, "sts.amazonaws.com"), Decision::Allow, "{}\n{}", fix.title, fix.text);
             // The edits and the patch say the same as the text.
+            let mut edits: Vec<_> = fix.edits.iter().collect();
+            edits.sort_by_key(|edit| std::cmp::Reverse((edit.span.start, edit.span.end)));
             let mut edited = before.clone();
-            for edit in fix.edits.iter().rev() {
+            for edit in &edits {
                 edited.replace_range(edit.span.start..edit.span.end, &edit.text);
             }
-            let in_order = fix.edits.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start);
-            prop_assert!(!in_order || edited == fix.text, "{edited}\n{}", fix.text);
+            // Of two that are put in at one place the first stands first.
+            let is_clear = edits.windows(2).all(|pair| pair[0].span.start > pair[1].span.start);
+            prop_assert!(!is_clear || edited == fix.text, "{edited}\n{}", fix.text);
             let mut patched: Value = serde_json::from_str(&before).unwrap();
             let patch: json_patch::Patch = serde_json::from_value(Value::Array(fix.patch.clone())).unwrap();
             json_patch::patch(&mut patched, &patch).unwrap();
@@ -314,7 +318,7 @@ fn decides(policy: &str, evidence: &Evidence) -> Decision {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
     /// Whoever gets in anew passes each condition that this token passed: only what kept the token out has given way.
     #[test]
