@@ -1,6 +1,6 @@
 //! Who else gets in: a search for a concrete subject of a repository that the policy's author surely did not mean, and that the
 //! evaluator lets in. No witness, no finding: another guard may save the policy. That no stranger gets in is said only where it is
-//! [proved](proof): a search that found nobody proves nothing.
+//! proved (`proof`): a search that found nobody proves nothing.
 
 mod narrow;
 mod proof;
