@@ -337,6 +337,13 @@ impl<'a> Case<'a> {
             .filter(|provider| provider.url.as_deref().is_none_or(is_issuers))
     }
 
+    /// Was the account looked through, and the provider is not there?
+    #[must_use]
+    pub fn lacks_provider(&self) -> bool {
+        let gap = self.evidence.provider.as_ref().and_then(Probe::gap);
+        gap.is_some_and(|gap| gap.why == Why::NotFound)
+    }
+
     /// Its client ids.
     #[must_use]
     pub fn own_client_ids(&self) -> Option<&'a Vec<String>> {
@@ -581,6 +588,14 @@ impl PolicyCase {
             self.policy.statements.get(index)?,
             self.trace.statements.get(index)?,
         ))
+    }
+
+    /// Every statement with its index and its trace.
+    pub fn statements(&self) -> impl Iterator<Item = (usize, &Statement, &StatementTrace)> {
+        let statements = self.policy.statements.iter().zip(&self.trace.statements);
+        statements
+            .enumerate()
+            .map(|(index, (statement, trace))| (index, statement, trace))
     }
 
     /// The other statements that allow something and can be meant for a token.

@@ -242,7 +242,7 @@ fn a_job_without_a_role_gets_an_answer() {
             "{name}"
         );
         // The runner reads the group's command, and nothing of what is in it.
-        let group = "\n::group::What the token says, and the smallest trust policy that lets it in\n::stop-commands::";
+        let group = "\n::group::What the token says, and the smallest trust policy that accepts it\n::stop-commands::";
         let (_, folded) = log.split_once(group).unwrap_or_else(|| panic!("{log}"));
         let (folded, _) = folded.split_once("\n::endgroup::\n").unwrap();
         assert!(
@@ -251,7 +251,7 @@ fn a_job_without_a_role_gets_an_answer() {
         );
         assert!(!log.contains("::error"), "{log}");
         for part in [
-            "<details><summary>The smallest trust policy that lets this token in</summary>",
+            "<details><summary>The smallest trust policy that accepts this token</summary>",
             "<details><summary>Claims of the token</summary>",
         ] {
             assert!(summary.contains(part), "{name}: {part}\n{summary}");

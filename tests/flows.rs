@@ -409,6 +409,31 @@ fn a_token_file_is_sent_as_the_step_would_and_no_link_is_followed() {
 }
 
 #[test]
+fn a_token_file_or_key_that_only_the_checkout_names_is_not_sent() {
+    for input in ["web-identity-token-file", "aws-access-key-id"] {
+        let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+        scenario.workflow = workflow(&[&[
+            ("role-to-assume", HUB),
+            ("aws-region", "eu-west-1"),
+            (input, "planted"),
+            ("aws-secret-access-key", "planted"),
+        ]]);
+        let world = World::of(scenario).start();
+        let planted = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmF0dXJl";
+        fs::write(world.workspace().join("planted"), planted).unwrap();
+        let run = diagnose(&world, &[]);
+        assert_ne!(run.report["verdict"], "allowed", "{input}: {}", run.report);
+        for call in [
+            Call::AssumeRoleWithWebIdentity,
+            Call::AssumeRole,
+            Call::GetCallerIdentity,
+        ] {
+            assert!(world.requests_of(call).is_empty(), "{input}: {call:?}");
+        }
+    }
+}
+
+#[test]
 fn what_lets_the_step_in_on_the_ninth_call_lets_the_doctor_in() {
     for (call, scenario) in [
         (Call::IdToken, Scenario::named("healthy").unwrap()),

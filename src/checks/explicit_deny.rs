@@ -27,13 +27,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let mut finding =
         Finding::blocks("a Deny statement of the trust policy matches this request, and a Deny overrides every Allow");
     let mut never = None;
-    for (index, (statement, trace)) in policy
-        .policy
-        .statements
-        .iter()
-        .zip(&policy.trace.statements)
-        .enumerate()
-    {
+    for (index, statement, trace) in policy.statements() {
         if trace.effect != Effect::Deny || trace.outcome != Outcome::Match {
             continue;
         }

@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
-use crate::evidence::{Probe, Why};
+use crate::evidence::Probe;
 use crate::finding::{Cause, Fact, Finding, Remedy, Rule, Stage};
 use crate::github::issuer::{Deployment, issuer_host};
 
@@ -26,12 +26,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let said = matches!(case.answer, Some(Answer::NoProvider(_)));
-    let read = case
-        .evidence
-        .provider
-        .as_ref()
-        .and_then(Probe::gap)
-        .is_some_and(|gap| gap.why == Why::NotFound);
+    let read = case.lacks_provider();
     if !said && (!read || case.answer.as_ref().is_some_and(Answer::provider_exists)) {
         return None;
     }

@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
-use crate::evidence::{Probe, Why};
+use crate::evidence::Probe;
 use crate::finding::{Cause, Fact, Finding, Remedy, Rule, Stage};
 use crate::github::issuer::{Deployment, GITHUB_ISSUER, issuer_host};
 use crate::text::masked::is_masked;
@@ -80,12 +80,7 @@ pub(super) fn near_miss(case: &Case<'_>) -> Option<NearMiss> {
     }
     // Without AWS's word or a look into the account, a provider that was handed in decides.
     let said = matches!(case.answer, Some(Answer::NoProvider(_)));
-    let missing = case
-        .evidence
-        .provider
-        .as_ref()
-        .and_then(Probe::gap)
-        .is_some_and(|gap| gap.why == Why::NotFound);
+    let missing = case.lacks_provider();
     if case.claims.is_none() && !said {
         return None;
     }

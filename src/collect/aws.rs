@@ -164,12 +164,8 @@ impl Aws {
             return Answered::none(gap.clone());
         }
         let (answer, seen) = persist((until, request.attempts()), || self.assume(request, role, token)).await;
-        let mut user = None;
-        let answer = answer.map(|output| {
-            user = output.assumed_role_user.map(|user| user.arn);
-            output.credentials
-        });
-        self.answered("sts:AssumeRoleWithWebIdentity", user, answer, &seen)
+        let answer = answer.map(|output| (output.assumed_role_user, output.credentials));
+        self.answered("sts:AssumeRoleWithWebIdentity", answer, &seen)
     }
 
     /// Asks STS for the role with AWS credentials, as configure-aws-credentials would.
@@ -199,12 +195,8 @@ impl Aws {
             .await;
         }
         let (answer, seen) = made;
-        let mut user = None;
-        let answer = answer.map(|output| {
-            user = output.assumed_role_user.map(|user| user.arn);
-            output.credentials
-        });
-        self.answered("sts:AssumeRole", user, answer, &seen)
+        let answer = answer.map(|output| (output.assumed_role_user, output.credentials));
+        self.answered("sts:AssumeRole", answer, &seen)
     }
 
     /// Whose credentials these are, as configure-aws-credentials asks before it uses them.
@@ -245,13 +237,12 @@ impl Aws {
     fn answered<E: ProvideErrorMetadata>(
         &self,
         call: &str,
-        user: Option<String>,
-        answer: Result<Option<types::Credentials>, SdkError<E>>,
+        answer: Result<(Option<types::AssumedRoleUser>, Option<types::Credentials>), SdkError<E>>,
         seen: &Seen,
     ) -> Answered {
         let (attempt, session) = match answer {
-            Ok(credentials) => {
-                let assumed_role_arn = user.unwrap_or_default();
+            Ok((user, credentials)) => {
+                let assumed_role_arn = user.map(|user| user.arn).unwrap_or_default();
                 (
                     Probe::Known(Attempt::Allowed { assumed_role_arn }),
                     credentials.map(keys),

@@ -164,7 +164,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
         } else {
             "compare it by hand, or look up the call in CloudTrail"
         };
-        for (statement, trace) in policy.policy.statements.iter().zip(&policy.trace.statements) {
+        for (_, statement, trace) in policy.statements() {
             if trace.outcome != Outcome::Unknown {
                 continue;
             }

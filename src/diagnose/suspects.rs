@@ -10,6 +10,7 @@ use crate::finding::{Certainty, Finding, Found};
 use crate::github::claims::Claims;
 use crate::github::subject::difference::queue_base;
 use crate::github::subject::{Context, Subject, customized_keys};
+use crate::text::masked::is_masked;
 
 /// More than so many guesses help nobody.
 const MOST: usize = 4;
@@ -127,7 +128,7 @@ fn context(claims: &Claims) -> Option<Suspect> {
 fn called_workflow(claims: &Claims) -> Option<Suspect> {
     let (own, called) = (claims.text("repository")?, claims.text("job_workflow_ref")?);
     let called = called.split("/.github/").next()?;
-    (!called.eq_ignore_ascii_case(own)).then(|| Suspect {
+    (!called.eq_ignore_ascii_case(own) && !is_masked(own) && !is_masked(called)).then(|| Suspect {
         id: "subject-repository",
         claim: "job_workflow_ref",
         label: "the called workflow",
@@ -144,7 +145,7 @@ fn audience(case: &Case<'_>, claims: &Claims) -> Option<Suspect> {
     let (partition, _) = case.account();
     let audience = claims
         .audience()
-        .filter(|audience| *audience != usual_audience(&partition))?;
+        .filter(|audience| *audience != usual_audience(&partition) && !is_masked(audience))?;
     Some(Suspect {
         id: "audience-mismatch",
         claim: "aud",
@@ -157,7 +158,7 @@ fn audience(case: &Case<'_>, claims: &Claims) -> Option<Suspect> {
 fn capitals(claims: &Claims) -> Option<Suspect> {
     let subject = subject(claims)?;
     let names = subject.repository_part();
-    names.contains(|c: char| c.is_ascii_uppercase()).then(|| Suspect {
+    (names.contains(|c: char| c.is_ascii_uppercase()) && !is_masked(names)).then(|| Suspect {
         id: "subject-case",
         claim: "sub",
         label: "contains capital letters",
@@ -230,6 +231,8 @@ mod tests {
                 vec!["audience-mismatch"],
             ),
             (plain, "sts.amazonaws.com", "acme/shared", vec!["subject-repository"]),
+            // What is masked accuses nobody.
+            ("repo:XXXX/widgets:ref:refs/heads/main", "***", "***/widgets", vec![]),
         ] {
             let mut evidence = json!({
                 "token": { "claims": {

@@ -567,13 +567,7 @@ pub(super) fn add_subject_condition(
 /// Takes this token out of the Deny statements that match, where they except values of a kind that can be added to.
 fn spare(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Draft> {
     let mut draft = Draft::default();
-    for (index, (statement, trace)) in policy
-        .policy
-        .statements
-        .iter()
-        .zip(&policy.trace.statements)
-        .enumerate()
-    {
+    for (index, statement, trace) in policy.statements() {
         if statement.effect.value != Effect::Deny || trace.outcome != Outcome::Match {
             continue;
         }

@@ -39,7 +39,7 @@ pub fn least(asker: Asker<'_>) -> Vec<Fix> {
         audience,
         "StringEquals",
         subject,
-        "the smallest trust policy that lets this token in",
+        "the smallest trust policy that accepts this token",
     );
     if let (Some(fix), Some(lasting)) = (&mut exact, &lasting) {
         fix.notes.push(lasting.holds.to_owned());
@@ -47,7 +47,8 @@ pub fn least(asker: Asker<'_>) -> Vec<Fix> {
     let lasts = lasting.and_then(|lasting| {
         let title = "the same, for later runs of the job as well";
         let mut fix = policy(asker, audience, "StringLike", &lasting.pattern, title)?;
-        fix.notes.push(format!("lasts: it lets in {}", lasting.opens));
+        fix.notes
+            .push(format!("covers later runs: it accepts {}", lasting.opens));
         Some(fix)
     });
     exact.into_iter().chain(lasts).collect()
@@ -62,10 +63,10 @@ fn policy(asker: Asker<'_>, audience: &str, operator: &str, subject: &str, title
     // A subject that does not name the repository is every job's whose template gives the same.
     match (parsed, repository(asker)) {
         (Some(subject), _) => {
-            notes.push("evaluated: this token gets in, and no subject of another repository does".to_owned());
+            notes.push("evaluated: the policy accepts this token, and no subject of another repository".to_owned());
             if subject.kind() == Some(Context::PullRequest) {
                 notes.push(
-                    "it lets in every pull request of the repository, and so code that nobody has reviewed: not for a role that can \
+                    "it accepts every pull request of the repository, and so code that nobody has reviewed: not for a role that can \
                      change anything"
                         .to_owned(),
                 );
@@ -74,11 +75,11 @@ fn policy(asker: Asker<'_>, audience: &str, operator: &str, subject: &str, title
         (None, Some((claim, value))) => {
             set(&mut equals, key(claim), value);
             notes.push(format!(
-                "evaluated: this token gets in; its subject does not name the repository, so the policy compares `{claim}` as well"
+                "evaluated: the policy accepts this token; its subject does not name the repository, so the policy compares `{claim}` as well"
             ));
         }
         (None, None) => notes.push(
-            "evaluated: this token gets in; its subject does not name the repository, so every job whose subject is the same gets in \
+            "evaluated: the policy accepts this token; its subject does not name the repository, so every job whose subject is the same gets in \
              as well"
                 .to_owned(),
         ),

@@ -7,7 +7,6 @@ use crate::aws::answer::Answer;
 use crate::aws::request::{self, Asker};
 use crate::budget::{Budget, steps};
 use crate::case::{Case, PolicyCase};
-use crate::evidence::{Probe, Why};
 use crate::finding::{Fix, Target};
 use crate::github::issuer::{GITHUB_ISSUER, issuer_host};
 use crate::github::subject::Subject;
@@ -193,12 +192,7 @@ fn own_subjects(case: &Case<'_>) -> Vec<String> {
 /// The other stages of the handshake that are known to fail as well.
 fn not_enough_alone(case: &Case<'_>) -> Option<String> {
     let passed = case.answer.as_ref().is_some_and(Answer::passed_provider);
-    let missing = case
-        .evidence
-        .provider
-        .as_ref()
-        .and_then(Probe::gap)
-        .is_some_and(|gap| gap.why == Why::NotFound);
+    let missing = case.lacks_provider();
     let audience = case.claims.and_then(|claims| claims.audience());
     match (case.own_client_ids(), audience) {
         _ if passed => None,

@@ -9,7 +9,7 @@ use super::{MOST_LINES, Report, clean, clean_lines, cut};
 use crate::finding::{Fix, Told};
 
 /// What [`lines()`] is about, as the title of a group in a step's log.
-pub const TITLE: &str = "What the token says, and the smallest trust policy that lets it in";
+pub const TITLE: &str = "What the token says, and the smallest trust policy that accepts it";
 
 /// The part of a report that says it, for each role once; empty where the report does not come to it.
 #[must_use]

@@ -212,7 +212,7 @@ fn told(diagnosis: &Diagnosis) -> String {
     }
     out.push('\n');
     const TITLES: [&str; 2] = [
-        "The smallest trust policy that lets this token in",
+        "The smallest trust policy that accepts this token",
         "One that later runs fit as well",
     ];
     for (fix, title) in told.least.iter().zip(TITLES) {

@@ -191,7 +191,9 @@ fn mask<'a>(before: &str, rest: &'a str, is_account: bool) -> Found<'a> {
         Some(b'$') if rest.starts_with("${") && !rest.starts_with("${{") => {
             match inside(rest, "${", "}") {
                 // A variable of the policy language, or one of its escaped characters.
-                Some(name) if name.contains(':') || matches!(name, "*" | "?" | "$") => Found::Text(name.len() + 3),
+                Some(name) if name.contains(':') && !name.contains("***") || matches!(name, "*" | "?" | "$") => {
+                    Found::Text(name.len() + 3)
+                }
                 Some(name) => found(name.len() + 3),
                 None => Found::Text(2),
             }
@@ -340,6 +342,10 @@ mod tests {
             ("repo:acme/app-????:*", &[]),
             ("repo:acme/[a-z]*:*", &[]),
             ("repo:${aws:PrincipalTag/team}/${*}${?}${$}", &[]),
+            (
+                "${token.actions.githubusercontent.com:***}-*",
+                &["${token.actions.githubusercontent.com:***}"],
+            ),
             ("repo:acme/app:environment:Redacted", &[]),
             ("arn:aws:iam::123456789012:role/deploy", &[]),
             ("a < b > c", &[]),
