@@ -20,6 +20,11 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
+    // AWS's answer to the token shows that a role was asked for.
+    let answered = case.answer.as_ref().filter(|answer| **answer != Answer::Allowed);
+    if answered.is_some_and(Answer::token_was_sent) {
+        return None;
+    }
     let empty = case.request().is_empty(Input::RoleToAssume);
     let said = case.answer == Some(Answer::RoleEmpty);
     // No credentials although the workflow grants the token: the role was empty when the step ran.
