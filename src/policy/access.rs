@@ -28,6 +28,20 @@ pub struct Access {
     pub blocked: Option<Side>,
 }
 
+impl Access {
+    /// Why, in one clause.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match (self.decision, self.blocked) {
+            (Decision::Allow, _) => "the policies allow it together".to_owned(),
+            (Decision::Undecided, _) => "it depends on something that is not known".to_owned(),
+            (_, None) => "neither side allows it".to_owned(),
+            (Decision::ExplicitDeny, Some(side)) => format!("explicitly denied by the {}", side.name()),
+            (Decision::ImplicitDeny, Some(side)) => format!("no {} allows it", side.name()),
+        }
+    }
+}
+
 /// The policies of a call, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -44,6 +58,17 @@ pub enum Side {
 impl Side {
     /// In the order in which AWS's page describes them.
     const ALL: [Self; 4] = [Self::Trust, Self::Identity, Self::Boundary, Self::Session];
+
+    /// As AWS names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Boundary => "permissions boundary",
+            Self::Identity => "identity-based policy",
+            Self::Session => "session policy",
+            Self::Trust => "role trust policy",
+        }
+    }
 }
 
 /// What a request to assume a role comes to.
