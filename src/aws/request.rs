@@ -3,6 +3,8 @@
 //! Sources: IAM User Guide, `reference_policies_iam-condition-keys` (web identity and GitHub's claims) and
 //! `reference_policies_condition-keys` (global keys); AWS service authorization reference for STS.
 
+pub mod signer;
+
 use crate::aws::arn::{ProviderArn, RoleArn, provider_arn};
 use crate::configure::{Input, Inputs};
 use crate::github::claims::Claims;
