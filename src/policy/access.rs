@@ -24,20 +24,27 @@ pub struct Caller<'a> {
 pub struct Access {
     /// What it comes to.
     pub decision: Decision,
-    /// Those whose policies deny it, or lack what would allow it.
-    pub blocked: Option<Side>,
+    /// What each side denies, in the order of [`Side::ALL`].
+    by: [Option<Decision>; 4],
 }
 
 impl Access {
+    /// The sides that deny it, or lack what would allow it, each by itself.
+    pub fn blocked(&self) -> impl Iterator<Item = (Side, Decision)> {
+        let sides = Side::ALL.into_iter().zip(self.by);
+        sides.filter_map(|(side, decision)| Some((side, decision?)))
+    }
+
     /// Why, in one clause.
     #[must_use]
     pub fn why(&self) -> String {
-        match (self.decision, self.blocked) {
+        let denied = self.blocked().find(|(_, decision)| *decision == self.decision);
+        match (self.decision, denied) {
             (Decision::Allow, _) => "the policies allow it together".to_owned(),
             (Decision::Undecided, _) => "it depends on something that is not known".to_owned(),
             (_, None) => "neither side allows it".to_owned(),
-            (Decision::ExplicitDeny, Some(side)) => format!("explicitly denied by the {}", side.name()),
-            (Decision::ImplicitDeny, Some(side)) => format!("no {} allows it", side.name()),
+            (Decision::ExplicitDeny, Some((side, _))) => format!("explicitly denied by the {}", side.name()),
+            (Decision::ImplicitDeny, Some((side, _))) => format!("no {} allows it", side.name()),
         }
     }
 }
@@ -101,15 +108,15 @@ fn decide(request: &RequestContext, trust: Option<&Policy>, caller: Caller<'_>, 
         is_own_account: is_own_account(request),
     };
     let decision = evaluate::settle(sides.says());
-    // One side is to blame where all else could not help it.
-    let blocked = match decision {
-        Decision::Allow | Decision::Undecided => None,
-        Decision::ExplicitDeny => Side::ALL.into_iter().find(|side| sides.denies(*side) == Outcome::Match),
-        Decision::ImplicitDeny => Side::ALL
-            .into_iter()
-            .find(|side| sides.alone(*side).allows() == Outcome::NoMatch),
-    };
-    Access { decision, blocked }
+    let by = Side::ALL.map(|side| {
+        if sides.denies(side) == Outcome::Match {
+            Some(Decision::ExplicitDeny)
+        } else {
+            // Whatever the others say.
+            (sides.alone(side).allows() == Outcome::NoMatch).then_some(Decision::ImplicitDeny)
+        }
+    });
+    Access { decision, by }
 }
 
 /// What each side allows and denies.
@@ -602,7 +609,7 @@ mod tests {
             };
             let found = access(&request(caller, role), Some(&trusts(&principal)), caller_policies);
             assert_eq!(
-                (found.decision, found.blocked),
+                (found.decision, found.blocked().next().map(|(side, _)| side)),
                 (decision, blocked),
                 "{caller} {role} {principal}"
             );
@@ -618,7 +625,10 @@ mod tests {
             (all, Undecided, None),
         ] {
             let found = access(&request(SESSION, OTHER), None, caller(policies));
-            assert_eq!((found.decision, found.blocked), (decision, blocked));
+            assert_eq!(
+                (found.decision, found.blocked().next().map(|(side, _)| side)),
+                (decision, blocked)
+            );
         }
         assert_eq!(access(&request(SESSION, OWN), None, caller(none)).decision, Undecided);
     }

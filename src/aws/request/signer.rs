@@ -11,7 +11,7 @@ use crate::policy::{Presence, RequestContext};
 
 /// Who signs a call, and what it is about.
 #[derive(Debug, Clone, Copy)]
-pub struct Signer<'a> {
+pub(crate) struct Signer<'a> {
     /// Whose credentials these are.
     pub identity: &'a Identity,
     /// The inputs of the step.
@@ -23,7 +23,7 @@ pub struct Signer<'a> {
 }
 
 /// Sets the keys of a request that this signer decides, where the policy asks about them.
-pub fn complete(request: &mut RequestContext, signer: Signer<'_>) {
+pub(crate) fn complete(request: &mut RequestContext, signer: Signer<'_>) {
     let keys: Vec<String> = request.keys().into_iter().map(str::to_owned).collect();
     for key in keys {
         if let Some(presence) = value(&key, request.resource.as_deref(), signer) {
