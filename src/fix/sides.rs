@@ -158,8 +158,8 @@ fn tag_apart(policy: &PolicyCase, source: &SourceText) -> Option<Draft> {
             }
         }
     }
-    if !conditions.is_empty() {
-        apart["Condition"] = Value::Object(conditions);
+    if let Some(apart) = apart.as_object_mut().filter(|_| !conditions.is_empty()) {
+        apart.insert("Condition".to_owned(), Value::Object(conditions));
     }
     let mut draft = insert(policy, source, &apart)?;
     draft.title = "allow `sts:TagSession` in a statement of its own".to_owned();
