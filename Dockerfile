@@ -2,7 +2,7 @@
 # keeps the digest fresh.
 FROM rust:1.95-alpine@sha256:606fd313a0f49743ee2a7bd49a0914bab7deedb12791f3a846a34a4711db7ed2 AS build
 # The commit that `--version` names.
-ARG GIT_COMMIT
+ARG GIT_COMMIT=
 COPY . /src
 # Alpine's Rust builds for musl, and links statically. This image brings the C compiler and the certificates.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
