@@ -28,17 +28,6 @@ const END: &str = "# End of the generated part\n";
 /// Our own inputs that `configure` has too. It passes on what the runner fills in by itself, and leaves the others at their defaults.
 const CONFIGURE_OWN: [&str; 3] = ["trust-policy", "oidc-provider", "diagnosis-role"];
 
-/// The inputs of `action.yml` in their order, each with its default.
-fn inputs(text: &str) -> Vec<(String, String)> {
-    let defaults = Scenario::declared_inputs();
-    let block = text.split_once("\ninputs:\n").unwrap().1;
-    let block = block.split_once("\noutputs:\n").unwrap().0;
-    let names = block
-        .lines()
-        .filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
-    names.map(|name| (name.to_owned(), defaults[name].clone())).collect()
-}
-
 /// The generated parts of `binary/action.yml`.
 fn parts_of_binary(text: &str) -> Vec<String> {
     let declared = text.split_once("\ninputs:\n").unwrap().1;
@@ -54,16 +43,16 @@ fn parts_of_binary(text: &str) -> Vec<String> {
             head += &format!("    value: ${{{{ steps.doctor.outputs.{name} }}}}\n");
         }
     }
-    let env = inputs(text).into_iter();
-    let env = env.map(|(name, _)| format!("        INPUT_{}: ${{{{ inputs.{name} }}}}\n", name.to_uppercase()));
+    let env = Scenario::declared_names("inputs", "outputs").into_iter();
+    let env = env.map(|name| format!("        INPUT_{}: ${{{{ inputs.{name} }}}}\n", name.to_uppercase()));
     vec![head, env.collect()]
 }
 
 /// The generated parts of `configure/action.yml`.
-fn parts_of_configure(text: &str) -> Vec<String> {
+fn parts_of_configure() -> Vec<String> {
     let theirs = |name: &str| INPUTS.iter().find(|spec| spec.name == name);
     let [mut head, mut env, mut with] = ["inputs:\n".to_owned(), String::new(), String::new()];
-    for (name, default) in inputs(text) {
+    for name in Scenario::declared_names("inputs", "outputs") {
         let upper = name.to_uppercase();
         let own = CONFIGURE_OWN.contains(&name.as_str());
         if let Some(spec) = theirs(&name) {
@@ -80,8 +69,8 @@ fn parts_of_configure(text: &str) -> Vec<String> {
         }
         if theirs(&name).is_some() || own {
             env += &format!("        INPUT_{upper}: ${{{{ inputs.{name} }}}}\n");
-        } else if default.starts_with("${{") {
-            env += &format!("        INPUT_{upper}: {default}\n");
+        } else if Scenario::declared_inputs()[&name].starts_with("${{") {
+            env += &format!("        INPUT_{upper}: {}\n", Scenario::declared_inputs()[&name]);
         }
     }
     vec![head, env, with]
@@ -90,10 +79,7 @@ fn parts_of_configure(text: &str) -> Vec<String> {
 #[test]
 fn they_have_the_inputs_of_the_container() {
     let text = fs::read_to_string(Path::new(ROOT).join("action.yml")).unwrap();
-    for (folder, parts) in [
-        ("binary", parts_of_binary(&text)),
-        ("configure", parts_of_configure(&text)),
-    ] {
+    for (folder, parts) in [("binary", parts_of_binary(&text)), ("configure", parts_of_configure())] {
         let path = Path::new(ROOT).join(folder).join("action.yml");
         let there = fs::read_to_string(&path).unwrap();
         let mut rest = there.as_str();
