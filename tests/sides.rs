@@ -187,7 +187,7 @@ fn decision(policy: &str, caller: &str, action: &str, external_id: Option<&str>,
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, rng_seed: RngSeed::Fixed(13), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, rng_seed: RngSeed::Fixed(13), ..ProptestConfig::default() })]
 
     #[test]
     fn a_change_on_one_side_is_enough_or_says_what_else_is_missing(call in call()) {
