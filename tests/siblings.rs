@@ -468,6 +468,29 @@ fn a_tag_names_its_image_by_digest() {
     )));
 }
 
+/// Whatever the program includes at build time is among the files that the image's build sees.
+#[test]
+fn the_image_is_built_from_all_that_it_includes() {
+    let ignore = fs::read_to_string(Path::new(ROOT).join(".dockerignore")).unwrap();
+    let sent: BTreeSet<&str> = ignore.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let tracked = Command::new("git")
+        .args([
+            "grep",
+            "--only-matching",
+            "-hE",
+            r#"include_(str|bytes)!\("(\.\./)+[^/"]+"#,
+            "--",
+            "src",
+        ])
+        .current_dir(ROOT)
+        .output()
+        .unwrap();
+    let included = String::from_utf8(tracked.stdout).unwrap();
+    let folders: BTreeSet<&str> = included.lines().filter_map(|line| line.rsplit('/').next()).collect();
+    assert!(!folders.is_empty());
+    assert!(folders.is_subset(&sent), "{folders:?}");
+}
+
 /// The name of the repository stands in Cargo.toml, and wherever else it is written it is that one: `.ci/repository` changes it.
 #[test]
 fn the_repository_has_one_name() {
