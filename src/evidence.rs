@@ -4,6 +4,7 @@
 //! absent was never asked for. The raw token and credentials never enter here.
 
 pub mod paste;
+pub mod repository;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -15,6 +16,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+pub use self::repository::{Branches, Environment, Repository, SubjectTemplate};
 use crate::configure::{INPUTS, Input, Inputs, Text};
 use crate::github::claims::Token;
 use crate::secrets::{Secrets, bare_address};
@@ -46,6 +48,12 @@ pub struct Evidence {
     pub reader: Option<Probe<Identity>>,
     /// The workflow file.
     pub workflow: Option<Probe<WorkflowFile>>,
+    /// The repository that the job runs in.
+    pub repository: Option<Probe<Repository>>,
+    /// How the subjects of its tokens are made.
+    pub subject_template: Option<Probe<SubjectTemplate>>,
+    /// The environment that the job names, and what protects it.
+    pub environment: Option<Probe<Environment>>,
     /// Clocks, to tell an expired token from a wrong clock.
     pub clock: Option<Clock>,
     /// A message that somebody pasted, beside a real answer of AWS in [`Hop::attempt`].
@@ -104,6 +112,12 @@ impl<T> Probe<T> {
             Self::Known(_) => None,
             Self::Missing(gap) => Some(gap),
         }
+    }
+}
+
+impl<T> From<Result<T, Gap>> for Probe<T> {
+    fn from(read: Result<T, Gap>) -> Self {
+        read.map_or_else(Self::Missing, Self::Known)
     }
 }
 
@@ -519,6 +533,9 @@ pub struct WorkflowFile {
     pub path: String,
     /// Its text.
     pub text: String,
+    /// The commit, where this is known to be the file that runs, and not what a checkout has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 /// Clocks, in seconds since 1970, all read within the run.
@@ -684,6 +701,12 @@ struct Wire {
     #[serde(skip_serializing_if = "Option::is_none")]
     workflow: Option<Probe<WorkflowFile>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    repository: Option<Probe<Repository>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject_template: Option<Probe<SubjectTemplate>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<Probe<Environment>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<Clock>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reported: Option<String>,
@@ -717,6 +740,9 @@ impl From<Wire> for Evidence {
             providers: wire.providers,
             reader: wire.reader,
             workflow: wire.workflow,
+            repository: wire.repository,
+            subject_template: wire.subject_template,
+            environment: wire.environment,
             clock: wire.clock,
             reported: wire.reported,
             left_out: wire.left_out,
@@ -744,6 +770,9 @@ impl From<Evidence> for Wire {
             attempt,
             reader: evidence.reader,
             workflow: evidence.workflow,
+            repository: evidence.repository,
+            subject_template: evidence.subject_template,
+            environment: evidence.environment,
             clock: evidence.clock,
             reported: evidence.reported,
             left_out: evidence.left_out,
