@@ -3,11 +3,11 @@
 #![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 
 mod api;
-pub mod aws;
-pub mod files;
-pub mod github;
-pub mod http;
-pub mod origin;
+pub(crate) mod aws;
+pub(crate) mod files;
+pub(crate) mod github;
+pub(crate) mod http;
+pub(crate) mod origin;
 mod running;
 
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ use origin::Audience;
 use running::Running;
 
 /// For the whole run; what is known by then is reported.
-pub const DEADLINE: Duration = Duration::from_secs(25);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(25);
 
 /// The environment. A variable that is empty is not there.
 #[derive(Debug, Clone, Default)]

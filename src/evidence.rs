@@ -4,7 +4,7 @@
 //! absent was never asked for. The raw token and credentials never enter here.
 
 pub mod paste;
-pub mod repository;
+pub(crate) mod repository;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -16,19 +16,19 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-pub use self::repository::{Branches, Environment, Repository, SubjectTemplate};
+pub(crate) use self::repository::{Branches, Environment, Repository, SubjectTemplate};
 use crate::configure::{INPUTS, Input, Inputs, Text};
 use crate::github::claims::Token;
 use crate::secrets::{Secrets, bare_address};
 
 /// Version of the evidence file that this program writes and reads.
-pub const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// The most runs that are collected at once, and that a file can hold.
-pub const MOST_RUNS: usize = 10;
+pub(crate) const MOST_RUNS: usize = 10;
 
 /// The most hops of a chain.
-pub const MOST_HOPS: usize = 10;
+pub(crate) const MOST_HOPS: usize = 10;
 
 /// Everything that is known of one job and one role, and why the rest is not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -86,7 +86,7 @@ pub struct Hop {
 }
 
 /// Where the credentials of a [`Hop::caller`] come from that are among the inputs.
-pub const INPUTS_SOURCE: &str = "inputs";
+pub(crate) const INPUTS_SOURCE: &str = "inputs";
 
 /// A fact that was asked for.
 #[derive(Debug, Clone, PartialEq)]
