@@ -1,6 +1,7 @@
 //! The repository that the job runs in, as GitHub's REST API describes it.
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 /// The repository. A field that is `None` is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,50 @@ pub struct SubjectTemplate {
     pub sub_claim_prefix: Option<String>,
 }
 
+impl SubjectTemplate {
+    /// What GitHub's API says of it, in words.
+    #[must_use]
+    pub(crate) fn words(&self) -> Option<String> {
+        let keys = self.include_claim_keys.as_deref().unwrap_or_default();
+        Some(match self.use_default? {
+            true => "according to GitHub's API the repository has the default template (`use_default: true`)".to_owned(),
+            false if keys.is_empty() => {
+                "according to GitHub's API the repository has no template of its own, and takes its organization's (`use_default: false`)"
+                    .to_owned()
+            }
+            false => format!(
+                "according to GitHub's API the repository has a template of its own, of `{}`",
+                keys.join("`, `")
+            ),
+        })
+    }
+
+    /// Are its subjects of GitHub's default form, as far as is known?
+    #[must_use]
+    pub(crate) fn is_default(&self) -> bool {
+        self.use_default != Some(false)
+    }
+
+    /// What stands after `repo:` in its default subjects.
+    #[must_use]
+    pub(crate) fn repository_part(&self) -> Option<&str> {
+        self.sub_claim_prefix.as_deref()?.strip_prefix("repo:")
+    }
+}
+
+impl Repository {
+    /// The first second of 15 July 2026: repositories that were made since have ids in their subjects. (GitHub docs, "OpenID
+    /// Connect reference".)
+    const IMMUTABLE_SINCE: i64 = 1_784_073_600;
+
+    /// The day on which it was made, where that alone puts ids into its subjects.
+    #[must_use]
+    pub(crate) fn made_immutable(&self) -> Option<String> {
+        let created = self.created.filter(|created| *created >= Self::IMMUTABLE_SINCE)?;
+        Some(OffsetDateTime::from_unix_timestamp(created).ok()?.date().to_string())
+    }
+}
+
 /// An environment, and what stands before a job that names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -69,6 +114,29 @@ pub enum Branches {
 }
 
 impl Environment {
+    /// What protects it, in words; empty where nothing does.
+    #[must_use]
+    pub(crate) fn rules(&self) -> String {
+        let reviewers = match self.reviewers {
+            0 => None,
+            _ => Some("required reviewers".to_owned()),
+        };
+        let timer = match self.wait_minutes {
+            0 => None,
+            minutes => Some(format!("a wait timer of {minutes} min")),
+        };
+        let branches = self.branches.map(|branches| match branches {
+            Branches::Protected => "protected branches only".to_owned(),
+            Branches::Selected => "a list of branches and tags".to_owned(),
+        });
+        let others = match self.other_rules {
+            0 => None,
+            _ => Some("rules of GitHub Apps".to_owned()),
+        };
+        let all: Vec<_> = [reviewers, timer, branches, others].into_iter().flatten().collect();
+        all.join(", ")
+    }
+
     /// Does nothing hold back a job that names it, on whatever branch? A timer lets everybody through in the end.
     #[must_use]
     pub fn is_open(&self) -> bool {
