@@ -8,7 +8,8 @@ use crate::aws::request::{self, Asker};
 use crate::budget::Budget;
 use crate::configure::{Around, Flow, Input, Kind, Stop};
 use crate::evidence::{
-    Attempt, Environment, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, PolicyText, Probe, Provider, Request, Role, Runner, SubjectTemplate, Why,
+    Attempt, Environment, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, PolicyText, Probe, Provider, Request, Role,
+    Runner, SubjectTemplate, Why,
 };
 use crate::finding::{Document, Fact, Facts, Label};
 use crate::github::claims::Claims;

@@ -32,7 +32,9 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     }
     let repository = Subject::parse(&difference.pattern).map_or("", |value| value.repository_part());
     let hyphens = repository.contains("-*") || repository.contains(&difference.token_part.replace('@', "-"));
-    let finding = Finding::blocks("the token's subject includes IDs (`owner@id/repository@id`), but the trust policy has only names");
+    let finding = Finding::blocks(
+        "the token's subject includes IDs (`owner@id/repository@id`), but the trust policy has only names",
+    );
     let mut finding = match case.why_immutable() {
         Some(why) => finding.note(why).note("the IDs keep others from taking over a name that has become available"),
         None => finding

@@ -15,7 +15,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::time::{Instant, timeout_at};
 
 use super::Env;
-use super::http::{Answer, Http};
+use super::http::{Answer, Http, authority};
 use super::origin::Destination;
 use crate::evidence::{Branches, Environment, Gap, Repository, SubjectTemplate, Why};
 use crate::github::workflow;
@@ -185,14 +185,7 @@ impl<'a> Api<'a> {
         query: Option<(&str, &str)>,
         permission: Option<&str>,
     ) -> Result<T, Gap> {
-        let mut url = self.base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(segments);
-        }
-        if let Some((name, value)) = query {
-            url.query_pairs_mut().append_pair(name, value);
-        }
-        let mut request = Request::new(Method::GET, url);
+        let mut request = Request::new(Method::GET, address(&self.base, segments, query));
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, self.bearer.clone());
         headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
@@ -201,12 +194,10 @@ impl<'a> Api<'a> {
         let deadline = self.deadline.min(Instant::now() + PATIENCE);
         let answer = timeout_at(deadline, self.http.send(request, &self.to)).await;
         let answer = answer.unwrap_or_else(|_| {
-            let host = self.base.host_str().unwrap_or_default();
+            let host = authority(self.base.as_str()).unwrap_or_default();
             let seconds = PATIENCE.as_secs();
-            Err(Gap::new(
-                Why::TimedOut,
-                format!("`{host}` does not answer within {seconds} s"),
-            ))
+            let what = format!("`{host}` does not answer within {seconds} s: look at proxies and egress rules");
+            Err(Gap::new(Why::TimedOut, what))
         });
         let answer = answer.inspect_err(|gap| tracing::debug!(path, gap.detail, "GitHub's API"))?;
         tracing::debug!(path, status = answer.status, "GitHub's API");
@@ -221,6 +212,18 @@ impl<'a> Api<'a> {
             Gap::new(Why::Malformed, what)
         })
     }
+}
+
+/// An address of the API. Whatever a segment holds, it stays one segment of the path.
+fn address<'s>(base: &Url, segments: impl IntoIterator<Item = &'s str>, query: Option<(&str, &str)>) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    if let Some((name, value)) = query {
+        url.query_pairs_mut().append_pair(name, value);
+    }
+    url
 }
 
 /// What an answer means that is none.
@@ -264,4 +267,111 @@ fn until(answer: &Answer) -> String {
     reset.map_or_else(String::new, |at| {
         format!(", and it answers again from {:02}:{:02} UTC on", at.hour(), at.minute())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderMap, HeaderName};
+
+    use super::*;
+
+    #[test]
+    fn a_name_stays_one_segment_of_the_address() {
+        for (base, name, want) in [
+            (
+                "https://api.github.com",
+                "production",
+                "https://api.github.com/environments/production",
+            ),
+            (
+                "https://git.acme.example/api/v3/",
+                "eu/west 1",
+                "https://git.acme.example/api/v3/environments/eu%2Fwest%201",
+            ),
+            (
+                "https://api.acme.ghe.com",
+                "../../user?x#y",
+                "https://api.acme.ghe.com/environments/..%2F..%2Fuser%3Fx%23y",
+            ),
+            ("https://api.github.com", "..", "https://api.github.com/environments"),
+            (
+                "https://api.github.com",
+                "@evil.example",
+                "https://api.github.com/environments/@evil.example",
+            ),
+        ] {
+            let url = address(&Url::parse(base).unwrap(), ["environments", name], None);
+            assert_eq!(url.as_str(), want, "{name}");
+        }
+        let query = Some(("ref", "a&b"));
+        let url = address(&Url::parse("https://api.github.com").unwrap(), ["x"], query);
+        assert_eq!(url.as_str(), "https://api.github.com/x?ref=a%26b");
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_needed_or_when_to_come_again() {
+        for (status, headers, why, want) in [
+            (
+                401,
+                &[][..],
+                Why::AccessDenied,
+                "does not accept the token in `github-token`",
+            ),
+            (
+                403,
+                &[],
+                Why::AccessDenied,
+                "is not allowed to read it (`actions: read`)",
+            ),
+            (
+                404,
+                &[],
+                Why::NotFound,
+                "there is none, or the job's token is not allowed to read it (`actions: read`)",
+            ),
+            (
+                403,
+                &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1790001000")],
+                Why::Throttled,
+                "again from 14:30 UTC on",
+            ),
+            (
+                403,
+                &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "soon")],
+                Why::Throttled,
+                "too many requests",
+            ),
+            (
+                403,
+                &[("x-ratelimit-remaining", "4999")],
+                Why::AccessDenied,
+                "not allowed",
+            ),
+            (403, &[("retry-after", "60")], Why::Throttled, "answers again in 60 s"),
+            (429, &[], Why::Throttled, "too many requests"),
+            (502, &[], Why::Unreachable, "HTTP 502"),
+            (
+                301,
+                &[("location", "https://evil.example/x?token=1")],
+                Why::Malformed,
+                "a redirect to `evil.example` that is not followed",
+            ),
+            (503, &[("content-type", "text/html")], Why::Malformed, "a web page"),
+            (418, &[], Why::Malformed, "HTTP 418"),
+        ] {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            let answer = Answer {
+                host: "api.github.com".to_owned(),
+                status,
+                headers: map,
+                body: Vec::new(),
+            };
+            let gap = refusal(&answer, Some("actions: read"));
+            assert_eq!(gap.why, why, "{status} {headers:?}");
+            assert!(gap.detail.contains(want), "{status} {headers:?}: {}", gap.detail);
+        }
+    }
 }

@@ -299,6 +299,13 @@ impl Setup {
         self
     }
 
+    /// The repository is not checked out.
+    #[must_use]
+    pub fn without_checkout(mut self) -> Self {
+        self.scenario.checkout = false;
+        self
+    }
+
     /// Another input of the step.
     #[must_use]
     pub fn with(mut self, input: &str, value: &str) -> Self {

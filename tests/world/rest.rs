@@ -35,7 +35,7 @@ pub struct Rest {
     /// What `GET …/actions/oidc/customization/sub` says.
     pub subject_template: Value,
     /// The environments.
-    pub environments: BTreeMap<String, Value>,
+    pub environments: BTreeMap<String, Map<String, Value>>,
     /// What goes wrong with every call.
     pub fault: Option<Named>,
 }
@@ -136,18 +136,15 @@ pub fn answer(request: &Request, state: &State) -> Response {
             found(repository)
         }
         Call::SubjectTemplate => found(rest.subject_template.clone()),
-        Call::Environment => match rest.environments.get(&segments[4]) {
-            Some(environment) => {
-                let mut whole =
-                    json!({"id": 1, "name": segments[4], "protection_rules": [], "deployment_branch_policy": null});
-                whole
-                    .as_object_mut()
-                    .unwrap()
-                    .extend(environment.as_object().unwrap().clone());
-                found(whole)
-            }
-            None => refusal(404),
-        },
+        // An environment that a job names is there; usually somebody protects it.
+        Call::Environment => {
+            let reviewers = json!([{"id": 1, "type": "required_reviewers", "reviewers": [{"type": "User"}]}]);
+            let mut whole =
+                json!({"id": 1, "name": segments[4], "protection_rules": reviewers, "deployment_branch_policy": null});
+            let own = rest.environments.get(&segments[4]).cloned().unwrap_or_default();
+            whole.as_object_mut().unwrap().extend(own);
+            found(whole)
+        }
         _ => refusal(404),
     }
 }
