@@ -409,7 +409,8 @@ impl Live<'_> {
             };
             run.request = request;
             match http {
-                Ok(http) => self.hop(&mut run, http, api, shared, &mut trail).await,
+                // What it awaits is large, and a stack is not.
+                Ok(http) => Box::pin(self.hop(&mut run, http, api, shared, &mut trail)).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
             match before {
