@@ -583,6 +583,12 @@ impl Live<'_> {
         // After a step that failed, the job comes to no other.
         trail.is_broken |= !matches!(attempt, Some(Probe::Known(Attempt::Allowed { .. })));
         run.caller = way.caller;
+        // What the policies of who asks say is asked where AWS does not let it in.
+        if matches!(attempt, Some(Probe::Known(Attempt::Denied { .. }))) {
+            let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
+            self.read_caller(run, &aws, http, way.credentials.as_ref().ok(), wanted, token)
+                .await;
+        }
         // What was asked for to read from IAM is not what the step sends.
         let asked = asked.as_ref().filter(|_| asks && needs_provider);
         let token = asked.and_then(Asked::got);
@@ -880,6 +886,51 @@ impl Live<'_> {
         timeout_at(self.deadline, reading)
             .await
             .unwrap_or_else(|_| Reading::none(wanted, &late("IAM")))
+    }
+
+    /// The policies of who asks: with its own session, else with that of `diagnosis-role`, where it is of the same account. Keys among
+    /// the inputs go to STS alone.
+    async fn read_caller(
+        &self,
+        run: &mut Evidence,
+        aws: &Result<Aws, Gap>,
+        http: &Http,
+        credentials: Option<&Credentials>,
+        wanted: Option<Wanted<'_>>,
+        token: Option<&IdToken>,
+    ) {
+        let (Ok(aws), Some(caller), Some(credentials)) = (aws, &run.caller, credentials) else {
+            return;
+        };
+        if caller.source == INPUTS_SOURCE {
+            return;
+        }
+        let read = timeout_at(self.deadline, aws.policies_of(credentials, caller.clone())).await;
+        let mut read = read.unwrap_or_else(|_| Identity {
+            identity_policies: Some(Probe::Missing(late("IAM"))),
+            ..caller.clone()
+        });
+        let is_refused = read
+            .identity_policies
+            .as_ref()
+            .and_then(Probe::gap)
+            .is_some_and(|gap| gap.why == Why::AccessDenied);
+        if is_refused
+            && given(&self.args.flags.own.diagnosis_role).is_some()
+            && let Some(wanted) = wanted
+            && let Ok(Ok((reader, _))) = timeout_at(self.deadline, self.reader(aws, http, wanted, token)).await
+        {
+            self.secrets.hand_over(self.outside.mask);
+            let other = timeout_at(self.deadline, aws.policies_of(&reader, caller.clone())).await;
+            if let Ok(other) = other.map(|other| Identity {
+                source: read.source.clone(),
+                ..other
+            }) && other.identity_policies.as_ref().and_then(Probe::known).is_some()
+            {
+                read = other;
+            }
+        }
+        run.caller = Some(read);
     }
 
     /// With other credentials than the environment's: those of `diagnosis-role`, else the machine's own.

@@ -30,6 +30,8 @@ pub enum Call {
     GetRole,
     GetOpenIdConnectProvider,
     ListOpenIdConnectProviders,
+    /// What IAM says of the policies of a role: `GetRolePolicy`, `GetPolicy` and the like.
+    RolePolicies,
     /// `CONNECT` to the proxy.
     Proxy,
     /// Anything else.
@@ -528,7 +530,9 @@ fn home(call: Call) -> Service {
         Call::AssumeRoleWithWebIdentity | Call::DiagnosisRole | Call::AssumeRole | Call::GetCallerIdentity => {
             Service::Sts
         }
-        Call::GetRole | Call::GetOpenIdConnectProvider | Call::ListOpenIdConnectProviders => Service::Iam,
+        Call::GetRole | Call::GetOpenIdConnectProvider | Call::ListOpenIdConnectProviders | Call::RolePolicies => {
+            Service::Iam
+        }
         Call::Proxy | Call::Other => Service::Elsewhere,
     }
 }
