@@ -1123,3 +1123,69 @@ fn what_stands_against_a_hop_is_said_by_the_side_it_stands_on() {
         }
     }
 }
+
+#[test]
+fn policies_of_who_asks_come_from_files_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let other = grants(BOTH, "arn:aws:iam::210987654321:role/other");
+    let bare = path("bare.json", &other.to_string());
+    let printed = path(
+        "printed.json",
+        &json!({"RoleName": "hub", "PolicyName": "p", "PolicyDocument": other}).to_string(),
+    );
+    let version = path(
+        "version.json",
+        &json!({"PolicyVersion": {"Document": grants(BOTH, SPOKE)}}).to_string(),
+    );
+    let broken = path("broken.json", "{\"Statement\": {}}");
+    let json = other.to_string();
+    let lines = format!("{bare}\n {printed}\n");
+    let message = format!(
+        "User: arn:aws:sts::123456789012:assumed-role/hub/ci is not authorized to perform: sts:AssumeRole on resource: {SPOKE}"
+    );
+    let first =
+        json!({"request": {"role-to-assume": HUB, "aws-region": "eu-west-1"}, "attempt": {"outcome": "allowed"}});
+    let mut chain = first.clone();
+    chain["chain"] = json!([hop(SPOKE, Some(trusts(HUB, BOTH)))]);
+    let mut alone = hop(SPOKE, Some(trusts(HUB, BOTH)));
+    alone["attempt"] = json!({"outcome": "reported", "text": message});
+    for (evidence, flags, cause, certainty) in [
+        // A policy that was given may be one of several, so that nothing is certain by it.
+        (&chain, vec![&bare], "caller-not-allowed", "likely"),
+        (&chain, vec![&json], "caller-not-allowed", "likely"),
+        (&chain, vec![&lines], "caller-not-allowed", "likely"),
+        (&chain, vec![&bare, &version], "-", "null"),
+        (&alone, vec![&printed], "caller-not-allowed", "likely"),
+        (&alone, vec![&version], "caller-not-allowed", "likely"),
+        (&chain, vec![&broken], "-", "null"),
+    ] {
+        let flags: Vec<String> = flags
+            .into_iter()
+            .map(|given| format!("--caller-policy={given}"))
+            .collect();
+        let report = replay_with(evidence, &flags.iter().map(String::as_str).collect::<Vec<_>>());
+        let told = (
+            report["cause"]["id"].as_str().unwrap_or("-"),
+            report["cause"]["certainty"].as_str().unwrap_or("null"),
+        );
+        assert_eq!(told, (cause, certainty), "{flags:?} {report:#}");
+    }
+    // By `then`, to whom they belong is the same; and what cannot be read is named.
+    let report = replay_with(
+        &first,
+        &[&format!("--then={SPOKE}"), &format!("--caller-policy={bare}")],
+    );
+    assert_eq!(report["cause"]["id"], "caller-not-allowed", "{report:#}");
+    let report = replay_with(&chain, &[&format!("--caller-policy={broken}")]);
+    assert!(
+        report["chain"][1]["gaps"]
+            .to_string()
+            .contains("the statement has no `Effect`"),
+        "{report:#}"
+    );
+}

@@ -376,7 +376,11 @@ fn role_policies(request: &Request, state: &State) -> Result<String, Response> {
     let field = |name: &str| request.form.get(name).map_or("", String::as_str);
     let not_found = || error(404, "NoSuchEntity", "It cannot be found.");
     let named = |role: &&Role| role.name == field("RoleName");
-    let policies = |role: &Role| role.policies.clone().unwrap_or_default();
+    let policies = |role: &Role| {
+        let all = json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
+        let administrator = || BTreeMap::from([("arn:aws:iam::aws:policy/AdministratorAccess".to_owned(), all)]);
+        role.policies.clone().unwrap_or_else(administrator)
+    };
     let encoded = |policy: &Value| utf8_percent_encode(&policy.to_string(), RFC_3986).to_string();
     let role = || account.roles.iter().find(named).ok_or_else(not_found);
     let managed = || {
