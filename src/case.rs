@@ -10,7 +10,8 @@ use crate::aws::request::{self, Asker};
 use crate::budget::Budget;
 use crate::configure::{Around, Flow, Input, Kind, Stop};
 use crate::evidence::{
-    Attempt, Evidence, Gap, INPUTS_SOURCE, Identity, PolicyText, Probe, Provider, Request, Role, Runner, Why,
+    Attempt, Environment, Evidence, Gap, INPUTS_SOURCE, Identity, PolicyText, Probe, Provider, Request, Role, Runner,
+    SubjectTemplate, Why,
 };
 use crate::finding::{Document, Fact, Facts, Label};
 use crate::github::claims::Claims;
@@ -426,6 +427,39 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn runner(&self) -> Option<&'a Runner> {
         self.evidence.runner.as_ref()
+    }
+
+    /// How the subjects of the repository's tokens are made, where GitHub told.
+    #[must_use]
+    pub(crate) fn subject_template(&self) -> Option<&'a SubjectTemplate> {
+        self.evidence.subject_template.as_ref().and_then(Probe::known)
+    }
+
+    /// Why the repository's subjects have ids in them, as far as GitHub told.
+    #[must_use]
+    pub(crate) fn why_immutable(&self) -> Option<String> {
+        let repository = self.evidence.repository.as_ref().and_then(Probe::known)?;
+        if let Some(day) = repository.made_immutable() {
+            return Some(format!(
+                "the repository was created on {day}: since 15 July 2026 GitHub includes IDs in the subjects of new repositories, and they cannot opt out"
+            ));
+        }
+        repository.created?;
+        Some(match self.subject_template()?.use_immutable_subject? {
+            true => "the repository has opted in to IDs in the subject (`use_immutable_subject: true`)".to_owned(),
+            false => "the repository is older than 15 July 2026 and has not opted in to IDs in the subject, so it or its organization was most \
+                      likely renamed or transferred since"
+                .to_owned(),
+        })
+    }
+
+    /// What protects the environment of the job, where GitHub told.
+    #[must_use]
+    pub(crate) fn environment(&self) -> Option<&'a Environment> {
+        let environment = self.evidence.environment.as_ref().and_then(Probe::known)?;
+        let is_own = |name: &str| name.eq_ignore_ascii_case(&environment.name);
+        let named = self.claims.and_then(|claims| claims.text("environment"));
+        named.is_some_and(is_own).then_some(environment)
     }
 
     /// The inputs.

@@ -138,6 +138,12 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         }
     }
     notes.extend(gaps::remarks(case));
+    let is_settled = findings
+        .iter()
+        .any(|found| found.severity == Severity::Blocks && found.certainty() == Certainty::Certain);
+    if !case.is_allowed() && !is_settled {
+        gaps.extend(gaps::unread(case));
+    }
     gaps.dedup();
     let more = gaps.len().saturating_sub(MOST_GAPS);
     if more > 0 {

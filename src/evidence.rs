@@ -4,6 +4,7 @@
 //! absent was never asked for. The raw token and credentials never enter here.
 
 pub mod paste;
+pub(crate) mod repository;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -15,6 +16,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+pub(crate) use self::repository::{Branches, Environment, Repository, SubjectTemplate};
 use crate::configure::{INPUTS, Input, Inputs, Text};
 use crate::github::claims::Token;
 use crate::secrets::{Secrets, bare_address};
@@ -62,6 +64,15 @@ pub struct Evidence {
     /// The workflow file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow: Option<Probe<WorkflowFile>>,
+    /// The repository that the job runs in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Probe<Repository>>,
+    /// How the subjects of its tokens are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject_template: Option<Probe<SubjectTemplate>>,
+    /// The environment that the job names, and what protects it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Probe<Environment>>,
     /// Clocks, to tell an expired token from a wrong clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<Clock>,
@@ -132,6 +143,12 @@ impl<T> Probe<T> {
             Self::Known(_) => None,
             Self::Missing(gap) => Some(gap),
         }
+    }
+}
+
+impl<T> From<Result<T, Gap>> for Probe<T> {
+    fn from(read: Result<T, Gap>) -> Self {
+        read.map_or_else(Self::Missing, Self::Known)
     }
 }
 
@@ -686,6 +703,9 @@ pub struct WorkflowFile {
     pub path: String,
     /// Its text.
     pub text: String,
+    /// The commit, where this is known to be the file that runs, and not what a checkout has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 /// Clocks, in seconds since 1970, all read within the run.
