@@ -269,7 +269,7 @@ fn caller_policies(
         json if json.starts_with('{') => vec![json],
         paths => paths.lines().map(str::trim).filter(|path| !path.is_empty()).collect(),
     });
-    let read: Vec<Option<AttachedPolicy>> = each.map(|given| read(given)).collect();
+    let read: Vec<Option<AttachedPolicy>> = each.map(&mut read).collect();
     read.into_iter().collect()
 }
 
