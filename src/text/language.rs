@@ -406,6 +406,14 @@ impl Class {
         Self(others)
     }
 
+    /// All characters that it has and another has not.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let mut either = self.others().0;
+        either.extend(&other.0);
+        Self::of(&either).others()
+    }
+
     fn has(&self, c: char) -> bool {
         self.0.iter().any(|(first, last)| (*first..=*last).contains(&c))
     }
