@@ -23,26 +23,26 @@ use crate::github::workflow::{ConfigureStep, IdToken};
 use crate::text::SourceText;
 use crate::text::language::{Class, Example, Glob, Language};
 
-pub use jobs::predict;
-pub use judge::Share;
+pub(crate) use jobs::predict;
+pub(crate) use judge::Share;
 
 /// What is known of the repository beside its files.
 #[derive(Debug, Clone)]
-pub struct Repository {
+pub(crate) struct Repository {
     /// `owner/name`.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The owner's id.
-    pub owner_id: Option<String>,
+    pub(crate) owner_id: Option<String>,
     /// The repository's id.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// Which form its subjects have.
-    pub form: Form,
+    pub(crate) form: Form,
     /// The name of its default branch.
-    pub default_branch: Option<String>,
+    pub(crate) default_branch: Option<String>,
     /// `include_claim_keys`, where its subjects are customized.
-    pub template: Option<Vec<String>>,
+    pub(crate) template: Option<Vec<String>>,
     /// The issuer of its tokens.
-    pub issuer: String,
+    pub(crate) issuer: String,
 }
 
 impl Default for Repository {
@@ -61,7 +61,7 @@ impl Default for Repository {
 
 /// The form of a repository's subjects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// `repo:owner/name:…`
     Classic,
     /// Not known which.
@@ -75,62 +75,62 @@ impl Form {
     /// The form by the day on which the repository was created, renamed or transferred last, `YYYY-MM-DD`: immutable from 15 July 2026
     /// on, and before that unless its owner chose otherwise (GitHub docs, "OpenID Connect reference", immutable subject claims).
     #[must_use]
-    pub fn since(day: &str) -> Self {
+    pub(crate) fn since(day: &str) -> Self {
         if day >= "2026-07-15" { Self::Immutable } else { Self::Either }
     }
 }
 
 /// A file of the repository.
-pub type File = SourceText;
+pub(crate) type File = SourceText;
 
 /// All that a set of workflow files comes to.
 #[derive(Debug, Clone, Default)]
-pub struct Prediction {
+pub(crate) struct Prediction {
     /// The jobs that can get an ID token, or want one.
-    pub jobs: Vec<JobTokens>,
+    pub(crate) jobs: Vec<JobTokens>,
     /// The files that cannot be read, in whole or in part.
-    pub problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
     /// How many files were read.
-    pub files: usize,
+    pub(crate) files: usize,
 }
 
 /// What cannot be read, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The file.
-    pub file: String,
+    pub(crate) file: String,
     /// Line, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Column, from 1.
-    pub column: usize,
+    pub(crate) column: usize,
     /// What is wrong.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 /// A job, and the tokens that it can get.
 #[derive(Debug, Clone)]
-pub struct JobTokens {
+pub(crate) struct JobTokens {
     /// The file that it stands in.
-    pub file: String,
+    pub(crate) file: String,
     /// The line that it begins at.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Its id, after those of the jobs that call its workflow: `call / deploy`.
-    pub name: String,
+    pub(crate) name: String,
     /// Its own id.
-    pub id: String,
+    pub(crate) id: String,
     /// May it ask for a token?
-    pub grant: Grant,
+    pub(crate) grant: Grant,
     /// Its steps that configure AWS credentials.
-    pub steps: Vec<ConfigureStep>,
+    pub(crate) steps: Vec<ConfigureStep>,
     /// The tokens, a family for each event and environment.
-    pub families: Vec<Family>,
+    pub(crate) families: Vec<Family>,
     /// What else there is to say of it.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// May a job ask for an ID token?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grant {
+pub(crate) enum Grant {
     /// `id-token: write`.
     Given,
     /// Not given: there is no token.
@@ -160,28 +160,28 @@ impl Grant {
 
 /// Why a token has the claims that it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Why {
+pub(crate) struct Why {
     /// The file.
-    pub file: String,
+    pub(crate) file: String,
     /// The line.
-    pub line: usize,
+    pub(crate) line: usize,
     /// What stands there, in words.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 /// Tokens that differ in a few names alone: those of a job, for one event and one environment.
 ///
 /// A claim is a text with variables in it, and a variable takes any text of its set, independently of the others.
 #[derive(Debug, Clone)]
-pub struct Family {
+pub(crate) struct Family {
     /// The event that starts the job.
-    pub event: String,
+    pub(crate) event: String,
     /// Why the claims are these.
-    pub why: Vec<Why>,
+    pub(crate) why: Vec<Why>,
     /// Where the set is larger than it would be if more were known.
-    pub widened: Vec<String>,
+    pub(crate) widened: Vec<String>,
     /// Does the job run in another repository, which calls this workflow?
-    pub is_elsewhere: bool,
+    pub(crate) is_elsewhere: bool,
     variables: Vec<Variable>,
     claims: BTreeMap<String, Template>,
 }
@@ -309,31 +309,31 @@ impl Template {
 impl Family {
     /// All subjects; larger where two names in it depend on each other.
     #[must_use]
-    pub fn subjects(&self) -> Language {
+    pub(crate) fn subjects(&self) -> Language {
         self.claim("sub").unwrap_or_else(Language::everything)
     }
 
     /// All values of a claim; `None` where nothing is known of it, or the tokens do not have it.
     #[must_use]
-    pub fn claim(&self, name: &str) -> Option<Language> {
+    pub(crate) fn claim(&self, name: &str) -> Option<Language> {
         Some(self.claims.get(name)?.language(&self.variables))
     }
 
     /// Do the tokens of this family have no such claim?
     #[must_use]
-    pub fn lacks(&self, claim: &str) -> bool {
+    pub(crate) fn lacks(&self, claim: &str) -> bool {
         claim == "environment" && !self.claims.contains_key(claim)
     }
 
     /// The subjects, where they are a few.
     #[must_use]
-    pub fn listed(&self) -> Option<Vec<String>> {
+    pub(crate) fn listed(&self) -> Option<Vec<String>> {
         self.subjects().listed().filter(|all| all.len() <= LISTED)
     }
 
     /// The subjects as a person reads them: `*` is any run of characters.
     #[must_use]
-    pub fn patterns(&self) -> Vec<String> {
+    pub(crate) fn patterns(&self) -> Vec<String> {
         let mut patterns = self.subjects().covering();
         patterns.sort();
         patterns.dedup();
@@ -342,7 +342,7 @@ impl Family {
 
     /// What the names in the subject can be, in words: "any branch".
     #[must_use]
-    pub fn words(&self) -> Vec<&str> {
+    pub(crate) fn words(&self) -> Vec<&str> {
         let used = self.claims.get("sub").into_iter().flat_map(Template::variables);
         let variables = used.filter_map(|variable| self.variables.get(variable));
         let open = variables.filter(|variable| variable.texts.only().is_none());
@@ -351,7 +351,7 @@ impl Family {
 
     /// One token of them. What is not known is masked.
     #[must_use]
-    pub fn example(&self) -> Option<Claims> {
+    pub(crate) fn example(&self) -> Option<Claims> {
         let texts: Option<Vec<String>> = self
             .variables
             .iter()
@@ -362,7 +362,7 @@ impl Family {
 
     /// Is it certain that there is a token of it?
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.variables.iter().any(|variable| variable.texts.example() == Example::Nothing)
     }
 
@@ -385,7 +385,7 @@ impl Family {
 impl JobTokens {
     /// Can it get a token with this subject?
     #[must_use]
-    pub fn can_have(&self, subject: &str) -> bool {
+    pub(crate) fn can_have(&self, subject: &str) -> bool {
         self.grant != Grant::Missing && self.families.iter().any(|family| family.subjects().contains(subject))
     }
 }

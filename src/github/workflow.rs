@@ -10,7 +10,7 @@ use granit_parser::{Event, Options, Parser};
 use crate::text::{Span, Spanned};
 
 /// The longest text that is read; GitHub's own limit is half of it.
-pub const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 
 const CONFIGURE: &str = "aws-actions/configure-aws-credentials";
 
@@ -160,7 +160,7 @@ pub fn read(text: &str) -> Result<Workflow, WorkflowError> {
 
 /// Is this value computed when the workflow runs?
 #[must_use]
-pub fn is_expression(value: &str) -> bool {
+pub(crate) fn is_expression(value: &str) -> bool {
     value.contains("${{")
 }
 

@@ -12,7 +12,7 @@ const MOST: usize = 400_000;
 
 /// A set of texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Language(Kind);
+pub(crate) struct Language(Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
@@ -24,7 +24,7 @@ enum Kind {
 
 /// What a search in a set comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Example {
+pub(crate) enum Example {
     /// The shortest text of the set.
     Found(String),
     /// The set is empty.
@@ -36,7 +36,7 @@ pub enum Example {
 impl Example {
     /// The text.
     #[must_use]
-    pub fn text(self) -> Option<String> {
+    pub(crate) fn text(self) -> Option<String> {
         match self {
             Self::Found(text) => Some(text),
             Self::Nothing | Self::Unknown => None,
@@ -53,31 +53,31 @@ impl From<Glob> for Language {
 impl Language {
     /// No text at all.
     #[must_use]
-    pub fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         Self(Kind::Any(Vec::new()))
     }
 
     /// Every text.
     #[must_use]
-    pub fn everything() -> Self {
+    pub(crate) fn everything() -> Self {
         Glob::default().many(&Class::any()).into()
     }
 
     /// One text alone.
     #[must_use]
-    pub fn exactly(text: &str) -> Self {
+    pub(crate) fn exactly(text: &str) -> Self {
         Glob::default().text(text).into()
     }
 
     /// A few texts.
     #[must_use]
-    pub fn one_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn one_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         Self(Kind::Any(texts.into_iter().map(Self::exactly).collect()))
     }
 
     /// What either has.
     #[must_use]
-    pub fn or(self, other: Self) -> Self {
+    pub(crate) fn or(self, other: Self) -> Self {
         match self.0 {
             Kind::Any(mut all) => {
                 all.push(other);
@@ -89,7 +89,7 @@ impl Language {
 
     /// What both have.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         match self.0 {
             Kind::All(mut all) => {
                 all.push(other);
@@ -101,7 +101,7 @@ impl Language {
 
     /// What the other has not.
     #[must_use]
-    pub fn without(self, other: Self) -> Self {
+    pub(crate) fn without(self, other: Self) -> Self {
         self.and(Self(Kind::Not(Box::new(other))))
     }
 
@@ -109,13 +109,13 @@ impl Language {
     ///
     /// Differences stay exact where it can be told where the part in the middle begins and ends.
     #[must_use]
-    pub fn within(&self, before: &Glob, after: &Glob) -> Self {
+    pub(crate) fn within(&self, before: &Glob, after: &Glob) -> Self {
         self.map(&|glob| before.clone().then(glob).then(after))
     }
 
     /// The texts that are in this set with something before and after them.
     #[must_use]
-    pub fn inside(&self, before: &str, after: &str) -> Self {
+    pub(crate) fn inside(&self, before: &str, after: &str) -> Self {
         self.map(&|glob| glob.clone().inside(before, after))
     }
 
@@ -131,7 +131,7 @@ impl Language {
 
     /// The one text that it has, where it is written as that.
     #[must_use]
-    pub fn only(&self) -> Option<String> {
+    pub(crate) fn only(&self) -> Option<String> {
         match &self.0 {
             Kind::Any(list) | Kind::All(list) => match &**list {
                 [only] => only.only(),
@@ -144,7 +144,7 @@ impl Language {
 
     /// The texts that it has, where it is written as a few of them.
     #[must_use]
-    pub fn listed(&self) -> Option<Vec<String>> {
+    pub(crate) fn listed(&self) -> Option<Vec<String>> {
         match &self.0 {
             Kind::Any(list) => {
                 let all: Option<Vec<Vec<String>>> = list.iter().map(Self::listed).collect();
@@ -165,7 +165,7 @@ impl Language {
     /// Patterns of `*` and `?` that together take in all of it, and as little else as such patterns can without looking at what is
     /// taken out.
     #[must_use]
-    pub fn covering(&self) -> Vec<String> {
+    pub(crate) fn covering(&self) -> Vec<String> {
         match &self.0 {
             Kind::All(list) => {
                 let covers = list.iter().filter(|one| !matches!(one.0, Kind::Not(_)));
@@ -182,7 +182,7 @@ impl Language {
 
     /// Is a text in it?
     #[must_use]
-    pub fn contains(&self, text: &str) -> bool {
+    pub(crate) fn contains(&self, text: &str) -> bool {
         match &self.0 {
             Kind::All(list) => list.iter().all(|one| one.contains(text)),
             Kind::Any(list) => list.iter().any(|one| one.contains(text)),
@@ -199,7 +199,7 @@ impl Language {
 
     /// Is all of it in another set? `None` where that took too long to find out.
     #[must_use]
-    pub fn is_within(&self, other: &Self) -> Option<bool> {
+    pub(crate) fn is_within(&self, other: &Self) -> Option<bool> {
         match self.clone().without(other.clone()).example() {
             Example::Found(_) => Some(false),
             Example::Nothing => Some(true),
@@ -209,7 +209,7 @@ impl Language {
 
     /// Have both a text in common? `None` where that took too long to find out.
     #[must_use]
-    pub fn meets(&self, other: &Self) -> Option<bool> {
+    pub(crate) fn meets(&self, other: &Self) -> Option<bool> {
         match self.clone().and(other.clone()).example() {
             Example::Found(_) => Some(true),
             Example::Nothing => Some(false),
@@ -219,7 +219,7 @@ impl Language {
 
     /// The shortest text that it has.
     #[must_use]
-    pub fn example(&self) -> Example {
+    pub(crate) fn example(&self) -> Example {
         let mut globs = Vec::new();
         self.globs(&mut globs);
         let mut search = Search {
@@ -364,18 +364,18 @@ fn spelled(came: &[(usize, char)], mut at: usize) -> String {
 
 /// Some of all characters, as ranges.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Class(Vec<(char, char)>);
+pub(crate) struct Class(Vec<(char, char)>);
 
 impl Class {
     /// Every character.
     #[must_use]
-    pub fn any() -> Self {
+    pub(crate) fn any() -> Self {
         Self(vec![('\0', char::MAX)])
     }
 
     /// The characters of some ranges.
     #[must_use]
-    pub fn of(ranges: &[(char, char)]) -> Self {
+    pub(crate) fn of(ranges: &[(char, char)]) -> Self {
         let mut ranges: Vec<_> = ranges.iter().copied().filter(|(first, last)| first <= last).collect();
         ranges.sort_unstable();
         Self(ranges)
@@ -383,13 +383,13 @@ impl Class {
 
     /// One character.
     #[must_use]
-    pub fn one(c: char) -> Self {
+    pub(crate) fn one(c: char) -> Self {
         Self(vec![(c, c)])
     }
 
     /// All characters that this one has not.
     #[must_use]
-    pub fn others(&self) -> Self {
+    pub(crate) fn others(&self) -> Self {
         let mut others = Vec::new();
         let mut from = Some('\0');
         for (first, last) in &self.0 {
@@ -408,7 +408,7 @@ impl Class {
 
     /// All characters that it has and another has not.
     #[must_use]
-    pub fn without(&self, other: &Self) -> Self {
+    pub(crate) fn without(&self, other: &Self) -> Self {
         let mut either = self.others().0;
         either.extend(&other.0);
         Self::of(&either).others()
@@ -440,7 +440,7 @@ fn after(c: char) -> Option<char> {
 
 /// Characters in a row, of which some may repeat and stretches may be left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Glob {
+pub(crate) struct Glob {
     items: Vec<Item>,
     /// From where to where it can be skipped, forwards.
     skips: Vec<(usize, usize)>,
@@ -474,7 +474,7 @@ impl Default for Glob {
 impl Glob {
     /// Then this text.
     #[must_use]
-    pub fn text(mut self, text: &str) -> Self {
+    pub(crate) fn text(mut self, text: &str) -> Self {
         let items = text.chars().map(|c| Item {
             class: Class::one(c),
             repeats: false,
@@ -485,7 +485,7 @@ impl Glob {
 
     /// Then one character of a class.
     #[must_use]
-    pub fn one(mut self, class: &Class) -> Self {
+    pub(crate) fn one(mut self, class: &Class) -> Self {
         let class = class.clone();
         self.items.push(Item { class, repeats: false });
         self.settled()
@@ -493,7 +493,7 @@ impl Glob {
 
     /// Then none or one.
     #[must_use]
-    pub fn maybe(mut self, class: &Class) -> Self {
+    pub(crate) fn maybe(mut self, class: &Class) -> Self {
         let at = self.items.len();
         self.skips.push((at, at + 1));
         self.one(class)
@@ -501,7 +501,7 @@ impl Glob {
 
     /// Then any number.
     #[must_use]
-    pub fn many(mut self, class: &Class) -> Self {
+    pub(crate) fn many(mut self, class: &Class) -> Self {
         let at = self.items.len();
         self.skips.push((at, at + 1));
         let class = class.clone();
@@ -511,13 +511,13 @@ impl Glob {
 
     /// Then one or more.
     #[must_use]
-    pub fn some(self, class: &Class) -> Self {
+    pub(crate) fn some(self, class: &Class) -> Self {
         self.one(class).many(class)
     }
 
     /// Then anything that ends with a character, or nothing.
     #[must_use]
-    pub fn up_to(mut self, c: char) -> Self {
+    pub(crate) fn up_to(mut self, c: char) -> Self {
         let at = self.items.len();
         self.skips.push((at, at + 2));
         self.many(&Class::any()).one(&Class::one(c))
@@ -525,7 +525,7 @@ impl Glob {
 
     /// Then another.
     #[must_use]
-    pub fn then(mut self, other: &Self) -> Self {
+    pub(crate) fn then(mut self, other: &Self) -> Self {
         let at = self.items.len();
         self.items.extend(other.items.iter().cloned());
         self.skips
@@ -536,7 +536,7 @@ impl Glob {
     /// A value of a policy for `StringLike`: `*` is any run of characters, `?` is one (IAM User Guide,
     /// `reference_policies_elements_condition_operators`).
     #[must_use]
-    pub fn like(pattern: &str) -> Self {
+    pub(crate) fn like(pattern: &str) -> Self {
         let mut glob = Self::default();
         for c in pattern.chars() {
             match c {
