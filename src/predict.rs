@@ -76,7 +76,11 @@ impl Form {
     /// on, and before that unless its owner chose otherwise (GitHub docs, "OpenID Connect reference", immutable subject claims).
     #[must_use]
     pub(crate) fn since(day: &str) -> Self {
-        if day >= "2026-07-15" { Self::Immutable } else { Self::Either }
+        if day >= "2026-07-15" {
+            Self::Immutable
+        } else {
+            Self::Either
+        }
     }
 }
 
@@ -182,6 +186,8 @@ pub(crate) struct Family {
     pub(crate) widened: Vec<String>,
     /// Does the job run in another repository, which calls this workflow?
     pub(crate) is_elsewhere: bool,
+    /// Are these names that pass a comparison only because it ignores the case of letters, `Main` where `main` is meant?
+    pub(crate) is_odd: bool,
     variables: Vec<Variable>,
     claims: BTreeMap<String, Template>,
 }
@@ -205,7 +211,13 @@ enum Piece {
 }
 
 /// The claims that IAM compares, and that a workflow file says nothing of.
-const UNTOLD: [&str; 5] = ["actor", "actor_id", "enterprise_id", "repository_id", "repository_owner_id"];
+const UNTOLD: [&str; 5] = [
+    "actor",
+    "actor_id",
+    "enterprise_id",
+    "repository_id",
+    "repository_owner_id",
+];
 
 /// So many texts of a variable are taken one by one.
 const LISTED: usize = 32;
@@ -284,7 +296,9 @@ impl Template {
                 all = all.into_iter().map(|glob| glob.text(text)).collect();
                 continue;
             };
-            let Some(variable) = variables.get(*variable) else { continue };
+            let Some(variable) = variables.get(*variable) else {
+                continue;
+            };
             let mut rest = pieces.clone();
             let is_last = rest.all(|piece| matches!(piece, Piece::Text(_)));
             if is_last {
@@ -297,12 +311,21 @@ impl Template {
             let listed = variable.texts.listed().filter(|texts| texts.len() <= LISTED);
             let globs: Vec<Glob> = match listed {
                 Some(texts) => texts.iter().map(|text| Glob::default().text(text)).collect(),
-                None => variable.texts.covering().iter().map(|cover| Glob::like(cover)).collect(),
+                None => variable
+                    .texts
+                    .covering()
+                    .iter()
+                    .map(|cover| Glob::like(cover))
+                    .collect(),
             };
-            let pairs = all.iter().flat_map(|before| globs.iter().map(|glob| before.clone().then(glob)));
+            let pairs = all
+                .iter()
+                .flat_map(|before| globs.iter().map(|glob| before.clone().then(glob)));
             all = pairs.take(LISTED * LISTED).collect();
         }
-        all.into_iter().map(Language::from).fold(Language::nothing(), Language::or)
+        all.into_iter()
+            .map(Language::from)
+            .fold(Language::nothing(), Language::or)
     }
 }
 
@@ -346,7 +369,9 @@ impl Family {
         let used = self.claims.get("sub").into_iter().flat_map(Template::variables);
         let variables = used.filter_map(|variable| self.variables.get(variable));
         let open = variables.filter(|variable| variable.texts.only().is_none());
-        open.map(|variable| variable.words.as_str()).filter(|words| !words.is_empty()).collect()
+        open.map(|variable| variable.words.as_str())
+            .filter(|words| !words.is_empty())
+            .collect()
     }
 
     /// One token of them. What is not known is masked.
@@ -363,7 +388,9 @@ impl Family {
     /// Is it certain that there is a token of it?
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
-        self.variables.iter().any(|variable| variable.texts.example() == Example::Nothing)
+        self.variables
+            .iter()
+            .any(|variable| variable.texts.example() == Example::Nothing)
     }
 
     fn token(&self, texts: &[String]) -> Claims {
@@ -392,7 +419,9 @@ impl JobTokens {
 
 /// A character of a branch's or tag's name (git-check-ref-format).
 fn name_character() -> Class {
-    let mut not: Vec<(char, char)> = [' ', '~', '^', ':', '?', '*', '[', '\\', '\u{7f}'].map(|c| (c, c)).into();
+    let mut not: Vec<(char, char)> = [' ', '~', '^', ':', '?', '*', '[', '\\', '\u{7f}']
+        .map(|c| (c, c))
+        .into();
     not.push(('\0', '\u{1f}'));
     Class::of(&not).others()
 }

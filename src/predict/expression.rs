@@ -13,7 +13,7 @@ use github_actions_expressions::literal::Literal;
 use github_actions_expressions::op::{BinExpr, BinOp};
 use github_actions_expressions::{Expr, SpannedExpr};
 
-use crate::text::language::{Class, Glob, Language};
+use crate::text::language::{Class, Example, Glob, Language};
 
 /// So many answers are followed; of more, all that can be.
 const MOST: usize = 64;
@@ -24,7 +24,7 @@ pub(super) struct Known {
     /// `github.event_name`; `None` where a workflow elsewhere calls.
     pub(super) event: Option<String>,
     /// `github.ref`: all that it can be.
-    pub(super) refs: Language,
+    pub(super) refs: Refs,
     /// `github.repository`.
     pub(super) repository: Option<String>,
     /// `inputs.*`.
@@ -35,6 +35,20 @@ pub(super) struct Known {
     pub(super) matrix: Values,
     /// How much of this may still be evaluated.
     pub(super) steps: Steps,
+}
+
+/// Some refs.
+#[derive(Debug, Clone)]
+pub(super) struct Refs {
+    pub(super) texts: Language,
+    /// Are they here only because a comparison ignores the case of letters: `refs/heads/Main`, where `main` is meant?
+    pub(super) are_odd: bool,
+}
+
+impl From<Language> for Refs {
+    fn from(texts: Language) -> Self {
+        Self { texts, are_odd: false }
+    }
 }
 
 /// The values of a context, all of them; `None` where that is not known, and for a value that is not.
@@ -69,16 +83,18 @@ pub(super) enum Value {
     Null,
     Number(f64),
     /// `github.ref`, without what comes before its name where `is_short`.
-    Ref { is_short: bool },
+    Ref {
+        is_short: bool,
+    },
     Text(String),
 }
 
 /// A value, and the refs for which it is the value.
-type Answers = Vec<(Language, Value)>;
+type Answers = Vec<(Refs, Value)>;
 
 impl Known {
     /// All that a text with `${{ … }}` in it can come to. A part that is not known is `None`.
-    pub(super) fn texts(&self, text: &str) -> Vec<(Language, Vec<Part>)> {
+    pub(super) fn texts(&self, text: &str) -> Vec<(Refs, Vec<Part>)> {
         let mut all = vec![(self.refs.clone(), Vec::new())];
         for piece in pieces(text) {
             let mut next = Vec::new();
@@ -101,8 +117,8 @@ impl Known {
         all
     }
 
-    /// The refs for which a condition, `if:`, can hold; and whether all of it could be told.
-    pub(super) fn holds(&self, condition: &str) -> (Language, bool) {
+    /// The refs for which a condition, `if:`, can hold.
+    pub(super) fn holds(&self, condition: &str) -> Vec<Refs> {
         let text = condition.trim();
         let text = text
             .strip_prefix("${{")
@@ -111,24 +127,29 @@ impl Known {
             .unwrap_or(text);
         if text.contains("${{") {
             // A text with an expression in it is never empty.
-            return (self.refs.clone(), false);
+            return vec![self.refs.clone()];
         }
-        let mut is_told = true;
-        let mut holds = Language::nothing();
+        let mut usual = Language::nothing();
+        let mut odd = Language::nothing();
         for (refs, value) in self.answers(text) {
-            match value.truth() {
-                Some(true) => holds = holds.or(refs),
-                Some(false) => {}
-                None => {
-                    is_told = false;
-                    holds = holds.or(refs);
-                }
+            if value.truth() != Some(false) {
+                let texts = if refs.are_odd { &mut odd } else { &mut usual };
+                *texts = texts.clone().or(refs.texts);
             }
         }
-        (holds, is_told)
+        let odd = Refs {
+            texts: odd,
+            are_odd: true,
+        };
+        let usual = Refs {
+            texts: usual,
+            are_odd: self.refs.are_odd,
+        };
+        let is_there = |refs: &Refs| refs.texts.example() != Example::Nothing;
+        [usual, odd].into_iter().filter(is_there).collect()
     }
 
-    fn within(&self, refs: Language) -> Self {
+    fn within(&self, refs: Refs) -> Self {
         Self { refs, ..self.clone() }
     }
 
@@ -158,7 +179,7 @@ impl Known {
             Expr::Literal(Literal::Null) => self.just(Value::Null),
             Expr::Context(context) => self.just(self.context(context)),
             Expr::UnExpr { expr, .. } => {
-                let not = |(refs, value): (Language, Value)| match value.truth() {
+                let not = |(refs, value): (Refs, Value)| match value.truth() {
                     Some(is) => vec![(refs, Value::Bool(!is))],
                     None => either(&refs),
                 };
@@ -195,7 +216,7 @@ impl Known {
                 BinOp::Eq | BinOp::Neq => {
                     for (refs, other) in here.of(right) {
                         let same = equal(&refs, &value, &other);
-                        let turned = |(refs, is): (Language, bool)| (refs, Value::Bool(is == (*op == BinOp::Eq)));
+                        let turned = |(refs, is): (Refs, bool)| (refs, Value::Bool(is == (*op == BinOp::Eq)));
                         answers.extend(same.into_iter().map(turned));
                     }
                 }
@@ -297,7 +318,10 @@ impl Known {
                 } else {
                     return Value::Any;
                 };
-                let Some(values) = values else { return Value::Any };
+                // A part of a value that is a map, or of all values.
+                let Some(values) = values.as_ref().filter(|_| !name.contains(['.', '*'])) else {
+                    return Value::Any;
+                };
                 let found = values.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
                 found.map_or(Value::Null, |(_, value)| known(value))
             }
@@ -310,7 +334,9 @@ impl Known {
 pub(super) enum Part {
     Any,
     /// The ref, or its name alone.
-    Ref { is_short: bool },
+    Ref {
+        is_short: bool,
+    },
     Text(String),
 }
 
@@ -345,16 +371,16 @@ fn with(mut parts: Vec<Part>, part: Part) -> Vec<Part> {
     parts
 }
 
-fn either(refs: &Language) -> Answers {
+fn either(refs: &Refs) -> Answers {
     [true, false].map(|is| (refs.clone(), Value::Bool(is))).into()
 }
 
 /// For which refs two values are equal, and for which they are not.
-fn equal(refs: &Language, one: &Value, other: &Value) -> Vec<(Language, bool)> {
+fn equal(refs: &Refs, one: &Value, other: &Value) -> Vec<(Refs, bool)> {
     let unknown = || [true, false].map(|is| (refs.clone(), is)).into();
     match (one, other) {
         (Value::Ref { is_short }, Value::Text(text)) | (Value::Text(text), Value::Ref { is_short }) => {
-            apart(refs, &fitting(&folded(text), *is_short))
+            apart(refs, text, *is_short, |text| text)
         }
         (Value::Ref { is_short: a }, Value::Ref { is_short: b }) if a == b => vec![(refs.clone(), true)],
         // Of different types both become numbers, and a text that is none equals nothing; a ref is none.
@@ -370,20 +396,19 @@ fn equal(refs: &Language, one: &Value, other: &Value) -> Vec<(Language, bool)> {
     }
 }
 
-fn has(function: Function, refs: &Language, text: &Value, part: &Value) -> Vec<(Language, bool)> {
+fn has(function: Function, refs: &Refs, text: &Value, part: &Value) -> Vec<(Refs, bool)> {
     let Value::Text(part) = part else {
         return [true, false].map(|is| (refs.clone(), is)).into();
     };
     match text {
         Value::Ref { is_short } => {
             let any = Glob::default().many(&Class::any());
-            let part = folded(part);
-            let glob = match function {
-                Function::EndsWith => any.then(&part),
+            let with = |part: Glob| match function {
+                Function::EndsWith => any.clone().then(&part),
                 Function::StartsWith => part.then(&any),
                 _ => any.clone().then(&part).then(&any),
             };
-            apart(refs, &fitting(&glob, *is_short))
+            apart(refs, part, *is_short, with)
         }
         Value::Text(text) => {
             let (text, part) = (text.to_uppercase(), part.to_uppercase());
@@ -408,20 +433,21 @@ fn fitting(glob: &Glob, is_short: bool) -> Language {
     kinds.into_iter().fold(Language::nothing(), Language::or)
 }
 
-/// Those that are in a set, and those that are not; nothing for what is empty.
-fn apart(refs: &Language, set: &Language) -> Vec<(Language, bool)> {
-    let inside = (refs.clone().and(set.clone()), true);
-    let outside = (refs.clone().without(set.clone()), false);
-    let is_there = |(part, _): &(Language, bool)| part.meets(&Language::everything()) != Some(false);
-    [inside, outside].into_iter().filter(is_there).collect()
-}
-
-/// A text in upper and lower case.
-fn folded(text: &str) -> Glob {
-    text.chars().fold(Glob::default(), |glob, c| {
-        let cases: Vec<(char, char)> = c.to_lowercase().chain(c.to_uppercase()).chain([c]).map(|c| (c, c)).collect();
-        glob.one(&if c.is_alphabetic() { Class::of(&cases) } else { Class::one(c) })
-    })
+/// The refs that a text fits, as it stands and in other letter case, and those that it does not; nothing for what is empty.
+fn apart(refs: &Refs, text: &str, is_short: bool, with: impl Fn(Glob) -> Glob) -> Vec<(Refs, bool)> {
+    let exact = fitting(&with(Glob::default().text(text)), is_short);
+    let folded = fitting(&with(Glob::in_any_case(text)), is_short);
+    let part = |texts: Language, are_odd: bool| Refs {
+        texts: refs.texts.clone().and(texts),
+        are_odd,
+    };
+    let all = [
+        (part(exact.clone(), refs.are_odd), true),
+        (part(folded.clone().without(exact), true), true),
+        (part(Language::everything().without(folded), refs.are_odd), false),
+    ];
+    let is_there = |(part, _): &(Refs, bool)| part.texts.example() != Example::Nothing;
+    all.into_iter().filter(is_there).collect()
 }
 
 #[derive(Clone, Copy)]
@@ -436,7 +462,9 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${{") {
         // A text within an expression can hold `}}`; then it is no expression that parses, and anything.
-        let Some((inner, after)) = after.split_once("}}") else { break };
+        let Some((inner, after)) = after.split_once("}}") else {
+            break;
+        };
         if !before.is_empty() {
             pieces.push(Piece::Text(before));
         }
@@ -458,7 +486,7 @@ mod tests {
         let inputs = Some(inputs.map(|(name, value)| (name.to_owned(), value)).into());
         Known {
             event: Some("push".to_owned()),
-            refs: Glob::like("refs/heads/*").into(),
+            refs: Language::from(Glob::like("refs/heads/*")).into(),
             repository: Some("acme/widgets".to_owned()),
             inputs: inputs.clone(),
             event_inputs: inputs,
@@ -484,17 +512,33 @@ mod tests {
                 "${{ github.ref == 'refs/heads/main' && 'prod' || 'dev' }}",
                 vec![vec![text("prod")], vec![text("dev")]],
             ),
-            ("${{ github.ref_type == 'tag' && 'a' || 'b' }}", vec![vec![text("a")], vec![text("b")]]),
-            ("${{ github.event_name == 'PUSH' && 'a' || 'b' }}", vec![vec![text("a")]]),
-            ("${{ startsWith(github.ref, 'refs/tags/') && 'a' || 'b' }}", vec![vec![text("b")]]),
-            ("${{ vars.X == 'a' && 'p' || 'q' }}", vec![vec![text("p")], vec![text("q")]]),
+            (
+                "${{ github.ref_type == 'tag' && 'a' || 'b' }}",
+                vec![vec![text("a")], vec![text("b")]],
+            ),
+            (
+                "${{ github.event_name == 'PUSH' && 'a' || 'b' }}",
+                vec![vec![text("a")]],
+            ),
+            (
+                "${{ startsWith(github.ref, 'refs/tags/') && 'a' || 'b' }}",
+                vec![vec![text("b")]],
+            ),
+            (
+                "${{ vars.X == 'a' && 'p' || 'q' }}",
+                vec![vec![text("p")], vec![text("q")]],
+            ),
             ("${{ format('{0}-{1}', inputs.stage, 1) }}", vec![vec![text("prod-1")]]),
-            ("${{ case(github.ref_name == 'main', 'p', 'd') }}", vec![vec![text("p")], vec![text("d")]]),
+            (
+                "${{ case(github.ref_name == 'main', 'p', 'd') }}",
+                vec![vec![text("p")], vec![text("d")]],
+            ),
             ("${{ ??? }}", vec![vec![Part::Any]]),
             ("${{ '' }}", vec![vec![]]),
             ("${{ open", vec![vec![text("${{ open")]]),
         ] {
-            let found: Vec<_> = known().texts(given).into_iter().map(|(_, parts)| parts).collect();
+            let found = known().texts(given).into_iter().filter(|(refs, _)| !refs.are_odd);
+            let found: Vec<_> = found.map(|(_, parts)| parts).collect();
             assert_eq!(found, want, "{given}");
         }
     }
@@ -507,7 +551,11 @@ mod tests {
             ("github.ref_name == 'MAIN' && success()", true, false),
             ("!startsWith(github.ref, 'refs/heads/m')", false, true),
             ("github.event_name == 'schedule'", false, false),
-            ("github.event_name == 'schedule' || github.ref_name == 'main'", true, false),
+            (
+                "github.event_name == 'schedule' || github.ref_name == 'main'",
+                true,
+                false,
+            ),
             ("vars.ON", true, true),
             ("always()", true, true),
             ("needs.x.result == 'success'", true, true),
@@ -517,9 +565,10 @@ mod tests {
             ("${{ false }} text", true, true),
             ("this is no expression", true, true),
         ] {
-            let (refs, _) = known().holds(condition);
-            assert_eq!(refs.contains("refs/heads/main"), main, "{condition}");
-            assert_eq!(refs.contains("refs/heads/dev"), other, "{condition}");
+            let all = known().holds(condition);
+            let has = |name: &str| all.iter().any(|refs| refs.texts.contains(name));
+            assert_eq!(has("refs/heads/main"), main, "{condition}");
+            assert_eq!(has("refs/heads/dev"), other, "{condition}");
         }
     }
 }

@@ -48,11 +48,20 @@ pub(super) fn filter(of: &Node, name: &str) -> Option<Filter> {
         return Some(unread(Some(&patterns)));
     };
     let (names, words) = if is_ignored {
-        (any_name().without(fitting), format!("{name} other than {}", quoted(&patterns)))
+        (
+            any_name().without(fitting),
+            format!("{name} other than {}", quoted(&patterns)),
+        )
     } else if let Some(listed) = fitting.listed() {
-        (Language::one_of(listed.iter().map(String::as_str)), format!("{name} {}", quoted(&patterns)))
+        (
+            Language::one_of(listed.iter().map(String::as_str)),
+            format!("{name} {}", quoted(&patterns)),
+        )
     } else {
-        (any_name().and(fitting), format!("{name} that fit {}", quoted(&patterns)))
+        (
+            any_name().and(fitting),
+            format!("{name} that fit {}", quoted(&patterns)),
+        )
     };
     Some(Filter {
         names,
@@ -152,13 +161,29 @@ mod tests {
         for (filter_text, inside, outside) in [
             ("branches: [main]", vec!["main"], vec!["mains", "main/x"]),
             ("branches: main", vec!["main"], vec!["dev"]),
-            ("branches: ['feature/*']", vec!["feature/a"], vec!["feature/a/b", "feature"]),
-            ("branches: ['feature/**']", vec!["feature/a", "feature/a/b"], vec!["features"]),
+            (
+                "branches: ['feature/*']",
+                vec!["feature/a"],
+                vec!["feature/a/b", "feature"],
+            ),
+            (
+                "branches: ['feature/**']",
+                vec!["feature/a", "feature/a/b"],
+                vec!["features"],
+            ),
             ("branches: ['*']", vec!["main"], vec!["a/b"]),
             ("branches: ['**']", vec!["main", "a/b"], vec![""]),
-            ("branches: ['*feature']", vec!["feature", "mona-feature"], vec!["feature1"]),
+            (
+                "branches: ['*feature']",
+                vec!["feature", "mona-feature"],
+                vec!["feature1"],
+            ),
             ("branches: ['v2*']", vec!["v2", "v2.0"], vec!["v1"]),
-            ("branches: ['v[12].[0-9]+.[0-9]+']", vec!["v1.10.1", "v2.0.0"], vec!["v3.0.0", "v1..0"]),
+            (
+                "branches: ['v[12].[0-9]+.[0-9]+']",
+                vec!["v1.10.1", "v2.0.0"],
+                vec!["v3.0.0", "v1..0"],
+            ),
             ("branches: ['ma?in']", vec!["min", "main"], vec!["maain"]),
             (r"branches: ['a\+b']", vec!["a+b"], vec!["aab"]),
             (
@@ -171,8 +196,16 @@ mod tests {
                 vec!["README.md", "hello.md"],
                 vec!["docs/hello.md"],
             ),
-            ("branches-ignore: [canary, 'x/**']", vec!["main", "x"], vec!["canary", "x/y/z"]),
-            ("branches: ['**/main']", vec!["main", "a/main", "a/b/main"], vec!["amain"]),
+            (
+                "branches-ignore: [canary, 'x/**']",
+                vec!["main", "x"],
+                vec!["canary", "x/y/z"],
+            ),
+            (
+                "branches: ['**/main']",
+                vec!["main", "a/main", "a/b/main"],
+                vec!["amain"],
+            ),
             // What cannot be read lets everything through.
             ("branches: ['a[']", vec!["anything"], vec![]),
             ("branches: {a: b}", vec!["anything"], vec![]),

@@ -120,15 +120,12 @@ pub(super) fn ways(trigger: &Trigger<'_>, default_branch: Option<&str>) -> Vec<W
             ..way(merges(), "the merge commit of any pull request")
         }],
         "pull_request_target" => {
-            let base = filtered("branches").map_or_else(any_name, |found| found.names);
             let default = default_branch.map_or_else(any_name, Language::exactly);
+            let base = filtered("branches").map_or_else(any_name, |found| found.names.or(default));
             vec![Way {
                 subject: InSubject::Either,
                 widened: Some(format!("GitHub does not document the subject of {on}")),
-                ..way(
-                    under("refs/heads/", &base.or(default)),
-                    "the base branch or the default branch",
-                )
+                ..way(under("refs/heads/", &base), "the base branch or the default branch")
             }]
         }
         // The form of the name is not documented, but for the beginning.
@@ -149,7 +146,9 @@ pub(super) fn ways(trigger: &Trigger<'_>, default_branch: Option<&str>) -> Vec<W
             branches(),
             tags(),
             Way {
-                widened: Some(format!("a deployment of a commit has no ref, and GitHub does not document its subject ({on})")),
+                widened: Some(format!(
+                    "a deployment of a commit has no ref, and GitHub does not document its subject ({on})"
+                )),
                 ..way(Language::exactly(""), "no ref")
             },
         ],
@@ -204,7 +203,10 @@ const ON_DEFAULT_BRANCH: [&str; 22] = [
 /// Is the event one of a pull request, for which GitHub gives no token where it comes from a fork? (GitHub docs, `GITHUB_TOKEN`
 /// reference: at most `read` for public forks.)
 pub(super) fn is_of_forks(event: &str) -> bool {
-    matches!(event, "pull_request" | "pull_request_review" | "pull_request_review_comment")
+    matches!(
+        event,
+        "pull_request" | "pull_request_review" | "pull_request_review_comment"
+    )
 }
 
 /// Any ref that a workflow of another repository can run for.

@@ -75,6 +75,12 @@ impl Language {
         Self(Kind::Any(texts.into_iter().map(Self::exactly).collect()))
     }
 
+    /// A text in upper and lower case.
+    #[must_use]
+    pub(crate) fn in_any_case(text: &str) -> Self {
+        Glob::in_any_case(text).into()
+    }
+
     /// What either has.
     #[must_use]
     pub(crate) fn or(self, other: Self) -> Self {
@@ -132,13 +138,9 @@ impl Language {
     /// The one text that it has, where it is written as that.
     #[must_use]
     pub(crate) fn only(&self) -> Option<String> {
-        match &self.0 {
-            Kind::Any(list) | Kind::All(list) => match &**list {
-                [only] => only.only(),
-                _ => None,
-            },
-            Kind::Glob(glob) => glob.only(),
-            Kind::Not(_) => None,
+        match self.listed()?.as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
         }
     }
 
@@ -154,9 +156,10 @@ impl Language {
                 Some(all)
             }
             Kind::All(list) => {
-                let first = list.first()?.listed()?;
-                Some(first.into_iter().filter(|text| self.contains(text)).collect())
+                let few = list.iter().find_map(Self::listed)?;
+                Some(few.into_iter().filter(|text| self.contains(text)).collect())
             }
+            Kind::Glob(glob) if glob.is_nothing() => Some(Vec::new()),
             Kind::Glob(glob) => glob.only().map(|text| vec![text]),
             Kind::Not(_) => None,
         }
@@ -175,6 +178,7 @@ impl Language {
                 narrowest.unwrap_or_else(|| vec!["*".to_owned()])
             }
             Kind::Any(list) => list.iter().flat_map(Self::covering).collect(),
+            Kind::Glob(glob) if glob.is_nothing() => Vec::new(),
             Kind::Glob(glob) => vec![glob.covering()],
             Kind::Not(_) => vec!["*".to_owned()],
         }
@@ -378,7 +382,13 @@ impl Class {
     pub(crate) fn of(ranges: &[(char, char)]) -> Self {
         let mut ranges: Vec<_> = ranges.iter().copied().filter(|(first, last)| first <= last).collect();
         ranges.sort_unstable();
+        ranges.dedup();
         Self(ranges)
+    }
+
+    /// No character.
+    fn none() -> Self {
+        Self(Vec::new())
     }
 
     /// One character.
@@ -448,8 +458,6 @@ pub(crate) struct Glob {
     long_skips: Vec<(usize, usize)>,
     /// Where it begins.
     start: Vec<usize>,
-    /// Can it end at a place? One more than there are items.
-    ends: Vec<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -466,7 +474,6 @@ impl Default for Glob {
             skips: Vec::new(),
             long_skips: Vec::new(),
             start: vec![0],
-            ends: vec![true],
         }
     }
 }
@@ -519,7 +526,9 @@ impl Glob {
     #[must_use]
     pub(crate) fn up_to(mut self, c: char) -> Self {
         let at = self.items.len();
-        self.skips.push((at, at + 2));
+        // What repeats must not be left by the way around it: an item that fits nothing stands before it.
+        self.skips.extend([(at, at + 1), (at, at + 3)]);
+        self.push(Class::none());
         self.many(&Class::any()).one(&Class::one(c))
     }
 
@@ -548,6 +557,17 @@ impl Glob {
         glob.settled()
     }
 
+    /// A text in upper and lower case.
+    #[must_use]
+    pub(crate) fn in_any_case(text: &str) -> Self {
+        let mut glob = Self::default();
+        for c in text.chars() {
+            let cases = c.to_lowercase().chain(c.to_uppercase()).chain([c]).map(|c| (c, c));
+            glob.push(Class::of(&cases.collect::<Vec<_>>()));
+        }
+        glob.settled()
+    }
+
     fn push(&mut self, class: Class) {
         self.items.push(Item { class, repeats: false });
     }
@@ -563,24 +583,58 @@ impl Glob {
 
     /// It begins at the beginning, and ends at the end.
     fn settled(mut self) -> Self {
-        let end = self.items.len();
         self.skips.sort_unstable();
+        self.skips.dedup();
         let is_long = |(from, to): &&(usize, usize)| from + 1 < *to;
         self.long_skips = self.skips.iter().filter(is_long).copied().collect();
         self.start = self.closed(vec![0]);
-        self.ends = (0..=end).map(|at| at == end).collect();
         self
     }
 
     /// What fits it between a text before and one after it.
-    fn inside(mut self, before: &str, after: &str) -> Self {
+    fn inside(self, before: &str, after: &str) -> Self {
         let run = |from: Vec<usize>, text: &str| text.chars().fold(from, |at, c| self.step(&at, c));
-        let start = run(self.start.clone(), before);
-        let ends = (0..=self.items.len()).map(|at| self.accepts(&run(self.closed(vec![at]), after)));
-        let ends = ends.collect();
-        self.start = start;
-        self.ends = ends;
-        self
+        let starts = run(self.start.clone(), before);
+        let can_end = |at: &usize| self.accepts(&run(self.closed(vec![*at]), after));
+        let ends: Vec<usize> = (0..=self.items.len()).filter(can_end).collect();
+        let ends_after = |first: &usize| ends.last().filter(|last| first <= last);
+        let Some((first, last)) = starts.first().and_then(|first| Some((*first, *ends_after(first)?))) else {
+            return Self::default().one(&Class::none());
+        };
+        // What comes before the first start is left out, and what comes after the last end. An item that fits nothing stands before
+        // it, and leads to each start.
+        let stays = self.items.get(last).is_some_and(|item| item.repeats);
+        let items = self.items.iter().take(last + usize::from(stays)).skip(first).cloned();
+        let mut inside = Self::default();
+        inside.push(Class::none());
+        inside.items.extend(items);
+        if stays {
+            inside.push(Class::none());
+        }
+        let end = inside.items.len();
+        let shifted = |at: usize| at - first + 1;
+        let is_left = |(from, to): &&(usize, usize)| *from >= first && *to <= last;
+        inside.skips = self
+            .skips
+            .iter()
+            .filter(is_left)
+            .map(|(from, to)| (shifted(*from), shifted(*to)))
+            .collect();
+        inside
+            .skips
+            .extend(starts.iter().filter(|at| **at <= last).map(|at| (0, shifted(*at))));
+        let ends = ends.iter().filter(|at| **at >= first && shifted(**at) < end);
+        inside.skips.extend(ends.map(|at| (shifted(*at), end)));
+        // With one start, there is nothing to choose.
+        if let [_only] = &*starts {
+            inside.items.remove(0);
+            inside.skips.retain(|(from, _)| *from > 0);
+            inside
+                .skips
+                .iter_mut()
+                .for_each(|(from, to)| (*from, *to) = (*from - 1, *to - 1));
+        }
+        inside.settled()
     }
 
     /// The places, and those that can be skipped to; without what the last of them takes in anyway.
@@ -624,7 +678,7 @@ impl Glob {
     }
 
     fn accepts(&self, at: &[usize]) -> bool {
-        at.iter().any(|at| self.ends.get(*at) == Some(&true))
+        at.contains(&self.items.len())
     }
 
     /// The answer, whatever follows; `None` where it depends on that.
@@ -639,8 +693,13 @@ impl Glob {
         stars.any(|at| self.accepts(&self.closed(vec![*at]))).then_some(true)
     }
 
+    /// Has it an item that must fit, and fits nothing?
+    fn is_nothing(&self) -> bool {
+        self.skips.is_empty() && self.items.iter().any(|item| item.class.0.is_empty())
+    }
+
     fn only(&self) -> Option<String> {
-        if !self.skips.is_empty() || self.start != [0] || self.ends.iter().filter(|end| **end).count() != 1 {
+        if !self.skips.is_empty() {
             return None;
         }
         self.items.iter().map(|item| item.class.only()).collect()
@@ -650,16 +709,17 @@ impl Glob {
         let mut pattern = String::new();
         let mut end = 0;
         for (at, item) in self.items.iter().enumerate() {
-            let skip = self.skips.iter().find(|(from, _)| *from == at).map(|(_, to)| *to);
-            end = end.max(skip.unwrap_or_default());
+            let skips = self.skips.iter().filter(|(from, _)| *from == at).map(|(_, to)| *to);
+            end = end.max(skips.max().unwrap_or_default());
+            // `?*` says more than a person wants to read: an empty name is none.
             if at < end || item.repeats {
-                if !pattern.ends_with('*') {
-                    pattern.push('*');
-                }
+                let stem = pattern.trim_end_matches(['*', '?']).len();
+                pattern.truncate(stem);
+                pattern.push('*');
             } else {
                 match item.class.only() {
                     Some(c) => pattern.push(c),
-                    // `?*` says more than a person wants to read.
+                    None if pattern.ends_with('*') => {}
                     None => pattern.push('?'),
                 }
             }
@@ -778,6 +838,18 @@ mod tests {
                     },
                     Example::Unknown => prop_assert!(false),
                 }
+            }
+        }
+
+        #[test]
+        fn what_is_inside_fits_with_its_ends(pattern in "[ab/?*]{0,8}", ends in ("[ab]{0,2}", "[ab]{0,2}"), text in "[ab/]{0,5}") {
+            let (before, after) = ends;
+            let inside = like(&pattern).inside(&before, &after);
+            prop_assert_eq!(inside.contains(&text), wildcard::matches(&pattern, &format!("{before}{text}{after}")));
+            let again = inside.within(&Glob::default().text("x"), &Glob::default().text("y"));
+            prop_assert_eq!(again.contains(&format!("x{text}y")), inside.contains(&text));
+            if inside.contains(&text) {
+                prop_assert!(inside.covering().iter().any(|cover| wildcard::matches(cover, &text)));
             }
         }
 
