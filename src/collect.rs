@@ -7,6 +7,7 @@ pub(crate) mod files;
 pub(crate) mod github;
 pub(crate) mod http;
 pub(crate) mod origin;
+pub(crate) mod repository;
 
 use std::collections::BTreeMap;
 use std::path::Path;

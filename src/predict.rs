@@ -28,21 +28,21 @@ pub(crate) use judge::Share;
 
 /// What is known of the repository beside its files.
 #[derive(Debug, Clone)]
-pub(crate) struct Repository {
+pub struct Repository {
     /// `owner/name`.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     /// The owner's id.
-    pub(crate) owner_id: Option<String>,
+    pub owner_id: Option<String>,
     /// The repository's id.
-    pub(crate) id: Option<String>,
+    pub id: Option<String>,
     /// Which form its subjects have.
-    pub(crate) form: Form,
+    pub form: Form,
     /// The name of its default branch.
-    pub(crate) default_branch: Option<String>,
+    pub default_branch: Option<String>,
     /// `include_claim_keys`, where its subjects are customized.
-    pub(crate) template: Option<Vec<String>>,
+    pub template: Option<Vec<String>>,
     /// The issuer of its tokens.
-    pub(crate) issuer: String,
+    pub issuer: String,
 }
 
 impl Default for Repository {
@@ -61,7 +61,7 @@ impl Default for Repository {
 
 /// The form of a repository's subjects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum Form {
     /// `repo:owner/name:…`
     Classic,
     /// Not known which.
@@ -89,52 +89,53 @@ pub(crate) type File = SourceText;
 
 /// All that a set of workflow files comes to.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Prediction {
+pub struct Prediction {
     /// The jobs that can get an ID token, or want one.
-    pub(crate) jobs: Vec<JobTokens>,
+    pub jobs: Vec<JobTokens>,
     /// The files that cannot be read, in whole or in part.
-    pub(crate) problems: Vec<Problem>,
+    pub problems: Vec<Problem>,
     /// How many files were read.
-    pub(crate) files: usize,
+    pub files: usize,
 }
 
 /// What cannot be read, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{file}`, line {line}, column {column}: {message}")]
+pub struct Problem {
     /// The file.
-    pub(crate) file: String,
+    pub file: String,
     /// Line, from 1.
-    pub(crate) line: usize,
+    pub line: usize,
     /// Column, from 1.
-    pub(crate) column: usize,
+    pub column: usize,
     /// What is wrong.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 /// A job, and the tokens that it can get.
 #[derive(Debug, Clone)]
-pub(crate) struct JobTokens {
+pub struct JobTokens {
     /// The file that it stands in.
-    pub(crate) file: String,
+    pub file: String,
     /// The line that it begins at.
-    pub(crate) line: usize,
+    pub line: usize,
     /// Its id, after those of the jobs that call its workflow: `call / deploy`.
-    pub(crate) name: String,
+    pub name: String,
     /// Its own id.
-    pub(crate) id: String,
+    pub id: String,
     /// May it ask for a token?
-    pub(crate) grant: Grant,
+    pub grant: Grant,
     /// Its steps that configure AWS credentials.
-    pub(crate) steps: Vec<ConfigureStep>,
+    pub steps: Vec<ConfigureStep>,
     /// The tokens, a family for each event and environment.
-    pub(crate) families: Vec<Family>,
+    pub families: Vec<Family>,
     /// What else there is to say of it.
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 /// May a job ask for an ID token?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Grant {
+pub enum Grant {
     /// `id-token: write`.
     Given,
     /// Not given: there is no token.
@@ -164,30 +165,30 @@ impl Grant {
 
 /// Why a token has the claims that it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Why {
+pub struct Why {
     /// The file.
-    pub(crate) file: String,
+    pub file: String,
     /// The line.
-    pub(crate) line: usize,
+    pub line: usize,
     /// What stands there, in words.
-    pub(crate) what: String,
+    pub what: String,
 }
 
 /// Tokens that differ in a few names alone: those of a job, for one event and one environment.
 ///
 /// A claim is a text with variables in it, and a variable takes any text of its set, independently of the others.
 #[derive(Debug, Clone)]
-pub(crate) struct Family {
+pub struct Family {
     /// The event that starts the job.
-    pub(crate) event: String,
+    pub event: String,
     /// Why the claims are these.
-    pub(crate) why: Vec<Why>,
+    pub why: Vec<Why>,
     /// Where the set is larger than it would be if more were known.
-    pub(crate) widened: Vec<String>,
+    pub widened: Vec<String>,
     /// Does the job run in another repository, which calls this workflow?
-    pub(crate) is_elsewhere: bool,
+    pub is_elsewhere: bool,
     /// Are these names that pass a comparison only because it ignores the case of letters, `Main` where `main` is meant?
-    pub(crate) is_odd: bool,
+    pub is_odd: bool,
     variables: Vec<Variable>,
     claims: BTreeMap<String, Template>,
 }
@@ -340,6 +341,13 @@ impl Family {
     #[must_use]
     pub(crate) fn claim(&self, name: &str) -> Option<Language> {
         Some(self.claims.get(name)?.language(&self.variables))
+    }
+
+    /// Every claim that something is known of, as patterns.
+    pub(crate) fn claim_patterns(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
+        self.claims
+            .iter()
+            .map(|(name, template)| (name.as_str(), template.language(&self.variables).covering()))
     }
 
     /// Do the tokens of this family have no such claim?

@@ -51,8 +51,8 @@ impl From<Language> for Refs {
     }
 }
 
-/// The values of a context, all of them; `None` where that is not known, and for a value that is not.
-pub(super) type Values = Option<BTreeMap<String, Option<String>>>;
+/// The values of a context, all of them; `None` where that is not known.
+pub(super) type Values = Option<BTreeMap<String, Value>>;
 
 /// How many parts of expressions are evaluated; what comes then can be anything.
 #[derive(Debug, Clone)]
@@ -323,7 +323,7 @@ impl Known {
                     return Value::Any;
                 };
                 let found = values.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-                found.map_or(Value::Null, |(_, value)| known(value))
+                found.map_or(Value::Null, |(_, value)| value.clone())
             }
         }
     }
@@ -349,6 +349,16 @@ impl Value {
             Self::Number(number) => Some(*number != 0.0 && !number.is_nan()),
             Self::Ref { .. } => Some(true),
             Self::Text(text) => Some(!text.is_empty()),
+        }
+    }
+
+    /// What the parts of a text come to as one value.
+    pub(super) fn of_parts(parts: &[Part]) -> Self {
+        match parts {
+            [] => Self::Text(String::new()),
+            [Part::Ref { is_short }] => Self::Ref { is_short: *is_short },
+            [Part::Text(text)] => Self::Text(text.clone()),
+            _ => Self::Any,
         }
     }
 
@@ -482,7 +492,8 @@ mod tests {
     use super::*;
 
     fn known() -> Known {
-        let inputs = [("stage", Some("prod".to_owned())), ("free", None)];
+        let text = |text: &str| Value::Text(text.to_owned());
+        let inputs = [("stage", text("prod")), ("free", Value::Any)];
         let inputs = Some(inputs.map(|(name, value)| (name.to_owned(), value)).into());
         Known {
             event: Some("push".to_owned()),
@@ -490,7 +501,7 @@ mod tests {
             repository: Some("acme/widgets".to_owned()),
             inputs: inputs.clone(),
             event_inputs: inputs,
-            matrix: Some(BTreeMap::from([("env".to_owned(), Some("eu".to_owned()))])),
+            matrix: Some(BTreeMap::from([("env".to_owned(), text("eu"))])),
             steps: Steps::default(),
         }
     }

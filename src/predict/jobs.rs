@@ -7,7 +7,7 @@ use crate::github::workflow::{self, IdToken, Job, Kind, Node, Permissions, Permi
 use crate::text::language::{Class, Glob, Language};
 use crate::text::{SourceText, Span};
 
-use super::expression::{Known, Part, Refs, Steps, Values};
+use super::expression::{Known, Part, Refs, Steps, Value, Values};
 use super::trigger::{CALL, InSubject, Trigger, Way, any_ref, is_of_forks, triggers, ways};
 use super::{
     Family, File, Form, Grant, JobTokens, Piece, Prediction, Problem, Repository, Template, Variable, Why,
@@ -732,7 +732,7 @@ fn matrix(body: &Node) -> Vec<Values> {
         let mut next = Vec::new();
         for row in &rows {
             for value in values {
-                let mut row: BTreeMap<String, Option<String>> = row.clone();
+                let mut row: BTreeMap<String, Value> = row.clone();
                 row.insert(key.value.clone(), literal(value));
                 next.push(row);
             }
@@ -775,10 +775,11 @@ fn matrix(body: &Node) -> Vec<Values> {
     rows.into_iter().map(Some).collect()
 }
 
-/// A value that is a text without expressions.
-fn literal(node: &Node) -> Option<String> {
-    let text = node.scalar()?.value;
-    (!text.contains("${{")).then_some(text)
+/// A value that is a text without expressions; anything else is not known.
+fn literal(node: &Node) -> Value {
+    let text = node.scalar().map(|text| text.value);
+    text.filter(|text| !text.contains("${{"))
+        .map_or(Value::Any, Value::Text)
 }
 
 /// The inputs of an event, for each choice of those that have options; nothing for an event that has none.
@@ -794,16 +795,16 @@ fn dispatch_inputs(trigger: &Trigger<'_>) -> Vec<Values> {
     let mut all = vec![BTreeMap::new()];
     for (name, input) in inputs {
         let kind = input.get("type").and_then(Node::scalar);
-        let values: Vec<Option<String>> = match kind.as_ref().map(|kind| kind.value.as_str()) {
+        let values: Vec<Value> = match kind.as_ref().map(|kind| kind.value.as_str()) {
             Some("choice") => match input.get("options").map(|options| &options.kind) {
                 Some(Kind::List(options)) => options.iter().map(literal).collect(),
-                _ => vec![None],
+                _ => vec![Value::Any],
             },
-            _ => vec![None],
+            _ => vec![Value::Any],
         };
         let next: Vec<_> = all
             .iter()
-            .flat_map(|inputs: &BTreeMap<String, Option<String>>| {
+            .flat_map(|inputs: &BTreeMap<String, Value>| {
                 values.iter().map(|value| {
                     let mut inputs = inputs.clone();
                     inputs.insert(name.value.clone(), value.clone());
@@ -812,8 +813,8 @@ fn dispatch_inputs(trigger: &Trigger<'_>) -> Vec<Values> {
             })
             .collect();
         all = if next.len() > MOST || values.is_empty() {
-            let unknown = |mut inputs: BTreeMap<String, Option<String>>| {
-                inputs.insert(name.value.clone(), None);
+            let unknown = |mut inputs: BTreeMap<String, Value>| {
+                inputs.insert(name.value.clone(), Value::Any);
                 inputs
             };
             all.into_iter().map(unknown).collect()
@@ -825,7 +826,7 @@ fn dispatch_inputs(trigger: &Trigger<'_>) -> Vec<Values> {
 }
 
 /// The inputs of a called workflow, what its caller gives, else their defaults; and the refs for which they are these.
-fn call_inputs(called: &Source, caller: &Node, known: &Known) -> Vec<(Refs, BTreeMap<String, Option<String>>)> {
+fn call_inputs(called: &Source, caller: &Node, known: &Known) -> Vec<(Refs, BTreeMap<String, Value>)> {
     let mut all = vec![(known.refs.clone(), BTreeMap::new())];
     let trigger = called.trigger(CALL);
     let declared = trigger.as_ref().and_then(|trigger| trigger.body?.get("inputs"));
@@ -844,12 +845,12 @@ fn call_inputs(called: &Source, caller: &Node, known: &Known) -> Vec<(Refs, BTre
                         ..known.clone()
                     };
                     let texts = here.texts(&text.value).into_iter();
-                    texts.map(|(refs, parts)| (refs, whole(&parts))).collect()
+                    texts.map(|(refs, parts)| (refs, Value::of_parts(&parts))).collect()
                 }
-                Some(None) => vec![(refs.clone(), None)],
+                Some(None) => vec![(refs.clone(), Value::Any)],
                 None => {
                     let default = input.get("default").map(literal);
-                    vec![(refs.clone(), default.unwrap_or_else(|| Some(String::new())))]
+                    vec![(refs.clone(), default.unwrap_or(Value::Text(String::new())))]
                 }
             };
             next.extend(values.into_iter().map(|(refs, value)| {
@@ -860,7 +861,7 @@ fn call_inputs(called: &Source, caller: &Node, known: &Known) -> Vec<(Refs, BTre
         }
         if next.len() > MOST {
             for (_, inputs) in &mut all {
-                inputs.insert(name.value.clone(), None);
+                inputs.insert(name.value.clone(), Value::Any);
             }
         } else {
             all = next;
