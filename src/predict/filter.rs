@@ -22,9 +22,11 @@ pub(super) struct Filter {
     pub(super) is_unread: bool,
 }
 
-/// Any name.
+/// Any name of a branch or tag: no part between slashes is empty (git-check-ref-format).
 pub(super) fn any_name() -> Language {
-    Glob::default().some(&name_character()).into()
+    let empty_parts = ["/*", "*/", "*//*"].map(|pattern| Glob::like(pattern).into());
+    let names = Language::from(Glob::default().some(&name_character()));
+    empty_parts.into_iter().fold(names, Language::without)
 }
 
 /// The filter under a name, `branches` or `tags`, or under its `-ignore`; `None` where there is none of both.

@@ -204,3 +204,225 @@ fn product<T: Clone>(each: impl Iterator<Item = Vec<T>>) -> Option<Vec<Vec<T>>> 
     }
     Some(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::configure::Inputs;
+    use crate::policy::parse;
+    use crate::predict::{Form, Repository, predict};
+    use crate::text::SourceText;
+
+    const ISSUER: &str = "https://token.actions.githubusercontent.com";
+
+    fn families(workflow: &str) -> Vec<Family> {
+        let repository = Repository {
+            name: Some("acme/widgets".to_owned()),
+            form: Form::Classic,
+            default_branch: Some("main".to_owned()),
+            ..Repository::default()
+        };
+        let file = SourceText::new(".github/workflows/d.yml", workflow);
+        let prediction = predict(&repository, &[file], &|_| None);
+        prediction.jobs.into_iter().flat_map(|job| job.families).collect()
+    }
+
+    fn asker<'a>(inputs: &'a Inputs, claims: Option<&'a Claims>) -> Asker<'a> {
+        Asker {
+            claims,
+            issuer: ISSUER,
+            role: None,
+            provider: None,
+            inputs,
+            caller: None,
+        }
+    }
+
+    fn policy(conditions: &serde_json::Value) -> TrustPolicy {
+        let statement = json!({
+            "Effect": "Allow",
+            "Principal": { "Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com" },
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": conditions,
+        });
+        parse(&json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()).unwrap()
+    }
+
+    fn key(claim: &str) -> String {
+        format!("token.actions.githubusercontent.com:{claim}")
+    }
+
+    /// What the policy decides on the tokens of a workflow's only job, each decision once.
+    fn decisions(on: &str, environment: &str, conditions: &serde_json::Value) -> Vec<Decision> {
+        let workflow =
+            format!("on: {on}\npermissions: {{id-token: write}}\njobs:\n  d:\n    runs-on: x\n{environment}");
+        let inputs = Inputs::default();
+        let policy = policy(conditions);
+        let mut found: Vec<Decision> = Vec::new();
+        for family in families(&workflow) {
+            for share in family.judge(&policy, asker(&inputs, None)) {
+                if !found.contains(&share.decision) {
+                    found.push(share.decision);
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_policy_lets_in_all_some_or_none() {
+        use Decision::{Allow, ImplicitDeny, Undecided};
+        let sub = |operator: &str, value: serde_json::Value| json!({ operator: { key("sub"): value } });
+        let like = |value: &str| sub("StringLike", json!(value));
+        let any = "    environment: ${{ vars.E }}\n";
+        for (on, environment, conditions, want) in [
+            ("push", "", like("repo:acme/widgets:*"), vec![Allow]),
+            (
+                "push",
+                "",
+                like("repo:acme/widgets:ref:refs/heads/*"),
+                vec![Allow, ImplicitDeny],
+            ),
+            (
+                "{push: {branches: ['**']}}",
+                "",
+                like("repo:acme/widgets:ref:refs/heads/*"),
+                vec![Allow],
+            ),
+            (
+                "{push: {branches: ['r/*']}}",
+                "",
+                like("repo:acme/widgets:ref:refs/heads/r/?*"),
+                vec![Allow],
+            ),
+            (
+                "{push: {branches: ['r/*', '!r/x']}}",
+                "",
+                like("repo:acme/widgets:ref:refs/heads/r/x"),
+                vec![ImplicitDeny],
+            ),
+            (
+                "{push: {branches: ['r/*']}}",
+                "",
+                like("repo:acme/widgets:ref:refs/heads/r/x"),
+                vec![Allow, ImplicitDeny],
+            ),
+            ("pull_request", "", like("repo:acme/widgets:pull_request"), vec![Allow]),
+            (
+                "push",
+                "    environment: prod\n",
+                sub("StringEquals", json!("repo:acme/widgets:environment:prod")),
+                vec![Allow],
+            ),
+            (
+                "push",
+                "    environment: prod\n",
+                sub("StringEqualsIgnoreCase", json!("REPO:acme/widgets:environment:PROD")),
+                vec![Allow],
+            ),
+            (
+                "{push: {branches: [main]}}",
+                any,
+                like("repo:acme/widgets:environment:prod"),
+                vec![ImplicitDeny, Allow],
+            ),
+            // Other claims, alone and beside the subject.
+            (
+                "{push: {branches: ['**']}}",
+                "",
+                json!({"StringLike": {key("ref"): "refs/heads/m*"}}),
+                vec![Allow, ImplicitDeny],
+            ),
+            (
+                "{push: {branches: ['**']}}",
+                "",
+                json!({"StringLike": {key("ref"): "refs/heads/m*", key("sub"): "repo:acme/widgets:ref:refs/heads/d*"}}),
+                vec![ImplicitDeny],
+            ),
+            (
+                "{push: {branches: [main]}}",
+                "",
+                json!({"StringEquals": {key("job_workflow_ref"): "acme/widgets/.github/workflows/d.yml@refs/heads/main"}}),
+                vec![Allow],
+            ),
+            (
+                "{push: {branches: [main]}}",
+                "",
+                json!({"StringEquals": {key("environment"): "prod"}}),
+                vec![ImplicitDeny],
+            ),
+            (
+                "push",
+                "",
+                json!({"StringNotLike": {key("sub"): "*:refs/tags/*"}}),
+                vec![Allow, ImplicitDeny],
+            ),
+            // What the workflow does not tell.
+            (
+                "push",
+                "",
+                json!({"StringEquals": {key("actor"): "jo"}}),
+                vec![Undecided],
+            ),
+            (
+                "push",
+                "",
+                json!({"StringEquals": {key("sub"): "${aws:x}"}}),
+                vec![ImplicitDeny, Undecided],
+            ),
+        ] {
+            let found = decisions(on, environment, &conditions);
+            let wanted = found.iter().all(|decision| want.contains(decision)) && !found.is_empty();
+            assert!(
+                wanted && (found.len() == want.len() || want.contains(&Undecided)),
+                "{on} {environment} {conditions}: {found:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: prop::test_runner::RngSeed::Fixed(11), cases: 400, ..ProptestConfig::default() })]
+
+        /// Of any token of the family, the policy decides what the share says that it is in.
+        #[test]
+        fn a_share_speaks_for_each_of_its_tokens(
+            filters in prop::collection::vec("!?[ab/*]{1,4}", 1..3),
+            values in prop::collection::vec("(repo:acme/widgets:ref:)?[*]?(refs/heads/)?[ab/?*]{0,3}", 1..3),
+            on_ref in prop::option::of("refs/heads/[ab?*]{0,3}"),
+            is_negated in any::<bool>(),
+            name in "[ab/]{1,4}",
+        ) {
+            prop_assume!(!values.iter().chain(&on_ref).any(|value| value.contains("***")));
+            let filters: Vec<String> = filters.iter().map(|filter| format!("'{filter}'")).collect();
+            let workflow = format!(
+                "on: {{push: {{branches: [{}]}}}}\npermissions: {{id-token: write}}\njobs: {{d: {{runs-on: x}}}}\n",
+                filters.join(", ")
+            );
+            let mut conditions = json!({ if is_negated { "StringNotLike" } else { "StringLike" }: { key("sub"): values } });
+            if let Some(value) = on_ref {
+                conditions["StringLike"][key("ref")] = json!(value);
+            }
+            let policy = policy(&conditions);
+            let inputs = Inputs::default();
+            for family in families(&workflow) {
+                let subject = format!("repo:acme/widgets:ref:refs/heads/{name}");
+                let shares = family.judge(&policy, asker(&inputs, None));
+                // Each token that stands for others is one of them.
+                for share in &shares {
+                    prop_assert!(family.subjects().contains(share.subject()), "{}", share.subject());
+                }
+                if !family.subjects().contains(&subject) {
+                    continue;
+                }
+                let mut token = family.example().unwrap();
+                token.0.insert("sub".to_owned(), json!(subject));
+                token.0.insert("ref".to_owned(), json!(format!("refs/heads/{name}")));
+                let decision = decide(&policy, &web_identity(asker(&inputs, Some(&token)), &policy));
+                prop_assert!(shares.iter().any(|share| share.decision == decision), "{subject} {decision:?} {shares:?}");
+            }
+        }
+    }
+}
