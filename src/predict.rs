@@ -435,7 +435,7 @@ impl Family {
 impl JobTokens {
     /// Can it get a token with this subject?
     #[must_use]
-    pub(crate) fn can_have(&self, subject: &str) -> bool {
+    pub fn can_have(&self, subject: &str) -> bool {
         self.grant != Grant::Missing && self.families.iter().any(|family| family.subjects().contains(subject))
     }
 }

@@ -34,6 +34,9 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     if case.claims.is_some() || case.flow != Flow::Oidc || case.policy.is_none() {
         return None;
     }
+    if case.subject_template().is_some_and(|template| !template.is_default()) {
+        return None;
+    }
     let refused = match &case.answer {
         None => false,
         Some(Answer::NotAuthorized(None)) => true,
@@ -215,16 +218,26 @@ fn outlook(case: &Case<'_>, event: &str, families: &[&Family]) -> Outlook {
     }
 }
 
-/// The repository, in the form that the policy writes if it writes the same one.
+/// The repository: as GitHub describes it, else in the form that the policy writes if it writes the same one.
 fn repository(case: &Case<'_>) -> Option<Repository> {
+    let template = case.subject_template();
+    let keys = match template.filter(|template| !template.is_default()) {
+        // Its organization's template, which is not known.
+        Some(template) if template.include_claim_keys.as_ref().is_none_or(Vec::is_empty) => return None,
+        Some(template) => template.include_claim_keys.clone(),
+        None => None,
+    };
     let own = case.runner().and_then(|runner| {
         let from_ref = || runner.workflow_ref.as_deref()?.split("/.github/").next();
         runner.repository.as_deref().or_else(from_ref)
     });
+    let prefix = template
+        .and_then(|template| template.sub_claim_prefix.as_deref())
+        .and_then(Subject::parse);
     let literal =
         |subject: &Subject<'_>| !subject.repository_part().contains(['*', '?', '$']) && subject.repository.is_some();
     let mut written = values(case).filter_map(Subject::parse).filter(literal);
-    let same = written.find(|subject| own.is_none_or(|own| subject.names() == own));
+    let same = prefix.or_else(|| written.find(|subject| own.is_none_or(|own| subject.names() == own)));
     let id = |id: Option<&str>| id.map(str::to_owned);
     Some(Repository {
         name: Some(same.map(|subject| subject.names()).or(own.map(str::to_owned))?),
@@ -234,6 +247,7 @@ fn repository(case: &Case<'_>) -> Option<Repository> {
             true => Form::Immutable,
             false => Form::Classic,
         },
+        template: keys,
         issuer: case.issuer.to_string(),
         ..Repository::default()
     })

@@ -158,7 +158,6 @@ pub fn read(text: &str) -> Result<Workflow, WorkflowError> {
     Ok(workflow(&tree(text)?))
 }
 
-
 fn workflow(root: &Node) -> Workflow {
     let mut workflow = Workflow::default();
     match &root.kind {

@@ -211,16 +211,6 @@ impl Language {
         }
     }
 
-    /// Have both a text in common? `None` where that took too long to find out.
-    #[must_use]
-    pub(crate) fn meets(&self, other: &Self) -> Option<bool> {
-        match self.clone().and(other.clone()).example() {
-            Example::Found(_) => Some(true),
-            Example::Nothing => Some(false),
-            Example::Unknown => None,
-        }
-    }
-
     /// The shortest text that it has.
     #[must_use]
     pub(crate) fn example(&self) -> Example {
@@ -760,7 +750,7 @@ mod tests {
         }
         assert_eq!(branches.example().text().as_deref(), Some("main"));
         assert_eq!(branches.is_within(&like("*a*")), Some(true));
-        assert_eq!(branches.meets(&like("*-alpha")), Some(false));
+        assert_eq!(branches.clone().and(like("*-alpha")).example(), Example::Nothing);
         assert_eq!(branches.covering(), ["release/*", "main"]);
     }
 
