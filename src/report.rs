@@ -7,6 +7,7 @@ pub mod claims;
 pub mod console;
 pub mod github;
 pub mod json;
+pub mod predict;
 pub mod summary;
 
 use std::iter::once;
