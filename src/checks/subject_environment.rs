@@ -31,7 +31,7 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
             Finding::blocks(format!("the job runs in {has}, but the trust policy expects {wanted}"))
                 .note(format!("`environment: {name}` in the job puts the environment in `sub`"))
         }
-        Some(Context::Environment(name)) => Finding::blocks(format!("the job has an environment, so its subject names {has}, but the trust policy expects {wanted}"))
+        Some(Context::Environment(name)) => Finding::blocks(format!("the trust policy expects {wanted}, but this job's subject names {has}"))
             .note(format!("`environment: {name}` in the job replaces what `sub` would otherwise contain: the branch or tag, or `pull_request`"))
             .help("let the policy trust the environment; its protection rules then control who can deploy to it")
             .help("or remove `environment:` from the job, if the branch should decide"),
