@@ -3,6 +3,7 @@
 //! A fact that was asked for and not got is a result, never an error: [`Probe::Missing`] with a [`Gap`]. A part that is
 //! absent was never asked for. The raw token and credentials never enter here.
 
+mod mistaken;
 pub mod paste;
 
 use std::collections::{BTreeMap, HashMap};
@@ -31,6 +32,7 @@ pub(crate) const MOST_HOPS: usize = 10;
 /// Everything that is known of one job and one role, and why the rest is not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Wire", into = "Wire")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// What the job asked AWS for, the role it asked for, and the answer.
     pub hop: Hop,
@@ -63,6 +65,7 @@ pub struct Runs(pub Vec<Evidence>);
 /// What belongs to one step of a role chain: a request, the role it asks for, and AWS's answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Hop {
     /// The inputs of the step.
     pub request: Request,
@@ -109,6 +112,7 @@ impl<T> Probe<T> {
 
 /// Why a fact is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gap {
     /// The kind of reason.
     pub why: Why,
@@ -267,6 +271,7 @@ impl Gap {
 /// Kinds of reasons for a [`Gap`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Why {
     /// The service refused.
     AccessDenied,
@@ -384,6 +389,7 @@ impl<'de> Deserialize<'de> for Request {
 /// The job, as the runner's variables describe it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Runner {
     /// Are `ACTIONS_ID_TOKEN_REQUEST_URL` and `_TOKEN` there?
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -426,6 +432,7 @@ pub struct Runner {
 /// An IAM OIDC provider. A field that is `None` is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Provider {
     /// Its ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -444,6 +451,7 @@ pub struct Provider {
 /// The role. A field that is `None` is not known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Role {
     /// Its ARN, path included.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -462,6 +470,7 @@ pub struct Role {
 /// A policy in an evidence file: the object itself, or its text as found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum PolicyText {
     /// The text as found; spans point into it.
     Text(String),
@@ -472,6 +481,7 @@ pub enum PolicyText {
 /// Whose credentials these are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Identity {
     /// The account number.
     pub account: String,
@@ -484,6 +494,7 @@ pub struct Identity {
 /// What AWS answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Attempt {
     /// It gave credentials, which were dropped.
     Allowed {
@@ -514,6 +525,7 @@ pub enum Attempt {
 /// The workflow file that runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WorkflowFile {
     /// Its path in the repository.
     pub path: String,
@@ -524,6 +536,7 @@ pub struct WorkflowFile {
 /// Clocks, in seconds since 1970, all read within the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Clock {
     /// This machine's, when the token came.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -640,7 +653,7 @@ impl<'de> Deserialize<'de> for Object {
 
 /// [`SCHEMA`]: a file that says another is not read.
 #[derive(Clone)]
-struct Schema;
+pub(crate) struct Schema;
 
 impl Serialize for Schema {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -662,6 +675,7 @@ impl<'de> Deserialize<'de> for Schema {
 /// The evidence file: a hop's parts stand beside the rest.
 #[derive(Default, Clone, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Wire {
     #[serde(skip_serializing_if = "Option::is_none")]
     schema: Option<Schema>,

@@ -235,8 +235,8 @@ fn render_fix(index: usize, fix: &Fix) -> String {
     {
         let _ = writeln!(out, "  {line}");
     }
-    if !fix.command.is_empty() {
-        let _ = writeln!(out, "  $ {}", clean(&fix.command));
+    for command in fix.command.lines() {
+        let _ = writeln!(out, "  $ {}", clean(command));
     }
     for note in fix.notes.iter().take(MOST_LINES) {
         let _ = writeln!(out, "  ({})", clean(note));
