@@ -535,7 +535,7 @@ fn the_program_explains_itself() {
     for command in ["diagnose", "claims", "fix", "evaluate", "explain", "completions"] {
         let help = text(&run(&[command, "--help"], "").stdout);
         assert!(
-            help.contains(&format!("\nExample:\n  aws")) || help.contains("\nExamples:\n  aws"),
+            help.contains("\nExample:\n  aws") || help.contains("\nExamples:\n  aws"),
             "{help}"
         );
         assert!(help.contains("--color <WHEN>"), "{help}");
