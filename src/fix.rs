@@ -38,10 +38,19 @@ pub(crate) fn by(case: &Case<'_>, remedy: Remedy, id: &str) -> Vec<Fix> {
     for (at, fix) in fixes.iter_mut().enumerate() {
         if fix.target == Target::TrustPolicy {
             fix.command = command(case, id, at + 1);
+            if fix.command.contains(CLAIMS_FILE) {
+                fix.notes.push(
+                    "`claims.json` holds the token's claims: `aws-oidc-doctor claims --format json` prints them in the job"
+                        .to_owned(),
+                );
+            }
         }
     }
     fixes
 }
+
+/// Where the subject alone does not tell enough.
+const CLAIMS_FILE: &str = "--claims claims.json";
 
 /// Fetches the policy, makes the change with the number, and puts the policy back.
 fn command(case: &Case<'_>, id: &str, number: usize) -> String {
@@ -75,7 +84,7 @@ fn token(case: &Case<'_>) -> String {
         });
     let subject = case.claims.and_then(|claims| claims.subject()).filter(|_| is_usual);
     let token = match argument(subject.unwrap_or_default(), "") {
-        unknown if unknown.is_empty() => "--claims claims.json".to_owned(),
+        unknown if unknown.is_empty() => CLAIMS_FILE.to_owned(),
         subject => format!("--subject {subject}"),
     };
     // The account that the principal must be of is the role's.
