@@ -11,6 +11,7 @@ mod narrow;
 mod proof;
 mod provider;
 mod render;
+mod sides;
 mod workflow;
 
 use crate::case::{Case, PolicyCase};
@@ -30,27 +31,39 @@ pub(crate) fn by(case: &Case<'_>, remedy: Remedy, id: &str) -> Vec<Fix> {
     let mut fixes = match remedy {
         Remedy::AddClientId => provider::add_client_id(case),
         Remedy::Admit => admit::admit(case),
+        Remedy::AllowCaller => sides::allow_caller(case).into_iter().collect(),
         Remedy::CreateProvider => provider::create_provider(case).into_iter().collect(),
         Remedy::ExactStatement => admit::exact_statement(case).into_iter().collect(),
         Remedy::GrantIdToken => vec![workflow::grant_id_token(case)],
         Remedy::Narrow => narrow::to_this_subject(case).into_iter().collect(),
+        Remedy::TrustCaller => sides::trust_caller(case).into_iter().collect(),
     };
     for (at, fix) in fixes.iter_mut().enumerate() {
         if fix.target == Target::TrustPolicy {
             fix.command = command(case, id, at + 1);
-            if fix.command.contains(CLAIMS_FILE) {
-                fix.notes.push(
-                    "`claims.json` holds the token's claims: `aws-oidc-doctor claims --format json` prints them in the job"
-                        .to_owned(),
-                );
-            }
+            let files = [CLAIMS, EVIDENCE]
+                .into_iter()
+                .filter(|(flag, _)| fix.command.contains(flag));
+            fix.notes.extend(files.map(|(_, note)| note.to_owned()));
         }
     }
     fixes
 }
 
+/// A flag with a file, and what the file is.
+type FromFile = (&'static str, &'static str);
+
 /// Where the subject alone does not tell enough.
-const CLAIMS_FILE: &str = "--claims claims.json";
+const CLAIMS: FromFile = (
+    "--claims claims.json",
+    "`claims.json` holds the token's claims: `aws-oidc-doctor claims --format json` prints them in the job",
+);
+
+/// Where there is no token.
+const EVIDENCE: FromFile = (
+    "--evidence evidence.json",
+    "`evidence.json` is the saved run: `save-evidence` or `--save-evidence` writes it",
+);
 
 /// Fetches the policy, makes the change with the number, and puts the policy back.
 fn command(case: &Case<'_>, id: &str, number: usize) -> String {
@@ -71,6 +84,9 @@ fn command(case: &Case<'_>, id: &str, number: usize) -> String {
 /// The flags that tell `fix` of the token: its subject where the policy compares nothing beside it but the audience, else a file of
 /// its claims.
 fn token(case: &Case<'_>) -> String {
+    if case.asks_with_credentials() {
+        return EVIDENCE.0.to_owned();
+    }
     let keys = case.policy.iter().flat_map(|policy| &policy.policy.statements);
     let mut keys = keys
         .flat_map(|statement| &statement.conditions)
@@ -84,7 +100,7 @@ fn token(case: &Case<'_>) -> String {
         });
     let subject = case.claims.and_then(|claims| claims.subject()).filter(|_| is_usual);
     let token = match argument(subject.unwrap_or_default(), "") {
-        unknown if unknown.is_empty() => CLAIMS_FILE.to_owned(),
+        unknown if unknown.is_empty() => CLAIMS.0.to_owned(),
         subject => format!("--subject {subject}"),
     };
     // The account that the principal must be of is the role's.

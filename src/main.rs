@@ -16,7 +16,7 @@ use anstream::{AutoStream, ColorChoice};
 use aws_oidc_doctor::args::{self, Args, Color, Command, Format};
 use aws_oidc_doctor::report::fixed::{Fixed, Form, WhichFix};
 use aws_oidc_doctor::report::{self, Report};
-use aws_oidc_doctor::{Collected, Env, Outside, Runs, bulk, collect, explain, explaining, is_job, told};
+use aws_oidc_doctor::{Collected, Env, Files, Outside, Runs, bulk, collect, explain, explaining, is_job, told};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -61,12 +61,20 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, env: &Env) -> io::Result<u8> {
-    let Some((report, mut failures)) = diagnosed(args, env)? else {
+    let Some(Diagnosed {
+        report,
+        runs,
+        mut failures,
+    }) = diagnosed(args, env)?
+    else {
         return Ok(USAGE);
     };
     let written = if args.action {
-        failures.extend(step_files(env, &report));
-        step(args, env, &report, &failures)
+        let evidence = report::github::evidence(&runs);
+        let mut warnings = args.warnings.clone();
+        warnings.extend(evidence.as_ref().err().cloned());
+        failures.extend(step_files(env, &report, evidence.unwrap_or_default()));
+        step(args, env, &report, &warnings, &failures)
     } else {
         print(args, env, &report)
     };
@@ -86,7 +94,10 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
 
 /// The policy with a fix applied. What it changes goes to standard error.
 fn fix(args: &Args, which: &WhichFix, out: &str, env: &Env) -> io::Result<u8> {
-    let Some((report, mut failures)) = diagnosed(args, env)? else {
+    let Some(Diagnosed {
+        report, mut failures, ..
+    }) = diagnosed(args, env)?
+    else {
         return Ok(USAGE);
     };
     let fixed = match Fixed::of(&report, which) {
@@ -125,8 +136,15 @@ fn errors(failures: &[String]) {
     }
 }
 
-/// The report, with what could not be read or saved; `None` where a command cannot read its input, which is then all that it says.
-fn diagnosed(args: &Args, env: &Env) -> io::Result<Option<(Report, Vec<String>)>> {
+/// The report, what it is of, and what could not be read or saved.
+struct Diagnosed {
+    report: Report,
+    runs: Runs,
+    failures: Vec<String>,
+}
+
+/// `None` where a command cannot read its input, which is then all that it says.
+fn diagnosed(args: &Args, env: &Env) -> io::Result<Option<Diagnosed>> {
     if args.flags.verbose || env.get("RUNNER_DEBUG") == Some("1") {
         log();
     }
@@ -152,13 +170,15 @@ fn diagnosed(args: &Args, env: &Env) -> io::Result<Option<(Report, Vec<String>)>
         return Ok(None);
     }
     let report = Report::of(&runs);
-    if let Some(path) = &args.flags.save_evidence
-        && let Err(error) = save(path, &Runs(runs))
+    let runs = Runs(runs);
+    if let Some(path) = &args.flags.own.save_evidence
+        && let Err(error) = place_to_save(args, env, path).and_then(|place| save(&place, &runs))
         && error.kind() != io::ErrorKind::BrokenPipe
     {
-        failures.push(format!("`--save-evidence` (`{path}`): it cannot be written: {error}"));
+        let flag = args::place("save-evidence", args.action);
+        failures.push(format!("{flag} (`{path}`): it cannot be written: {error}"));
     }
-    Ok(Some((report, failures)))
+    Ok(Some(Diagnosed { report, runs, failures }))
 }
 
 /// From files alone it does not matter what time it is.
@@ -235,7 +255,7 @@ error: nothing to diagnose: this is no job of GitHub Actions, and no flag names 
 
 fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
     // Where the evidence is printed, standard output is its alone.
-    let is_taken = args.flags.save_evidence.as_deref().is_some_and(is_stdout);
+    let is_taken = args.flags.own.save_evidence.as_deref().is_some_and(is_stdout);
     let colour = if is_taken {
         ColorChoice::Never
     } else {
@@ -264,7 +284,7 @@ fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
 }
 
 /// Writes the summary and the outputs of a step. What cannot be written is said.
-fn step_files(env: &Env, report: &Report) -> Vec<String> {
+fn step_files(env: &Env, report: &Report, evidence: String) -> Vec<String> {
     let mut failures = Vec::new();
     if let Some(path) = env.get("GITHUB_STEP_SUMMARY")
         && let Err(error) = append(path, &report::summary::render(report))
@@ -274,7 +294,8 @@ fn step_files(env: &Env, report: &Report) -> Vec<String> {
         ));
     }
     if let Some(path) = env.get("GITHUB_OUTPUT") {
-        let entries = report::github::outputs(report);
+        let mut entries = report::github::outputs(report);
+        entries.push(("evidence", evidence));
         let entries: String = entries
             .iter()
             .map(|(name, value)| report::github::output_entry(name, value, &format!("ghadelimiter_{}", random())))
@@ -287,10 +308,16 @@ fn step_files(env: &Env, report: &Report) -> Vec<String> {
 }
 
 /// The report as a step: what outsiders wrote cannot be taken for commands, and the commands are ours.
-fn step(args: &Args, env: &Env, report: &Report, failures: &[String]) -> io::Result<()> {
+fn step(args: &Args, env: &Env, report: &Report, warnings: &[String], failures: &[String]) -> io::Result<()> {
     let colour = colour(env, args.color);
     let console = report::console::render(report, colour != ColorChoice::Never);
-    let mut out = report::github::guarded(&console, &random());
+    let annotated = |command: &str, texts: &[String]| -> String {
+        let lines = texts.iter().map(|text| report::github::annotation(command, text));
+        lines.collect()
+    };
+    // What could not be read comes first.
+    let mut out = annotated("error", failures);
+    out += &report::github::guarded(&console, &random());
     let told = report::claims::render(report);
     if !told.is_empty() {
         out += &report::github::grouped(report::claims::TITLE, &report::github::guarded(&told, &random()));
@@ -300,11 +327,7 @@ fn step(args: &Args, env: &Env, report: &Report, failures: &[String]) -> io::Res
         out += &report::github::guarded(&finish, &random());
     }
     out += &report::github::annotations(report);
-    for (command, texts) in [("warning", &*args.warnings), ("error", failures)] {
-        for text in texts {
-            out += &report::github::annotation(command, text);
-        }
-    }
+    out += &annotated("warning", warnings);
     let mut stdout = AutoStream::new(io::stdout(), colour).lock();
     stdout.write_all(out.as_bytes())?;
     stdout.flush()
@@ -324,6 +347,15 @@ fn colour(env: &Env, wanted: Color) -> ColorChoice {
     } else {
         AutoStream::choice(&io::stdout())
     }
+}
+
+/// Where the evidence goes: a step's lies in the workspace.
+fn place_to_save(args: &Args, env: &Env, path: &str) -> io::Result<String> {
+    let workspace = args
+        .action
+        .then(|| Path::new(env.get("GITHUB_WORKSPACE").unwrap_or(".")));
+    let place = Files { workspace }.place(path).map_err(io::Error::other)?;
+    Ok(place.to_string_lossy().into_owned())
 }
 
 /// It holds the claims of the token: its owner's alone, as long as nobody said otherwise.

@@ -54,9 +54,15 @@ fn the_inputs_are_those_of_the_table() {
         let default = match name.as_str() {
             "attempt" | "fail" => "true",
             "fail-on" => "blocks",
+            "github-token" => "${{ github.token }}",
             _ => "",
         };
         assert_eq!(declared[name], default, "{name}");
+        assert_eq!(
+            default.contains("${{"),
+            described[name].starts_with("Set by default"),
+            "{name}"
+        );
     }
 }
 

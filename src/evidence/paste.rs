@@ -183,6 +183,7 @@ pub fn trust_policy(text: &str) -> Result<Role, Unread> {
         }),
         max_session_duration: role.max_session_duration,
         created: role.create_date.and_then(|date| seconds(&date)),
+        tags: None,
     })
 }
 

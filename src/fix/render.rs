@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::policy::{Effect, PrincipalKind, Statement, TrustPolicy};
+use crate::policy::{BasedOn, Effect, Policy, PrincipalKind, Statement};
 use crate::text::Spanned;
 
 /// The longest argument that is written out: an ARN has at most 2048 characters.
@@ -23,9 +23,13 @@ pub(crate) fn argument(text: &str, placeholder: &str) -> String {
     if is_literal { text } else { placeholder }.to_owned()
 }
 
-/// A policy in the words of Terraform: as an `aws_iam_policy_document`, and as the argument of an `aws_iam_role`.
-pub(super) fn terraform(policy: &TrustPolicy, document: &Value) -> String {
-    let mut text = String::from("data \"aws_iam_policy_document\" \"trust\" {\n");
+/// A policy in the words of Terraform: as an `aws_iam_policy_document`, and as the argument of the resource that has it.
+pub(super) fn terraform(policy: &Policy, document: &Value) -> String {
+    let (name, argument) = match policy.based_on {
+        BasedOn::Identity => ("caller", "policy"),
+        BasedOn::Resource => ("trust", "assume_role_policy"),
+    };
+    let mut text = format!("data \"aws_iam_policy_document\" \"{name}\" {{\n");
     if !policy.has_variables() {
         text.push_str("  version = \"2008-10-17\"\n");
     }
@@ -37,7 +41,7 @@ pub(super) fn terraform(policy: &TrustPolicy, document: &Value) -> String {
         push_statement(&mut text, statement);
         text.push_str("  }\n");
     }
-    text.push_str("}\n\n# or in the role itself\nassume_role_policy = jsonencode(");
+    let _ = write!(text, "}}\n\n# or where it is used\n{argument} = jsonencode(");
     push_hcl(&mut text, document, 0);
     text.push_str(")\n");
     text
@@ -57,6 +61,10 @@ fn push_statement(text: &mut String, statement: &Statement) {
     if let Some(action) = &statement.action {
         let name = if action.negated { "not_actions" } else { "actions" };
         let _ = writeln!(text, "    {name} = [{}]", all(&action.values));
+    }
+    if let Some(resource) = &statement.resource {
+        let name = if resource.negated { "not_resources" } else { "resources" };
+        let _ = writeln!(text, "    {name} = [{}]", all(&resource.values));
     }
     if let Some(principal) = &statement.principal {
         let name = if principal.negated {
@@ -245,7 +253,7 @@ mod tests {
   }
 }
 
-# or in the role itself
+# or where it is used
 assume_role_policy = jsonencode({
   Version = "2012-10-17"
   Statement = [

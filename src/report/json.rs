@@ -258,7 +258,7 @@ struct FindingJson<'a> {
 #[cfg_attr(test, schemars(rename = "Label"))]
 struct LabelJson<'a> {
     /// Which document.
-    #[cfg_attr(test, schemars(extend("enum" = ["trust-policy", "workflow", "claims"])))]
+    #[cfg_attr(test, schemars(extend("enum" = ["trust-policy", "caller-policy", "workflow", "claims"])))]
     document: &'a str,
     /// JSON Pointer of the value.
     pointer: &'a str,
@@ -279,7 +279,7 @@ struct FixJson<'a> {
     /// What it does.
     title: &'a str,
     /// What it changes.
-    #[cfg_attr(test, schemars(extend("enum" = ["provider", "trust-policy", "workflow"])))]
+    #[cfg_attr(test, schemars(extend("enum" = ["provider", "trust-policy", "caller-policy", "workflow"])))]
     target: &'a str,
     /// JSON Patch (RFC 6902), for a trust policy.
     patch: &'a [Value],
