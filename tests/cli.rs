@@ -432,7 +432,8 @@ fn the_printed_commands_make_the_change_that_was_shown() {
             };
             let words: Vec<&str> = command.split(' ').collect();
             let Some(subject) = words.iter().position(|word| *word == "--subject") else {
-                assert!(command.contains(" --claims claims.json "), "{command}");
+                let file = [" --claims claims.json ", " --evidence evidence.json "];
+                assert!(file.iter().any(|file| command.contains(file)), "{command}");
                 continue;
             };
             let option = |name: &str| words.iter().position(|word| *word == name).map(|at| words[at + 1]);
