@@ -489,6 +489,8 @@ impl clap::FromArgMatches for Given {
 pub struct OwnInputs {
     #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "The role's trust policy: a path or the JSON itself")]
     pub trust_policy: Option<String>,
+    #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "A policy of the role that asks (with `role-chaining`): a path or the JSON itself; repeatable")]
+    pub caller_policy: Vec<String>,
     #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "The account's OIDC provider, as `aws iam get-open-id-connect-provider` prints it")]
     pub oidc_provider: Option<String>,
     #[arg(long, value_name = "ARN", help_heading = OWN, help = "Read-only role to assume with the same token, to read from IAM")]
@@ -751,15 +753,20 @@ fn args(mut flags: Diagnose, action: bool, warnings: Vec<String>) -> Args {
 
 /// Standard input is read once.
 fn once_from_standard_input(flags: &Diagnose, action: bool, errors: &mut Vec<InputError>) {
+    let own = &flags.own;
+    let policies = own.caller_policy.iter().map(|path| ("caller-policy", Some(path)));
     let named = [
-        ("evidence", &flags.evidence),
-        ("claims", &flags.claims),
-        ("trust-policy", &flags.own.trust_policy),
-        ("oidc-provider", &flags.own.oidc_provider),
+        ("evidence", flags.evidence.as_ref()),
+        ("claims", flags.claims.as_ref()),
+        ("trust-policy", own.trust_policy.as_ref()),
+        ("oidc-provider", own.oidc_provider.as_ref()),
     ];
-    let mut named = named.iter().filter(|(_, path)| !action && path.as_deref() == Some("-"));
-    let Some((first, _)) = named.next() else { return };
-    for (name, _) in named {
+    let mut reads = named
+        .into_iter()
+        .chain(policies)
+        .filter(|(_, path)| !action && path.is_some_and(|path| path == "-"));
+    let Some((first, _)) = reads.next() else { return };
+    for (name, _) in reads {
         let message = format!("standard input is read by `--{first}` already; give one of the two as a file");
         errors.push(InputError::new(place(name, action), message));
     }

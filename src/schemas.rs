@@ -179,6 +179,18 @@ fn every_case_and_every_report_fits_its_schema() {
         let text = report::render(&Report::of(&runs.0));
         fits(&report, &serde_json::from_str(&text).unwrap(), &case);
     }
+    for name in schemas()[0].1["$defs"]["Evidence"]["properties"]
+        .as_object()
+        .unwrap()
+        .keys()
+    {
+        let alone = format!("{{\"{name}\": null}}");
+        let read = crate::evidence::paste::runs(&alone);
+        assert!(
+            !read.is_err_and(|error| error.message.contains("no saved run")),
+            "`{name}` makes a text a saved run"
+        );
+    }
     for wrong in [
         json!([]),
         json!({"schema": 2}),
