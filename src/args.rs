@@ -6,14 +6,19 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::LazyLock;
 
 use clap::builder::TypedValueParser as _;
-use clap::error::{ContextKind, ContextValue};
-use clap::{Arg, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 
 use crate::aws::arn::RoleArn;
 use crate::configure::{INPUTS, Input, Inputs, Kind, boolean, trim};
+use crate::github::issuer::GITHUB_ISSUER;
+use crate::report::FailOn;
+use crate::report::fixed::WhichFix;
 use crate::secrets::without_tokens;
 
 /// What to do.
@@ -34,6 +39,17 @@ pub enum Command {
     Explain(Option<String>),
     /// `predict`: the subjects that workflows can have.
     Predict(Box<predict::Predict>),
+    /// `fix`: the trust policy with a fix applied.
+    Fix {
+        /// What is diagnosed.
+        args: Box<Args>,
+        /// Which fix.
+        which: WhichFix,
+        /// The file to write, `-` for standard output.
+        out: String,
+    },
+    /// A text that is printed as it is: a schema, completions, a manual page.
+    Print(String),
 }
 
 /// A diagnosis: the flags, and what was wrong with them.
@@ -47,8 +63,10 @@ pub struct Args {
     pub attempt: bool,
     /// What the flags name is all there is: neither the job nor the network is asked for more.
     pub files_alone: bool,
-    /// A role that cannot be assumed fails the step.
-    pub fail: bool,
+    /// What fails the step.
+    pub fail_on: FailOn,
+    /// When the report has colours.
+    pub color: Color,
     /// Inputs that have no such name.
     pub warnings: Vec<String>,
     /// Inputs that cannot be read. The rest is diagnosed all the same.
@@ -78,24 +96,50 @@ impl InputError {
 
 /// Tells you why a GitHub Actions job can't assume an AWS role, and how to fix it
 #[derive(Debug, Parser)]
-#[command(name = "aws-oidc-doctor", version, after_help = EXIT_CODES)]
+#[command(name = "aws-oidc-doctor", version = &**VERSION)]
 struct Cli {
     #[command(subcommand)]
     command: Subcommands,
+    /// When to use colors
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    color: Color,
+}
+
+/// With the commit that it is built from, where the build names one.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit = option_env!("GIT_COMMIT").filter(|commit| !commit.is_empty());
+    let commit = commit.map(|commit| format!(" ({commit})")).unwrap_or_default();
+    env!("CARGO_PKG_VERSION").to_owned() + &commit
+});
+
+/// When the report has colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// In a terminal and in a job's log; not if `NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
 }
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
     /// Diagnose a role, live in a job or from files
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = DIAGNOSE)]
     Diagnose(Box<Diagnose>),
     /// Diagnose as a workflow step: inputs from `INPUT_*`, with annotations, summary and outputs
     #[command(after_help = EXIT_CODES)]
     Action,
     /// Show what a token says and the smallest trust policy that accepts it; no role is needed
-    #[command(after_help = CLAIMS_EXIT_CODES)]
+    #[command(after_help = CLAIMS)]
     Claims(Box<TokenFlags>),
+    /// Write the trust policy with a fix applied: one that was evaluated, or none
+    #[command(after_help = FIX, mut_arg("format", forms_alone))]
+    Fix(Box<FixFlags>),
     /// Evaluate trust policies in bulk: JSON Lines in, one decision per line out
+    #[command(after_help = EVALUATE)]
     Evaluate {
         /// JSON Lines file, `-` for standard input
         #[arg(default_value = "-")]
@@ -105,32 +149,144 @@ enum Subcommands {
         jobs: Option<u16>,
     },
     /// Print a check's page, or list all checks
+    #[command(after_help = EXPLAIN)]
     Explain {
         /// Id of the check, for example `subject-environment`; the number of a cause; or a message, in quotes
         #[arg(allow_hyphen_values = true)]
         id: Option<String>,
     },
     /// Show every subject that the jobs of workflows can have, before they run; no network, no token
-    #[command(after_help = PREDICT_EXIT_CODES)]
+    #[command(after_help = PREDICT)]
     Predict(Box<predict::Predict>),
+    /// Print the JSON Schema of a format
+    Schema {
+        /// Which format
+        #[arg(value_enum)]
+        name: Schema,
+    },
+    /// Print completions for a shell
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, of the program or of one of its commands
+    #[command(hide = true)]
+    Man {
+        /// Which command
+        command: Option<String>,
+    },
 }
 
-const PREDICT_EXIT_CODES: &str = "\
+/// The commands, in the order in which somebody comes to need them.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("A job can't assume its role", &["diagnose", "action", "claims", "fix"]),
+    ("Before the push", &["predict", "check", "test", "generate"]),
+    ("Reference", &["explain", "schema", "completions", "help"]),
+    ("In bulk", &["evaluate"]),
+];
+
+/// The command line, with the commands in groups.
+fn command() -> clap::Command {
+    let command = Cli::command();
+    let line = |name: &str| {
+        let about = command.find_subcommand(name)?.get_about()?.to_string();
+        Some(format!("  {name:<12} {about}\n"))
+    };
+    let mut groups = String::new();
+    for (heading, names) in GROUPS {
+        let lines: String = names.iter().filter_map(|name| line(name)).collect();
+        if !lines.is_empty() {
+            groups += &format!("{heading}:\n{lines}\n");
+        }
+    }
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}Options:\n{{options}}\n\n{EXIT_CODES}\n\n\
+         `help COMMAND` has a command's flags and an example."
+    );
+    command.help_template(template)
+}
+
+const DIAGNOSE: &str = "\
+Example:
+  aws-oidc-doctor diagnose --claims claims.json --trust-policy trust-policy.json
+
+Exit codes:
+  0  the role can be assumed, no blocking problem was found, or no role is named
+  1  the role cannot be assumed, or there is a risk and --fail-on=risk (0 with --fail-on=never)
+  2  usage error, unreadable input, or output that cannot be written
+  3  undecided: not enough is known, and AWS was not called (0 with --fail-on=never)";
+
+const PREDICT: &str = "\
+Example:
+  aws-oidc-doctor predict .github/workflows/deploy.yml
+
 Exit codes:
   0  the subjects are shown
   2  wrong usage, unreadable input, or output that cannot be written";
 
-const CLAIMS_EXIT_CODES: &str = "\
+const CLAIMS: &str = "\
+Example:
+  aws-oidc-doctor claims token.jwt --role-to-assume arn:aws:iam::123456789012:role/deploy
+
 Exit codes:
   0  the token is shown
   2  wrong usage, unreadable input, or output that cannot be written";
 
+const FIX: &str = "\
+Example:
+  aws iam get-role --role-name deploy --query Role.AssumeRolePolicyDocument --output json > trust-policy.json
+  aws-oidc-doctor fix --trust-policy trust-policy.json --subject repo:acme/widgets:environment:production --out trust-policy.json
+  aws iam update-assume-role-policy --role-name deploy --policy-document file://trust-policy.json
+
+Exit codes:
+  0  the policy is written
+  1  there is no proven change, and nothing is written
+  2  usage error, unreadable input, or output that cannot be written";
+
+const EVALUATE: &str = "\
+Example:
+  aws-oidc-doctor evaluate requests.jsonl > decisions.jsonl
+
+Exit codes:
+  0  every line is answered with a decision
+  2  a line is answered with an error, or something cannot be read or written";
+
+const EXPLAIN: &str = "\
+Examples:
+  aws-oidc-doctor explain subject-environment
+  aws-oidc-doctor explain 7
+  aws-oidc-doctor explain 'Not authorized to perform sts:AssumeRoleWithWebIdentity'";
+
+const COMPLETIONS: &str = "\
+Example:
+  aws-oidc-doctor completions bash > ~/.local/share/bash-completion/completions/aws-oidc-doctor";
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  the role can be assumed, no blocking problem was found, or no role is named
-  1  the role cannot be assumed (0 with --fail=false)
+  1  the role cannot be assumed (0 with --fail-on=never)
   2  usage error, unreadable input, or output that cannot be written
-  3  undecided: not enough is known, and AWS was not called (0 with --fail=false)";
+  3  undecided: not enough is known, and AWS was not called (0 with --fail-on=never)";
+
+/// Formats that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Schema {
+    /// A saved run (`--save-evidence`)
+    Evidence,
+    /// The report (`--format json`)
+    Report,
+}
+
+impl Schema {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Evidence => include_str!("../schemas/evidence.json"),
+            Self::Report => include_str!("../schemas/report.json"),
+        }
+    }
+}
 
 /// The flags of a diagnosis.
 #[derive(Debug, Default, clap::Args)]
@@ -145,18 +301,45 @@ pub struct Diagnose {
     /// Diagnose a saved run, `-` for standard input; uses no network
     #[arg(long, value_name = "FILE", help_heading = FILES)]
     pub evidence: Option<String>,
-    /// The token's claims: a JSON object, `{"header", "claims"}` or the token itself, `-` for standard input
+    /// The token's claims: a JSON object, `{"header", "claims"}`, lines `name: value`, a subject or the token itself, `-` for
+    /// standard input
     #[arg(long, value_name = "FILE", help_heading = FILES)]
     pub claims: Option<String>,
-    /// The error message from the failing job
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = FILES)]
-    pub error: Option<String>,
     /// Output format of the report
     #[arg(long, value_enum, default_value_t = Format::Console)]
     pub format: Format,
     /// Log requests and responses to standard error
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+/// The flags of `fix`.
+#[derive(Debug, clap::Args)]
+struct FixFlags {
+    #[command(flatten)]
+    diagnose: Diagnose,
+    /// File to write, which can be the one that the policy is read from; `-` for standard output
+    #[arg(long, value_name = "FILE", default_value = "-", help_heading = CHANGE)]
+    out: String,
+    /// Subject to accept, in place of `--claims`: with GitHub's issuer, and the audience of `--audience`
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["claims", "evidence"], help_heading = CHANGE)]
+    subject: Option<String>,
+    /// The finding to fix [default: the cause, or else the first that has a fix]
+    #[arg(long, value_name = "FINDING", help_heading = CHANGE)]
+    id: Option<String>,
+    /// Number of its fix, as the report counts them
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = CHANGE)]
+    number: usize,
+}
+
+/// `fix` prints one form alone.
+fn forms_alone(format: Arg) -> Arg {
+    use clap::builder::PossibleValuesParser;
+    let names = PossibleValuesParser::new(["policy", "hcl", "cfn"]);
+    format
+        .value_parser(names.try_map(|name| Format::from_str(&name, false)))
+        .default_value("policy")
+        .help("Form of the policy")
 }
 
 /// The flags of `claims`.
@@ -202,12 +385,34 @@ pub enum Format {
     Json,
     /// Markdown, as in a job summary
     Summary,
+    /// The trust policy with the first fix, alone
+    Policy,
+    /// The same as Terraform
+    Hcl,
+    /// The same as CloudFormation
+    Cfn,
+}
+
+impl ValueEnum for FailOn {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Blocks, Self::Risk, Self::Never]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        let (name, help) = match self {
+            Self::Blocks => ("blocks", "The role cannot be assumed, or it is undecided"),
+            Self::Never => ("never", "Nothing: as `fail: false`"),
+            Self::Risk => ("risk", "Also where the policy accepts more than it should"),
+        };
+        Some(clap::builder::PossibleValue::new(name).help(help))
+    }
 }
 
 const FILES: &str = "From files";
 const CONFIGURE: &str = "Inputs of configure-aws-credentials";
 const UNUSED: &str = "Inputs of configure-aws-credentials without effect here";
 const OWN: &str = "Inputs of the doctor";
+const CHANGE: &str = "The change";
 
 /// An input `true` or `false`; `--name` alone is true.
 const SWITCH: std::ops::RangeInclusive<usize> = 0..=1;
@@ -311,8 +516,12 @@ pub struct OwnInputs {
     pub workflow_file: Option<String>,
     #[arg(long, value_name = "ARN", help_heading = OWN, help = "Further role of a chain, assumed with the session of the one before; repeatable, or one a line")]
     pub then: Vec<String>,
-    #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = OWN, help = "Fail when the role cannot be assumed [default: true]")]
+    #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = OWN, help = "Fail when the role cannot be assumed; `false` is `--fail-on=never` [default: true]")]
     pub fail: Option<String>,
+    #[arg(long, value_enum, value_name = "WHAT", ignore_case = true, help_heading = OWN, help = "What to fail on [default: blocks]")]
+    pub fail_on: Option<FailOn>,
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = OWN, help = "The error message from the failing job")]
+    pub error: Option<String>,
     #[arg(long, value_name = "FILE", help_heading = OWN, help = "Save the evidence, to diagnose it again elsewhere; it contains claims, but no token or key. `-` writes it to standard output, and the report to standard error")]
     pub save_evidence: Option<String>,
     #[arg(long, value_name = "TOKEN", value_parser = secret(), help_heading = OWN, help = "The job's own GitHub token: reads the running workflow, the repository and its environment from GitHub's API [default: nothing is read]")]
@@ -350,30 +559,82 @@ pub fn parse<'a>(
             .any(|flag| arg.to_string_lossy().starts_with(flag))
     };
     let keys = is_of_claims(&argv) || argv.iter().any(has_key);
-    let cli = Cli::try_parse_from(argv).map_err(|error| {
+    let Cli { command, color } = read(argv).map_err(|error| {
         if keys && error.use_stderr() {
             without_values(error)
         } else {
             error
         }
     })?;
-    Ok(match cli.command {
+    let own = |flags| Args {
+        color,
+        ..args(flags, false, Vec::new())
+    };
+    Ok(match command {
         Subcommands::Claims(flags) => Command::Claims(Box::new(of_token(*flags))),
-        Subcommands::Diagnose(flags) => Command::Diagnose(Box::new(args(*flags, false, Vec::new()))),
+        Subcommands::Diagnose(flags) => Command::Diagnose(Box::new(own(*flags))),
         Subcommands::Action => {
             let (argv, warnings) = from_inputs(variables);
-            let Cli {
-                command: Subcommands::Diagnose(flags),
-            } = Cli::try_parse_from(masked(argv)).map_err(without_values)?
-            else {
-                return Err(Cli::command().error(clap::error::ErrorKind::MissingSubcommand, "no inputs"));
+            let Subcommands::Diagnose(flags) = read(masked(argv)).map_err(without_values)?.command else {
+                return Err(Cli::command().error(ErrorKind::MissingSubcommand, "no inputs"));
             };
             Command::Diagnose(Box::new(args(*flags, true, warnings)))
+        }
+        Subcommands::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut self::command(), "aws-oidc-doctor", &mut text);
+            Command::Print(String::from_utf8_lossy(&text).into_owned())
         }
         Subcommands::Evaluate { file, jobs } => Command::Evaluate { file, jobs },
         Subcommands::Explain { id } => Command::Explain(id),
         Subcommands::Predict(flags) => Command::Predict(flags),
+        Subcommands::Fix(flags) => of_fix(*flags, own),
+        Subcommands::Man { command } => Command::Print(manual(command.as_deref())?),
+        Subcommands::Schema { name } => Command::Print(name.text().to_owned()),
     })
+}
+
+fn read(argv: Vec<OsString>) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&command().try_get_matches_from(argv)?)
+}
+
+/// A manual page, in roff.
+fn manual(of: Option<&str>) -> Result<String, clap::Error> {
+    let mut whole = command();
+    whole.build();
+    let page = match of {
+        None => Some(&whole),
+        Some(name) => whole.find_subcommand(name),
+    };
+    let Some(page) = page else {
+        let name = of.unwrap_or_default();
+        return Err(command().error(ErrorKind::InvalidSubcommand, format!("there is no command `{name}`")));
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page.clone()).render(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The flags of `fix`, over those of the diagnosis that it rests on.
+fn of_fix(flags: FixFlags, own: impl FnOnce(Diagnose) -> Args) -> Command {
+    let FixFlags {
+        mut diagnose,
+        out,
+        subject,
+        id,
+        number,
+    } = flags;
+    if let Some(subject) = subject {
+        let audience = diagnose.inputs.given(Input::Audience);
+        let audience = audience.unwrap_or(Input::Audience.spec().default);
+        let issuer = format!("https://{GITHUB_ISSUER}");
+        diagnose.claims = Some(json!({"iss": issuer, "aud": audience, "sub": trim(&subject)}).to_string());
+    }
+    Command::Fix {
+        args: Box::new(own(diagnose)),
+        which: WhichFix { id, number },
+        out,
+    }
 }
 
 /// Without tokens, but where they belong: what is not known is not repeated.
@@ -489,14 +750,41 @@ fn args(mut flags: Diagnose, action: bool, warnings: Vec<String>) -> Args {
             errors.push(InputError::new(place("then", action), message));
         }
     }
+    once_from_standard_input(&flags, action, &mut errors);
+    let fail_on = flags.own.fail_on.unwrap_or_default();
     Args {
         attempt: flags.own.attempt.as_deref() != Some("false"),
-        fail: flags.own.fail.as_deref() != Some("false"),
+        fail_on: match flags.own.fail.as_deref() {
+            Some("false") => FailOn::Never,
+            _ => fail_on,
+        },
+        color: Color::Auto,
         files_alone: false,
         flags,
         action,
         warnings,
         errors,
+    }
+}
+
+/// Standard input is read once.
+fn once_from_standard_input(flags: &Diagnose, action: bool, errors: &mut Vec<InputError>) {
+    let own = &flags.own;
+    let policies = own.caller_policy.iter().map(|path| ("caller-policy", Some(path)));
+    let named = [
+        ("evidence", flags.evidence.as_ref()),
+        ("claims", flags.claims.as_ref()),
+        ("trust-policy", own.trust_policy.as_ref()),
+        ("oidc-provider", own.oidc_provider.as_ref()),
+    ];
+    let mut reads = named
+        .into_iter()
+        .chain(policies)
+        .filter(|(_, path)| !action && path.is_some_and(|path| path == "-"));
+    let Some((first, _)) = reads.next() else { return };
+    for (name, _) in reads {
+        let message = format!("standard input is read by `--{first}` already; give one of the two as a file");
+        errors.push(InputError::new(place(name, action), message));
     }
 }
 
@@ -516,6 +804,9 @@ impl fmt::Display for Format {
             Self::Console => "console",
             Self::Json => "json",
             Self::Summary => "summary",
+            Self::Policy => "policy",
+            Self::Hcl => "hcl",
+            Self::Cfn => "cfn",
         })
     }
 }
@@ -579,7 +870,7 @@ mod tests {
             (None, Some("--help"))
         );
         assert_eq!(inputs.get(Input::RoleChaining), Some("True"));
-        assert_eq!((args.action, args.attempt, args.fail), (true, true, false));
+        assert_eq!((args.action, args.attempt, args.fail_on), (true, true, FailOn::Never));
         assert_eq!(
             args.warnings,
             [
@@ -637,7 +928,7 @@ mod tests {
             vec!["diagnose", "--aws-session-token", "SECRET", "--role-chaining", "SECRET"],
         ] {
             let error = run(&argv, &[]).unwrap_err();
-            let shown = error.to_string() + &format!("{error:?}") + &error.render().ansi().to_string();
+            let shown = error.to_string() + &format!("{error:?}");
             assert!(!shown.replace("--SECRET", "").contains("SECRET"), "{argv:?}\n{shown}");
             assert_eq!(error.exit_code(), 2, "{argv:?}");
         }
@@ -658,7 +949,7 @@ mod tests {
         );
         let error = run(&["diagnose", "--rol-to-assume=x"], &[]).unwrap_err().to_string();
         assert!(error.contains("--role-to-assume"), "{error}");
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

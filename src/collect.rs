@@ -135,24 +135,21 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
         errors: args.errors.clone(),
         ..Collected::default()
     };
+    // A command stops at what it cannot read; a step that costs a run to repeat says what is known all the same.
+    if !args.action && !collected.errors.is_empty() {
+        return collected;
+    }
     let flags = &args.flags;
     let workspace = outside.env.get("GITHUB_WORKSPACE").unwrap_or(".");
     let workspace = args.action.then(|| Path::new(workspace));
     let files = Files { workspace };
     let named = |name| place(name, args.action);
-    let twice = ["-", "-"] == [&flags.evidence, &flags.claims].map(|path| path.as_deref().unwrap_or_default());
-    if twice {
-        collected.errors.push(InputError::new(
-            "`--claims`",
-            "standard input is read by `--evidence` already",
-        ));
-    }
     let saved = flags.evidence.as_ref().map(|path| {
         let saved = collected.keep(files.evidence(&named("evidence"), path));
         saved.map_or_else(|| vec![Evidence::default()], |Runs(runs)| runs)
     });
     let mut evidence = Evidence::default();
-    if let Some(path) = flags.claims.as_ref().filter(|_| !twice) {
+    if let Some(path) = &flags.claims {
         evidence.token = Some(match collected.keep(files.claims(&named("claims"), path)) {
             Some(token) => Probe::Known(token),
             None => unreadable("claims"),
@@ -195,6 +192,9 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             }),
             None => unreadable("workflow-file"),
         });
+    }
+    if !args.action && !collected.errors.is_empty() {
+        return collected;
     }
     let saved = saved.or_else(|| args.files_alone.then(|| vec![Evidence::default()]));
     if let Some(saved) = saved {
@@ -241,7 +241,7 @@ fn over(mut run: Evidence, given: Evidence, flags: &Diagnose) -> Evidence {
     run.role = given.role.or(run.role);
     run.provider = given.provider.or(run.provider);
     run.workflow = given.workflow.or(run.workflow);
-    if let Some(text) = &flags.error {
+    if let Some(text) = &flags.own.error {
         match &run.attempt {
             Some(Probe::Known(Attempt::Allowed { .. } | Attempt::Denied { .. })) => run.reported = Some(text.clone()),
             _ => run.attempt = Some(Probe::Known(Attempt::Reported { text: text.clone() })),

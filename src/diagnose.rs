@@ -125,7 +125,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         let Some(remedy) = finding.remedy.filter(|remedy| offered.insert(*remedy)) else {
             continue;
         };
-        finding.fixes = fix::by(case, remedy);
+        finding.fixes = fix::by(case, remedy, finding.rule.id);
         if remedy == Remedy::Admit && finding.fixes.is_empty() {
             finding.help.extend(fix::ask_first(case));
         }

@@ -3,6 +3,7 @@
 //! A fact that was asked for and not got is a result, never an error: [`Probe::Missing`] with a [`Gap`]. A part that is
 //! absent was never asked for. The raw token and credentials never enter here.
 
+mod mistaken;
 pub mod paste;
 pub(crate) mod repository;
 
@@ -33,6 +34,7 @@ pub(crate) const MOST_HOPS: usize = 10;
 /// Everything that is known of one job and one role, and why the rest is not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// The version of the file's form.
     #[serde(deserialize_with = "or_default")]
@@ -102,6 +104,7 @@ pub struct Runs(pub Vec<Evidence>);
 /// What belongs to one step of a role chain: a request, the role it asks for, and AWS's answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Hop {
     /// The inputs of the step.
     pub request: Request,
@@ -154,6 +157,7 @@ impl<T> From<Result<T, Gap>> for Probe<T> {
 
 /// Why a fact is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gap {
     /// The kind of reason.
     pub why: Why,
@@ -386,6 +390,7 @@ impl Gap {
 /// Kinds of reasons for a [`Gap`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Why {
     /// The service refused.
     AccessDenied,
@@ -509,6 +514,7 @@ impl<'de> Deserialize<'de> for Request {
 /// The job, as the runner's variables describe it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Runner {
     /// Are `ACTIONS_ID_TOKEN_REQUEST_URL` and `_TOKEN` there?
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -551,6 +557,7 @@ pub struct Runner {
 /// An IAM OIDC provider. A field that is `None` is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Provider {
     /// Its ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -569,6 +576,7 @@ pub struct Provider {
 /// The role. A field that is `None` is not known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Role {
     /// Its ARN, path included.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -590,6 +598,7 @@ pub struct Role {
 /// A policy in an evidence file: the object itself, or its text as found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum PolicyText {
     /// The text as found; spans point into it.
     Text(String),
@@ -600,6 +609,7 @@ pub enum PolicyText {
 /// Whose credentials these are, and what is known of the policies that go with them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Identity {
     /// The account number.
     pub account: String,
@@ -626,6 +636,7 @@ pub struct Identity {
 
 /// A policy of who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AttachedPolicy {
     /// Its name or its ARN, as IAM lists it; `None` where somebody gave the text alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -668,6 +679,7 @@ fn is_session_of(session: &str, role: &str) -> bool {
 /// What AWS answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Attempt {
     /// It gave credentials, which were dropped.
     Allowed {
@@ -698,6 +710,7 @@ pub enum Attempt {
 /// The workflow file that runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WorkflowFile {
     /// Its path in the repository.
     pub path: String,
@@ -711,6 +724,7 @@ pub struct WorkflowFile {
 /// Clocks, in seconds since 1970, all read within the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Clock {
     /// This machine's, when the token came.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -31,15 +31,16 @@ pub fn pages(rules: &[&Rule]) -> String {
     text
 }
 
-/// The nearest ids to a wrong one.
+/// The nearest id to a wrong one, with its page.
 #[must_use]
-pub fn near(id: &str) -> Option<&'static str> {
+pub fn near(id: &str) -> Option<(&'static str, &'static str)> {
+    let id = id.trim().to_lowercase().replace(['_', ' '], "-");
     CHECKS
         .iter()
-        .map(|check| (strsim::normalized_damerau_levenshtein(id, check.rule.id), check.rule.id))
-        .filter(|(alike, _)| *alike > 0.5)
+        .map(|check| (strsim::normalized_damerau_levenshtein(&id, check.rule.id), &check.rule))
+        .filter(|(alike, _)| *alike > 0.7)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, id)| id)
+        .map(|(_, rule)| (rule.id, rule.page))
 }
 
 /// All checks, by stage, with the number of their cause.

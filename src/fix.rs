@@ -14,18 +14,21 @@ mod render;
 mod sides;
 mod workflow;
 
-use crate::case::Case;
-use crate::finding::{Fix, Remedy};
+use crate::case::{Case, PolicyCase};
+use crate::configure::Input;
+use crate::finding::{Fix, Remedy, Target};
+use crate::github::issuer::GITHUB_ISSUER;
+use crate::policy::Outcome;
 
 pub(crate) use admit::ask_first;
 pub(crate) use least::least;
 pub use proof::is_proven;
 pub(crate) use render::argument;
 
-/// The changes of a kind, the smallest first: empty where none is proved.
+/// The changes of a kind for the finding with an id, the smallest first: empty where none is proved.
 #[must_use]
-pub(crate) fn by(case: &Case<'_>, remedy: Remedy) -> Vec<Fix> {
-    match remedy {
+pub(crate) fn by(case: &Case<'_>, remedy: Remedy, id: &str) -> Vec<Fix> {
+    let mut fixes = match remedy {
         Remedy::AddClientId => provider::add_client_id(case),
         Remedy::Admit => admit::admit(case),
         Remedy::AllowCaller => sides::allow_caller(case).into_iter().collect(),
@@ -34,5 +37,82 @@ pub(crate) fn by(case: &Case<'_>, remedy: Remedy) -> Vec<Fix> {
         Remedy::GrantIdToken => vec![workflow::grant_id_token(case)],
         Remedy::Narrow => narrow::to_this_subject(case).into_iter().collect(),
         Remedy::TrustCaller => sides::trust_caller(case).into_iter().collect(),
+    };
+    for (at, fix) in fixes.iter_mut().enumerate() {
+        if fix.target == Target::TrustPolicy {
+            fix.command = command(case, id, at + 1);
+            let files = [CLAIMS, EVIDENCE]
+                .into_iter()
+                .filter(|(flag, _)| fix.command.contains(flag));
+            fix.notes.extend(files.map(|(_, note)| note.to_owned()));
+        }
+    }
+    fixes
+}
+
+/// A flag with a file, and what the file is.
+type FromFile = (&'static str, &'static str);
+
+/// Where the subject alone does not tell enough.
+const CLAIMS: FromFile = (
+    "--claims claims.json",
+    "`claims.json` holds the token's claims: `aws-oidc-doctor claims --format json` prints them in the job",
+);
+
+/// Where there is no token.
+const EVIDENCE: FromFile = (
+    "--evidence evidence.json",
+    "`evidence.json` is the saved run: `save-evidence` or `--save-evidence` writes it",
+);
+
+/// Fetches the policy, makes the change with the number, and puts the policy back.
+fn command(case: &Case<'_>, id: &str, number: usize) -> String {
+    let role = argument(case.role_name().as_deref().unwrap_or_default(), "ROLE");
+    let number = if number > 1 {
+        format!(" --number {number}")
+    } else {
+        String::new()
+    };
+    format!(
+        "aws iam get-role --role-name {role} --query Role.AssumeRolePolicyDocument --output json > trust-policy.json\n\
+         aws-oidc-doctor fix --trust-policy trust-policy.json {} --id {id}{number} --out trust-policy.json\n\
+         aws iam update-assume-role-policy --role-name {role} --policy-document file://trust-policy.json",
+        token(case)
+    )
+}
+
+/// The flags that tell `fix` of the token: its subject where the policy compares nothing beside it but the audience, else a file of
+/// its claims.
+fn token(case: &Case<'_>) -> String {
+    if case.asks_with_credentials() {
+        return EVIDENCE.0.to_owned();
+    }
+    let keys = case.policy.iter().flat_map(|policy| &policy.policy.statements);
+    let mut keys = keys
+        .flat_map(|statement| &statement.conditions)
+        .flat_map(|condition| &condition.keys);
+    let usual = Input::Audience.spec().default;
+    let is_usual = case.claims.and_then(|claims| claims.issuer()) == Some(&*format!("https://{GITHUB_ISSUER}"))
+        && case.claims.and_then(|claims| claims.audience()) == Some(usual)
+        && keys.all(|key| {
+            let compared = ["sub", "aud"].map(|claim| case.asker().key(claim));
+            compared.iter().any(|name| key.key.value.eq_ignore_ascii_case(name))
+        });
+    let subject = case.claims.and_then(|claims| claims.subject()).filter(|_| is_usual);
+    let token = match argument(subject.unwrap_or_default(), "") {
+        unknown if unknown.is_empty() => CLAIMS.0.to_owned(),
+        subject => format!("--subject {subject}"),
+    };
+    // The account that the principal must be of is the role's.
+    let nearest = case.policy.as_ref().and_then(PolicyCase::nearest);
+    let is_of_another = nearest.is_none_or(|(_, _, trace)| trace.principal.outcome == Outcome::NoMatch);
+    let arns = [
+        case.request().get(Input::RoleToAssume),
+        case.role().and_then(|role| role.arn.as_deref()),
+    ];
+    let arn = arns.into_iter().flatten().find(|arn| arn.starts_with("arn:"));
+    match argument(arn.filter(|_| is_of_another).unwrap_or_default(), "") {
+        unknown if unknown.is_empty() => token,
+        arn => format!("{token} --role-to-assume {arn}"),
     }
 }

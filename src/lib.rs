@@ -60,6 +60,10 @@ pub mod bulk;
 #[cfg(feature = "live")]
 mod collect;
 
+// The JSON Schemas of what is written are those that are checked in.
+#[cfg(test)]
+mod schemas;
+
 // What is used from outside, beside the modules above that are public.
 pub use aws::answer::{Answer, Refusal};
 pub use aws::request::{Asker, web_identity};

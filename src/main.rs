@@ -13,16 +13,14 @@ use std::thread::available_parallelism;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
-use aws_oidc_doctor::Checkout;
-use aws_oidc_doctor::Runs;
 use aws_oidc_doctor::args::predict::{Predict, TextFormat};
-use aws_oidc_doctor::args::{self, Args, Command, Format};
-use aws_oidc_doctor::is_job;
+use aws_oidc_doctor::args::{self, Args, Color, Command, Format};
 use aws_oidc_doctor::report::console::Style;
+use aws_oidc_doctor::report::fixed::{Fixed, Form, WhichFix};
 use aws_oidc_doctor::report::{self, Pages, Report};
-use aws_oidc_doctor::{Collected, Env, Files, Outside, collect};
-use aws_oidc_doctor::{bulk, explain};
-use aws_oidc_doctor::{explaining, told};
+use aws_oidc_doctor::{
+    Checkout, Collected, Env, Files, Outside, Runs, bulk, collect, explain, explaining, is_job, told,
+};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -50,6 +48,9 @@ fn main() -> ExitCode {
         Ok(Command::Evaluate { file, jobs }) => evaluate(&file, jobs),
         Ok(Command::Explain(id)) => explain(id.as_deref()),
         Ok(Command::Predict(flags)) => predict(&flags, &env),
+        Ok(Command::Fix { args, .. }) if is_bare(&args, &env) => examples(),
+        Ok(Command::Fix { args, which, out }) => fix(&args, &which, &out, &env),
+        Ok(Command::Print(text)) => io::stdout().write_all(text.as_bytes()).map(|()| 0),
         // Help is no error; clap knows which is which.
         Err(error) => error.print().map(|()| error.exit_code().try_into().unwrap_or(USAGE)),
     };
@@ -65,11 +66,95 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, env: &Env) -> io::Result<u8> {
+    let Some(Diagnosed {
+        report,
+        runs,
+        mut failures,
+    }) = diagnosed(args, env)?
+    else {
+        return Ok(USAGE);
+    };
+    let written = if args.action {
+        let evidence = report::github::evidence(&runs);
+        let mut warnings = args.warnings.clone();
+        warnings.extend(evidence.as_ref().err().cloned());
+        failures.extend(step_files(env, &report, evidence.unwrap_or_default()));
+        step(args, env, &report, &warnings, &failures)
+    } else {
+        print(args, env, &report)
+    };
+    if !args.action {
+        errors(&failures);
+    }
+    let code = if failures.is_empty() {
+        report.exit_code(args.fail_on)
+    } else {
+        USAGE
+    };
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(code),
+    }
+}
+
+/// The policy with a fix applied. What it changes goes to standard error.
+fn fix(args: &Args, which: &WhichFix, out: &str, env: &Env) -> io::Result<u8> {
+    let Some(Diagnosed {
+        report, mut failures, ..
+    }) = diagnosed(args, env)?
+    else {
+        return Ok(USAGE);
+    };
+    let fixed = match Fixed::of(&report, which) {
+        Ok(fixed) => fixed,
+        Err(why) => {
+            failures.push(why);
+            errors(&failures);
+            return Ok(1);
+        }
+    };
+    let text = fixed.text(form(args.flags.format).unwrap_or(Form::Policy));
+    if let Err(error) = write(out, &text, 0o666) {
+        failures.push(format!("`--out` (`{out}`): it cannot be written: {error}"));
+    }
+    errors(&failures);
+    if !failures.is_empty() {
+        return Ok(USAGE);
+    }
+    io::stderr().write_all(fixed.told().as_bytes())?;
+    Ok(0)
+}
+
+/// One form alone of the first fix.
+fn form(format: Format) -> Option<Form> {
+    match format {
+        Format::Cfn => Some(Form::CloudFormation),
+        Format::Hcl => Some(Form::Terraform),
+        Format::Policy => Some(Form::Policy),
+        Format::Console | Format::Json | Format::Summary => None,
+    }
+}
+
+fn errors(failures: &[String]) {
+    for failure in failures {
+        let _ = writeln!(io::stderr(), "error: {}", report::clean(failure));
+    }
+}
+
+/// The report, what it is of, and what could not be read or saved.
+struct Diagnosed {
+    report: Report,
+    runs: Runs,
+    failures: Vec<String>,
+}
+
+/// `None` where a command cannot read its input, which is then all that it says.
+fn diagnosed(args: &Args, env: &Env) -> io::Result<Option<Diagnosed>> {
     if args.flags.verbose || env.get("RUNNER_DEBUG") == Some("1") {
         log();
     }
     if is_out_of_time(args) {
-        return Ok(USAGE);
+        return Ok(None);
     }
     // Nothing that is printed holds a token. Masks are for what other steps print of it, and hold it themselves: they go to
     // the log of a step, and nowhere else.
@@ -84,11 +169,14 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
     };
     let outside = Outside { env, now, mask: &mask };
     let Collected { runs, errors } = collected(args, &outside)?;
-
+    let mut failures: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    if !args.action && !failures.is_empty() {
+        self::errors(&failures);
+        return Ok(None);
+    }
     let pages = Pages::of(env.get("GITHUB_ACTION_REPOSITORY"), env.get("GITHUB_ACTION_REF"));
     let report = Report::of(&runs).with_pages(pages);
     let runs = Runs(runs);
-    let mut failures: Vec<String> = errors.iter().map(ToString::to_string).collect();
     if let Some(path) = &args.flags.own.save_evidence
         && let Err(error) = place_to_save(args, env, path).and_then(|place| save(&place, &runs))
         && error.kind() != io::ErrorKind::BrokenPipe
@@ -96,30 +184,7 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
         let flag = args::place("save-evidence", args.action);
         failures.push(format!("{flag} (`{path}`): it cannot be written: {error}"));
     }
-
-    let written = if args.action {
-        let evidence = report::github::evidence(&runs);
-        let mut warnings = args.warnings.clone();
-        warnings.extend(evidence.as_ref().err().cloned());
-        failures.extend(step_files(env, &report, evidence.unwrap_or_default()));
-        step(env, &report, &warnings, &failures)
-    } else {
-        print(args, env, &report)
-    };
-    if !args.action {
-        for failure in &failures {
-            let _ = writeln!(io::stderr(), "error: {}", report::clean(failure));
-        }
-    }
-    let code = if failures.is_empty() {
-        report.exit_code(args.fail)
-    } else {
-        USAGE
-    };
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(code),
-    }
+    Ok(Some(Diagnosed { report, runs, failures }))
 }
 
 /// From files alone it does not matter what time it is.
@@ -154,9 +219,7 @@ fn claims(args: &Args, env: &Env) -> io::Result<u8> {
     };
     let Collected { runs, errors } = collected(args, &outside)?;
     let Some(told) = runs.first().and_then(told).filter(|_| errors.is_empty()) else {
-        for error in &errors {
-            writeln!(io::stderr(), "error: {}", report::clean(&error.to_string()))?;
-        }
+        self::errors(&errors.iter().map(ToString::to_string).collect::<Vec<_>>());
         if errors.is_empty() {
             let gap = runs.first().and_then(|run| run.token.as_ref()?.gap());
             let why = gap.map_or_else(
@@ -169,7 +232,7 @@ fn claims(args: &Args, env: &Env) -> io::Result<u8> {
     };
     let text = match args.flags.format {
         Format::Json => report::claims::json(&told),
-        Format::Console | Format::Summary => report::claims::lines(&told),
+        _ => report::claims::lines(&told),
     };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
@@ -224,11 +287,19 @@ error: nothing to diagnose: this is no job of GitHub Actions, and no flag names 
 fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
     // Where the evidence is printed, standard output is its alone.
     let is_taken = args.flags.own.save_evidence.as_deref().is_some_and(is_stdout);
-    let colour = if is_taken { ColorChoice::Never } else { colour(env) };
+    let colour = if is_taken {
+        ColorChoice::Never
+    } else {
+        colour(env, args.color)
+    };
     let text = match args.flags.format {
         Format::Console => report::console::render(report, style(env, colour)),
         Format::Json => report::json::render(report),
         Format::Summary => report::summary::render(report),
+        Format::Cfn | Format::Hcl | Format::Policy => match Fixed::of(report, &WhichFix::default()) {
+            Ok(fixed) => fixed.text(form(args.flags.format).unwrap_or(Form::Policy)),
+            Err(why) => return writeln!(io::stderr(), "error: {}", report::clean(&why)),
+        },
     };
     if is_taken {
         return io::stderr().write_all(text.as_bytes());
@@ -263,22 +334,29 @@ fn step_files(env: &Env, report: &Report, evidence: String) -> Vec<String> {
 }
 
 /// The report as a step: what outsiders wrote cannot be taken for commands, and the commands are ours.
-fn step(env: &Env, report: &Report, warnings: &[String], failures: &[String]) -> io::Result<()> {
-    let colour = colour(env);
-    let mut out = report::github::log(report, style(env, colour), random);
+fn step(args: &Args, env: &Env, report: &Report, warnings: &[String], failures: &[String]) -> io::Result<()> {
+    let colour = colour(env, args.color);
+    let annotated = |command: &str, texts: &[String]| -> String {
+        let lines = texts.iter().map(|text| report::github::annotation(command, text));
+        lines.collect()
+    };
+    // What could not be read comes first.
+    let mut out = annotated("error", failures);
+    out += &report::github::log(report, style(env, colour), random);
     out += &report::github::annotations(report);
-    for (command, texts) in [("warning", warnings), ("error", failures)] {
-        for text in texts {
-            out += &report::github::annotation(command, text);
-        }
-    }
+    out += &annotated("warning", warnings);
     let mut stdout = AutoStream::new(io::stdout(), colour).lock();
     stdout.write_all(out.as_bytes())?;
     stdout.flush()
 }
 
-/// A step's log shows colour and is no terminal. `NO_COLOR` wins (no-color.org).
-fn colour(env: &Env) -> ColorChoice {
+/// A step's log shows colour and is no terminal. What is asked for comes first, then `NO_COLOR` (no-color.org).
+fn colour(env: &Env, wanted: Color) -> ColorChoice {
+    match wanted {
+        Color::Always => return ColorChoice::Always,
+        Color::Never => return ColorChoice::Never,
+        Color::Auto => {}
+    }
     if env.get("NO_COLOR").is_some() {
         ColorChoice::Never
     } else if env.get("GITHUB_ACTIONS") == Some("true") {
@@ -310,10 +388,14 @@ fn style(env: &Env, colour: ColorChoice) -> Style {
     }
 }
 
-/// Whole or not at all: a new file beside it takes its place, with its mode. Only a regular file is replaced.
+/// It holds the claims of the token: its owner's alone, as long as nobody said otherwise.
 fn save(path: &str, runs: &Runs) -> io::Result<()> {
-    let mut text = report::json::escaped(&serde_json::to_string_pretty(runs)?);
-    text.push('\n');
+    let text = report::json::escaped(&serde_json::to_string_pretty(runs)?);
+    write(path, &(text + "\n"), 0o600)
+}
+
+/// Whole or not at all: a new file beside it takes its place, with its mode. Only a regular file is replaced.
+fn write(path: &str, text: &str, mode: u32) -> io::Result<()> {
     if is_stdout(path) {
         return io::stdout().write_all(text.as_bytes());
     }
@@ -335,9 +417,10 @@ fn save(path: &str, runs: &Runs) -> io::Result<()> {
     let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), random()));
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
-    // It holds the claims of the token: its owner's alone, as long as nobody said otherwise.
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
     let written = options
         .open(&beside)
         .and_then(|mut file| {
@@ -428,8 +511,16 @@ fn evaluate(file: &str, jobs: Option<u16>) -> io::Result<u8> {
         },
     };
     let jobs = jobs.map_or_else(|| available_parallelism().map_or(1, NonZero::get), usize::from);
-    bulk::evaluate_in_parallel(input, io::BufWriter::with_capacity(BULK, io::stdout()), jobs)?;
-    Ok(0)
+    let done = bulk::evaluate_in_parallel(input, io::BufWriter::with_capacity(BULK, io::stdout()), jobs)?;
+    if done.errors == 0 {
+        return Ok(0);
+    }
+    let bulk::Summary { lines, errors } = done;
+    writeln!(
+        io::stderr(),
+        "error: {errors} of {lines} lines cannot be evaluated; their `detail` says why"
+    )?;
+    Ok(USAGE)
 }
 
 fn explain(id: Option<&str>) -> io::Result<u8> {
@@ -450,16 +541,23 @@ fn explain(id: Option<&str>) -> io::Result<u8> {
         out.write_all(explain::pages(&rules).as_bytes())?;
         return Ok(0);
     }
-    let near = explain::near(id).map(|near| format!(", did you mean `{near}`?"));
-    let near = near.unwrap_or_else(|| "; run `explain` to list the checks".to_owned());
-    writeln!(io::stderr(), "error: there is no check `{}`{near}", report::clean(id))?;
-    Ok(USAGE)
+    let id = report::clean(id);
+    let Some((near, page)) = explain::near(&id) else {
+        writeln!(
+            io::stderr(),
+            "error: there is no check `{id}`; run `explain` to list the checks"
+        )?;
+        return Ok(USAGE);
+    };
+    writeln!(io::stderr(), "note: there is no check `{id}`; this is `{near}`")?;
+    out.write_all(page.as_bytes())?;
+    Ok(0)
 }
 
 /// What is asked and answered, on standard error. Only our own words: the SDK's and the HTTP client's logs hold requests
 /// with their tokens.
 fn log() {
-    let ours = Targets::new().with_target("aws_oidc_doctor", LevelFilter::DEBUG);
+    let ours = Targets::new().with_target("aws_oidc_doctor", LevelFilter::INFO);
     let lines = tracing_subscriber::fmt::layer()
         .without_time()
         .with_ansi(false)

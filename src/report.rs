@@ -5,6 +5,7 @@
 
 pub mod claims;
 pub mod console;
+pub mod fixed;
 pub mod github;
 pub mod json;
 mod markdown;
@@ -20,7 +21,7 @@ use crate::configure::Input;
 use crate::diagnose::diagnose;
 use crate::evidence::Evidence;
 use crate::finding::{
-    CauseStatus, Certainty, Conclusion, Diagnosis, Document, Found, Label, Session, StageStatus, Target,
+    CauseStatus, Certainty, Conclusion, Diagnosis, Document, Found, Label, Session, Severity, StageStatus, Target,
 };
 use crate::text::unseen::push_shown;
 
@@ -33,6 +34,18 @@ const MOST_LINE: usize = 2000;
 const MOST_NAME: usize = 600;
 /// The most bytes of one block: a diff, a policy, a snippet to paste.
 const MOST_BLOCK: usize = 20_000;
+
+/// What fails a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FailOn {
+    /// The role cannot be assumed, or it is undecided.
+    #[default]
+    Blocks,
+    /// Nothing.
+    Never,
+    /// The policy accepts more than it should, too.
+    Risk,
+}
 
 /// All that was diagnosed: as a rule one role, more where a job configures credentials more than once.
 #[derive(Debug, Clone)]
@@ -92,10 +105,19 @@ impl Report {
             .unwrap_or(&self.first)
     }
 
-    /// 0 allowed, 1 denied, 3 undecided, as the run that decides; 0 where a failure is not to fail the step.
+    /// 0 allowed, 1 denied, 3 undecided, as the run that decides; a risk is 1 where it is to fail the step, and 0 is all that there
+    /// is where nothing is.
     #[must_use]
-    pub fn exit_code(&self, fail: bool) -> u8 {
-        if fail { self.deciding().diagnosis.exit_code() } else { 0 }
+    pub fn exit_code(&self, fail_on: FailOn) -> u8 {
+        let has_risk = || {
+            let mut findings = self.diagnoses().flat_map(|diagnosis| &diagnosis.findings);
+            findings.any(|found| found.severity == Severity::Risk)
+        };
+        match fail_on {
+            FailOn::Never => 0,
+            FailOn::Risk if has_risk() => 1,
+            FailOn::Blocks | FailOn::Risk => self.deciding().diagnosis.exit_code(),
+        }
     }
 
     /// What it comes to, in a line.
@@ -459,8 +481,8 @@ mod tests {
         ] {
             let report = report(conclusions);
             assert_eq!(report.deciding().diagnosis.conclusion, deciding, "{conclusions:?}");
-            assert_eq!(report.exit_code(true), code, "{conclusions:?}");
-            assert_eq!(report.exit_code(false), 0, "{conclusions:?}");
+            assert_eq!(report.exit_code(FailOn::Blocks), code, "{conclusions:?}");
+            assert_eq!(report.exit_code(FailOn::Never), 0, "{conclusions:?}");
         }
     }
 
@@ -477,7 +499,7 @@ mod tests {
                 run.diagnosis.no_role = run.diagnosis.conclusion == Undecided;
             }
             assert_eq!(report.deciding().diagnosis.conclusion, deciding, "{conclusions:?}");
-            assert_eq!(report.exit_code(true), code, "{conclusions:?}");
+            assert_eq!(report.exit_code(FailOn::Blocks), code, "{conclusions:?}");
         }
     }
 

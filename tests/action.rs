@@ -53,6 +53,7 @@ fn the_inputs_are_those_of_the_table() {
     for name in own {
         let default = match name.as_str() {
             "attempt" | "fail" => "true",
+            "fail-on" => "blocks",
             "github-token" => "${{ github.token }}",
             _ => "",
         };

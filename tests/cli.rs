@@ -17,6 +17,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use aws_oidc_doctor::report::fixed::{Fixed, Form, WhichFix};
 use serde_json::{Value, json};
 use world::{Call, Scenario, World};
 
@@ -65,113 +66,536 @@ const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allo
   "token.actions.githubusercontent.com:sub": "repo:acme/widgets:ref:refs/heads/dev"}}}]}"#;
 
 #[test]
-fn bad_input_is_named_and_the_rest_is_reported() {
+fn bad_input_is_the_error_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, text: &str| {
+    let file = |name: &str, text: &[u8]| {
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let claims = file("claims.json", CLAIMS);
-    let policy = file("policy.json", POLICY);
-    let no_json = file("no.json", "{\n  \"Statement\": [,]\n}");
-    let no_token = file("no.jwt", "ghs_0123456789secret");
-    let mistyped = file("mistyped.json", "{\n \"sub\": 7}");
+    let claims = format!("--claims={}", file("claims.json", CLAIMS.as_bytes()));
+    let policy = format!("--trust-policy={}", file("policy.json", POLICY.as_bytes()));
+    let place = |flag: &str, path: &str| format!("error: `--{flag}` (`{path}`)");
     let missing = folder.path().join("missing.json").to_str().unwrap().to_owned();
-    let claims_flag = format!("--claims={claims}");
-    let policy_flag = format!("--trust-policy={policy}");
-    for (args, stdin, error, reported) in [
+    for (flag, path, says) in [
+        ("trust-policy", missing.clone(), ": no such file"),
+        ("claims", missing.clone(), ": no such file"),
+        ("evidence", missing.clone(), ": no such file"),
+        ("oidc-provider", missing.clone(), ": no such file"),
+        ("workflow-file", missing.clone(), ": no such file"),
         (
-            vec![&*claims_flag, &format!("--trust-policy={no_json}")],
-            "",
-            format!("error: `--trust-policy` (`{no_json}`), line 2, column 17: it is not JSON: "),
-            "repo:acme/widgets:ref:refs/heads/main",
+            "trust-policy",
+            file("empty", b""),
+            ": it is empty; give the trust policy: `aws iam get-role ",
         ),
         (
-            vec![&*claims_flag, "--trust-policy={]"],
-            "",
-            "error: `--trust-policy`, line 1, column 2: it is not JSON: ".to_owned(),
-            "repo:acme/widgets",
+            "claims",
+            file("blank", b" \n"),
+            ": it is empty; give the token's claims: ",
         ),
         (
-            vec![&format!("--claims={no_token}"), &policy_flag],
-            "",
-            format!("error: `--claims` (`{no_token}`): neither an ID token nor JSON: "),
-            "trust policy",
+            "trust-policy",
+            folder.path().to_str().unwrap().to_owned(),
+            ": it is a directory",
+        ),
+        ("claims", "/dev/zero".to_owned(), ": it is not a regular file"),
+        (
+            "trust-policy",
+            file("comments", b"{\n  // who\n  \"Statement\": []\n}"),
+            ", line 2, column 3: JSON has no comments",
         ),
         (
-            vec![&format!("--claims={mistyped}"), &policy_flag],
-            "",
-            format!("error: `--claims` (`{mistyped}`), line 2, column 2: the claim `sub` is not a text"),
-            "trust policy",
+            "trust-policy",
+            file("utf16", b"\xff\xfe{\0}\0"),
+            ": it is UTF-16; save it as UTF-8",
         ),
         (
-            vec!["--claims=-", &policy_flag],
+            "trust-policy",
+            file("broken", b"{\n  \"Statement\": [,]\n}"),
+            ", line 2, column 17: it is not JSON: ",
+        ),
+        (
+            "trust-policy",
+            file("role.tf", b"resource \"aws_iam_role\" \"deploy\" {\n}\n"),
+            ": it is Terraform source code; give the policy as Terraform renders it: `terraform show -json | jq ",
+        ),
+        (
+            "trust-policy",
+            file("template.json", br#"{"Resources": {"R": {"Type": "AWS::IAM::Role"}}}"#),
+            ": it is a CloudFormation template; give the trust policy: `aws iam get-role ",
+        ),
+        (
+            "trust-policy",
+            file("roles.json", br#"{"Roles": []}"#),
+            ": it is a list of roles; pick one of them: `jq ",
+        ),
+        (
+            "trust-policy",
+            file("roles.csv", b"role,account,policy\na,b,c\n"),
+            ": it is CSV; ",
+        ),
+        (
+            "evidence",
+            file("trust.json", POLICY.as_bytes()),
+            ": it is a trust policy; `--trust-policy` takes it; give a saved run: ",
+        ),
+        (
+            "evidence",
+            file("nothing.json", b"{}"),
+            ": it is JSON, but no saved run: ",
+        ),
+        (
+            "evidence",
+            file("odd.json", b"{\"schema\": 1,\n\"token\": 3}"),
+            ", line 2, column 10: ",
+        ),
+        (
+            "evidence",
+            file("later.json", b"{\"schema\": 7}"),
+            ", line 1, column 13: `schema` is 7, and this version reads 1",
+        ),
+        (
+            "claims",
+            file("no.jwt", b"ghs_0123456789secret"),
+            ": neither an ID token nor JSON: ",
+        ),
+        (
+            "claims",
+            file("mistyped.json", b"{\n \"sub\": 7}"),
+            ", line 2, column 2: the claim `sub` is not a text",
+        ),
+    ] {
+        let given = format!("--{flag}={path}");
+        let others = [&*claims, &*policy];
+        let others = others.iter().filter(|other| !other.starts_with(&format!("--{flag}=")));
+        for command in ["diagnose", "fix"] {
+            let args: Vec<&str> = [command, &*given].into_iter().chain(others.clone().copied()).collect();
+            alone(&args, "", &(place(flag, &path) + says));
+        }
+    }
+    for (args, stdin, error) in [
+        (
+            vec!["--trust-policy={]"],
+            "",
+            "error: `--trust-policy`, line 1, column 2: it is not JSON: ",
+        ),
+        (
+            vec!["--claims=-"],
             "{",
-            "error: `--claims` (standard input), line 1, column 1: it is not JSON: ".to_owned(),
-            "trust policy",
+            "error: `--claims` (standard input), line 1, column 1: it is not JSON: ",
         ),
         (
-            vec![&*claims_flag, &policy_flag, &format!("--oidc-provider={missing}")],
+            vec!["--attempt=yes", &claims],
             "",
-            format!("error: `--oidc-provider` (`{missing}`): no such file"),
-            "subject-branch",
-        ),
-        (
-            vec![&*claims_flag, &policy_flag, &format!("--workflow={missing}")],
-            "",
-            format!("error: `--workflow-file` (`{missing}`): no such file"),
-            "subject-branch",
-        ),
-        (
-            vec![&*claims_flag, &policy_flag, "--attempt=yes"],
-            "",
-            "error: `--attempt`: expected `true` or `false`, found `yes`".to_owned(),
-            "subject-branch",
-        ),
-        (
-            vec!["--evidence=-"],
-            "{\"schema\": 1,\n\"token\": 3}",
-            "error: `--evidence` (standard input), line 2, column 10: ".to_owned(),
-            "",
+            "error: `--attempt`: expected `true` or `false`, found `yes`",
         ),
         (
             vec!["--evidence=-", "--claims=-"],
             "{}",
-            "error: `--claims`: standard input is read by `--evidence` already".to_owned(),
-            "",
+            "error: `--claims`: standard input is read by `--evidence` already; give one of the two as a file",
         ),
         (
-            vec!["--evidence=-"],
-            "{\"schema\": 7}",
-            "error: `--evidence` (standard input), line 1, column 13: `schema` is 7, and this version reads 1"
-                .to_owned(),
-            "",
-        ),
-        (
-            vec!["--claims=/dev/zero", &policy_flag],
-            "",
-            "error: `--claims` (`/dev/zero`): it is not a regular file".to_owned(),
-            "trust policy",
+            vec!["--evidence=-", "--trust-policy=-"],
+            "{}",
+            "error: `--trust-policy`: standard input is read by `--evidence` already; give one of the two as a file",
         ),
     ] {
-        let args = [&["diagnose", "--format=console"], &*args].concat();
-        let output = run(&args, stdin);
-        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-        assert_eq!(output.status.code(), Some(2), "{args:?}\n{stdout}{stderr}");
-        assert!(stderr.starts_with(&error), "{args:?}\n{stderr}");
-        assert!(stdout.contains(reported) && !stdout.is_empty(), "{args:?}\n{stdout}");
-        assert!(!(stdout + &stderr).contains("secret"), "{args:?}");
+        alone(&[&["diagnose"], &*args].concat(), stdin, error);
     }
     for args in [
         vec!["diagnoze"],
         vec!["diagnose", "--format=xml"],
+        vec!["fix", "--format=json"],
         vec!["diagnose", "--rol=x"],
+        vec!["diagnose", "--fail-on=all"],
         vec![],
     ] {
         let output = run(&args, "");
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{args:?}");
+    }
+}
+
+/// One line that begins so is all that is said.
+fn alone(args: &[&str], stdin: &str, error: &str) {
+    let output = run(args, stdin);
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(2), "{args:?}\n{stdout}{stderr}");
+    assert!(stderr.starts_with(error), "{args:?}\n{stderr}\n{error}");
+    assert_eq!((&*stdout, stderr.lines().count()), ("", 1), "{args:?}\n{stderr}");
+    assert!(!stderr.contains("secret"), "{args:?}");
+}
+
+#[test]
+fn claims_and_policies_are_taken_as_people_have_them() {
+    let subject = "repo:acme/widgets:ref:refs/heads/main";
+    let stamped = |text: &str| {
+        let lines = text
+            .lines()
+            .map(|line| format!("2026-11-21T17:50:00.1234567Z {line}\n"));
+        lines.collect::<String>()
+    };
+    let encoded = POLICY.replace('\n', "").replace('"', "%22").replace('{', "%7B");
+    for (claims, policy) in [
+        (subject.to_owned(), json!(POLICY).to_string()),
+        (format!("sub: {subject}\naud: sts.amazonaws.com"), encoded),
+        (stamped(CLAIMS), stamped(POLICY)),
+    ] {
+        let output = run(
+            &[
+                "diagnose",
+                "--format=json",
+                "--claims",
+                &claims,
+                "--trust-policy",
+                &policy,
+            ],
+            "",
+        );
+        assert_eq!(output.status.code(), Some(1), "{claims}\n{}", text(&output.stderr));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["cause"]["id"], "subject-branch", "{claims}");
+        assert_eq!(report["subject"], subject, "{claims}");
+    }
+}
+
+/// A claims file, and a policy file that has the claims' repository on another branch.
+fn claims_and_policy(folder: &Path) -> (String, String) {
+    let (claims, policy) = (folder.join("claims.json"), folder.join("policy.json"));
+    fs::write(&claims, CLAIMS).unwrap();
+    fs::write(&policy, POLICY).unwrap();
+    (claims.display().to_string(), policy.display().to_string())
+}
+
+#[test]
+fn a_fix_is_written_in_place_and_lets_the_job_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let (claims, policy) = claims_and_policy(folder.path());
+    let output = run(
+        &["fix", "--claims", &claims, "--trust-policy", &policy, "--out", &policy],
+        "",
+    );
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("error[subject-branch]: ") && said.contains("\nfix: ") && said.contains("\n  +"),
+        "{said}"
+    );
+    assert!(said.contains("note: applied and evaluated: "), "{said}");
+    assert!(output.stdout.is_empty());
+    let written = fs::read_to_string(&policy).unwrap();
+    assert!(
+        written.contains("refs/heads/main") && written.contains("refs/heads/dev"),
+        "{written}"
+    );
+    let again = run(&["diagnose", "--claims", &claims, "--trust-policy", &policy], "");
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stdout));
+    // There is nothing more to fix, and nothing is written.
+    let output = run(
+        &["fix", "--claims", &claims, "--trust-policy", &policy, "--out", &policy],
+        "",
+    );
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).starts_with("error: there is nothing to fix"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert_eq!(fs::read_to_string(&policy).unwrap(), written);
+    // A subject is enough where the policy compares nothing else.
+    let one = run(
+        &[
+            "fix",
+            "--subject=repo:acme/widgets:ref:refs/heads/main",
+            "--trust-policy",
+            POLICY,
+        ],
+        "",
+    );
+    assert_eq!(text(&one.stdout), written, "{}", text(&one.stderr));
+}
+
+#[test]
+fn a_fix_that_is_not_proven_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (claims, policy) = claims_and_policy(folder.path());
+    let out = folder.path().join("out.json");
+    let foreign = CLAIMS.replace("token.actions.githubusercontent.com", "oidc.example.com");
+    for (args, says) in [
+        (
+            vec!["--claims", &*claims],
+            "the trust policy is not known: give it with `--trust-policy`",
+        ),
+        (
+            vec!["--claims", &claims, "--trust-policy", &policy, "--id=audience-mismatch"],
+            "there is no finding `audience-mismatch`: nothing is written; there is a change for `--id subject-branch`",
+        ),
+        (
+            vec!["--claims", &claims, "--trust-policy", &policy, "--number=7"],
+            "`subject-branch` has 1 fixes, and none with the number 7",
+        ),
+        (
+            vec!["--claims", &foreign, "--trust-policy", &policy],
+            "no change of the trust policy is proven to fix ",
+        ),
+    ] {
+        let out = format!("--out={}", out.display());
+        let output = run(&[&["fix", &*out], &*args].concat(), "");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.starts_with(&format!("error: {says}")), "{args:?}: {said}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+    assert!(!out.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fix_replaces_a_regular_file_and_nothing_else() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (claims, policy) = claims_and_policy(folder.path());
+    let place = |name: &str| folder.path().join(name);
+    let (target, link, fifo) = (place("target"), place("link"), place("fifo"));
+    fs::write(&target, "untouched").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    mkfifo(&fifo);
+    let fix = |out: &Path| {
+        let out = format!("--out={}", out.display());
+        run(&["fix", "--claims", &claims, "--trust-policy", &policy, &out], "")
+    };
+    for (path, why) in [
+        (&link, "it is a link, and links are not followed"),
+        (&fifo, "it is not a regular file"),
+        (&folder.path().to_owned(), "is a directory"),
+    ] {
+        let begun = Instant::now();
+        let output = fix(path);
+        assert!(begun.elapsed() < Duration::from_secs(8), "{path:?}");
+        assert_eq!(output.status.code(), Some(2), "{path:?}");
+        let said = text(&output.stderr);
+        let start = format!("error: `--out` (`{}`): it cannot be written: ", path.display());
+        assert!(said.starts_with(&start) && said.contains(why), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    assert_eq!(fs::read_to_string(&target).unwrap(), "untouched");
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(fix(&target).status.code(), Some(0));
+    assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(fs::read_to_string(&target).unwrap().contains("refs/heads/main"));
+}
+
+#[test]
+fn one_form_of_the_fixed_policy_is_printed_alone() {
+    for (form, start, end) in [
+        ("policy", "{\"Version\": ", "}\n"),
+        ("hcl", "data \"aws_iam_policy_document\" \"trust\" {\n", "})\n"),
+        ("cfn", "AssumeRolePolicyDocument:\n  Version: \"2012-10-17\"\n", "\n"),
+    ] {
+        let format = format!("--format={form}");
+        for (command, exit) in [("diagnose", 1), ("fix", 0)] {
+            let output = run(&[command, "--claims=-", "--trust-policy", POLICY, &format], CLAIMS);
+            assert_eq!(output.status.code(), Some(exit), "{command} {form}");
+            let printed = text(&output.stdout);
+            assert!(printed.starts_with(start) && printed.ends_with(end), "{printed}");
+            assert!(
+                printed.contains("refs/heads/main") && printed.contains("refs/heads/dev"),
+                "{printed}"
+            );
+        }
+    }
+    let output = run(&["diagnose", "--claims=-", "--format=hcl"], CLAIMS);
+    assert!(output.stdout.is_empty());
+    assert!(
+        text(&output.stderr).starts_with("error: the trust policy is not known"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+/// Whoever pastes the commands of a fix gets that fix, from the policy and the subject alone.
+#[test]
+fn the_printed_commands_make_the_change_that_was_shown() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let folders = |path: &Path| {
+        let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.is_dir()).collect::<Vec<_>>()
+    };
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for case in folders(&cases).iter().flat_map(|group| folders(group)) {
+        let evidence = fs::read_to_string(case.join("evidence.json")).unwrap();
+        let diagnosis = aws_oidc_doctor::diagnose(&aws_oidc_doctor::Evidence::from_json(&evidence).unwrap());
+        let Some(policy) = &diagnosis.policy else { continue };
+        for fix in diagnosis.findings.iter().flat_map(|found| &found.fixes) {
+            let Some(command) = fix.command.lines().nth(1) else {
+                continue;
+            };
+            let words: Vec<&str> = command.split(' ').collect();
+            let Some(subject) = words.iter().position(|word| *word == "--subject") else {
+                let file = [" --claims claims.json ", " --evidence evidence.json "];
+                assert!(file.iter().any(|file| command.contains(file)), "{command}");
+                continue;
+            };
+            let option = |name: &str| words.iter().position(|word| *word == name).map(|at| words[at + 1]);
+            let token = json!({
+                "iss": "https://token.actions.githubusercontent.com",
+                "aud": "sts.amazonaws.com",
+                "sub": words[subject + 1],
+            });
+            let role = option("--role-to-assume");
+            let request = role.map_or_else(|| json!({}), |arn| json!({"role-to-assume": arn}));
+            let pasted = json!({"schema": 1, "request": request, "token": {"claims": token}, "role": {"trust_policy": policy.text}});
+            let pasted = aws_oidc_doctor::Evidence::from_json(&pasted.to_string()).unwrap();
+            let report = aws_oidc_doctor::report::Report::of(&[pasted]);
+            let which = WhichFix {
+                id: option("--id").map(str::to_owned),
+                number: option("--number").map_or(1, |number| number.parse().unwrap()),
+            };
+            tried += 1;
+            match Fixed::of(&report, &which) {
+                Ok(fixed) => {
+                    let made: Value = serde_json::from_str(&fixed.text(Form::Policy)).unwrap();
+                    if made != serde_json::from_str::<Value>(&fix.text).unwrap() {
+                        wrong.push(format!("{}: {command}\nanother change", case.display()));
+                    }
+                }
+                Err(why) => wrong.push(format!("{}: {command}\n{why}", case.display())),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {tried}\n{}", wrong.len(), wrong.join("\n"));
+    assert!(tried > 20, "{tried}");
+}
+
+#[test]
+fn what_fails_a_step_can_be_chosen() {
+    let open = POLICY
+        .replace("repo:acme/widgets:ref:refs/heads/dev", "repo:acme/*")
+        .replace("StringEquals", "StringLike");
+    let anyone = POLICY
+        .replace("repo:acme/widgets:ref:refs/heads/dev", "*")
+        .replace("StringEquals", "StringLike");
+    for (policy, flag, exit) in [
+        (POLICY, "--fail-on=blocks", 1),
+        (POLICY, "--fail-on=risk", 1),
+        (POLICY, "--fail-on=never", 0),
+        (POLICY, "--fail-on=Never", 0),
+        (POLICY, "--fail=false", 0),
+        (&anyone, "--fail-on=blocks", 0),
+        (&anyone, "--fail-on=risk", 1),
+        (&anyone, "--fail-on=never", 0),
+        // The organisation's own repositories are good to know of, and no risk.
+        (&open, "--fail-on=risk", 0),
+    ] {
+        let output = run(&["diagnose", "--claims=-", "--trust-policy", policy, flag], CLAIMS);
+        assert_eq!(output.status.code(), Some(exit), "{flag}: {}", text(&output.stdout));
+    }
+    // As a step, where `fail: false` means the same.
+    for (input, value, exit) in [
+        ("fail-on", "never", 0),
+        ("fail-on", "blocks", 1),
+        ("fail-on", "", 1),
+        ("fail", "false", 0),
+    ] {
+        let world = World::named("subject-environment").with(input, value).start();
+        assert_eq!(
+            step(&world).output().unwrap().status.code(),
+            Some(exit),
+            "{input}: {value}"
+        );
+        assert_eq!(world.outputs()["verdict"], "denied");
+    }
+}
+
+#[test]
+fn a_step_takes_the_message_that_somebody_saw() {
+    let output = program()
+        .args(["action"])
+        .env(
+            "INPUT_ERROR",
+            "Error: Could not assume role with OIDC: Incorrect token audience",
+        )
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("audience"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn the_program_explains_itself() {
+    let help = text(&run(&["--help"], "").stdout);
+    for line in [
+        "A job can't assume its role:\n  diagnose     Diagnose a role, live in a job or from files\n",
+        "\nReference:\n  explain ",
+        "\nIn bulk:\n  evaluate ",
+        "\nExit codes:\n  0 ",
+    ] {
+        assert!(help.contains(line), "{line}\n{help}");
+    }
+    assert!(!help.contains("  man "), "{help}");
+    for command in ["diagnose", "claims", "fix", "evaluate", "explain", "completions"] {
+        let help = text(&run(&[command, "--help"], "").stdout);
+        assert!(
+            help.contains("\nExample:\n  aws") || help.contains("\nExamples:\n  aws"),
+            "{help}"
+        );
+        assert!(help.contains("--color <WHEN>"), "{help}");
+    }
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = run(&["completions", shell], "");
+        assert_eq!(script.status.code(), Some(0), "{shell}");
+        assert!(text(&script.stdout).contains("role-to-assume"), "{shell}");
+    }
+    for page in [vec!["man"], vec!["man", "diagnose"]] {
+        let page = text(&run(&page, "").stdout);
+        assert!(
+            page.contains(".TH aws-oidc-doctor") && page.contains(".SH SYNOPSIS"),
+            "{page}"
+        );
+    }
+    assert_eq!(run(&["man", "nosuch"], "").status.code(), Some(2));
+    for name in ["evidence", "report"] {
+        let schema: Value = serde_json::from_slice(&run(&["schema", name], "").stdout).unwrap();
+        assert_eq!(
+            schema["$schema"], "https://json-schema.org/draft/2020-12/schema",
+            "{name}"
+        );
+    }
+    let version = text(&run(&["--version"], "").stdout);
+    assert!(
+        version.starts_with(concat!("aws-oidc-doctor ", env!("CARGO_PKG_VERSION"))),
+        "{version}"
+    );
+}
+
+#[test]
+fn a_page_is_found_by_what_people_have() {
+    for (asked, page) in [
+        ("subject-case", "# subject-case"),
+        ("subject-cas", "# subject-case"),
+        ("Subject_Environment", "# subject-environment"),
+        ("subject-enviroment", "# subject-environment"),
+        ("2", "  2  "),
+        ("7", "subject-environment"),
+        (
+            "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+            "subject-mismatch",
+        ),
+        ("Error: Incorrect token audience", "# audience-not-registered"),
+    ] {
+        let output = run(&["explain", asked], "");
+        assert_eq!(output.status.code(), Some(0), "{asked}: {}", text(&output.stderr));
+        assert!(text(&output.stdout).contains(page), "{asked}: {}", text(&output.stdout));
+    }
+    let output = run(&["explain", "subject-cas"], "");
+    assert_eq!(
+        text(&output.stderr),
+        "note: there is no check `subject-cas`; this is `subject-case`\n"
+    );
+    for unknown in ["9", "banana", "subject"] {
+        let output = run(&["explain", unknown], "");
+        assert_eq!(output.status.code(), Some(2), "{unknown}");
+        assert!(output.stdout.is_empty(), "{unknown}");
     }
 }
 
@@ -234,10 +658,10 @@ fn a_saved_run_says_the_same_elsewhere() {
 
 #[test]
 fn colour_in_a_step_and_none_in_a_pipe() {
-    let coloured = |variables: &[(&str, &str)]| {
+    let coloured = |variables: &[(&str, &str)], color: &str| {
         let mut command = program();
         command
-            .args(["diagnose", "--claims=-", "--trust-policy", POLICY])
+            .args(["diagnose", "--claims=-", "--trust-policy", POLICY, color])
             .envs(variables.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -251,7 +675,9 @@ fn colour_in_a_step_and_none_in_a_pipe() {
         (&[("GITHUB_ACTIONS", "true"), ("NO_COLOR", "")], true),
         (&[("CLICOLOR_FORCE", "1")], true),
     ] {
-        assert_eq!(coloured(variables), want, "{variables:?}");
+        assert_eq!(coloured(variables, "--color=auto"), want, "{variables:?}");
+        assert!(coloured(variables, "--color=always"), "{variables:?}");
+        assert!(!coloured(variables, "--color=never"), "{variables:?}");
     }
 }
 
@@ -921,13 +1347,12 @@ fn the_other_commands() {
     let list = run(&["explain"], "");
     assert!(text(&list.stdout).contains("subject-environment"));
     assert!(text(&run(&["explain", "subject-case"], "").stdout).starts_with('#'));
-    let output = run(&["explain", "subject-cas"], "");
+    let output = run(&["evaluate"], "{\"id\": \"a\"}\nno JSON\n");
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         text(&output.stderr),
-        "error: there is no check `subject-cas`, did you mean `subject-case`?\n"
+        "error: 2 of 2 lines cannot be evaluated; their `detail` says why\n"
     );
-    let output = run(&["evaluate"], "{\"id\": \"a\"}\nno JSON\n");
     assert_eq!(
         text(&output.stdout).matches("\"decision\":\"Error\"").count(),
         2,
@@ -1025,7 +1450,7 @@ fn a_token_in_the_wrong_place_is_repeated_nowhere() {
         assert_eq!(output.status.code(), Some(2));
         let said = text(&output.stdout) + &text(&output.stderr);
         assert!(
-            said.contains("undecided") && !said.contains("token service") && !said.contains("eyJ"),
+            said.starts_with("error: ") && !said.contains("token service") && !said.contains("eyJ"),
             "{said}"
         );
     }

@@ -376,8 +376,7 @@ fn commands(diagnosis: &Diagnosis) -> Vec<String> {
         .map(str::to_owned);
     let fixes = diagnosis.findings.iter().flat_map(|finding| &finding.fixes);
     fixes
-        .map(|fix| fix.command.clone())
-        .filter(|command| !command.is_empty())
+        .flat_map(|fix| fix.command.lines().map(str::to_owned))
         .chain(quoted)
         .collect()
 }
@@ -428,6 +427,11 @@ fn a_printed_command_is_safe_to_paste() {
             ),
         ] {
             for command in commands(&diagnosis) {
+                // The policy is fetched into a file whose name is ours.
+                let command = match command.strip_suffix(" > trust-policy.json") {
+                    Some(fetch) if fetch.starts_with("aws iam get-role ") => fetch,
+                    _ => &*command,
+                };
                 let words: Vec<&str> = command.split(' ').collect();
                 // No letter in it is anything but itself to a shell, so a word is what stands between two blanks.
                 assert!(
@@ -436,22 +440,32 @@ fn a_printed_command_is_safe_to_paste() {
                         .all(|c| c.is_ascii_alphanumeric() || " +=,.@_-:/".contains(c)),
                     "{command}"
                 );
+                let first = if words[0] == "aws-oidc-doctor" { 2 } else { 3 };
                 for (i, word) in words.iter().enumerate() {
                     assert!(!word.is_empty(), "{command}");
                     // An option is one of ours, and its value is none.
                     let is_option = word.starts_with('-');
                     assert!(!is_option || OPTIONS.contains(word), "{command}");
-                    assert!(i < 3 || is_option != words[i - 1].starts_with('-'), "{command}");
+                    assert!(i < first || is_option != words[i - 1].starts_with('-'), "{command}");
                     assert!(
                         !word.starts_with("file:") || *word == "file://trust-policy.json",
                         "{command}"
                     );
                 }
-                seen.insert(words[2].to_owned());
+                seen.insert(words[first - 1].to_owned());
             }
         }
     }
-    const OPTIONS: [&str; 6] = [
+    const OPTIONS: [&str; 15] = [
+        "--claims",
+        "--id",
+        "--number",
+        "--out",
+        "--output",
+        "--query",
+        "--role-to-assume",
+        "--subject",
+        "--trust-policy",
         "--role-name",
         "--policy-document",
         "--url",
@@ -460,6 +474,8 @@ fn a_printed_command_is_safe_to_paste() {
         "--client-id",
     ];
     for operation in [
+        "get-role",
+        "fix",
         "update-assume-role-policy",
         "create-open-id-connect-provider",
         "add-client-id-to-open-id-connect-provider",

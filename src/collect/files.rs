@@ -55,10 +55,10 @@ impl Files<'_> {
     /// [`InputError`] where it cannot be read; no part of the text is in it.
     pub(crate) fn claims(&self, place: &str, path: &str) -> Result<Token, InputError> {
         let document = match path.trim_start() {
-            // The token itself, in place of a file that has it.
-            token if token.starts_with("eyJ") && token.contains('.') => Document {
+            // The token itself or its payload, or a subject, in place of a file that has it.
+            text if text.starts_with("eyJ") || paste::is_subject(text) => Document {
                 place: place.to_owned(),
-                text: token.to_owned(),
+                text: text.to_owned(),
             },
             _ => self.document(place, path)?,
         };
@@ -97,9 +97,9 @@ impl Files<'_> {
         read(self.resolve(path)?, most)
     }
 
-    /// A path, or the JSON itself.
+    /// A path, or the text itself: JSON, in a string or percent-encoded, or several lines.
     fn document(&self, place: &str, given: &str) -> Result<Document, InputError> {
-        if given.trim_start().starts_with(['{', '[']) {
+        if given.trim_start().starts_with(['{', '[', '"', '%']) || given.trim().contains('\n') {
             let (place, text) = (place.to_owned(), given.to_owned());
             return Ok(Document { place, text });
         }
@@ -243,6 +243,9 @@ fn bounded(from: impl io::Read, most: u64) -> Result<String, String> {
         .map_err(|error| words(&error))?;
     if bytes.len() as u64 > most {
         return Err(format!("it is larger than {} MiB", most >> 20));
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err("it is UTF-16; save it as UTF-8 (in PowerShell: `… | Out-File -Encoding utf8 FILE`)".to_owned());
     }
     String::from_utf8(bytes)
         .map_err(|error| format!("it is not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))

@@ -175,11 +175,11 @@ pub(crate) async fn id_token(env: &Env, http: &Http, audience: &Audience, mask: 
         let answer = http.send_for_secret(request, &service).await;
         let again = match &answer {
             Ok(answer) => {
-                tracing::debug!(host = answer.host, status = answer.status, "ID token");
+                tracing::info!(host = answer.host, status = answer.status, "ID token");
                 answer.status == 429 || answer.status >= 500
             }
             Err(gap) => {
-                tracing::debug!(gap.detail, "ID token");
+                tracing::info!(gap.detail, "ID token");
                 may_be_asked && gap.why == Why::Unreachable
             }
         };

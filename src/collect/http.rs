@@ -76,6 +76,8 @@ impl Http {
                 .retry(reqwest::retry::never())
                 .referer(false)
         };
+        // Where one is installed already, it is this one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (rule, named) = match proxy {
             Some((rule, named)) => (Some(rule), named),
             None => {
@@ -516,7 +518,7 @@ impl Line {
         let request = request.map(|body| body.bytes().unwrap_or_default().to_vec());
         let request = Request::try_from(request).map_err(|error| wrong(error.into()))?;
         let host = authority(request.url().as_str()).unwrap_or_default();
-        tracing::debug!(host, method = %request.method(), "request");
+        tracing::info!(host, method = %request.method(), "request");
         let url = request.url();
         let was_asked = self.to.admits(url) && (url.scheme() == "https" || self.to.admits_plain(url));
         let mut answer = match self.secret {
@@ -546,7 +548,7 @@ impl Line {
                 ..Seen::default()
             },
         };
-        tracing::debug!(
+        tracing::info!(
             host = seen.host,
             status = seen.status,
             gap = seen.gap.as_ref().map(|gap| &*gap.detail),

@@ -1,11 +1,15 @@
 //! Facts out of what people paste or save: a token or its claims, a trust policy, a provider, a saved run.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::mistaken::{Wanted, instead, is_part_of_evidence};
 use super::{AttachedPolicy, PolicyText, Provider, Role, Runs};
 use crate::github::claims::{self, Claims, Token};
 use crate::policy::parse::lay_out;
@@ -49,22 +53,30 @@ impl From<serde_json::Error> for Unread {
 /// # Errors
 /// Where it is none.
 pub fn runs(text: &str) -> Result<Runs, Unread> {
+    let fields: Fields = serde_json::from_str(text).map_err(|error| broken(text, Wanted::Evidence, error))?;
+    if let Some(message) = instead(text, Wanted::Evidence) {
+        return Err(Unread::new(message));
+    }
+    if !fields.keys().any(|name| is_part_of_evidence(name)) {
+        return Err(Unread::new(
+            "it is JSON, but no saved run: `aws-oidc-doctor diagnose --save-evidence FILE` writes one",
+        ));
+    }
     Ok(Runs::from_json(text)?)
 }
 
-/// Claims: an object of them, a token with `header` and `claims` (or `payload`), what the token service answers, or the token's own
-/// text.
+/// Claims: an object of them, a token with `header` and `claims` (or `payload`), what the token service answers, the token's own text
+/// or its payload alone, lines of names and values, or a subject alone.
 ///
 /// # Errors
 /// Where it is none of them.
 pub fn claims(text: &str) -> Result<Token, Unread> {
-    let token = |text: &str| {
-        claims::decode(text).map_err(|error| Unread::new(format!("neither an ID token nor JSON: {error}")))
-    };
+    let text = &*plain(text);
     if !text.trim_start().starts_with('{') {
         return token(text);
     }
-    let mut map: Map<String, Value> = serde_json::from_str(text)?;
+    let mut map: Map<String, Value> =
+        serde_json::from_str(text).map_err(|error| broken(text, Wanted::Claims, error))?;
     // What the token service answers.
     if let (Some(Value::String(value)), false) = (map.get("value"), map.contains_key("sub")) {
         return token(value);
@@ -83,9 +95,9 @@ pub fn claims(text: &str) -> Result<Token, Unread> {
                 claims: Claims(part(map.remove("claims"))),
             }
         }
-        _ => Token {
-            header: Map::new(),
-            claims: Claims(map),
+        _ => match instead(text, Wanted::Claims) {
+            Some(message) => return Err(Unread::new(message)),
+            None => of_claims(map),
         },
     };
     let Some((name, wanted)) = token.claims.mistyped() else {
@@ -98,7 +110,26 @@ pub fn claims(text: &str) -> Result<Token, Unread> {
     })
 }
 
-/// A trust policy: its own JSON, or what `aws iam get-role` prints.
+/// Is this a subject, and nothing else? (GitHub docs, "OpenID Connect reference": one of a customized template begins with the
+/// name of a claim.)
+#[must_use]
+pub fn is_subject(text: &str) -> bool {
+    const FIRST: [&str; 8] = [
+        "environment",
+        "job_workflow_ref",
+        "repo",
+        "repository",
+        "repository_id",
+        "repository_owner",
+        "repository_owner_id",
+        "repository_visibility",
+    ];
+    let text = unquoted(text);
+    let is_begun = |(name, rest): (&str, &str)| FIRST.contains(&name) && !rest.is_empty() && !rest.starts_with(' ');
+    !text.contains('\n') && text.split_once(':').is_some_and(is_begun)
+}
+
+/// A trust policy: its own JSON, or what `aws iam get-role` prints, or the role in it.
 ///
 /// # Errors
 /// Where it is neither. A policy with mistakes of its own is no error: the diagnosis names them.
@@ -106,8 +137,7 @@ pub fn trust_policy(text: &str) -> Result<Role, Unread> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct GetRole {
-        role: Option<RoleJson>,
-        assume_role_policy_document: Option<Value>,
+        role: RoleJson,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -118,35 +148,42 @@ pub fn trust_policy(text: &str) -> Result<Role, Unread> {
         create_date: Option<Value>,
     }
 
-    serde_json::from_str::<IgnoredAny>(text)?;
-    // A percent-encoded policy within the JSON of `get-role` is decoded; a policy as such keeps its text.
-    let policy = |policy: Value| match policy {
-        Value::String(text) => PolicyText::Text(lay_out(&text)),
-        value => PolicyText::Value(value),
-    };
+    let plain = plain(text);
+    let text = &*plain;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| broken(text, Wanted::Policy, error))?;
+    if let Some(message) = instead(text, Wanted::Policy) {
+        return Err(Unread::new(message));
+    }
     if !text.trim_start().starts_with('{') {
         return Err(Unread {
             at: Some((1, 1)),
             message: "expected a JSON object".to_owned(),
         });
     }
-    let outer: GetRole = serde_json::from_str(text)?;
-    Ok(match (outer.role, outer.assume_role_policy_document) {
-        (Some(role), _) => Role {
-            arn: role.arn,
-            trust_policy: Some(policy(role.assume_role_policy_document)),
-            max_session_duration: role.max_session_duration,
-            created: role.create_date.and_then(|date| seconds(&date)),
-            tags: None,
-        },
-        (None, Some(document)) => Role {
-            trust_policy: Some(policy(document)),
+    let fields: Fields = serde_json::from_str(text)?;
+    let role: RoleJson = if fields.contains_key("Role") {
+        serde_json::from_str::<GetRole>(text)?.role
+    } else if fields.contains_key("AssumeRolePolicyDocument") {
+        serde_json::from_str(text)?
+    } else {
+        return Ok(Role {
+            // A policy as such keeps its text; one that was encoded is laid out.
+            trust_policy: Some(PolicyText::Text(match plain {
+                Cow::Borrowed(text) => text.to_owned(),
+                Cow::Owned(text) => lay_out(&text),
+            })),
             ..Role::default()
-        },
-        (None, None) => Role {
-            trust_policy: Some(PolicyText::Text(text.to_owned())),
-            ..Role::default()
-        },
+        });
+    };
+    Ok(Role {
+        arn: role.arn,
+        trust_policy: Some(match role.assume_role_policy_document {
+            Value::String(text) => PolicyText::Text(lay_out(&text)),
+            value => PolicyText::Value(value),
+        }),
+        max_session_duration: role.max_session_duration,
+        created: role.create_date.and_then(|date| seconds(&date)),
+        tags: None,
     })
 }
 
@@ -197,11 +234,14 @@ pub fn provider(text: &str) -> Result<Provider, Unread> {
         url,
         client_ids,
         thumbprints,
-    } = serde_json::from_str(text)?;
+    } = serde_json::from_str(text).map_err(|error| match instead(text, Wanted::Provider) {
+        Some(message) => Unread::new(message),
+        None => broken(text, Wanted::Provider, error),
+    })?;
     if url.is_none() && client_ids.is_none() && arn.is_none() {
-        return Err(Unread::new(
-            "no `Url` and no `ClientIDList`: expected what `aws iam get-open-id-connect-provider` prints",
-        ));
+        return Err(Unread::new(instead(text, Wanted::Provider).unwrap_or_else(|| {
+            "no `Url` and no `ClientIDList`: expected what `aws iam get-open-id-connect-provider` prints".to_owned()
+        })));
     }
     Ok(Provider {
         arn,
@@ -216,5 +256,242 @@ fn seconds(date: &Value) -> Option<i64> {
     match date {
         Value::String(text) => Some(OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp()),
         number => number.as_i64(),
+    }
+}
+
+/// An object's fields by name.
+type Fields = HashMap<String, IgnoredAny>;
+
+/// The ID token in a text that is no JSON object, or the claims in it.
+fn token(text: &str) -> Result<Token, Unread> {
+    if is_subject(text) {
+        return Ok(of_claims(Map::from_iter([("sub".to_owned(), json!(unquoted(text)))])));
+    }
+    if let Some(claims) = lines(text) {
+        return Ok(of_claims(claims));
+    }
+    let text = unquoted(text);
+    let text = text.strip_prefix("Bearer ").unwrap_or(text);
+    // Without its signature, or its payload alone, it says as much.
+    let whole = match text.split('.').collect::<Vec<_>>().as_slice() {
+        [payload] => Cow::Owned(format!("{EMPTY}.{payload}.")),
+        [header, payload] => Cow::Owned(format!("{header}.{payload}.")),
+        _ => Cow::Borrowed(text),
+    };
+    let token = match claims::decode(&whole) {
+        // What is no part of a token is not told as one.
+        Err(_) if !text.contains('.') => claims::decode(text),
+        decoded => decoded,
+    };
+    match token {
+        Ok(token) if token.claims.0.contains_key("alg") && token.claims.subject().is_none() => Err(Unread::new(
+            "it is the header of an ID token; its claims are the second of the three parts",
+        )),
+        Ok(token) => Ok(token),
+        Err(error) => Err(Unread::new(
+            instead(text, Wanted::Claims).unwrap_or_else(|| format!("neither an ID token nor JSON: {error}")),
+        )),
+    }
+}
+
+/// `{}` as a part of a token.
+const EMPTY: &str = "e30";
+
+fn of_claims(claims: Map<String, Value>) -> Token {
+    Token {
+        header: Map::new(),
+        claims: Claims(claims),
+    }
+}
+
+/// Claims as lines of names and values, as a log or a table shows them: `sub: repo:…`, `sub = repo:…`, `"sub": "repo:…",`.
+fn lines(text: &str) -> Option<Map<String, Value>> {
+    let mut claims = Map::new();
+    for line in text.lines() {
+        let Some((name, value)) = line.split_once(": ").or_else(|| line.split_once('=')) else {
+            continue;
+        };
+        let (name, value) = (unquoted(name), value.trim());
+        let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+        if name.is_empty() || !name.chars().all(is_name) {
+            continue;
+        }
+        let value = value.strip_suffix(',').unwrap_or(value);
+        let value = match (name, value.parse::<i64>()) {
+            ("exp" | "iat" | "nbf", Ok(seconds)) => json!(seconds),
+            _ => json!(unquoted(value)),
+        };
+        claims.insert(name.to_owned(), value);
+    }
+    (claims.contains_key("sub") || claims.contains_key("iss")).then_some(claims)
+}
+
+fn unquoted(text: &str) -> &str {
+    text.trim().trim_matches(['"', '\''])
+}
+
+/// The text itself: without a log's time stamps before its lines, out of a JSON string, without percent-encoding.
+fn plain(text: &str) -> Cow<'_, str> {
+    let mut text = unstamped(text);
+    // A text in a string in a string is as deep as it gets in practice.
+    for _ in 0..3 {
+        let whole = text.trim();
+        let inner = if whole.starts_with('"') {
+            serde_json::from_str(whole).ok()
+        } else if whole.starts_with('%') {
+            let decoded = percent_encoding::percent_decode_str(whole).decode_utf8().ok();
+            decoded.map(Cow::into_owned)
+        } else {
+            None
+        };
+        match inner {
+            Some(inner) => text = Cow::Owned(inner),
+            None => break,
+        }
+    }
+    text
+}
+
+/// Without the time stamps that a log puts before its lines: `2026-11-21T17:50:00.1234567Z `.
+fn unstamped(text: &str) -> Cow<'_, str> {
+    let without = |line: &str| -> Option<usize> {
+        let (stamp, _) = line.split_once(' ')?;
+        OffsetDateTime::parse(stamp.trim_start_matches('\u{feff}'), &Rfc3339).ok()?;
+        Some(stamp.len() + 1)
+    };
+    if text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .and_then(without)
+        .is_none()
+    {
+        return Cow::Borrowed(text);
+    }
+    let lines = text.lines().map(|line| match without(line) {
+        Some(stamp) => line.get(stamp..).unwrap_or_default(),
+        None => line,
+    });
+    Cow::Owned(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// What is wrong with a text that is no JSON: it is something else, or has what JSON does not know.
+fn broken(text: &str, wanted: Wanted, error: serde_json::Error) -> Unread {
+    if let Some(message) = instead(text, wanted) {
+        return Unread::new(message);
+    }
+    let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let is_comment = ["//", "/*", "#"].iter().any(|comment| {
+        let from = |column: usize| line.get(column..).is_some_and(|rest| rest.starts_with(comment));
+        from(error.column().saturating_sub(1)) || from(error.column().saturating_sub(2))
+    });
+    let mut unread = Unread::from(error);
+    if is_comment {
+        unread.message = "JSON has no comments: remove this one".to_owned();
+    }
+    unread
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    const SUBJECT: &str = "repo:acme/widgets:environment:my prod";
+
+    #[test]
+    fn claims_come_as_people_have_them() {
+        let object = json!({"sub": SUBJECT, "aud": "a", "exp": 7}).to_string();
+        let payload = URL_SAFE_NO_PAD.encode(&object);
+        for text in [
+            object.clone(),
+            json!(object).to_string(),
+            percent_encoding::utf8_percent_encode(&object, percent_encoding::NON_ALPHANUMERIC).to_string(),
+            payload.clone(),
+            format!("\n{payload}=\n"),
+            format!("e30.{payload}"),
+            format!("Bearer e30.{payload}.x"),
+            format!(
+                "2026-11-21T17:50:00.1234567Z {{\n2026-11-21T17:50:00.1234567Z {}",
+                object.get(1..).unwrap()
+            ),
+            format!("2026-11-21T17:50:00.1234567Z {payload}"),
+            format!("sub: {SUBJECT}\naud: a\nexp: 7"),
+            format!("  \"sub\": \"{SUBJECT}\",\n  \"aud\": \"a\",\n  \"exp\": 7"),
+            format!("2026-11-21T17:50:00.1234567Z aud=a\n2026-11-21T17:50:01.1234567Z sub={SUBJECT}\nexp=7"),
+        ] {
+            let token = claims(&text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+            assert_eq!(token.claims.subject(), Some(SUBJECT), "{text}");
+            assert_eq!(token.claims.audience(), Some("a"), "{text}");
+            assert_eq!(token.claims.seconds("exp"), Some(7), "{text}");
+        }
+        for text in [SUBJECT, "'repo:acme/widgets:environment:my prod'\n"] {
+            // Of an audience and an issuer nothing is known then.
+            let token = claims(text).unwrap();
+            assert_eq!(Value::Object(token.claims.0), json!({"sub": SUBJECT}));
+        }
+        for (text, want) in [
+            (
+                URL_SAFE_NO_PAD.encode(r#"{"alg": "RS256", "kid": "x"}"#),
+                "the header of an ID token",
+            ),
+            ("ghs_secret".to_owned(), "it does not have the three parts"),
+            ("repo: x".to_owned(), "it does not have the three parts"),
+            (format!("{payload}.x"), "not base64url"),
+            ("{\n  // who\n \"sub\": \"s\"}".to_owned(), "JSON has no comments"),
+        ] {
+            let error = claims(&text).unwrap_err();
+            assert!(error.message.contains(want), "{text}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_comes_as_people_have_it() {
+        let policy = json!({"Version": "2012-10-17", "Statement": []});
+        let encoded =
+            |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let role = json!({"RoleName": "deploy", "Arn": "arn:x", "AssumeRolePolicyDocument": policy});
+        for (text, arn) in [
+            (policy.to_string(), None),
+            (encoded(&policy.to_string()), None),
+            (json!(policy.to_string()).to_string(), None),
+            (json!(encoded(&policy.to_string())).to_string(), None),
+            (format!("2026-11-21T17:50:00Z {policy}"), None),
+            (
+                json!({"AssumeRolePolicyDocument": encoded(&policy.to_string())}).to_string(),
+                None,
+            ),
+            (role.to_string(), Some("arn:x")),
+            (json!({"Role": role}).to_string(), Some("arn:x")),
+        ] {
+            let found = trust_policy(&text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+            assert_eq!(found.arn.as_deref(), arn, "{text}");
+            let found = match found.trust_policy.unwrap() {
+                PolicyText::Text(text) => serde_json::from_str(&text).unwrap(),
+                PolicyText::Value(value) => value,
+            };
+            assert_eq!(found, policy, "{text}");
+        }
+        for (text, line, want) in [
+            ("{\n  # who\n \"Statement\": []}", 2, "JSON has no comments"),
+            ("{ \"Statement\": [] } // who", 1, "JSON has no comments"),
+            ("/* who */ {}", 1, "JSON has no comments"),
+            ("{\n \"Statement\": [,]}", 2, "it is not JSON"),
+        ] {
+            let error = trust_policy(text).unwrap_err();
+            assert_eq!(error.at.map(|(line, _)| line), Some(line), "{text}: {error:?}");
+            assert!(error.message.contains(want), "{text}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_saved_run_is_none() {
+        for text in ["{}", "{\"x\": 1}", "{\"Statement\": []}", "{\"sub\": \"s\"}", ""] {
+            assert!(runs(text).is_err(), "{text}");
+        }
+        for text in ["{\"schema\": 1}", "{\"token\": {\"claims\": {}}}", "{\"runs\": [{}]}"] {
+            assert!(runs(text).is_ok(), "{text}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 /// The repository. A field that is `None` is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Repository {
     /// Owner and name, `acme/widgets`, in GitHub's own letter case.
     pub name: String,
@@ -27,6 +28,7 @@ pub struct Repository {
 /// OIDC subject claim for a repository".
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SubjectTemplate {
     /// GitHub's default; the keys do not matter then.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +85,7 @@ impl Repository {
 /// An environment, and what stands before a job that names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Environment {
     /// Its name.
     pub name: String,
@@ -100,6 +103,7 @@ pub struct Environment {
 /// The branches and tags that an environment lets through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Branches {
     /// Those with branch protection.
     Protected,

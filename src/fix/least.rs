@@ -122,11 +122,11 @@ fn policy(asker: Asker<'_>, audience: &str, operator: &str, subject: &str, title
         ));
     }
     let shown = document(account.as_deref().unwrap_or(ACCOUNT));
-    let statement = read(&shown)?.statements.into_iter().next()?;
+    let written = read(&shown)?;
     let mut fix = Fix::new(title, Target::TrustPolicy);
     fix.text = serde_json::to_string_pretty(&shown).ok()?;
-    fix.terraform = render::terraform(&statement);
-    fix.cloudformation = render::cloudformation(&statement);
+    fix.terraform = render::terraform(&written, &shown);
+    fix.cloudformation = render::cloudformation(&shown);
     fix.notes = notes;
     Some(fix)
 }

@@ -71,13 +71,9 @@ pub(super) fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, d
     fix.edits = draft.edits;
     fix.patch = draft.patch;
     fix.diff = diff(&source.text, &text, "trust-policy.json");
-    let role = render::argument(case.role_name().as_deref().unwrap_or_default(), "ROLE");
-    fix.command =
-        format!("aws iam update-assume-role-policy --role-name {role} --policy-document file://trust-policy.json");
-    if let Some(statement) = admitting(case, &changed) {
-        fix.terraform = render::terraform(statement);
-        fix.cloudformation = render::cloudformation(statement);
-    }
+    let document = serde_json::from_str(&text).ok()?;
+    fix.terraform = render::terraform(&changed, &document);
+    fix.cloudformation = render::cloudformation(&document);
     fix.text = text;
     Some(fix)
 }

@@ -1,8 +1,11 @@
-//! A statement in the words of Terraform and CloudFormation, and arguments of the commands that are printed.
+//! A policy in the words of Terraform and CloudFormation, and arguments of the commands that are printed.
 
 use std::fmt::Write as _;
 
-use crate::policy::{ConditionKey, Effect, PrincipalKind, Statement};
+use serde_json::Value;
+
+use crate::policy::{BasedOn, Effect, Policy, PrincipalKind, Statement};
+use crate::text::Spanned;
 
 /// The longest argument that is written out: an ARN has at most 2048 characters.
 const LONGEST: usize = 2048;
@@ -20,107 +23,83 @@ pub(crate) fn argument(text: &str, placeholder: &str) -> String {
     if is_literal { text } else { placeholder }.to_owned()
 }
 
-/// As a Terraform `aws_iam_policy_document` with this one statement.
-pub(super) fn terraform(statement: &Statement) -> String {
-    let mut text = String::from("data \"aws_iam_policy_document\" \"trust\" {\n  statement {\n");
+/// A policy in the words of Terraform: as an `aws_iam_policy_document`, and as the argument of the resource that has it.
+pub(super) fn terraform(policy: &Policy, document: &Value) -> String {
+    let (name, argument) = match policy.based_on {
+        BasedOn::Identity => ("caller", "policy"),
+        BasedOn::Resource => ("trust", "assume_role_policy"),
+    };
+    let mut text = format!("data \"aws_iam_policy_document\" \"{name}\" {{\n");
+    if !policy.has_variables() {
+        text.push_str("  version = \"2008-10-17\"\n");
+    }
+    if let Some(id) = &policy.id {
+        let _ = writeln!(text, "  policy_id = {}", in_document(&id.value));
+    }
+    for statement in &policy.statements {
+        text.push_str("  statement {\n");
+        push_statement(&mut text, statement);
+        text.push_str("  }\n");
+    }
+    let _ = write!(text, "}}\n\n# or where it is used\n{argument} = jsonencode(");
+    push_hcl(&mut text, document, 0);
+    text.push_str(")\n");
+    text
+}
+
+fn push_statement(text: &mut String, statement: &Statement) {
+    let all = |values: &[Spanned<String>]| {
+        let values: Vec<String> = values.iter().map(|value| in_document(&value.value)).collect();
+        values.join(", ")
+    };
+    if let Some(sid) = &statement.sid {
+        let _ = writeln!(text, "    sid     = {}", in_document(&sid.value));
+    }
     if statement.effect.value == Effect::Deny {
         text.push_str("    effect  = \"Deny\"\n");
     }
     if let Some(action) = &statement.action {
         let name = if action.negated { "not_actions" } else { "actions" };
-        let actions = action
-            .values
-            .iter()
-            .map(|value| hcl(&value.value))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let _ = writeln!(text, "    {name} = [{actions}]");
+        let _ = writeln!(text, "    {name} = [{}]", all(&action.values));
     }
-    for entry in statement.principal.iter().flat_map(|principal| &principal.entries) {
-        let identifiers = entry
-            .values
-            .iter()
-            .map(|value| hcl(&value.value))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let _ = writeln!(
-            text,
-            "\n    principals {{\n      type        = \"{}\"\n      identifiers = [{identifiers}]\n    }}",
-            kind(entry.kind)
-        );
+    if let Some(resource) = &statement.resource {
+        let name = if resource.negated { "not_resources" } else { "resources" };
+        let _ = writeln!(text, "    {name} = [{}]", all(&resource.values));
+    }
+    if let Some(principal) = &statement.principal {
+        let name = if principal.negated {
+            "not_principals"
+        } else {
+            "principals"
+        };
+        for entry in &principal.entries {
+            let _ = writeln!(
+                text,
+                "\n    {name} {{\n      type        = \"{}\"\n      identifiers = [{}]\n    }}",
+                kind(entry.kind),
+                all(&entry.values)
+            );
+        }
     }
     for condition in &statement.conditions {
         for key in &condition.keys {
-            let values = values(key)
-                .iter()
-                .map(|value| hcl(value))
-                .collect::<Vec<_>>()
-                .join(", ");
             let _ = writeln!(
                 text,
-                "\n    condition {{\n      test     = {}\n      variable = {}\n      values   = [{values}]\n    }}",
-                hcl(&condition.name),
-                hcl(&key.key.value)
+                "\n    condition {{\n      test     = {}\n      variable = {}\n      values   = [{}]\n    }}",
+                in_document(&condition.name),
+                in_document(&key.key.value),
+                all(&key.values)
             );
         }
     }
-    text.push_str("  }\n}\n");
-    text
 }
 
-/// As the `AssumeRolePolicyDocument` of a CloudFormation role with this one statement.
-pub(super) fn cloudformation(statement: &Statement) -> String {
-    let effect = if statement.effect.value == Effect::Allow {
-        "Allow"
-    } else {
-        "Deny"
-    };
-    let mut text =
-        format!("AssumeRolePolicyDocument:\n  Version: \"2012-10-17\"\n  Statement:\n    - Effect: {effect}\n");
-    for (i, entry) in statement
-        .principal
-        .iter()
-        .flat_map(|principal| &principal.entries)
-        .enumerate()
-    {
-        if i == 0 {
-            text.push_str("      Principal:\n");
-        }
-        let _ = writeln!(
-            text,
-            "        {}: {}",
-            kind(entry.kind),
-            list(entry.values.iter().map(|value| value.value.as_str()))
-        );
-    }
-    if let Some(action) = &statement.action {
-        let name = if action.negated { "NotAction" } else { "Action" };
-        let _ = writeln!(
-            text,
-            "      {name}: {}",
-            list(action.values.iter().map(|value| value.value.as_str()))
-        );
-    }
-    for (i, condition) in statement.conditions.iter().enumerate() {
-        if i == 0 {
-            text.push_str("      Condition:\n");
-        }
-        let _ = writeln!(text, "        {}:", quoted(&condition.name));
-        for key in &condition.keys {
-            let _ = writeln!(
-                text,
-                "          {}: {}",
-                quoted(&key.key.value),
-                list(values(key).into_iter())
-            );
-        }
-    }
+/// As the `AssumeRolePolicyDocument` of a CloudFormation role.
+pub(super) fn cloudformation(document: &Value) -> String {
+    let mut text = String::from("AssumeRolePolicyDocument:");
+    push_yaml(&mut text, document, 1);
+    text.push('\n');
     text
-}
-
-/// The values of a condition key, as texts.
-fn values(key: &ConditionKey) -> Vec<&str> {
-    key.values.iter().map(|value| value.value.as_str()).collect()
 }
 
 fn kind(kind: PrincipalKind) -> &'static str {
@@ -133,28 +112,181 @@ fn kind(kind: PrincipalKind) -> &'static str {
     }
 }
 
-/// One value alone, or a list.
-fn list<'a>(values: impl Iterator<Item = &'a str>) -> String {
-    let values: Vec<String> = values.map(quoted).collect();
-    match values.as_slice() {
-        [only] => only.clone(),
-        many => format!("[{}]", many.join(", ")),
+/// A JSON value as an expression of Terraform's.
+fn push_hcl(text: &mut String, value: &Value, depth: usize) {
+    match value {
+        Value::Object(fields) => {
+            text.push('{');
+            for (name, value) in fields {
+                let name = if is_name(name) { name.clone() } else { literal(name) };
+                let _ = write!(text, "\n{:1$}{name} = ", "", 2 * depth + 2);
+                push_hcl(text, value, depth + 1);
+            }
+            let _ = write!(text, "\n{:1$}}}", "", 2 * depth);
+        }
+        Value::Array(values) if values.iter().any(Value::is_object) => {
+            text.push('[');
+            for value in values {
+                let _ = write!(text, "\n{:1$}", "", 2 * depth + 2);
+                push_hcl(text, value, depth + 1);
+                text.push(',');
+            }
+            let _ = write!(text, "\n{:1$}]", "", 2 * depth);
+        }
+        Value::Array(values) => {
+            text.push('[');
+            for (at, value) in values.iter().enumerate() {
+                text.push_str(if at == 0 { "" } else { ", " });
+                push_hcl(text, value, depth);
+            }
+            text.push(']');
+        }
+        Value::String(string) => text.push_str(&literal(string)),
+        other => text.push_str(&other.to_string()),
     }
+}
+
+/// A JSON value behind a key of YAML. What is no object, and no list of objects, is written as the JSON that it is.
+fn push_yaml(text: &mut String, value: &Value, depth: usize) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (name, value) in fields {
+                let name = if is_name(name) { name.clone() } else { quoted(name) };
+                let _ = write!(text, "\n{:1$}{name}:", "", 2 * depth);
+                push_yaml(text, value, depth + 1);
+            }
+        }
+        Value::Array(values) if values.iter().all(Value::is_object) && !values.is_empty() => {
+            for value in values {
+                let mut item = String::new();
+                push_yaml(&mut item, value, depth + 1);
+                // The first of its keys stands beside the dash.
+                let _ = write!(text, "\n{:1$}- {2}", "", 2 * depth, item.trim_start());
+            }
+        }
+        Value::Array(values) => {
+            let values: Vec<String> = values.iter().map(Value::to_string).collect();
+            let _ = write!(text, " [{}]", values.join(", "));
+        }
+        other => {
+            let _ = write!(text, " {other}");
+        }
+    }
+}
+
+/// A name that both languages take without quotes.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 /// A JSON string is a YAML string as well.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    Value::from(text).to_string()
 }
 
-/// A Terraform string: `${` and `%{` begin a template there, and `&{` is how `aws_iam_policy_document` writes a policy variable.
-fn hcl(text: &str) -> String {
+/// A Terraform string: `${` and `%{` begin a template there.
+fn literal(text: &str) -> String {
+    quoted(text).replace("${", "$${").replace("%{", "%%{")
+}
+
+/// The same in an `aws_iam_policy_document`, where `&{` is a policy variable.
+fn in_document(text: &str) -> String {
     quoted(text).replace("${", "&{").replace("%{", "%%{")
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::policy::parse;
+
+    #[test]
+    fn a_policy_keeps_its_meaning_in_every_form() {
+        let document = json!({
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "Jobs",
+                    "Effect": "Allow",
+                    "Principal": { "Federated": ["a", "b"] },
+                    "Action": "sts:AssumeRoleWithWebIdentity",
+                    "Condition": { "StringLike": { "x:sub": ["repo:a/b:*", "${x:y} %{z} \"q\""] } },
+                },
+                { "Effect": "Deny", "NotPrincipal": "*", "NotAction": ["sts:A"], "Condition": { "Bool": { "k": true } } },
+            ],
+        });
+        let policy = parse(&document.to_string()).unwrap();
+        let hcl = terraform(&policy, &document);
+        assert_eq!(
+            hcl,
+            r#"data "aws_iam_policy_document" "trust" {
+  statement {
+    sid     = "Jobs"
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+
+    principals {
+      type        = "Federated"
+      identifiers = ["a", "b"]
+    }
+
+    condition {
+      test     = "StringLike"
+      variable = "x:sub"
+      values   = ["repo:a/b:*", "&{x:y} %%{z} \"q\""]
+    }
+  }
+  statement {
+    effect  = "Deny"
+    not_actions = ["sts:A"]
+
+    not_principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "k"
+      values   = ["true"]
+    }
+  }
+}
+
+# or where it is used
+assume_role_policy = jsonencode({
+  Version = "2012-10-17"
+  Statement = [
+    {
+      Sid = "Jobs"
+      Effect = "Allow"
+      Principal = {
+        Federated = ["a", "b"]
+      }
+      Action = "sts:AssumeRoleWithWebIdentity"
+      Condition = {
+        StringLike = {
+          "x:sub" = ["repo:a/b:*", "$${x:y} %%{z} \"q\""]
+        }
+      }
+    },
+    {
+      Effect = "Deny"
+      NotPrincipal = "*"
+      NotAction = ["sts:A"]
+      Condition = {
+        Bool = {
+          k = true
+        }
+      }
+    },
+  ]
+})
+"#
+        );
+        let yaml: Value = serde_saphyr::from_str(&cloudformation(&document)).unwrap();
+        assert_eq!(yaml, json!({ "AssumeRolePolicyDocument": document }));
+    }
 
     #[test]
     fn an_argument_is_literal_or_a_placeholder() {

@@ -74,7 +74,7 @@ pub(super) fn allow_caller(case: &Case<'_>) -> Option<Fix> {
     fix.command = format!(
         "aws iam put-role-policy --role-name {asking} --policy-name {name} --policy-document file://policy.json"
     );
-    fix.terraform = render::terraform(policy.statements.first()?);
+    fix.terraform = render::terraform(&policy, &document);
     fix.text = text;
     fix.notes.push(
         if is_whole {
@@ -313,9 +313,9 @@ fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft
     fix.edits = draft.edits;
     fix.patch = draft.patch;
     fix.diff = diff(&source.text, &text, "trust-policy.json");
-    let role = render::argument(case.role_name().as_deref().unwrap_or_default(), "ROLE");
-    fix.command =
-        format!("aws iam update-assume-role-policy --role-name {role} --policy-document file://trust-policy.json");
+    let document = serde_json::from_str(&text).ok()?;
+    fix.terraform = render::terraform(&changed, &document);
+    fix.cloudformation = render::cloudformation(&document);
     fix.text = text;
     Some(fix)
 }

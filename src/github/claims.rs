@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 /// The ID token, decoded and not verified: AWS verifies it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Token {
     /// The JOSE header.
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -19,6 +20,7 @@ pub struct Token {
 /// The claims, whatever they are. GitHub writes every id, number and boolean as a text; only `exp`, `iat` and `nbf` are numbers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Claims(pub Map<String, Value>);
 
 impl Claims {

@@ -374,8 +374,8 @@ impl Printer<'_> {
         for line in clean_lines(shown).lines().filter(|line| !is_diff_header(line)) {
             let _ = writeln!(out, "  {line}");
         }
-        if !fix.command.is_empty() {
-            let _ = writeln!(out, "  $ {}", clean(&fix.command));
+        for command in fix.command.lines() {
+            let _ = writeln!(out, "  $ {}", clean(command));
         }
         for note in fix.notes.iter().chain(&fix.proof).take(MOST_LINES) {
             let _ = writeln!(out, "{}", self.wrapped(&format!("({note})"), "  "));

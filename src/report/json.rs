@@ -1,10 +1,10 @@
 //! The report as JSON, `"schema": 1`: other tools rely on it, so fields are added and never changed.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Report, Run, cut};
-use crate::finding::Fix;
-use crate::finding::{Diagnosis, Found, Label};
+use crate::finding::{Cause, Diagnosis, Fix, Found, Label};
 use crate::policy::Decision;
 use crate::text::unseen::is_unseen;
 
@@ -119,92 +119,317 @@ pub fn escaped(json: &str) -> String {
 
 /// The run that decides, and all of them.
 fn value(report: &Report) -> Value {
-    let mut value = run(report.deciding());
-    set(&mut value, "chain", report.deciding().chain.iter().map(run).collect());
-    set(&mut value, "runs", report.runs().map(run).collect());
-    value
+    let deciding = report.deciding();
+    let json = ReportJson {
+        deciding: run(deciding),
+        chain: deciding.chain.iter().map(run).collect(),
+        runs: report.runs().map(run).collect(),
+        left_out: None,
+    };
+    serde_json::to_value(json).unwrap_or_default()
 }
 
-fn run(run: &Run) -> Value {
+/// The report of a run of the program.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "Report of aws-oidc-doctor"))]
+struct ReportJson<'a> {
+    #[serde(flatten)]
+    deciding: RunJson<'a>,
+    /// A diagnosis for each hop of the deciding run, where it is a chain of roles.
+    chain: Vec<RunJson<'a>>,
+    /// All runs, in order: as a rule one, more where a job asks for several roles.
+    runs: Vec<RunJson<'a>>,
+    /// What was left out to keep the report small.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<String>,
+}
+
+/// One diagnosis. In the report, the one that decides.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Run"))]
+struct RunJson<'a> {
+    /// The version of this form: 1.
+    schema: u32,
+    /// Does the step end with its credentials?
+    #[cfg_attr(test, schemars(extend("enum" = ["allowed", "denied", "undecided"])))]
+    verdict: &'a str,
+    /// The way that the step takes.
+    #[cfg_attr(test, schemars(extend("enum" = ["oidc", "chaining", "keys", "token-file", "ambient", "existing", "none"])))]
+    flow: &'a str,
+    /// The role that was asked for, as it was written.
+    role: Option<&'a str>,
+    /// Where the inputs were read when no input named them.
+    role_source: Option<&'a str>,
+    /// What blocks; null where nothing does.
+    cause: Option<BlockingJson<'a>>,
+    /// The eight causes, in order.
+    causes: Vec<CauseJson<'a>>,
+    /// The stages of the handshake, in order.
+    stages: Vec<StageJson<'a>>,
+    /// What was found: what blocks first, certain before likely.
+    findings: Vec<FindingJson<'a>>,
+    /// What is not known.
+    gaps: Vec<GapJson<'a>>,
+    /// What is to be said of the whole.
+    notes: &'a [String],
+    /// What the trust policy alone comes to; null without a policy.
+    trust_policy: Option<DecisionJson>,
+    /// The token's subject.
+    subject: Option<&'a str>,
+    /// What the token says by itself, and the policies that let it in.
+    token: Option<Value>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Blocking"))]
+struct BlockingJson<'a> {
+    /// The check.
+    id: &'a str,
+    /// Its number among the eight causes, if it is one of them.
+    number: Option<u8>,
+    /// What is wrong, in a line.
+    title: &'a str,
+    /// How sure it is.
+    #[cfg_attr(test, schemars(extend("enum" = ["certain", "likely", "possible"])))]
+    certainty: &'a str,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Cause"))]
+struct CauseJson<'a> {
+    /// 1 to 8.
+    number: u8,
+    /// Its name.
+    title: &'a str,
+    /// How it stands.
+    #[cfg_attr(test, schemars(extend("enum" = ["applies", "ruled-out", "undecided"])))]
+    status: &'a str,
+    /// Why.
+    because: &'a str,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Stage"))]
+struct StageJson<'a> {
+    /// Its name.
+    name: &'a str,
+    /// How it went.
+    #[cfg_attr(test, schemars(extend("enum" = ["passed", "failed", "undecided", "not-reached"])))]
+    status: &'a str,
+    /// What shows it.
+    detail: &'a str,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Finding"))]
+struct FindingJson<'a> {
+    /// The check.
+    id: &'a str,
+    /// Its number among the eight causes, if it is one of them.
+    number: Option<u8>,
+    /// What it does to the job.
+    #[cfg_attr(test, schemars(extend("enum" = ["blocks", "risk", "note"])))]
+    severity: &'a str,
+    /// How sure it is.
+    #[cfg_attr(test, schemars(extend("enum" = ["certain", "likely", "possible"])))]
+    certainty: &'a str,
+    /// The stage of the handshake, or `risk`.
+    stage: &'a str,
+    /// What is wrong, in a line.
+    message: &'a str,
+    /// Where; the first is the place itself.
+    labels: Vec<LabelJson<'a>>,
+    /// Facts.
+    notes: &'a [String],
+    /// What to do, beside the fixes.
+    help: &'a [String],
+    /// Changes, each of which is enough.
+    fixes: Vec<FixJson<'a>>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Label"))]
+struct LabelJson<'a> {
+    /// Which document.
+    #[cfg_attr(test, schemars(extend("enum" = ["trust-policy", "caller-policy", "workflow", "claims"])))]
+    document: &'a str,
+    /// JSON Pointer of the value.
+    pointer: &'a str,
+    /// From 1.
+    line: Option<usize>,
+    /// From 1.
+    column: Option<usize>,
+    /// What is wrong there.
+    text: &'a str,
+    /// What stands there.
+    source: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Fix"))]
+struct FixJson<'a> {
+    /// What it does.
+    title: &'a str,
+    /// What it changes.
+    #[cfg_attr(test, schemars(extend("enum" = ["provider", "trust-policy", "caller-policy", "workflow"])))]
+    target: &'a str,
+    /// JSON Patch (RFC 6902), for a trust policy.
+    patch: &'a [Value],
+    /// The whole changed trust policy, or the lines of the workflow to write.
+    text: &'a str,
+    /// The change as a unified diff.
+    diff: &'a str,
+    /// The commands that make the change, one a line.
+    command: &'a str,
+    /// As Terraform.
+    terraform: &'a str,
+    /// As CloudFormation.
+    cloudformation: &'a str,
+    /// What to know of it.
+    notes: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Gap"))]
+struct GapJson<'a> {
+    /// What was wanted.
+    wanted: &'a str,
+    /// Why it is not there.
+    why: &'a str,
+    /// How to supply it.
+    supply: &'a str,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Decision"))]
+struct DecisionJson {
+    /// For the request of this job.
+    #[cfg_attr(test, schemars(extend("enum" = ["allow", "deny", "undecided"])))]
+    decision: &'static str,
+}
+
+fn run(run: &Run) -> RunJson<'_> {
     let diagnosis = &run.diagnosis;
-    json!({
-        "schema": 1,
-        "verdict": diagnosis.conclusion.name(),
-        "flow": diagnosis.flow.name(),
-        "role": run.role,
-        "role_source": run.source,
-        "cause": diagnosis.cause().map(|cause| json!({
-            "id": cause.rule.id,
-            "number": cause.cause().map(|cause| cause.number()),
-            "title": cause.message,
-            "certainty": cause.certainty().name(),
-        })),
-        "causes": diagnosis.causes.iter().map(|row| json!({
-            "number": row.cause.number(),
-            "title": row.cause.title(),
-            "status": row.status.name(),
-            "because": row.because,
-        })).collect::<Vec<_>>(),
-        "stages": diagnosis.stages.iter().map(|row| json!({
-            "name": row.stage.name(),
-            "status": row.status.name(),
-            "detail": row.detail,
-        })).collect::<Vec<_>>(),
-        "findings": diagnosis.findings.iter().map(|finding| self::finding(diagnosis, finding)).collect::<Vec<_>>(),
-        "gaps": diagnosis.gaps.iter().map(|gap| json!({
-            "wanted": gap.wanted,
-            "why": gap.why,
-            "supply": gap.supply,
-        })).collect::<Vec<_>>(),
-        "notes": diagnosis.notes,
-        "trust_policy": diagnosis.decision.map(|decision| json!({ "decision": match decision {
-            Decision::Allow => "allow",
-            Decision::ExplicitDeny | Decision::ImplicitDeny => "deny",
-            Decision::Undecided => "undecided",
-        }})),
-        "subject": diagnosis.subject,
-        "token": diagnosis.told.as_ref().map(super::claims::value),
-    })
+    RunJson {
+        schema: 1,
+        verdict: diagnosis.conclusion.name(),
+        flow: diagnosis.flow.name(),
+        role: run.role.as_deref(),
+        role_source: run.source.as_deref(),
+        cause: diagnosis.cause().map(|cause| BlockingJson {
+            id: cause.rule.id,
+            number: cause.cause().map(Cause::number),
+            title: &cause.message,
+            certainty: cause.certainty().name(),
+        }),
+        causes: diagnosis
+            .causes
+            .iter()
+            .map(|row| CauseJson {
+                number: row.cause.number(),
+                title: row.cause.title(),
+                status: row.status.name(),
+                because: &row.because,
+            })
+            .collect(),
+        stages: diagnosis
+            .stages
+            .iter()
+            .map(|row| StageJson {
+                name: row.stage.name(),
+                status: row.status.name(),
+                detail: &row.detail,
+            })
+            .collect(),
+        findings: diagnosis
+            .findings
+            .iter()
+            .map(|found| finding(diagnosis, found))
+            .collect(),
+        gaps: diagnosis
+            .gaps
+            .iter()
+            .map(|gap| GapJson {
+                wanted: &gap.wanted,
+                why: &gap.why,
+                supply: &gap.supply,
+            })
+            .collect(),
+        notes: &diagnosis.notes,
+        trust_policy: diagnosis.decision.map(|decision| DecisionJson {
+            decision: match decision {
+                Decision::Allow => "allow",
+                Decision::ExplicitDeny | Decision::ImplicitDeny => "deny",
+                Decision::Undecided => "undecided",
+            },
+        }),
+        subject: diagnosis.subject.as_deref(),
+        token: diagnosis.told.as_ref().map(super::claims::value),
+    }
 }
 
-fn finding(diagnosis: &Diagnosis, finding: &Found) -> Value {
-    json!({
-        "id": finding.rule.id,
-        "number": finding.cause().map(|cause| cause.number()),
-        "severity": finding.severity.name(),
-        "certainty": finding.certainty().name(),
-        "stage": finding.rule.stage.name(),
-        "message": finding.message,
-        "labels": finding.labels.iter().map(|label| self::label(diagnosis, label)).collect::<Vec<_>>(),
-        "notes": finding.notes,
-        "help": finding.help,
-        "fixes": finding.fixes.iter().map(fix).collect::<Vec<_>>(),
-    })
+fn finding<'a>(diagnosis: &'a Diagnosis, finding: &'a Found) -> FindingJson<'a> {
+    FindingJson {
+        id: finding.rule.id,
+        number: finding.cause().map(Cause::number),
+        severity: finding.severity.name(),
+        certainty: finding.certainty().name(),
+        stage: finding.rule.stage.name(),
+        message: &finding.message,
+        labels: finding
+            .labels
+            .iter()
+            .map(|label| self::label(diagnosis, label))
+            .collect(),
+        notes: &finding.notes,
+        help: &finding.help,
+        fixes: finding.fixes.iter().map(fix).collect(),
+    }
 }
 
-fn label(diagnosis: &Diagnosis, label: &Label) -> Value {
+fn label<'a>(diagnosis: &'a Diagnosis, label: &'a Label) -> LabelJson<'a> {
     let source = diagnosis.document(label.document);
     let position = source.map(|source| source.position(label.span.start));
-    json!({
-        "document": label.document.name(),
-        "pointer": label.pointer,
-        "line": position.map(|position| position.line),
-        "column": position.map(|position| position.column),
-        "text": label.text,
-        "source": source.map(|source| source.slice(label.span)),
-    })
+    LabelJson {
+        document: label.document.name(),
+        pointer: &label.pointer,
+        line: position.map(|position| position.line),
+        column: position.map(|position| position.column),
+        text: &label.text,
+        source: source.map(|source| source.slice(label.span)),
+    }
 }
 
-fn fix(fix: &Fix) -> Value {
-    json!({
-        "title": fix.title,
-        "target": fix.target.name(),
-        "patch": fix.patch,
-        "text": fix.text,
-        "diff": fix.diff,
-        "command": fix.command,
-        "terraform": fix.terraform,
-        "cloudformation": fix.cloudformation,
-        "notes": fix.notes.iter().chain(&fix.proof).collect::<Vec<_>>(),
-    })
+fn fix(fix: &Fix) -> FixJson<'_> {
+    FixJson {
+        title: &fix.title,
+        target: fix.target.name(),
+        patch: &fix.patch,
+        text: &fix.text,
+        diff: &fix.diff,
+        command: &fix.command,
+        terraform: &fix.terraform,
+        cloudformation: &fix.cloudformation,
+        notes: fix.notes.iter().chain(&fix.proof).map(String::as_str).collect(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The JSON Schema of the report.
+    pub(crate) fn schema() -> Value {
+        schemars::schema_for!(ReportJson<'_>).to_value()
+    }
 }

@@ -1,0 +1,138 @@
+//! One fix of the trust policy alone: the policy with it applied, in one form, and what it changes.
+
+use std::fmt::Write as _;
+
+use super::{MOST_LINES, Report, clean, clean_lines, json};
+use crate::finding::{Fix, Found, Severity, Target};
+
+/// Which of a report's fixes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WhichFix {
+    /// The finding; without it the cause, or else the first finding that has a fix.
+    pub id: Option<String>,
+    /// The number of its fix, as the report counts them.
+    pub number: usize,
+}
+
+impl Default for WhichFix {
+    fn default() -> Self {
+        Self { id: None, number: 1 }
+    }
+}
+
+/// How the policy is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As CloudFormation.
+    CloudFormation,
+    /// As JSON.
+    Policy,
+    /// As Terraform.
+    Terraform,
+}
+
+/// A change of the trust policy that was applied and evaluated.
+#[derive(Debug, Clone, Copy)]
+pub struct Fixed<'a> {
+    found: &'a Found,
+    fix: &'a Fix,
+}
+
+impl<'a> Fixed<'a> {
+    /// The fix that is asked for, of the run that decides.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub fn of(report: &'a Report, which: &WhichFix) -> Result<Self, String> {
+        let diagnosis = &report.deciding().diagnosis;
+        let of_policy = |fix: &Fix| fix.target == Target::TrustPolicy && !fix.text.is_empty();
+        let mendable = || {
+            let findings = diagnosis.findings.iter();
+            findings.filter(|found| found.fixes.iter().any(of_policy))
+        };
+        let found = match &which.id {
+            Some(id) => diagnosis.findings.iter().find(|found| found.rule.id == id),
+            None => diagnosis.cause().or_else(|| mendable().next()),
+        };
+        let others = || {
+            let ids: Vec<String> = mendable().map(|found| format!("`--id {}`", found.rule.id)).collect();
+            if ids.is_empty() {
+                "nothing is written".to_owned()
+            } else {
+                format!("nothing is written; there is a change for {}", ids.join(", "))
+            }
+        };
+        let Some(found) = found else {
+            return Err(match &which.id {
+                Some(id) => format!("there is no finding `{id}`: {}", others()),
+                None if diagnosis.policy.is_none() => {
+                    "the trust policy is not known: give it with `--trust-policy`".to_owned()
+                }
+                None => format!("there is nothing to fix ({}): {}", report.headline(), others()),
+            });
+        };
+        let Some(fix) = which.number.checked_sub(1).and_then(|at| found.fixes.get(at)) else {
+            return Err(match found.fixes.len() {
+                0 if diagnosis.policy.is_none() => {
+                    "the trust policy is not known: give it with `--trust-policy`".to_owned()
+                }
+                0 => format!(
+                    "no change of the trust policy is proven to fix `{}`: {}",
+                    found.rule.id,
+                    others()
+                ),
+                count => format!(
+                    "`{}` has {count} fixes, and none with the number {}",
+                    found.rule.id, which.number
+                ),
+            });
+        };
+        if of_policy(fix) {
+            Ok(Self { found, fix })
+        } else {
+            let place = fix.target.name();
+            Err(format!(
+                "fix {} of `{}` is not in the trust policy but in the {place} ({}): {}",
+                which.number,
+                found.rule.id,
+                fix.title,
+                others()
+            ))
+        }
+    }
+
+    /// The whole policy in one form. What is not seen is written as an escape, which is the same to who reads it.
+    #[must_use]
+    pub fn text(&self, form: Form) -> String {
+        let text = match form {
+            Form::CloudFormation => &self.fix.cloudformation,
+            Form::Policy => &self.fix.text,
+            Form::Terraform => &self.fix.terraform,
+        };
+        let mut text = json::escaped(text.trim_end_matches('\n'));
+        text.push('\n');
+        text
+    }
+
+    /// What it changes, for the eyes of who applies it.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let severity = match self.found.severity {
+            Severity::Blocks => "error",
+            Severity::Risk | Severity::Note => self.found.severity.name(),
+        };
+        let mut out = format!(
+            "{severity}[{}]: {}\nfix: {}\n",
+            self.found.rule.id,
+            clean(&self.found.message),
+            clean(&self.fix.title)
+        );
+        for line in clean_lines(&self.fix.diff).lines() {
+            let _ = writeln!(out, "  {line}");
+        }
+        for note in self.fix.notes.iter().take(MOST_LINES) {
+            let _ = writeln!(out, "note: {}", clean(note));
+        }
+        out
+    }
+}
