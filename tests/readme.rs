@@ -107,10 +107,9 @@ fn links_lead_somewhere() {
                 continue;
             }
             let text = fs::read_to_string(&page).unwrap();
-            let targets = text
-                .split("](")
-                .skip(1)
-                .filter_map(|rest| rest.split([')', ' ']).next());
+            let after = |mark: &'static str| text.split(mark).skip(1);
+            let places = after("](").chain(after(" src=\"")).chain(after(" srcset=\""));
+            let targets = places.filter_map(|rest| rest.split([')', ' ', '"']).next());
             for target in targets.filter(|target| !target.starts_with("http")) {
                 let (path, heading) = target.split_once('#').unwrap_or((target, ""));
                 let there = match path {
