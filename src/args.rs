@@ -32,6 +32,8 @@ pub enum Command {
     },
     /// `explain`, with the id of a check, the number of a cause, or a message.
     Explain(Option<String>),
+    /// `generate`: the least trust policy for a set of jobs.
+    Generate(Box<predict::Generate>),
     /// `predict`: the subjects that workflows can have.
     Predict(Box<predict::Predict>),
 }
@@ -113,7 +115,15 @@ enum Subcommands {
     /// Show every subject that the jobs of workflows can have, before they run; no network, no token
     #[command(after_help = PREDICT_EXIT_CODES)]
     Predict(Box<predict::Predict>),
+    /// Write the least trust policy that accepts the jobs of workflows, a token, or an environment, branch or tag
+    #[command(after_help = GENERATE_EXIT_CODES)]
+    Generate(Box<predict::Generate>),
 }
+
+const GENERATE_EXIT_CODES: &str = "\
+Exit codes:
+  0  the policy is shown; it was evaluated
+  2  wrong usage, unreadable input, no such policy, or output that cannot be written";
 
 const PREDICT_EXIT_CODES: &str = "\
 Exit codes:
@@ -370,6 +380,7 @@ pub fn parse<'a>(
         }
         Subcommands::Evaluate { file, jobs } => Command::Evaluate { file, jobs },
         Subcommands::Explain { id } => Command::Explain(id),
+        Subcommands::Generate(flags) => Command::Generate(flags),
         Subcommands::Predict(flags) => Command::Predict(flags),
     })
 }

@@ -9,6 +9,7 @@
 
 mod expression;
 mod filter;
+mod generate;
 mod jobs;
 mod judge;
 mod trigger;
@@ -23,7 +24,9 @@ use crate::github::workflow::{ConfigureStep, IdToken};
 use crate::text::SourceText;
 use crate::text::language::{Class, Example, Glob, Language};
 
-pub(crate) use jobs::predict;
+pub use generate::TrustedRole;
+pub(crate) use generate::{Target, generate};
+pub(crate) use jobs::{RunsFor, predict};
 
 /// What is known of the repository beside its files.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@
 
 pub mod claims;
 pub mod console;
+pub mod generate;
 pub mod github;
 pub mod json;
 pub mod predict;
