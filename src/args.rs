@@ -36,6 +36,8 @@ pub enum Command {
     Generate(Box<predict::Generate>),
     /// `predict`: the subjects that workflows can have.
     Predict(Box<predict::Predict>),
+    /// `test`: expectations of a trust policy.
+    Test(Box<predict::Test>),
 }
 
 /// A diagnosis: the flags, and what was wrong with them.
@@ -118,7 +120,26 @@ enum Subcommands {
     /// Write the least trust policy that accepts the jobs of workflows, a token, or an environment, branch or tag
     #[command(after_help = GENERATE_EXIT_CODES)]
     Generate(Box<predict::Generate>),
+    /// Test a trust policy: tokens that must get in, and tokens that must not
+    #[command(after_help = TEST_EXIT_CODES)]
+    Test(Box<predict::Test>),
 }
+
+const TEST_EXIT_CODES: &str = "\
+A file:
+  policy: trust-policy.json
+  repository: acme/widgets
+  allow:
+    - environment: production
+    - {event: push, ref: main}
+  deny:
+    - event: pull_request
+    - {name: a fork, claims: {sub: 'repo:someone/widgets:ref:refs/heads/main'}}
+
+Exit codes:
+  0  every expectation is met
+  1  one is not
+  2  wrong usage, unreadable input, or output that cannot be written";
 
 const GENERATE_EXIT_CODES: &str = "\
 Exit codes:
@@ -382,6 +403,7 @@ pub fn parse<'a>(
         Subcommands::Explain { id } => Command::Explain(id),
         Subcommands::Generate(flags) => Command::Generate(flags),
         Subcommands::Predict(flags) => Command::Predict(flags),
+        Subcommands::Test(flags) => Command::Test(flags),
     })
 }
 

@@ -14,11 +14,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
 use aws_oidc_doctor::Runs;
-use aws_oidc_doctor::args::predict::{Generate, PolicyFormat, Predict, TextFormat};
+use aws_oidc_doctor::args::predict::{Generate, PolicyFormat, Predict, Test, TextFormat};
 use aws_oidc_doctor::args::{self, Args, Command, Format};
 use aws_oidc_doctor::is_job;
 use aws_oidc_doctor::report::{self, Report};
-use aws_oidc_doctor::{Checkout, Problem, generated};
+use aws_oidc_doctor::{Checked, Checkout, Problem, Tested, generated, tested};
 use aws_oidc_doctor::{Collected, Env, Files, Outside, collect};
 use aws_oidc_doctor::{bulk, explain};
 use aws_oidc_doctor::{explaining, told};
@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         Ok(Command::Explain(id)) => explain(id.as_deref()),
         Ok(Command::Generate(flags)) => generate(&flags, &env),
         Ok(Command::Predict(flags)) => predict(&flags, &env),
+        Ok(Command::Test(flags)) => test(&flags),
         // Help is no error; clap knows which is which.
         Err(error) => error.print().map(|()| error.exit_code().try_into().unwrap_or(USAGE)),
     };
@@ -212,6 +213,38 @@ fn generate(flags: &Generate, env: &Env) -> io::Result<u8> {
     };
     let has_provider = matches!(flags.format, PolicyFormat::Cfn | PolicyFormat::Hcl);
     ahead(&text, &report::generate::notes(&roles, has_provider), &problems)
+}
+
+/// Expectations of trust policies. A file that cannot be read is named, and the others go on.
+fn test(flags: &Test) -> io::Result<u8> {
+    let from = std::env::current_dir()?;
+    let mut all = Vec::new();
+    let mut code = 0;
+    for file in &flags.files {
+        match tested(flags, file, &from) {
+            Ok(Tested { file, checked }) => all.push((file, checked)),
+            Err(error) => {
+                writeln!(io::stderr(), "error: {}", report::clean(&error.to_string()))?;
+                code = USAGE;
+            }
+        }
+    }
+    let mut out = io::stdout().lock();
+    let text = match flags.format {
+        TextFormat::Json => report::expectations::json(&all),
+        TextFormat::Console => {
+            let files = all
+                .iter()
+                .map(|(file, checked)| report::expectations::render(file, checked));
+            files
+                .chain((!all.is_empty()).then(|| report::expectations::count(&all)))
+                .collect()
+        }
+    };
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    let is_met = all.iter().flat_map(|(_, checked)| checked).all(Checked::is_met);
+    Ok(if code == 0 { (!is_met).into() } else { code })
 }
 
 /// What was asked for on standard output; what there is to say of it, and the files that cannot be read, on standard error.

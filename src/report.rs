@@ -5,6 +5,7 @@
 
 pub mod claims;
 pub mod console;
+pub mod expectations;
 pub mod generate;
 pub mod github;
 pub mod json;

@@ -61,6 +61,20 @@ pub struct Generate {
     pub format: PolicyFormat,
 }
 
+/// The flags of `test`.
+#[derive(Debug, Default, clap::Args)]
+pub struct Test {
+    /// Files of expectations, in YAML
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+    /// The trust policy, in place of the one that each file names
+    #[arg(long, value_name = "FILE|JSON")]
+    pub trust_policy: Option<String>,
+    /// How to print the results
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TextFormat,
+}
+
 /// What has a role of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Each {

@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Env;
+use super::expectations::policy_text;
 use super::files::{Files, read};
 use crate::args::InputError;
 use crate::args::predict::{Each, Generate, RepositoryFlags, SubjectForm};
 use crate::aws::arn::RoleArn;
-use crate::evidence::PolicyText;
 use crate::github::issuer::Deployment;
 use crate::github::workflow::MAX_BYTES;
 use crate::policy::parse;
@@ -207,12 +207,7 @@ pub fn generated(flags: &Generate, from: &Path, env: &Env) -> Result<(Vec<Truste
     };
     let current = match &flags.trust_policy {
         Some(given) => {
-            let found = files.trust_policy("`--trust-policy`", given)?.trust_policy;
-            let text = match found {
-                Some(PolicyText::Text(text)) => text,
-                Some(PolicyText::Value(value)) => value.to_string(),
-                None => String::new(),
-            };
+            let text = policy_text("`--trust-policy`", given)?;
             let policy = parse(&text).map_err(|error| InputError::new("`--trust-policy`", error.to_string()))?;
             let value =
                 serde_json::from_str(&text).map_err(|error| InputError::new("`--trust-policy`", error.to_string()))?;

@@ -24,7 +24,7 @@ const MOST_JOBS: usize = 20_000;
 
 /// The tokens that the jobs of these files can get. `other` reads a further file of the repository: a workflow that is called.
 #[must_use]
-pub(crate) fn predict(repository: &Repository, files: &[File], other: &dyn Fn(&str) -> Option<String>) -> Prediction {
+pub fn predict(repository: &Repository, files: &[File], other: &dyn Fn(&str) -> Option<String>) -> Prediction {
     let mut prediction = Prediction {
         files: files.len(),
         ..Prediction::default()
