@@ -37,6 +37,8 @@ pub enum Command {
     },
     /// `explain`, with the id of a check, the number of a cause, or a message.
     Explain(Option<String>),
+    /// `generate`: the least trust policy for a set of jobs.
+    Generate(Box<predict::Generate>),
     /// `predict`: the subjects that workflows can have.
     Predict(Box<predict::Predict>),
     /// `fix`: the trust policy with a fix applied.
@@ -50,6 +52,8 @@ pub enum Command {
     },
     /// A text that is printed as it is: a schema, completions, a manual page.
     Print(String),
+    /// `test`: expectations of a trust policy.
+    Test(Box<predict::Test>),
 }
 
 /// A diagnosis: the flags, and what was wrong with them.
@@ -158,6 +162,12 @@ enum Subcommands {
     /// Show every subject that the jobs of workflows can have, before they run; no network, no token
     #[command(after_help = PREDICT)]
     Predict(Box<predict::Predict>),
+    /// Write the least trust policy that accepts the jobs of workflows, a token, or an environment, branch or tag
+    #[command(after_help = GENERATE)]
+    Generate(Box<predict::Generate>),
+    /// Test a trust policy: tokens that must get in, and tokens that must not
+    #[command(after_help = TEST)]
+    Test(Box<predict::Test>),
     /// Print the JSON Schema of a format
     Schema {
         /// Which format
@@ -217,6 +227,27 @@ Exit codes:
   1  the role cannot be assumed, or there is a risk and --fail-on=risk (0 with --fail-on=never)
   2  usage error, unreadable input, or output that cannot be written
   3  undecided: not enough is known, and AWS was not called (0 with --fail-on=never)";
+
+const TEST: &str = "\
+A file:
+  policy: trust-policy.json
+  repository: acme/widgets
+  allow:
+    - environment: production
+    - {event: push, ref: main}
+  deny:
+    - event: pull_request
+    - {name: a fork, claims: {sub: 'repo:someone/widgets:ref:refs/heads/main'}}
+
+Exit codes:
+  0  every expectation is met
+  1  one is not
+  2  wrong usage, unreadable input, or output that cannot be written";
+
+const GENERATE: &str = "\
+Exit codes:
+  0  the policy is shown; it was evaluated
+  2  wrong usage, unreadable input, no such policy, or output that cannot be written";
 
 const PREDICT: &str = "\
 Example:
@@ -587,10 +618,12 @@ pub fn parse<'a>(
         }
         Subcommands::Evaluate { file, jobs } => Command::Evaluate { file, jobs },
         Subcommands::Explain { id } => Command::Explain(id),
+        Subcommands::Generate(flags) => Command::Generate(flags),
         Subcommands::Predict(flags) => Command::Predict(flags),
         Subcommands::Fix(flags) => of_fix(*flags, own),
         Subcommands::Man { command } => Command::Print(manual(command.as_deref())?),
         Subcommands::Schema { name } => Command::Print(name.text().to_owned()),
+        Subcommands::Test(flags) => Command::Test(flags),
     })
 }
 

@@ -4,6 +4,7 @@
 
 mod api;
 pub(crate) mod aws;
+pub(crate) mod expectations;
 pub(crate) mod files;
 pub(crate) mod github;
 pub(crate) mod http;

@@ -72,7 +72,13 @@ pub use case::Case;
 pub use checks::{CHECKS, by_id};
 #[cfg(feature = "live")]
 pub use collect::{
-    Collected, Env, Outside, collect, files::Files, github::is_job, origin::Audience, repository::Checkout,
+    Collected, Env, Outside, collect,
+    expectations::{Tested, tested},
+    files::Files,
+    github::is_job,
+    origin::Audience,
+    repository::Checkout,
+    repository::generated,
 };
 pub use configure::{INPUTS, Inputs, Kind, Spec};
 pub use diagnose::{diagnose, explaining, told};
@@ -86,7 +92,7 @@ pub use fix::is_proven;
 pub use github::claims::{Claims, decode};
 pub use github::subject::{Subject, customized_keys, parts::Part};
 pub use github::workflow::{IdToken, read};
-pub use predict::{Prediction, Repository};
+pub use predict::{Checked, Expectations, Form, JobTokens, Prediction, Problem, Repository, TrustedRole, predict};
 pub use secrets::Secrets;
 pub use text::{SourceText, Span, unseen::is_unseen};
 pub use witness::{Breadth, Witness, search};

@@ -13,13 +13,14 @@ use std::thread::available_parallelism;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
-use aws_oidc_doctor::args::predict::{Predict, TextFormat};
+use aws_oidc_doctor::args::predict::{Generate, PolicyFormat, Predict, Test, TextFormat};
 use aws_oidc_doctor::args::{self, Args, Color, Command, Format};
 use aws_oidc_doctor::report::console::Style;
 use aws_oidc_doctor::report::fixed::{Fixed, Form, WhichFix};
 use aws_oidc_doctor::report::{self, Pages, Report};
 use aws_oidc_doctor::{
-    Checkout, Collected, Env, Files, Outside, Runs, bulk, collect, explain, explaining, is_job, told,
+    Checked, Checkout, Collected, Env, Files, Outside, Problem, Runs, Tested, bulk, collect, explain, explaining,
+    generated, is_job, tested, told,
 };
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -47,10 +48,12 @@ fn main() -> ExitCode {
         Ok(Command::Diagnose(args)) => run(&args, &env),
         Ok(Command::Evaluate { file, jobs }) => evaluate(&file, jobs),
         Ok(Command::Explain(id)) => explain(id.as_deref()),
+        Ok(Command::Generate(flags)) => generate(&flags, &env),
         Ok(Command::Predict(flags)) => predict(&flags, &env),
         Ok(Command::Fix { args, .. }) if is_bare(&args, &env) => examples(),
         Ok(Command::Fix { args, which, out }) => fix(&args, &which, &out, &env),
         Ok(Command::Print(text)) => io::stdout().write_all(text.as_bytes()).map(|()| 0),
+        Ok(Command::Test(flags)) => test(&flags),
         // Help is no error; clap knows which is which.
         Err(error) => error.print().map(|()| error.exit_code().try_into().unwrap_or(USAGE)),
     };
@@ -256,13 +259,72 @@ fn predict(flags: &Predict, env: &Env) -> io::Result<u8> {
         TextFormat::Console => report::predict::render(&prediction, &repository),
         TextFormat::Json => report::predict::json(&prediction, &repository),
     };
-    for problem in &prediction.problems {
+    ahead(&text, &[], &prediction.problems)
+}
+
+/// The least trust policy for what the flags name.
+fn generate(flags: &Generate, env: &Env) -> io::Result<u8> {
+    let (roles, problems) = match generated(flags, &std::env::current_dir()?, env) {
+        Ok(found) => found,
+        Err(error) => {
+            writeln!(io::stderr(), "error: {}", report::clean(&error.to_string()))?;
+            return Ok(USAGE);
+        }
+    };
+    let text = match flags.format {
+        PolicyFormat::Policy => report::generate::policies(&roles),
+        PolicyFormat::Hcl => report::generate::hcl(&roles),
+        PolicyFormat::Cfn => report::generate::cfn(&roles),
+        PolicyFormat::Cli => report::generate::cli(&roles),
+    };
+    let has_provider = matches!(flags.format, PolicyFormat::Cfn | PolicyFormat::Hcl);
+    ahead(&text, &report::generate::notes(&roles, has_provider), &problems)
+}
+
+/// Expectations of trust policies. A file that cannot be read is named, and the others go on.
+fn test(flags: &Test) -> io::Result<u8> {
+    let from = std::env::current_dir()?;
+    let mut all = Vec::new();
+    let mut code = 0;
+    for file in &flags.files {
+        match tested(flags, file, &from) {
+            Ok(Tested { file, checked }) => all.push((file, checked)),
+            Err(error) => {
+                writeln!(io::stderr(), "error: {}", report::clean(&error.to_string()))?;
+                code = USAGE;
+            }
+        }
+    }
+    let mut out = io::stdout().lock();
+    let text = match flags.format {
+        TextFormat::Json => report::expectations::json(&all),
+        TextFormat::Console => {
+            let files = all
+                .iter()
+                .map(|(file, checked)| report::expectations::render(file, checked));
+            files
+                .chain((!all.is_empty()).then(|| report::expectations::count(&all)))
+                .collect()
+        }
+    };
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    let is_met = all.iter().flat_map(|(_, checked)| checked).all(Checked::is_met);
+    Ok(if code == 0 { (!is_met).into() } else { code })
+}
+
+/// What was asked for on standard output; what there is to say of it, and the files that cannot be read, on standard error.
+fn ahead(text: &str, notes: &[String], problems: &[Problem]) -> io::Result<u8> {
+    for problem in problems {
         writeln!(io::stderr(), "error: {}", report::clean(&problem.to_string()))?;
     }
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
-    Ok(if prediction.problems.is_empty() { 0 } else { USAGE })
+    for note in notes {
+        writeln!(io::stderr(), "note: {note}")?;
+    }
+    Ok(if problems.is_empty() { 0 } else { USAGE })
 }
 
 /// Is there nothing to diagnose: no job, no file, no message, no role?

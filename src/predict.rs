@@ -7,8 +7,10 @@
 //! Sources: GitHub docs, "OpenID Connect reference" (which subject an event, an environment and a called workflow give), "Events that
 //! trigger workflows" (`GITHUB_REF` of each event) and "Workflow syntax for GitHub Actions" (filters, environments, calls).
 
+mod expect;
 mod expression;
 mod filter;
+mod generate;
 mod jobs;
 mod judge;
 mod trigger;
@@ -23,7 +25,12 @@ use crate::github::workflow::{ConfigureStep, IdToken};
 use crate::text::SourceText;
 use crate::text::language::{Class, Example, Glob, Language};
 
-pub(crate) use jobs::predict;
+pub use expect::{Checked, Expectations};
+pub(crate) use expect::{Read, Wrong};
+pub use generate::TrustedRole;
+pub(crate) use generate::{Target, generate};
+pub(crate) use jobs::RunsFor;
+pub use jobs::predict;
 
 /// What is known of the repository beside its files.
 #[derive(Debug, Clone)]

@@ -5,7 +5,9 @@
 
 pub mod claims;
 pub mod console;
+pub mod expectations;
 pub mod fixed;
+pub mod generate;
 pub mod github;
 pub mod json;
 mod markdown;

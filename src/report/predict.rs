@@ -20,7 +20,7 @@ pub fn render(prediction: &Prediction, repository: &Repository) -> String {
         if !out.is_empty() {
             out.push('\n');
         }
-        let _ = writeln!(out, "{}  {}:{}", clean(&job.name), clean(&job.file), job.line);
+        let _ = writeln!(out, "job {}  {}:{}", clean(&job.name), clean(&job.file), job.line);
         if !job.families.is_empty() && job.families.iter().all(|family| family.is_elsewhere) {
             let _ = writeln!(out, "  {ELSEWHERE}");
             continue;
@@ -69,7 +69,8 @@ fn files(count: usize) -> String {
     }
 }
 
-/// A row for each subject: the events, the subject and why.
+/// A row for each subject: the events, the subject and why. No line begins with a text from outside, which a runner could take for a
+/// command.
 fn table(out: &mut String, job: &JobTokens, repository: &Repository) {
     let mut rows: Vec<(Vec<&str>, String, String)> = Vec::new();
     for family in job.families.iter().filter(|family| !family.is_odd) {
@@ -90,13 +91,13 @@ fn table(out: &mut String, job: &JobTokens, repository: &Repository) {
         .into_iter()
         .take(MOST_ROWS)
         .map(|(events, subject, because)| {
-            [events.join(", "), subject, because].map(|cell| cut(&clean(&cell), MOST_NAME))
+            [format!("on {}", events.join(", ")), subject, because].map(|cell| cut(&clean(&cell), MOST_NAME))
         })
         .collect();
     if rows.is_empty() {
         return;
     }
-    let titles = ["on", "subject", "because"].map(str::to_owned);
+    let titles = ["event", "subject", "because"].map(str::to_owned);
     let rows: Vec<[String; 3]> = [titles].into_iter().chain(rows).collect();
     let width = |column: fn(&[String; 3]) -> &String| rows.iter().map(|row| column(row).chars().count()).max();
     let (first, second) = (width(|[on, ..]| on), width(|[_, subject, _]| subject));
