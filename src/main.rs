@@ -4,7 +4,7 @@
 use std::collections::hash_map::RandomState;
 use std::fs::{File, FileType, OpenOptions};
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Write};
 use std::num::NonZero;
 use std::panic::PanicHookInfo;
 use std::path::Path;
@@ -17,7 +17,8 @@ use aws_oidc_doctor::Runs;
 use aws_oidc_doctor::args::predict::{Generate, PolicyFormat, Predict, Test, TextFormat};
 use aws_oidc_doctor::args::{self, Args, Command, Format};
 use aws_oidc_doctor::is_job;
-use aws_oidc_doctor::report::{self, Report};
+use aws_oidc_doctor::report::console::Style;
+use aws_oidc_doctor::report::{self, Pages, Report};
 use aws_oidc_doctor::{Checked, Checkout, Problem, Tested, generated, tested};
 use aws_oidc_doctor::{Collected, Env, Files, Outside, collect};
 use aws_oidc_doctor::{bulk, explain};
@@ -86,7 +87,8 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
     let outside = Outside { env, now, mask: &mask };
     let Collected { runs, errors } = collected(args, &outside)?;
 
-    let report = Report::of(&runs);
+    let pages = Pages::of(env.get("GITHUB_ACTION_REPOSITORY"), env.get("GITHUB_ACTION_REF"));
+    let report = Report::of(&runs).with_pages(pages);
     let runs = Runs(runs);
     let mut failures: Vec<String> = errors.iter().map(ToString::to_string).collect();
     if let Some(path) = &args.flags.own.save_evidence
@@ -285,12 +287,7 @@ fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
     let is_taken = args.flags.own.save_evidence.as_deref().is_some_and(is_stdout);
     let colour = if is_taken { ColorChoice::Never } else { colour(env) };
     let text = match args.flags.format {
-        Format::Console => {
-            let console = report::console::render(report, colour != ColorChoice::Never);
-            let told = report::claims::render(report);
-            let gap = if told.is_empty() { "" } else { "\n" };
-            console + gap + &told + &report::claims::finish(report)
-        }
+        Format::Console => report::console::render(report, style(env, colour)),
         Format::Json => report::json::render(report),
         Format::Summary => report::summary::render(report),
     };
@@ -329,16 +326,7 @@ fn step_files(env: &Env, report: &Report, evidence: String) -> Vec<String> {
 /// The report as a step: what outsiders wrote cannot be taken for commands, and the commands are ours.
 fn step(env: &Env, report: &Report, warnings: &[String], failures: &[String]) -> io::Result<()> {
     let colour = colour(env);
-    let console = report::console::render(report, colour != ColorChoice::Never);
-    let mut out = report::github::guarded(&console, &random());
-    let told = report::claims::render(report);
-    if !told.is_empty() {
-        out += &report::github::grouped(report::claims::TITLE, &report::github::guarded(&told, &random()));
-    }
-    let finish = report::claims::finish(report);
-    if !finish.is_empty() {
-        out += &report::github::guarded(&finish, &random());
-    }
+    let mut out = report::github::log(report, style(env, colour), random);
     out += &report::github::annotations(report);
     for (command, texts) in [("warning", warnings), ("error", failures)] {
         for text in texts {
@@ -368,6 +356,19 @@ fn place_to_save(args: &Args, env: &Env, path: &str) -> io::Result<String> {
         .then(|| Path::new(env.get("GITHUB_WORKSPACE").unwrap_or(".")));
     let place = Files { workspace }.place(path).map_err(io::Error::other)?;
     Ok(place.to_string_lossy().into_owned())
+}
+
+/// How wide, and whether links can be followed. `COLUMNS` is the user's word.
+fn style(env: &Env, colour: ColorChoice) -> Style {
+    let columns = env.get("COLUMNS").and_then(|columns| columns.parse().ok());
+    let is_terminal = io::stdout().is_terminal();
+    let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
+    let usual = Style::default();
+    Style {
+        colour: colour != ColorChoice::Never,
+        links: is_terminal,
+        width: columns.or_else(terminal).unwrap_or(usual.width),
+    }
 }
 
 /// Whole or not at all: a new file beside it takes its place, with its mode. Only a regular file is replaced.
