@@ -23,7 +23,7 @@ use crate::github::claims::Claims;
 use crate::github::issuer::GITHUB_ISSUER;
 use crate::github::workflow::{ConfigureStep, IdToken};
 use crate::text::SourceText;
-use crate::text::language::{Class, Example, Glob, Language};
+use crate::text::language::{Class, Glob, Language};
 
 pub use expect::{Checked, Expectations};
 pub(crate) use expect::{Read, Wrong};
@@ -413,14 +413,6 @@ impl Family {
             .map(|variable| variable.texts.example().text())
             .collect();
         Some(self.token(&texts?))
-    }
-
-    /// Is it certain that there is a token of it?
-    #[must_use]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.variables
-            .iter()
-            .any(|variable| variable.texts.example() == Example::Nothing)
     }
 
     fn token(&self, texts: &[String]) -> Claims {

@@ -372,7 +372,10 @@ const EVENTS: [&str; 8] = [
     "issue_comment",
 ];
 
-const CONDITIONS: [(&str, fn(&str, &str) -> bool); 5] = [
+/// A condition, and whether it holds for an event and a ref.
+type Condition = (&'static str, fn(&str, &str) -> bool);
+
+const CONDITIONS: [Condition; 5] = [
     ("", |_, _| true),
     ("github.event_name == 'push'", |event, _| event == "push"),
     (

@@ -145,7 +145,8 @@ impl Known {
             texts: usual,
             are_odd: self.refs.are_odd,
         };
-        let is_there = |refs: &Refs| refs.texts.example() != Example::Nothing;
+        // Each part that came together here has a ref in it.
+        let is_there = |refs: &Refs| refs.texts != Language::nothing();
         [usual, odd].into_iter().filter(is_there).collect()
     }
 

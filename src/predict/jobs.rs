@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::configure::Input;
 use crate::github::workflow::{self, IdToken, Job, Kind, Node, Permissions, PermissionsKind, Workflow, WorkflowError};
-use crate::text::language::{Class, Glob, Language};
-use crate::text::{SourceText, Span};
+use crate::text::language::{Class, Example, Glob, Language};
+use crate::text::{SourceText, Span, Spanned};
 
 use super::expression::{Known, Part, Refs, Steps, Value, Values};
 use super::filter::any_name;
@@ -178,9 +178,12 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// A workflow that an event starts.
     fn workflow(&mut self, source: &Source) {
+        let jobs = source.workflow.jobs.iter();
+        let deciding: String = jobs.filter_map(|job| source.body(job)).map(deciding).collect();
         for trigger in triggers(&source.root) {
-            for way in ways(&trigger, self.repository.default_branch.as_deref()) {
-                for inputs in dispatch_inputs(&trigger) {
+            let ways = ways(&trigger, self.repository.default_branch.as_deref());
+            for way in ways.into_iter().filter(|way| way.refs.example() != Example::Nothing) {
+                for inputs in dispatch_inputs(&trigger, &deciding) {
                     let known = Known {
                         event: Some(trigger.name.clone()),
                         refs: way.refs.clone().into(),
@@ -260,7 +263,7 @@ impl Walk<'_> {
             None if run.callers.is_empty() && !run.is_elsewhere => Grant::Missing,
             None => run.grant,
         };
-        for matrix in matrix(body) {
+        for matrix in matrix(body, &deciding(body)) {
             let mut run = Run { grant, ..run.clone() };
             run.known.matrix = matrix;
             run.known.steps = Steps::default();
@@ -356,7 +359,10 @@ impl Walk<'_> {
                     run.widened.push(format!("what {what} comes to is not known here"));
                 }
                 let environment = environment_of(&parts, &run.known.refs.texts);
-                self.add(source, job, &run, Some(environment), &of_called);
+                let is_none = |names: &Language| names.example() == Example::Nothing;
+                if !matches!(&environment, Environment::Open(names, _) if is_none(names)) {
+                    self.add(source, job, &run, Some(environment), &of_called);
+                }
             }
         }
     }
@@ -451,9 +457,7 @@ impl Walk<'_> {
                 None => Template::text("ref:").join(&git_ref),
             };
             build.subject(&prefix, &context);
-            if !family.is_empty() {
-                self.push(source, job, run, family);
-            }
+            self.push(source, job, run, family);
         }
     }
 
@@ -773,14 +777,35 @@ fn audiences(job: &Job) -> (Language, &'static str) {
     (Language::one_of(audiences), "the audiences of the job's steps")
 }
 
-/// The jobs of a matrix; a job without one is one job.
-fn matrix(body: &Node) -> Vec<Values> {
+/// The texts that decide on a job's tokens, in lower case: what they do not name need not be told apart.
+fn deciding(body: &Node) -> String {
+    let mut texts = String::new();
+    let mut add = |node: Option<&Node>| {
+        if let Some(text) = node.and_then(Node::scalar) {
+            texts += &text.value.to_lowercase();
+            texts.push('\n');
+        }
+    };
+    add(body.get("if"));
+    add(body.get("environment"));
+    add(body.get("environment").and_then(|environment| environment.get("name")));
+    if let Some(Kind::Map(entries)) = body.get("with").map(|with| &with.kind) {
+        entries.iter().for_each(|(_, value)| add(Some(value)));
+    }
+    texts
+}
+
+/// The jobs of a matrix, as far as `deciding` texts name its keys; a job without one is one job.
+fn matrix(body: &Node, deciding: &str) -> Vec<Values> {
     let Some(matrix) = body.get("strategy").and_then(|strategy| strategy.get("matrix")) else {
         return vec![Some(BTreeMap::new())];
     };
     let Kind::Map(entries) = &matrix.kind else {
         return vec![None];
     };
+    if !deciding.contains("matrix") {
+        return vec![None];
+    }
     let mut rows = vec![BTreeMap::new()];
     for (key, values) in entries {
         if key.value == "include" || key.value == "exclude" {
@@ -789,6 +814,9 @@ fn matrix(body: &Node) -> Vec<Values> {
         let Kind::List(values) = &values.kind else {
             return vec![None];
         };
+        if !deciding.contains(&key.value.to_lowercase()) {
+            continue;
+        }
         let mut next = Vec::new();
         for row in &rows {
             for value in values {
@@ -806,7 +834,8 @@ fn matrix(body: &Node) -> Vec<Values> {
     match matrix.get("include").map(|include| &include.kind) {
         None => {}
         Some(Kind::List(items)) => {
-            let is_alone = rows.len() == 1 && rows.first().is_some_and(BTreeMap::is_empty);
+            let is_key = |(key, _): &(Spanned<String>, Node)| key.value != "include" && key.value != "exclude";
+            let is_alone = !entries.iter().any(is_key);
             let mut added = Vec::new();
             for item in items {
                 let Kind::Map(entries) = &item.kind else {
@@ -842,8 +871,9 @@ fn literal(node: &Node) -> Value {
         .map_or(Value::Any, Value::Text)
 }
 
-/// The inputs of an event, for each choice of those that have options; nothing for an event that has none.
-fn dispatch_inputs(trigger: &Trigger<'_>) -> Vec<Values> {
+/// The inputs of an event, for each choice of those that have options and are named by `deciding` texts; nothing for an event that has
+/// none.
+fn dispatch_inputs(trigger: &Trigger<'_>, deciding: &str) -> Vec<Values> {
     if trigger.name != "workflow_dispatch" {
         // A webhook's own payload has other fields, and no `inputs`.
         return vec![Some(BTreeMap::new())];
@@ -856,10 +886,12 @@ fn dispatch_inputs(trigger: &Trigger<'_>) -> Vec<Values> {
     for (name, input) in inputs {
         let kind = input.get("type").and_then(Node::scalar);
         let values: Vec<Value> = match kind.as_ref().map(|kind| kind.value.as_str()) {
-            Some("choice") => match input.get("options").map(|options| &options.kind) {
-                Some(Kind::List(options)) => options.iter().map(literal).collect(),
-                _ => vec![Value::Any],
-            },
+            Some("choice") if deciding.contains(&name.value.to_lowercase()) => {
+                match input.get("options").map(|options| &options.kind) {
+                    Some(Kind::List(options)) => options.iter().map(literal).collect(),
+                    _ => vec![Value::Any],
+                }
+            }
             _ => vec![Value::Any],
         };
         let next: Vec<_> = all

@@ -204,6 +204,10 @@ impl Language {
     /// Is all of it in another set? `None` where that took too long to find out.
     #[must_use]
     pub(crate) fn is_within(&self, other: &Self) -> Option<bool> {
+        let is_part = |list: &[Self]| list.contains(self);
+        if self == other || matches!(&other.0, Kind::Any(list) if is_part(list)) {
+            return Some(true);
+        }
         match self.clone().without(other.clone()).example() {
             Example::Found(_) => Some(false),
             Example::Nothing => Some(true),
