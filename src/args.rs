@@ -1,5 +1,7 @@
 //! The command line. As a step of a workflow, the inputs become the same flags: `INPUT_ROLE-TO-ASSUME` is `--role-to-assume`.
 
+pub mod predict;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -46,6 +48,8 @@ pub enum Command {
     },
     /// A text that is printed as it is: a schema, completions, a manual page.
     Print(String),
+    /// `predict`: the subjects that workflows can have.
+    Predict(Box<predict::Predict>),
 }
 
 /// A diagnosis: the flags, and what was wrong with them.
@@ -151,6 +155,9 @@ enum Subcommands {
         #[arg(allow_hyphen_values = true)]
         id: Option<String>,
     },
+    /// Show every subject that the jobs of workflows can have, before they run; no network, no token
+    #[command(after_help = PREDICT)]
+    Predict(Box<predict::Predict>),
     /// Print the JSON Schema of a format
     Schema {
         /// Which format
@@ -210,6 +217,14 @@ Exit codes:
   1  the role cannot be assumed, or there is a risk and --fail-on=risk (0 with --fail-on=never)
   2  usage error, unreadable input, or output that cannot be written
   3  undecided: not enough is known, and AWS was not called (0 with --fail-on=never)";
+
+const PREDICT: &str = "\
+Example:
+  aws-oidc-doctor predict .github/workflows/deploy.yml
+
+Exit codes:
+  0  the subjects are shown
+  2  wrong usage, unreadable input, or output that cannot be written";
 
 const CLAIMS: &str = "\
 Example:
@@ -575,6 +590,7 @@ pub fn parse<'a>(
         Subcommands::Fix(flags) => of_fix(*flags, own),
         Subcommands::Man { command } => Command::Print(manual(command.as_deref())?),
         Subcommands::Schema { name } => Command::Print(name.text().to_owned()),
+        Subcommands::Predict(flags) => Command::Predict(flags),
     })
 }
 

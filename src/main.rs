@@ -4,7 +4,7 @@
 use std::collections::hash_map::RandomState;
 use std::fs::{File, FileType, OpenOptions};
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Write};
 use std::num::NonZero;
 use std::panic::PanicHookInfo;
 use std::path::Path;
@@ -13,10 +13,14 @@ use std::thread::available_parallelism;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
+use aws_oidc_doctor::args::predict::{Predict, TextFormat};
 use aws_oidc_doctor::args::{self, Args, Color, Command, Format};
+use aws_oidc_doctor::report::console::Style;
 use aws_oidc_doctor::report::fixed::{Fixed, Form, WhichFix};
-use aws_oidc_doctor::report::{self, Report};
-use aws_oidc_doctor::{Collected, Env, Files, Outside, Runs, bulk, collect, explain, explaining, is_job, told};
+use aws_oidc_doctor::report::{self, Pages, Report};
+use aws_oidc_doctor::{
+    Checkout, Collected, Env, Files, Outside, Runs, bulk, collect, explain, explaining, is_job, told,
+};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Ok(Command::Fix { args, .. }) if is_bare(&args, &env) => examples(),
         Ok(Command::Fix { args, which, out }) => fix(&args, &which, &out, &env),
         Ok(Command::Print(text)) => io::stdout().write_all(text.as_bytes()).map(|()| 0),
+        Ok(Command::Predict(flags)) => predict(&flags, &env),
         // Help is no error; clap knows which is which.
         Err(error) => error.print().map(|()| error.exit_code().try_into().unwrap_or(USAGE)),
     };
@@ -169,7 +174,8 @@ fn diagnosed(args: &Args, env: &Env) -> io::Result<Option<Diagnosed>> {
         self::errors(&failures);
         return Ok(None);
     }
-    let report = Report::of(&runs);
+    let pages = Pages::of(env.get("GITHUB_ACTION_REPOSITORY"), env.get("GITHUB_ACTION_REF"));
+    let report = Report::of(&runs).with_pages(pages);
     let runs = Runs(runs);
     if let Some(path) = &args.flags.own.save_evidence
         && let Err(error) = place_to_save(args, env, path).and_then(|place| save(&place, &runs))
@@ -234,6 +240,31 @@ fn claims(args: &Args, env: &Env) -> io::Result<u8> {
     Ok(0)
 }
 
+/// The subjects that workflows can have. A file that cannot be read is named, and the others go on.
+fn predict(flags: &Predict, env: &Env) -> io::Result<u8> {
+    let checkout = Checkout::read(&std::env::current_dir()?, &flags.workflows);
+    let read = checkout.and_then(|checkout| Ok((checkout.repository(&flags.repository, env)?, checkout)));
+    let (repository, checkout) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            writeln!(io::stderr(), "error: {}", report::clean(&error.to_string()))?;
+            return Ok(USAGE);
+        }
+    };
+    let prediction = checkout.predict(&repository);
+    let text = match flags.format {
+        TextFormat::Console => report::predict::render(&prediction, &repository),
+        TextFormat::Json => report::predict::json(&prediction, &repository),
+    };
+    for problem in &prediction.problems {
+        writeln!(io::stderr(), "error: {}", report::clean(&problem.to_string()))?;
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(if prediction.problems.is_empty() { 0 } else { USAGE })
+}
+
 /// Is there nothing to diagnose: no job, no file, no message, no role?
 fn is_bare(args: &Args, env: &Env) -> bool {
     !args.action && std::env::args_os().len() == 2 && !is_job(env)
@@ -262,12 +293,7 @@ fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
         colour(env, args.color)
     };
     let text = match args.flags.format {
-        Format::Console => {
-            let console = report::console::render(report, colour != ColorChoice::Never);
-            let told = report::claims::render(report);
-            let gap = if told.is_empty() { "" } else { "\n" };
-            console + gap + &told + &report::claims::finish(report)
-        }
+        Format::Console => report::console::render(report, style(env, colour)),
         Format::Json => report::json::render(report),
         Format::Summary => report::summary::render(report),
         Format::Cfn | Format::Hcl | Format::Policy => match Fixed::of(report, &WhichFix::default()) {
@@ -310,22 +336,13 @@ fn step_files(env: &Env, report: &Report, evidence: String) -> Vec<String> {
 /// The report as a step: what outsiders wrote cannot be taken for commands, and the commands are ours.
 fn step(args: &Args, env: &Env, report: &Report, warnings: &[String], failures: &[String]) -> io::Result<()> {
     let colour = colour(env, args.color);
-    let console = report::console::render(report, colour != ColorChoice::Never);
     let annotated = |command: &str, texts: &[String]| -> String {
         let lines = texts.iter().map(|text| report::github::annotation(command, text));
         lines.collect()
     };
     // What could not be read comes first.
     let mut out = annotated("error", failures);
-    out += &report::github::guarded(&console, &random());
-    let told = report::claims::render(report);
-    if !told.is_empty() {
-        out += &report::github::grouped(report::claims::TITLE, &report::github::guarded(&told, &random()));
-    }
-    let finish = report::claims::finish(report);
-    if !finish.is_empty() {
-        out += &report::github::guarded(&finish, &random());
-    }
+    out += &report::github::log(report, style(env, colour), random);
     out += &report::github::annotations(report);
     out += &annotated("warning", warnings);
     let mut stdout = AutoStream::new(io::stdout(), colour).lock();
@@ -356,6 +373,19 @@ fn place_to_save(args: &Args, env: &Env, path: &str) -> io::Result<String> {
         .then(|| Path::new(env.get("GITHUB_WORKSPACE").unwrap_or(".")));
     let place = Files { workspace }.place(path).map_err(io::Error::other)?;
     Ok(place.to_string_lossy().into_owned())
+}
+
+/// How wide, and whether links can be followed. `COLUMNS` is the user's word.
+fn style(env: &Env, colour: ColorChoice) -> Style {
+    let columns = env.get("COLUMNS").and_then(|columns| columns.parse().ok());
+    let is_terminal = io::stdout().is_terminal();
+    let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
+    let usual = Style::default();
+    Style {
+        colour: colour != ColorChoice::Never,
+        links: is_terminal,
+        width: columns.or_else(terminal).unwrap_or(usual.width),
+    }
 }
 
 /// It holds the claims of the token: its owner's alone, as long as nobody said otherwise.

@@ -294,7 +294,7 @@ struct FixJson<'a> {
     /// As CloudFormation.
     cloudformation: &'a str,
     /// What to know of it.
-    notes: &'a [String],
+    notes: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -420,7 +420,7 @@ fn fix(fix: &Fix) -> FixJson<'_> {
         command: &fix.command,
         terraform: &fix.terraform,
         cloudformation: &fix.cloudformation,
-        notes: &fix.notes,
+        notes: fix.notes.iter().chain(&fix.proof).map(String::as_str).collect(),
     }
 }
 
