@@ -26,7 +26,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// musl's own allocator is slow where much is allocated and freed, as in bulk evaluation.
+/// musl's own allocator is slow where much is allocated and freed, as in bulk evaluation. Without huge pages this one takes less than
+/// half the memory, in the same time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

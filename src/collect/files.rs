@@ -322,7 +322,7 @@ mod tests {
                 "ghs_secret",
                 "neither an ID token nor JSON: it does not have the three parts",
             ),
-            ("", "neither an ID token nor JSON"),
+            ("", "it is empty"),
         ] {
             let (_folder, path) = saved(text);
             let error = ANYWHERE.claims("`--claims`", &path).unwrap_err().to_string();

@@ -130,7 +130,7 @@ impl<'a> Fixed<'a> {
         for line in clean_lines(&self.fix.diff).lines() {
             let _ = writeln!(out, "  {line}");
         }
-        for note in self.fix.notes.iter().take(MOST_LINES) {
+        for note in self.fix.notes.iter().take(MOST_LINES).chain(&self.fix.proof) {
             let _ = writeln!(out, "note: {}", clean(note));
         }
         out
