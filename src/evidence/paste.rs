@@ -138,6 +138,7 @@ pub fn trust_policy(text: &str) -> Result<Role, Unread> {
             trust_policy_file: None,
             max_session_duration: role.max_session_duration,
             created: role.create_date.and_then(|date| seconds(&date)),
+            tags: None,
         },
         (None, Some(document)) => Role {
             trust_policy: Some(policy(document)),

@@ -187,14 +187,14 @@ fn body(diagnosis: &Diagnosis, pages: &Pages, is_hop: bool, most: usize) -> Stri
     out.push_str(&room.keep(facts(diagnosis, &[])));
     out.push_str(&messages);
     out.push_str(&tables);
-    let sources = [
-        ("json", "The trust policy", &diagnosis.policy),
-        ("json", "The token's claims", &diagnosis.claims),
-    ];
-    for (language, name, source) in sources {
-        if let Some(source) = source {
-            out.push_str(&room.keep(format!("#### {name}\n\n{}\n", fence(language, &source.text))));
-        }
+    let sources = diagnosis
+        .policy
+        .iter()
+        .chain(&diagnosis.caller)
+        .chain(&diagnosis.claims);
+    for source in sources {
+        let block = fence("json", &source.text);
+        out.push_str(&room.keep(format!("#### {}\n\n{block}\n", inline(&capital(&source.name)))));
     }
     out.push_str("</details>\n\n");
     if room.is_short {
@@ -272,7 +272,7 @@ fn why(diagnosis: &Diagnosis, finding: &Found) -> String {
     };
     // What stands at the first place, unless the two sides say it.
     let first = finding.labels.first().filter(|label| match label.document {
-        Document::TrustPolicy => finding.compares.is_none(),
+        Document::CallerPolicy(_) | Document::TrustPolicy => finding.compares.is_none(),
         Document::Workflow => true,
         Document::Claims => false,
     });
@@ -345,7 +345,8 @@ fn change(fix: &Fix) -> String {
         let hunks = fix.diff.lines().filter(|line| !super::is_diff_header(line));
         fence("diff", &hunks.collect::<Vec<_>>().join("\n")) + "\n"
     } else if !fix.text.is_empty() {
-        fence("yaml", &fix.text) + "\n"
+        let language = if fix.text.starts_with('{') { "json" } else { "yaml" };
+        fence(language, &fix.text) + "\n"
     } else if !fix.command.is_empty() {
         fence("shell", &fix.command) + "\n"
     } else {
