@@ -327,7 +327,7 @@ fn place(diagnosis: &Diagnosis, label: &Label) -> Option<String> {
 /// Where a change is made.
 fn target_place(target: Target) -> &'static str {
     match target {
-        Target::CallerPolicy => "in the policies of who asks",
+        Target::CallerPolicy => "in the caller's policies",
         Target::Provider => "in AWS",
         Target::TrustPolicy => "in the trust policy",
         Target::Workflow => "in the workflow",
