@@ -9,6 +9,7 @@ pub mod github;
 pub mod json;
 mod markdown;
 mod pages;
+pub mod predict;
 pub mod summary;
 
 use std::iter::once;
