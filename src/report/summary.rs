@@ -8,7 +8,7 @@ use super::{
     place, stage_word, standing,
 };
 use crate::finding::{
-    CauseStatus, Certainty, Comparison, Conclusion, Diagnosis, Document, Fix, Found, Open, Session, Severity, Side,
+    CauseStatus, Certainty, Comparison, Conclusion, Diagnosis, Document, Fix, Found, Session, Severity, Side,
     StageStatus, Told,
 };
 
@@ -20,8 +20,9 @@ const NOTICE: usize = 200;
 /// The most notes of a finding on the first screen, beside a fix and without one.
 const NOTES_BY_A_FIX: usize = 1;
 const NOTES_ALONE: usize = 6;
-/// The most missing facts on the first screen.
-const MOST_GAPS: usize = 2;
+/// The most missing facts that the first screen names, and the most that to do.
+const MOST_GAPS: usize = 3;
+const MOST_HELP: usize = 3;
 /// The most characters of a value or a sentence in a table.
 const MOST_CELL: usize = 300;
 
@@ -310,7 +311,7 @@ fn fixes(finding: &Found, room: &mut Room) -> String {
         [] => {}
         lines => {
             help.push_str("**What to do**\n\n");
-            list(&mut help, lines.iter());
+            list(&mut help, lines.iter().take(MOST_HELP));
         }
     }
     let mut out = room.keep(help);
@@ -411,21 +412,22 @@ fn also(finding: &Found, room: &mut Room) -> String {
     out
 }
 
-/// The facts that would make the answer surer: the first that are missing.
+/// The fact that would make the answer surer, how to supply it, and which others are missing.
 fn missing(diagnosis: &Diagnosis) -> String {
-    let mut out = String::new();
-    let first = diagnosis.gaps.first();
-    let is_new = |gap: &&Open| first.is_none_or(|first| std::ptr::eq(first, *gap) || first.why != gap.why);
-    for gap in diagnosis.gaps.iter().filter(is_new).take(MOST_GAPS) {
-        let _ = writeln!(
-            out,
-            "**Missing** – {}: {}. {}\n",
-            inline(&gap.wanted),
-            inline(&cut(&gap.why, MOST_CELL)),
-            inline(&capital(&gap.supply))
-        );
+    let Some((gap, more)) = diagnosis.gaps.split_first() else {
+        return String::new();
+    };
+    let mut out = format!(
+        "**Missing** – {}: {}. {}",
+        inline(&gap.wanted),
+        inline(&cut(&gap.why, MOST_CELL)),
+        inline(&capital(&gap.supply))
+    );
+    let names: Vec<&str> = more.iter().take(MOST_GAPS).map(|gap| &*gap.wanted).collect();
+    if !names.is_empty() {
+        let _ = write!(out, ". Also missing: {}", inline(&names.join("; ")));
     }
-    out
+    out + "\n\n"
 }
 
 /// Which check it is, how sure, what was checked, and where to read more.
