@@ -98,11 +98,11 @@ fn row(diagnosis: &Diagnosis, name: &str) -> String {
     format!("| {} | {} | {outcome} |", mark(diagnosis), cell(name))
 }
 
-/// How it stands, told apart without colour. What AWS was not asked, or what is a risk, is no ✅.
+/// How it stands, told apart without colour. What was not looked at, what AWS was not asked, and what is a risk is no ✅.
 fn mark(diagnosis: &Diagnosis) -> &'static str {
     match diagnosis.conclusion {
         Conclusion::Allowed if diagnosis.risk().is_some() => "⚠️",
-        Conclusion::Allowed if diagnosis.session == Some(Session::Aws) => "✅",
+        Conclusion::Allowed if diagnosis.session == Some(Session::Aws) && !diagnosis.is_partial => "✅",
         Conclusion::Allowed => "☑️",
         Conclusion::Denied => "❌",
         Conclusion::Undecided => "❓",
