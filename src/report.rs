@@ -23,7 +23,7 @@ use crate::configure::Input;
 use crate::diagnose::diagnose;
 use crate::evidence::Evidence;
 use crate::finding::{
-    CauseStatus, Certainty, Conclusion, Diagnosis, Document, Found, Label, Session, Severity, StageStatus, Target,
+    CauseStatus, Certainty, Conclusion, Diagnosis, Found, Label, Session, Severity, StageStatus, Target,
 };
 use crate::text::unseen::push_shown;
 
@@ -342,7 +342,7 @@ fn capital(text: &str) -> String {
 fn place(diagnosis: &Diagnosis, label: &Label) -> Option<String> {
     let source = diagnosis.document(label.document)?;
     let line = source.position(label.span.start).line;
-    let is_path = label.document == Document::Workflow && !source.name.contains('`');
+    let is_path = !source.name.contains('`') && !source.name.starts_with("trust policy");
     let name = if is_path {
         format!("`{}`", source.name)
     } else {

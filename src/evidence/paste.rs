@@ -181,6 +181,7 @@ pub fn trust_policy(text: &str) -> Result<Role, Unread> {
             Value::String(text) => PolicyText::Text(lay_out(&text)),
             value => PolicyText::Value(value),
         }),
+        trust_policy_file: None,
         max_session_duration: role.max_session_duration,
         created: role.create_date.and_then(|date| seconds(&date)),
         tags: None,
