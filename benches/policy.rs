@@ -8,14 +8,14 @@
 
 #![expect(clippy::expect_used, reason = "a bench may panic")]
 
-use aws_oidc_doctor::aws::request::Asker;
-use aws_oidc_doctor::budget::Budget;
+use aws_oidc_doctor::Asker;
+use aws_oidc_doctor::Budget;
+use aws_oidc_doctor::Evidence;
+use aws_oidc_doctor::Inputs;
 use aws_oidc_doctor::bulk::evaluate_lines;
-use aws_oidc_doctor::configure::Inputs;
-use aws_oidc_doctor::diagnose::diagnose;
-use aws_oidc_doctor::evidence::Evidence;
+use aws_oidc_doctor::diagnose;
 use aws_oidc_doctor::policy::{self, Presence, RequestContext, RequestPrincipal, wildcard};
-use aws_oidc_doctor::witness;
+use aws_oidc_doctor::search;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 
@@ -247,9 +247,7 @@ fn witnesses_of_5000_policies(bencher: Bencher<'_, '_>) {
             .iter()
             .map(|text| {
                 let policy = policy::parse(black_box(text)).expect("a policy");
-                witness::search(asker, None, &policy, &Budget::default())
-                    .witnesses
-                    .len()
+                search(asker, None, &policy, &Budget::default()).witnesses.len()
             })
             .sum::<usize>()
     });

@@ -52,7 +52,7 @@ impl Default for Budget {
 
 /// The steps that a text of so many bytes takes.
 #[must_use]
-pub fn steps(bytes: usize) -> u64 {
+pub(crate) fn steps(bytes: usize) -> u64 {
     1 + u64::try_from(bytes / 16).unwrap_or(u64::MAX >> 1)
 }
 

@@ -756,12 +756,6 @@ fn valid_at_hand(evidence: &Evidence) -> Option<bool> {
     }
 }
 
-/// A text that is there and not empty.
-#[must_use]
-pub fn given(text: Option<&str>) -> Option<&str> {
-    text.filter(|text| !text.trim().is_empty())
-}
-
 fn claims_source(claims: &Claims) -> SourceText {
     SourceText::new(
         "claims of the ID token",

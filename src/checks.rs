@@ -8,7 +8,7 @@ mod audience_not_registered;
 mod audience_unchecked;
 mod caller_not_allowed;
 mod chained_role_not_trusted;
-pub mod check;
+pub(crate) mod check;
 mod claim_mismatch;
 mod clock_skew;
 mod condition_key_absent;

@@ -2,11 +2,11 @@
 //! [`Gap`], and the others are had all the same; calls that do not need each other run side by side.
 #![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 
-pub mod aws;
-pub mod files;
-pub mod github;
-pub mod http;
-pub mod origin;
+pub(crate) mod aws;
+pub(crate) mod files;
+pub(crate) mod github;
+pub(crate) mod http;
+pub(crate) mod origin;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,7 +34,7 @@ use http::Http;
 use origin::Audience;
 
 /// For the whole run; what is known by then is reported.
-pub const DEADLINE: Duration = Duration::from_secs(25);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(25);
 
 /// The environment. A variable that is empty is not there.
 #[derive(Debug, Clone, Default)]

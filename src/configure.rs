@@ -13,10 +13,7 @@ use crate::text::masked::is_masked;
 
 /// An input of configure-aws-credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(
-    missing_docs,
-    reason = "the names are the action's own; the table below says what each means"
-)]
+// The names are the action's own; the table below says what each means.
 pub enum Input {
     RoleToAssume,
     AwsRegion,
@@ -396,7 +393,7 @@ impl Input {
 }
 
 /// What stands for a key that was given.
-pub const GIVEN: &str = "***";
+pub(crate) const GIVEN: &str = "***";
 
 /// The inputs of a step. One that is absent is not known; one that is `""` was empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -853,7 +850,7 @@ const TAG_SOURCES: [(&str, &str, bool); 12] = [
 ];
 
 /// Variables without which the action assumes no role (`src/assumeRole.ts`).
-pub const REQUIRED_VARIABLES: [&str; 6] = [
+pub(crate) const REQUIRED_VARIABLES: [&str; 6] = [
     "GITHUB_REPOSITORY",
     "GITHUB_WORKFLOW",
     "GITHUB_ACTION",
@@ -936,13 +933,13 @@ fn custom_tags(text: &str, beside: usize) -> Result<Vec<Tag>, String> {
 
 /// As `core.getInput` of actions/toolkit: JavaScript's `trim` takes a byte-order mark as well.
 #[must_use]
-pub fn trim(value: &str) -> &str {
+pub(crate) fn trim(value: &str) -> &str {
     value.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}')
 }
 
 /// A boolean as actions/toolkit reads it (YAML 1.2's core schema).
 #[must_use]
-pub fn boolean(text: &str) -> Option<bool> {
+pub(crate) fn boolean(text: &str) -> Option<bool> {
     match trim(text) {
         "true" | "True" | "TRUE" => Some(true),
         "false" | "False" | "FALSE" => Some(false),
@@ -970,7 +967,7 @@ fn parse_int(text: &str) -> Option<i64> {
 
 /// A text, or a number or boolean in its place: YAML inputs are texts whatever they look like.
 #[derive(Debug)]
-pub struct Text(pub String);
+pub(crate) struct Text(pub String);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -20,13 +20,13 @@ use crate::github::claims::Token;
 use crate::secrets::{Secrets, bare_address};
 
 /// Version of the evidence file that this program writes and reads.
-pub const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// The most runs that are collected at once, and that a file can hold.
-pub const MOST_RUNS: usize = 10;
+pub(crate) const MOST_RUNS: usize = 10;
 
 /// The most hops of a chain.
-pub const MOST_HOPS: usize = 10;
+pub(crate) const MOST_HOPS: usize = 10;
 
 /// Everything that is known of one job and one role, and why the rest is not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ pub struct Hop {
 }
 
 /// Where the credentials of a [`Hop::caller`] come from that are among the inputs.
-pub const INPUTS_SOURCE: &str = "inputs";
+pub(crate) const INPUTS_SOURCE: &str = "inputs";
 
 /// A fact that was asked for.
 #[derive(Debug, Clone, PartialEq)]

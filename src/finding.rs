@@ -107,7 +107,6 @@ impl Cause {
 
 /// The stages of the handshake, in order; `Risk` stands after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Stage {
     Permission,
     Token,
@@ -536,7 +535,6 @@ pub struct StageRow {
 
 /// How a stage went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum StageStatus {
     Passed,
     Failed,

@@ -16,14 +16,14 @@ mod workflow;
 use crate::case::Case;
 use crate::finding::{Fix, Remedy};
 
-pub use admit::ask_first;
-pub use least::least;
+pub(crate) use admit::ask_first;
+pub(crate) use least::least;
 pub use proof::is_proven;
-pub use render::argument;
+pub(crate) use render::argument;
 
 /// The changes of a kind, the smallest first: empty where none is proved.
 #[must_use]
-pub fn by(case: &Case<'_>, remedy: Remedy) -> Vec<Fix> {
+pub(crate) fn by(case: &Case<'_>, remedy: Remedy) -> Vec<Fix> {
     match remedy {
         Remedy::AddClientId => provider::add_client_id(case),
         Remedy::Admit => admit::admit(case),

@@ -9,43 +9,45 @@
 //!
 //! The modules stand in layers, the ground first: none imports one that stands below it in this list, and a test holds it.
 
-// Ground: text, secrets in it, work that is counted.
-pub mod budget;
-pub mod secrets;
+#![cfg_attr(not(feature = "live"), expect(dead_code, reason = "only the edge uses it"))]
 
-pub mod text;
+// Ground: text, secrets in it, work that is counted.
+mod budget;
+mod secrets;
+
+mod text;
 
 // The policy language: read, evaluate, explain. Knows nothing of GitHub.
 pub mod policy;
 
 // The words of each side.
-pub mod configure;
-pub mod github;
+mod configure;
+mod github;
 
 // What a run found out: plain data.
-pub mod evidence;
+mod evidence;
 
 // AWS's names and answers, and the request that a policy is evaluated for.
-pub mod aws;
+mod aws;
 
 // What a diagnosis says: plain data.
-pub mod finding;
+mod finding;
 
 // Who else gets in, for an asker and a policy.
-pub mod witness;
+mod witness;
 
 // One run, read and evaluated: what checks look at.
-pub mod case;
+mod case;
 
 // Changes that mend what was found, each of them proved.
-pub mod fix;
+mod fix;
 
 // The checks, a file each, and their pages.
-pub mod checks;
+mod checks;
 pub mod explain;
 
 // All of it together, and its layout as text.
-pub mod diagnose;
+mod diagnose;
 pub mod report;
 
 // The edge: the command line, everything that is read from outside, lines in bulk.
@@ -53,4 +55,28 @@ pub mod report;
 pub mod args;
 pub mod bulk;
 #[cfg(feature = "live")]
-pub mod collect;
+mod collect;
+
+// What is used from outside, beside the modules above that are public.
+pub use aws::answer::{Answer, Refusal};
+pub use aws::request::{Asker, web_identity};
+pub use budget::Budget;
+pub use case::Case;
+pub use checks::{CHECKS, by_id};
+#[cfg(feature = "live")]
+pub use collect::{Collected, Env, Outside, collect, github::is_job, origin::Audience};
+pub use configure::{INPUTS, Inputs, Kind, Spec};
+pub use diagnose::{diagnose, explaining, told};
+pub use evidence::paste;
+pub use evidence::{Evidence, PolicyText, Probe, Role, Runs};
+pub use finding::{
+    Cause, CauseStatus, Certainty, Conclusion, Diagnosis, Document, Finding, Fix, Found, Label, Open, Severity, Target,
+    Told,
+};
+pub use fix::is_proven;
+pub use github::claims::{Claims, decode};
+pub use github::subject::{Subject, customized_keys, parts::Part};
+pub use github::workflow::{IdToken, read};
+pub use secrets::Secrets;
+pub use text::{SourceText, Span, unseen::is_unseen};
+pub use witness::{Breadth, Witness, search};

@@ -13,13 +13,13 @@ use std::thread::available_parallelism;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
+use aws_oidc_doctor::Runs;
 use aws_oidc_doctor::args::{self, Args, Command, Format};
-use aws_oidc_doctor::collect::github::is_job;
-use aws_oidc_doctor::collect::{Collected, Env, Outside, collect};
-use aws_oidc_doctor::diagnose::{explaining, told};
-use aws_oidc_doctor::evidence::Runs;
+use aws_oidc_doctor::is_job;
 use aws_oidc_doctor::report::{self, Report};
+use aws_oidc_doctor::{Collected, Env, Outside, collect};
 use aws_oidc_doctor::{bulk, explain};
+use aws_oidc_doctor::{explaining, told};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;

@@ -167,13 +167,13 @@ impl fmt::Debug for Secrets {
 
 /// The text with `***` for whatever looks like a token: somebody pasted it in the wrong place, and it is repeated nowhere.
 #[must_use]
-pub fn without_tokens(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_tokens(text: &str) -> Cow<'_, str> {
     Secrets::default().scrub(text)
 }
 
 /// An address without name, password and query.
 #[must_use]
-pub fn bare_address(address: &str) -> String {
+pub(crate) fn bare_address(address: &str) -> String {
     let mut bare = address.to_owned();
     bare.truncate(address.find(['?', '#']).unwrap_or(address.len()));
     if let Some(login) = login(&bare) {

@@ -1,7 +1,7 @@
 //! Text that a finding can point into: a name, the text, and spans of bytes in it.
 
-pub mod masked;
-pub mod unseen;
+pub(crate) mod masked;
+pub(crate) mod unseen;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ impl SourceText {
 
 /// Line and column of a byte offset in a text; an offset past the end is the end.
 #[must_use]
-pub fn position(text: &str, offset: usize) -> Position {
+pub(crate) fn position(text: &str, offset: usize) -> Position {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     Position {

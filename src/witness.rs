@@ -234,7 +234,7 @@ fn by_credentials(asker: Asker<'_>, policy: &TrustPolicy) -> Openings {
 /// Does a change of a policy keep out all subjects of other people's repositories that were kept out before? No where one gets in,
 /// and where not all could be tried.
 #[must_use]
-pub fn lets_in_no_more(asker: Asker<'_>, before: &TrustPolicy, after: &TrustPolicy, budget: &Budget) -> bool {
+pub(crate) fn lets_in_no_more(asker: Asker<'_>, before: &TrustPolicy, after: &TrustPolicy, budget: &Budget) -> bool {
     let own = asker
         .claims
         .and_then(|claims| claims.subject())
@@ -854,7 +854,7 @@ fn vacuous(alone: &TrustPolicy, request: &RequestContext) -> bool {
 
 /// How many patterns the policy has for the subject.
 #[must_use]
-pub fn patterns(asker: Asker<'_>, policy: &TrustPolicy) -> usize {
+pub(crate) fn patterns(asker: Asker<'_>, policy: &TrustPolicy) -> usize {
     let statements = policy.statements.iter();
     statements.map(|statement| subject_values(asker, statement).len()).sum()
 }

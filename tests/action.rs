@@ -11,7 +11,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use aws_oidc_doctor::configure::{INPUTS, Kind, Spec};
+use aws_oidc_doctor::{INPUTS, Kind, Spec};
 use world::{Scenario, World};
 
 #[test]

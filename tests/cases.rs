@@ -17,11 +17,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aws_oidc_doctor::checks::{CHECKS, by_id};
-use aws_oidc_doctor::diagnose::diagnose;
-use aws_oidc_doctor::evidence::Evidence;
-use aws_oidc_doctor::finding::{CauseStatus, Diagnosis, Severity};
+use aws_oidc_doctor::Evidence;
+use aws_oidc_doctor::diagnose;
 use aws_oidc_doctor::report::{self, Report};
+use aws_oidc_doctor::{CHECKS, by_id};
+use aws_oidc_doctor::{CauseStatus, Diagnosis, Severity};
 use serde::Deserialize;
 
 /// What a report must say. What is absent is not looked at; `"cause": null` says that nothing may block.

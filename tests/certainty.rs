@@ -14,9 +14,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use aws_oidc_doctor::diagnose::diagnose;
-use aws_oidc_doctor::evidence::Evidence;
-use aws_oidc_doctor::finding::{Certainty, Conclusion, Diagnosis, Severity};
+use aws_oidc_doctor::Evidence;
+use aws_oidc_doctor::diagnose;
+use aws_oidc_doctor::{Certainty, Conclusion, Diagnosis, Severity};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::RngSeed;

@@ -814,7 +814,7 @@ fn ordinary_texts_come_through_unchanged() {
             }
         }
     }
-    let secrets = aws_oidc_doctor::secrets::Secrets::default();
+    let secrets = aws_oidc_doctor::Secrets::default();
     for secret in World::named("healthy").start().secrets() {
         secrets.know(&secret);
     }

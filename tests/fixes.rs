@@ -8,12 +8,12 @@
     reason = "this is test code, which clippy sees only in `#[test]` functions"
 )]
 
-use aws_oidc_doctor::case::Case;
-use aws_oidc_doctor::diagnose::diagnose;
-use aws_oidc_doctor::evidence::{Evidence, Probe};
-use aws_oidc_doctor::finding::Target;
-use aws_oidc_doctor::finding::{Diagnosis, Severity};
+use aws_oidc_doctor::Case;
+use aws_oidc_doctor::Target;
+use aws_oidc_doctor::diagnose;
 use aws_oidc_doctor::policy::{Decision, decide, parse};
+use aws_oidc_doctor::{Diagnosis, Severity};
+use aws_oidc_doctor::{Evidence, Probe};
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -149,7 +149,7 @@ fn decision(policy: &str, subject: &str, audience: &str) -> Decision {
     decide(&policy, &case.request_for(&policy))
 }
 
-fn fixes(diagnosis: &Diagnosis) -> impl Iterator<Item = &aws_oidc_doctor::finding::Fix> {
+fn fixes(diagnosis: &Diagnosis) -> impl Iterator<Item = &aws_oidc_doctor::Fix> {
     diagnosis
         .findings
         .iter()
@@ -236,7 +236,7 @@ proptest! {
         let evidence = evidence(&policy, &subject, "sts.amazonaws.com");
         let case = Case::new(&evidence);
         for witness in case.witnesses() {
-            if witness.breadth == aws_oidc_doctor::witness::Breadth::Audience {
+            if witness.breadth == aws_oidc_doctor::Breadth::Audience {
                 continue;
             }
             let got_in = ["sts.amazonaws.com", "https://github.com/acme"]
@@ -372,8 +372,8 @@ proptest! {
         for fix in diagnosis.findings.iter().flat_map(|finding| &finding.fixes) {
             let mut mended = evidence.clone();
             if fix.target == Target::TrustPolicy {
-                mended.hop.role = Some(Probe::Known(aws_oidc_doctor::evidence::Role {
-                    trust_policy: Some(aws_oidc_doctor::evidence::PolicyText::Text(fix.text.clone())),
+                mended.hop.role = Some(Probe::Known(aws_oidc_doctor::Role {
+                    trust_policy: Some(aws_oidc_doctor::PolicyText::Text(fix.text.clone())),
                     ..mended.hop.role.as_ref().and_then(Probe::known).cloned().unwrap()
                 }));
             } else if let Some(audience) = fix.title.strip_prefix("ask for the audience `") {
@@ -428,7 +428,7 @@ fn what_changes_with_the_run_has_a_fix_that_lasts() {
             let policy = policy(operator);
             let diagnosis = diagnose(&evidence(&policy, subject, "sts.amazonaws.com"));
             let fixes: Vec<_> = fixes(&diagnosis).collect();
-            let has = |fix: &aws_oidc_doctor::finding::Fix, note: &str| fix.notes.iter().any(|n| n.starts_with(note));
+            let has = |fix: &aws_oidc_doctor::Fix, note: &str| fix.notes.iter().any(|n| n.starts_with(note));
             let lasting: Vec<_> = fixes.iter().filter(|fix| has(fix, "covers later runs: ")).collect();
             assert_eq!(lasting.len(), usize::from(next.is_some()), "{subject} {operator}");
             assert_eq!(has(fixes[0], "valid for this "), next.is_some(), "{subject} {operator}");

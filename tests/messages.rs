@@ -10,10 +10,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_oidc_doctor::aws::answer::{Answer, Refusal};
-use aws_oidc_doctor::diagnose::diagnose;
-use aws_oidc_doctor::evidence::Evidence;
-use aws_oidc_doctor::finding::Conclusion;
+use aws_oidc_doctor::Conclusion;
+use aws_oidc_doctor::Evidence;
+use aws_oidc_doctor::diagnose;
+use aws_oidc_doctor::{Answer, Refusal};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

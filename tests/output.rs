@@ -8,16 +8,16 @@
     reason = "this is test code, which clippy sees only in `#[test]` functions"
 )]
 
-use aws_oidc_doctor::checks::by_id;
-use aws_oidc_doctor::diagnose::diagnose;
-use aws_oidc_doctor::evidence::Evidence;
-use aws_oidc_doctor::finding::{Diagnosis, Document, Finding, Found, Label, Open, Told};
-use aws_oidc_doctor::finding::{Fix, Target};
-use aws_oidc_doctor::github::claims::Claims;
-use aws_oidc_doctor::github::subject::parts::Part;
+use aws_oidc_doctor::Claims;
+use aws_oidc_doctor::Evidence;
+use aws_oidc_doctor::Part;
+use aws_oidc_doctor::by_id;
+use aws_oidc_doctor::diagnose;
+use aws_oidc_doctor::is_unseen;
 use aws_oidc_doctor::report::{Report, Run, claims, console, github, json, summary};
-use aws_oidc_doctor::text::unseen::is_unseen;
-use aws_oidc_doctor::text::{SourceText, Span};
+use aws_oidc_doctor::{Diagnosis, Document, Finding, Found, Label, Open, Told};
+use aws_oidc_doctor::{Fix, Target};
+use aws_oidc_doctor::{SourceText, Span};
 use comrak::Options;
 use proptest::prelude::*;
 use serde_json::json;

@@ -13,11 +13,11 @@
 use std::path::PathBuf;
 use std::{env, fs};
 
-use aws_oidc_doctor::checks::CHECKS;
-use aws_oidc_doctor::diagnose::diagnose;
-use aws_oidc_doctor::evidence::Evidence;
-use aws_oidc_doctor::finding::{Cause, Diagnosis};
+use aws_oidc_doctor::CHECKS;
+use aws_oidc_doctor::Evidence;
+use aws_oidc_doctor::diagnose;
 use aws_oidc_doctor::report::console;
+use aws_oidc_doctor::{Cause, Diagnosis};
 use serde_json::{Map, Value, json};
 
 /// A fenced block of a page: the words after the fence, and its text.
@@ -130,9 +130,7 @@ fn every_example_shows_its_check() {
             .iter()
             .find(|finding| finding.rule.id == check.rule.id);
         let ok = match first {
-            Some(finding) if finding.severity == aws_oidc_doctor::finding::Severity::Blocks => {
-                blocking == Some(check.rule.id)
-            }
+            Some(finding) if finding.severity == aws_oidc_doctor::Severity::Blocks => blocking == Some(check.rule.id),
             Some(_) => blocking.is_none(),
             None => false,
         };

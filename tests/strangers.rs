@@ -13,15 +13,15 @@
 
 use std::cell::Cell;
 
-use aws_oidc_doctor::aws::request::{Asker, web_identity};
-use aws_oidc_doctor::budget::Budget;
-use aws_oidc_doctor::configure::Inputs;
-use aws_oidc_doctor::diagnose::diagnose;
-use aws_oidc_doctor::evidence::Evidence;
-use aws_oidc_doctor::finding::{Cause, CauseStatus, Diagnosis, Fix, Severity};
-use aws_oidc_doctor::github::claims::Claims;
+use aws_oidc_doctor::Budget;
+use aws_oidc_doctor::Claims;
+use aws_oidc_doctor::Evidence;
+use aws_oidc_doctor::Inputs;
+use aws_oidc_doctor::diagnose;
 use aws_oidc_doctor::policy::{Decision, TrustPolicy, decide, parse};
-use aws_oidc_doctor::witness::{Witness, search};
+use aws_oidc_doctor::{Asker, web_identity};
+use aws_oidc_doctor::{Cause, CauseStatus, Diagnosis, Fix, Severity};
+use aws_oidc_doctor::{Witness, search};
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;

@@ -34,7 +34,7 @@ fn a_token_is_for_the_asked_audience_and_the_owner_by_default() {
     ] {
         let answer = get(&format!("{}{query}", world.token_url()), &bearer);
         let body: serde_json::Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-        let token = aws_oidc_doctor::github::claims::decode(body["value"].as_str().unwrap()).unwrap();
+        let token = aws_oidc_doctor::decode(body["value"].as_str().unwrap()).unwrap();
         assert_eq!(token.claims.audience(), Some(audience), "{query}");
     }
     assert!(get(&world.token_url(), "Bearer guessed").starts_with("HTTP/1.1 401 "));

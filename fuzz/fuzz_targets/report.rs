@@ -1,7 +1,7 @@
 //! Any evidence: it is diagnosed, and no text in it becomes a command, a tag, a terminal escape or more than the runner takes.
 #![no_main]
 
-use aws_oidc_doctor::evidence::Runs;
+use aws_oidc_doctor::Runs;
 use aws_oidc_doctor::report::{Report, claims, console, github, json, summary};
 use libfuzzer_sys::fuzz_target;
 

@@ -1,8 +1,8 @@
 //! Any text as a token: it is decoded or refused, and a refusal holds no part of it.
 #![no_main]
 
-use aws_oidc_doctor::github::claims::{Claims, decode};
-use aws_oidc_doctor::github::subject::{Subject, customized_keys};
+use aws_oidc_doctor::{Claims, decode};
+use aws_oidc_doctor::{Subject, customized_keys};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,8 +1,8 @@
 //! Any text as a workflow: it is read or refused in bounded time, and every place lies in the text.
 #![no_main]
 
-use aws_oidc_doctor::text::Span;
-use aws_oidc_doctor::github::workflow::{IdToken, read};
+use aws_oidc_doctor::Span;
+use aws_oidc_doctor::{IdToken, read};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -19,9 +19,9 @@ use std::thread;
 use std::time::Duration;
 
 use aws_oidc_doctor::args::{self, Command};
-use aws_oidc_doctor::collect::origin::Audience;
-use aws_oidc_doctor::collect::{Collected, Env, Outside, collect};
-use aws_oidc_doctor::evidence::Evidence;
+use aws_oidc_doctor::Audience;
+use aws_oidc_doctor::{Collected, Env, Outside, collect};
+use aws_oidc_doctor::Evidence;
 use aws_oidc_doctor::report::{Report, console, github, json, summary};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

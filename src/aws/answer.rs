@@ -11,7 +11,8 @@ use crate::evidence::{Attempt, Evidence, Probe};
 use crate::github::issuer::Deployment;
 use text::Text;
 
-pub use refusal::{PolicyKind, Refusal};
+pub(crate) use refusal::PolicyKind;
+pub use refusal::Refusal;
 pub(crate) use text::one_line;
 
 /// What an answer says, coarsely as documented and not finer.
@@ -243,7 +244,7 @@ fn once(issuer: &str) -> &str {
 
 /// A call that was refused after the role was assumed, and whose it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AfterLogin {
+pub(crate) struct AfterLogin {
     /// What AWS says.
     pub refusal: Refusal,
     /// Who made the call.
@@ -252,7 +253,7 @@ pub struct AfterLogin {
 
 /// Who made a call that was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
+pub(crate) enum Whose {
     /// A session of the role that was asked for, or of the one role that is known.
     Session,
     /// An IAM user, this machine's own role, or another role than the one that was asked for.
@@ -267,7 +268,7 @@ impl AfterLogin {
     /// "User: arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION is not authorized to perform: ACTION" (IAM User Guide,
     /// `troubleshoot_access-denied`).
     #[must_use]
-    pub fn read(text: &str, evidence: &Evidence) -> Option<Self> {
+    pub(crate) fn read(text: &str, evidence: &Evidence) -> Option<Self> {
         let Answer::PermissionDenied(first) = Answer::read("", text) else {
             return None;
         };

@@ -159,7 +159,7 @@ impl RoleArn {
 
 /// `arn:aws:iam::123456789012:oidc-provider/host/path`, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProviderArn {
+pub(crate) struct ProviderArn {
     /// The partition.
     pub partition: String,
     /// The account as written.
@@ -171,7 +171,7 @@ pub struct ProviderArn {
 impl ProviderArn {
     /// Reads the ARN of an OIDC provider; `None` for any other text.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut fields = text.splitn(6, ':');
         let ("arn", partition, "iam", "", account, resource) = (
             fields.next()?,
@@ -193,13 +193,13 @@ impl ProviderArn {
 
 /// The ARN that the provider of an issuer has in an account.
 #[must_use]
-pub fn provider_arn(partition: &str, account: &str, issuer: &str) -> String {
+pub(crate) fn provider_arn(partition: &str, account: &str, issuer: &str) -> String {
     format!("arn:{partition}:iam::{account}:oidc-provider/{}", issuer_host(issuer))
 }
 
 /// The partition that a region belongs to, by its name.
 #[must_use]
-pub fn partition_of_region(region: &str) -> &'static str {
+pub(crate) fn partition_of_region(region: &str) -> &'static str {
     match region {
         r if r.starts_with("cn-") => "aws-cn",
         r if r.starts_with("us-gov-") => "aws-us-gov",
@@ -215,7 +215,7 @@ pub fn partition_of_region(region: &str) -> &'static str {
 /// The audience that a partition's STS is addressed by, where AWS documents one.
 /// (configure-aws-credentials' README, "OIDC Audience".)
 #[must_use]
-pub fn usual_audience(partition: &str) -> &'static str {
+pub(crate) fn usual_audience(partition: &str) -> &'static str {
     if partition == "aws-cn" {
         "sts.amazonaws.com.cn"
     } else {

@@ -13,7 +13,7 @@ use crate::policy::{Outcome, Presence, PrincipalKind, RequestContext, RequestPri
 use crate::text::masked::is_masked_account;
 
 /// The ten claims that STS evaluates beside `sub`, `aud`, `oaud`, `amr` and `email`.
-pub const CLAIM_KEYS: [&str; 10] = [
+pub(crate) const CLAIM_KEYS: [&str; 10] = [
     "actor",
     "actor_id",
     "enterprise_id",
@@ -39,7 +39,7 @@ const NO_KEYS: [&str; 6] = [
 /// The key of this issuer's tokens that somebody who wrote `key` most likely meant, where the request does not carry `key`:
 /// the prefix left out or misspelled, or another issuer's, or the claim misspelled.
 #[must_use]
-pub fn meant_key(key: &str, issuer: &str) -> Option<String> {
+pub(crate) fn meant_key(key: &str, issuer: &str) -> Option<String> {
     const ALIKE: f64 = 0.7;
     let prefix = issuer_host(issuer).to_lowercase();
     let written = key.to_lowercase();
@@ -129,14 +129,14 @@ fn may_be(prefix: &str, key: &str) -> bool {
 
 /// The request of `sts:AssumeRole` with AWS credentials.
 #[must_use]
-pub fn assume_role(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
+pub(crate) fn assume_role(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
     signed(asker, policy, "sts:AssumeRole")
 }
 
 /// The request of `sts:TagSession`, which the same call makes where it sends tags. It carries neither `sts:ExternalId` nor
 /// `sts:RoleSessionName` (AWS service authorization reference for STS, the condition keys of each action).
 #[must_use]
-pub fn tag_session(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
+pub(crate) fn tag_session(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
     let mut request = signed(asker, policy, "sts:TagSession");
     for key in ["sts:ExternalId", "sts:RoleSessionName"] {
         request.set(key, Presence::Absent);

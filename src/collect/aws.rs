@@ -37,7 +37,7 @@ const DEFAULT_CHAIN: Duration = Duration::from_secs(1);
 const MESSAGE: usize = 2000;
 
 /// AWS, as one request reaches it.
-pub struct Aws {
+pub(crate) struct Aws {
     config: SdkConfig,
     region: String,
     /// The region that was given is none, so STS has no address. IAM needs none.
@@ -49,7 +49,7 @@ pub struct Aws {
 }
 
 /// The answer to an attempt, and the endpoint's clock.
-pub struct Answered {
+pub(crate) struct Answered {
     /// The answer.
     pub attempt: Probe<Attempt>,
     /// The `Date` header.
@@ -61,7 +61,7 @@ pub struct Answered {
 impl Answered {
     /// No answer.
     #[must_use]
-    pub fn none(gap: Gap) -> Self {
+    pub(crate) fn none(gap: Gap) -> Self {
         Self {
             attempt: Probe::Missing(gap),
             date: None,
@@ -81,7 +81,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// What IAM said.
 #[derive(Debug, Default)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// Who asked.
     pub reader: Option<Probe<Identity>>,
     /// The role.
@@ -94,7 +94,7 @@ pub struct Reading {
 
 /// What to read from IAM.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// The role, whose account is known.
     pub arn: &'a RoleArn,
     /// The account.
@@ -111,7 +111,7 @@ impl Aws {
     ///
     /// # Errors
     /// A [`Gap`] where the region or an address cannot be one.
-    pub fn new(env: &Env, http: &Http, inputs: &Given, request: &Request, partition: &str) -> Result<Self, Gap> {
+    pub(crate) fn new(env: &Env, http: &Http, inputs: &Given, request: &Request, partition: &str) -> Result<Self, Gap> {
         let wanted = request.get(Input::AwsRegion).unwrap_or_default();
         // A checkout's region is good for the role's own partition alone: a token is not sent to another one's STS for it.
         let is_checkouts = request.source.is_some() && inputs.given(Input::AwsRegion).is_none();
@@ -159,7 +159,13 @@ impl Aws {
     }
 
     /// Asks STS for the role with a token, as configure-aws-credentials would. What passes is tried again.
-    pub async fn attempt(&self, request: &Request, role: &str, token: &SecretString, until: Instant) -> Answered {
+    pub(crate) async fn attempt(
+        &self,
+        request: &Request,
+        role: &str,
+        token: &SecretString,
+        until: Instant,
+    ) -> Answered {
         if let Some(gap) = &self.no_region {
             return Answered::none(gap.clone());
         }
@@ -169,7 +175,7 @@ impl Aws {
     }
 
     /// Asks STS for the role with AWS credentials, as configure-aws-credentials would.
-    pub async fn attempt_as(
+    pub(crate) async fn attempt_as(
         &self,
         request: &Request,
         role: &str,
@@ -203,7 +209,7 @@ impl Aws {
     ///
     /// # Errors
     /// AWS's refusal, or why there was no answer.
-    pub async fn caller(
+    pub(crate) async fn caller(
         &self,
         credentials: &Credentials,
         source: &str,
@@ -261,7 +267,12 @@ impl Aws {
     ///
     /// # Errors
     /// A [`Gap`] that says why it cannot be assumed.
-    pub async fn credentials(&self, role: &str, token: &SecretString, until: Instant) -> Result<Credentials, Gap> {
+    pub(crate) async fn credentials(
+        &self,
+        role: &str,
+        token: &SecretString,
+        until: Instant,
+    ) -> Result<Credentials, Gap> {
         let mut request = Request::default();
         request.inputs.set(Input::RoleDurationSeconds, "900");
         let call = "sts:AssumeRoleWithWebIdentity";
@@ -364,7 +375,7 @@ impl Aws {
     }
 
     /// Reads from IAM with these credentials, all calls side by side.
-    pub async fn read(&self, credentials: Credentials, source: &str, wanted: Wanted<'_>) -> Reading {
+    pub(crate) async fn read(&self, credentials: Credentials, source: &str, wanted: Wanted<'_>) -> Reading {
         if let Some(gap) = unsound(&credentials, source) {
             return Reading::none(wanted, &gap);
         }
@@ -473,7 +484,7 @@ impl Aws {
     }
 
     /// Reads the provider of an issuer.
-    pub async fn provider(
+    pub(crate) async fn provider(
         &self,
         credentials: &Credentials,
         partition: &str,
@@ -514,7 +525,7 @@ impl Aws {
     ///
     /// # Errors
     /// A [`Gap`] where there are none, or where a file that the SDK would read is none to be read.
-    pub async fn default_chain(
+    pub(crate) async fn default_chain(
         &self,
         env: &Env,
         workspace: Option<&Path>,
@@ -668,7 +679,7 @@ impl Aws {
 impl Reading {
     /// Nothing of what was wanted could be read.
     #[must_use]
-    pub fn none(wanted: Wanted<'_>, gap: &Gap) -> Self {
+    pub(crate) fn none(wanted: Wanted<'_>, gap: &Gap) -> Self {
         Self {
             role: wanted.role.then(|| Probe::Missing(gap.clone())),
             provider: wanted.issuer.map(|_| Probe::Missing(gap.clone())),
@@ -678,7 +689,7 @@ impl Reading {
 
     /// Did IAM refuse, or were these the wrong credentials?
     #[must_use]
-    pub fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         let refused =
             |gap: Option<&Gap>| gap.is_some_and(|gap| matches!(gap.why, Why::AccessDenied | Why::WrongAccount));
         refused(self.role.as_ref().and_then(Probe::gap)) || refused(self.provider.as_ref().and_then(Probe::gap))
@@ -686,7 +697,7 @@ impl Reading {
 
     /// What is known here, and the rest from another reading where that one knows it.
     #[must_use]
-    pub fn or(self, other: Self) -> Self {
+    pub(crate) fn or(self, other: Self) -> Self {
         fn known<T>(one: Option<Probe<T>>, other: Option<Probe<T>>) -> Option<Probe<T>> {
             match (one, other) {
                 (Some(Probe::Missing(_)) | None, Some(Probe::Known(fact))) => Some(Probe::Known(fact)),
@@ -705,7 +716,7 @@ impl Reading {
     }
 
     /// Nothing could be read, for this reason; a role and a provider that were not asked for stay so.
-    pub fn miss(&mut self, gap: &Gap) {
+    pub(crate) fn miss(&mut self, gap: &Gap) {
         if self.role.is_some() {
             self.role = Some(Probe::Missing(gap.clone()));
         }
@@ -775,7 +786,7 @@ fn passes<E: ProvideErrorMetadata>(error: &SdkError<E>, seen: &Seen) -> Option<P
 /// How long to wait after so many calls: up to twice as long each time, and anything below, so that jobs that failed
 /// together do not come back together. `random` is between 0 and 1.
 #[must_use]
-pub fn wait(calls: u32, random: f64) -> Duration {
+pub(crate) fn wait(calls: u32, random: f64) -> Duration {
     let doubled = 2_u32.saturating_pow(calls.saturating_sub(1).min(16));
     FIRST_WAIT
         .saturating_mul(doubled)
@@ -785,7 +796,7 @@ pub fn wait(calls: u32, random: f64) -> Duration {
 
 /// Between 0 and 1. std seeds its hashers from the system's randomness.
 #[must_use]
-pub fn random() -> f64 {
+pub(crate) fn random() -> f64 {
     let number = std::hash::RandomState::new().build_hasher().finish();
     f64::from(u32::try_from(number >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }

@@ -17,7 +17,7 @@ const MAX_TOKEN: u64 = 64 << 10;
 
 /// Reads the inputs that are files.
 #[derive(Debug)]
-pub struct Files<'a> {
+pub(crate) struct Files<'a> {
     /// Where relative paths start and all paths end; without it any path is fine.
     pub workspace: Option<&'a Path>,
 }
@@ -45,7 +45,7 @@ impl Files<'_> {
     ///
     /// # Errors
     /// [`InputError`] where it cannot be read.
-    pub fn evidence(&self, place: &str, path: &str) -> Result<Runs, InputError> {
+    pub(crate) fn evidence(&self, place: &str, path: &str) -> Result<Runs, InputError> {
         self.open(place, path, MAX_EVIDENCE)?.read(paste::runs)
     }
 
@@ -53,7 +53,7 @@ impl Files<'_> {
     ///
     /// # Errors
     /// [`InputError`] where it cannot be read; no part of the text is in it.
-    pub fn claims(&self, place: &str, path: &str) -> Result<Token, InputError> {
+    pub(crate) fn claims(&self, place: &str, path: &str) -> Result<Token, InputError> {
         let document = match path.trim_start() {
             // The token itself, in place of a file that has it.
             token if token.starts_with("eyJ") && token.contains('.') => Document {
@@ -69,7 +69,7 @@ impl Files<'_> {
     ///
     /// # Errors
     /// [`InputError`] where it cannot be read.
-    pub fn trust_policy(&self, place: &str, given: &str) -> Result<Role, InputError> {
+    pub(crate) fn trust_policy(&self, place: &str, given: &str) -> Result<Role, InputError> {
         self.document(place, given)?.read(paste::trust_policy)
     }
 
@@ -77,7 +77,7 @@ impl Files<'_> {
     ///
     /// # Errors
     /// [`InputError`] where it cannot be read.
-    pub fn provider(&self, place: &str, given: &str) -> Result<Provider, InputError> {
+    pub(crate) fn provider(&self, place: &str, given: &str) -> Result<Provider, InputError> {
         self.document(place, given)?.read(paste::provider)
     }
 
@@ -85,7 +85,7 @@ impl Files<'_> {
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub fn text(&self, path: &str, most: u64) -> Result<String, String> {
+    pub(crate) fn text(&self, path: &str, most: u64) -> Result<String, String> {
         read(self.resolve(path)?, most)
     }
 
@@ -135,7 +135,7 @@ impl Files<'_> {
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub fn read(path: impl AsRef<Path>, most: u64) -> Result<String, String> {
+pub(crate) fn read(path: impl AsRef<Path>, most: u64) -> Result<String, String> {
     let mut options = OpenOptions::new();
     options.read(true);
     // A FIFO without a writer would keep the program waiting.
@@ -157,7 +157,7 @@ pub fn read(path: impl AsRef<Path>, most: u64) -> Result<String, String> {
 ///
 /// # Errors
 /// A [`Gap`] that says what is wrong with the file.
-pub fn token(path: &str, workspace: &Path, is_container: bool) -> Result<String, Gap> {
+pub(crate) fn token(path: &str, workspace: &Path, is_container: bool) -> Result<String, Gap> {
     let path = workspace.join(path);
     let shown = path.display();
     let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
@@ -184,7 +184,7 @@ pub fn token(path: &str, workspace: &Path, is_container: bool) -> Result<String,
 ///
 /// # Errors
 /// In words: which of them is no file to be read, or lies in the workspace, where it is a stranger's.
-pub fn sound_aws_files(env: &Env, workspace: Option<&Path>) -> Result<(), String> {
+pub(crate) fn sound_aws_files(env: &Env, workspace: Option<&Path>) -> Result<(), String> {
     let home = env.get("HOME").map(|home| Path::new(home).join(".aws"));
     let usual = |name: &str| home.as_ref().map(|home| home.join(name));
     for (variable, usual) in [

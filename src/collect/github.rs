@@ -18,7 +18,7 @@ use crate::secrets::Secrets;
 
 /// What the environment says of the job, or nothing where there is none.
 #[must_use]
-pub fn runner(env: &Env) -> Option<Runner> {
+pub(crate) fn runner(env: &Env) -> Option<Runner> {
     let requested = |name| env.get(name).is_some();
     if !is_job(env) {
         return None;
@@ -98,7 +98,7 @@ fn head_repository(event: &str) -> Option<String> {
 /// The issuer of this server's tokens, as far as the job knows before it has one: an enterprise's own issuer ends in
 /// its name, which only the token says. (GitHub documentation, "OpenID Connect reference".)
 #[must_use]
-pub fn likely_issuer(env: &Env) -> String {
+pub(crate) fn likely_issuer(env: &Env) -> String {
     let server = env.get("GITHUB_SERVER_URL").unwrap_or("https://github.com");
     let host = server
         .split_once("://")
@@ -114,7 +114,7 @@ pub fn likely_issuer(env: &Env) -> String {
 }
 
 /// An ID token and when it came.
-pub struct IdToken {
+pub(crate) struct IdToken {
     /// The token itself: for STS, and for nobody else.
     pub raw: SecretString,
     /// What it says.
@@ -146,7 +146,7 @@ const MAX_ANSWER: usize = 64 << 10;
 ///
 /// # Errors
 /// A [`Gap`] that says why there is none. No part of a token is in it.
-pub async fn id_token(env: &Env, http: &Http, audience: &Audience, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
+pub(crate) async fn id_token(env: &Env, http: &Http, audience: &Audience, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
     let (Some(service), Some(token)) = (Destination::token_service(env), env.get(REQUEST_TOKEN)) else {
         return Err(Gap::new(Why::NotGranted, not_granted(env)));
     };
@@ -269,7 +269,7 @@ fn read(answer: &Answer, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdTok
 ///
 /// # Errors
 /// A [`Gap`] where that is none.
-pub fn token(text: String, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
+pub(crate) fn token(text: String, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
     secrets.add(text.trim());
     secrets.hand_over(mask);
     let raw = SecretString::from(text);

@@ -24,9 +24,9 @@ use crate::evidence::{Gap, Why};
 use crate::secrets::Secrets;
 
 /// To accept a connection.
-pub const CONNECT: Duration = Duration::from_secs(3);
+pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 /// To answer, from the start of the request to the end of the body.
-pub const ANSWER: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read.
 const MAX_BODY: usize = 1 << 20;
@@ -37,7 +37,7 @@ const EXCERPT: usize = 160;
 
 /// HTTP with limits: no redirects, bounded answers, time-outs.
 #[derive(Clone)]
-pub struct Http {
+pub(crate) struct Http {
     secure: Client,
     plain: Client,
     /// The proxy that is set, host and port alone, to name it when a call fails.
@@ -52,7 +52,7 @@ impl Http {
     ///
     /// # Errors
     /// A [`Gap`] where a certificate file cannot be read, or there is no TLS on this machine.
-    pub fn new(env: &Env, secrets: &Secrets) -> Result<Self, Gap> {
+    pub(crate) fn new(env: &Env, secrets: &Secrets) -> Result<Self, Gap> {
         Self::with(env, secrets, None)
     }
 
@@ -60,7 +60,7 @@ impl Http {
     ///
     /// # Errors
     /// As [`Self::new`], and where the proxy's address is none.
-    pub fn through(&self, env: &Env, proxy: &str, no_proxy: Option<&str>) -> Result<Self, Gap> {
+    pub(crate) fn through(&self, env: &Env, proxy: &str, no_proxy: Option<&str>) -> Result<Self, Gap> {
         let unusable = || Gap::new(Why::Unreachable, "`http-proxy` is not the address of a proxy");
         let rule = Proxy::all(proxy).map_err(|_| unusable())?;
         let rule = rule.no_proxy(no_proxy.and_then(NoProxy::from_string).or_else(NoProxy::from_env));
@@ -113,7 +113,7 @@ impl Http {
 
     /// The secrets that no answer has in it.
     #[must_use]
-    pub fn secrets(&self) -> &Secrets {
+    pub(crate) fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
@@ -121,7 +121,7 @@ impl Http {
     ///
     /// # Errors
     /// A [`Gap`] that names the host and what to look at. No part of the request is in it.
-    pub async fn send(&self, request: Request, to: &Destination) -> Result<Answer, Gap> {
+    pub(crate) async fn send(&self, request: Request, to: &Destination) -> Result<Answer, Gap> {
         Ok(self.fetch(request, to).await?.scrubbed(&self.secrets))
     }
 
@@ -129,7 +129,7 @@ impl Http {
     ///
     /// # Errors
     /// As [`Self::send`].
-    pub async fn send_for_secret(&self, request: Request, to: &Destination) -> Result<Answer, Gap> {
+    pub(crate) async fn send_for_secret(&self, request: Request, to: &Destination) -> Result<Answer, Gap> {
         let answer = self.fetch(request, to).await?;
         Ok(match answer.status {
             200 => answer,
@@ -282,7 +282,7 @@ impl fmt::Debug for Http {
 }
 
 /// An answer, whatever its status.
-pub struct Answer {
+pub(crate) struct Answer {
     /// Host and port that answered.
     pub host: String,
     /// The HTTP status.
@@ -296,14 +296,14 @@ pub struct Answer {
 impl Answer {
     /// The `Date` header, seconds since 1970.
     #[must_use]
-    pub fn date(&self) -> Option<i64> {
+    pub(crate) fn date(&self) -> Option<i64> {
         let date = self.headers.get(DATE)?.to_str().ok()?;
         Some(DateTime::from_str(date, Format::HttpDate).ok()?.secs())
     }
 
     /// The host that a redirect points to. Redirects are not followed: a token goes where it was meant to go.
     #[must_use]
-    pub fn redirect(&self) -> Option<String> {
+    pub(crate) fn redirect(&self) -> Option<String> {
         let location = self.headers.get(LOCATION)?.to_str().ok()?;
         (300..400)
             .contains(&self.status)
@@ -312,7 +312,7 @@ impl Answer {
 
     /// Is it a page for people: a proxy's, a firewall's, a log-in?
     #[must_use]
-    pub fn is_page(&self) -> bool {
+    pub(crate) fn is_page(&self) -> bool {
         let kind = self
             .headers
             .get(CONTENT_TYPE)
@@ -329,7 +329,7 @@ impl Answer {
     /// Does the XML end where its first element does? The SDK reads half a document as if it were whole, and half a list
     /// of providers is not a list.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         let text = self.body.trim_ascii();
         let Some(start) = text.strip_prefix(b"<") else {
             return true;
@@ -358,14 +358,14 @@ impl Answer {
 
     /// A short piece of the body, without control characters.
     #[must_use]
-    pub fn excerpt(&self) -> String {
+    pub(crate) fn excerpt(&self) -> String {
         let text = String::from_utf8_lossy(self.body.get(..8192).unwrap_or(&self.body));
         clean(&text, EXCERPT)
     }
 
     /// The same without any secret, in the body or in a header.
     #[must_use]
-    pub fn scrubbed(mut self, secrets: &Secrets) -> Self {
+    pub(crate) fn scrubbed(mut self, secrets: &Secrets) -> Self {
         let scrubbed = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes);
             let clean = secrets.scrub(&text);
@@ -385,7 +385,7 @@ impl Answer {
 
 /// One line of at most so many characters, without control characters.
 #[must_use]
-pub fn clean(text: &str, most: usize) -> String {
+pub(crate) fn clean(text: &str, most: usize) -> String {
     let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
     let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(most) {
@@ -396,7 +396,7 @@ pub fn clean(text: &str, most: usize) -> String {
 
 /// Host and port of an address, and nothing else of it: no name, no password, no query.
 #[must_use]
-pub fn authority(url: &str) -> Option<String> {
+pub(crate) fn authority(url: &str) -> Option<String> {
     let url = if url.contains("://") {
         Url::parse(url)
     } else {
@@ -436,7 +436,7 @@ fn bundle(env: &Env) -> Result<Vec<Certificate>, Gap> {
 
 /// The AWS SDK's way to [`Http`]. It remembers what came back last, because the SDK's errors do not say it.
 #[derive(Clone)]
-pub struct Line {
+pub(crate) struct Line {
     http: Http,
     to: Destination,
     /// The answers hold credentials.
@@ -446,7 +446,7 @@ pub struct Line {
 
 /// What came back from the last request on a [`Line`].
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Host and port.
     pub host: String,
     /// The HTTP status, where there was an answer.
@@ -464,7 +464,7 @@ pub struct Seen {
 impl Line {
     /// A line of its own for a call, to where it may go.
     #[must_use]
-    pub fn new(http: &Http, to: &Destination) -> Self {
+    pub(crate) fn new(http: &Http, to: &Destination) -> Self {
         Self {
             http: http.clone(),
             to: to.clone(),
@@ -475,7 +475,7 @@ impl Line {
 
     /// A line for a call that asks for credentials, as [`Http::send_for_secret`].
     #[must_use]
-    pub fn for_secret(http: &Http, to: &Destination) -> Self {
+    pub(crate) fn for_secret(http: &Http, to: &Destination) -> Self {
         Self {
             secret: true,
             ..Self::new(http, to)
@@ -484,7 +484,7 @@ impl Line {
 
     /// What came back last.
     #[must_use]
-    pub fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> Seen {
         self.seen.lock().map(|seen| seen.clone()).unwrap_or_default()
     }
 

@@ -84,7 +84,7 @@ impl Audience {
 
 /// An address that may be asked, with a token or a key where the call needs one. [`super::http::Http::send`] asks no other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
+pub(crate) struct Destination {
     host: Host,
     origin: Origin,
 }
@@ -120,7 +120,7 @@ const AWS_DOMAINS: [&str; 14] = [
 impl Destination {
     /// GitHub's token service, where the job has one.
     #[must_use]
-    pub fn token_service(env: &Env) -> Option<Self> {
+    pub(crate) fn token_service(env: &Env) -> Option<Self> {
         let name = "ACTIONS_ID_TOKEN_REQUEST_URL";
         Some(Self::given(env.get(name)?, Origin::Variable(name)))
     }
@@ -128,7 +128,7 @@ impl Destination {
     /// STS: the input `sts-endpoint`, else the environment's endpoint, else the region's own. A profile's endpoint is not
     /// taken: its file may be the checkout's.
     #[must_use]
-    pub fn sts(inputs: &Given, env: &Env) -> Self {
+    pub(crate) fn sts(inputs: &Given, env: &Env) -> Self {
         match inputs.given(Input::StsEndpoint) {
             Some(address) => Self::given(address, Origin::Input("sts-endpoint")),
             None => Self::of_service("AWS_ENDPOINT_URL_STS", env),
@@ -137,13 +137,13 @@ impl Destination {
 
     /// IAM: the environment's endpoint, else the partition's own.
     #[must_use]
-    pub fn iam(env: &Env) -> Self {
+    pub(crate) fn iam(env: &Env) -> Self {
         Self::of_service("AWS_ENDPOINT_URL_IAM", env)
     }
 
     /// Wherever this machine finds its own credentials.
     #[must_use]
-    pub fn machine() -> Self {
+    pub(crate) fn machine() -> Self {
         Self {
             host: Host::Machine,
             origin: Origin::Default,
@@ -175,22 +175,16 @@ impl Destination {
 
     /// The address as it was given; `None` where the SDK finds it.
     #[must_use]
-    pub fn address(&self) -> Option<&str> {
+    pub(crate) fn address(&self) -> Option<&str> {
         match &self.host {
             Host::Given(address) => Some(address),
             Host::Aws | Host::Machine => None,
         }
     }
 
-    /// Who chose it.
-    #[must_use]
-    pub fn origin(&self) -> Origin {
-        self.origin
-    }
-
     /// May this address be asked?
     #[must_use]
-    pub fn admits(&self, url: &Url) -> bool {
+    pub(crate) fn admits(&self, url: &Url) -> bool {
         match &self.host {
             Host::Aws => {
                 url.scheme() == "https"
@@ -208,7 +202,7 @@ impl Destination {
     /// May it be asked without TLS? Only on this machine; and where a machine finds its own credentials, which no network
     /// carries further.
     #[must_use]
-    pub fn admits_plain(&self, url: &Url) -> bool {
+    pub(crate) fn admits_plain(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
         let own = self.host == Host::Machine;
         match host.trim_matches(['[', ']']).parse::<IpAddr>() {
@@ -263,7 +257,7 @@ mod tests {
         let sts = |input: &str, variables: &[(&str, &str)]| {
             let env: Env = variables.iter().copied().collect();
             let sts = Destination::sts(&inputs(input, ""), &env);
-            (sts.address().map(str::to_owned), sts.origin())
+            (sts.address().map(str::to_owned), sts.origin)
         };
         let both = |own, all| [("AWS_ENDPOINT_URL_STS", own), ("AWS_ENDPOINT_URL", all)];
         let is = |address: &str, origin| (Some(address.to_owned()), origin);

@@ -48,7 +48,7 @@ pub(super) fn admit(case: &Case<'_>) -> Vec<Fix> {
 
 /// Why no change of the policy is offered, where a condition keeps the token out on purpose.
 #[must_use]
-pub fn ask_first(case: &Case<'_>) -> Option<String> {
+pub(crate) fn ask_first(case: &Case<'_>) -> Option<String> {
     let (policy, _) = subject_of_change(case)?;
     let is_guarded =
         policy.trace.decision == Decision::ImplicitDeny && matches!(shortfall(case, policy), Nearest::Guarded);

@@ -23,7 +23,7 @@ const STAND_IN: &str = "123456789012";
 /// The smallest policy that lets in exactly this token; and where its subject changes with the run, the one that later runs fit as
 /// well. Each was evaluated. None for a token that is no job's, and where a part of it is crossed out.
 #[must_use]
-pub fn least(asker: Asker<'_>) -> Vec<Fix> {
+pub(crate) fn least(asker: Asker<'_>) -> Vec<Fix> {
     let claims = asker
         .claims
         .filter(|_| Deployment::of(asker.issuer) != Deployment::Other);

@@ -9,7 +9,7 @@ const LONGEST: usize = 2048;
 
 /// A text from outside as one argument of a command that somebody pastes into a shell: itself where no shell and no AWS CLI takes
 /// it for anything else, and otherwise the placeholder. Neither an option (`--debug`) nor a file to be read (`file://…`).
-pub fn argument(text: &str, placeholder: &str) -> String {
+pub(crate) fn argument(text: &str, placeholder: &str) -> String {
     let is_literal = text.len() <= LONGEST
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text

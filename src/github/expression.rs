@@ -20,7 +20,7 @@ const MOST_TEXT: usize = 64 << 10;
 
 /// A value, as far as it is known.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub(crate) enum Value {
     /// It is known.
     Known(Json),
     /// Some of it is not.
@@ -29,7 +29,7 @@ pub enum Value {
 
 /// A text of which parts are not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Text(Vec<Piece>);
+pub(crate) struct Text(Vec<Piece>);
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +42,10 @@ enum Piece {
 /// Why an expression has no value, in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Fault(pub String);
+pub(crate) struct Fault(pub(crate) String);
 
 /// What can be named in an expression.
-pub trait Contexts {
+pub(crate) trait Contexts {
     /// The value of `context.key`, or of the whole context without a key; `None` where it is not known.
     ///
     /// # Errors
@@ -55,14 +55,12 @@ pub trait Contexts {
 
 impl Value {
     /// A value of which nothing is known but the expression that stands for it.
-    #[must_use]
-    pub fn unknown(expression: impl Into<String>) -> Self {
+    pub(crate) fn unknown(expression: impl Into<String>) -> Self {
         Self::Open(Text(vec![Piece::Unknown(expression.into())]))
     }
 
     /// A known text.
-    #[must_use]
-    pub fn text(text: impl Into<String>) -> Self {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::Known(Json::String(text.into()))
     }
 
@@ -70,7 +68,7 @@ impl Value {
     ///
     /// # Errors
     /// It is a list or an object.
-    pub fn into_text(self) -> Result<Text, Fault> {
+    pub(crate) fn into_text(self) -> Result<Text, Fault> {
         Ok(match self {
             Self::Known(Json::String(text)) => Text::known(text),
             Self::Known(Json::Array(_)) => return Err(Fault("it gives a list, and not a text".to_owned())),
@@ -125,15 +123,13 @@ impl Value {
 
 impl Text {
     /// A text that is known.
-    #[must_use]
-    pub fn known(text: impl Into<String>) -> Self {
+    pub(crate) fn known(text: impl Into<String>) -> Self {
         let text = text.into();
         Self(if text.is_empty() { Vec::new() } else { vec![Piece::Known(text)] })
     }
 
     /// The text, where all of it is known.
-    #[must_use]
-    pub fn as_known(&self) -> Option<&str> {
+    pub(crate) fn as_known(&self) -> Option<&str> {
         match &*self.0 {
             [] => Some(""),
             [Piece::Known(text)] => Some(text),
@@ -142,15 +138,13 @@ impl Text {
     }
 
     /// Is any of it known that is not blank?
-    #[must_use]
-    pub fn has_known(&self) -> bool {
+    pub(crate) fn has_known(&self) -> bool {
         let is_known = |piece: &Piece| matches!(piece, Piece::Known(text) if !text.trim().is_empty());
         self.0.iter().any(is_known)
     }
 
     /// As it would be written: what is not known stands in it as `${{ … }}`.
-    #[must_use]
-    pub fn written(&self) -> String {
+    pub(crate) fn written(&self) -> String {
         let written = |piece: &Piece| match piece {
             Piece::Known(text) => text.clone(),
             Piece::Unknown(expression) => format!("${{{{ {expression} }}}}"),
@@ -159,8 +153,7 @@ impl Text {
     }
 
     /// With masks for what is not known, as [`crate::text::masked`] reads them.
-    #[must_use]
-    pub fn masked(&self) -> String {
+    pub(crate) fn masked(&self) -> String {
         let masked = |piece: &Piece| match piece {
             Piece::Known(text) => text.clone(),
             // A longer one, or one with other letters in it, could be taken for text.
@@ -197,8 +190,7 @@ impl Text {
 }
 
 /// Is any of this value computed when the workflow runs?
-#[must_use]
-pub fn is_expression(value: &str) -> bool {
+pub(crate) fn is_expression(value: &str) -> bool {
     value.contains("${{")
 }
 
@@ -206,7 +198,7 @@ pub fn is_expression(value: &str) -> bool {
 ///
 /// # Errors
 /// An expression does not parse, or has no value, or there is too much of it.
-pub fn evaluate(template: &str, contexts: &dyn Contexts, budget: &Budget) -> Result<Value, Fault> {
+pub(crate) fn evaluate(template: &str, contexts: &dyn Contexts, budget: &Budget) -> Result<Value, Fault> {
     let evaluator = Evaluator { contexts, budget };
     let (mut whole, mut rest) = (Text::default(), template);
     evaluator.take(template.len())?;
@@ -230,8 +222,7 @@ pub fn evaluate(template: &str, contexts: &dyn Contexts, budget: &Budget) -> Res
 
 /// What an `if:` comes to; `None` where that is not known. (GitHub documentation, "Evaluate expressions": an `if` is an expression
 /// with or without `${{ }}`.)
-#[must_use]
-pub fn condition(text: &str, contexts: &dyn Contexts, budget: &Budget) -> Option<bool> {
+pub(crate) fn condition(text: &str, contexts: &dyn Contexts, budget: &Budget) -> Option<bool> {
     let text = text.trim();
     let inside = text.strip_prefix("${{").and_then(end);
     let expression = match inside {

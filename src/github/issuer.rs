@@ -2,12 +2,12 @@
 
 /// The URL of an issuer as IAM writes it in ARNs and condition keys: without `https://`.
 #[must_use]
-pub fn issuer_host(issuer: &str) -> &str {
+pub(crate) fn issuer_host(issuer: &str) -> &str {
     issuer.strip_prefix("https://").unwrap_or(issuer)
 }
 
 /// GitHub's own host of issuers.
-pub const GITHUB_ISSUER: &str = "token.actions.githubusercontent.com";
+pub(crate) const GITHUB_ISSUER: &str = "token.actions.githubusercontent.com";
 
 /// Which deployment of GitHub (or of something like it) an issuer belongs to.
 /// (GitHub docs, "OpenID Connect reference"; configure-aws-credentials' README for Forgejo.)

@@ -2,9 +2,9 @@
 //!
 //! Sources: GitHub docs, "OpenID Connect reference" (default and customized subjects, immutable subject claims).
 
-pub mod difference;
-pub mod lasting;
-pub mod parts;
+pub(crate) mod difference;
+pub(crate) mod lasting;
+pub(crate) mod parts;
 
 /// A subject, or a policy's pattern for one, taken apart. All parts are slices of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,17 +3,17 @@
 //!
 //! People also paste parts of a file: a list of steps, one job, a `permissions` block. Those are read as well.
 
-pub mod steps;
+pub(crate) mod steps;
 
 use std::collections::HashMap;
 
 use granit_parser::{Event, Options, Parser};
 
-pub use super::expression::is_expression;
+pub(crate) use super::expression::is_expression;
 use crate::text::{Span, Spanned};
 
 /// The longest text that is read; GitHub's own limit is half of it.
-pub const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 
 const CONFIGURE: &str = "aws-actions/configure-aws-credentials";
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// A text with hidden parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Masked<'a> {
+pub(crate) struct Masked<'a> {
     /// The whole text.
     pub text: &'a str,
     /// Its parts, in order; at least one is hidden.
@@ -16,7 +16,7 @@ pub struct Masked<'a> {
 
 /// A part of a [`Masked`] text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub(crate) enum Piece<'a> {
     /// It is hidden behind this mask.
     Hidden(&'a str, Fill),
     /// It stands there as it is.
@@ -25,7 +25,7 @@ pub enum Piece<'a> {
 
 /// What a mask can stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fill {
+pub(crate) enum Fill {
     /// Any text.
     Any,
     /// Digits of an account.
@@ -39,7 +39,7 @@ pub enum Fill {
 impl Fill {
     /// Can this character be hidden there?
     #[must_use]
-    pub fn admits(self, c: char) -> bool {
+    pub(crate) fn admits(self, c: char) -> bool {
         match self {
             Self::Any => true,
             Self::Digits => c.is_ascii_digit(),
@@ -52,7 +52,7 @@ impl Fill {
 impl<'a> Masked<'a> {
     /// Finds the hidden parts; `None` where there are none.
     #[must_use]
-    pub fn read(text: &'a str) -> Option<Self> {
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
         if !may_have_masks(text) {
             return None;
         }
@@ -80,7 +80,7 @@ impl<'a> Masked<'a> {
 
     /// What is hidden, in words: "is masked in its owner".
     #[must_use]
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let mut before = 0;
         let mut place = ("", "");
         for piece in &self.pieces {
@@ -101,7 +101,7 @@ impl<'a> Masked<'a> {
     }
 
     /// The parts that are not hidden.
-    pub fn known(&self) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn known(&self) -> impl Iterator<Item = &'a str> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Known(text) => Some(*text),
             Piece::Hidden(..) => None,
@@ -111,19 +111,19 @@ impl<'a> Masked<'a> {
 
 /// Is a part of the text hidden?
 #[must_use]
-pub fn is_masked(text: &str) -> bool {
+pub(crate) fn is_masked(text: &str) -> bool {
     Masked::read(text).is_some()
 }
 
 /// Is all of the text hidden?
 #[must_use]
-pub fn is_hidden(text: &str) -> bool {
+pub(crate) fn is_hidden(text: &str) -> bool {
     Masked::read(text.trim()).is_some_and(|masked| masked.known().next().is_none())
 }
 
 /// Is it an account number of which digits are hidden: `***`, `123456789***`, `XXXXXXXXXXXX`, `<account>`?
 #[must_use]
-pub fn is_masked_account(account: &str) -> bool {
+pub(crate) fn is_masked_account(account: &str) -> bool {
     account.contains(['<', '{', '$', '(', '['])
         || is_masked(account)
         || account.bytes().any(is_crossed_out)
@@ -139,7 +139,7 @@ fn is_crossed_out(byte: u8) -> bool {
 
 /// Is it a template's placeholder, which has a name, rather than something written over a text?
 #[must_use]
-pub fn is_template(mask: &str) -> bool {
+pub(crate) fn is_template(mask: &str) -> bool {
     mask.starts_with(['<', '{', '$'])
 }
 

@@ -21,7 +21,7 @@ pub fn is_unseen(c: char) -> bool {
 }
 
 /// A character as it is shown: itself, or its code point where it is not seen.
-pub fn push_shown(out: &mut String, c: char) {
+pub(crate) fn push_shown(out: &mut String, c: char) {
     if is_unseen(c) {
         out.push_str(&format!("<U+{:04X}>", u32::from(c)));
     } else {
@@ -32,7 +32,7 @@ pub fn push_shown(out: &mut String, c: char) {
 /// A fact for two texts that look the same and are not: which characters nobody sees, and where. `matches`: does the first
 /// text take in the second, where they are not the same?
 #[must_use]
-pub fn difference(wanted: &str, has: &str, matches: impl Fn(&str, &str) -> bool) -> Option<String> {
+pub(crate) fn difference(wanted: &str, has: &str, matches: impl Fn(&str, &str) -> bool) -> Option<String> {
     let places: Vec<String> = [("the policy", wanted), ("the token", has)]
         .into_iter()
         .filter_map(|(side, text)| places(side, text))

@@ -20,7 +20,6 @@ pub struct Refusal {
 
 /// The kinds of policies that AWS names when it refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are AWS's own")]
 pub enum PolicyKind {
     IdentityBased,
     PermissionsBoundary,

@@ -149,7 +149,7 @@ pub struct SubjectDifference {
 
 /// The difference in the `sub` condition of a statement; `None` when it fits, or nothing is known of the subject.
 #[must_use]
-pub fn subject(
+pub(crate) fn subject(
     policy: &TrustPolicy,
     trace: &Trace,
     statement: usize,
@@ -166,7 +166,7 @@ pub fn subject(
 
 /// How far a statement's `sub` condition is from the token's subject; 0 when it fits or there is none.
 #[must_use]
-pub fn distance(statement: &Statement, trace: &StatementTrace, issuer: &str, budget: &Budget) -> u32 {
+pub(crate) fn distance(statement: &Statement, trace: &StatementTrace, issuer: &str, budget: &Budget) -> u32 {
     nearest_value(0, statement, trace, issuer, budget).map_or(0, |mut near| near.rank * 1000 + near.unlike(budget))
 }
 
@@ -308,7 +308,7 @@ impl SubjectDifference {
 
 /// Compares one value of a policy with a subject that it does not match.
 #[must_use]
-pub fn compare(pattern: &str, subject: &str, literal: bool) -> SubjectDifference {
+pub(crate) fn compare(pattern: &str, subject: &str, literal: bool) -> SubjectDifference {
     let mut found = SubjectDifference {
         leaf: Leaf::Action { statement: 0 },
         value: 0,

@@ -4,7 +4,7 @@ use super::difference::{QUEUE, queue_base};
 
 /// A pattern that the same job's later runs fit as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lasting {
+pub(crate) struct Lasting {
     /// The value with what changes as a wildcard.
     pub pattern: String,
     /// How long the value itself holds: "valid for this release only: the next has another tag".
@@ -16,7 +16,7 @@ pub struct Lasting {
 /// The pattern for a subject or a claim whose value changes with the run: a merge queue's branch, a release's tag, a pull
 /// request's number, a commit. `None` where nothing in it changes, and where a name in it would be more than a name in a pattern.
 #[must_use]
-pub fn lasting(value: &str) -> Option<Lasting> {
+pub(crate) fn lasting(value: &str) -> Option<Lasting> {
     if value.contains(['*', '?', '$']) {
         return None;
     }

@@ -28,7 +28,7 @@ impl Part {
 
 /// The parts of a subject. GitHub writes `:` inside a value as `%3A`, so every colon separates.
 #[must_use]
-pub fn parts(subject: &str) -> Vec<Part> {
+pub(crate) fn parts(subject: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut rest = subject.split(':');
     while let Some(key) = rest.next() {

@@ -14,7 +14,7 @@ use crate::github::expression::{self, Contexts, Fault, Text, Value, is_expressio
 use crate::text::Spanned;
 
 /// What is known of contexts, by their names and keys.
-pub type Known = BTreeMap<String, BTreeMap<String, Json>>;
+pub(crate) type Known = BTreeMap<String, BTreeMap<String, Json>>;
 
 /// Actions within actions, and workflows within workflows: so many as GitHub follows (GitHub documentation, "Reusing workflow
 /// configurations", and actions/runner, `Constants.CompositeActionsMaxDepth`).
@@ -29,25 +29,25 @@ const MOST_NOTES: usize = 5;
 const WORK: u64 = 3_000_000;
 
 /// The run that a workflow file is read for.
-pub struct Run<'a> {
+pub(crate) struct Run<'a> {
     /// The job's id.
-    pub job: Option<&'a str>,
+    pub(crate) job: Option<&'a str>,
     /// The path of the running workflow file.
-    pub path: Option<&'a str>,
+    pub(crate) path: Option<&'a str>,
     /// The path of the file that defines the job, where it is known: a called workflow is another one than the running.
-    pub defined_in: Option<&'a str>,
+    pub(crate) defined_in: Option<&'a str>,
     /// A value of `github`, `inputs`, `matrix` or another context, or the whole of it without a key; `null` where it is known that
     /// there is none.
-    pub get: &'a dyn Fn(&str, Option<&str>) -> Option<Json>,
+    pub(crate) get: &'a dyn Fn(&str, Option<&str>) -> Option<Json>,
     /// A variable that the job has now, beside what the workflow gives it, where that is known.
-    pub variable: &'a dyn Fn(&str, Option<&str>) -> Variable,
+    pub(crate) variable: &'a dyn Fn(&str, Option<&str>) -> Variable,
     /// A further file of the repository, by its path.
-    pub file: &'a dyn Fn(&str) -> Option<String>,
+    pub(crate) file: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// A variable of the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Variable {
+pub(crate) enum Variable {
     /// It is not set, or nobody knows.
     Absent,
     /// Its value.
@@ -58,44 +58,44 @@ pub enum Variable {
 
 /// What a workflow file says of the AWS credentials of one job.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// Was the job found?
-    pub has_job: bool,
+    pub(crate) has_job: bool,
     /// The steps that configure credentials, in order; those that are known to be skipped are not among them.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// What could not be followed, a line each.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// What was used of the contexts.
-    pub used: Known,
+    pub(crate) used: Known,
 }
 
 /// A step that configures AWS credentials.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step {
+pub(crate) struct Step {
     /// Its `name`, else its `id`.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The action or workflow file that it stands in, where that is not the running one.
-    pub file: Option<String>,
+    pub(crate) file: Option<String>,
     /// Its inputs.
-    pub inputs: Vec<StepInput>,
+    pub(crate) inputs: Vec<StepInput>,
 }
 
 /// An input of a step.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StepInput {
+pub(crate) struct StepInput {
     /// Its name as written.
-    pub name: String,
+    pub(crate) name: String,
     /// Its value as written.
-    pub written: String,
+    pub(crate) written: String,
     /// What that comes to.
-    pub value: Result<Text, Fault>,
+    pub(crate) value: Result<Text, Fault>,
 }
 
 /// Finds the steps of the job.
 ///
 /// # Errors
 /// [`WorkflowError`] where the workflow file is none.
-pub fn find(text: &str, run: &Run<'_>) -> Result<Found, WorkflowError> {
+pub(crate) fn find(text: &str, run: &Run<'_>) -> Result<Found, WorkflowError> {
     let root = bounded_tree(text)?;
     let finder = Finder {
         run,
