@@ -608,3 +608,207 @@ fn shortened(text: &str) -> String {
     let short: String = letters.by_ref().take(MOST).collect();
     if letters.next().is_some() { short + "…" } else { short }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// Contexts in which `secrets`, `steps` and what is not listed is not known.
+    struct World;
+
+    impl Contexts for World {
+        fn get(&self, context: &str, key: Option<&str>) -> Result<Option<Value>, Fault> {
+            let all = json!({
+                "env": {"STAGE": "prod", "EMPTY": ""},
+                "github": {"ref": "refs/heads/main", "event": {"inputs": {"n": 3}, "labels": [{"name": "a"}, {"name": "b"}]}},
+                "matrix": {"role": "deploy", "on": true, "list": ["x", "y"], "account": 123_456_789_012_u64, "half": 0.5},
+                "nothing": null,
+            });
+            let Some(of) = all.get(context) else {
+                // A part of it is known.
+                return Ok((context == "partly").then(|| {
+                    Value::Open(Text(vec![
+                        Piece::Known("arn:".to_owned()),
+                        Piece::Unknown("secrets.A".to_owned()),
+                    ]))
+                }));
+            };
+            Ok(match key {
+                None => Some(Value::Known(of.clone())),
+                Some(key) if context == "env" => of.get(key).cloned().map(Value::Known),
+                Some(key) => Some(Value::Known(member(of.clone(), key, false))),
+            })
+        }
+    }
+
+    fn written(template: &str) -> Result<String, Fault> {
+        let text = evaluate(template, &World, &Budget::default())?.into_text()?;
+        assert_eq!(text.as_known().is_some(), !is_expression(&text.written()), "{template}");
+        Ok(text.written())
+    }
+
+    #[test]
+    fn what_is_known_is_evaluated_and_the_rest_is_named() {
+        for (template, want) in [
+            ("plain", "plain"),
+            ("${{ matrix.role }}", "deploy"),
+            ("${{ MATRIX['Role'] }}", "deploy"),
+            ("a-${{ matrix.role }}-${{env.STAGE}}", "a-deploy-prod"),
+            ("${{ matrix.none }}", ""),
+            ("${{ nothing.at.all }}", ""),
+            ("${{ matrix.account }}/${{ matrix.half }}/${{ matrix.on }}/${{ 1.50 }}", "123456789012/0.5/true/1.5"),
+            ("${{ matrix.list[1] }}${{ matrix.list[7] }}", "y"),
+            ("${{ github.event.inputs.n }}", "3"),
+            ("${{ join(github.event.labels.*.name, '+') }}", "a+b"),
+            ("${{ github.ref == 'REFS/heads/main' && 'p' || 'q' }}", "p"),
+            ("${{ github.ref != 'refs/heads/main' && 'p' || 'q' }}", "q"),
+            ("${{ env.EMPTY || env.STAGE }}", "prod"),
+            ("${{ !env.EMPTY && 1 < 2 }}", "true"),
+            ("${{ format('{0}-{{{1}}}', matrix.role, 'ü') }}", "deploy-{ü}"),
+            ("${{ fromJSON('{\"prod\": {\"role\": \"r\"}}')[env.STAGE].role }}", "r"),
+            ("${{ fromJSON(toJSON(matrix)).role }}", "deploy"),
+            ("${{ contains(matrix.list, 'X') }}", "true"),
+            ("${{ contains('abc', 'B') }}${{ startsWith('abc', 'a') }}${{ endsWith('abc', 'x') }}", "truetruefalse"),
+            ("${{ case(env.STAGE == 'dev', 'd', env.STAGE == 'prod', 'p', 'x') }}", "p"),
+            ("${{ 'a ''quoted'' }} brace' }}", "a 'quoted' }} brace"),
+            ("${{ always() && 'x' }}", "x"),
+            // What is not known is named by what can be written in its place.
+            ("${{ secrets.ROLE }}", "${{ secrets.ROLE }}"),
+            ("${{ secrets[env.STAGE] }}", "${{ secrets.prod }}"),
+            ("${{ secrets[format('{0}_ROLE', env.STAGE)] }}", "${{ secrets.prod_ROLE }}"),
+            ("${{ vars['a b'] }}", "${{ vars['a b'] }}"),
+            ("${{ steps.x.outputs.role }}", "${{ steps.x.outputs.role }}"),
+            ("${{ needs.x.outputs[matrix.role] }}", "${{ needs.x.outputs.deploy }}"),
+            ("${{ env.UNSET }}", "${{ env.UNSET }}"),
+            ("${{ secrets }}", "${{ secrets }}"),
+            ("${{ failure() }}", "${{ failure() }}"),
+            ("arn:${{ secrets.A }}:${{ matrix.role }}", "arn:${{ secrets.A }}:deploy"),
+            ("${{ format('arn:{0}:{1}', secrets.A, matrix.role) }}", "arn:${{ secrets.A }}:deploy"),
+            ("${{ env.STAGE == 'prod' && secrets.P || secrets.D }}", "${{ secrets.P || secrets.D }}"),
+            ("${{ env.STAGE == 'dev' && secrets.P || secrets.D }}", "${{ secrets.D }}"),
+            ("${{ secrets.P || 'it''s' }}", "${{ secrets.P || 'it''s' }}"),
+            ("${{ vars.X == 'y' && secrets.P || 'd' }}", "${{ ((vars.X == 'y') && secrets.P) || 'd' }}"),
+            ("${{ partly.x || 'never' }}", "arn:${{ secrets.A }}"),
+            ("${{ contains(partly.x, 'b') }}", "${{ contains(format('arn:{0}', secrets.A), 'b') }}"),
+            ("${{ fromJSON(secrets.ROLES).prod }}", "${{ fromJSON(secrets.ROLES).prod }}"),
+            ("${{ fromJSON(vars.ROLES)[secrets.X] }}", "${{ fromJSON(vars.ROLES)[secrets.X] }}"),
+        ] {
+            assert_eq!(written(template).as_deref(), Ok(want), "{template}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_value_says_why() {
+        let long = format!("${{{{ {} }}}}", "a||".repeat(4_000));
+        let deep = format!("${{{{ {} }}}}", "!".repeat(9_000));
+        let wide = format!("${{{{ format('{}') }}}}", "x".repeat(9_000));
+        for (template, want) in [
+            ("${{ a ||", "`${{ a ||` is not closed"),
+            ("${{ 'a }}", "is not closed"),
+            ("x ${{ a b }}", "`${{ a b }}`: it does not parse"),
+            ("${{ }}", "`${{  }}`: it does not parse"),
+            ("${{ nope(1) }}", "it does not parse"),
+            ("${{ fromJSON('[1') }}", "`fromJSON` is given a text that is not JSON"),
+            ("x${{ matrix.list }}", "`${{ matrix.list }}`: it gives a list, and not a text"),
+            ("${{ matrix }}", "it gives an object, and not a text"),
+            ("${{ format('{0} {1}', 'a') }}", "`format` has no argument 1"),
+            ("${{ format('{18446744073709551615}', 'a') }}", "`format` has no argument"),
+            ("${{ format('{0', 'a') }}", "a brace that is not closed"),
+            ("${{ case('x', 1, 2) }}", "not a boolean"),
+            (&long, "longer than 8 KiB"),
+            (&deep, "longer than 8 KiB"),
+            (&wide, "longer than 8 KiB"),
+            (&"${{ matrix.role }}".repeat(20_000), "KiB"),
+        ] {
+            let fault = written(template).unwrap_err().to_string();
+            assert!(fault.contains(want), "{template:.80}: {fault}");
+            assert!(fault.len() < 400, "{fault}");
+        }
+        let budget = Budget::new(100);
+        let all = "${{ matrix.role }}".repeat(100);
+        assert!(evaluate(&all, &World, &budget).is_err() && budget.is_spent());
+    }
+
+    #[test]
+    fn a_condition_is_an_expression_with_or_without_its_braces() {
+        for (text, want) in [
+            ("true", Some(true)),
+            ("false", Some(false)),
+            (" ${{ github.ref == 'refs/heads/main' }} ", Some(true)),
+            ("github.ref == 'refs/heads/dev'", Some(false)),
+            ("success() && github.ref == 'refs/heads/dev'", None),
+            ("github.ref == 'refs/heads/dev' && success()", Some(false)),
+            ("always()", Some(true)),
+            ("failure()", None),
+            ("vars.DEPLOY == 'true'", None),
+            ("${{ false }} && true", None),
+            ("nonsense(", None),
+        ] {
+            assert_eq!(condition(text, &World, &Budget::default()), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_partly_known_text_is_read_as_masked() {
+        for (template, want) in [
+            (
+                "arn:aws:iam::${{ secrets.ACC }}:role/deploy",
+                "arn:aws:iam::${{secrets.ACC}}:role/deploy",
+            ),
+            (
+                "arn:aws:iam::${{ secrets.A || secrets['}}'] }}:role/deploy",
+                "arn:aws:iam::***:role/deploy",
+            ),
+        ] {
+            let Value::Open(text) = evaluate(template, &World, &Budget::default()).unwrap() else {
+                panic!("{template}")
+            };
+            assert_eq!(text.masked(), want);
+            assert!(crate::text::masked::is_masked(&text.masked()), "{template}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_expression_makes_it_panic(
+            text in "(\\$\\{\\{|\\}\\}|[a-z.*()\\[\\]!&|<>='{}0-9, -]|format\\(|fromJSON\\(|matrix|secrets\\.A|\\PC){0,60}"
+        ) {
+            let _ = written(&text);
+            let _ = condition(&text, &World, &Budget::default());
+        }
+
+        /// An expression that is named for what is not known evaluates as the whole one does.
+        #[test]
+        fn what_is_named_stands_for_the_whole(
+            parts in prop::collection::vec(prop::sample::select(vec![
+                "secrets.A", "env.STAGE", "'b'", "''", "env.EMPTY", "matrix.on", "github.ref == 'x'", "partly.x",
+            ]), 1..5),
+            ops in prop::collection::vec(prop::sample::select(vec!["&&", "||", "==", "!="]), 4),
+            secret in "[a-z]{0,3}",
+        ) {
+            struct All(String);
+            impl Contexts for All {
+                fn get(&self, context: &str, key: Option<&str>) -> Result<Option<Value>, Fault> {
+                    match context {
+                        "secrets" => Ok(Some(Value::text(&*self.0))),
+                        "partly" => Ok(Some(Value::text(format!("arn:{}", self.0)))),
+                        _ => World.get(context, key),
+                    }
+                }
+            }
+            let mut expression = parts[0].to_owned();
+            for (part, op) in parts[1..].iter().zip(ops) {
+                expression = format!("{expression} {op} {part}");
+            }
+            let template = format!("${{{{ {expression} }}}}");
+            let all = All(secret);
+            let text = |template: &str, contexts: &dyn Contexts| {
+                evaluate(template, contexts, &Budget::default()).and_then(Value::into_text).map(|text| text.written())
+            };
+            let named = text(&template, &World).unwrap();
+            prop_assert_eq!(text(&named, &all), text(&template, &all), "{}: {}", template, named);
+        }
+    }
+}
