@@ -581,3 +581,306 @@ fn variables_of_the_doctor(steps: &[Node]) -> Vec<String> {
     });
     names.flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What a run knows and has, in the terms of a test.
+    #[derive(Default)]
+    struct Here {
+        job: Option<&'static str>,
+        defined_in: Option<&'static str>,
+        contexts: Json,
+        variables: Vec<(&'static str, Variable)>,
+        files: Vec<(&'static str, String)>,
+    }
+
+    impl Here {
+        fn find(&self, workflow: &str) -> Found {
+            let get = |context: &str, key: Option<&str>| {
+                let of = self.contexts.get(context)?;
+                Some(key.map_or_else(|| of.clone(), |key| of.get(key).cloned().unwrap_or_default()))
+            };
+            let variable = |name: &str, _: Option<&str>| {
+                let found = self.variables.iter().find(|(own, _)| *own == name);
+                found.map_or(Variable::Absent, |(_, value)| value.clone())
+            };
+            let file = |path: &str| {
+                let found = self.files.iter().find(|(own, _)| *own == path);
+                found.map(|(_, text)| text.clone())
+            };
+            let run = Run {
+                job: self.job,
+                path: Some(".github/workflows/deploy.yml"),
+                defined_in: self.defined_in,
+                get: &get,
+                variable: &variable,
+                file: &file,
+            };
+            find(workflow, &run).unwrap()
+        }
+
+        /// The inputs `role-to-assume` of all steps, as they would be written.
+        fn roles(&self, workflow: &str) -> Vec<String> {
+            let role = |step: Step| {
+                let role = step.inputs.into_iter().find(|input| input.name == "role-to-assume");
+                role.map_or_else(|| "-".to_owned(), |role| role.value.map_or_else(|fault| fault.0, |text| text.written()))
+            };
+            self.find(workflow).steps.into_iter().map(role).collect()
+        }
+    }
+
+    fn step(role: &str) -> String {
+        format!("{{uses: aws-actions/configure-aws-credentials@v6, with: {{role-to-assume: \"{role}\"}}}}")
+    }
+
+    fn job(steps: &[String]) -> String {
+        format!("jobs: {{deploy: {{runs-on: x, steps: [{}]}}}}", steps.join(", "))
+    }
+
+    fn deploy() -> Here {
+        Here { job: Some("deploy"), ..Here::default() }
+    }
+
+    #[test]
+    fn a_role_is_found_wherever_it_is_written() {
+        let dispatch = json!({"github": {"event_name": "workflow_dispatch"}, "inputs": {"stage": "prod", "dry": "false"}});
+        let push = json!({"github": {"event_name": "push", "ref_name": "main"}, "matrix": {"role": "m", "env": {"acc": 1}}});
+        let inputs = "on: {workflow_dispatch: {inputs: {stage: {}, other: {default: dev}, dry: {type: boolean}}}}\n";
+        for (contexts, workflow, want) in [
+            (&push, job(&[step("literal")]), "literal"),
+            (&push, job(&[step("${{ matrix.role }}-${{ matrix.env.acc }}")]), "m-1"),
+            (&push, format!("env: {{A: 'w-${{{{ github.ref_name }}}}'}}\n{}", job(&[step("${{ env.A }}")])), "w-main"),
+            (&push, format!("env: {{A: '${{{{ secrets.A }}}}'}}\n{}", job(&[step("${{ env.A }}")])), "${{ env.A }}"),
+            (&push, format!("env: {{A: 012345678901}}\n{}", job(&[step("${{ env.A }}")])), "${{ env.A }}"),
+            (&push, format!("env: {{A: '012345678901'}}\n{}", job(&[step("${{ env.A }}")])), "012345678901"),
+            (
+                &push,
+                "env: {A: w, B: w}\njobs: {deploy: {env: {A: 'j'}, steps: [{uses: aws-actions/configure-aws-credentials@v6, \
+                 env: {B: 's-${{ env.B }}'}, with: {role-to-assume: '${{ env.A }}${{ env.B }}'}}]}}"
+                    .to_owned(),
+                "js-w",
+            ),
+            (
+                &push,
+                "jobs: {deploy: {steps: [{uses: aws-actions/configure-aws-credentials@v6, env: {B: '${{ secrets.B }}'}, \
+                 with: {role-to-assume: '${{ env.B }}'}}]}}"
+                    .to_owned(),
+                "${{ secrets.B }}",
+            ),
+            (&push, inputs.to_owned() + &job(&[step("${{ inputs.stage || github.ref_name }}")]), "main"),
+            (
+                &dispatch,
+                inputs.to_owned() + &job(&[step("${{ inputs.stage }}${{ inputs.other }}${{ inputs.none }}")]),
+                "proddev",
+            ),
+            (&dispatch, inputs.to_owned() + &job(&[step("${{ inputs.dry && 'dry' || 'wet' }}")]), "wet"),
+            (&Json::Null, inputs.to_owned() + &job(&[step("${{ inputs.stage }}")]), "${{ inputs.stage }}"),
+            (&Json::Null, job(&[step("a-${{ matrix.x }}")]), "a-${{ matrix.x }}"),
+            (&push, job(&[step("${{ github.token }}")]), "${{ github.token }}"),
+            (&push, job(&[step("${{ toJSON(github) }}")]), "${{ toJSON(github) }}"),
+        ] {
+            let here = Here { contexts: contexts.clone(), ..deploy() };
+            assert_eq!(here.roles(&workflow), [want], "{workflow}");
+        }
+    }
+
+    #[test]
+    fn a_variable_of_the_job_comes_before_what_the_file_says_of_it() {
+        let workflow = format!("env: {{A: file, B: file, C: file}}\n{}", job(&[step("${{ env.A }}${{ env.B }}${{ env.D }}")]));
+        let here = Here {
+            variables: vec![("A", Variable::Known("now".to_owned())), ("B", Variable::Withheld)],
+            ..deploy()
+        };
+        assert_eq!(here.roles(&workflow), ["now${{ env.B }}${{ env.D }}"]);
+        assert_eq!(here.find(&workflow).used["env"], [("A".to_owned(), json!("now"))].into());
+        // What the doctor's own step sets is not the job's.
+        let doctor = "{uses: acme/aws-oidc-doctor@v1, env: {A: other}}".to_owned();
+        let workflow = format!("env: {{A: file}}\n{}", job(&[doctor, step("${{ env.A }}")]));
+        assert_eq!(here.roles(&workflow), ["file"]);
+    }
+
+    #[test]
+    fn a_step_that_is_skipped_is_none() {
+        let given = |condition: &str, role: &str| step(role).replace("{uses", &format!("{{if: \"{condition}\", uses"));
+        let here = Here { contexts: json!({"github": {"ref": "refs/heads/main"}}), ..deploy() };
+        let steps = [
+            given("github.ref == 'refs/heads/main'", "main"),
+            given("github.ref != 'refs/heads/main'", "other"),
+            given("${{ vars.X }}", "perhaps"),
+            given("failure()", "failure"),
+        ];
+        assert_eq!(here.roles(&job(&steps)), ["main", "perhaps", "failure"]);
+    }
+
+    #[test]
+    fn local_actions_are_followed_with_their_inputs() {
+        let action = "inputs: {role: {}, stage: {default: dev}}\nruns: {using: composite, steps: [{run: x}, \
+                      {name: Assume, uses: aws-actions/configure-aws-credentials@v6, \
+                      with: {role-to-assume: '${{ inputs.role }}-${{ inputs.stage }}-${{ env.E }}'}}]}";
+        let outer = "inputs: {r: {}}\nruns: {steps: [{uses: ./.github/actions/inner/, env: {E: o}, with: {role: '${{ inputs.R }}'}}]}";
+        let here = Here {
+            files: vec![
+                (".github/actions/inner/action.yaml", action.to_owned()),
+                ("outer/action.yml", outer.to_owned()),
+            ],
+            ..deploy()
+        };
+        let call = |path: &str, with: &str| format!("{{uses: {path}, env: {{E: e}}, with: {with}}}");
+        for (call, want) in [
+            (call("./.github/actions/inner", "{role: a, stage: '${{ vars.S }}'}"), "a-${{ vars.S }}-e"),
+            (call("./outer", "{r: '${{ secrets.ROLE }}'}"), "${{ secrets.ROLE }}-dev-o"),
+            (call("./outer", "{}"), "-dev-o"),
+        ] {
+            assert_eq!(here.roles(&job(&[call.clone()])), [want], "{call}");
+        }
+        let found = here.find(&job(&[call("./outer", "{}")]));
+        assert_eq!(found.steps[0].name.as_deref(), Some("Assume"));
+        assert_eq!(found.steps[0].file.as_deref(), Some("./.github/actions/inner"));
+        assert_eq!(here.find(&job(&[call("./none", "{}")])).notes, ["the action `./none` cannot be read"]);
+    }
+
+    #[test]
+    fn called_workflows_are_followed_with_their_inputs() {
+        let called = "on: {workflow_call: {inputs: {role: {}, dry: {type: boolean, default: false}}}}\njobs: {assume: {steps: [".to_owned()
+            + &step("${{ inputs.role }}${{ inputs.dry && '-dry' || '' }}${{ matrix.m }}")
+            + "]}}";
+        let here = Here {
+            job: Some("assume"),
+            contexts: json!({"github": {"event_name": "push"}, "matrix": {"m": "-own"}}),
+            files: vec![
+                (".github/workflows/called.yml", called),
+                (
+                    ".github/workflows/between.yml",
+                    "jobs: {x: {uses: ./.github/workflows/called.yml, with: {role: '${{ inputs.r }}'}}}".to_owned(),
+                ),
+            ],
+            ..Here::default()
+        };
+        let call = |to: &str, with: &str| format!("{{uses: ./.github/workflows/{to}.yml, with: {with}}}");
+        for (jobs, want) in [
+            (vec![call("called", "{role: a}")], &["a-own"][..]),
+            (vec![call("called", "{role: a, dry: true}")], &["a-dry-own"]),
+            (vec![call("between", "{r: b}")], &["b-own"]),
+            // What the caller knows of itself is not known here, and has another name.
+            (vec![call("called", "{role: '${{ secrets.R }}'}")], &["${{ inputs.role }}-own"]),
+            (vec![call("called", "{role: '${{ matrix.m }}'}")], &["${{ inputs.role }}-own"]),
+            (vec![call("called", "{role: '${{ env.E }}'}")], &["${{ inputs.role }}-own"]),
+            // Several calls of it.
+            (vec![call("called", "{role: a}"), call("called", "{role: a}")], &["a-own"]),
+            (
+                vec![call("called", "{role: a}"), call("called", "{role: b}")],
+                &["${{ inputs.role }}${{ (inputs.dry && '-dry') || '' }}${{ matrix.m }}"],
+            ),
+            (vec![call("none", "{}")], &[]),
+            (vec!["{uses: acme/other/.github/workflows/x.yml@v1}".to_owned()], &[]),
+        ] {
+            let jobs: Vec<_> = jobs.iter().enumerate().map(|(n, job)| format!("j{n}: {job}")).collect();
+            let workflow = format!("env: {{E: e}}\njobs: {{{}}}", jobs.join(", "));
+            assert_eq!(here.roles(&workflow), want, "{workflow}");
+        }
+    }
+
+    #[test]
+    fn which_file_defines_the_job_tells_jobs_of_one_id_apart() {
+        let called = format!("on: {{workflow_call: {{}}}}\n{}", job(&[step("called")]));
+        let workflow = format!(
+            "jobs: {{deploy: {{steps: [{}]}}, call: {{uses: ./.github/workflows/called.yml}}}}",
+            step("direct")
+        );
+        for (defined_in, want) in [
+            (None, &[][..]),
+            (Some(".github/workflows/deploy.yml"), &["direct"]),
+            (Some(".github/workflows/called.yml"), &["called"]),
+            (Some("acme/other/.github/workflows/x.yml"), &[]),
+        ] {
+            let here = Here {
+                defined_in,
+                files: vec![(".github/workflows/called.yml", called.clone())],
+                ..deploy()
+            };
+            assert_eq!(here.roles(&workflow), want, "{defined_in:?}");
+            assert_eq!(here.find(&workflow).has_job, !want.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_hostile_file_is_followed_within_bounds() {
+        let recursive = "runs: {steps: [{uses: ./a}, {uses: ./b}]}";
+        let here = Here {
+            files: vec![
+                ("a/action.yml", recursive.to_owned()),
+                ("b/action.yml", recursive.to_owned()),
+                ("broken/action.yml", "runs: {steps: [".to_owned()),
+            ],
+            ..deploy()
+        };
+        let found = here.find(&job(&["{uses: ./a}".to_owned(), "{uses: ./broken}".to_owned()]));
+        assert_eq!(found.notes[..2], ["`a` calls itself", "`b` calls itself"]);
+        assert!(found.notes[2].starts_with("`./broken` is no action (line "), "{:?}", found.notes);
+
+        // Each level asks for the one above ten times.
+        let levels = (0..12).map(|level| {
+            let value = format!("${{{{ inputs.x }}}}").repeat(10);
+            let next = format!("{{uses: ./l{}, with: {{x: '{value}'}}}}", level + 1);
+            format!("inputs: {{x: {{}}}}\nruns: {{steps: [{next}, {}]}}", step("${{ inputs.x }}"))
+        });
+        let names: Vec<&'static str> = vec![
+            "l0/action.yml", "l1/action.yml", "l2/action.yml", "l3/action.yml", "l4/action.yml", "l5/action.yml", "l6/action.yml",
+            "l7/action.yml", "l8/action.yml", "l9/action.yml", "l10/action.yml", "l11/action.yml",
+        ];
+        let here = Here { files: names.into_iter().zip(levels).collect(), ..deploy() };
+        let found = here.find(&job(&["{uses: ./l0, with: {x: aaaaaaaaaa}}".to_owned()]));
+        assert!(found.notes[0].contains("more than 10 levels deep"), "{:?}", found.notes);
+        let faults = found.steps.iter().filter(|step| step.inputs[0].value.is_err()).count();
+        assert!(faults > 0 && faults < found.steps.len(), "{faults} of {}", found.steps.len());
+
+        let many: Vec<_> = (0..2_000).map(|n| format!("{{uses: ./x{n}}}")).collect();
+        let found = deploy().find(&job(&many));
+        assert_eq!(found.notes.len(), MOST_NOTES);
+        let many: Vec<_> = (0..2_000).map(|n| step(&format!("r{n}"))).collect();
+        assert_eq!(deploy().find(&job(&many)).steps.len(), MOST_STEPS);
+        assert!(find(&"x".repeat(2 << 20), &run_of_nothing()).is_err());
+    }
+
+    fn run_of_nothing() -> Run<'static> {
+        Run {
+            job: None,
+            path: None,
+            defined_in: None,
+            get: &|_, _| None,
+            variable: &|_, _| Variable::Absent,
+            file: &|_| None,
+        }
+    }
+
+    #[test]
+    fn what_people_paste_has_its_steps() {
+        let with = "with: {role-to-assume: a}";
+        for (text, steps) in [
+            (format!("- uses: aws-actions/configure-aws-credentials@v6\n  {with}"), 1),
+            (format!("uses: aws-actions/configure-aws-credentials@v6\n{with}"), 1),
+            (with.to_owned(), 1),
+            ("a: {runs-on: x, steps: [{uses: aws-actions/configure-aws-credentials@v6}]}".to_owned(), 1),
+            ("runs-on: x\nsteps: [{uses: AWS-actions/configure-aws-credentials@v6}]".to_owned(), 1),
+            ("permissions: {}".to_owned(), 0),
+            ("jobs: [1]".to_owned(), 0),
+            ("jobs: {a: , b: []}".to_owned(), 0),
+            ("words".to_owned(), 0),
+            (String::new(), 0),
+        ] {
+            assert_eq!(find(&text, &run_of_nothing()).unwrap().steps.len(), steps, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_file_makes_it_panic(text in "(jobs:|uses: |steps:|with: |env: |inputs|\\$\\{\\{|\\}\\}|[a-z:{}\\[\\] \n,./'-]|\\PC){0,80}") {
+            let _ = find(&text, &run_of_nothing());
+            let here = Here { files: vec![("a/action.yml", text)], ..deploy() };
+            let _ = here.find(&job(&["{uses: ./a, with: {x: 1}}".to_owned()]));
+        }
+    }
+}
