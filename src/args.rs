@@ -303,6 +303,12 @@ pub struct OwnInputs {
     pub then: Vec<String>,
     #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = OWN, help = "Fail when the role cannot be assumed [default: true]")]
     pub fail: Option<String>,
+    #[arg(long, value_name = "JSON", hide = true, help = "The job's `matrix`, which action.yml hands over")]
+    pub matrix: Option<String>,
+    #[arg(long, value_name = "JSON", hide = true, help = "The job's `strategy`, which action.yml hands over")]
+    pub strategy: Option<String>,
+    #[arg(long, value_name = "JSON", hide = true, help = "The context `job`, which action.yml hands over")]
+    pub job_context: Option<String>,
 }
 
 /// Names of the action's inputs.
@@ -411,6 +417,9 @@ fn of_token(flags: TokenFlags) -> Args {
     }
 }
 
+/// What action.yml has for a role that is omitted: it can be no role's name.
+const OMITTED: &str = "(omitted)";
+
 /// `INPUT_<NAME>` as flags, and a warning for each that has no such flag. An empty input is one that is not there.
 fn from_inputs<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Vec<OsString>, Vec<String>) {
     let names = input_names();
@@ -421,7 +430,12 @@ fn from_inputs<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> (
             continue;
         };
         let (name, value) = (name.to_lowercase(), trim(value));
-        if value.is_empty() {
+        // An omitted role comes as action.yml's mark; an empty one was given, and came out empty.
+        let is_absent = match &*name {
+            "role-to-assume" => value == OMITTED,
+            _ => value.is_empty(),
+        };
+        if is_absent {
         } else if names.contains(&name) {
             argv.push(format!("--{name}={value}").into());
         } else {

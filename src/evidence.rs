@@ -46,6 +46,8 @@ pub struct Evidence {
     pub reader: Option<Probe<Identity>>,
     /// The workflow file.
     pub workflow: Option<Probe<WorkflowFile>>,
+    /// What the expressions in it used of `matrix`, `inputs`, `github` and `env`, by context and key.
+    pub contexts: BTreeMap<String, BTreeMap<String, Value>>,
     /// Clocks, to tell an expired token from a wrong clock.
     pub clock: Option<Clock>,
     /// A message that somebody pasted, beside a real answer of AWS in [`Hop::attempt`].
@@ -316,6 +318,19 @@ pub struct Request {
     /// What the step in the checkout says of the audience, the endpoint and the proxy, by input. It is shown and not followed:
     /// where a token goes is not a checkout's to say.
     pub set_aside: BTreeMap<String, String>,
+    /// Inputs of the step that nobody here knows, or not all of, as they would be written in another step of the job: with
+    /// `${{ secrets.ROLE }}` in them. They hold names and no values.
+    pub not_known: BTreeMap<String, String>,
+    /// Inputs of the step that have no value, and why.
+    pub faults: BTreeMap<String, String>,
+}
+
+impl Request {
+    /// Is it not known which role is asked for, or not in all its parts?
+    #[must_use]
+    pub fn names_no_role(&self) -> bool {
+        self.get(Input::RoleToAssume).is_none() || self.not_known.contains_key(Input::RoleToAssume.name())
+    }
 }
 
 impl Deref for Request {
@@ -328,6 +343,8 @@ impl Deref for Request {
 
 const SOURCE: &str = "source";
 const SET_ASIDE: &str = "set-aside";
+const NOT_KNOWN: &str = "not-known";
+const FAULTS: &str = "faults";
 
 impl Serialize for Request {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -340,6 +357,12 @@ impl Serialize for Request {
         }
         if !self.set_aside.is_empty() {
             map.serialize_entry(SET_ASIDE, &self.set_aside)?;
+        }
+        if !self.not_known.is_empty() {
+            map.serialize_entry(NOT_KNOWN, &self.not_known)?;
+        }
+        if !self.faults.is_empty() {
+            map.serialize_entry(FAULTS, &self.faults)?;
         }
         map.end()
     }
@@ -363,6 +386,8 @@ impl<'de> Deserialize<'de> for Request {
                     match (&*name, INPUTS.iter().find(|spec| spec.name == name)) {
                         (SOURCE, _) => request.source = map.next_value::<Option<Text>>()?.map(|text| text.0),
                         (SET_ASIDE, _) => request.set_aside = map.next_value()?,
+                        (NOT_KNOWN, _) => request.not_known = map.next_value()?,
+                        (FAULTS, _) => request.faults = map.next_value()?,
                         (_, Some(spec)) => {
                             if let Some(Text(value)) = map.next_value()? {
                                 request.inputs.set(spec.input, value);
@@ -683,6 +708,8 @@ struct Wire {
     reader: Option<Probe<Identity>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workflow: Option<Probe<WorkflowFile>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    contexts: BTreeMap<String, BTreeMap<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<Clock>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -717,6 +744,7 @@ impl From<Wire> for Evidence {
             providers: wire.providers,
             reader: wire.reader,
             workflow: wire.workflow,
+            contexts: wire.contexts,
             clock: wire.clock,
             reported: wire.reported,
             left_out: wire.left_out,
@@ -744,6 +772,7 @@ impl From<Evidence> for Wire {
             attempt,
             reader: evidence.reader,
             workflow: evidence.workflow,
+            contexts: evidence.contexts,
             clock: evidence.clock,
             reported: evidence.reported,
             left_out: evidence.left_out,

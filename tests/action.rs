@@ -35,7 +35,8 @@ fn the_inputs_are_those_of_the_table() {
         ..
     } in &INPUTS
     {
-        assert_eq!(declared[*name], "", "{name}");
+        let is_role = *name == "role-to-assume";
+        assert_eq!(declared[*name], if is_role { "(omitted)" } else { "" }, "{name}");
         let described = &described[*name];
         if !default.is_empty() {
             assert!(described.ends_with(&format!("({default})")), "{name}: {described}");
@@ -51,8 +52,17 @@ fn the_inputs_are_those_of_the_table() {
         .keys()
         .filter(|name| INPUTS.iter().all(|spec| spec.name != *name));
     for name in own {
-        let is_switch = ["attempt", "fail"].contains(&name.as_str());
-        assert_eq!(declared[name], if is_switch { "true" } else { "" }, "{name}");
+        // What a container cannot see comes by its default. (actions/runner, `action_yaml.json`, `input-default-context`.)
+        let default = match name.as_str() {
+            "attempt" | "fail" => "true",
+            "job-context" => "${{ toJSON(job) }}",
+            "matrix" => "${{ toJSON(matrix) }}",
+            "strategy" => "${{ toJSON(strategy) }}",
+            _ => "",
+        };
+        assert_eq!(declared[name], default, "{name}");
+        let is_hidden = default.starts_with("${{");
+        assert_eq!(described[name].starts_with("Set by default."), is_hidden, "{name}");
     }
 }
 

@@ -309,6 +309,12 @@ impl Setup {
             fs::write(file, lines.join("\n") + "\n").unwrap();
         }
 
+        for (path, lines) in &self.scenario.files {
+            let file = home.path().join("workspace").join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, lines.join("\n") + "\n").unwrap();
+        }
+
         let scenario = Arc::new(self.scenario);
         let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
         let state = Arc::new(State::new(

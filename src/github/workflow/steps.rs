@@ -202,8 +202,8 @@ struct Scope<'a> {
     inputs: Inputs<'a>,
     /// Is it of the running job, and not of one that calls it?
     is_running: bool,
-    /// Variables that the doctor's own step gives itself.
-    own: &'a [String],
+    /// The job's steps, which can set variables.
+    steps: &'a [Node],
 }
 
 impl Finder<'_> {
@@ -221,14 +221,13 @@ impl Finder<'_> {
                 step_env: None,
                 inputs,
                 is_running: true,
-                own: &[],
+                steps,
             };
             match body.get("uses").and_then(Node::text).filter(|_| id.is_some()) {
                 Some(uses) => self.called(uses, body, &Scope { is_running: false, ..scope }, callers),
                 None if is_defined_here && self.is_running(*id, jobs.len()) => {
-                    let own = variables_of_the_doctor(steps);
                     let mut found = Vec::new();
-                    self.steps(steps, &Scope { own: &own, ..scope }, &[], &mut found);
+                    self.steps(steps, &scope, &[], &mut found);
                     self.ways.borrow_mut().push(found);
                 }
                 None => {}
@@ -446,19 +445,23 @@ impl Scope<'_> {
             Some(Value::Known(value)) => value.as_str(),
             _ => None,
         };
-        let now = if job.own.iter().any(|own| own == name) {
-            Variable::Absent
-        } else {
-            (self.finder.run.variable)(name, text)
+        let is_own = |step: &Node| is_doctor(step) && step.get("env").and_then(|env| env.get(name)).is_some();
+        let sets = |text: &str| text.contains("GITHUB_ENV") && text.contains(name);
+        let is_set = job.steps.iter().any(|step| step.get("run").and_then(Node::text).is_some_and(sets));
+        let now = match job.steps.iter().any(is_own) {
+            true => Variable::Absent,
+            false => (self.finder.run.variable)(name, text),
         };
         Ok(match now {
-            Variable::Known(text) => {
-                let value = Json::String(text);
+            // A step that has not run yet can set it.
+            Variable::Known(now) if is_set && (now.is_empty() || text == Some(&now)) => None,
+            Variable::Known(now) => {
+                let value = Json::String(now);
                 self.finder.keep("env", name, &value);
                 Some(Value::Known(value))
             }
             // A part that is not known is named by the variable: the doctor's own step has it as well.
-            Variable::Absent => written.filter(|value| matches!(value, Value::Known(_))),
+            Variable::Absent => written.filter(|value| !is_set && matches!(value, Value::Known(_))),
             Variable::Withheld => None,
         })
     }
@@ -571,15 +574,9 @@ fn jobs(root: &Node) -> Vec<(Option<&str>, &Node, &[Node])> {
     }
 }
 
-/// The names of the variables that the doctor's own step has beside the job's.
-fn variables_of_the_doctor(steps: &[Node]) -> Vec<String> {
-    let is_doctor = |uses: &str| uses.to_ascii_lowercase().contains(DOCTOR);
-    let own = steps.iter().filter(|step| step.get("uses").and_then(Node::text).is_some_and(is_doctor));
-    let names = own.filter_map(|step| match &step.get("env")?.kind {
-        Kind::Map(entries) => Some(entries.iter().map(|(name, _)| name.value.clone())),
-        _ => None,
-    });
-    names.flatten().collect()
+fn is_doctor(step: &Node) -> bool {
+    let uses = step.get("uses").and_then(Node::text);
+    uses.is_some_and(|uses| uses.to_ascii_lowercase().contains(DOCTOR))
 }
 
 #[cfg(test)]
@@ -700,6 +697,18 @@ mod tests {
         let doctor = "{uses: acme/aws-oidc-doctor@v1, env: {A: other}}".to_owned();
         let workflow = format!("env: {{A: file}}\n{}", job(&[doctor, step("${{ env.A }}")]));
         assert_eq!(here.roles(&workflow), ["file"]);
+        // What a step sets later is not known before.
+        let run = "{run: 'echo \"A=$(role)\" >> $GITHUB_ENV'}".to_owned();
+        let workflow = format!("env: {{A: file}}\n{}", job(&[run, step("${{ env.A }}")]));
+        for (variable, want) in [
+            (Variable::Absent, "${{ env.A }}"),
+            (Variable::Known("file".to_owned()), "${{ env.A }}"),
+            (Variable::Known(String::new()), "${{ env.A }}"),
+            (Variable::Known("now".to_owned()), "now"),
+        ] {
+            let here = Here { variables: vec![("A", variable)], ..deploy() };
+            assert_eq!(here.roles(&workflow), [want]);
+        }
     }
 
     #[test]
