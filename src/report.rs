@@ -159,7 +159,7 @@ impl Run {
     }
 
     fn of_hop(evidence: &Evidence) -> Self {
-        let request = &evidence.hop.request;
+        let request = &evidence.request;
         Self {
             role: request.get(Input::RoleToAssume).map(str::to_owned),
             source: request.source.clone(),

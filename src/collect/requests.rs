@@ -64,7 +64,7 @@ impl Live<'_> {
     /// What is asked of AWS: the inputs, or else what the job's own configure-aws-credentials steps say; and the steps that
     /// are left out.
     pub(super) fn requests(&self, evidence: &Evidence) -> Requests {
-        let given = &evidence.hop.request;
+        let given = &evidence.request;
         let file = evidence.workflow.as_ref().and_then(Probe::known);
         let found = file.and_then(|file| self.found(file)).unwrap_or_default();
         let workflow = file.and_then(|file| workflow::read(&file.text).ok());
