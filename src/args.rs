@@ -303,11 +303,26 @@ pub struct OwnInputs {
     pub then: Vec<String>,
     #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = OWN, help = "Fail when the role cannot be assumed [default: true]")]
     pub fail: Option<String>,
-    #[arg(long, value_name = "JSON", hide = true, help = "The job's `matrix`, which action.yml hands over")]
+    #[arg(
+        long,
+        value_name = "JSON",
+        hide = true,
+        help = "The job's `matrix`, which action.yml hands over"
+    )]
     pub matrix: Option<String>,
-    #[arg(long, value_name = "JSON", hide = true, help = "The job's `strategy`, which action.yml hands over")]
+    #[arg(
+        long,
+        value_name = "JSON",
+        hide = true,
+        help = "The job's `strategy`, which action.yml hands over"
+    )]
     pub strategy: Option<String>,
-    #[arg(long, value_name = "JSON", hide = true, help = "The context `job`, which action.yml hands over")]
+    #[arg(
+        long,
+        value_name = "JSON",
+        hide = true,
+        help = "The context `job`, which action.yml hands over"
+    )]
     pub job_context: Option<String>,
 }
 

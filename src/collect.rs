@@ -22,8 +22,7 @@ use crate::args::{Args, Diagnose, InputError, place};
 use crate::aws::arn::RoleArn;
 use crate::configure::{Around, Flow, Input, Inputs, REQUIRED_VARIABLES};
 use crate::evidence::{
-    Attempt, Clock, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, Probe, Request, Runs, Why,
-    WorkflowFile,
+    Attempt, Clock, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, Probe, Request, Runs, Why, WorkflowFile,
 };
 use crate::github::claims::Token;
 use crate::github::workflow;
@@ -323,7 +322,11 @@ impl Live<'_> {
             asked = self.requests(&evidence);
             evidence.contexts = std::mem::take(&mut asked.contexts);
         }
-        let Requests { mut requests, mut left_out, .. } = asked;
+        let Requests {
+            mut requests,
+            mut left_out,
+            ..
+        } = asked;
         then(&self.args.flags.own.then, &mut requests, &mut left_out);
         let http = Http::new(env, self.secrets);
         let mut token = None;
@@ -414,7 +417,8 @@ impl Live<'_> {
             let wanted = Wanted {
                 arn,
                 account: arn.account.as_deref()?,
-                role: run.role.is_none(),
+                // A part of its name may be missing.
+                role: run.role.is_none() && !request.names_no_role(),
                 issuer: (run.provider.is_none() && needs_provider).then_some(&*issuer),
             };
             (wanted.role || wanted.issuer.is_some()).then_some(wanted)
@@ -1001,9 +1005,7 @@ jobs:
         assert_eq!(second.get(Input::Audience), Some("sts.amazonaws.com"));
         assert_eq!(
             second.source.as_deref(),
-            Some(
-                "configure-aws-credentials step 3 of job `deploy`, whose `role-to-assume` is `${{ secrets.ROLE }}`"
-            )
+            Some("configure-aws-credentials step 3 of job `deploy`, whose `role-to-assume` is `${{ secrets.ROLE }}`")
         );
     }
 

@@ -124,7 +124,8 @@ impl Live<'_> {
         }
         if asked.requests.is_empty() {
             let mut request = self.without_a_step(given, empty);
-            request.source = (!named && !empty && file.is_some()).then(|| without_a_role(&found.notes, found.has_job, job));
+            request.source =
+                (!named && !empty && file.is_some()).then(|| without_a_role(&found.notes, found.has_job, job));
             asked.requests.push(request);
         }
         asked
@@ -160,7 +161,9 @@ impl Live<'_> {
         let mut role = None;
         let mut with = Vec::new();
         for input in &step.inputs {
-            let Some(named) = Input::named(&input.name) else { continue };
+            let Some(named) = Input::named(&input.name) else {
+                continue;
+            };
             let value = match &input.value {
                 Ok(text) => match text.as_known() {
                     Some(known) if self.secrets.scrub(known) == known => known,
@@ -233,7 +236,10 @@ impl Live<'_> {
         ]
         .into_iter()
         .filter_map(|(input, used)| {
-            let own = step.inputs.iter().find(|own| own.name.eq_ignore_ascii_case(input.name()))?;
+            let own = step
+                .inputs
+                .iter()
+                .find(|own| own.name.eq_ignore_ascii_case(input.name()))?;
             let value = own.value.as_ref().map_or_else(|_| own.written.clone(), Text::written);
             let value = value.trim();
             let is_other = inputs.given(input).is_none() && !value.is_empty() && value != used;
@@ -262,7 +268,9 @@ impl Live<'_> {
             get: &|context, key| contexts.get(context, key),
             variable: &|name, written| self.variable(name, written),
             file: &|path| {
-                let files = Files { workspace: Some(workspace?) };
+                let files = Files {
+                    workspace: Some(workspace?),
+                };
                 files.text(path, workflow::MAX_BYTES as u64).ok()
             },
         };
@@ -346,7 +354,11 @@ fn without_a_role(notes: &[String], has_job: bool, job: &str) -> String {
         true => format!("job `{job}` has no step of configure-aws-credentials that is known"),
         false => format!("job `{job}` is not found in the workflow file"),
     };
-    std::iter::once(&what).chain(notes).map(String::as_str).collect::<Vec<_>>().join("; ")
+    std::iter::once(&what)
+        .chain(notes)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// What the running job knows of itself.

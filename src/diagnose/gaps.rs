@@ -89,8 +89,15 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
         );
     }
     if case.request().names_no_role() && case.role().and_then(|role| role.arn.as_ref()).is_none() {
-        let why = case.request().source.clone();
-        open("the role", why.unwrap_or_else(|| "no input names it".to_owned()), &with_the_role(case.request()));
+        let why = match (
+            &case.request().source,
+            case.evidence.workflow.as_ref().and_then(Probe::gap),
+        ) {
+            (Some(source), _) => source.clone(),
+            (None, Some(gap)) => format!("no input names it, and the workflow file is not known: {}", reason(gap)),
+            (None, None) => "no input names it".to_owned(),
+        };
+        open("the role", why, &with_the_role(case.request()));
     }
     // Without a role there is nothing that the rest would tell.
     if case.names_no_role() {

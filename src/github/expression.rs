@@ -91,7 +91,9 @@ impl Value {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
         match self {
             Self::Known(Json::String(text)) => quoted(text),
-            Self::Known(value @ (Json::Array(_) | Json::Object(_))) => format!("fromJSON({})", quoted(&value.to_string())),
+            Self::Known(value @ (Json::Array(_) | Json::Object(_))) => {
+                format!("fromJSON({})", quoted(&value.to_string()))
+            }
             Self::Known(value) => value.to_string(),
             Self::Open(Text(pieces)) => match &**pieces {
                 [Piece::Unknown(expression)] => expression.clone(),
@@ -117,7 +119,11 @@ impl Value {
     fn operand(&self) -> String {
         let expression = self.expression();
         let is_compound = matches!(self, Self::Open(_)) && expression.contains(['|', '&', '=', '<', '>']);
-        if is_compound { format!("({expression})") } else { expression }
+        if is_compound {
+            format!("({expression})")
+        } else {
+            expression
+        }
     }
 }
 
@@ -125,7 +131,11 @@ impl Text {
     /// A text that is known.
     pub(crate) fn known(text: impl Into<String>) -> Self {
         let text = text.into();
-        Self(if text.is_empty() { Vec::new() } else { vec![Piece::Known(text)] })
+        Self(if text.is_empty() {
+            Vec::new()
+        } else {
+            vec![Piece::Known(text)]
+        })
     }
 
     /// The text, where all of it is known.
@@ -159,7 +169,9 @@ impl Text {
             // A longer one, or one with other letters in it, could be taken for text.
             Piece::Unknown(expression)
                 if expression.len() <= 100
-                    && expression.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')) =>
+                    && expression
+                        .chars()
+                        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')) =>
             {
                 format!("${{{{{expression}}}}}")
             }
@@ -203,8 +215,12 @@ pub(crate) fn evaluate(template: &str, contexts: &dyn Contexts, budget: &Budget)
     let (mut whole, mut rest) = (Text::default(), template);
     evaluator.take(template.len())?;
     while let Some((before, after)) = rest.split_once("${{") {
-        let (expression, after) = end(after)
-            .ok_or_else(|| Fault(format!("`{}` is not closed", shortened(rest.get(before.len()..).unwrap_or(rest)))))?;
+        let (expression, after) = end(after).ok_or_else(|| {
+            Fault(format!(
+                "`{}` is not closed",
+                shortened(rest.get(before.len()..).unwrap_or(rest))
+            ))
+        })?;
         let value = evaluator.parsed(expression)?;
         if before.is_empty() && after.is_empty() && rest.len() == template.len() {
             return Ok(value);
@@ -273,7 +289,8 @@ impl Evaluator<'_> {
             return Err(in_expression(text, &Fault("it is longer than 8 KiB".to_owned())));
         }
         self.take(text.len())?;
-        let parsed = Expr::parse(text).map_err(|error| in_expression(text, &Fault(format!("it does not parse: {error}"))))?;
+        let parsed =
+            Expr::parse(text).map_err(|error| in_expression(text, &Fault(format!("it does not parse: {error}"))))?;
         self.value(&parsed).map_err(|fault| in_expression(text, &fault))
     }
 
@@ -356,7 +373,11 @@ impl Evaluator<'_> {
             }
             _ => {}
         }
-        let arguments: Vec<Value> = call.args.iter().map(|argument| self.value(argument)).collect::<Result<_, _>>()?;
+        let arguments: Vec<Value> = call
+            .args
+            .iter()
+            .map(|argument| self.value(argument))
+            .collect::<Result<_, _>>()?;
         let open = || {
             let name = raw.split('(').next().unwrap_or(raw).trim();
             let arguments: Vec<String> = arguments.iter().map(Value::expression).collect();
@@ -377,7 +398,9 @@ impl Evaluator<'_> {
                         Ok(text) => Text::known(text),
                         Err(index) => {
                             let argument = rest.get(index).cloned();
-                            argument.ok_or_else(|| Fault(format!("`format` has no argument {index}")))?.into_text()?
+                            argument
+                                .ok_or_else(|| Fault(format!("`format` has no argument {index}")))?
+                                .into_text()?
                         }
                     })?;
                 }
@@ -408,12 +431,17 @@ impl Evaluator<'_> {
                 let text = shown(value.clone());
                 self.take(text.len())?;
                 let value = serde_json::from_str(&text);
-                Ok(Value::Known(value.map_err(|_| Fault("`fromJSON` is given a text that is not JSON".to_owned()))?))
+                Ok(Value::Known(value.map_err(|_| {
+                    Fault("`fromJSON` is given a text that is not JSON".to_owned())
+                })?))
             }
             (_, _, Some(known)) => {
                 self.take(known.iter().map(|value| value.to_string().len()).sum())?;
                 let written = known.iter().map(expression).collect();
-                let call = Expr::Call(Call { func: call.func, args: written });
+                let call = Expr::Call(Call {
+                    func: call.func,
+                    args: written,
+                });
                 Ok(match call.consteval() {
                     Some(Evaluation::Boolean(value)) => Value::Known(Json::Bool(value)),
                     Some(Evaluation::String(text)) => Value::text(text),
@@ -540,7 +568,10 @@ fn format_pieces(format: &str) -> Result<Vec<Result<String, usize>>, Fault> {
             text.push_str(after_brace(rest, at));
             rest = after;
         } else {
-            let (index, after) = after.strip_prefix('{').and_then(|rest| rest.split_once('}')).ok_or_else(fault)?;
+            let (index, after) = after
+                .strip_prefix('{')
+                .and_then(|rest| rest.split_once('}'))
+                .ok_or_else(fault)?;
             pieces.push(Ok(std::mem::take(&mut text)));
             pieces.push(Err(index.parse().map_err(|_| fault())?));
             rest = after;
@@ -592,7 +623,10 @@ fn expression(value: &Json) -> SpannedExpr<'static> {
             args: vec![expression(&Json::String(value.to_string()))],
         }),
     };
-    SpannedExpr { origin: Origin::new(0..0, ""), inner }
+    SpannedExpr {
+        origin: Origin::new(0..0, ""),
+        inner,
+    }
 }
 
 fn in_expression(expression: &str, fault: &Fault) -> Fault {
@@ -658,7 +692,10 @@ mod tests {
             ("a-${{ matrix.role }}-${{env.STAGE}}", "a-deploy-prod"),
             ("${{ matrix.none }}", ""),
             ("${{ nothing.at.all }}", ""),
-            ("${{ matrix.account }}/${{ matrix.half }}/${{ matrix.on }}/${{ 1.50 }}", "123456789012/0.5/true/1.5"),
+            (
+                "${{ matrix.account }}/${{ matrix.half }}/${{ matrix.on }}/${{ 1.50 }}",
+                "123456789012/0.5/true/1.5",
+            ),
             ("${{ matrix.list[1] }}${{ matrix.list[7] }}", "y"),
             ("${{ github.event.inputs.n }}", "3"),
             ("${{ join(github.event.labels.*.name, '+') }}", "a+b"),
@@ -670,14 +707,23 @@ mod tests {
             ("${{ fromJSON('{\"prod\": {\"role\": \"r\"}}')[env.STAGE].role }}", "r"),
             ("${{ fromJSON(toJSON(matrix)).role }}", "deploy"),
             ("${{ contains(matrix.list, 'X') }}", "true"),
-            ("${{ contains('abc', 'B') }}${{ startsWith('abc', 'a') }}${{ endsWith('abc', 'x') }}", "truetruefalse"),
-            ("${{ case(env.STAGE == 'dev', 'd', env.STAGE == 'prod', 'p', 'x') }}", "p"),
+            (
+                "${{ contains('abc', 'B') }}${{ startsWith('abc', 'a') }}${{ endsWith('abc', 'x') }}",
+                "truetruefalse",
+            ),
+            (
+                "${{ case(env.STAGE == 'dev', 'd', env.STAGE == 'prod', 'p', 'x') }}",
+                "p",
+            ),
             ("${{ 'a ''quoted'' }} brace' }}", "a 'quoted' }} brace"),
             ("${{ always() && 'x' }}", "x"),
             // What is not known is named by what can be written in its place.
             ("${{ secrets.ROLE }}", "${{ secrets.ROLE }}"),
             ("${{ secrets[env.STAGE] }}", "${{ secrets.prod }}"),
-            ("${{ secrets[format('{0}_ROLE', env.STAGE)] }}", "${{ secrets.prod_ROLE }}"),
+            (
+                "${{ secrets[format('{0}_ROLE', env.STAGE)] }}",
+                "${{ secrets.prod_ROLE }}",
+            ),
             ("${{ vars['a b'] }}", "${{ vars['a b'] }}"),
             ("${{ steps.x.outputs.role }}", "${{ steps.x.outputs.role }}"),
             ("${{ needs.x.outputs[matrix.role] }}", "${{ needs.x.outputs.deploy }}"),
@@ -685,15 +731,36 @@ mod tests {
             ("${{ secrets }}", "${{ secrets }}"),
             ("${{ failure() }}", "${{ failure() }}"),
             ("arn:${{ secrets.A }}:${{ matrix.role }}", "arn:${{ secrets.A }}:deploy"),
-            ("${{ format('arn:{0}:{1}', secrets.A, matrix.role) }}", "arn:${{ secrets.A }}:deploy"),
-            ("${{ env.STAGE == 'prod' && secrets.P || secrets.D }}", "${{ secrets.P || secrets.D }}"),
-            ("${{ env.STAGE == 'dev' && secrets.P || secrets.D }}", "${{ secrets.D }}"),
+            (
+                "${{ format('arn:{0}:{1}', secrets.A, matrix.role) }}",
+                "arn:${{ secrets.A }}:deploy",
+            ),
+            (
+                "${{ env.STAGE == 'prod' && secrets.P || secrets.D }}",
+                "${{ secrets.P || secrets.D }}",
+            ),
+            (
+                "${{ env.STAGE == 'dev' && secrets.P || secrets.D }}",
+                "${{ secrets.D }}",
+            ),
             ("${{ secrets.P || 'it''s' }}", "${{ secrets.P || 'it''s' }}"),
-            ("${{ vars.X == 'y' && secrets.P || 'd' }}", "${{ ((vars.X == 'y') && secrets.P) || 'd' }}"),
+            (
+                "${{ vars.X == 'y' && secrets.P || 'd' }}",
+                "${{ ((vars.X == 'y') && secrets.P) || 'd' }}",
+            ),
             ("${{ partly.x || 'never' }}", "arn:${{ secrets.A }}"),
-            ("${{ contains(partly.x, 'b') }}", "${{ contains(format('arn:{0}', secrets.A), 'b') }}"),
-            ("${{ fromJSON(secrets.ROLES).prod }}", "${{ fromJSON(secrets.ROLES).prod }}"),
-            ("${{ fromJSON(vars.ROLES)[secrets.X] }}", "${{ fromJSON(vars.ROLES)[secrets.X] }}"),
+            (
+                "${{ contains(partly.x, 'b') }}",
+                "${{ contains(format('arn:{0}', secrets.A), 'b') }}",
+            ),
+            (
+                "${{ fromJSON(secrets.ROLES).prod }}",
+                "${{ fromJSON(secrets.ROLES).prod }}",
+            ),
+            (
+                "${{ fromJSON(vars.ROLES)[secrets.X] }}",
+                "${{ fromJSON(vars.ROLES)[secrets.X] }}",
+            ),
         ] {
             assert_eq!(written(template).as_deref(), Ok(want), "{template}");
         }
@@ -711,10 +778,16 @@ mod tests {
             ("${{ }}", "`${{  }}`: it does not parse"),
             ("${{ nope(1) }}", "it does not parse"),
             ("${{ fromJSON('[1') }}", "`fromJSON` is given a text that is not JSON"),
-            ("x${{ matrix.list }}", "`${{ matrix.list }}`: it gives a list, and not a text"),
+            (
+                "x${{ matrix.list }}",
+                "`${{ matrix.list }}`: it gives a list, and not a text",
+            ),
             ("${{ matrix }}", "it gives an object, and not a text"),
             ("${{ format('{0} {1}', 'a') }}", "`format` has no argument 1"),
-            ("${{ format('{18446744073709551615}', 'a') }}", "`format` has no argument"),
+            (
+                "${{ format('{18446744073709551615}', 'a') }}",
+                "`format` has no argument",
+            ),
             ("${{ format('{0', 'a') }}", "a brace that is not closed"),
             ("${{ case('x', 1, 2) }}", "not a boolean"),
             (&long, "longer than 8 KiB"),

@@ -275,7 +275,10 @@ impl Scenario {
     pub fn command(&self) -> Vec<String> {
         self.args.clone().unwrap_or_else(|| {
             let contexts = self.contexts();
-            let flags = contexts.iter().chain(&self.with).map(|(name, value)| format!("--{name}={value}"));
+            let flags = contexts
+                .iter()
+                .chain(&self.with)
+                .map(|(name, value)| format!("--{name}={value}"));
             ["diagnose".to_owned()].into_iter().chain(flags).collect()
         })
     }

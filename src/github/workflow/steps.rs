@@ -105,7 +105,11 @@ pub(crate) fn find(text: &str, run: &Run<'_>) -> Result<Found, WorkflowError> {
         notes: RefCell::default(),
         used: RefCell::default(),
     };
-    let file = File { path: None, text, root: &root };
+    let file = File {
+        path: None,
+        text,
+        root: &root,
+    };
     let dispatch = ["on", "workflow_dispatch", "inputs"];
     let dispatch = dispatch.iter().try_fold(&root, |node, key| node.get(key));
     finder.workflow(file, Inputs::Event(dispatch), &[]);
@@ -131,7 +135,10 @@ fn merge(found: &mut Found, other: Vec<Step>) {
     if found.steps.len() != other.len() || !found.steps.iter().zip(&other).all(is_like) {
         found.steps.clear();
         found.has_job = false;
-        found.notes.insert(0, "several workflow files have a job of this id, and which of them runs is not known".to_owned());
+        found.notes.insert(
+            0,
+            "several workflow files have a job of this id, and which of them runs is not known".to_owned(),
+        );
         return;
     }
     for (step, other) in found.steps.iter_mut().zip(other) {
@@ -224,7 +231,15 @@ impl Finder<'_> {
                 steps,
             };
             match body.get("uses").and_then(Node::text).filter(|_| id.is_some()) {
-                Some(uses) => self.called(uses, body, &Scope { is_running: false, ..scope }, callers),
+                Some(uses) => self.called(
+                    uses,
+                    body,
+                    &Scope {
+                        is_running: false,
+                        ..scope
+                    },
+                    callers,
+                ),
                 None if is_defined_here && self.is_running(*id, jobs.len()) => {
                     let mut found = Vec::new();
                     self.steps(steps, &scope, &[], &mut found);
@@ -248,7 +263,9 @@ impl Finder<'_> {
         let Some(path) = uses.strip_prefix("./") else {
             let is_it = self.run.defined_in.is_none_or(|wanted| uses.starts_with(wanted));
             if is_it {
-                self.note(format!("`{uses}` is a workflow of another repository or commit, and is not read"));
+                self.note(format!(
+                    "`{uses}` is a workflow of another repository or commit, and is not read"
+                ));
             }
             return;
         };
@@ -268,7 +285,11 @@ impl Finder<'_> {
                     by,
                     is_workflow: true,
                 };
-                let file = File { path: Some(path), text: &text, root: &root };
+                let file = File {
+                    path: Some(path),
+                    text: &text,
+                    root: &root,
+                };
                 self.workflow(file, inputs, &[callers, &[path]].concat());
             }
             Err(error) => self.note(format!("`{path}` is no workflow (line {}: {error})", error.line)),
@@ -279,7 +300,9 @@ impl Finder<'_> {
     fn steps(&self, steps: &[Node], around: &Scope<'_>, callers: &[&str], found: &mut Vec<Step>) {
         for node in steps {
             if found.len() >= MOST_STEPS {
-                self.note(format!("there are more than {MOST_STEPS} steps of configure-aws-credentials"));
+                self.note(format!(
+                    "there are more than {MOST_STEPS} steps of configure-aws-credentials"
+                ));
                 return;
             }
             let uses = node.get("uses").and_then(Node::text);
@@ -306,7 +329,11 @@ impl Finder<'_> {
             match local {
                 Some(path) => self.action(path.trim_end_matches('/'), with, &scope, callers, found),
                 None => found.push(Step {
-                    name: node.get("name").or_else(|| node.get("id")).and_then(Node::text).map(str::to_owned),
+                    name: node
+                        .get("name")
+                        .or_else(|| node.get("id"))
+                        .and_then(Node::text)
+                        .map(str::to_owned),
                     file: scope.file.path.map(str::to_owned),
                     inputs: with.map(|with| scope.inputs_of(with)).unwrap_or_default(),
                 }),
@@ -320,7 +347,11 @@ impl Finder<'_> {
             return;
         }
         let text = ["action.yml", "action.yaml"].iter().find_map(|name| {
-            let path = if path.is_empty() { (*name).to_owned() } else { format!("{path}/{name}") };
+            let path = if path.is_empty() {
+                (*name).to_owned()
+            } else {
+                format!("{path}/{name}")
+            };
             self.file(&path)
         });
         let Some(text) = text else {
@@ -329,7 +360,11 @@ impl Finder<'_> {
         };
         match bounded_tree(&text) {
             Ok(root) => {
-                let Some(Kind::List(steps)) = root.get("runs").and_then(|runs| runs.get("steps")).map(|steps| &steps.kind) else {
+                let Some(Kind::List(steps)) = root
+                    .get("runs")
+                    .and_then(|runs| runs.get("steps"))
+                    .map(|steps| &steps.kind)
+                else {
                     return;
                 };
                 let inputs = Inputs::Given {
@@ -339,8 +374,17 @@ impl Finder<'_> {
                     is_workflow: false,
                 };
                 let name = format!("./{path}");
-                let file = File { path: Some(&name), text: &text, root: &root };
-                self.steps(steps, &Scope { file, inputs, ..*by }, &[callers, &[path]].concat(), found);
+                let file = File {
+                    path: Some(&name),
+                    text: &text,
+                    root: &root,
+                };
+                self.steps(
+                    steps,
+                    &Scope { file, inputs, ..*by },
+                    &[callers, &[path]].concat(),
+                    found,
+                );
             }
             Err(error) => self.note(format!("`./{path}` is no action (line {}: {error})", error.line)),
         }
@@ -393,7 +437,9 @@ impl Finder<'_> {
 
     fn keep(&self, context: &str, key: &str, value: &Json) {
         let mut used = self.used.borrow_mut();
-        used.entry(context.to_owned()).or_default().insert(key.to_owned(), value.clone());
+        used.entry(context.to_owned())
+            .or_default()
+            .insert(key.to_owned(), value.clone());
     }
 }
 
@@ -439,7 +485,10 @@ impl Scope<'_> {
             return Ok(None);
         }
         let written = job.env.into_iter().flatten().find_map(|env| env.get(name));
-        let outside = Self { env: [None, None], ..*job };
+        let outside = Self {
+            env: [None, None],
+            ..*job
+        };
         let written = written.map(|node| outside.evaluated(node)).transpose()?;
         let text = match &written {
             Some(Value::Known(value)) => value.as_str(),
@@ -447,7 +496,10 @@ impl Scope<'_> {
         };
         let is_own = |step: &Node| is_doctor(step) && step.get("env").and_then(|env| env.get(name)).is_some();
         let sets = |text: &str| text.contains("GITHUB_ENV") && text.contains(name);
-        let is_set = job.steps.iter().any(|step| step.get("run").and_then(Node::text).is_some_and(sets));
+        let is_set = job
+            .steps
+            .iter()
+            .any(|step| step.get("run").and_then(Node::text).is_some_and(sets));
         let now = match job.steps.iter().any(is_own) {
             true => Variable::Absent,
             false => (self.finder.run.variable)(name, text),
@@ -469,7 +521,12 @@ impl Scope<'_> {
     fn input(&self, name: &str) -> Result<Option<Value>, Fault> {
         match self.inputs {
             Inputs::Event(declared) => {
-                match self.finder.known("github", Some("event_name")).as_ref().and_then(Json::as_str) {
+                match self
+                    .finder
+                    .known("github", Some("event_name"))
+                    .as_ref()
+                    .and_then(Json::as_str)
+                {
                     Some("workflow_dispatch") => {}
                     Some(_) => return Ok(Some(Value::Known(Json::Null))),
                     None => return Ok(None),
@@ -527,7 +584,12 @@ impl Scope<'_> {
         }
         // Without quotes it is a number, and loses its zero (actions/runner, `YamlObjectReader`).
         let is_account = text.len() == 12 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-        let quoted = self.file.text.get(node.span.start..).unwrap_or_default().starts_with(['"', '\'']);
+        let quoted = self
+            .file
+            .text
+            .get(node.span.start..)
+            .unwrap_or_default()
+            .starts_with(['"', '\'']);
         if is_account && !quoted {
             return Ok(Value::unknown(text));
         }
@@ -559,7 +621,10 @@ fn jobs(root: &Node) -> Vec<(Option<&str>, &Node, &[Node])> {
         }
     }
     fn listed(entries: &[(Spanned<String>, Node)]) -> Vec<(Option<&str>, &Node, &[Node])> {
-        entries.iter().map(|(id, body)| (Some(&*id.value), body, steps(body))).collect()
+        entries
+            .iter()
+            .map(|(id, body)| (Some(&*id.value), body, steps(body)))
+            .collect()
     }
     match &root.kind {
         Kind::List(items) => vec![(None, root, items)],
@@ -623,7 +688,10 @@ mod tests {
         fn roles(&self, workflow: &str) -> Vec<String> {
             let role = |step: Step| {
                 let role = step.inputs.into_iter().find(|input| input.name == "role-to-assume");
-                role.map_or_else(|| "-".to_owned(), |role| role.value.map_or_else(|fault| fault.0, |text| text.written()))
+                role.map_or_else(
+                    || "-".to_owned(),
+                    |role| role.value.map_or_else(|fault| fault.0, |text| text.written()),
+                )
             };
             self.find(workflow).steps.into_iter().map(role).collect()
         }
@@ -638,13 +706,18 @@ mod tests {
     }
 
     fn deploy() -> Here {
-        Here { job: Some("deploy"), ..Here::default() }
+        Here {
+            job: Some("deploy"),
+            ..Here::default()
+        }
     }
 
     #[test]
     fn a_role_is_found_wherever_it_is_written() {
-        let dispatch = json!({"github": {"event_name": "workflow_dispatch"}, "inputs": {"stage": "prod", "dry": "false"}});
-        let push = json!({"github": {"event_name": "push", "ref_name": "main"}, "matrix": {"role": "m", "env": {"acc": 1}}});
+        let dispatch =
+            json!({"github": {"event_name": "workflow_dispatch"}, "inputs": {"stage": "prod", "dry": "false"}});
+        let push =
+            json!({"github": {"event_name": "push", "ref_name": "main"}, "matrix": {"role": "m", "env": {"acc": 1}}});
         let inputs = "on: {workflow_dispatch: {inputs: {stage: {}, other: {default: dev}, dry: {type: boolean}}}}\n";
         for (contexts, workflow, want) in [
             (&push, job(&[step("literal")]), "literal"),
@@ -686,13 +759,19 @@ mod tests {
 
     #[test]
     fn a_variable_of_the_job_comes_before_what_the_file_says_of_it() {
-        let workflow = format!("env: {{A: file, B: file, C: file}}\n{}", job(&[step("${{ env.A }}${{ env.B }}${{ env.D }}")]));
+        let workflow = format!(
+            "env: {{A: file, B: file, C: file}}\n{}",
+            job(&[step("${{ env.A }}${{ env.B }}${{ env.D }}")])
+        );
         let here = Here {
             variables: vec![("A", Variable::Known("now".to_owned())), ("B", Variable::Withheld)],
             ..deploy()
         };
         assert_eq!(here.roles(&workflow), ["now${{ env.B }}${{ env.D }}"]);
-        assert_eq!(here.find(&workflow).used["env"], [("A".to_owned(), json!("now"))].into());
+        assert_eq!(
+            here.find(&workflow).used["env"],
+            [("A".to_owned(), json!("now"))].into()
+        );
         // What the doctor's own step sets is not the job's.
         let doctor = "{uses: acme/aws-oidc-doctor@v1, env: {A: other}}".to_owned();
         let workflow = format!("env: {{A: file}}\n{}", job(&[doctor, step("${{ env.A }}")]));
@@ -706,7 +785,10 @@ mod tests {
             (Variable::Known(String::new()), "${{ env.A }}"),
             (Variable::Known("now".to_owned()), "now"),
         ] {
-            let here = Here { variables: vec![("A", variable)], ..deploy() };
+            let here = Here {
+                variables: vec![("A", variable)],
+                ..deploy()
+            };
             assert_eq!(here.roles(&workflow), [want]);
         }
     }
@@ -714,7 +796,10 @@ mod tests {
     #[test]
     fn a_step_that_is_skipped_is_none() {
         let given = |condition: &str, role: &str| step(role).replace("{uses", &format!("{{if: \"{condition}\", uses"));
-        let here = Here { contexts: json!({"github": {"ref": "refs/heads/main"}}), ..deploy() };
+        let here = Here {
+            contexts: json!({"github": {"ref": "refs/heads/main"}}),
+            ..deploy()
+        };
         let steps = [
             given("github.ref == 'refs/heads/main'", "main"),
             given("github.ref != 'refs/heads/main'", "other"),
@@ -739,23 +824,34 @@ mod tests {
         };
         let call = |path: &str, with: &str| format!("{{uses: {path}, env: {{E: e}}, with: {with}}}");
         for (call, want) in [
-            (call("./.github/actions/inner", "{role: a, stage: '${{ vars.S }}'}"), "a-${{ vars.S }}-e"),
-            (call("./outer", "{r: '${{ secrets.ROLE }}'}"), "${{ secrets.ROLE }}-dev-o"),
+            (
+                call("./.github/actions/inner", "{role: a, stage: '${{ vars.S }}'}"),
+                "a-${{ vars.S }}-e",
+            ),
+            (
+                call("./outer", "{r: '${{ secrets.ROLE }}'}"),
+                "${{ secrets.ROLE }}-dev-o",
+            ),
             (call("./outer", "{}"), "-dev-o"),
         ] {
-            assert_eq!(here.roles(&job(&[call.clone()])), [want], "{call}");
+            assert_eq!(here.roles(&job(std::slice::from_ref(&call))), [want], "{call}");
         }
         let found = here.find(&job(&[call("./outer", "{}")]));
         assert_eq!(found.steps[0].name.as_deref(), Some("Assume"));
         assert_eq!(found.steps[0].file.as_deref(), Some("./.github/actions/inner"));
-        assert_eq!(here.find(&job(&[call("./none", "{}")])).notes, ["the action `./none` cannot be read"]);
+        assert_eq!(
+            here.find(&job(&[call("./none", "{}")])).notes,
+            ["the action `./none` cannot be read"]
+        );
     }
 
     #[test]
     fn called_workflows_are_followed_with_their_inputs() {
-        let called = "on: {workflow_call: {inputs: {role: {}, dry: {type: boolean, default: false}}}}\njobs: {assume: {steps: [".to_owned()
-            + &step("${{ inputs.role }}${{ inputs.dry && '-dry' || '' }}${{ matrix.m }}")
-            + "]}}";
+        let called =
+            "on: {workflow_call: {inputs: {role: {}, dry: {type: boolean, default: false}}}}\njobs: {assume: {steps: ["
+                .to_owned()
+                + &step("${{ inputs.role }}${{ inputs.dry && '-dry' || '' }}${{ matrix.m }}")
+                + "]}}";
         let here = Here {
             job: Some("assume"),
             contexts: json!({"github": {"event_name": "push"}, "matrix": {"m": "-own"}}),
@@ -774,11 +870,23 @@ mod tests {
             (vec![call("called", "{role: a, dry: true}")], &["a-dry-own"]),
             (vec![call("between", "{r: b}")], &["b-own"]),
             // What the caller knows of itself is not known here, and has another name.
-            (vec![call("called", "{role: '${{ secrets.R }}'}")], &["${{ inputs.role }}-own"]),
-            (vec![call("called", "{role: '${{ matrix.m }}'}")], &["${{ inputs.role }}-own"]),
-            (vec![call("called", "{role: '${{ env.E }}'}")], &["${{ inputs.role }}-own"]),
+            (
+                vec![call("called", "{role: '${{ secrets.R }}'}")],
+                &["${{ inputs.role }}-own"],
+            ),
+            (
+                vec![call("called", "{role: '${{ matrix.m }}'}")],
+                &["${{ inputs.role }}-own"],
+            ),
+            (
+                vec![call("called", "{role: '${{ env.E }}'}")],
+                &["${{ inputs.role }}-own"],
+            ),
             // Several calls of it.
-            (vec![call("called", "{role: a}"), call("called", "{role: a}")], &["a-own"]),
+            (
+                vec![call("called", "{role: a}"), call("called", "{role: a}")],
+                &["a-own"],
+            ),
             (
                 vec![call("called", "{role: a}"), call("called", "{role: b}")],
                 &["${{ inputs.role }}${{ (inputs.dry && '-dry') || '' }}${{ matrix.m }}"],
@@ -828,23 +936,47 @@ mod tests {
         };
         let found = here.find(&job(&["{uses: ./a}".to_owned(), "{uses: ./broken}".to_owned()]));
         assert_eq!(found.notes[..2], ["`a` calls itself", "`b` calls itself"]);
-        assert!(found.notes[2].starts_with("`./broken` is no action (line "), "{:?}", found.notes);
+        assert!(
+            found.notes[2].starts_with("`./broken` is no action (line "),
+            "{:?}",
+            found.notes
+        );
 
         // Each level asks for the one above ten times.
         let levels = (0..12).map(|level| {
-            let value = format!("${{{{ inputs.x }}}}").repeat(10);
+            let value = "${{ inputs.x }}".repeat(10);
             let next = format!("{{uses: ./l{}, with: {{x: '{value}'}}}}", level + 1);
-            format!("inputs: {{x: {{}}}}\nruns: {{steps: [{next}, {}]}}", step("${{ inputs.x }}"))
+            format!(
+                "inputs: {{x: {{}}}}\nruns: {{steps: [{next}, {}]}}",
+                step("${{ inputs.x }}")
+            )
         });
         let names: Vec<&'static str> = vec![
-            "l0/action.yml", "l1/action.yml", "l2/action.yml", "l3/action.yml", "l4/action.yml", "l5/action.yml", "l6/action.yml",
-            "l7/action.yml", "l8/action.yml", "l9/action.yml", "l10/action.yml", "l11/action.yml",
+            "l0/action.yml",
+            "l1/action.yml",
+            "l2/action.yml",
+            "l3/action.yml",
+            "l4/action.yml",
+            "l5/action.yml",
+            "l6/action.yml",
+            "l7/action.yml",
+            "l8/action.yml",
+            "l9/action.yml",
+            "l10/action.yml",
+            "l11/action.yml",
         ];
-        let here = Here { files: names.into_iter().zip(levels).collect(), ..deploy() };
+        let here = Here {
+            files: names.into_iter().zip(levels).collect(),
+            ..deploy()
+        };
         let found = here.find(&job(&["{uses: ./l0, with: {x: aaaaaaaaaa}}".to_owned()]));
         assert!(found.notes[0].contains("more than 10 levels deep"), "{:?}", found.notes);
         let faults = found.steps.iter().filter(|step| step.inputs[0].value.is_err()).count();
-        assert!(faults > 0 && faults < found.steps.len(), "{faults} of {}", found.steps.len());
+        assert!(
+            faults > 0 && faults < found.steps.len(),
+            "{faults} of {}",
+            found.steps.len()
+        );
 
         let many: Vec<_> = (0..2_000).map(|n| format!("{{uses: ./x{n}}}")).collect();
         let found = deploy().find(&job(&many));
@@ -872,8 +1004,14 @@ mod tests {
             (format!("- uses: aws-actions/configure-aws-credentials@v6\n  {with}"), 1),
             (format!("uses: aws-actions/configure-aws-credentials@v6\n{with}"), 1),
             (with.to_owned(), 1),
-            ("a: {runs-on: x, steps: [{uses: aws-actions/configure-aws-credentials@v6}]}".to_owned(), 1),
-            ("runs-on: x\nsteps: [{uses: AWS-actions/configure-aws-credentials@v6}]".to_owned(), 1),
+            (
+                "a: {runs-on: x, steps: [{uses: aws-actions/configure-aws-credentials@v6}]}".to_owned(),
+                1,
+            ),
+            (
+                "runs-on: x\nsteps: [{uses: AWS-actions/configure-aws-credentials@v6}]".to_owned(),
+                1,
+            ),
             ("permissions: {}".to_owned(), 0),
             ("jobs: [1]".to_owned(), 0),
             ("jobs: {a: , b: []}".to_owned(), 0),
