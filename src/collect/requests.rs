@@ -351,7 +351,7 @@ fn place(step: &Step, index: usize, job: &str) -> String {
 /// Where a role was looked for in vain.
 fn without_a_role(notes: &[String], has_job: bool, job: &str) -> String {
     let what = match has_job {
-        true => format!("job `{job}` has no step of configure-aws-credentials that is known"),
+        true => format!("job `{job}` has no step of configure-aws-credentials that names a role"),
         false => format!("job `{job}` is not found in the workflow file"),
     };
     std::iter::once(&what)
