@@ -2,19 +2,21 @@
 //! [`Gap`], and the others are had all the same; calls that do not need each other run side by side.
 #![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 
+mod api;
 pub(crate) mod aws;
 pub(crate) mod files;
 pub(crate) mod github;
 pub(crate) mod http;
 pub(crate) mod origin;
 mod requests;
+mod running;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_sts::config::Credentials;
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout_at};
 
@@ -22,17 +24,20 @@ use crate::args::{Args, Diagnose, InputError, place};
 use crate::aws::arn::RoleArn;
 use crate::configure::{Around, Flow, Input, Inputs, REQUIRED_VARIABLES};
 use crate::evidence::{
-    Attempt, Clock, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, Probe, Request, Runs, Why, WorkflowFile,
+    Attempt, Clock, Environment, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, Probe, Request, Runs, Why,
+    WorkflowFile,
 };
 use crate::github::claims::Token;
 use crate::github::workflow;
 use crate::secrets::Secrets;
+use api::Api;
 use aws::{Answered, Aws, Reading, Wanted};
 use files::Files;
 use github::IdToken;
 use http::Http;
 use origin::Audience;
 use requests::Requests;
+use running::Running;
 
 /// For the whole run; what is known by then is reported.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(25);
@@ -106,10 +111,10 @@ pub async fn collect(args: &Args, outside: &Outside<'_>) -> Collected {
     for input in [Input::HttpProxy, Input::StsEndpoint] {
         secrets.know_address(inputs.get(input).unwrap_or_default());
     }
-    for input in [Input::AwsAccessKeyId, Input::AwsSecretAccessKey, Input::AwsSessionToken] {
-        if let Some(key) = inputs.key(input) {
-            secrets.add(key.expose_secret());
-        }
+    let keys = [Input::AwsAccessKeyId, Input::AwsSecretAccessKey, Input::AwsSessionToken];
+    let keys = keys.into_iter().filter_map(|input| inputs.key(input));
+    for secret in keys.chain(&args.flags.own.github_token) {
+        secrets.add(secret.expose_secret());
     }
     secrets.hand_over(outside.mask);
     let mut collected = gather(args, outside, &secrets).await;
@@ -175,6 +180,7 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             Some(text) => Probe::Known(WorkflowFile {
                 path: path.to_owned(),
                 text,
+                commit: None,
             }),
             None => unreadable("workflow-file"),
         });
@@ -303,6 +309,13 @@ struct Asked {
     at: i64,
 }
 
+/// What is asked once for all roles of a job.
+#[derive(Default)]
+struct Shared {
+    token: Option<Asked>,
+    environment: Option<Probe<Environment>>,
+}
+
 impl Asked {
     fn got(&self) -> Option<&IdToken> {
         self.token.as_ref().ok()
@@ -310,26 +323,97 @@ impl Asked {
 }
 
 impl Live<'_> {
-    async fn runs(&self, mut evidence: Evidence) -> Vec<Evidence> {
+    async fn runs(&self, evidence: Evidence) -> Vec<Evidence> {
         let env = self.outside.env;
-        let mut asked = Requests {
-            requests: vec![evidence.request.clone()],
-            ..Requests::default()
+        let http = Http::new(env, self.secrets);
+        let token = self.args.flags.own.github_token.as_ref().filter(|_| self.in_job);
+        let api = http.as_ref().ok().zip(token);
+        let api = api.and_then(|(http, token)| Api::new(env, http, token, self.deadline));
+        let job = async {
+            match self.in_job {
+                true => self.job(evidence, &http, api.as_ref()).await,
+                false => {
+                    let asked = Requests::of(evidence.request.clone());
+                    self.hops(evidence, asked, &http, None, &mut Shared::default()).await
+                }
+            }
         };
-        if self.in_job {
-            evidence.runner = github::runner(env);
-            evidence.workflow = evidence.workflow.or_else(|| self.workflow());
-            asked = self.requests(&evidence);
-            evidence.contexts = std::mem::take(&mut asked.contexts);
+        let about = async {
+            let api = api.as_ref()?;
+            Some(join(api.repository(), api.subject_template()).await)
+        };
+        // Nothing of it waits for the other: the longest chain is the token, and then STS.
+        let (mut runs, about) = join(job, about).await;
+        if let Some((repository, template)) = about {
+            for run in &mut runs {
+                run.repository = Some(repository.clone().into());
+                run.subject_template = Some(template.clone().into());
+            }
         }
+        runs
+    }
+
+    /// All that this job asks for.
+    async fn job(&self, mut evidence: Evidence, http: &Result<Http, Gap>, api: Option<&Api<'_>>) -> Vec<Evidence> {
+        let env = self.outside.env;
+        evidence.runner = github::runner(env);
+        let is_given = evidence.workflow.is_some();
+        let running = Running::of(env, api);
+        let workflow = async { running.as_ref().filter(|_| !is_given)?.workflow().await };
+        let mut shared = Shared::default();
+        // With a role and a region the step's `with:` is at hand, and nothing waits for the workflow.
+        let is_whole = [Input::RoleToAssume, Input::AwsRegion];
+        let is_whole = is_whole.iter().all(|input| evidence.request.given(*input).is_some());
+        if is_whole && !is_given {
+            let asked = self.requests(&evidence, &|_| None);
+            let hops = self.hops(evidence, asked, http, api, &mut shared);
+            let (workflow, mut runs) = join(workflow, hops).await;
+            for run in &mut runs {
+                run.workflow = run.workflow.take().or_else(|| workflow.clone());
+            }
+            return runs;
+        }
+        // Which role it is, the workflow says. The token does not wait for that.
+        let token = async {
+            let asks =
+                api.is_some() && evidence.token.is_none() && evidence.request.flow(self.around(None)) == Flow::Oidc;
+            if let Some(http) = http.as_ref().ok().filter(|_| asks) {
+                self.token(http, &mut shared.token).await;
+            }
+        };
+        let (workflow, ()) = join(workflow, token).await;
+        evidence.workflow = evidence.workflow.or(workflow);
+        let asked = self.asked(&evidence, running.as_ref()).await;
+        self.hops(evidence, asked, http, api, &mut shared).await
+    }
+
+    /// What the job asks for. Local actions and called workflows are read as they are come to.
+    async fn asked(&self, evidence: &Evidence, running: Option<&Running<'_>>) -> Requests {
+        loop {
+            let asked = self.requests(evidence, &|path| running?.file(path));
+            match running {
+                Some(running) if running.read_missed().await => {}
+                _ => return asked,
+            }
+        }
+    }
+
+    /// One run for each role, and the hops of a chain.
+    async fn hops(
+        &self,
+        mut evidence: Evidence,
+        asked: Requests,
+        http: &Result<Http, Gap>,
+        api: Option<&Api<'_>>,
+        shared: &mut Shared,
+    ) -> Vec<Evidence> {
         let Requests {
             mut requests,
             mut left_out,
-            ..
+            contexts,
         } = asked;
+        evidence.contexts = contexts;
         then(&self.args.flags.own.then, &mut requests, &mut left_out);
-        let http = Http::new(env, self.secrets);
-        let mut token = None;
         let mut runs: Vec<Evidence> = Vec::new();
         let mut trail = Trail::default();
         for request in requests {
@@ -348,8 +432,8 @@ impl Live<'_> {
                 evidence.clone()
             };
             run.request = request;
-            match &http {
-                Ok(http) => self.hop(&mut run, http, &mut token, &mut trail).await,
+            match http {
+                Ok(http) => self.hop(&mut run, http, api, shared, &mut trail).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
             match before {
@@ -363,32 +447,6 @@ impl Live<'_> {
         runs
     }
 
-    /// The workflow file that runs, where the repository is checked out.
-    fn workflow(&self) -> Option<Probe<WorkflowFile>> {
-        let env = self.outside.env;
-        let repository = env.get("GITHUB_REPOSITORY")?;
-        // owner/repo/.github/workflows/deploy.yml@refs/heads/main
-        let of = env
-            .get("GITHUB_WORKFLOW_REF")?
-            .strip_prefix(repository)?
-            .strip_prefix('/')?;
-        let path = of.split_once('@').map_or(of, |(path, _)| path);
-        let workspace = Path::new(env.get("GITHUB_WORKSPACE")?);
-        let files = Files {
-            workspace: Some(workspace),
-        };
-        Some(match files.text(path, workflow::MAX_BYTES as u64) {
-            Ok(text) => Probe::Known(WorkflowFile {
-                path: path.to_owned(),
-                text,
-            }),
-            Err(message) => Probe::Missing(Gap::new(
-                Why::NotFound,
-                format!("`{path}` in the workspace: {message}; check the repository out first (actions/checkout)"),
-            )),
-        })
-    }
-
     /// What is known around a step of this job.
     fn around(&self, valid: Option<bool>) -> Around {
         let may_ask = self.outside.env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN").is_some();
@@ -399,7 +457,18 @@ impl Live<'_> {
     }
 
     /// Everything that is asked for one role.
-    async fn hop(&self, run: &mut Evidence, http: &Http, asked: &mut Option<Asked>, trail: &mut Trail) {
+    async fn hop(
+        &self,
+        run: &mut Evidence,
+        http: &Http,
+        api: Option<&Api<'_>>,
+        shared: &mut Shared,
+        trail: &mut Trail,
+    ) {
+        let Shared {
+            token: asked,
+            environment: protected,
+        } = shared;
         let request = run.request.clone();
         let arn = RoleArn::parse(request.get(Input::RoleToAssume).unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
@@ -435,13 +504,21 @@ impl Live<'_> {
                 self.token(http, asked).await;
             }
             let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
-            join(self.attempt(&aws, &request, &way, token, trail), async {
+            let otherwise = async {
                 match (&environment, wanted) {
                     (None, Some(wanted)) => Some(self.read_otherwise(&aws, http, wanted, token).await),
                     _ => None,
                 }
-            })
-            .await
+            };
+            let name = token.and_then(|token| token.token.claims.text("environment"));
+            let protection = async {
+                if let (Some(api), Some(name), None) = (api, name, &protected) {
+                    *protected = Some(api.environment(name).await.into());
+                }
+            };
+            let attempt = self.attempt(&aws, &request, &way, token, trail);
+            let (made, otherwise, ()) = join3(attempt, otherwise, protection).await;
+            (made, otherwise)
         };
         let account_side = async {
             match (&environment, wanted) {
@@ -459,6 +536,7 @@ impl Live<'_> {
             }
             None => (None, None),
         };
+        run.environment = protected.clone();
         if !matches!(attempt, Some(Probe::Known(Attempt::Allowed { .. }))) {
             trail.broken.get_or_insert(if request.names_no_role() {
                 "the role of the step before this one is not known, so neither is the session that this one begins with"
@@ -976,13 +1054,14 @@ jobs:
             workflow: Some(Probe::Known(WorkflowFile {
                 path: "w.yml".to_owned(),
                 text: WORKFLOW.to_owned(),
+                commit: None,
             })),
             ..Evidence::default()
         };
         if let Some(role) = role {
             evidence.request.inputs.set(Input::RoleToAssume, role);
         }
-        live.requests(&evidence).requests
+        live.requests(&evidence, &|_| None).requests
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub use budget::Budget;
 pub use case::Case;
 pub use checks::{CHECKS, by_id};
 #[cfg(feature = "live")]
-pub use collect::{Collected, Env, Outside, collect, github::is_job, origin::Audience};
+pub use collect::{Collected, Env, Outside, collect, files::Files, github::is_job, origin::Audience};
 pub use configure::{INPUTS, Inputs, Kind, Spec};
 pub use diagnose::{diagnose, explaining, told};
 pub use evidence::paste;

@@ -55,12 +55,18 @@ fn the_inputs_are_those_of_the_table() {
         // What a container cannot see comes by its default. (actions/runner, `action_yaml.json`, `input-default-context`.)
         let default = match name.as_str() {
             "attempt" | "fail" => "true",
+            "github-token" => "${{ github.token }}",
             "job-context" => "${{ toJSON(job) }}",
             "matrix" => "${{ toJSON(matrix) }}",
             "strategy" => "${{ toJSON(strategy) }}",
             _ => "",
         };
         assert_eq!(declared[name], default, "{name}");
+        assert_eq!(
+            default.contains("${{"),
+            described[name].starts_with("Set by default"),
+            "{name}"
+        );
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::files::{self, Files};
+use super::files;
 use super::origin::Audience;
 use super::{Env, Live};
 use crate::aws::arn::RoleArn;
@@ -60,13 +59,28 @@ const GITHUB: [&str; 23] = [
     "workflow_ref",
 ];
 
+impl Requests {
+    /// One request.
+    pub(super) fn of(request: Request) -> Self {
+        Self {
+            requests: vec![request],
+            ..Self::default()
+        }
+    }
+}
+
 impl Live<'_> {
     /// What is asked of AWS: the inputs, or else what the job's own configure-aws-credentials steps say; and the steps that
-    /// are left out.
-    pub(super) fn requests(&self, evidence: &Evidence) -> Requests {
+    /// are left out. `further` are the files of the repository that the workflow calls.
+    pub(super) fn requests(&self, evidence: &Evidence, further: &dyn Fn(&str) -> Option<String>) -> Requests {
         let given = &evidence.request;
         let file = evidence.workflow.as_ref().and_then(Probe::known);
-        let found = file.and_then(|file| self.found(file)).unwrap_or_default();
+        let found = file.and_then(|file| self.found(file, further)).unwrap_or_default();
+        // What a checkout has can be a stranger's.
+        let of = match file.is_some_and(|file| file.commit.is_some()) {
+            true => "",
+            false => ", as the checkout has it",
+        };
         let workflow = file.and_then(|file| workflow::read(&file.text).ok());
         let named = given.given(Input::RoleToAssume).is_some();
         let job_id = self.outside.env.get("GITHUB_JOB");
@@ -115,7 +129,7 @@ impl Live<'_> {
             let source = match (request.not_known.get(role), request.faults.get(role)) {
                 (Some(written), _) => format!("{place}, whose `{role}` is `{written}`"),
                 (_, Some(fault)) => format!("{place}, whose `{role}` has no value: {fault}"),
-                _ => format!("{place}, as the checkout has it"),
+                _ => format!("{place}{of}"),
             };
             asked.requests.push(Request {
                 source: Some(source),
@@ -249,7 +263,7 @@ impl Live<'_> {
     }
 
     /// The steps of the running job.
-    fn found(&self, file: &WorkflowFile) -> Option<Found> {
+    fn found(&self, file: &WorkflowFile, further: &dyn Fn(&str) -> Option<String>) -> Option<Found> {
         let contexts = Contexts {
             live: self,
             matrix: object(self.args.flags.own.matrix.as_deref()),
@@ -260,19 +274,13 @@ impl Live<'_> {
         let env = self.outside.env;
         let is_given = super::given(&self.args.flags.own.workflow_file).is_some();
         let defined_in = self.defined_in().filter(|_| !is_given);
-        let workspace = env.get("GITHUB_WORKSPACE").map(Path::new);
         let run = Run {
             job: env.get("GITHUB_JOB"),
             path: Some(&file.path),
             defined_in: defined_in.as_deref(),
             get: &|context, key| contexts.get(context, key),
             variable: &|name, written| self.variable(name, written),
-            file: &|path| {
-                let files = Files {
-                    workspace: Some(workspace?),
-                };
-                files.text(path, workflow::MAX_BYTES as u64).ok()
-            },
+            file: further,
         };
         steps::find(&file.text, &run).ok()
     }

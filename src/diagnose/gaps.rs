@@ -89,15 +89,12 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
         );
     }
     if case.request().names_no_role() && case.role().and_then(|role| role.arn.as_ref()).is_none() {
-        let why = match (
-            &case.request().source,
-            case.evidence.workflow.as_ref().and_then(Probe::gap),
-        ) {
-            (Some(source), _) => source.clone(),
-            (None, Some(gap)) => format!("no input names it, and the workflow file is not known: {}", reason(gap)),
-            (None, None) => "no input names it".to_owned(),
-        };
-        open("the role", why, &with_the_role(case.request()));
+        let why = case.request().source.clone();
+        open(
+            "the role",
+            why.unwrap_or_else(|| "no input names it".to_owned()),
+            &with_the_role(case.request()),
+        );
     }
     // Without a role there is nothing that the rest would tell.
     if case.names_no_role() {
@@ -215,6 +212,46 @@ fn with_the_role(request: &Request) -> String {
     let inputs = request.not_known.get_key_value(role).into_iter().chain(others);
     let inputs: Vec<_> = inputs.map(|(name, value)| written(name, value)).collect();
     format!("add to the doctor's step: `with: {{ {} }}`", inputs.join(", "))
+}
+
+/// What GitHub's API did not tell, like reasons together.
+#[must_use]
+pub(super) fn unread(case: &Case<'_>) -> Vec<Open> {
+    let evidence = case.evidence;
+    let is_asked = evidence.repository.is_some() || case.names_no_role();
+    let workflow = evidence.workflow.as_ref().filter(|_| is_asked).and_then(Probe::gap);
+    let mut all: Vec<(Vec<&str>, &Gap)> = Vec::new();
+    for (what, gap) in [
+        ("the running workflow", workflow),
+        ("the repository", evidence.repository.as_ref().and_then(Probe::gap)),
+        (
+            "the repository's subject template",
+            evidence.subject_template.as_ref().and_then(Probe::gap),
+        ),
+        (
+            "the environment's protection rules",
+            evidence.environment.as_ref().and_then(Probe::gap),
+        ),
+    ] {
+        let Some(gap) = gap else { continue };
+        match all.iter_mut().find(|(_, other)| *other == gap) {
+            Some((parts, _)) => parts.push(what),
+            None => all.push((vec![what], gap)),
+        }
+    }
+    let open = |(parts, gap): (Vec<&str>, &Gap)| Open {
+        wanted: parts.join(", "),
+        why: reason(gap),
+        supply: match gap.why {
+            Why::AccessDenied | Why::NotFound if parts.first() == Some(&"the running workflow") => {
+                "give the job `contents: read`, or check the repository out before this step"
+            }
+            Why::AccessDenied | Why::NotFound => "give the job `actions: read`",
+            _ => "run again; `github-token: \"\"` turns these requests off",
+        }
+        .to_owned(),
+    };
+    all.into_iter().map(open).collect()
 }
 
 /// What is odd about the documents themselves.
