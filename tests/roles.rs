@@ -258,7 +258,7 @@ fn bad_input_is_a_line_each_and_the_rest_is_reported() {
     }
     let mut scenario = scenario(&[&role("x")]);
     scenario.workflow.as_mut().unwrap().push("#".repeat(1 << 20));
-    let world = World::of(scenario).start();
+    let world = World::of(scenario).with("github-token", "").start();
     let (printed, exit) = step(&world);
     assert_eq!(exit, Some(0), "{printed}");
     assert!(printed.contains("larger than 1 MiB"), "{printed}");
