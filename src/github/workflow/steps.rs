@@ -22,7 +22,7 @@ const MOST_LEVELS: usize = 10;
 /// Further files that are read.
 const MOST_FILES: usize = 40;
 /// Steps that are looked at for their inputs.
-const MOST_STEPS: usize = 50;
+const MOST_STEPS: usize = 1_000;
 /// What cannot be followed is named so often.
 const MOST_NOTES: usize = 5;
 /// The work that expressions are given.
