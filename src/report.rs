@@ -281,9 +281,10 @@ fn gist(diagnosis: &Diagnosis) -> String {
         },
         (Conclusion::Denied, None) => "AWS refused the role; more information is needed to say why".to_owned(),
         (Conclusion::Undecided, Some(cause)) => format!("undecided; possible: {}", cause.message),
-        (Conclusion::Undecided, None) if diagnosis.no_role => {
-            "no role is named, so there is nothing to decide".to_owned()
-        }
+        (Conclusion::Undecided, None) if diagnosis.no_role => match &diagnosis.written_role {
+            Some(written) => format!("the role is written as `{written}`, which only the step itself sees"),
+            None => "no role is named, so there is nothing to decide".to_owned(),
+        },
         (Conclusion::Undecided, None) => "undecided: not enough is known".to_owned(),
         (Conclusion::Allowed, _) => match diagnosis.risk() {
             Some(risk) => format!("{passes}, but there is a risk: {}", risk.message),

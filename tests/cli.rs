@@ -1104,7 +1104,10 @@ fn without_inputs_the_jobs_own_steps_are_diagnosed() {
     let output = step(&world).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     let said = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("pass its value as the input `role-to-assume`"), "{said}");
+    assert!(
+        said.contains("`with: { role-to-assume: \"${{ secrets.ROLE }}\" }`"),
+        "{said}"
+    );
     assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());
 
     // No YAML is a note.
