@@ -173,6 +173,12 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         subject: case.claims.and_then(|claims| claims.subject()).map(str::to_owned),
         findings,
         policy: case.policy_source.clone(),
+        caller: case
+            .caller
+            .iter()
+            .flat_map(|caller| &caller.documents)
+            .map(|document| document.source.clone())
+            .collect(),
         workflow: case.workflow_source.clone(),
         claims: case.claims_source.clone(),
     }
