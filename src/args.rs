@@ -303,6 +303,27 @@ pub struct OwnInputs {
     pub save_evidence: Option<String>,
     #[arg(long, value_name = "TOKEN", value_parser = secret(), help_heading = OWN, help = "The job's own GitHub token: reads the running workflow, the repository and its environment from GitHub's API [default: nothing is read]")]
     pub github_token: Option<SecretString>,
+    #[arg(
+        long,
+        value_name = "JSON",
+        hide = true,
+        help = "The job's `matrix`, which action.yml hands over"
+    )]
+    pub matrix: Option<String>,
+    #[arg(
+        long,
+        value_name = "JSON",
+        hide = true,
+        help = "The job's `strategy`, which action.yml hands over"
+    )]
+    pub strategy: Option<String>,
+    #[arg(
+        long,
+        value_name = "JSON",
+        hide = true,
+        help = "The context `job`, which action.yml hands over"
+    )]
+    pub job_context: Option<String>,
 }
 
 /// A value that is held as a secret.
@@ -424,6 +445,9 @@ fn of_token(flags: TokenFlags) -> Args {
     }
 }
 
+/// What action.yml has for a role that is omitted: it can be no role's name.
+const OMITTED: &str = "(omitted)";
+
 /// `INPUT_<NAME>` as flags, and a warning for each that has no such flag. An empty input is one that is not there.
 fn from_inputs<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> (Vec<OsString>, Vec<String>) {
     let names = input_names();
@@ -434,7 +458,12 @@ fn from_inputs<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> (
             continue;
         };
         let (name, value) = (name.to_lowercase(), trim(value));
-        if value.is_empty() {
+        // An omitted role comes as action.yml's mark; an empty one was given, and came out empty.
+        let is_absent = match &*name {
+            "role-to-assume" => value == OMITTED,
+            _ => value.is_empty(),
+        };
+        if is_absent {
         } else if names.contains(&name) {
             argv.push(format!("--{name}={value}").into());
         } else {

@@ -341,7 +341,7 @@ impl<'a> Case<'a> {
     /// Is no role asked for, as far as anybody can tell, and nothing else known to decide about?
     #[must_use]
     pub fn names_no_role(&self) -> bool {
-        self.request().get(Input::RoleToAssume).is_none()
+        self.request().names_no_role()
             && self.evidence.role.is_none()
             && self.answer.is_none()
             && self.message().is_none()

@@ -8,6 +8,7 @@ pub(crate) mod files;
 pub(crate) mod github;
 pub(crate) mod http;
 pub(crate) mod origin;
+mod requests;
 mod running;
 
 use std::collections::BTreeMap;
@@ -23,11 +24,11 @@ use crate::args::{Args, Diagnose, InputError, place};
 use crate::aws::arn::RoleArn;
 use crate::configure::{Around, Flow, Input, Inputs, REQUIRED_VARIABLES};
 use crate::evidence::{
-    Attempt, Clock, Environment, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, MOST_RUNS, Probe, Request,
-    Runs, Why, WorkflowFile,
+    Attempt, Clock, Environment, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, Probe, Request, Runs, Why,
+    WorkflowFile,
 };
 use crate::github::claims::Token;
-use crate::github::workflow::{self, ConfigureStep};
+use crate::github::workflow;
 use crate::secrets::Secrets;
 use api::Api;
 use aws::{Answered, Aws, Reading, Wanted};
@@ -35,6 +36,7 @@ use files::Files;
 use github::IdToken;
 use http::Http;
 use origin::Audience;
+use requests::Requests;
 use running::Running;
 
 /// For the whole run; what is known by then is reported.
@@ -262,8 +264,8 @@ struct Trail {
     profiles: BTreeMap<String, Credentials>,
     /// The profile that was exported as `AWS_PROFILE`: it comes before the variables.
     profile: Option<String>,
-    /// One of them failed, so the job does not come to the next.
-    is_broken: bool,
+    /// Why nothing is known of what the next one begins with.
+    broken: Option<&'static str>,
 }
 
 impl Trail {
@@ -330,7 +332,10 @@ impl Live<'_> {
         let job = async {
             match self.in_job {
                 true => self.job(evidence, &http, api.as_ref()).await,
-                false => self.hops(evidence, &http, None, &mut Shared::default()).await,
+                false => {
+                    let asked = Requests::of(evidence.request.clone());
+                    self.hops(evidence, asked, &http, None, &mut Shared::default()).await
+                }
             }
         };
         let about = async {
@@ -353,11 +358,15 @@ impl Live<'_> {
         let env = self.outside.env;
         evidence.runner = github::runner(env);
         let is_given = evidence.workflow.is_some();
-        let running = Running::of(env, api).filter(|_| !is_given);
-        let workflow = async { running.as_ref()?.workflow().await };
+        let running = Running::of(env, api);
+        let workflow = async { running.as_ref().filter(|_| !is_given)?.workflow().await };
         let mut shared = Shared::default();
-        if evidence.request.given(Input::RoleToAssume).is_some() {
-            let hops = self.hops(evidence, http, api, &mut shared);
+        // With a role and a region the step's `with:` is at hand, and nothing waits for the workflow.
+        let is_whole = [Input::RoleToAssume, Input::AwsRegion];
+        let is_whole = is_whole.iter().all(|input| evidence.request.given(*input).is_some());
+        if is_whole && !is_given {
+            let asked = self.requests(&evidence, &|_| None);
+            let hops = self.hops(evidence, asked, http, api, &mut shared);
             let (workflow, mut runs) = join(workflow, hops).await;
             for run in &mut runs {
                 run.workflow = run.workflow.take().or_else(|| workflow.clone());
@@ -374,21 +383,36 @@ impl Live<'_> {
         };
         let (workflow, ()) = join(workflow, token).await;
         evidence.workflow = evidence.workflow.or(workflow);
-        self.hops(evidence, http, api, &mut shared).await
+        let asked = self.asked(&evidence, running.as_ref()).await;
+        self.hops(evidence, asked, http, api, &mut shared).await
+    }
+
+    /// What the job asks for. Local actions and called workflows are read as they are come to.
+    async fn asked(&self, evidence: &Evidence, running: Option<&Running<'_>>) -> Requests {
+        loop {
+            let asked = self.requests(evidence, &|path| running?.file(path));
+            match running {
+                Some(running) if running.read_missed().await => {}
+                _ => return asked,
+            }
+        }
     }
 
     /// One run for each role, and the hops of a chain.
     async fn hops(
         &self,
-        evidence: Evidence,
+        mut evidence: Evidence,
+        asked: Requests,
         http: &Result<Http, Gap>,
         api: Option<&Api<'_>>,
         shared: &mut Shared,
     ) -> Vec<Evidence> {
-        let (mut requests, mut left_out) = match self.in_job {
-            true => self.requests(&evidence),
-            false => (vec![evidence.request.clone()], Vec::new()),
-        };
+        let Requests {
+            mut requests,
+            mut left_out,
+            contexts,
+        } = asked;
+        evidence.contexts = contexts;
         then(&self.args.flags.own.then, &mut requests, &mut left_out);
         let mut runs: Vec<Evidence> = Vec::new();
         let mut trail = Trail::default();
@@ -404,7 +428,7 @@ impl Live<'_> {
                     ..Evidence::default()
                 }
             } else {
-                trail.is_broken = false;
+                trail.broken = None;
                 evidence.clone()
             };
             run.request = request;
@@ -424,149 +448,12 @@ impl Live<'_> {
         runs
     }
 
-    /// What is asked of AWS: the inputs, or else what the job's own configure-aws-credentials steps say; and the steps that
-    /// are left out.
-    fn requests(&self, evidence: &Evidence) -> (Vec<Request>, Vec<String>) {
-        let given = &evidence.request;
-        let file = evidence.workflow.as_ref().and_then(Probe::known);
-        let workflow = file.and_then(|file| workflow::read(&file.text).ok());
-        // What a checkout has can be a stranger's.
-        let of = match file.is_some_and(|file| file.commit.is_some()) {
-            true => "",
-            false => ", as the checkout has it",
-        };
-        let job_id = self.outside.env.get("GITHUB_JOB");
-        let job = workflow.as_ref().and_then(|workflow| workflow.job(job_id));
-        let named = given.given(Input::RoleToAssume).is_some();
-        // An input of ours that is written and came out empty: a secret that is not there. That is the finding.
-        let empty = job.is_some_and(|job| {
-            job.doctor_steps
-                .iter()
-                .any(|step| step.input("role-to-assume").is_some())
-        });
-        let steps = match job {
-            Some(job) if !named && !empty => &*job.steps,
-            _ => &[],
-        };
-        let mut requests: Vec<Request> = Vec::new();
-        let mut left_out = Vec::new();
-        for (index, step) in steps.iter().enumerate() {
-            let place = match &step.name {
-                Some(name) => format!("step `{}`", name.value),
-                None => format!("configure-aws-credentials step {}", index + 1),
-            };
-            let place = format!("{place} of job `{}`", job.map_or("", |job| &job.id.value));
-            let request = self.complete(inputs_of(step), given, requests.last());
-            let is_chained = request.is_on(Input::RoleChaining);
-            if !is_chained && requests.iter().any(|other| other.inputs == request.inputs) {
-                continue;
-            }
-            let named = |why: &str| match request.get(Input::RoleToAssume) {
-                Some(role) => format!("{place} (`{role}`){why}"),
-                None => format!("{place}{why}"),
-            };
-            // Its keys and files are not a checkout's to give, and other steps of the job can be looked at.
-            let way = request.flow(self.around(None));
-            if matches!(way, Flow::AccessKey | Flow::TokenFile) && steps.len() > 1 {
-                left_out.push(named(": its credentials are among its inputs, and not known here"));
-                continue;
-            }
-            if requests.len() == MOST_RUNS {
-                left_out.push(named(""));
-                continue;
-            }
-            let source = match request.get(Input::RoleToAssume) {
-                Some(_) => format!("{place}{of}"),
-                None => format!(
-                    "{place}, whose `role-to-assume` is an expression: pass its value as the input `role-to-assume`"
-                ),
-            };
-            requests.push(Request {
-                source: Some(source),
-                set_aside: self.set_aside(step),
-                ..request
-            });
-        }
-        if requests.is_empty() {
-            // What nobody wrote was not empty: the runner makes absent inputs so.
-            let mut request = self.complete(Inputs::of_step([]), given, None);
-            // With an input that says where credentials come from, the step's `with:` is at hand, and it has no role.
-            let is_whole = [
-                Input::AwsAccessKeyId,
-                Input::ForceSkipOidc,
-                Input::RoleChaining,
-                Input::UseExistingCredentials,
-                Input::WebIdentityTokenFile,
-            ];
-            let is_whole = is_whole.iter().any(|input| given.given(*input).is_some());
-            let written = if empty || is_whole {
-                &[Input::AwsRegion][..]
-            } else {
-                &[Input::AwsRegion, Input::RoleToAssume]
-            };
-            for input in written.iter().filter(|input| given.get(**input).is_none()) {
-                request.inputs.forget_empty(*input);
-            }
-            request.source = job.filter(|_| !named && !empty).map(|job| {
-                format!(
-                    "job `{}` has no step of configure-aws-credentials that names a role",
-                    job.id.value
-                )
-            });
-            requests.push(request);
-        }
-        (requests, left_out)
-    }
-
     /// What is known around a step of this job.
     fn around(&self, valid: Option<bool>) -> Around {
         let may_ask = self.outside.env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN").is_some();
         Around {
             may_ask: self.in_job.then_some(may_ask),
             valid,
-        }
-    }
-
-    /// What a step of the checkout says of where a token goes and for whom, where it is another than what is used.
-    fn set_aside(&self, step: &ConfigureStep) -> BTreeMap<String, String> {
-        let inputs = &self.args.flags.inputs;
-        let audience = Audience::of(inputs);
-        [
-            (Input::Audience, audience.as_str()),
-            (Input::StsEndpoint, ""),
-            (Input::HttpProxy, ""),
-            (Input::NoProxy, ""),
-        ]
-        .into_iter()
-        .filter_map(|(input, used)| {
-            let written = step.input(input.name())?.value.trim();
-            let is_other = inputs.given(input).is_none() && !written.is_empty() && written != used;
-            is_other.then(|| (input.name().to_owned(), written.to_owned()))
-        })
-        .collect()
-    }
-
-    /// The inputs that were given, over those of the step, over the variables that configure-aws-credentials takes for
-    /// inputs (`src/helpers.ts`), over its defaults (`action.yml`).
-    fn complete(&self, mut inputs: Inputs, given: &Request, before: Option<&Request>) -> Request {
-        inputs.overlay(given);
-        // A step exports its region, whatever comes of it (`exportRegion`).
-        let exported = before
-            .filter(|before| before.exports())
-            .and_then(|before| before.given(Input::AwsRegion));
-        inputs.complete(|variable| match variable {
-            "AWS_REGION" if exported.is_some() => exported,
-            _ => self.outside.env.get(variable),
-        });
-        // Where the token goes and for whom is the inputs' to say, never a step's in the checkout.
-        let own = &self.args.flags.inputs;
-        inputs.set(Input::Audience, Audience::of(own).as_str());
-        for input in [Input::StsEndpoint, Input::HttpProxy, Input::NoProxy] {
-            inputs.set(input, own.given(input).unwrap_or_default());
-        }
-        Request {
-            inputs,
-            ..Request::default()
         }
     }
 
@@ -600,7 +487,8 @@ impl Live<'_> {
             let wanted = Wanted {
                 arn,
                 account: arn.account.as_deref()?,
-                role: run.role.is_none(),
+                // A part of its name may be missing.
+                role: run.role.is_none() && !request.names_no_role(),
                 issuer: (run.provider.is_none() && needs_provider).then_some(&*issuer),
             };
             (wanted.role || wanted.issuer.is_some()).then_some(wanted)
@@ -650,8 +538,13 @@ impl Live<'_> {
             None => (None, None),
         };
         run.environment = protected.clone();
-        // After a step that failed, the job comes to no other.
-        trail.is_broken |= !matches!(attempt, Some(Probe::Known(Attempt::Allowed { .. })));
+        if !matches!(attempt, Some(Probe::Known(Attempt::Allowed { .. }))) {
+            trail.broken.get_or_insert(if request.names_no_role() {
+                "the role of the step before this one is not known, so neither is the session that this one begins with"
+            } else {
+                "the step before this one ends without credentials, so the job does not come to it"
+            });
+        }
         run.caller = way.caller;
         // What was asked for to read from IAM is not what the step sends.
         let asked = asked.as_ref().filter(|_| asks && needs_provider);
@@ -716,7 +609,7 @@ impl Live<'_> {
         let Ok(aws) = aws else { return way };
         // What stops the step before it looks at credentials of any kind.
         let is_stopped = request.stop(Flow::Existing).is_some() || way.flow == Flow::Nothing;
-        if is_stopped || trail.is_broken || !self.in_job || !self.args.attempt {
+        if is_stopped || trail.broken.is_some() || !self.in_job || !self.args.attempt {
             return way;
         }
         let until = (self.deadline, request.attempts());
@@ -871,11 +764,10 @@ impl Live<'_> {
         if !self.args.attempt || !self.in_job {
             return None;
         }
-        if trail.is_broken {
-            let what = "the step before this one ends without credentials, so the job does not come to it";
+        if let Some(what) = trail.broken {
             return Some(Answered::none(Gap::new(Why::NotFound, what)));
         }
-        if request.stop(way.flow).is_some() || (unset && assumes) {
+        if request.stop(way.flow).is_some() || (unset && assumes) || (assumes && request.names_no_role()) {
             return None;
         }
         let aws = match aws {
@@ -1118,11 +1010,6 @@ fn has_profile(env: &Env) -> bool {
         || file("AWS_CONFIG_FILE", "config")
 }
 
-/// What a step says.
-fn inputs_of(step: &ConfigureStep) -> Inputs {
-    Inputs::of_step(step.inputs.iter().map(|(name, value)| (&*name.value, &*value.value)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -1175,7 +1062,7 @@ jobs:
         if let Some(role) = role {
             evidence.request.inputs.set(Input::RoleToAssume, role);
         }
-        live.requests(&evidence).0
+        live.requests(&evidence, &|_| None).requests
     }
 
     #[test]
@@ -1198,9 +1085,7 @@ jobs:
         assert_eq!(second.get(Input::Audience), Some("sts.amazonaws.com"));
         assert_eq!(
             second.source.as_deref(),
-            Some(
-                "configure-aws-credentials step 3 of job `deploy`, whose `role-to-assume` is an expression: pass its value as the input `role-to-assume`"
-            )
+            Some("configure-aws-credentials step 3 of job `deploy`, whose `role-to-assume` is `${{ secrets.ROLE }}`")
         );
     }
 

@@ -12,7 +12,7 @@ mod told;
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::checks::CHECKS;
-use crate::configure::Flow;
+use crate::configure::{Flow, Input};
 use crate::evidence::{Attempt, Evidence, Probe};
 use crate::finding::{Cause, Certainty, Conclusion, Diagnosis, Found, Remedy, Rule, Session, Severity, Stage, Told};
 use crate::fix;
@@ -162,6 +162,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         flow: case.flow,
         conclusion,
         no_role: no_role && conclusion == Conclusion::Undecided,
+        written_role: case.request().not_known.get(Input::RoleToAssume.name()).cloned(),
         told: told::where_it_helps(case),
         session,
         causes: causes::causes(case, &findings),

@@ -73,6 +73,9 @@ pub struct Evidence {
     /// The environment that the job names, and what protects it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<Probe<Environment>>,
+    /// What the expressions in it used of `matrix`, `inputs`, `github` and `env`, by context and key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub contexts: BTreeMap<String, BTreeMap<String, Value>>,
     /// Clocks, to tell an expired token from a wrong clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<Clock>,
@@ -435,9 +438,20 @@ pub struct Request {
     /// What the step in the checkout says of the audience, the endpoint and the proxy, by input. It is shown and not followed:
     /// where a token goes is not a checkout's to say.
     pub set_aside: BTreeMap<String, String>,
+    /// Inputs of the step that nobody here knows, or not all of, as they would be written in another step of the job: with
+    /// `${{ secrets.ROLE }}` in them. They hold names and no values.
+    pub not_known: BTreeMap<String, String>,
+    /// Inputs of the step that have no value, and why.
+    pub faults: BTreeMap<String, String>,
 }
 
 impl Request {
+    /// Is it not known which role is asked for, or not in all its parts?
+    #[must_use]
+    pub fn names_no_role(&self) -> bool {
+        self.get(Input::RoleToAssume).is_none() || self.not_known.contains_key(Input::RoleToAssume.name())
+    }
+
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -453,6 +467,8 @@ impl Deref for Request {
 
 const SOURCE: &str = "source";
 const SET_ASIDE: &str = "set-aside";
+const NOT_KNOWN: &str = "not-known";
+const FAULTS: &str = "faults";
 
 impl Serialize for Request {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -465,6 +481,12 @@ impl Serialize for Request {
         }
         if !self.set_aside.is_empty() {
             map.serialize_entry(SET_ASIDE, &self.set_aside)?;
+        }
+        if !self.not_known.is_empty() {
+            map.serialize_entry(NOT_KNOWN, &self.not_known)?;
+        }
+        if !self.faults.is_empty() {
+            map.serialize_entry(FAULTS, &self.faults)?;
         }
         map.end()
     }
@@ -488,6 +510,8 @@ impl<'de> Deserialize<'de> for Request {
                     match (&*name, INPUTS.iter().find(|spec| spec.name == name)) {
                         (SOURCE, _) => request.source = map.next_value::<Option<Text>>()?.map(|text| text.0),
                         (SET_ASIDE, _) => request.set_aside = map.next_value()?,
+                        (NOT_KNOWN, _) => request.not_known = map.next_value()?,
+                        (FAULTS, _) => request.faults = map.next_value()?,
                         (_, Some(spec)) => {
                             if let Some(Text(value)) = map.next_value()? {
                                 request.inputs.set(spec.input, value);

@@ -608,6 +608,8 @@ pub struct Diagnosis {
     pub claims: Option<SourceText>,
     /// No role is asked for, or none is to be found: there is nothing to decide.
     pub no_role: bool,
+    /// The role as the step has it, where that is an expression that nobody else sees.
+    pub written_role: Option<String>,
     /// What the token says by itself, where there is no role or no policy to compare it with.
     pub told: Option<Told>,
 }

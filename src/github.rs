@@ -1,6 +1,7 @@
 //! GitHub's words: the ID token and its claims, its issuer and subject, and the workflow that asks for it.
 
 pub(crate) mod claims;
+pub(crate) mod expression;
 pub(crate) mod issuer;
 pub(crate) mod subject;
 pub(crate) mod workflow;

@@ -211,9 +211,10 @@ pub fn headline(diagnosis: &Diagnosis) -> String {
         },
         (Conclusion::Denied, None) => "AWS refused the role; more information is needed to say why".to_owned(),
         (Conclusion::Undecided, Some(cause)) => format!("undecided; possible: {}", cause.message),
-        (Conclusion::Undecided, None) if diagnosis.no_role => {
-            "no role is named, so there is nothing to decide".to_owned()
-        }
+        (Conclusion::Undecided, None) if diagnosis.no_role => match &diagnosis.written_role {
+            Some(written) => format!("the role is written as `{written}`, which only the step itself sees"),
+            None => "no role is named, so there is nothing to decide".to_owned(),
+        },
         (Conclusion::Undecided, None) => "undecided: not enough is known".to_owned(),
         (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) && diagnosis.flow.keeps() => {
             "the step succeeds without assuming a role: AWS accepts the credentials at hand".to_owned()

@@ -335,3 +335,36 @@ proptest! {
         }
     }
 }
+
+/// An expression stands where the role is: all of it is unknown, or its account.
+#[test]
+fn nothing_is_certain_of_a_role_that_is_not_known() {
+    let mut count = 0;
+    for (name, case) in CASES.iter() {
+        for masked in [None, Some("arn:aws:iam::${{secrets.ACCOUNT}}:role/deploy")] {
+            let mut case = case.clone();
+            for part in ["attempt", "reported", "chain", "runs"] {
+                case.as_object_mut().expect("an object").remove(part);
+            }
+            let Some(request) = case.get_mut("request").and_then(Value::as_object_mut) else {
+                continue;
+            };
+            request.insert("not-known".to_owned(), json!({"role-to-assume": "${{ secrets.ROLE }}"}));
+            match masked {
+                Some(role) => request.insert("role-to-assume".to_owned(), json!(role)),
+                None => request.remove("role-to-assume"),
+            };
+            let Some(diagnosis) = diagnosed(&case) else { continue };
+            count += 1;
+            let blocks = |finding: &&aws_oidc_doctor::Found| {
+                finding.severity == Severity::Blocks && finding.certainty() == Certainty::Certain
+            };
+            for finding in diagnosis.findings.iter().filter(blocks) {
+                let stage = format!("{:?}", finding.rule.stage);
+                let is_of_the_role = ["Provider", "Role", "TrustPolicy", "Session"].contains(&&*stage);
+                assert!(!is_of_the_role, "{name}, {masked:?}: {} is certain", finding.rule.id);
+            }
+        }
+    }
+    assert!(count > 200, "{count}");
+}

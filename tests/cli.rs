@@ -666,7 +666,7 @@ fn without_inputs_the_jobs_own_steps_are_diagnosed() {
     let output = step(&world).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     assert!(
-        text(&output.stdout).contains("pass its value as the input `role-to-assume`"),
+        text(&output.stdout).contains("`with: { role-to-assume: \"${{ secrets.ROLE }}\" }`"),
         "{}",
         text(&output.stdout)
     );

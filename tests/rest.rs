@@ -65,7 +65,7 @@ fn the_running_workflow_is_known_without_a_checkout() {
 
     // The same from a checkout, which can be somebody else's.
     let world = World::named("subject-environment")
-        .with("role-to-assume", "")
+        .with("role-to-assume", "(omitted)")
         .with("github-token", "")
         .start();
     act(&world, &[]);
@@ -91,7 +91,9 @@ fn what_a_strangers_checkout_says_is_passed_over() {
 /// An organization can have the workflow of one repository run in others.
 #[test]
 fn a_workflow_of_another_repository_is_read_there_and_not_from_the_checkout() {
-    let world = World::named("subject-environment").with("role-to-assume", "").start();
+    let world = World::named("subject-environment")
+        .with("role-to-assume", "(omitted)")
+        .start();
     let elsewhere = "acme/required/.github/workflows/deploy.yml@refs/heads/main";
     act(&world, &[("GITHUB_WORKFLOW_REF", elsewhere)]);
     let asked = world.requests_of(Call::Contents).remove(0);

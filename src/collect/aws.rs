@@ -862,7 +862,7 @@ fn region(given: &str, partition: &str) -> Result<String, Gap> {
 
 /// Has it the form of a region, `eu-west-1` or `us-gov-east-1`? The SDK puts any word into a host's name: of `s3` it makes
 /// `sts.s3.amazonaws.com`, which is somebody's bucket. (The patterns of all regions: the SDK's `partitions.json`.)
-fn is_region(text: &str) -> bool {
+pub(super) fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     let digits = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());

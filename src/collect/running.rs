@@ -24,8 +24,8 @@ pub(crate) struct Running<'a> {
     commit: Option<&'a str>,
     /// Where that repository may be checked out.
     workspace: Option<&'a Path>,
-    /// Further files, as far as they were read; `None` for one that is not there, or not read yet.
-    further: RefCell<BTreeMap<String, Option<String>>>,
+    /// Further files that were asked for: their texts, where they were read and are there.
+    further: RefCell<BTreeMap<String, Option<Option<String>>>>,
 }
 
 impl<'a> Running<'a> {
@@ -58,14 +58,25 @@ impl<'a> Running<'a> {
     }
 
     /// A further file, where it was read already. One that was not is read by [`Self::read_missed`].
-    #[expect(dead_code, reason = "local actions and called workflows are not followed yet")]
     pub(crate) fn file(&self, path: &str) -> Option<String> {
         let mut further = self.further.borrow_mut();
         if further.len() < MOST_FILES {
-            further.entry(path.to_owned()).or_default().clone()
+            further.entry(path.to_owned()).or_default().clone().flatten()
         } else {
-            further.get(path)?.clone()
+            further.get(path)?.clone().flatten()
         }
+    }
+
+    /// Reads the files that were asked for and not read yet. Were there any?
+    pub(crate) async fn read_missed(&self) -> bool {
+        let unread = |(path, text): (&String, &Option<Option<String>>)| text.is_none().then(|| path.clone());
+        let missed: Vec<String> = self.further.borrow().iter().filter_map(unread).collect();
+        for path in &missed {
+            let read = self.read(path).await.and_then(Result::ok);
+            let text = read.map(|(text, _)| text);
+            self.further.borrow_mut().insert(path.clone(), Some(text));
+        }
+        !missed.is_empty()
     }
 
     /// A file's text, and the commit where that is known to be the one that runs.

@@ -3,7 +3,7 @@
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
-use crate::evidence::{Attempt, Gap, Probe, Why};
+use crate::evidence::{Attempt, Gap, Probe, Request, Why};
 use crate::finding::{Fact, Facts as _, Open};
 use crate::policy::{Decision, Outcome};
 use crate::text::Span;
@@ -88,14 +88,12 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
             "run the doctor as a step of the failing job with `id-token: write`, or pass `--claims` with its claims",
         );
     }
-    if case.request().get(Input::RoleToAssume).is_none() && case.role().and_then(|role| role.arn.as_ref()).is_none() {
+    if case.request().names_no_role() && case.role().and_then(|role| role.arn.as_ref()).is_none() {
+        let why = case.request().source.clone();
         open(
             "the role",
-            case.request()
-                .source
-                .clone()
-                .unwrap_or_else(|| "no input names it".to_owned()),
-            "pass `role-to-assume` with the role's ARN",
+            why.unwrap_or_else(|| "no input names it".to_owned()),
+            &with_the_role(case.request()),
         );
     }
     // Without a role there is nothing that the rest would tell.
@@ -202,6 +200,20 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
 
 const UNMASK: &str = "supply the unmasked value; if AWS itself has the placeholder, no token matches it";
 
+/// How to hand over a role that an expression of the workflow gives: as the step has it, so that no value need be known.
+fn with_the_role(request: &Request) -> String {
+    let role = Input::RoleToAssume.name();
+    if !request.not_known.contains_key(role) {
+        return "pass `role-to-assume` with the role's ARN".to_owned();
+    }
+    // As YAML, in which JSON's quotes are quotes.
+    let written = |name: &str, value: &str| format!("{name}: {}", serde_json::Value::from(value));
+    let others = request.not_known.iter().filter(|(name, _)| *name != role);
+    let inputs = request.not_known.get_key_value(role).into_iter().chain(others);
+    let inputs: Vec<_> = inputs.map(|(name, value)| written(name, value)).collect();
+    format!("add to the doctor's step: `with: {{ {} }}`", inputs.join(", "))
+}
+
 /// What GitHub's API did not tell, like reasons together.
 #[must_use]
 pub(super) fn unread(case: &Case<'_>) -> Vec<Open> {
@@ -246,6 +258,9 @@ pub(super) fn unread(case: &Case<'_>) -> Vec<Open> {
 #[must_use]
 pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
     let mut remarks = Vec::new();
+    for (input, fault) in &case.request().faults {
+        remarks.push(format!("the step's `{input}` has no value: {fault}"));
+    }
     for (input, written) in &case.request().set_aside {
         let what = match input.as_str() {
             "audience" => "the token was requested for",

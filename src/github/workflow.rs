@@ -3,16 +3,22 @@
 //!
 //! People also paste parts of a file: a list of steps, one job, a `permissions` block. Those are read as well.
 
+pub(crate) mod steps;
+
 use std::collections::HashMap;
 
 use granit_parser::{Event, Options, Parser};
 
+pub(crate) use super::expression::is_expression;
 use crate::text::{Span, Spanned};
 
 /// The longest text that is read; GitHub's own limit is half of it.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
 
 const CONFIGURE: &str = "aws-actions/configure-aws-credentials";
+
+/// This action, by whatever owner.
+const DOCTOR: &str = "aws-oidc-doctor";
 
 /// A workflow file, or a part of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -148,6 +154,10 @@ pub struct WorkflowError {
 /// # Errors
 /// [`WorkflowError`] where it is no YAML, or larger or deeper than a workflow can be.
 pub fn read(text: &str) -> Result<Workflow, WorkflowError> {
+    Ok(workflow(&bounded_tree(text)?))
+}
+
+fn bounded_tree(text: &str) -> Result<Node, WorkflowError> {
     if text.len() > MAX_BYTES {
         return Err(WorkflowError {
             line: 1,
@@ -155,13 +165,7 @@ pub fn read(text: &str) -> Result<Workflow, WorkflowError> {
             message: "it is larger than 1 MiB".to_owned(),
         });
     }
-    Ok(workflow(&tree(text)?))
-}
-
-/// Is this value computed when the workflow runs?
-#[must_use]
-pub(crate) fn is_expression(value: &str) -> bool {
-    value.contains("${{")
+    tree(text)
 }
 
 fn workflow(root: &Node) -> Workflow {
@@ -228,7 +232,7 @@ fn job(id: Option<&Spanned<String>>, body: &Node, steps: Option<&Node>) -> Job {
             .and_then(Node::scalar)
             .is_some_and(|text| text.value == "inherit"),
         steps: using(|uses| uses.to_ascii_lowercase().starts_with(CONFIGURE)),
-        doctor_steps: using(|uses| uses.to_ascii_lowercase().contains("aws-oidc-doctor")),
+        doctor_steps: using(|uses| uses.to_ascii_lowercase().contains(DOCTOR)),
         id,
     }
 }
@@ -334,6 +338,20 @@ impl Node {
 
     fn get(&self, name: &str) -> Option<&Self> {
         self.entry(name).map(|(_, value)| value)
+    }
+
+    /// The entry of a name in which letter case does not matter.
+    fn named(&self, name: &str) -> Option<&Self> {
+        let Kind::Map(entries) = &self.kind else { return None };
+        let is_it = |(key, _): &&(Spanned<String>, Self)| key.value.eq_ignore_ascii_case(name);
+        entries.iter().find(is_it).map(|(_, value)| value)
+    }
+
+    fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar(text) => Some(text),
+            _ => None,
+        }
     }
 
     /// A text or a list of texts.

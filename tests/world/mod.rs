@@ -328,6 +328,12 @@ impl Setup {
             fs::write(file, lines.join("\n") + "\n").unwrap();
         }
 
+        for (path, lines) in &self.scenario.files {
+            let file = home.path().join("workspace").join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, lines.join("\n") + "\n").unwrap();
+        }
+
         let mut faults = self.faults;
         faults.extend(self.scenario.rest.faults());
         let scenario = Arc::new(self.scenario);

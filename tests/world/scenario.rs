@@ -68,6 +68,15 @@ pub struct Scenario {
     /// GitHub's REST API.
     #[serde(default)]
     pub rest: Rest,
+    /// The lines of further files in the workspace.
+    #[serde(default)]
+    pub files: BTreeMap<String, Vec<String>>,
+    /// The job's `matrix`, of which `action.yml` takes a default.
+    #[serde(default)]
+    pub matrix: Value,
+    /// The same of `job`.
+    #[serde(default)]
+    pub job_context: Value,
 }
 
 /// What the doctor must say of a scenario.
@@ -257,6 +266,7 @@ impl Scenario {
     /// Every input that `action.yml` declares, by the name the runner gives it: as the step has it, else its default.
     pub fn inputs(&self) -> BTreeMap<String, String> {
         let mut inputs = Self::declared_inputs();
+        inputs.extend(self.contexts());
         inputs.extend(self.with.clone());
         inputs
             .into_iter()
@@ -277,10 +287,25 @@ impl Scenario {
     /// The command for the same diagnosis without being a step: its inputs as flags.
     pub fn command(&self) -> Vec<String> {
         self.args.clone().unwrap_or_else(|| {
-            let flags = self.with.iter().map(|(name, value)| format!("--{name}={value}"));
+            let contexts = self.contexts();
+            let flags = contexts
+                .iter()
+                .chain(&self.with)
+                .map(|(name, value)| format!("--{name}={value}"));
             let token = (!self.with.contains_key("github-token")).then(|| format!("--github-token={GITHUB_TOKEN}"));
             ["diagnose".to_owned()].into_iter().chain(flags).chain(token).collect()
         })
+    }
+
+    /// The defaults that are expressions, as the runner evaluates them.
+    fn contexts(&self) -> BTreeMap<String, String> {
+        let of = |name: &str, value: &Value| (name.to_owned(), format!("{value:#}"));
+        [
+            of("matrix", &self.matrix),
+            of("job-context", &self.job_context),
+            of("strategy", &Value::Null),
+        ]
+        .into()
     }
 
     /// Where the workflow file lies in the repository.

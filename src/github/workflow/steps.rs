@@ -1,0 +1,1033 @@
+//! The steps of a job that configure AWS credentials, with their inputs as far as they are known: through `env`, `matrix` and
+//! `inputs`, local composite actions and local reusable workflows.
+//!
+//! What the running job knows of itself is handed in. What a file says is a stranger's text, and bounded in every respect.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::{CONFIGURE, DOCTOR, Kind, Node, WorkflowError, bounded_tree};
+use crate::budget::Budget;
+use crate::github::expression::{self, Contexts, Fault, Text, Value, is_expression};
+use crate::text::Spanned;
+
+/// What is known of contexts, by their names and keys.
+pub(crate) type Known = BTreeMap<String, BTreeMap<String, Json>>;
+
+/// Actions within actions, and workflows within workflows: so many as GitHub follows (GitHub documentation, "Reusing workflow
+/// configurations", and actions/runner, `Constants.CompositeActionsMaxDepth`).
+const MOST_LEVELS: usize = 10;
+/// Further files that are read.
+const MOST_FILES: usize = 40;
+/// Steps that are looked at for their inputs.
+const MOST_STEPS: usize = 50;
+/// What cannot be followed is named so often.
+const MOST_NOTES: usize = 5;
+/// The work that expressions are given.
+const WORK: u64 = 3_000_000;
+
+/// The run that a workflow file is read for.
+pub(crate) struct Run<'a> {
+    /// The job's id.
+    pub(crate) job: Option<&'a str>,
+    /// The path of the running workflow file.
+    pub(crate) path: Option<&'a str>,
+    /// The path of the file that defines the job, where it is known: a called workflow is another one than the running.
+    pub(crate) defined_in: Option<&'a str>,
+    /// A value of `github`, `inputs`, `matrix` or another context, or the whole of it without a key; `null` where it is known that
+    /// there is none.
+    pub(crate) get: &'a dyn Fn(&str, Option<&str>) -> Option<Json>,
+    /// A variable that the job has now, beside what the workflow gives it, where that is known.
+    pub(crate) variable: &'a dyn Fn(&str, Option<&str>) -> Variable,
+    /// A further file of the repository, by its path.
+    pub(crate) file: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// A variable of the job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Variable {
+    /// It is not set, or nobody knows.
+    Absent,
+    /// Its value.
+    Known(String),
+    /// It is set, and to what is kept out of reports.
+    Withheld,
+}
+
+/// What a workflow file says of the AWS credentials of one job.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Was the job found?
+    pub(crate) has_job: bool,
+    /// The steps that configure credentials, in order; those that are known to be skipped are not among them.
+    pub(crate) steps: Vec<Step>,
+    /// What could not be followed, a line each.
+    pub(crate) notes: Vec<String>,
+    /// What was used of the contexts.
+    pub(crate) used: Known,
+}
+
+/// A step that configures AWS credentials.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Step {
+    /// Its `name`, else its `id`.
+    pub(crate) name: Option<String>,
+    /// The action or workflow file that it stands in, where that is not the running one.
+    pub(crate) file: Option<String>,
+    /// Its inputs.
+    pub(crate) inputs: Vec<StepInput>,
+}
+
+/// An input of a step.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StepInput {
+    /// Its name as written.
+    pub(crate) name: String,
+    /// Its value as written.
+    pub(crate) written: String,
+    /// What that comes to.
+    pub(crate) value: Result<Text, Fault>,
+}
+
+/// Finds the steps of the job.
+///
+/// # Errors
+/// [`WorkflowError`] where the workflow file is none.
+pub(crate) fn find(text: &str, run: &Run<'_>) -> Result<Found, WorkflowError> {
+    let root = bounded_tree(text)?;
+    let finder = Finder {
+        run,
+        budget: Budget::new(WORK),
+        files: Cell::new(0),
+        ways: RefCell::default(),
+        notes: RefCell::default(),
+        used: RefCell::default(),
+    };
+    let file = File {
+        path: None,
+        text,
+        root: &root,
+    };
+    let dispatch = ["on", "workflow_dispatch", "inputs"];
+    let dispatch = dispatch.iter().try_fold(&root, |node, key| node.get(key));
+    finder.workflow(file, Inputs::Event(dispatch), &[]);
+    let mut ways = finder.ways.into_inner().into_iter();
+    let mut found = Found {
+        has_job: ways.len() > 0,
+        steps: ways.next().unwrap_or_default(),
+        notes: finder.notes.into_inner(),
+        used: finder.used.into_inner(),
+    };
+    for other in ways {
+        merge(&mut found, other);
+    }
+    Ok(found)
+}
+
+/// Several jobs call the same workflow, or several files have a job of this id: what they agree on is known.
+fn merge(found: &mut Found, other: Vec<Step>) {
+    let is_like = |(a, b): (&Step, &Step)| {
+        let names = |step: &Step| -> Vec<_> { step.inputs.iter().map(|input| input.written.clone()).collect() };
+        (&a.name, &a.file, names(a)) == (&b.name, &b.file, names(b))
+    };
+    if found.steps.len() != other.len() || !found.steps.iter().zip(&other).all(is_like) {
+        found.steps.clear();
+        found.has_job = false;
+        found.notes.insert(
+            0,
+            "several workflow files have a job of this id, and which of them runs is not known".to_owned(),
+        );
+        return;
+    }
+    for (step, other) in found.steps.iter_mut().zip(other) {
+        for (mine, theirs) in step.inputs.iter_mut().zip(other.inputs) {
+            if mine.value != theirs.value {
+                mine.value = unresolved(&mine.written);
+            }
+        }
+    }
+}
+
+/// A text with nothing known but its names.
+fn unresolved(written: &str) -> Result<Text, Fault> {
+    struct Nothing;
+    impl Contexts for Nothing {
+        fn get(&self, _: &str, _: Option<&str>) -> Result<Option<Value>, Fault> {
+            Ok(None)
+        }
+    }
+    expression::evaluate(written, &Nothing, &Budget::new(WORK))?.into_text()
+}
+
+struct Finder<'a> {
+    run: &'a Run<'a>,
+    budget: Budget,
+    files: Cell<usize>,
+    /// The steps of each job that can be the running one.
+    ways: RefCell<Vec<Vec<Step>>>,
+    notes: RefCell<Vec<String>>,
+    used: RefCell<Known>,
+}
+
+/// A file, read.
+#[derive(Clone, Copy)]
+struct File<'a> {
+    /// Its path, where it is not the running workflow's.
+    path: Option<&'a str>,
+    text: &'a str,
+    root: &'a Node,
+}
+
+/// Where `inputs.*` come from.
+#[derive(Clone, Copy)]
+enum Inputs<'a> {
+    /// The event, of which the file declares these.
+    Event(Option<&'a Node>),
+    /// Who calls the action or workflow.
+    Given {
+        declared: Option<&'a Node>,
+        with: Option<&'a Node>,
+        by: &'a Scope<'a>,
+        /// A workflow's caller has other contexts, so what is unknown there has no name here but the input's own.
+        is_workflow: bool,
+    },
+}
+
+/// What expressions can name at some place of a file.
+#[derive(Clone, Copy)]
+struct Scope<'a> {
+    finder: &'a Finder<'a>,
+    file: File<'a>,
+    /// The job's, where this one is of a step.
+    job: Option<&'a Self>,
+    /// `env` of the job and of the workflow.
+    env: [Option<&'a Node>; 2],
+    /// `env` of the nearest step or call of an action, and where that is evaluated.
+    step_env: Option<(&'a Node, &'a Self)>,
+    inputs: Inputs<'a>,
+    /// Is it of the running job, and not of one that calls it?
+    is_running: bool,
+    /// The job's steps, which can set variables.
+    steps: &'a [Node],
+}
+
+impl Finder<'_> {
+    /// Finds the job in a workflow file and in those that it calls.
+    fn workflow(&self, file: File<'_>, inputs: Inputs<'_>, callers: &[&str]) {
+        let jobs = jobs(file.root);
+        let path = file.path.or(self.run.path);
+        let is_defined_here = self.run.defined_in.is_none_or(|wanted| path == Some(wanted));
+        for (id, body, steps) in &jobs {
+            let scope = Scope {
+                finder: self,
+                file,
+                job: None,
+                env: [body.get("env"), file.root.get("env")],
+                step_env: None,
+                inputs,
+                is_running: true,
+                steps,
+            };
+            match body.get("uses").and_then(Node::text).filter(|_| id.is_some()) {
+                Some(uses) => self.called(
+                    uses,
+                    body,
+                    &Scope {
+                        is_running: false,
+                        ..scope
+                    },
+                    callers,
+                ),
+                None if is_defined_here && self.is_running(*id, jobs.len()) => {
+                    let mut found = Vec::new();
+                    self.steps(steps, &scope, &[], &mut found);
+                    self.ways.borrow_mut().push(found);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// As [`super::Workflow::job`] has it.
+    fn is_running(&self, id: Option<&str>, jobs: usize) -> bool {
+        match (id, self.run.job) {
+            (Some(id), Some(job)) => id == job,
+            _ => jobs == 1,
+        }
+    }
+
+    /// Follows a call of a workflow.
+    fn called(&self, uses: &str, job: &Node, by: &Scope<'_>, callers: &[&str]) {
+        let Some(path) = uses.strip_prefix("./") else {
+            let is_it = self.run.defined_in.is_none_or(|wanted| uses.starts_with(wanted));
+            if is_it {
+                self.note(format!(
+                    "`{uses}` is a workflow of another repository or commit, and is not read"
+                ));
+            }
+            return;
+        };
+        if !self.may_follow(path, callers) {
+            return;
+        }
+        let Some(text) = self.file(path) else {
+            self.note(format!("`{path}` cannot be read"));
+            return;
+        };
+        match bounded_tree(&text) {
+            Ok(root) => {
+                let declared = ["on", "workflow_call", "inputs"];
+                let inputs = Inputs::Given {
+                    declared: declared.iter().try_fold(&root, |node, key| node.get(key)),
+                    with: job.get("with"),
+                    by,
+                    is_workflow: true,
+                };
+                let file = File {
+                    path: Some(path),
+                    text: &text,
+                    root: &root,
+                };
+                self.workflow(file, inputs, &[callers, &[path]].concat());
+            }
+            Err(error) => self.note(format!("`{path}` is no workflow (line {}: {error})", error.line)),
+        }
+    }
+
+    /// Finds the steps that configure credentials.
+    fn steps(&self, steps: &[Node], around: &Scope<'_>, callers: &[&str], found: &mut Vec<Step>) {
+        for node in steps {
+            if found.len() >= MOST_STEPS {
+                self.note(format!(
+                    "there are more than {MOST_STEPS} steps of configure-aws-credentials"
+                ));
+                return;
+            }
+            let uses = node.get("uses").and_then(Node::text);
+            let with = node.get("with");
+            let is_configure = match uses {
+                Some(uses) => uses.to_ascii_lowercase().starts_with(CONFIGURE),
+                // A pasted `with:` block alone is that of the failing step.
+                None => with.is_some_and(|with| with.get("role-to-assume").is_some()),
+            };
+            let local = uses.and_then(|uses| uses.strip_prefix("./"));
+            if !is_configure && local.is_none() {
+                continue;
+            }
+            let env = node.get("env").map(|env| (env, around));
+            let scope = Scope {
+                job: around.job.or(Some(around)),
+                step_env: env.or(around.step_env),
+                ..*around
+            };
+            let condition = node.get("if").and_then(Node::text);
+            if condition.and_then(|text| expression::condition(text, &scope, &self.budget)) == Some(false) {
+                continue;
+            }
+            match local {
+                Some(path) => self.action(path.trim_end_matches('/'), with, &scope, callers, found),
+                None => found.push(Step {
+                    name: node
+                        .get("name")
+                        .or_else(|| node.get("id"))
+                        .and_then(Node::text)
+                        .map(str::to_owned),
+                    file: scope.file.path.map(str::to_owned),
+                    inputs: with.map(|with| scope.inputs_of(with)).unwrap_or_default(),
+                }),
+            }
+        }
+    }
+
+    /// Follows a call of a composite action.
+    fn action(&self, path: &str, with: Option<&Node>, by: &Scope<'_>, callers: &[&str], found: &mut Vec<Step>) {
+        if !self.may_follow(path, callers) {
+            return;
+        }
+        let text = ["action.yml", "action.yaml"].iter().find_map(|name| {
+            let path = if path.is_empty() {
+                (*name).to_owned()
+            } else {
+                format!("{path}/{name}")
+            };
+            self.file(&path)
+        });
+        let Some(text) = text else {
+            self.note(format!("the action `./{path}` cannot be read"));
+            return;
+        };
+        match bounded_tree(&text) {
+            Ok(root) => {
+                let Some(Kind::List(steps)) = root
+                    .get("runs")
+                    .and_then(|runs| runs.get("steps"))
+                    .map(|steps| &steps.kind)
+                else {
+                    return;
+                };
+                let inputs = Inputs::Given {
+                    declared: root.get("inputs"),
+                    with,
+                    by,
+                    is_workflow: false,
+                };
+                let name = format!("./{path}");
+                let file = File {
+                    path: Some(&name),
+                    text: &text,
+                    root: &root,
+                };
+                self.steps(
+                    steps,
+                    &Scope { file, inputs, ..*by },
+                    &[callers, &[path]].concat(),
+                    found,
+                );
+            }
+            Err(error) => self.note(format!("`./{path}` is no action (line {}: {error})", error.line)),
+        }
+    }
+
+    fn may_follow(&self, path: &str, callers: &[&str]) -> bool {
+        if callers.contains(&path) {
+            self.note(format!("`{path}` calls itself"));
+            return false;
+        }
+        if callers.len() >= MOST_LEVELS {
+            self.note(format!("`{path}` is called more than {MOST_LEVELS} levels deep"));
+            return false;
+        }
+        true
+    }
+
+    fn file(&self, path: &str) -> Option<String> {
+        let count = self.files.get();
+        self.files.set(count + 1);
+        if count >= MOST_FILES {
+            self.note(format!("more than {MOST_FILES} actions and workflows are called"));
+            return None;
+        }
+        (self.run.file)(path)
+    }
+
+    fn note(&self, note: String) {
+        let mut notes = self.notes.borrow_mut();
+        if notes.len() < MOST_NOTES && !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+
+    /// What the run knows of a context, and that it was used.
+    fn known(&self, context: &str, key: Option<&str>) -> Option<Json> {
+        let value = (self.run.get)(context, key)?;
+        match (context, key) {
+            // An event holds more than a report needs.
+            ("github", Some("event")) => {}
+            (_, Some(key)) => self.keep(context, key, &value),
+            (_, None) => {
+                for (key, value) in value.as_object().into_iter().flatten() {
+                    self.keep(context, key, value);
+                }
+            }
+        }
+        Some(value)
+    }
+
+    fn keep(&self, context: &str, key: &str, value: &Json) {
+        let mut used = self.used.borrow_mut();
+        used.entry(context.to_owned())
+            .or_default()
+            .insert(key.to_owned(), value.clone());
+    }
+}
+
+impl Contexts for Scope<'_> {
+    fn get(&self, context: &str, key: Option<&str>) -> Result<Option<Value>, Fault> {
+        match (context, key) {
+            ("env", Some(name)) => self.variable(name),
+            ("inputs", Some(name)) => self.input(name),
+            ("github", Some("token") | None) | ("env" | "inputs", _) => Ok(None),
+            ("github", key) => Ok(self.finder.known(context, key).map(Value::Known)),
+            ("matrix" | "strategy", key) if self.is_running => Ok(self.finder.known(context, key).map(Value::Known)),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Scope<'_> {
+    fn inputs_of(&self, with: &Node) -> Vec<StepInput> {
+        let Kind::Map(entries) = &with.kind else {
+            return Vec::new();
+        };
+        let entries = entries.iter().filter_map(|(name, node)| {
+            Some(StepInput {
+                name: name.value.clone(),
+                written: node.text()?.to_owned(),
+                value: self.evaluated(node).and_then(Value::into_text),
+            })
+        });
+        entries.collect()
+    }
+
+    fn variable(&self, name: &str) -> Result<Option<Value>, Fault> {
+        let mut nearest = self.step_env;
+        while let Some((env, scope)) = nearest {
+            if let Some(value) = env.get(name) {
+                return scope.evaluated(value).map(Some);
+            }
+            nearest = scope.step_env;
+        }
+        let job = self.job.unwrap_or(self);
+        // `env` is none of the contexts of a job that calls a workflow.
+        if !job.is_running {
+            return Ok(None);
+        }
+        let written = job.env.into_iter().flatten().find_map(|env| env.get(name));
+        let outside = Self {
+            env: [None, None],
+            ..*job
+        };
+        let written = written.map(|node| outside.evaluated(node)).transpose()?;
+        let text = match &written {
+            Some(Value::Known(value)) => value.as_str(),
+            _ => None,
+        };
+        let is_own = |step: &Node| is_doctor(step) && step.get("env").and_then(|env| env.get(name)).is_some();
+        let sets = |text: &str| text.contains("GITHUB_ENV") && text.contains(name);
+        let is_set = job
+            .steps
+            .iter()
+            .any(|step| step.get("run").and_then(Node::text).is_some_and(sets));
+        let now = match job.steps.iter().any(is_own) {
+            true => Variable::Absent,
+            false => (self.finder.run.variable)(name, text),
+        };
+        Ok(match now {
+            // A step that has not run yet can set it.
+            Variable::Known(now) if is_set && (now.is_empty() || text == Some(&now)) => None,
+            Variable::Known(now) => {
+                let value = Json::String(now);
+                self.finder.keep("env", name, &value);
+                Some(Value::Known(value))
+            }
+            // A part that is not known is named by the variable: the doctor's own step has it as well.
+            Variable::Absent => written.filter(|value| !is_set && matches!(value, Value::Known(_))),
+            Variable::Withheld => None,
+        })
+    }
+
+    fn input(&self, name: &str) -> Result<Option<Value>, Fault> {
+        match self.inputs {
+            Inputs::Event(declared) => {
+                match self
+                    .finder
+                    .known("github", Some("event_name"))
+                    .as_ref()
+                    .and_then(Json::as_str)
+                {
+                    Some("workflow_dispatch") => {}
+                    Some(_) => return Ok(Some(Value::Known(Json::Null))),
+                    None => return Ok(None),
+                }
+                let declared = declared.and_then(|inputs| inputs.named(name));
+                match self.finder.known("inputs", Some(name)) {
+                    Some(Json::Null) => self.default(declared).map(Some),
+                    Some(value) => Ok(Some(typed(Value::Known(value), declared))),
+                    None => Ok(None),
+                }
+            }
+            Inputs::Given {
+                declared,
+                with,
+                by,
+                is_workflow,
+            } => {
+                let declared = declared.and_then(|inputs| inputs.named(name));
+                let Some(given) = with.and_then(|with| with.named(name)) else {
+                    return self.default(declared).map(Some);
+                };
+                Ok(match by.evaluated(given)? {
+                    Value::Open(_) if is_workflow => None,
+                    value if is_workflow => Some(typed(value, declared)),
+                    // An action's inputs are texts.
+                    value => Some(match value.into_text()? {
+                        text if text.as_known().is_some() => Value::text(text.written()),
+                        text => Value::Open(text),
+                    }),
+                })
+            }
+        }
+    }
+
+    /// The default of an input that is not given.
+    fn default(&self, declared: Option<&Node>) -> Result<Value, Fault> {
+        let Some(default) = declared.and_then(|input| input.get("default")) else {
+            return Ok(Value::Known(Json::Null));
+        };
+        let bare = Self {
+            env: [None, None],
+            step_env: None,
+            inputs: Inputs::Event(None),
+            ..*self
+        };
+        Ok(typed(bare.evaluated(default)?, declared))
+    }
+
+    fn evaluated(&self, node: &Node) -> Result<Value, Fault> {
+        let Some(text) = node.text() else {
+            return Err(Fault("it is a list or an object, and not a text".to_owned()));
+        };
+        if is_expression(text) {
+            return expression::evaluate(text, self, &self.finder.budget);
+        }
+        // Without quotes it is a number, and loses its zero (actions/runner, `YamlObjectReader`).
+        let is_account = text.len() == 12 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+        let quoted = self
+            .file
+            .text
+            .get(node.span.start..)
+            .unwrap_or_default()
+            .starts_with(['"', '\'']);
+        if is_account && !quoted {
+            return Ok(Value::unknown(text));
+        }
+        Ok(Value::text(text))
+    }
+}
+
+/// The value of an input that is declared to be a boolean or a number.
+fn typed(value: Value, declared: Option<&Node>) -> Value {
+    let kind = declared.and_then(|input| input.get("type")).and_then(Node::text);
+    match (kind, &value) {
+        (Some("boolean"), Value::Known(Json::String(text))) if matches!(&**text, "true" | "false") => {
+            Value::Known(Json::Bool(text == "true"))
+        }
+        (Some("number"), Value::Known(Json::String(text))) => match serde_json::from_str(text) {
+            Ok(number @ Json::Number(_)) => Value::Known(number),
+            _ => value,
+        },
+        _ => value,
+    }
+}
+
+/// The jobs of a workflow file or of a part of one: their ids, themselves and their steps.
+fn jobs(root: &Node) -> Vec<(Option<&str>, &Node, &[Node])> {
+    fn steps(body: &Node) -> &[Node] {
+        match body.get("steps").map(|steps| &steps.kind) {
+            Some(Kind::List(steps)) => steps,
+            _ => &[],
+        }
+    }
+    fn listed(entries: &[(Spanned<String>, Node)]) -> Vec<(Option<&str>, &Node, &[Node])> {
+        entries
+            .iter()
+            .map(|(id, body)| (Some(&*id.value), body, steps(body)))
+            .collect()
+    }
+    match &root.kind {
+        Kind::List(items) => vec![(None, root, items)],
+        Kind::Map(entries) => match root.get("jobs").map(|jobs| &jobs.kind) {
+            Some(Kind::Map(jobs)) => listed(jobs),
+            None if entries.iter().any(|(_, body)| body.get("runs-on").is_some()) => listed(entries),
+            None if root.get("steps").is_some() => vec![(None, root, steps(root))],
+            None if root.get("uses").or(root.get("with")).is_some() => vec![(None, root, std::slice::from_ref(root))],
+            _ => Vec::new(),
+        },
+        Kind::Scalar(_) => Vec::new(),
+    }
+}
+
+fn is_doctor(step: &Node) -> bool {
+    let uses = step.get("uses").and_then(Node::text);
+    uses.is_some_and(|uses| uses.to_ascii_lowercase().contains(DOCTOR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What a run knows and has, in the terms of a test.
+    #[derive(Default)]
+    struct Here {
+        job: Option<&'static str>,
+        defined_in: Option<&'static str>,
+        contexts: Json,
+        variables: Vec<(&'static str, Variable)>,
+        files: Vec<(&'static str, String)>,
+    }
+
+    impl Here {
+        fn find(&self, workflow: &str) -> Found {
+            let get = |context: &str, key: Option<&str>| {
+                let of = self.contexts.get(context)?;
+                Some(key.map_or_else(|| of.clone(), |key| of.get(key).cloned().unwrap_or_default()))
+            };
+            let variable = |name: &str, _: Option<&str>| {
+                let found = self.variables.iter().find(|(own, _)| *own == name);
+                found.map_or(Variable::Absent, |(_, value)| value.clone())
+            };
+            let file = |path: &str| {
+                let found = self.files.iter().find(|(own, _)| *own == path);
+                found.map(|(_, text)| text.clone())
+            };
+            let run = Run {
+                job: self.job,
+                path: Some(".github/workflows/deploy.yml"),
+                defined_in: self.defined_in,
+                get: &get,
+                variable: &variable,
+                file: &file,
+            };
+            find(workflow, &run).unwrap()
+        }
+
+        /// The inputs `role-to-assume` of all steps, as they would be written.
+        fn roles(&self, workflow: &str) -> Vec<String> {
+            let role = |step: Step| {
+                let role = step.inputs.into_iter().find(|input| input.name == "role-to-assume");
+                role.map_or_else(
+                    || "-".to_owned(),
+                    |role| role.value.map_or_else(|fault| fault.0, |text| text.written()),
+                )
+            };
+            self.find(workflow).steps.into_iter().map(role).collect()
+        }
+    }
+
+    fn step(role: &str) -> String {
+        format!("{{uses: aws-actions/configure-aws-credentials@v6, with: {{role-to-assume: \"{role}\"}}}}")
+    }
+
+    fn job(steps: &[String]) -> String {
+        format!("jobs: {{deploy: {{runs-on: x, steps: [{}]}}}}", steps.join(", "))
+    }
+
+    fn deploy() -> Here {
+        Here {
+            job: Some("deploy"),
+            ..Here::default()
+        }
+    }
+
+    #[test]
+    fn a_role_is_found_wherever_it_is_written() {
+        let dispatch =
+            json!({"github": {"event_name": "workflow_dispatch"}, "inputs": {"stage": "prod", "dry": "false"}});
+        let push =
+            json!({"github": {"event_name": "push", "ref_name": "main"}, "matrix": {"role": "m", "env": {"acc": 1}}});
+        let inputs = "on: {workflow_dispatch: {inputs: {stage: {}, other: {default: dev}, dry: {type: boolean}}}}\n";
+        for (contexts, workflow, want) in [
+            (&push, job(&[step("literal")]), "literal"),
+            (&push, job(&[step("${{ matrix.role }}-${{ matrix.env.acc }}")]), "m-1"),
+            (&push, format!("env: {{A: 'w-${{{{ github.ref_name }}}}'}}\n{}", job(&[step("${{ env.A }}")])), "w-main"),
+            (&push, format!("env: {{A: '${{{{ secrets.A }}}}'}}\n{}", job(&[step("${{ env.A }}")])), "${{ env.A }}"),
+            (&push, format!("env: {{A: 012345678901}}\n{}", job(&[step("${{ env.A }}")])), "${{ env.A }}"),
+            (&push, format!("env: {{A: '012345678901'}}\n{}", job(&[step("${{ env.A }}")])), "012345678901"),
+            (
+                &push,
+                "env: {A: w, B: w}\njobs: {deploy: {env: {A: 'j'}, steps: [{uses: aws-actions/configure-aws-credentials@v6, \
+                 env: {B: 's-${{ env.B }}'}, with: {role-to-assume: '${{ env.A }}${{ env.B }}'}}]}}"
+                    .to_owned(),
+                "js-w",
+            ),
+            (
+                &push,
+                "jobs: {deploy: {steps: [{uses: aws-actions/configure-aws-credentials@v6, env: {B: '${{ secrets.B }}'}, \
+                 with: {role-to-assume: '${{ env.B }}'}}]}}"
+                    .to_owned(),
+                "${{ secrets.B }}",
+            ),
+            (&push, inputs.to_owned() + &job(&[step("${{ inputs.stage || github.ref_name }}")]), "main"),
+            (
+                &dispatch,
+                inputs.to_owned() + &job(&[step("${{ inputs.stage }}${{ inputs.other }}${{ inputs.none }}")]),
+                "proddev",
+            ),
+            (&dispatch, inputs.to_owned() + &job(&[step("${{ inputs.dry && 'dry' || 'wet' }}")]), "wet"),
+            (&Json::Null, inputs.to_owned() + &job(&[step("${{ inputs.stage }}")]), "${{ inputs.stage }}"),
+            (&Json::Null, job(&[step("a-${{ matrix.x }}")]), "a-${{ matrix.x }}"),
+            (&push, job(&[step("${{ github.token }}")]), "${{ github.token }}"),
+            (&push, job(&[step("${{ toJSON(github) }}")]), "${{ toJSON(github) }}"),
+        ] {
+            let here = Here { contexts: contexts.clone(), ..deploy() };
+            assert_eq!(here.roles(&workflow), [want], "{workflow}");
+        }
+    }
+
+    #[test]
+    fn a_variable_of_the_job_comes_before_what_the_file_says_of_it() {
+        let workflow = format!(
+            "env: {{A: file, B: file, C: file}}\n{}",
+            job(&[step("${{ env.A }}${{ env.B }}${{ env.D }}")])
+        );
+        let here = Here {
+            variables: vec![("A", Variable::Known("now".to_owned())), ("B", Variable::Withheld)],
+            ..deploy()
+        };
+        assert_eq!(here.roles(&workflow), ["now${{ env.B }}${{ env.D }}"]);
+        assert_eq!(
+            here.find(&workflow).used["env"],
+            [("A".to_owned(), json!("now"))].into()
+        );
+        // What the doctor's own step sets is not the job's.
+        let doctor = "{uses: acme/aws-oidc-doctor@v1, env: {A: other}}".to_owned();
+        let workflow = format!("env: {{A: file}}\n{}", job(&[doctor, step("${{ env.A }}")]));
+        assert_eq!(here.roles(&workflow), ["file"]);
+        // What a step sets later is not known before.
+        let run = "{run: 'echo \"A=$(role)\" >> $GITHUB_ENV'}".to_owned();
+        let workflow = format!("env: {{A: file}}\n{}", job(&[run, step("${{ env.A }}")]));
+        for (variable, want) in [
+            (Variable::Absent, "${{ env.A }}"),
+            (Variable::Known("file".to_owned()), "${{ env.A }}"),
+            (Variable::Known(String::new()), "${{ env.A }}"),
+            (Variable::Known("now".to_owned()), "now"),
+        ] {
+            let here = Here {
+                variables: vec![("A", variable)],
+                ..deploy()
+            };
+            assert_eq!(here.roles(&workflow), [want]);
+        }
+    }
+
+    #[test]
+    fn a_step_that_is_skipped_is_none() {
+        let given = |condition: &str, role: &str| step(role).replace("{uses", &format!("{{if: \"{condition}\", uses"));
+        let here = Here {
+            contexts: json!({"github": {"ref": "refs/heads/main"}}),
+            ..deploy()
+        };
+        let steps = [
+            given("github.ref == 'refs/heads/main'", "main"),
+            given("github.ref != 'refs/heads/main'", "other"),
+            given("${{ vars.X }}", "perhaps"),
+            given("failure()", "failure"),
+        ];
+        assert_eq!(here.roles(&job(&steps)), ["main", "perhaps", "failure"]);
+    }
+
+    #[test]
+    fn local_actions_are_followed_with_their_inputs() {
+        let action = "inputs: {role: {}, stage: {default: dev}}\nruns: {using: composite, steps: [{run: x}, \
+                      {name: Assume, uses: aws-actions/configure-aws-credentials@v6, \
+                      with: {role-to-assume: '${{ inputs.role }}-${{ inputs.stage }}-${{ env.E }}'}}]}";
+        let outer = "inputs: {r: {}}\nruns: {steps: [{uses: ./.github/actions/inner/, env: {E: o}, with: {role: '${{ inputs.R }}'}}]}";
+        let here = Here {
+            files: vec![
+                (".github/actions/inner/action.yaml", action.to_owned()),
+                ("outer/action.yml", outer.to_owned()),
+            ],
+            ..deploy()
+        };
+        let call = |path: &str, with: &str| format!("{{uses: {path}, env: {{E: e}}, with: {with}}}");
+        for (call, want) in [
+            (
+                call("./.github/actions/inner", "{role: a, stage: '${{ vars.S }}'}"),
+                "a-${{ vars.S }}-e",
+            ),
+            (
+                call("./outer", "{r: '${{ secrets.ROLE }}'}"),
+                "${{ secrets.ROLE }}-dev-o",
+            ),
+            (call("./outer", "{}"), "-dev-o"),
+        ] {
+            assert_eq!(here.roles(&job(std::slice::from_ref(&call))), [want], "{call}");
+        }
+        let found = here.find(&job(&[call("./outer", "{}")]));
+        assert_eq!(found.steps[0].name.as_deref(), Some("Assume"));
+        assert_eq!(found.steps[0].file.as_deref(), Some("./.github/actions/inner"));
+        assert_eq!(
+            here.find(&job(&[call("./none", "{}")])).notes,
+            ["the action `./none` cannot be read"]
+        );
+    }
+
+    #[test]
+    fn called_workflows_are_followed_with_their_inputs() {
+        let called =
+            "on: {workflow_call: {inputs: {role: {}, dry: {type: boolean, default: false}}}}\njobs: {assume: {steps: ["
+                .to_owned()
+                + &step("${{ inputs.role }}${{ inputs.dry && '-dry' || '' }}${{ matrix.m }}")
+                + "]}}";
+        let here = Here {
+            job: Some("assume"),
+            contexts: json!({"github": {"event_name": "push"}, "matrix": {"m": "-own"}}),
+            files: vec![
+                (".github/workflows/called.yml", called),
+                (
+                    ".github/workflows/between.yml",
+                    "jobs: {x: {uses: ./.github/workflows/called.yml, with: {role: '${{ inputs.r }}'}}}".to_owned(),
+                ),
+            ],
+            ..Here::default()
+        };
+        let call = |to: &str, with: &str| format!("{{uses: ./.github/workflows/{to}.yml, with: {with}}}");
+        for (jobs, want) in [
+            (vec![call("called", "{role: a}")], &["a-own"][..]),
+            (vec![call("called", "{role: a, dry: true}")], &["a-dry-own"]),
+            (vec![call("between", "{r: b}")], &["b-own"]),
+            // What the caller knows of itself is not known here, and has another name.
+            (
+                vec![call("called", "{role: '${{ secrets.R }}'}")],
+                &["${{ inputs.role }}-own"],
+            ),
+            (
+                vec![call("called", "{role: '${{ matrix.m }}'}")],
+                &["${{ inputs.role }}-own"],
+            ),
+            (
+                vec![call("called", "{role: '${{ env.E }}'}")],
+                &["${{ inputs.role }}-own"],
+            ),
+            // Several calls of it.
+            (
+                vec![call("called", "{role: a}"), call("called", "{role: a}")],
+                &["a-own"],
+            ),
+            (
+                vec![call("called", "{role: a}"), call("called", "{role: b}")],
+                &["${{ inputs.role }}${{ (inputs.dry && '-dry') || '' }}${{ matrix.m }}"],
+            ),
+            (vec![call("none", "{}")], &[]),
+            (vec!["{uses: acme/other/.github/workflows/x.yml@v1}".to_owned()], &[]),
+        ] {
+            let jobs: Vec<_> = jobs.iter().enumerate().map(|(n, job)| format!("j{n}: {job}")).collect();
+            let workflow = format!("env: {{E: e}}\njobs: {{{}}}", jobs.join(", "));
+            assert_eq!(here.roles(&workflow), want, "{workflow}");
+        }
+    }
+
+    #[test]
+    fn which_file_defines_the_job_tells_jobs_of_one_id_apart() {
+        let called = format!("on: {{workflow_call: {{}}}}\n{}", job(&[step("called")]));
+        let workflow = format!(
+            "jobs: {{deploy: {{steps: [{}]}}, call: {{uses: ./.github/workflows/called.yml}}}}",
+            step("direct")
+        );
+        for (defined_in, want) in [
+            (None, &[][..]),
+            (Some(".github/workflows/deploy.yml"), &["direct"]),
+            (Some(".github/workflows/called.yml"), &["called"]),
+            (Some("acme/other/.github/workflows/x.yml"), &[]),
+        ] {
+            let here = Here {
+                defined_in,
+                files: vec![(".github/workflows/called.yml", called.clone())],
+                ..deploy()
+            };
+            assert_eq!(here.roles(&workflow), want, "{defined_in:?}");
+            assert_eq!(here.find(&workflow).has_job, !want.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_hostile_file_is_followed_within_bounds() {
+        let recursive = "runs: {steps: [{uses: ./a}, {uses: ./b}]}";
+        let here = Here {
+            files: vec![
+                ("a/action.yml", recursive.to_owned()),
+                ("b/action.yml", recursive.to_owned()),
+                ("broken/action.yml", "runs: {steps: [".to_owned()),
+            ],
+            ..deploy()
+        };
+        let found = here.find(&job(&["{uses: ./a}".to_owned(), "{uses: ./broken}".to_owned()]));
+        assert_eq!(found.notes[..2], ["`a` calls itself", "`b` calls itself"]);
+        assert!(
+            found.notes[2].starts_with("`./broken` is no action (line "),
+            "{:?}",
+            found.notes
+        );
+
+        // Each level asks for the one above ten times.
+        let levels = (0..12).map(|level| {
+            let value = "${{ inputs.x }}".repeat(10);
+            let next = format!("{{uses: ./l{}, with: {{x: '{value}'}}}}", level + 1);
+            format!(
+                "inputs: {{x: {{}}}}\nruns: {{steps: [{next}, {}]}}",
+                step("${{ inputs.x }}")
+            )
+        });
+        let names: Vec<&'static str> = vec![
+            "l0/action.yml",
+            "l1/action.yml",
+            "l2/action.yml",
+            "l3/action.yml",
+            "l4/action.yml",
+            "l5/action.yml",
+            "l6/action.yml",
+            "l7/action.yml",
+            "l8/action.yml",
+            "l9/action.yml",
+            "l10/action.yml",
+            "l11/action.yml",
+        ];
+        let here = Here {
+            files: names.into_iter().zip(levels).collect(),
+            ..deploy()
+        };
+        let found = here.find(&job(&["{uses: ./l0, with: {x: aaaaaaaaaa}}".to_owned()]));
+        assert!(found.notes[0].contains("more than 10 levels deep"), "{:?}", found.notes);
+        let faults = found.steps.iter().filter(|step| step.inputs[0].value.is_err()).count();
+        assert!(
+            faults > 0 && faults < found.steps.len(),
+            "{faults} of {}",
+            found.steps.len()
+        );
+
+        let many: Vec<_> = (0..2_000).map(|n| format!("{{uses: ./x{n}}}")).collect();
+        let found = deploy().find(&job(&many));
+        assert_eq!(found.notes.len(), MOST_NOTES);
+        let many: Vec<_> = (0..2_000).map(|n| step(&format!("r{n}"))).collect();
+        assert_eq!(deploy().find(&job(&many)).steps.len(), MOST_STEPS);
+        assert!(find(&"x".repeat(2 << 20), &run_of_nothing()).is_err());
+    }
+
+    fn run_of_nothing() -> Run<'static> {
+        Run {
+            job: None,
+            path: None,
+            defined_in: None,
+            get: &|_, _| None,
+            variable: &|_, _| Variable::Absent,
+            file: &|_| None,
+        }
+    }
+
+    #[test]
+    fn what_people_paste_has_its_steps() {
+        let with = "with: {role-to-assume: a}";
+        for (text, steps) in [
+            (format!("- uses: aws-actions/configure-aws-credentials@v6\n  {with}"), 1),
+            (format!("uses: aws-actions/configure-aws-credentials@v6\n{with}"), 1),
+            (with.to_owned(), 1),
+            (
+                "a: {runs-on: x, steps: [{uses: aws-actions/configure-aws-credentials@v6}]}".to_owned(),
+                1,
+            ),
+            (
+                "runs-on: x\nsteps: [{uses: AWS-actions/configure-aws-credentials@v6}]".to_owned(),
+                1,
+            ),
+            ("permissions: {}".to_owned(), 0),
+            ("jobs: [1]".to_owned(), 0),
+            ("jobs: {a: , b: []}".to_owned(), 0),
+            ("words".to_owned(), 0),
+            (String::new(), 0),
+        ] {
+            assert_eq!(find(&text, &run_of_nothing()).unwrap().steps.len(), steps, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_file_makes_it_panic(text in "(jobs:|uses: |steps:|with: |env: |inputs|\\$\\{\\{|\\}\\}|[a-z:{}\\[\\] \n,./'-]|\\PC){0,80}") {
+            let _ = find(&text, &run_of_nothing());
+            let here = Here { files: vec![("a/action.yml", text)], ..deploy() };
+            let _ = here.find(&job(&["{uses: ./a, with: {x: 1}}".to_owned()]));
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The role is found wherever the workflow writes it, and what is not known is named: the whole binary, in worlds whose workflow
+//! is changed from test to test.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
+mod world;
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use world::{Call, Scenario, World};
+
+const ACCOUNT: &str = "123456789012";
+
+/// A job with these steps, and the doctor's before them.
+fn workflow(steps: &[&str]) -> Vec<String> {
+    let head = [
+        "on: push",
+        "permissions: {id-token: write}",
+        "jobs:",
+        "  deploy:",
+        "    runs-on: x",
+        "    env: {SECRET_ROLE: '${{ secrets.ROLE }}', PASSWORD: '${{ secrets.PASSWORD }}'}",
+        "    steps:",
+        "      - uses: acme/aws-oidc-doctor@v1",
+    ];
+    let steps = steps.iter().map(|step| format!("      - {step}"));
+    head.map(str::to_owned).into_iter().chain(steps).collect()
+}
+
+fn configure(with: &str) -> String {
+    format!("{{uses: aws-actions/configure-aws-credentials@v6, with: {with}}}")
+}
+
+/// A world in which AWS takes the token for the role `deploy`.
+fn scenario(steps: &[&str]) -> Scenario {
+    let mut scenario = Scenario::named("role-in-env").unwrap();
+    scenario.env.clear();
+    scenario.workflow = Some(workflow(steps));
+    scenario
+}
+
+/// What the step prints, and how it ends.
+fn step(world: &World) -> (String, Option<i32>) {
+    let run = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+        .args(world.args())
+        .env_clear()
+        .envs(world.environment())
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(run.stdout).unwrap() + &String::from_utf8(run.stderr).unwrap();
+    (printed, run.status.code())
+}
+
+/// The evidence that a command in the same job saves, all its runs.
+fn saved(world: &World) -> Vec<Value> {
+    let file = world.root().join("saved.json");
+    let run = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+        .args(world.scenario().command())
+        .arg(format!("--save-evidence={}", file.display()))
+        .env_clear()
+        .envs(world.environment())
+        .output()
+        .unwrap();
+    assert!(run.stderr.is_empty(), "{}", String::from_utf8_lossy(&run.stderr));
+    let mut saved: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    match saved["runs"].take() {
+        Value::Array(runs) => runs,
+        _ => vec![saved],
+    }
+}
+
+#[test]
+fn every_input_of_the_step_is_followed() {
+    let with = "{role-to-assume: 'arn:aws:iam::${{ matrix.account }}:role/${{ matrix.role }}', aws-region: '${{ matrix.region }}', \
+                role-session-name: 'x-${{ github.run_id }}', role-duration-seconds: '${{ vars.LONG }}', \
+                audience: '${{ matrix.audience }}', sts-endpoint: '${{ matrix.endpoint }}'}";
+    let mut scenario = scenario(&[&configure(with)]);
+    scenario.matrix = json!({
+        "account": ACCOUNT, "role": "deploy", "region": "eu-west-1", "audience": "vault", "endpoint": "https://evil.example",
+    });
+    let world = World::of(scenario).start();
+    let [run] = &*saved(&world) else { panic!() };
+    let request = &run["request"];
+    assert_eq!(request["role-to-assume"], format!("arn:aws:iam::{ACCOUNT}:role/deploy"));
+    assert_eq!(request["aws-region"], "eu-west-1");
+    assert_eq!(request["role-session-name"], "x-9876543210");
+    assert_eq!(request.get("role-duration-seconds"), None);
+    assert_eq!(
+        request["not-known"],
+        json!({"role-duration-seconds": "${{ vars.LONG }}"})
+    );
+    // Where a token goes, and for whom, is not a checkout's to say, however it is written.
+    assert_eq!(request["audience"], "sts.amazonaws.com");
+    assert_eq!(request["sts-endpoint"], "");
+    assert_eq!(
+        request["set-aside"],
+        json!({"audience": "vault", "sts-endpoint": "https://evil.example"})
+    );
+    assert_eq!(run["contexts"]["matrix"]["role"], "deploy");
+    assert_eq!(run["contexts"]["github"]["run_id"], "9876543210");
+}
+
+#[test]
+fn a_role_that_is_handed_over_has_the_steps_other_inputs() {
+    let role = "role-to-assume: '${{ secrets.ROLE }}'";
+    let steps = [
+        configure(&format!(
+            "{{{role}, aws-region: eu-west-1, role-session-name: mine, role-duration-seconds: 900}}"
+        )),
+        configure("{role-to-assume: '${{ secrets.OTHER }}', role-session-name: other}"),
+    ];
+    let mut scenario = scenario(&[&steps[0], &steps[1]]);
+    let doctor = format!("      - {{uses: acme/aws-oidc-doctor@v1, with: {{{role}}}}}");
+    scenario.workflow.as_mut().unwrap()[7] = doctor;
+    let arn = format!("arn:aws:iam::{ACCOUNT}:role/deploy");
+    scenario.with = [("role-to-assume".to_owned(), arn.clone())].into();
+    let [run] = &*saved(&World::of(scenario).start()) else {
+        panic!()
+    };
+    let request = &run["request"];
+    assert_eq!(
+        (&request["role-to-assume"], &request["role-session-name"]),
+        (&json!(arn), &json!("mine"))
+    );
+    assert_eq!(
+        (&request["aws-region"], &request["role-duration-seconds"]),
+        (&json!("eu-west-1"), &json!("900"))
+    );
+    assert_eq!(request.get("not-known"), None);
+}
+
+#[test]
+fn each_step_with_a_role_that_is_not_known_is_named() {
+    let chained =
+        "{role-to-assume: 'arn:aws:iam::123456789012:role/deploy', aws-region: eu-west-1, role-chaining: true}";
+    let steps = [
+        configure("{role-to-assume: '${{ secrets.ONE }}', aws-region: eu-west-1}"),
+        configure("{role-to-assume: '${{ secrets.TWO }}', aws-region: eu-west-1}"),
+        configure(chained),
+    ];
+    let world = World::of(scenario(&[&steps[0], &steps[1], &steps[2]])).start();
+    let (printed, _) = step(&world);
+    for line in [
+        r#"`with: { role-to-assume: "${{ secrets.ONE }}" }`"#,
+        r#"`with: { role-to-assume: "${{ secrets.TWO }}" }`"#,
+        "the role of the step before this one is not known",
+    ] {
+        assert!(printed.contains(line), "{line}\n{printed}");
+    }
+    assert!(!printed.contains("ends without credentials"), "{printed}");
+    assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());
+    assert!(world.requests_of(Call::AssumeRole).is_empty());
+}
+
+/// A stranger's checkout can write any role into the workflow file, one in an account whose log the stranger reads among them.
+#[test]
+fn a_password_in_the_environment_is_not_put_into_a_checkouts_role() {
+    const PASSWORD: &str = "correct-horse-9";
+    for role in [
+        "arn:aws:iam::666666666666:role/${{ env.PASSWORD }}",
+        "${{ format('arn:aws:iam::666666666666:role/{0}', env.PASSWORD) }}",
+        "${{ env.PASSWORD }}",
+        "arn:aws:iam::666666666666:role/${{ toJSON(env) }}",
+        "arn:aws:iam::666666666666:role/${{ env.ACTIONS_ID_TOKEN_REQUEST_TOKEN }}",
+        "arn:aws:iam::666666666666:role/${{ env.AWS_SECRET_ACCESS_KEY }}",
+        "arn:aws:iam::666666666666:role/${{ github.token }}",
+        "arn:aws:iam::666666666666:role/x${{ startsWith(env.PASSWORD, 'c') }}",
+    ] {
+        let mut scenario = scenario(&[&configure(&format!(
+            "{{role-to-assume: \"{role}\", aws-region: eu-west-1}}"
+        ))]);
+        scenario.env = [("PASSWORD".to_owned(), PASSWORD.to_owned())].into();
+        let world = World::of(scenario).start();
+        let (printed, exit) = step(&world);
+        assert_eq!(exit, Some(0), "{role}\n{printed}");
+        let saved = format!("{:?}", saved(&world));
+        let masks = |line: &&str| !line.starts_with("::add-mask::");
+        let printed: String = printed.lines().filter(masks).collect();
+        for text in [printed, world.summary(), world.output(), saved] {
+            let secrets = world.secrets();
+            for secret in secrets.iter().map(String::as_str).chain([PASSWORD]) {
+                assert!(!text.contains(secret), "{role}: {secret}\n{text}");
+            }
+        }
+        assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty(), "{role}");
+    }
+}
+
+#[test]
+fn a_variable_with_the_form_of_a_role_or_an_account_is_followed() {
+    for (role, variable) in [
+        (
+            "${{ env.SECRET_ROLE }}",
+            ("SECRET_ROLE", format!("arn:aws:iam::{ACCOUNT}:role/deploy")),
+        ),
+        (
+            "arn:aws:iam::${{ env.ACCOUNT }}:role/deploy",
+            ("ACCOUNT", ACCOUNT.to_owned()),
+        ),
+    ] {
+        let mut scenario = scenario(&[&configure(&format!(
+            "{{role-to-assume: '{role}', aws-region: eu-west-1}}"
+        ))]);
+        scenario.env = [(variable.0.to_owned(), variable.1)].into();
+        let [run] = &*saved(&World::of(scenario).start()) else {
+            panic!()
+        };
+        assert_eq!(
+            run["request"]["role-to-assume"],
+            format!("arn:aws:iam::{ACCOUNT}:role/deploy"),
+            "{role}"
+        );
+    }
+}
+
+#[test]
+fn bad_input_is_a_line_each_and_the_rest_is_reported() {
+    let role = |role: &str| configure(&format!("{{role-to-assume: \"{role}\", aws-region: eu-west-1}}"));
+    let large = "x".repeat(60_000);
+    for (step_of_it, line) in [
+        (role("${{ nope( }}"), "`${{ nope( }}`: it does not parse"),
+        (role("${{ matrix.x"), "is not closed"),
+        (
+            role("${{ fromJSON('x') }}"),
+            "`fromJSON` is given a text that is not JSON",
+        ),
+        (role("${{ fromJSON('[1]') }}"), "it gives a list, and not a text"),
+        (role("${{ nowhere.x }}"), "`${{ nowhere.x }}`"),
+        (role(&format!("${{{{ '{large}' }}}}")), "longer than 8 KiB"),
+        ("{uses: ./loop}".to_owned(), "`loop` calls itself"),
+        ("{uses: ./broken}".to_owned(), "`./broken` is no action (line 1"),
+        ("{uses: ./none}".to_owned(), "`./none` cannot be read"),
+        (
+            "{uses: ../../etc}".to_owned(),
+            "has no step of configure-aws-credentials",
+        ),
+    ] {
+        let mut scenario = scenario(&[&step_of_it]);
+        let files = [("loop", "runs: {steps: [{uses: ./loop}]}"), ("broken", "runs: [")];
+        let lines = |(name, text): (&str, &str)| (format!("{name}/action.yml"), vec![text.to_owned()]);
+        scenario.files = files.into_iter().map(lines).collect();
+        let world = World::of(scenario).start();
+        let (printed, exit) = step(&world);
+        assert_eq!(exit, Some(0), "{printed}");
+        assert!(printed.contains(line), "{line}\n{printed}");
+        assert!(
+            printed.contains("repo:acme/widgets:environment:production"),
+            "{printed}"
+        );
+    }
+    let mut scenario = scenario(&[&role("x")]);
+    scenario.workflow.as_mut().unwrap().push("#".repeat(1 << 20));
+    let world = World::of(scenario).with("github-token", "").start();
+    let (printed, exit) = step(&world);
+    assert_eq!(exit, Some(0), "{printed}");
+    assert!(printed.contains("larger than 1 MiB"), "{printed}");
+}
+
+#[test]
+fn an_empty_role_is_told_from_one_that_is_omitted() {
+    let secret = configure("{role-to-assume: '${{ secrets.ROLE }}', aws-region: eu-west-1}");
+    let empty = configure("{role-to-assume: '${{ inputs.role }}', aws-region: eu-west-1}");
+    let blank = configure("{role-to-assume: '${{ env.SECRET_ROLE }}', aws-region: eu-west-1}");
+    for (step_of_it, given, checkout, want) in [
+        // Omitted, and the step's own is not known.
+        (&secret, None, true, None),
+        (&secret, None, false, None),
+        // Handed over, and it came out empty: with and without a checkout.
+        (&secret, Some(""), true, Some("role-input-empty")),
+        (&secret, Some(""), false, Some("role-input-empty")),
+        // The step's own comes out empty.
+        (&empty, None, true, Some("role-input-empty")),
+        (&blank, None, true, Some("role-input-empty")),
+    ] {
+        let mut scenario = scenario(&[step_of_it]);
+        scenario.credentials = None;
+        scenario.env.insert("SECRET_ROLE".to_owned(), String::new());
+        if !checkout {
+            scenario.workflow = None;
+        }
+        scenario.with = given
+            .map(|role| ("role-to-assume".to_owned(), role.to_owned()))
+            .into_iter()
+            .collect();
+        let world = World::of(scenario).start();
+        let mut environment = world.environment();
+        // The job has the variable, and it is empty.
+        environment.insert("SECRET_ROLE".to_owned(), String::new());
+        let run = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+            .args(world.args())
+            .env_clear()
+            .envs(environment)
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_str(&world.outputs()["report"]).unwrap();
+        let cause = report["cause"]["id"].as_str();
+        assert_eq!(cause, want, "{step_of_it} {given:?} {checkout}");
+        assert_eq!(run.status.code(), Some(i32::from(want.is_some())));
+    }
+}
