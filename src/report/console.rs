@@ -223,7 +223,7 @@ fn visible(text: &str) -> String {
 fn render_fix(index: usize, fix: &Fix) -> String {
     let mut out = String::new();
     let place = match fix.target {
-        Target::CallerPolicy => "in the policies of who asks",
+        Target::CallerPolicy => "in the caller's policies",
         Target::Provider => "in AWS",
         Target::TrustPolicy => "in the trust policy",
         Target::Workflow => "in the workflow",
