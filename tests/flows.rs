@@ -1189,3 +1189,56 @@ fn policies_of_who_asks_come_from_files_as_well() {
         "{report:#}"
     );
 }
+
+#[test]
+fn what_iam_does_not_tell_of_the_caller_leaves_the_rest() {
+    let other = grants(BOTH, "arn:aws:iam::210987654321:role/other");
+    let set_up = |reads: bool| {
+        let mut scenario = chained(&trusts(HUB, BOTH));
+        hub(&mut scenario, reads, json!({"a": other, "b": other}), None);
+        scenario
+    };
+    for fault in [Fault::Reset, Fault::Status(500), Fault::Status(403), Fault::Truncated] {
+        let world = World::of(set_up(true)).fault(Call::RolePolicies, fault).start();
+        let run = diagnose(&world, &[]);
+        let told = (Some(1), "denied", "chaining", "chained-role-not-trusted");
+        assert_eq!(run.told(), told, "{fault:?}");
+        let gap = &run.evidence["caller"]["identity_policies"]["missing"];
+        assert!(gap["why"].is_string(), "{fault:?}: {}", run.evidence);
+        assert!(
+            run.report["gaps"].to_string().contains("the caller's policies"),
+            "{}",
+            run.report
+        );
+        // What the role itself tells is known all the same.
+        assert_eq!(run.evidence["caller"]["role"], HUB, "{fault:?}");
+    }
+    // The role that may read is another one of the caller's account.
+    let mut scenario = set_up(false);
+    let reader = "arn:aws:iam::123456789012:role/reader";
+    let role = json!({"name": "reader", "trust-policy": trusts(HUB, BOTH), "reads-iam": true});
+    scenario.account.roles.push(serde_json::from_value(role).unwrap());
+    scenario.with.insert("diagnosis-role".to_owned(), reader.to_owned());
+    let world = World::of(scenario).start();
+    let run = diagnose(&world, &[]);
+    assert_eq!(
+        run.told(),
+        (Some(1), "denied", "chaining", "caller-not-allowed"),
+        "{}",
+        run.evidence["caller"]
+    );
+    assert_eq!(run.evidence["caller"]["source"], "environment");
+    // Keys among the inputs go to STS alone.
+    let user = "arn:aws:iam::123456789012:user/ci";
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    scenario.user = serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": true})).unwrap();
+    scenario.with = with(&[("aws-region", "eu-west-1"), ("role-to-assume", SPOKE)]);
+    let world = World::of(scenario).start();
+    let (id, secret) = world.user_keys();
+    let keys = [
+        format!("--aws-access-key-id={id}"),
+        format!("--aws-secret-access-key={secret}"),
+    ];
+    diagnose(&world, &keys.each_ref().map(String::as_str));
+    assert!(world.requests_of(Call::RolePolicies).is_empty() && world.requests_of(Call::GetRole).is_empty());
+}

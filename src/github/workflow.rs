@@ -9,7 +9,6 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Options, Parser};
 
-pub(crate) use super::expression::is_expression;
 use crate::text::{Span, Spanned};
 
 /// The longest text that is read; GitHub's own limit is half of it.
@@ -315,20 +314,20 @@ fn events(on: &Node) -> Vec<Trigger> {
 
 /// YAML as it stands, every value with its place. Scalars keep their text: an input `012` is no number.
 #[derive(Debug, Clone)]
-struct Node {
-    span: Span,
-    kind: Kind,
+pub(crate) struct Node {
+    pub(crate) span: Span,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Debug, Clone)]
-enum Kind {
+pub(crate) enum Kind {
     Scalar(String),
     List(Vec<Node>),
     Map(Vec<(Spanned<String>, Node)>),
 }
 
 impl Node {
-    fn entry(&self, name: &str) -> Option<(&Spanned<String>, &Self)> {
+    pub(crate) fn entry(&self, name: &str) -> Option<(&Spanned<String>, &Self)> {
         let Kind::Map(entries) = &self.kind else { return None };
         entries
             .iter()
@@ -336,7 +335,7 @@ impl Node {
             .map(|(key, value)| (key, value))
     }
 
-    fn get(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         self.entry(name).map(|(_, value)| value)
     }
 
@@ -364,7 +363,7 @@ impl Node {
         texts.into_iter().map(|text| text.value).collect()
     }
 
-    fn scalar(&self) -> Option<Spanned<String>> {
+    pub(crate) fn scalar(&self) -> Option<Spanned<String>> {
         match &self.kind {
             Kind::Scalar(text) => Some(Spanned::new(text.clone(), self.span)),
             _ => None,
@@ -428,7 +427,7 @@ impl Open {
 }
 
 /// The first document of a YAML text; an empty one is an empty map.
-fn tree(text: &str) -> Result<Node, WorkflowError> {
+pub(crate) fn tree(text: &str) -> Result<Node, WorkflowError> {
     let too_much = |message: &str, at: Span| {
         let place = crate::text::position(text, at.start);
         WorkflowError {
