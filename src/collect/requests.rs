@@ -81,7 +81,9 @@ impl Live<'_> {
     ) -> Requests {
         let given = &evidence.request;
         let file = evidence.workflow.as_ref().and_then(Probe::known);
-        let found = file.and_then(|file| self.found(file, further)).unwrap_or_default();
+        let found = file.map(|file| self.found(file, further));
+        let is_unread = matches!(found, Some(None));
+        let found = found.flatten().unwrap_or_default();
         // What a checkout has can be a stranger's.
         let of = match is_running && file.is_some_and(|file| file.commit.is_some()) {
             true => "",
@@ -144,8 +146,8 @@ impl Live<'_> {
         }
         if asked.requests.is_empty() {
             let mut request = self.without_a_step(given, empty);
-            request.source =
-                (!named && !empty && file.is_some()).then(|| without_a_role(&found.notes, found.has_job, job));
+            let is_told = !named && !empty && file.is_some() && !is_unread;
+            request.source = is_told.then(|| without_a_role(&found.notes, found.has_job, job));
             asked.requests.push(request);
         }
         asked
@@ -283,6 +285,7 @@ impl Live<'_> {
         let run = Run {
             job: env.get("GITHUB_JOB"),
             path: Some(&file.path),
+            is_running: !is_given,
             defined_in: defined_in.as_deref(),
             get: &|context, key| contexts.get(context, key),
             variable: &|name, written| self.variable(name, written),

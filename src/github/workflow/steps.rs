@@ -22,7 +22,7 @@ const MOST_LEVELS: usize = 10;
 /// Further files that are read.
 const MOST_FILES: usize = 40;
 /// Steps that are looked at for their inputs.
-const MOST_STEPS: usize = 50;
+const MOST_STEPS: usize = 1_000;
 /// What cannot be followed is named so often.
 const MOST_NOTES: usize = 5;
 /// The work that expressions are given.
@@ -32,8 +32,10 @@ const WORK: u64 = 3_000_000;
 pub(crate) struct Run<'a> {
     /// The job's id.
     pub(crate) job: Option<&'a str>,
-    /// The path of the running workflow file.
+    /// The path of the workflow file.
     pub(crate) path: Option<&'a str>,
+    /// Is it the file that the run began with? Another one may be called, by whom nobody knows.
+    pub(crate) is_running: bool,
     /// The path of the file that defines the job, where it is known: a called workflow is another one than the running.
     pub(crate) defined_in: Option<&'a str>,
     /// A value of `github`, `inputs`, `matrix` or another context, or the whole of it without a key; `null` where it is known that
@@ -112,7 +114,16 @@ pub(crate) fn find(text: &str, run: &Run<'_>) -> Result<Found, WorkflowError> {
     };
     let dispatch = ["on", "workflow_dispatch", "inputs"];
     let dispatch = dispatch.iter().try_fold(&root, |node, key| node.get(key));
-    finder.workflow(file, Inputs::Event(dispatch), &[]);
+    let inputs = match run.is_running
+        || !super::workflow(&root)
+            .events
+            .iter()
+            .any(|event| event.name.value == "workflow_call")
+    {
+        true => Inputs::Event(dispatch),
+        false => Inputs::Unknown,
+    };
+    finder.workflow(file, inputs, &[]);
     let mut ways = finder.ways.into_inner().into_iter();
     let mut found = Found {
         has_job: ways.len() > 0,
@@ -193,6 +204,8 @@ enum Inputs<'a> {
         /// A workflow's caller has other contexts, so what is unknown there has no name here but the input's own.
         is_workflow: bool,
     },
+    /// Somebody who is not known.
+    Unknown,
 }
 
 /// What expressions can name at some place of a file.
@@ -324,6 +337,7 @@ impl Finder<'_> {
             };
             let condition = node.get("if").and_then(Node::text);
             if condition.and_then(|text| expression::condition(text, &scope, &self.budget)) == Some(false) {
+                self.note(format!("`{}` is skipped: its `if` is false", uses.unwrap_or_default()));
                 continue;
             }
             match local {
@@ -520,6 +534,7 @@ impl Scope<'_> {
 
     fn input(&self, name: &str) -> Result<Option<Value>, Fault> {
         match self.inputs {
+            Inputs::Unknown => Ok(None),
             Inputs::Event(declared) => {
                 match self
                     .finder
@@ -528,6 +543,7 @@ impl Scope<'_> {
                     .and_then(Json::as_str)
                 {
                     Some("workflow_dispatch") => {}
+                    Some("workflow_call") => return Ok(None),
                     Some(_) => return Ok(Some(Value::Known(Json::Null))),
                     None => return Ok(None),
                 }
@@ -654,6 +670,8 @@ mod tests {
     struct Here {
         job: Option<&'static str>,
         defined_in: Option<&'static str>,
+        /// Somebody named the file.
+        is_given: bool,
         contexts: Json,
         variables: Vec<(&'static str, Variable)>,
         files: Vec<(&'static str, String)>,
@@ -676,6 +694,7 @@ mod tests {
             let run = Run {
                 job: self.job,
                 path: Some(".github/workflows/deploy.yml"),
+                is_running: !self.is_given,
                 defined_in: self.defined_in,
                 get: &get,
                 variable: &variable,
@@ -807,6 +826,8 @@ mod tests {
             given("failure()", "failure"),
         ];
         assert_eq!(here.roles(&job(&steps)), ["main", "perhaps", "failure"]);
+        let skipped = "`aws-actions/configure-aws-credentials@v6` is skipped: its `if` is false";
+        assert_eq!(here.find(&job(&steps)).notes, [skipped]);
     }
 
     #[test]
@@ -900,6 +921,27 @@ mod tests {
         }
     }
 
+    /// `--workflow-file` can name a file that another one calls.
+    #[test]
+    fn the_inputs_of_a_file_that_may_be_called_are_not_known() {
+        let workflow = job(&[step("${{ inputs.role }}")]);
+        let called = format!("on: [push, workflow_call]\n{workflow}");
+        for (workflow, is_given, want) in [
+            (&workflow, false, ""),
+            (&workflow, true, ""),
+            (&called, false, ""),
+            (&called, true, "${{ inputs.role }}"),
+        ] {
+            let contexts = json!({"github": {"event_name": "push"}});
+            let here = Here {
+                contexts,
+                is_given,
+                ..deploy()
+            };
+            assert_eq!(here.roles(workflow), [want], "{workflow}");
+        }
+    }
+
     #[test]
     fn which_file_defines_the_job_tells_jobs_of_one_id_apart() {
         let called = format!("on: {{workflow_call: {{}}}}\n{}", job(&[step("called")]));
@@ -990,6 +1032,7 @@ mod tests {
         Run {
             job: None,
             path: None,
+            is_running: false,
             defined_in: None,
             get: &|_, _| None,
             variable: &|_, _| Variable::Absent,
