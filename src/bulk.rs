@@ -387,13 +387,19 @@ impl<'a> Asked<'a> {
             return Err("the line has no `request`".to_owned());
         };
         let trust_policy = trust_policy.get();
+        let text: String;
+        let mut json = trust_policy;
         let parsed = if trust_policy.starts_with('"') && trust_policy.len() <= LONGEST_QUOTED {
-            let text: String =
-                serde_json::from_str(trust_policy).map_err(|error| format!("`trust_policy`: {error}"))?;
+            text = serde_json::from_str(trust_policy).map_err(|error| format!("`trust_policy`: {error}"))?;
+            json = &text;
             policy::parse(&text)
         } else {
             policy::parse::parse_json(trust_policy)
         };
+        let parsed = parsed.or_else(|error| match policy::parse::of_role(json) {
+            Some(document) => policy::parse(&document),
+            None => Err(error),
+        });
         let policy = parsed.map_err(|error| match error.help {
             Some(help) => format!("`trust_policy`: {}; {help}", error.message),
             None => format!("`trust_policy`: {}", error.message),

@@ -18,7 +18,7 @@ use crate::github::claims::Claims;
 use crate::github::issuer::{Deployment, GITHUB_ISSUER, issuer_host};
 use crate::github::subject::difference::{self, SubjectDifference};
 use crate::github::workflow::{self, Workflow, WorkflowError};
-use crate::policy::parse::lay_out;
+use crate::policy::parse::{lay_out, of_role};
 use crate::policy::{
     ConditionKey, ConditionLeaf, Decision, Effect, Leaf, Outcome, ParseError, PrincipalKind, RequestContext, Statement,
     StatementTrace, Trace, TrustPolicy, leaves,
@@ -130,7 +130,14 @@ impl<'a> Case<'a> {
             PolicyText::Text(text) => lay_out(text),
             PolicyText::Value(value) => serde_json::to_string_pretty(value).unwrap_or_default(),
         });
-        let policy = policy_text.as_deref().map(crate::policy::parse);
+        let mut policy_text = policy_text;
+        let mut policy = policy_text.as_deref().map(crate::policy::parse);
+        if let Some(Err(_)) = policy
+            && let Some(document) = policy_text.as_deref().and_then(of_role)
+        {
+            policy = Some(crate::policy::parse(&document));
+            policy_text = Some(document);
+        }
         let told = claims.and_then(Claims::issuer);
         let named = answer.as_ref().and_then(Answer::issuer);
         let issuer = told.or(named).map(str::to_owned);

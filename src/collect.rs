@@ -369,7 +369,8 @@ impl Live<'_> {
     async fn runs(&self, evidence: Evidence) -> Vec<Evidence> {
         let env = self.outside.env;
         let http = Http::new(env, self.secrets);
-        let token = self.args.flags.own.github_token.as_ref().filter(|_| self.in_job);
+        let token = self.args.flags.own.github_token.as_ref();
+        let token = token.filter(|token| self.in_job && !token.expose_secret().trim().is_empty());
         let api = http.as_ref().ok().zip(token);
         let api = api.and_then(|(http, token)| Api::new(env, http, token, self.deadline));
         let job = async {
@@ -408,7 +409,7 @@ impl Live<'_> {
         let is_whole = [Input::RoleToAssume, Input::AwsRegion];
         let is_whole = is_whole.iter().all(|input| evidence.request.given(*input).is_some());
         if is_whole && !is_given {
-            let asked = self.requests(&evidence, &|_| None);
+            let asked = self.requests(&evidence, true, &|_| None);
             let hops = self.hops(evidence, asked, http, api, &mut shared);
             let (workflow, mut runs) = join(workflow, hops).await;
             for run in &mut runs {
@@ -433,7 +434,8 @@ impl Live<'_> {
     /// What the job asks for. Local actions and called workflows are read as they are come to.
     async fn asked(&self, evidence: &Evidence, running: Option<&Running<'_>>) -> Requests {
         loop {
-            let asked = self.requests(evidence, &|path| running?.file(path));
+            let is_running = running.is_none_or(Running::is_running);
+            let asked = self.requests(evidence, is_running, &|path| running?.file(path));
             match running {
                 Some(running) if running.read_missed().await => {}
                 _ => return asked,
@@ -1170,7 +1172,7 @@ jobs:
         if let Some(role) = role {
             evidence.request.inputs.set(Input::RoleToAssume, role);
         }
-        live.requests(&evidence, &|_| None).requests
+        live.requests(&evidence, true, &|_| None).requests
     }
 
     #[test]

@@ -88,6 +88,51 @@ fn what_a_strangers_checkout_says_is_passed_over() {
     assert!(asked.iter().all(|request| !request.body.contains("of-a-stranger")));
 }
 
+/// An action of the repository's own: as the commit that runs has it, else as the checkout has it, which is said.
+#[test]
+fn a_local_action_is_the_running_commits_or_said_to_be_the_checkouts() {
+    let composite = |role: &str| {
+        vec![
+            "runs:".to_owned(),
+            "  using: composite".to_owned(),
+            "  steps:".to_owned(),
+            "    - uses: aws-actions/configure-aws-credentials@v6".to_owned(),
+            format!("      with: {{role-to-assume: 'arn:aws:iam::123456789012:role/{role}', aws-region: eu-west-1}}"),
+        ]
+    };
+    for (has_it, checkout, want) in [
+        (true, true, Some(("deploy", false))),
+        (true, false, Some(("deploy", false))),
+        (false, true, Some(("of-a-stranger", true))),
+        (false, false, None),
+    ] {
+        let mut scenario = Scenario::named("subject-environment").unwrap();
+        scenario.with.clear();
+        scenario.checkout = checkout;
+        let lines = scenario.workflow.as_mut().unwrap();
+        lines.truncate(lines.iter().position(|line| line.contains("checkout@")).unwrap());
+        lines.push("      - uses: ./login".to_owned());
+        let path = "login/action.yml".to_owned();
+        if has_it {
+            scenario.rest.files.insert(path.clone(), composite("deploy"));
+        }
+        let world = World::of(scenario).start();
+        // The world's API has no file that is in its workspace alone.
+        if checkout {
+            fs::create_dir_all(world.workspace().join("login")).unwrap();
+            fs::write(world.workspace().join(path), composite("of-a-stranger").join("\n")).unwrap();
+        }
+        act(&world, &[]);
+        let report = report(&world);
+        let source = report["role_source"].as_str().unwrap_or_default();
+        let role = report["role"].as_str().and_then(|role| role.rsplit('/').next());
+        let found = role
+            .filter(|_| source.starts_with("configure"))
+            .map(|role| (role, source.contains("as the checkout has it")));
+        assert_eq!(found, want, "{has_it} {checkout}: {source}");
+    }
+}
+
 /// An organization can have the workflow of one repository run in others.
 #[test]
 fn a_workflow_of_another_repository_is_read_there_and_not_from_the_checkout() {
@@ -169,11 +214,18 @@ fn an_empty_github_token_asks_nothing() {
         );
     }
     // A command has none by itself, and neither has a laptop.
-    let world = World::named("healthy").start();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
-    command.args(["diagnose", "--role-to-assume=arn:aws:iam::123456789012:role/deploy"]);
-    command.env_clear().envs(world.environment()).output().unwrap();
-    assert!(world.requests().iter().all(|request| !request.is_rest()));
+    for flag in [None, Some("--github-token=")] {
+        let world = World::named("healthy").start();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
+        command.args(["diagnose", "--role-to-assume=arn:aws:iam::123456789012:role/deploy"]);
+        command
+            .args(flag)
+            .env_clear()
+            .envs(world.environment())
+            .output()
+            .unwrap();
+        assert!(world.requests().iter().all(|request| !request.is_rest()), "{flag:?}");
+    }
 }
 
 #[test]

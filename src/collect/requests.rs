@@ -71,15 +71,21 @@ impl Requests {
 
 impl Live<'_> {
     /// What is asked of AWS: the inputs, or else what the job's own configure-aws-credentials steps say; and the steps that
-    /// are left out. `further` are the files of the repository that the workflow calls.
-    pub(super) fn requests(&self, evidence: &Evidence, further: &dyn Fn(&str) -> Option<String>) -> Requests {
+    /// are left out. `further` are the files of the repository that the workflow calls; are all of them known to be those that
+    /// run?
+    pub(super) fn requests(
+        &self,
+        evidence: &Evidence,
+        is_running: bool,
+        further: &dyn Fn(&str) -> Option<String>,
+    ) -> Requests {
         let given = &evidence.request;
         let file = evidence.workflow.as_ref().and_then(Probe::known);
         let found = file.map(|file| self.found(file, further));
         let is_unread = matches!(found, Some(None));
         let found = found.flatten().unwrap_or_default();
         // What a checkout has can be a stranger's.
-        let of = match file.is_some_and(|file| file.commit.is_some()) {
+        let of = match is_running && file.is_some_and(|file| file.commit.is_some()) {
             true => "",
             false => ", as the checkout has it",
         };

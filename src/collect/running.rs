@@ -1,6 +1,6 @@
 //! The files of the commit that runs: as GitHub's API has them, else as the checkout has them, which can be a stranger's.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -26,6 +26,8 @@ pub(crate) struct Running<'a> {
     workspace: Option<&'a Path>,
     /// Further files that were asked for: their texts, where they were read and are there.
     further: RefCell<BTreeMap<String, Option<Option<String>>>>,
+    /// Are all of those known to be the ones that run?
+    is_running: Cell<bool>,
 }
 
 impl<'a> Running<'a> {
@@ -44,6 +46,7 @@ impl<'a> Running<'a> {
             commit: env.get("GITHUB_WORKFLOW_SHA"),
             workspace: env.get("GITHUB_WORKSPACE").filter(|_| is_own).map(Path::new),
             further: RefCell::default(),
+            is_running: Cell::new(true),
         })
     }
 
@@ -73,10 +76,18 @@ impl<'a> Running<'a> {
         let missed: Vec<String> = self.further.borrow().iter().filter_map(unread).collect();
         for path in &missed {
             let read = self.read(path).await.and_then(Result::ok);
-            let text = read.map(|(text, _)| text);
+            let text = read.map(|(text, commit)| {
+                self.is_running.set(self.is_running.get() && commit.is_some());
+                text
+            });
             self.further.borrow_mut().insert(path.clone(), Some(text));
         }
         !missed.is_empty()
+    }
+
+    /// Are all further files that were read known to be those that run?
+    pub(crate) fn is_running(&self) -> bool {
+        self.is_running.get()
     }
 
     /// A file's text, and the commit where that is known to be the one that runs.

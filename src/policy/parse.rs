@@ -13,6 +13,8 @@ use super::{
     PrincipalKind, Resources, Statement, TrustPolicy, Version,
 };
 use crate::text::{Span, Spanned};
+use serde::Deserialize;
+use serde_json::Value as Document;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -76,6 +78,35 @@ pub fn lay_out(text: &str) -> String {
         return text.into_owned();
     }
     indent(&text).unwrap_or_else(|| text.into_owned())
+}
+
+/// The policy in what is none by itself: percent-encoded, or in what `aws iam get-role` prints, whole or its `Role`.
+pub(crate) fn of_role(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Printed {
+        role: Option<Role>,
+        assume_role_policy_document: Option<Document>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Role {
+        assume_role_policy_document: Document,
+    }
+    if text.len() > MAX_BYTES {
+        return None;
+    }
+    let decoded = decode(text);
+    let printed: Option<Printed> = serde_json::from_str(decoded.as_deref().unwrap_or(text)).ok();
+    let document = printed.and_then(|printed| {
+        let own = printed.role.map(|role| role.assume_role_policy_document);
+        own.or(printed.assume_role_policy_document)
+    });
+    match document {
+        Some(Document::String(text)) => Some(lay_out(&text)),
+        Some(document) => serde_json::to_string_pretty(&document).ok(),
+        None => decoded.map(|text| lay_out(&text)),
+    }
 }
 
 const BYTE_ORDER_MARK: char = '\u{feff}';

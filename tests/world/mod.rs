@@ -328,7 +328,7 @@ impl Setup {
             fs::write(file, lines.join("\n") + "\n").unwrap();
         }
 
-        for (path, lines) in &self.scenario.files {
+        for (path, lines) in self.scenario.files.iter().filter(|_| self.scenario.checkout) {
             let file = home.path().join("workspace").join(path);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, lines.join("\n") + "\n").unwrap();

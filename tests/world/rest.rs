@@ -121,7 +121,8 @@ pub fn answer(request: &Request, state: &State) -> Response {
             let path = segments[4..].join("/");
             let running = rest.workflow.as_ref().or(scenario.workflow.as_ref());
             let is_workflow = path == scenario.workflow_path();
-            let lines = running.filter(|_| is_workflow).or_else(|| rest.files.get(&path));
+            let further = || rest.files.get(&path).or_else(|| scenario.files.get(&path));
+            let lines = running.filter(|_| is_workflow).or_else(further);
             match lines.filter(|_| request.form.get("ref").is_some_and(|commit| commit == COMMIT)) {
                 Some(lines) => found(content(&path, &(lines.join("\n") + "\n"))),
                 None => refusal(404),
