@@ -263,13 +263,13 @@ fn ask_by(run: &mut Evidence, given: Identity) {
 /// The policies of who asks, each a file or a JSON text; files one a line. `None` where one of them cannot be read.
 fn caller_policies(
     given: &[String],
-    mut read: impl FnMut(&str) -> Option<AttachedPolicy>,
+    read: impl FnMut(&str) -> Option<AttachedPolicy>,
 ) -> Option<Vec<AttachedPolicy>> {
     let each = given.iter().flat_map(|given| match given.trim_start() {
         json if json.starts_with('{') => vec![json],
         paths => paths.lines().map(str::trim).filter(|path| !path.is_empty()).collect(),
     });
-    let read: Vec<Option<AttachedPolicy>> = each.map(&mut read).collect();
+    let read: Vec<Option<AttachedPolicy>> = each.map(read).collect();
     read.into_iter().collect()
 }
 
@@ -457,7 +457,8 @@ impl Live<'_> {
                 run.caller = caller.take();
             }
             match http {
-                Ok(http) => self.hop(&mut run, http, api, shared, &mut trail).await,
+                // What it awaits is large, and a stack is not.
+                Ok(http) => Box::pin(self.hop(&mut run, http, api, shared, &mut trail)).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
             match before {

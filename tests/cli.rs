@@ -446,7 +446,9 @@ fn a_step_masks_first_and_prints_no_secret() {
         let world = World::named(name).start();
         let output = step(&world).env("RUNNER_DEBUG", "1").output().unwrap();
         let log = text(&output.stdout);
-        let (first, rest) = log.split_once('\n').unwrap();
+        let (github, rest) = log.split_once('\n').unwrap();
+        assert!(github.starts_with("::add-mask::ghs_"), "{github}");
+        let (first, rest) = rest.split_once('\n').unwrap();
         let token = first.strip_prefix("::add-mask::").unwrap();
         assert_eq!(token.split('.').count(), 3);
         assert!(world.secrets().contains(&token.to_owned()));
@@ -496,6 +498,7 @@ fn untrusted_text_forges_nothing() {
     for command in commands(&log) {
         let ours = [
             "::add-mask::eyJ",
+            "::add-mask::ghs_",
             "::error title=aws-oidc-doctor",
             "::warning title=aws-oidc-doctor",
             "::notice title=aws-oidc-doctor",
@@ -509,7 +512,10 @@ fn untrusted_text_forges_nothing() {
     }
     // The runner reads the outputs that are ours, and no other.
     let names: Vec<_> = world.outputs().into_keys().collect();
-    assert_eq!(names, ["cause", "cause-number", "report", "subject", "verdict"]);
+    assert_eq!(
+        names,
+        ["cause", "cause-number", "evidence", "report", "subject", "verdict"]
+    );
     let summary = world.summary();
     let mut options = comrak::Options::default();
     options.extension.autolink = true;

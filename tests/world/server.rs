@@ -30,8 +30,6 @@ pub enum Call {
     GetRole,
     GetOpenIdConnectProvider,
     ListOpenIdConnectProviders,
-    /// What IAM says of the policies of a role: `GetRolePolicy`, `GetPolicy` and the like.
-    RolePolicies,
     /// GitHub's REST API: a file of the repository.
     Contents,
     /// The repository itself.
@@ -40,6 +38,8 @@ pub enum Call {
     SubjectTemplate,
     /// An environment and its protection rules.
     Environment,
+    /// What IAM says of the policies of a role: `GetRolePolicy`, `GetPolicy` and the like.
+    RolePolicies,
     /// `CONNECT` to the proxy.
     Proxy,
     /// Anything else.
