@@ -261,10 +261,7 @@ fn ask_by(run: &mut Evidence, given: Identity) {
 }
 
 /// The policies of who asks, each a file or a JSON text; files one a line. `None` where one of them cannot be read.
-fn caller_policies(
-    given: &[String],
-    read: impl FnMut(&str) -> Option<AttachedPolicy>,
-) -> Option<Vec<AttachedPolicy>> {
+fn caller_policies(given: &[String], read: impl FnMut(&str) -> Option<AttachedPolicy>) -> Option<Vec<AttachedPolicy>> {
     let each = given.iter().flat_map(|given| match given.trim_start() {
         json if json.starts_with('{') => vec![json],
         paths => paths.lines().map(str::trim).filter(|path| !path.is_empty()).collect(),
