@@ -7,6 +7,7 @@ pub mod claims;
 pub mod console;
 pub mod github;
 pub mod json;
+mod several;
 pub mod summary;
 
 use std::iter::once;
@@ -14,7 +15,7 @@ use std::iter::once;
 use crate::configure::Input;
 use crate::diagnose::diagnose;
 use crate::evidence::Evidence;
-use crate::finding::{CauseStatus, Certainty, Conclusion, Diagnosis, Found, Session, StageStatus};
+use crate::finding::{Cause, CauseStatus, Certainty, Conclusion, Diagnosis, Found, Session, Severity, StageStatus};
 use crate::text::unseen::push_shown;
 
 /// The most findings that one report shows in full.
@@ -51,7 +52,9 @@ impl Report {
     /// The report of runs; of none, that nothing is known.
     #[must_use]
     pub fn of(runs: &[Evidence]) -> Self {
-        runs.iter().map(Run::of).collect()
+        let mut all: Vec<Run> = runs.iter().map(Run::of).collect();
+        several::compare(runs, &mut all);
+        all.into_iter().collect()
     }
 
     /// All runs, in order.
@@ -118,6 +121,7 @@ impl Run {
             let said = before.map(|before| format!("the chain returns to the role of hop {} here", before + 1));
             hop.diagnosis.notes.extend(said);
         }
+        further(&mut hops);
         let is = |conclusion| hops.iter().find(|hop| hop.diagnosis.conclusion == conclusion);
         // The session of the last hop is what the job goes on with, and no hop may be missing on the way to it.
         let deciding = is(Conclusion::Denied).or(is(Conclusion::Undecided)).or(hops.last());
@@ -197,6 +201,33 @@ impl From<Diagnosis> for Run {
 impl From<Diagnosis> for Report {
     fn from(diagnosis: Diagnosis) -> Self {
         once(Run::from(diagnosis)).collect()
+    }
+}
+
+/// A later role sees the session of the one before and not the token: whoever else gets in there can go on to it.
+fn further(hops: &mut [Run]) {
+    let roles: Vec<_> = hops.iter().map(|hop| hop.role.clone()).collect();
+    for (at, hop) in hops.iter_mut().enumerate() {
+        let later: Vec<String> = roles
+            .iter()
+            .skip(at + 1)
+            .flatten()
+            .take(MOST_LINES)
+            .map(|role| format!("`{role}`"))
+            .collect();
+        let is_open = |found: &&mut Found| found.severity == Severity::Risk && found.cause() == Some(Cause::TooMuch);
+        if let Some(found) = hop
+            .diagnosis
+            .findings
+            .iter_mut()
+            .find(is_open)
+            .filter(|_| !later.is_empty())
+        {
+            found.notes.push(format!(
+                "whoever gets in here can go on to {}, as far as those roles trust this one: they see its session and not the token",
+                later.join(", ")
+            ));
+        }
     }
 }
 
