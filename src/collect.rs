@@ -8,6 +8,7 @@ pub(crate) mod files;
 pub(crate) mod github;
 pub(crate) mod http;
 pub(crate) mod origin;
+pub(crate) mod repository;
 mod running;
 
 use std::collections::BTreeMap;

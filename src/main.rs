@@ -4,7 +4,7 @@
 use std::collections::hash_map::RandomState;
 use std::fs::{File, FileType, OpenOptions};
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Write};
 use std::num::NonZero;
 use std::panic::PanicHookInfo;
 use std::path::Path;
@@ -13,10 +13,13 @@ use std::thread::available_parallelism;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
+use aws_oidc_doctor::Checkout;
 use aws_oidc_doctor::Runs;
+use aws_oidc_doctor::args::predict::{Predict, TextFormat};
 use aws_oidc_doctor::args::{self, Args, Command, Format};
 use aws_oidc_doctor::is_job;
-use aws_oidc_doctor::report::{self, Report};
+use aws_oidc_doctor::report::console::Style;
+use aws_oidc_doctor::report::{self, Pages, Report};
 use aws_oidc_doctor::{Collected, Env, Files, Outside, collect};
 use aws_oidc_doctor::{bulk, explain};
 use aws_oidc_doctor::{explaining, told};
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Ok(Command::Diagnose(args)) => run(&args, &env),
         Ok(Command::Evaluate { file, jobs }) => evaluate(&file, jobs),
         Ok(Command::Explain(id)) => explain(id.as_deref()),
+        Ok(Command::Predict(flags)) => predict(&flags, &env),
         // Help is no error; clap knows which is which.
         Err(error) => error.print().map(|()| error.exit_code().try_into().unwrap_or(USAGE)),
     };
@@ -81,7 +85,8 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
     let outside = Outside { env, now, mask: &mask };
     let Collected { runs, errors } = collected(args, &outside)?;
 
-    let report = Report::of(&runs);
+    let pages = Pages::of(env.get("GITHUB_ACTION_REPOSITORY"), env.get("GITHUB_ACTION_REF"));
+    let report = Report::of(&runs).with_pages(pages);
     let runs = Runs(runs);
     let mut failures: Vec<String> = errors.iter().map(ToString::to_string).collect();
     if let Some(path) = &args.flags.own.save_evidence
@@ -172,6 +177,31 @@ fn claims(args: &Args, env: &Env) -> io::Result<u8> {
     Ok(0)
 }
 
+/// The subjects that workflows can have. A file that cannot be read is named, and the others go on.
+fn predict(flags: &Predict, env: &Env) -> io::Result<u8> {
+    let checkout = Checkout::read(&std::env::current_dir()?, &flags.workflows);
+    let read = checkout.and_then(|checkout| Ok((checkout.repository(&flags.repository, env)?, checkout)));
+    let (repository, checkout) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            writeln!(io::stderr(), "error: {}", report::clean(&error.to_string()))?;
+            return Ok(USAGE);
+        }
+    };
+    let prediction = checkout.predict(&repository);
+    let text = match flags.format {
+        TextFormat::Console => report::predict::render(&prediction, &repository),
+        TextFormat::Json => report::predict::json(&prediction, &repository),
+    };
+    for problem in &prediction.problems {
+        writeln!(io::stderr(), "error: {}", report::clean(&problem.to_string()))?;
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(if prediction.problems.is_empty() { 0 } else { USAGE })
+}
+
 /// Is there nothing to diagnose: no job, no file, no message, no role?
 fn is_bare(args: &Args, env: &Env) -> bool {
     !args.action && std::env::args_os().len() == 2 && !is_job(env)
@@ -196,12 +226,7 @@ fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
     let is_taken = args.flags.own.save_evidence.as_deref().is_some_and(is_stdout);
     let colour = if is_taken { ColorChoice::Never } else { colour(env) };
     let text = match args.flags.format {
-        Format::Console => {
-            let console = report::console::render(report, colour != ColorChoice::Never);
-            let told = report::claims::render(report);
-            let gap = if told.is_empty() { "" } else { "\n" };
-            console + gap + &told + &report::claims::finish(report)
-        }
+        Format::Console => report::console::render(report, style(env, colour)),
         Format::Json => report::json::render(report),
         Format::Summary => report::summary::render(report),
     };
@@ -240,16 +265,7 @@ fn step_files(env: &Env, report: &Report, evidence: String) -> Vec<String> {
 /// The report as a step: what outsiders wrote cannot be taken for commands, and the commands are ours.
 fn step(env: &Env, report: &Report, warnings: &[String], failures: &[String]) -> io::Result<()> {
     let colour = colour(env);
-    let console = report::console::render(report, colour != ColorChoice::Never);
-    let mut out = report::github::guarded(&console, &random());
-    let told = report::claims::render(report);
-    if !told.is_empty() {
-        out += &report::github::grouped(report::claims::TITLE, &report::github::guarded(&told, &random()));
-    }
-    let finish = report::claims::finish(report);
-    if !finish.is_empty() {
-        out += &report::github::guarded(&finish, &random());
-    }
+    let mut out = report::github::log(report, style(env, colour), random);
     out += &report::github::annotations(report);
     for (command, texts) in [("warning", warnings), ("error", failures)] {
         for text in texts {
@@ -279,6 +295,19 @@ fn place_to_save(args: &Args, env: &Env, path: &str) -> io::Result<String> {
         .then(|| Path::new(env.get("GITHUB_WORKSPACE").unwrap_or(".")));
     let place = Files { workspace }.place(path).map_err(io::Error::other)?;
     Ok(place.to_string_lossy().into_owned())
+}
+
+/// How wide, and whether links can be followed. `COLUMNS` is the user's word.
+fn style(env: &Env, colour: ColorChoice) -> Style {
+    let columns = env.get("COLUMNS").and_then(|columns| columns.parse().ok());
+    let is_terminal = io::stdout().is_terminal();
+    let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
+    let usual = Style::default();
+    Style {
+        colour: colour != ColorChoice::Never,
+        links: is_terminal,
+        width: columns.or_else(terminal).unwrap_or(usual.width),
+    }
 }
 
 /// Whole or not at all: a new file beside it takes its place, with its mode. Only a regular file is replaced.

@@ -495,7 +495,19 @@ fn untrusted_text_forges_nothing() {
         .output()
         .unwrap();
     let log = text(&output.stdout) + &text(&output.stderr);
+    // The groups are ours, whole: nothing from outside is in a title.
+    const GROUPS: [&str; 6] = [
+        "::group::The handshake, step by step",
+        "::group::The eight causes",
+        "::group::What was compared",
+        "::group::Missing information",
+        "::group::The token's claims",
+        "::endgroup::",
+    ];
     for command in commands(&log) {
+        if GROUPS.contains(&command) {
+            continue;
+        }
         let ours = [
             "::add-mask::eyJ",
             "::add-mask::ghs_",
@@ -665,11 +677,8 @@ fn without_inputs_the_jobs_own_steps_are_diagnosed() {
     ]);
     let output = step(&world).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
-    assert!(
-        text(&output.stdout).contains("pass its value as the input `role-to-assume`"),
-        "{}",
-        text(&output.stdout)
-    );
+    let said = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("pass its value as the input `role-to-assume`"), "{said}");
     assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());
 
     // No YAML is a note.

@@ -367,6 +367,8 @@ fn not_searched(case: &Case<'_>) -> Option<String> {
 fn reason(gap: &Gap) -> String {
     if gap.detail.is_empty() {
         gap.why.words().to_owned()
+    } else if gap.detail.starts_with(gap.why.words()) {
+        gap.detail.clone()
     } else {
         format!("{}: {}", gap.why.words(), gap.detail)
     }
