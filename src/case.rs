@@ -124,7 +124,7 @@ impl<'a> Case<'a> {
         let asked = role_arn.as_ref().and_then(|role| role.as_ref().ok()).cloned();
         let role_named = match asked {
             Some(asked) if asked.account.is_some() => Some(asked),
-            asked => own.or(asked),
+            asked => own.or_else(|| of_source_account(evidence, flow)).or(asked),
         };
         let policy_text = role.and_then(|role| role.trust_policy.as_ref()).map(|text| match text {
             PolicyText::Text(text) => lay_out(text),
@@ -806,6 +806,13 @@ fn is_for_tokens(statement: &Statement) -> bool {
         let mut kinds = principal.entries.iter().map(|entry| entry.kind);
         kinds.any(|kind| matches!(kind, PrincipalKind::Federated | PrincipalKind::Everyone))
     })
+}
+
+/// The role that a bare name stands for where the step has AWS credentials: one of their account. (`src/assumeRole.ts`.)
+fn of_source_account(evidence: &Evidence, flow: Flow) -> Option<RoleArn> {
+    let caller = evidence.caller.as_ref().filter(|_| flow.has_credentials())?;
+    let account = Some(caller.account.as_str()).filter(|account| !account.is_empty());
+    RoleArn::parse(&evidence.request.role_arn(account)?).ok()
 }
 
 /// The issuer where neither the token nor AWS tells it: the provider's that was read, else the one that the policy trusts, as far

@@ -44,6 +44,7 @@ mod session_name_invalid;
 mod session_policy_invalid;
 mod session_tag_invalid;
 mod session_tagging_denied;
+mod session_too_short;
 mod signing_keys_unreachable;
 mod subject_branch;
 mod subject_case;
@@ -128,6 +129,7 @@ pub const CHECKS: &[Check] = &[
     external_id_mismatch::CHECK,
     account_mismatch::CHECK,
     session_expired::CHECK,
+    session_too_short::CHECK,
     permission_denied_after_login::CHECK,
     subject_unrestricted::CHECK,
     subject_too_broad::CHECK,

@@ -13,6 +13,7 @@ pub mod json;
 mod markdown;
 mod pages;
 pub mod predict;
+mod several;
 pub mod summary;
 
 use std::iter::once;
@@ -23,7 +24,7 @@ use crate::configure::Input;
 use crate::diagnose::diagnose;
 use crate::evidence::Evidence;
 use crate::finding::{
-    CauseStatus, Certainty, Conclusion, Diagnosis, Found, Label, Session, Severity, StageStatus, Target,
+    Cause, CauseStatus, Certainty, Conclusion, Diagnosis, Found, Label, Session, Severity, StageStatus, Target,
 };
 use crate::text::unseen::push_shown;
 
@@ -75,7 +76,9 @@ impl Report {
     /// The report of runs; of none, that nothing is known.
     #[must_use]
     pub fn of(runs: &[Evidence]) -> Self {
-        runs.iter().map(Run::of).collect()
+        let mut all: Vec<Run> = runs.iter().map(Run::of).collect();
+        several::compare(runs, &mut all);
+        all.into_iter().collect()
     }
 
     /// The same, with links to the pages of the checks.
@@ -164,6 +167,7 @@ impl Run {
             let said = before.map(|before| format!("the chain returns to the role of hop {} here", before + 1));
             hop.diagnosis.notes.extend(said);
         }
+        further(&mut hops);
         let is = |conclusion| hops.iter().find(|hop| hop.diagnosis.conclusion == conclusion);
         // The session of the last hop is what the job goes on with, and no hop may be missing on the way to it.
         let deciding = is(Conclusion::Denied).or(is(Conclusion::Undecided)).or(hops.last());
@@ -244,6 +248,33 @@ impl From<Diagnosis> for Run {
 impl From<Diagnosis> for Report {
     fn from(diagnosis: Diagnosis) -> Self {
         once(Run::from(diagnosis)).collect()
+    }
+}
+
+/// A later role sees the session of the one before and not the token: whoever else gets in there can go on to it.
+fn further(hops: &mut [Run]) {
+    let roles: Vec<_> = hops.iter().map(|hop| hop.role.clone()).collect();
+    for (at, hop) in hops.iter_mut().enumerate() {
+        let later: Vec<String> = roles
+            .iter()
+            .skip(at + 1)
+            .flatten()
+            .take(MOST_LINES)
+            .map(|role| format!("`{role}`"))
+            .collect();
+        let is_open = |found: &&mut Found| found.severity == Severity::Risk && found.cause() == Some(Cause::TooMuch);
+        if let Some(found) = hop
+            .diagnosis
+            .findings
+            .iter_mut()
+            .find(is_open)
+            .filter(|_| !later.is_empty())
+        {
+            found.notes.push(format!(
+                "whoever gets in here can go on to {}, as far as those roles trust this one: they see its session and not the token",
+                later.join(", ")
+            ));
+        }
     }
 }
 

@@ -1242,3 +1242,42 @@ fn what_iam_does_not_tell_of_the_caller_leaves_the_rest() {
     diagnose(&world, &keys.each_ref().map(String::as_str));
     assert!(world.requests_of(Call::RolePolicies).is_empty() && world.requests_of(Call::GetRole).is_empty());
 }
+
+#[test]
+fn what_a_hub_lets_in_goes_on_to_its_spokes_and_a_name_is_one_of_its_account() {
+    let host = "token.actions.githubusercontent.com";
+    let mut policy = serde_json::to_value(&hub_and_spokes(&trusts(HUB, BOTH)).account.roles[0].trust_policy).unwrap();
+    policy["Statement"][0]["Condition"] = json!({
+        "StringEquals": {format!("{host}:aud"): "sts.amazonaws.com"},
+        "StringLike": {format!("{host}:sub"): "repo:acme*"},
+    });
+    let evidence = json!({
+        "request": {"role-to-assume": HUB, "aws-region": "eu-west-1"},
+        "token": {"claims": {"iss": format!("https://{host}"), "aud": "sts.amazonaws.com", "sub": "repo:acme/widgets:ref:refs/heads/main"}},
+        "role": {"arn": HUB, "trust_policy": policy},
+        "attempt": {"outcome": "allowed"},
+        "chain": [hop(SPOKE, Some(trusts(HUB, BOTH)))],
+    });
+    let report = replay(&evidence);
+    let hub = report["chain"][0]["findings"].to_string();
+    assert!(
+        hub.contains("whoever gets in here can go on to") && hub.contains(SPOKE),
+        "{report:#}"
+    );
+    assert!(!report["chain"][1]["findings"].to_string().contains("can go on to"));
+
+    let mut evidence = hop("deploy", Some(trusts(HUB, BOTH)));
+    evidence["caller"] = json!({"account": "123456789012", "arn": "arn:aws:sts::123456789012:assumed-role/hub/ci", "source": "environment"});
+    let own = "arn:aws:iam::123456789012:role/deploy";
+    let message = format!(
+        "User: arn:aws:sts::123456789012:assumed-role/hub/ci is not authorized to perform: sts:AssumeRole on resource: {own}"
+    );
+    evidence["attempt"] = json!({"outcome": "denied", "code": "AccessDenied", "message": message});
+    let report = replay(&evidence).to_string();
+    assert!(
+        report.contains(
+            "`deploy` is a name and no ARN, so the step asks for the role of that name in account 123456789012"
+        ),
+        "{report}"
+    );
+}

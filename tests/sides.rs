@@ -343,3 +343,18 @@ fn each_side_is_mended_where_it_is_the_one_to_mend() {
         assert_eq!(found, titles, "{call:#}\n{:?}", blocking(&diagnosis));
     }
 }
+
+#[test]
+fn more_policies_than_a_role_can_have_are_not_evaluated() {
+    for (count, cause) in [(50, Some("caller-not-allowed")), (51, None)] {
+        let other =
+            json!({"name": "p", "policy": document(&[json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})])});
+        let trust = document(&[json!({"Effect": "Allow", "Principal": {"AWS": HUB}, "Action": "sts:*"})]);
+        let found = diagnosis(&json!({
+            "request": {"role-to-assume": SPOKE, "aws-region": "eu-west-1", "role-chaining": "true"},
+            "caller": {"account": "123456789012", "arn": SESSION, "source": "environment", "identity_policies": vec![other; count]},
+            "role": {"arn": SPOKE, "trust_policy": trust},
+        }));
+        assert_eq!(found.cause().map(|cause| cause.rule.id), cause, "{count}");
+    }
+}

@@ -25,6 +25,9 @@ pub(crate) struct CallerCase {
     pub is_whole: bool,
 }
 
+/// A role has twenty managed policies at most, and little room for inline ones. (IAM User Guide, `reference_iam-quotas`.)
+const MOST: usize = 50;
+
 /// One of them.
 #[derive(Debug)]
 pub(crate) struct CallerPolicy {
@@ -67,6 +70,11 @@ impl CallerCase {
 
     /// Of a list of which one cannot be read, nothing is concluded.
     fn parse(&mut self, side: Side, list: &[AttachedPolicy]) -> Option<Vec<Policy>> {
+        if list.len() > MOST {
+            self.unread
+                .push(format!("more than {MOST} of the kind {}", side.name()));
+            return None;
+        }
         let mut policies = Vec::new();
         for (index, attached) in list.iter().enumerate() {
             let name = match &attached.name {

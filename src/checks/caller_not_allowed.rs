@@ -71,6 +71,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 .and_then(|refusal| refusal.because.as_ref())
                 .map(|because| format!("AWS says why: {because}")),
         );
+    finding = finding.notes(super::check::source_account(case));
     let kind = named.or(by_policies.map(|(side, _)| kind(side)));
     Some(match kind {
         Some(PolicyKind::ServiceControl) => {

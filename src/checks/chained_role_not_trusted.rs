@@ -4,8 +4,9 @@ use super::check::{Check, When};
 use crate::aws::answer::{Answer, PolicyKind};
 use crate::case::Case;
 use crate::configure::{Flow, Input};
-use crate::finding::{Fact, Finding, Remedy, Rule, Stage};
-use crate::policy::{Decision, Outcome, Principal};
+use crate::finding::{Fact, Finding, Label, Remedy, Rule, Stage};
+use crate::github::issuer::Deployment;
+use crate::policy::{Decision, Outcome, Principal, PrincipalKind, leaves};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -84,6 +85,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             }));
         }
     }
+    finding = finding.notes(super::check::source_account(case));
+    if let Some(label) = of_a_token(case) {
+        finding = finding
+            .label(label)
+            .note("a step with `role-chaining: true` asks with the session of the step before and sends no token, so nothing of a token can be compared")
+            .help("trust the role that asks; or, if this account has an OIDC provider for GitHub, leave `role-chaining` out and let the job's own token in");
+    }
     let assume = case.caller.as_ref().and_then(|caller| caller.assume);
     if assume.is_some_and(|access| access.is_allowed_by_caller()) {
         finding = finding.note(
@@ -129,4 +137,28 @@ fn odd_principal(case: &Case<'_>, principal: &Principal) -> Option<String> {
             )
         })
     })
+}
+
+/// Where the policy asks for a token, which a call with AWS credentials does not carry: by its principal, or by a condition.
+fn of_a_token(case: &Case<'_>) -> Option<Label> {
+    let policy = case.policy.as_ref()?;
+    let (index, statement, trace) = policy.nearest()?;
+    let principal = statement.principal.as_ref()?;
+    if principal
+        .entries
+        .iter()
+        .all(|entry| entry.kind == PrincipalKind::Federated)
+    {
+        let pointer = format!("{}/Principal", policy.policy.statement_pointer(index));
+        return Some(case.policy_label(principal.span, pointer, "this trusts tokens, and the step sends none"));
+    }
+    let claim = leaves(index, statement, trace).into_iter().find(|leaf| {
+        let name = leaf.name().to_lowercase();
+        leaf.trace.outcome == Outcome::NoMatch
+            && name
+                .rsplit_once(':')
+                .is_some_and(|(issuer, _)| Deployment::of(issuer) != Deployment::Other)
+    })?;
+    let text = format!("`{}` is a claim of a token, and the step sends none", claim.name());
+    Some(case.policy_label(claim.key.span, policy.key_pointer(claim.leaf), text))
 }

@@ -1,6 +1,7 @@
 //! The shape of a check, and what several of them share.
 
 use crate::case::{Case, PolicyCase};
+use crate::configure::Input;
 use crate::finding::{Certainty, Comparison, Document, Fact, Finding, Label, Remedy, Rule, Severity, Side};
 use crate::github::subject::difference::{self, Kind, SubjectDifference};
 use crate::github::subject::{Context, Subject};
@@ -323,6 +324,20 @@ pub(super) fn or_goes_on(case: &Case<'_>, mut finding: Finding) -> Finding {
     finding.note(format!(
         "these credentials ({}) are those of account `{}`; nothing fails, and what follows runs as somebody else",
         identity.source, identity.account
+    ))
+}
+
+/// Where the step has AWS credentials, a bare name stands for a role of their account: which one is asked for then.
+pub(super) fn source_account(case: &Case<'_>) -> Option<String> {
+    let name = case
+        .request()
+        .given(Input::RoleToAssume)
+        .filter(|role| !role.contains(':'))?;
+    let role = case.role_named.as_ref().filter(|_| case.flow.has_credentials())?;
+    Some(format!(
+        "`{name}` is a name and no ARN, so the step asks for the role of that name in account {}, that of the credentials it has; give the ARN of a \
+         role in another account",
+        role.account.as_ref()?
     ))
 }
 

@@ -71,6 +71,8 @@ pub struct Job {
     pub uses: Option<Spanned<String>>,
     /// `secrets: inherit`.
     pub secrets_inherit: bool,
+    /// Its `timeout-minutes`.
+    pub timeout: Option<Spanned<String>>,
     /// Its steps that use `aws-actions/configure-aws-credentials`.
     pub steps: Vec<ConfigureStep>,
     /// Its steps that use this action.
@@ -230,6 +232,7 @@ fn job(id: Option<&Spanned<String>>, body: &Node, steps: Option<&Node>) -> Job {
             .get("secrets")
             .and_then(Node::scalar)
             .is_some_and(|text| text.value == "inherit"),
+        timeout: body.get("timeout-minutes").and_then(Node::scalar),
         steps: using(|uses| uses.to_ascii_lowercase().starts_with(CONFIGURE)),
         doctor_steps: using(|uses| uses.to_ascii_lowercase().contains(DOCTOR)),
         id,

@@ -677,6 +677,10 @@ mod tests {
                 json!("arn:aws:iam::210987654321:role/${aws:PrincipalTag/team}/deploy"),
                 ImplicitDeny,
             ),
+            (
+                json!("arn:aws:iam::${aws:PrincipalAccount}:role/team/deploy"),
+                Undecided,
+            ),
             (json!("arn:aws:iam"), Undecided),
         ] {
             let text = document(&json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": resource}));

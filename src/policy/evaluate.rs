@@ -241,6 +241,11 @@ impl<'a> Evaluation<'a> {
         let Some(actual) = self.request.resource.as_deref() else {
             return (Outcome::Unknown, Some(NO_RESOURCE));
         };
+        // "only in the resource portion of the ARN … after the fifth colon" (`reference_policies_variables`).
+        let variable = self.variables.and_then(|_| wanted.split_once("${"));
+        if variable.is_some_and(|(before, _)| before.matches(':').count() < 5) {
+            return (Outcome::Unknown, Some(EARLY_VARIABLE));
+        }
         let parts = wanted.splitn(6, ':').count();
         if parts == 6 || wanted.contains("${") {
             let fit = self.compare(Comparison::ArnLike, wanted, actual);
@@ -853,6 +858,8 @@ impl Evaluation<'_> {
 
 const NOT_PRINCIPAL: &str = "`NotPrincipal` is not supported in a role's trust policy";
 const NO_RESOURCE: &str = "it is not known which role is asked for";
+const EARLY_VARIABLE: &str =
+    "AWS replaces no policy variables before the fifth colon of an ARN, and does not say what they give there";
 const INCOMPLETE: &str = "AWS does not say which roles an ARN with fewer than six parts stands for";
 
 fn missing(statement: &Statement, because: &str) -> ElementTrace {
