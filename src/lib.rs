@@ -20,6 +20,9 @@ mod text;
 // The policy language: read, evaluate, explain. Knows nothing of GitHub.
 pub mod policy;
 
+// Trust policies as people keep them: Terraform, CloudFormation, IAM's JSON.
+mod infra;
+
 // The words of each side.
 mod configure;
 mod github;
