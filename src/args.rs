@@ -194,6 +194,10 @@ pub enum Format {
     Json,
     /// Markdown, as in a job summary
     Summary,
+    /// SARIF 2.1.0, for code scanning and editors
+    Sarif,
+    /// Annotations, as GitHub Actions reads them from a log
+    Github,
 }
 
 const FILES: &str = "From files";
@@ -488,6 +492,8 @@ impl fmt::Display for Format {
             Self::Console => "console",
             Self::Json => "json",
             Self::Summary => "summary",
+            Self::Sarif => "sarif",
+            Self::Github => "github",
         })
     }
 }

@@ -159,7 +159,7 @@ fn claims(args: &Args, env: &Env) -> io::Result<u8> {
     };
     let text = match args.flags.format {
         Format::Json => report::claims::json(&told),
-        Format::Console | Format::Summary => report::claims::lines(&told),
+        _ => report::claims::lines(&told),
     };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
@@ -199,6 +199,8 @@ fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
         }
         Format::Json => report::json::render(report),
         Format::Summary => report::summary::render(report),
+        Format::Sarif => report::sarif::render(report),
+        Format::Github => report::github::annotations(report),
     };
     if is_taken {
         return io::stderr().write_all(text.as_bytes());

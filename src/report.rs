@@ -6,7 +6,9 @@
 pub mod claims;
 pub mod console;
 pub mod github;
+mod item;
 pub mod json;
+pub mod sarif;
 pub mod summary;
 
 use std::iter::once;
