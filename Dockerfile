@@ -1,19 +1,19 @@
-# syntax=docker/dockerfile:1
-
-# Pinned by tag: put the digest of the release's base image behind it (`rust:1.95-alpine@sha256:…`) where a registry can be
-# asked; Dependabot then keeps both fresh. A release never builds on the user's runner: it is a prebuilt image, by digest.
-FROM rust:1.95-alpine AS build
-RUN apk add --no-cache ca-certificates musl-dev
+# There is no `# syntax=` line, which would fetch another frontend: BuildKit and buildah know all that is used here. Dependabot
+# keeps the digest fresh.
+FROM rust:1.95-alpine@sha256:606fd313a0f49743ee2a7bd49a0914bab7deedb12791f3a846a34a4711db7ed2 AS build
+# The commit that `--version` names.
+ARG GIT_COMMIT=
 COPY . /src
-# Alpine's Rust builds for musl, and links statically.
+# Alpine's Rust builds for musl, and links statically. This image brings the C compiler and the certificates.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/target \
     cargo build --release --locked --manifest-path /src/Cargo.toml --target-dir /target \
-    && install -D /target/release/aws-oidc-doctor /out/aws-oidc-doctor
+    && install -D /target/release/aws-oidc-doctor /out/aws-oidc-doctor \
+    && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt \
+    && install -D -m 644 -t /out/licenses /src/LICENSE-APACHE /src/LICENSE-MIT
 
 # No USER: the runner's files belong to another user than ours would be. No WORKDIR: the runner mounts the workspace over it.
-# `--build-context build=FOLDER` puts a folder in the place of the stage above, which is how `.ci/run` builds this stage alone.
+# `--build-context build=FOLDER` puts a folder in the place of the stage above: `.ci/run` and `.ci/release image` do.
 FROM scratch AS runtime
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=build /out/aws-oidc-doctor /aws-oidc-doctor
+COPY --from=build /out/ /
 ENTRYPOINT ["/aws-oidc-doctor"]

@@ -1,5 +1,7 @@
 //! The command line. As a step of a workflow, the inputs become the same flags: `INPUT_ROLE-TO-ASSUME` is `--role-to-assume`.
 
+pub mod predict;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -30,6 +32,8 @@ pub enum Command {
     },
     /// `explain`, with the id of a check, the number of a cause, or a message.
     Explain(Option<String>),
+    /// `predict`: the subjects that workflows can have.
+    Predict(Box<predict::Predict>),
 }
 
 /// A diagnosis: the flags, and what was wrong with them.
@@ -106,7 +110,15 @@ enum Subcommands {
         #[arg(allow_hyphen_values = true)]
         id: Option<String>,
     },
+    /// Show every subject that the jobs of workflows can have, before they run; no network, no token
+    #[command(after_help = PREDICT_EXIT_CODES)]
+    Predict(Box<predict::Predict>),
 }
+
+const PREDICT_EXIT_CODES: &str = "\
+Exit codes:
+  0  the subjects are shown
+  2  wrong usage, unreadable input, or output that cannot be written";
 
 const CLAIMS_EXIT_CODES: &str = "\
 Exit codes:
@@ -352,6 +364,7 @@ pub fn parse<'a>(
         }
         Subcommands::Evaluate { file, jobs } => Command::Evaluate { file, jobs },
         Subcommands::Explain { id } => Command::Explain(id),
+        Subcommands::Predict(flags) => Command::Predict(flags),
     })
 }
 

@@ -8,7 +8,7 @@ use crate::aws::request::{self, Asker};
 use crate::budget::Budget;
 use crate::configure::{Around, Flow, Input, Kind, Stop};
 use crate::evidence::{
-    Attempt, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, PolicyText, Probe, Provider, Request, Role, Runner, Why,
+    Attempt, Evidence, Gap, INPUTS_SOURCE, Identity, PolicyText, Probe, Provider, Request, Role, Runner, Why,
 };
 use crate::finding::{Document, Fact, Facts, Label};
 use crate::github::claims::Claims;
@@ -29,8 +29,6 @@ use crate::witness::{self, Openings, Witness};
 pub struct Case<'a> {
     /// All that is known.
     pub evidence: &'a Evidence,
-    /// Request, role and answer.
-    pub hop: &'a Hop,
     /// The token's claims.
     pub claims: Option<&'a Claims>,
     /// The claims as text.
@@ -92,7 +90,6 @@ impl<'a> Case<'a> {
     /// Reads and evaluates the evidence.
     #[must_use]
     pub fn new(evidence: &'a Evidence) -> Self {
-        let hop = &evidence.hop;
         let claims = evidence
             .token
             .as_ref()
@@ -103,18 +100,18 @@ impl<'a> Case<'a> {
             Some(Answer::TokenNotGranted | Answer::NoCredentials) => Some(false),
             _ => evidence.runner.as_ref().and_then(|runner| runner.id_token_request),
         };
-        let flow = hop.request.flow(Around {
+        let flow = evidence.request.flow(Around {
             may_ask,
             valid: valid_at_hand(evidence),
         });
         let is_to_token = |answer: &Answer| *answer != Answer::Allowed && answer.token_was_sent();
         let answer_set_aside = flow == Flow::Chaining && answer.as_ref().is_some_and(is_to_token);
         let answer = answer.filter(|_| !answer_set_aside);
-        let role_arn = hop
+        let role_arn = evidence
             .request
             .given(Input::RoleToAssume)
             .map(|text| RoleArn::parse(text.trim()));
-        let role = hop.role.as_ref().and_then(Probe::known);
+        let role = evidence.role.as_ref().and_then(Probe::known);
         let own = role
             .and_then(|role| role.arn.as_deref())
             .and_then(|arn| RoleArn::parse(arn).ok());
@@ -133,7 +130,6 @@ impl<'a> Case<'a> {
         let issuer = told.or(named).map(str::to_owned);
         let mut case = Self {
             evidence,
-            hop,
             claims,
             claims_source: claims.map(claims_source),
             issuer_is_told: issuer.is_some(),
@@ -142,7 +138,7 @@ impl<'a> Case<'a> {
             answer,
             answer_set_aside,
             flow,
-            stop: hop.request.stop(flow),
+            stop: evidence.request.stop(flow),
             role_named,
             role_arn,
             policy: None,
@@ -199,7 +195,7 @@ impl<'a> Case<'a> {
             issuer: &self.issuer,
             role: self.role_named.as_ref(),
             provider: self.provider().and_then(|provider| provider.arn.as_deref()),
-            inputs: &self.hop.request,
+            inputs: &self.evidence.request,
             caller: caller.filter(|_| self.asks_with_credentials()),
         }
     }
@@ -251,14 +247,14 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn asks_with_credentials(&self) -> bool {
         matches!(self.flow, Flow::AccessKey | Flow::Chaining)
-            || (self.hop.caller.is_some() && self.flow != Flow::TokenFile)
+            || (self.evidence.caller.is_some() && self.flow != Flow::TokenFile)
             || self.answer.as_ref().is_some_and(Answer::is_about_credentials)
     }
 
     /// The message that somebody pasted, or AWS's own, as it came.
     #[must_use]
     pub fn message(&self) -> Option<&'a str> {
-        match self.hop.attempt.as_ref().and_then(Probe::known) {
+        match self.evidence.attempt.as_ref().and_then(Probe::known) {
             Some(Attempt::Reported { text }) => Some(text),
             Some(Attempt::Denied { message, .. }) => Some(message),
             _ => self.evidence.reported.as_deref(),
@@ -280,7 +276,7 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn names_no_role(&self) -> bool {
         self.request().get(Input::RoleToAssume).is_none()
-            && self.hop.role.is_none()
+            && self.evidence.role.is_none()
             && self.answer.is_none()
             && self.message().is_none()
     }
@@ -288,7 +284,7 @@ impl<'a> Case<'a> {
     /// The role, where it was read.
     #[must_use]
     pub fn role(&self) -> Option<&'a Role> {
-        self.hop.role.as_ref().and_then(Probe::known)
+        self.evidence.role.as_ref().and_then(Probe::known)
     }
 
     /// The name of the role, where it is known.
@@ -365,7 +361,7 @@ impl<'a> Case<'a> {
     /// The inputs.
     #[must_use]
     pub fn request(&self) -> &'a Request {
-        &self.hop.request
+        &self.evidence.request
     }
 
     /// The deployment of GitHub that the issuer belongs to.
@@ -439,7 +435,7 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn at_hand(&self) -> Option<&'a Identity> {
         let reader = self.evidence.reader.as_ref().and_then(Probe::known);
-        self.hop
+        self.evidence
             .caller
             .as_ref()
             .or(reader.filter(|reader| reader.source != "diagnosis-role"))
@@ -511,7 +507,7 @@ impl Facts for Case<'_> {
         let not_found = |gap: Option<&Gap>| gap.is_some_and(|gap| gap.why == Why::NotFound) && asked().is_some();
         match fact {
             Fact::Answer => {
-                let gap = self.hop.attempt.as_ref().and_then(Probe::gap);
+                let gap = self.evidence.attempt.as_ref().and_then(Probe::gap);
                 let is_understood = self.answer.as_ref().is_some_and(|answer| *answer != Answer::Other);
                 gap.is_some() || is_understood && self.message().is_none_or(words_are_whole)
             }
@@ -565,7 +561,7 @@ impl Facts for Case<'_> {
                 }
                 provider => not_found(provider.as_ref().and_then(Probe::gap)),
             },
-            Fact::Role => match &self.hop.role {
+            Fact::Role => match &self.evidence.role {
                 Some(Probe::Known(role)) => is_own(role.arn.as_deref()),
                 role => not_found(role.as_ref().and_then(Probe::gap)),
             },
@@ -741,7 +737,7 @@ fn words_are_whole(message: &str) -> bool {
 
 /// Are there AWS credentials at hand that AWS takes?
 fn valid_at_hand(evidence: &Evidence) -> Option<bool> {
-    if let Some(caller) = &evidence.hop.caller {
+    if let Some(caller) = &evidence.caller {
         return Some(caller.source != INPUTS_SOURCE);
     }
     let reader = evidence.reader.as_ref().and_then(Probe::known);

@@ -7,6 +7,7 @@ pub(crate) mod files;
 pub(crate) mod github;
 pub(crate) mod http;
 pub(crate) mod origin;
+pub(crate) mod repository;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -154,7 +155,7 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
         });
     }
     if let Some(given) = given(&flags.own.trust_policy) {
-        evidence.hop.role = Some(
+        evidence.role = Some(
             match collected.keep(files.trust_policy(&named("trust-policy"), given)) {
                 Some(role) => Probe::Known(role),
                 None => unreadable("trust-policy"),
@@ -185,7 +186,7 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             .map(|run| over(run, evidence.clone(), flags))
             .collect();
         if let Some(last) = collected.runs.last_mut() {
-            let mut requests = vec![last.hop.request.clone()];
+            let mut requests = vec![last.request.clone()];
             requests.extend(last.chain.iter().map(|hop| hop.request.clone()));
             let known = requests.len();
             then(&flags.own.then, &mut requests, &mut last.left_out);
@@ -211,16 +212,16 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
 /// What was given lies over what a run has.
 fn over(mut run: Evidence, given: Evidence, flags: &Diagnose) -> Evidence {
     run.token = given.token.or(run.token);
-    run.hop.role = given.hop.role.or(run.hop.role);
+    run.role = given.role.or(run.role);
     run.provider = given.provider.or(run.provider);
     run.workflow = given.workflow.or(run.workflow);
     if let Some(text) = &flags.error {
-        match &run.hop.attempt {
+        match &run.attempt {
             Some(Probe::Known(Attempt::Allowed { .. } | Attempt::Denied { .. })) => run.reported = Some(text.clone()),
-            _ => run.hop.attempt = Some(Probe::Known(Attempt::Reported { text: text.clone() })),
+            _ => run.attempt = Some(Probe::Known(Attempt::Reported { text: text.clone() })),
         }
     }
-    run.hop.request.inputs.overlay(&flags.inputs);
+    run.request.inputs.overlay(&flags.inputs);
     run
 }
 
@@ -311,7 +312,7 @@ impl Asked {
 impl Live<'_> {
     async fn runs(&self, mut evidence: Evidence) -> Vec<Evidence> {
         let env = self.outside.env;
-        let (mut requests, mut left_out) = (vec![evidence.hop.request.clone()], Vec::new());
+        let (mut requests, mut left_out) = (vec![evidence.request.clone()], Vec::new());
         if self.in_job {
             evidence.runner = github::runner(env);
             evidence.workflow = evidence.workflow.or_else(|| self.workflow());
@@ -337,13 +338,13 @@ impl Live<'_> {
                 trail.is_broken = false;
                 evidence.clone()
             };
-            run.hop.request = request;
+            run.request = request;
             match &http {
                 Ok(http) => self.hop(&mut run, http, &mut token, &mut trail).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
             match before {
-                Some(before) => before.chain.push(run.hop),
+                Some(before) => before.chain.push(run.into_hop()),
                 None => runs.push(run),
             }
         }
@@ -382,7 +383,7 @@ impl Live<'_> {
     /// What is asked of AWS: the inputs, or else what the job's own configure-aws-credentials steps say; and the steps that
     /// are left out.
     fn requests(&self, evidence: &Evidence) -> (Vec<Request>, Vec<String>) {
-        let given = &evidence.hop.request;
+        let given = &evidence.request;
         let workflow = evidence.workflow.as_ref().and_then(Probe::known);
         let workflow = workflow.and_then(|file| workflow::read(&file.text).ok());
         let job_id = self.outside.env.get("GITHUB_JOB");
@@ -522,7 +523,7 @@ impl Live<'_> {
 
     /// Everything that is asked for one role.
     async fn hop(&self, run: &mut Evidence, http: &Http, asked: &mut Option<Asked>, trail: &mut Trail) {
-        let request = run.hop.request.clone();
+        let request = run.request.clone();
         let arn = RoleArn::parse(request.get(Input::RoleToAssume).unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
         let aws = Aws::new(self.outside.env, http, &self.args.flags.inputs, &request, partition);
@@ -539,7 +540,7 @@ impl Live<'_> {
             let wanted = Wanted {
                 arn,
                 account: arn.account.as_deref()?,
-                role: run.hop.role.is_none(),
+                role: run.role.is_none(),
                 issuer: (run.provider.is_none() && needs_provider).then_some(&*issuer),
             };
             (wanted.role || wanted.issuer.is_some()).then_some(wanted)
@@ -582,7 +583,7 @@ impl Live<'_> {
         };
         // After a step that failed, the job comes to no other.
         trail.is_broken |= !matches!(attempt, Some(Probe::Known(Attempt::Allowed { .. })));
-        run.hop.caller = way.caller;
+        run.caller = way.caller;
         // What was asked for to read from IAM is not what the step sends.
         let asked = asked.as_ref().filter(|_| asks && needs_provider);
         let token = asked.and_then(Asked::got);
@@ -597,7 +598,7 @@ impl Live<'_> {
                 Err(gap) => Probe::Missing(gap.clone()),
             });
         }
-        run.hop.attempt = match (attempt, run.hop.attempt.take()) {
+        run.attempt = match (attempt, run.attempt.take()) {
             (Some(attempt @ Probe::Known(_)), Some(Probe::Known(Attempt::Reported { text }))) => {
                 run.reported = Some(text);
                 Some(attempt)
@@ -612,7 +613,7 @@ impl Live<'_> {
                     .await;
             }
             run.reader = reading.reader;
-            run.hop.role = run.hop.role.take().or(reading.role);
+            run.role = run.role.take().or(reading.role);
             run.provider = run.provider.take().or(reading.provider);
             run.providers = reading.providers;
         }
@@ -1102,7 +1103,7 @@ jobs:
             ..Evidence::default()
         };
         if let Some(role) = role {
-            evidence.hop.request.inputs.set(Input::RoleToAssume, role);
+            evidence.request.inputs.set(Input::RoleToAssume, role);
         }
         live.requests(&evidence).0
     }
@@ -1183,12 +1184,11 @@ jobs:
             .unwrap();
         let mut evidence = Evidence::default();
         evidence
-            .hop
             .request
             .inputs
             .set(Input::RoleToAssume, "arn:aws:iam::123456789012:role/a");
-        evidence.hop.request.inputs.set(Input::StsEndpoint, url.clone());
-        evidence.hop.role = Some(Probe::Known(crate::evidence::Role::default()));
+        evidence.request.inputs.set(Input::StsEndpoint, url.clone());
+        evidence.role = Some(Probe::Known(crate::evidence::Role::default()));
         evidence.provider = Some(Probe::Known(crate::evidence::Provider::default()));
         let runs = runtime.block_on(async {
             let live = Live {
@@ -1204,7 +1204,7 @@ jobs:
         assert_eq!(gap.why, Why::TimedOut);
         assert!(gap.detail.contains("within the 25 s of a diagnosis"), "{}", gap.detail);
         assert_eq!(runs[0].runner.as_ref().unwrap().event_name.as_deref(), Some("push"));
-        assert!(runs[0].hop.role.as_ref().unwrap().known().is_some());
+        assert!(runs[0].role.as_ref().unwrap().known().is_some());
         assert_eq!(runs[0].clock.unwrap().local, Some(7));
     }
 }

@@ -34,10 +34,12 @@ pub fn told(evidence: &Evidence) -> Option<Told> {
 /// it says that it stopped. Empty where the message is not understood.
 #[must_use]
 pub fn explaining(message: &str) -> Vec<&'static Rule> {
-    let mut evidence = Evidence::default();
-    evidence.hop.attempt = Some(Probe::Known(Attempt::Reported {
-        text: message.to_owned(),
-    }));
+    let evidence = Evidence {
+        attempt: Some(Probe::Known(Attempt::Reported {
+            text: message.to_owned(),
+        })),
+        ..Evidence::default()
+    };
     let case = Case::new(&evidence);
     let stage = match &case.answer {
         None | Some(Answer::Other | Answer::Allowed) => return Vec::new(),
@@ -61,7 +63,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     let mut findings = Vec::new();
     let mut gaps = gaps::gaps(case);
     // The step asks for another audience than the token has that was asked for here.
-    let is_for_another = case.hop.request.set_aside.contains_key("audience");
+    let is_for_another = case.evidence.request.set_aside.contains_key("audience");
     for check in CHECKS {
         if let Some(mut finding) = check.find(case) {
             if is_for_another && check.rule.cause == Some(Cause::Audience) {
@@ -185,11 +187,11 @@ fn conclude(case: &Case<'_>, findings: &[Found]) -> Conclusion {
     }
     // A pasted text that is not understood may be about something else.
     let is_reported = !matches!(
-        case.hop.attempt,
+        case.evidence.attempt,
         Some(Probe::Known(Attempt::Denied { .. } | Attempt::Allowed { .. }))
     );
     // What AWS says of a token for another audience than the step's does not tell what it says of the step's.
-    let is_for_another = case.hop.request.set_aside.contains_key("audience")
+    let is_for_another = case.evidence.request.set_aside.contains_key("audience")
         && (case.is_allowed() || matches!(case.answer, Some(Answer::NotAuthorized(_) | Answer::WrongAudience)));
     if case.ends_by_itself() {
         return Conclusion::Denied;

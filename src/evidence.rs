@@ -30,30 +30,58 @@ pub(crate) const MOST_HOPS: usize = 10;
 
 /// Everything that is known of one job and one role, and why the rest is not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Wire", into = "Wire")]
+#[serde(default)]
 pub struct Evidence {
-    /// What the job asked AWS for, the role it asked for, and the answer.
-    pub hop: Hop,
+    /// The version of the file's form.
+    #[serde(deserialize_with = "or_default")]
+    pub schema: Schema,
+    /// The inputs of the step.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Request::is_default")]
+    pub request: Request,
     /// The job, as the runner describes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub runner: Option<Runner>,
     /// The ID token, decoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Probe<Token>>,
     /// The account's identity provider for the token's issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<Probe<Provider>>,
     /// The ARNs of all OIDC providers of the role's account, for near misses.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub providers: Option<Probe<Vec<String>>>,
+    /// The role that the step asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Probe<Role>>,
+    /// What AWS answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Probe<Attempt>>,
     /// Whose credentials were used to read from IAM.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reader: Option<Probe<Identity>>,
     /// The workflow file.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow: Option<Probe<WorkflowFile>>,
     /// Clocks, to tell an expired token from a wrong clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<Clock>,
-    /// A message that somebody pasted, beside a real answer of AWS in [`Hop::attempt`].
+    /// A message that somebody pasted, beside a real answer of AWS in [`Evidence::attempt`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reported: Option<String>,
     /// Steps that ask for further roles and were not looked at, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
-    /// The hops of a role chain after [`Evidence::hop`], in order.
+    /// Who asks, where the step asks with AWS credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Identity>,
+    /// The later hops of a role chain, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub chain: Vec<Hop>,
+}
+
+/// What is `null` is absent.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
 /// What is saved: one run, or several that are independent of each other, in order.
@@ -124,32 +152,45 @@ impl Evidence {
     /// The hops of the chain, the first one included, each as a run of its own. A hop after the first begins with the session
     /// of the one before it: it has no token and no provider, unless its own inputs lead to the ID token again.
     pub fn hops(&self) -> impl Iterator<Item = Self> + '_ {
-        let first = Self {
+        let mut first = Self {
             chain: Vec::new(),
             ..self.clone()
         };
-        let before = std::iter::once(&self.hop).chain(&self.chain);
-        let later = self.chain.iter().zip(before).map(|(hop, before)| {
+        let (later, beyond) = self.chain.split_at(self.chain.len().min(MOST_HOPS - 1));
+        if !beyond.is_empty() {
+            let count = beyond.len();
+            first.left_out.push(format!(
+                "{count} more hops of the chain: {MOST_HOPS} are enough for one run"
+            ));
+        }
+        let before = std::iter::once(self.session()).chain(later.iter().map(Hop::session));
+        let later = later.iter().zip(before).map(|(hop, before)| {
             let mut hop = hop.clone();
             // What stands in a chain is chained, where it does not say otherwise.
             if hop.request.get(Input::RoleChaining).is_none() {
                 hop.request.inputs.set(Input::RoleChaining, "true");
             }
-            if hop.request.is_on(Input::RoleChaining) {
-                hop.caller = hop.caller.or_else(|| before.session());
-                return Self {
-                    hop,
+            let run = if hop.request.is_on(Input::RoleChaining) {
+                hop.caller = hop.caller.or(before);
+                Self {
                     runner: self.runner.clone(),
                     workflow: self.workflow.clone(),
                     ..Self::default()
-                };
-            }
+                }
+            } else {
+                Self {
+                    provider: None,
+                    providers: None,
+                    chain: Vec::new(),
+                    ..self.clone()
+                }
+            };
             Self {
-                hop,
-                provider: None,
-                providers: None,
-                chain: Vec::new(),
-                ..self.clone()
+                request: hop.request,
+                role: hop.role,
+                attempt: hop.attempt,
+                caller: hop.caller,
+                ..run
             }
         });
         std::iter::once(first).chain(later)
@@ -158,10 +199,8 @@ impl Evidence {
     /// Without any secret, in whatever part it came.
     #[must_use]
     pub fn scrubbed(mut self, secrets: &Secrets) -> Self {
-        for request in std::iter::once(&mut self.hop)
-            .chain(&mut self.chain)
-            .map(|hop| &mut hop.request)
-        {
+        let later = self.chain.iter_mut().map(|hop| &mut hop.request);
+        for request in std::iter::once(&mut self.request).chain(later) {
             for input in [Input::StsEndpoint, Input::HttpProxy] {
                 if let Some(address) = request.get(input).map(bare_address) {
                     request.inputs.set(input, address);
@@ -209,38 +248,58 @@ fn scrub(value: &mut Value, secrets: &Secrets, any: &mut bool) {
     }
 }
 
+impl Evidence {
+    /// The first hop, alone.
+    #[must_use]
+    pub fn into_hop(self) -> Hop {
+        Hop {
+            request: self.request,
+            role: self.role,
+            attempt: self.attempt,
+            caller: self.caller,
+        }
+    }
+
+    /// The session that the first hop ends with, as [`Hop::session`] has it.
+    fn session(&self) -> Option<Identity> {
+        session(&self.request, self.attempt.as_ref(), self.caller.as_ref())
+    }
+}
+
 impl Hop {
     /// The session that the step ends with: AWS's own word, or what it will be called. `None` where the step hands nothing on.
     #[must_use]
     pub fn session(&self) -> Option<Identity> {
-        if !self.request.hands_on() {
-            return None;
-        }
-        let answered = match self.attempt.as_ref().and_then(Probe::known) {
-            Some(Attempt::Allowed { assumed_role_arn }) => Some(assumed_role_arn.clone()),
-            _ => None,
-        };
-        let arn = answered.filter(|arn| !arn.is_empty()).or_else(|| self.session_arn())?;
-        Some(Identity {
-            account: arn.split(':').nth(4)?.to_owned(),
-            arn,
-            source: "the hop before".to_owned(),
-        })
+        session(&self.request, self.attempt.as_ref(), self.caller.as_ref())
     }
+}
 
-    /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` (IAM User Guide, `reference_identifiers`): the role's path is not in it.
-    fn session_arn(&self) -> Option<String> {
-        let account = self.caller.as_ref().map(|caller| &*caller.account);
-        let role = self.request.role_arn(account)?;
-        let (partition, rest) = role.strip_prefix("arn:")?.split_once(":iam::")?;
-        let (account, role) = rest.split_once(":role/")?;
-        let name = role.rsplit('/').next()?;
-        let session = self
-            .request
-            .session_name()
-            .unwrap_or(Input::RoleSessionName.spec().default);
-        Some(format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session}"))
+fn session(request: &Request, attempt: Option<&Probe<Attempt>>, caller: Option<&Identity>) -> Option<Identity> {
+    if !request.hands_on() {
+        return None;
     }
+    let answered = match attempt.and_then(Probe::known) {
+        Some(Attempt::Allowed { assumed_role_arn }) => Some(assumed_role_arn.clone()),
+        _ => None,
+    };
+    let arn = answered
+        .filter(|arn| !arn.is_empty())
+        .or_else(|| session_arn(request, caller))?;
+    Some(Identity {
+        account: arn.split(':').nth(4)?.to_owned(),
+        arn,
+        source: "the hop before".to_owned(),
+    })
+}
+
+/// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` (IAM User Guide, `reference_identifiers`): the role's path is not in it.
+fn session_arn(request: &Request, caller: Option<&Identity>) -> Option<String> {
+    let role = request.role_arn(caller.map(|caller| &*caller.account))?;
+    let (partition, rest) = role.strip_prefix("arn:")?.split_once(":iam::")?;
+    let (account, role) = rest.split_once(":role/")?;
+    let name = role.rsplit('/').next()?;
+    let session = request.session_name().unwrap_or(Input::RoleSessionName.spec().default);
+    Some(format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session}"))
 }
 
 impl Gap {
@@ -316,6 +375,12 @@ pub struct Request {
     /// What the step in the checkout says of the audience, the endpoint and the proxy, by input. It is shown and not followed:
     /// where a token goes is not a checkout's to say.
     pub set_aside: BTreeMap<String, String>,
+}
+
+impl Request {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Deref for Request {
@@ -639,8 +704,8 @@ impl<'de> Deserialize<'de> for Object {
 }
 
 /// [`SCHEMA`]: a file that says another is not read.
-#[derive(Clone)]
-struct Schema;
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Schema;
 
 impl Serialize for Schema {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -655,100 +720,6 @@ impl<'de> Deserialize<'de> for Schema {
             found => Err(D::Error::custom(format!(
                 "`schema` is {found}, and this version reads {SCHEMA}"
             ))),
-        }
-    }
-}
-
-/// The evidence file: a hop's parts stand beside the rest.
-#[derive(Default, Clone, Serialize, Deserialize)]
-#[serde(default)]
-struct Wire {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    schema: Option<Schema>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<Request>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    runner: Option<Runner>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<Probe<Token>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider: Option<Probe<Provider>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    providers: Option<Probe<Vec<String>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<Probe<Role>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attempt: Option<Probe<Attempt>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reader: Option<Probe<Identity>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    workflow: Option<Probe<WorkflowFile>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    clock: Option<Clock>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reported: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    left_out: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    caller: Option<Identity>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    chain: Vec<Hop>,
-}
-
-impl From<Wire> for Evidence {
-    fn from(mut wire: Wire) -> Self {
-        let beyond = wire.chain.split_off(wire.chain.len().min(MOST_HOPS - 1));
-        if !beyond.is_empty() {
-            let count = beyond.len();
-            wire.left_out.push(format!(
-                "{count} more hops of the chain: {MOST_HOPS} are enough for one run"
-            ));
-        }
-        Self {
-            hop: Hop {
-                request: wire.request.unwrap_or_default(),
-                role: wire.role,
-                attempt: wire.attempt,
-                caller: wire.caller,
-            },
-            runner: wire.runner,
-            token: wire.token,
-            provider: wire.provider,
-            providers: wire.providers,
-            reader: wire.reader,
-            workflow: wire.workflow,
-            clock: wire.clock,
-            reported: wire.reported,
-            left_out: wire.left_out,
-            chain: wire.chain,
-        }
-    }
-}
-
-impl From<Evidence> for Wire {
-    fn from(evidence: Evidence) -> Self {
-        let Hop {
-            request,
-            role,
-            attempt,
-            caller,
-        } = evidence.hop;
-        Self {
-            schema: Some(Schema),
-            request: (request != Request::default()).then_some(request),
-            runner: evidence.runner,
-            token: evidence.token,
-            provider: evidence.provider,
-            providers: evidence.providers,
-            role,
-            attempt,
-            reader: evidence.reader,
-            workflow: evidence.workflow,
-            clock: evidence.clock,
-            reported: evidence.reported,
-            left_out: evidence.left_out,
-            caller,
-            chain: evidence.chain,
         }
     }
 }
@@ -838,9 +809,9 @@ mod tests {
     #[test]
     fn a_saved_run_reads_back_the_same() {
         let evidence = Evidence::from_json(FULL).unwrap();
-        assert_eq!(evidence.hop.request.get(Input::RoleDurationSeconds), Some("900"));
-        assert_eq!(evidence.hop.request.get(Input::Audience), Some(""));
-        assert_eq!(evidence.hop.request.get(Input::AwsRegion), None);
+        assert_eq!(evidence.request.get(Input::RoleDurationSeconds), Some("900"));
+        assert_eq!(evidence.request.get(Input::Audience), Some(""));
+        assert_eq!(evidence.request.get(Input::AwsRegion), None);
         assert_eq!(
             evidence.provider.as_ref().unwrap().gap().unwrap().why,
             Why::AccessDenied
@@ -870,10 +841,7 @@ mod tests {
             text.contains(r#"{"Version":"***"}"#) && text.contains("oidc-provider***"),
             "{text}"
         );
-        assert_eq!(
-            (scrubbed.hop.attempt, scrubbed.hop.request),
-            (clean.hop.attempt, clean.hop.request)
-        );
+        assert_eq!((scrubbed.attempt, scrubbed.request), (clean.attempt, clean.request));
     }
 
     #[test]

@@ -45,6 +45,9 @@ mod case;
 // Changes that mend what was found, each of them proved.
 mod fix;
 
+// The tokens that jobs can get, before they run.
+mod predict;
+
 // The checks, a file each, and their pages.
 mod checks;
 pub mod explain;
@@ -67,7 +70,7 @@ pub use budget::Budget;
 pub use case::Case;
 pub use checks::{CHECKS, by_id};
 #[cfg(feature = "live")]
-pub use collect::{Collected, Env, Outside, collect, github::is_job, origin::Audience};
+pub use collect::{Collected, Env, Outside, collect, github::is_job, origin::Audience, repository::Checkout};
 pub use configure::{INPUTS, Inputs, Kind, Spec};
 pub use diagnose::{diagnose, explaining, told};
 pub use evidence::paste;
@@ -80,6 +83,7 @@ pub use fix::is_proven;
 pub use github::claims::{Claims, decode};
 pub use github::subject::{Subject, customized_keys, parts::Part};
 pub use github::workflow::{IdToken, read};
+pub use predict::{Prediction, Repository};
 pub use secrets::Secrets;
 pub use text::{SourceText, Span, unseen::is_unseen};
 pub use witness::{Breadth, Witness, search};

@@ -13,7 +13,9 @@ use std::thread::available_parallelism;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
+use aws_oidc_doctor::Checkout;
 use aws_oidc_doctor::Runs;
+use aws_oidc_doctor::args::predict::{Predict, TextFormat};
 use aws_oidc_doctor::args::{self, Args, Command, Format};
 use aws_oidc_doctor::is_job;
 use aws_oidc_doctor::report::{self, Report};
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Ok(Command::Diagnose(args)) => run(&args, &env),
         Ok(Command::Evaluate { file, jobs }) => evaluate(&file, jobs),
         Ok(Command::Explain(id)) => explain(id.as_deref()),
+        Ok(Command::Predict(flags)) => predict(&flags, &env),
         // Help is no error; clap knows which is which.
         Err(error) => error.print().map(|()| error.exit_code().try_into().unwrap_or(USAGE)),
     };
@@ -165,6 +168,31 @@ fn claims(args: &Args, env: &Env) -> io::Result<u8> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(0)
+}
+
+/// The subjects that workflows can have. A file that cannot be read is named, and the others go on.
+fn predict(flags: &Predict, env: &Env) -> io::Result<u8> {
+    let checkout = Checkout::read(&std::env::current_dir()?, &flags.workflows);
+    let read = checkout.and_then(|checkout| Ok((checkout.repository(&flags.repository, env)?, checkout)));
+    let (repository, checkout) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            writeln!(io::stderr(), "error: {}", report::clean(&error.to_string()))?;
+            return Ok(USAGE);
+        }
+    };
+    let prediction = checkout.predict(&repository);
+    let text = match flags.format {
+        TextFormat::Console => report::predict::render(&prediction, &repository),
+        TextFormat::Json => report::predict::json(&prediction, &repository),
+    };
+    for problem in &prediction.problems {
+        writeln!(io::stderr(), "error: {}", report::clean(&problem.to_string()))?;
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(if prediction.problems.is_empty() { 0 } else { USAGE })
 }
 
 /// Is there nothing to diagnose: no job, no file, no message, no role?

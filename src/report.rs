@@ -9,6 +9,7 @@ pub mod github;
 mod item;
 pub mod json;
 pub mod sarif;
+pub mod predict;
 pub mod summary;
 
 use std::iter::once;
@@ -161,7 +162,7 @@ impl Run {
     }
 
     fn of_hop(evidence: &Evidence) -> Self {
-        let request = &evidence.hop.request;
+        let request = &evidence.request;
         Self {
             role: request.get(Input::RoleToAssume).map(str::to_owned),
             source: request.source.clone(),

@@ -372,9 +372,9 @@ proptest! {
         for fix in diagnosis.findings.iter().flat_map(|finding| &finding.fixes) {
             let mut mended = evidence.clone();
             if fix.target == Target::TrustPolicy {
-                mended.hop.role = Some(Probe::Known(aws_oidc_doctor::Role {
+                mended.role = Some(Probe::Known(aws_oidc_doctor::Role {
                     trust_policy: Some(aws_oidc_doctor::PolicyText::Text(fix.text.clone())),
-                    ..mended.hop.role.as_ref().and_then(Probe::known).cloned().unwrap()
+                    ..mended.role.as_ref().and_then(Probe::known).cloned().unwrap()
                 }));
             } else if let Some(audience) = fix.title.strip_prefix("ask for the audience `") {
                 let Some(Probe::Known(token)) = &mut mended.token else {

@@ -151,7 +151,7 @@ impl Answer {
     /// What is known of AWS's answer, or of the message that somebody pasted.
     #[must_use]
     pub fn of(evidence: &Evidence) -> Option<Self> {
-        let text = match evidence.hop.attempt.as_ref().and_then(Probe::known) {
+        let text = match evidence.attempt.as_ref().and_then(Probe::known) {
             Some(Attempt::Allowed { .. }) => return Some(Self::Allowed),
             Some(Attempt::Denied { code, message, .. }) => {
                 return Some(match Self::read(code, message) {
@@ -291,8 +291,8 @@ impl Whose {
         let Some((role, session)) = refusal.session() else {
             return Self::Stranger;
         };
-        let read = evidence.hop.role.as_ref().and_then(Probe::known);
-        let asked = evidence.hop.request.get(Input::RoleToAssume);
+        let read = evidence.role.as_ref().and_then(Probe::known);
+        let asked = evidence.request.get(Input::RoleToAssume);
         let asked = asked
             .or(read.and_then(|role| role.arn.as_deref()))
             .unwrap_or_default()

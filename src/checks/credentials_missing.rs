@@ -26,7 +26,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let keys_are_lost =
         case.flow == Flow::AccessKey && request.given(Input::RoleToAssume).is_some() && !request.hands_on();
     let is_chained = case.flow == Flow::Chaining || case.flow == Flow::TokenFile && request.is_on(Input::RoleChaining);
-    let tried = case.hop.attempt.as_ref().and_then(Probe::gap);
+    let tried = case.evidence.attempt.as_ref().and_then(Probe::gap);
     let tried = tried.is_some_and(|gap| gap.why == Why::NoCredentials);
     if !(is_chained || keys_are_lost) || (case.at_hand().is_some() && !request.unsets() && !tried) {
         return None;

@@ -179,7 +179,7 @@ fn difference(url: &str, host: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use crate::diagnose::diagnose;
-    use crate::evidence::{Attempt, Evidence, Hop, Probe};
+    use crate::evidence::{Attempt, Evidence, Probe};
 
     #[test]
     fn a_provider_is_not_made_with_what_no_issuer_has() {
@@ -199,12 +199,9 @@ mod tests {
             ("ghes.example.com/_services/token/", "ghes.example.com/_services/token"),
         ] {
             let evidence = Evidence {
-                hop: Hop {
-                    attempt: Some(Probe::Known(Attempt::Reported {
-                        text: format!("No OpenIDConnect provider found in your account for https://{named}"),
-                    })),
-                    ..Hop::default()
-                },
+                attempt: Some(Probe::Known(Attempt::Reported {
+                    text: format!("No OpenIDConnect provider found in your account for https://{named}"),
+                })),
                 ..Evidence::default()
             };
             let diagnosis = diagnose(&evidence);

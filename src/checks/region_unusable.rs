@@ -30,7 +30,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     // That AWS gave a session to another call says nothing of a step that stops before it.
     let answered = case.answer.as_ref().filter(|answer| **answer != Answer::Allowed);
     let sent = answered.is_some_and(Answer::token_was_sent);
-    let is_own = matches!(case.hop.attempt, Some(Probe::Known(Attempt::Denied { .. })));
+    let is_own = matches!(case.evidence.attempt, Some(Probe::Known(Attempt::Denied { .. })));
     if sent && !is_own {
         return None;
     }
@@ -105,7 +105,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 }
 
 fn unreachable(case: &Case<'_>) -> bool {
-    case.hop
+    case.evidence
         .attempt
         .as_ref()
         .and_then(Probe::gap)

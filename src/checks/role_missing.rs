@@ -20,7 +20,7 @@ pub(super) const CHECK: Check = Check {
 
 fn run(case: &Case<'_>) -> Option<Finding> {
     let missing = case
-        .hop
+        .evidence
         .role
         .as_ref()
         .and_then(Probe::gap)

@@ -22,7 +22,7 @@ pub(super) const CHECK: Check = Check {
 
 fn run(case: &Case<'_>) -> Option<Finding> {
     let gap = case
-        .hop
+        .evidence
         .attempt
         .as_ref()
         .and_then(Probe::gap)

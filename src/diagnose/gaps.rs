@@ -26,7 +26,7 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     if case.flow != Flow::Oidc || may_ask == Some(true) {
         facts.push(("flow", format!("{}: {}", case.flow.name(), request.why(case.flow))));
     }
-    if let Some(caller) = &case.hop.caller {
+    if let Some(caller) = &case.evidence.caller {
         facts.push(("caller", format!("{} ({})", caller.arn, caller.source)));
     }
     if let Some(claims) = case.claims {
@@ -34,7 +34,7 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
         facts.push(("audience", claims.audience().unwrap_or("(none)").to_owned()));
         facts.push(("issuer", claims.issuer().unwrap_or("(none)").to_owned()));
     }
-    match case.hop.attempt.as_ref() {
+    match case.evidence.attempt.as_ref() {
         Some(Probe::Known(Attempt::Allowed { assumed_role_arn })) => {
             facts.push(("AWS", format!("allowed: {assumed_role_arn}")))
         }
@@ -104,7 +104,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
     }
     let policy_known = case.policy_source.is_some();
     if !policy_known {
-        let gap = case.hop.role.as_ref().and_then(Probe::gap);
+        let gap = case.evidence.role.as_ref().and_then(Probe::gap);
         // That the role does not exist is a finding, not a gap.
         if gap.is_none_or(|gap| gap.why != Why::NotFound) {
             open(
@@ -138,7 +138,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
     }
     let makes_a_call = !matches!(case.flow, Flow::Ambient | Flow::Nothing | Flow::NoRole);
     if case.answer.is_none() && makes_a_call && !case.ends_by_itself() {
-        match case.hop.attempt.as_ref().and_then(Probe::gap) {
+        match case.evidence.attempt.as_ref().and_then(Probe::gap) {
             Some(gap) => open(
                 "what AWS answers",
                 reason(gap),

@@ -311,20 +311,20 @@ fn events(on: &Node) -> Vec<Trigger> {
 
 /// YAML as it stands, every value with its place. Scalars keep their text: an input `012` is no number.
 #[derive(Debug, Clone)]
-struct Node {
-    span: Span,
-    kind: Kind,
+pub(crate) struct Node {
+    pub(crate) span: Span,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Debug, Clone)]
-enum Kind {
+pub(crate) enum Kind {
     Scalar(String),
     List(Vec<Node>),
     Map(Vec<(Spanned<String>, Node)>),
 }
 
 impl Node {
-    fn entry(&self, name: &str) -> Option<(&Spanned<String>, &Self)> {
+    pub(crate) fn entry(&self, name: &str) -> Option<(&Spanned<String>, &Self)> {
         let Kind::Map(entries) = &self.kind else { return None };
         entries
             .iter()
@@ -332,7 +332,7 @@ impl Node {
             .map(|(key, value)| (key, value))
     }
 
-    fn get(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         self.entry(name).map(|(_, value)| value)
     }
 
@@ -346,7 +346,7 @@ impl Node {
         texts.into_iter().map(|text| text.value).collect()
     }
 
-    fn scalar(&self) -> Option<Spanned<String>> {
+    pub(crate) fn scalar(&self) -> Option<Spanned<String>> {
         match &self.kind {
             Kind::Scalar(text) => Some(Spanned::new(text.clone(), self.span)),
             _ => None,
@@ -410,7 +410,7 @@ impl Open {
 }
 
 /// The first document of a YAML text; an empty one is an empty map.
-fn tree(text: &str) -> Result<Node, WorkflowError> {
+pub(crate) fn tree(text: &str) -> Result<Node, WorkflowError> {
     let too_much = |message: &str, at: Span| {
         let place = crate::text::position(text, at.start);
         WorkflowError {

@@ -187,6 +187,23 @@ impl Scenario {
         action().outputs.into_keys().collect()
     }
 
+    /// The outputs of `action.yml`, with their descriptions.
+    pub fn described_outputs() -> BTreeMap<String, String> {
+        let outputs = action().outputs.into_iter();
+        outputs.map(|(name, output)| (name, output.description)).collect()
+    }
+
+    /// The names in a part of `action.yml`, in their order.
+    pub fn declared_names(part: &str, next: &str) -> Vec<String> {
+        let action = fs::read_to_string(ACTION).unwrap();
+        let (_, rest) = action.split_once(&format!("\n{part}:\n")).unwrap();
+        let (block, _) = rest.split_once(&format!("\n{next}:\n")).unwrap();
+        let names = block
+            .lines()
+            .filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
+        names.map(str::to_owned).collect()
+    }
+
     /// The runner's variables.
     pub fn runner(&self) -> BTreeMap<String, String> {
         [
@@ -371,8 +388,10 @@ impl<'de> Deserialize<'de> for Answer {
 }
 
 /// What `action.yml` declares.
+const ACTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml");
+
 fn action() -> Action {
-    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml")).unwrap();
+    let text = fs::read_to_string(ACTION).unwrap();
     serde_saphyr::from_str(&text).expect("action.yml")
 }
 

@@ -1,0 +1,363 @@
+//! A checked-out repository: its workflow files, its name and its default branch. No program is called, and no link makes it circle.
+#![expect(clippy::disallowed_methods, reason = "this file reads what the user names")]
+
+use std::path::{Path, PathBuf};
+
+use super::Env;
+use super::files::read;
+use crate::args::InputError;
+use crate::args::predict::{RepositoryFlags, SubjectForm};
+use crate::github::issuer::Deployment;
+use crate::github::workflow::MAX_BYTES;
+use crate::predict::{Form, Prediction, Problem, Repository, predict};
+use crate::text::SourceText;
+
+/// Of more files in a directory, those beyond are named and not read.
+const MOST_FILES: usize = 10_000;
+/// Of more bytes in all files together, those beyond are named and not read.
+const MOST_BYTES: usize = 256 << 20;
+const MOST_CONFIG: u64 = 1 << 20;
+const WORKFLOWS: &str = ".github/workflows";
+
+/// A repository's workflow files.
+#[derive(Debug, Default)]
+pub struct Checkout {
+    /// Where it begins, if it could be found.
+    root: Option<PathBuf>,
+    /// The files, in order of their names.
+    pub files: Vec<SourceText>,
+    /// Those that cannot be read.
+    pub problems: Vec<Problem>,
+}
+
+impl Checkout {
+    /// The files and directories that are named, or the workflows of the repository that `from` lies in.
+    ///
+    /// # Errors
+    /// [`InputError`] where a named path is not there, or holds no workflow.
+    pub fn read(from: &Path, named: &[String]) -> Result<Self, InputError> {
+        let root = from.ancestors().find(|path| path.join(".git").exists());
+        let mut checkout = Self {
+            root: root.map(Path::to_owned),
+            ..Self::default()
+        };
+        if named.is_empty() {
+            let root = checkout.root.clone().unwrap_or_else(|| from.to_owned());
+            let found = root.join(WORKFLOWS);
+            if !found.is_dir() {
+                let message = "there is no such directory; name a workflow file, or run this in the repository";
+                return Err(InputError::new(format!("`{}`", shown(&found, from)), message));
+            }
+            checkout.directory(&found, from)?;
+        }
+        for name in named {
+            let path = from.join(name);
+            if path.is_dir() {
+                let workflows = path.join(WORKFLOWS);
+                let inner = if workflows.is_dir() { workflows } else { path };
+                checkout.directory(&inner, from)?;
+            } else {
+                let text = read(&path, max_bytes()).map_err(|message| InputError::new(format!("`{name}`"), message))?;
+                checkout.files.push(SourceText::new(name, text));
+            }
+        }
+        Ok(checkout)
+    }
+
+    /// GitHub reads the YAML files of the directory itself, and of none below it.
+    fn directory(&mut self, path: &Path, from: &Path) -> Result<(), InputError> {
+        let place = || format!("`{}`", shown(path, from));
+        let entries = path
+            .read_dir()
+            .map_err(|error| InputError::new(place(), error.to_string()))?;
+        let is_yaml = |path: &PathBuf| {
+            let kind = path.extension().and_then(|kind| kind.to_str());
+            matches!(kind, Some("yml" | "yaml"))
+        };
+        let mut paths: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(is_yaml)
+            .collect();
+        paths.sort();
+        if paths.is_empty() {
+            return Err(InputError::new(
+                place(),
+                "there is no workflow file (`.yml`, `.yaml`) in it",
+            ));
+        }
+        let mut bytes: usize = self.files.iter().map(|file| file.text.len()).sum();
+        for (index, path) in paths.iter().enumerate() {
+            let name = shown(path, from);
+            let text = if index >= MOST_FILES || bytes > MOST_BYTES {
+                Err("not read: there are too many files".to_owned())
+            } else {
+                read(path, max_bytes())
+            };
+            match text {
+                Ok(text) => {
+                    bytes += text.len();
+                    self.files.push(SourceText::new(name, text));
+                }
+                Err(message) => self.problems.push(Problem {
+                    file: name,
+                    line: 1,
+                    column: 1,
+                    message,
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    /// The tokens that the jobs of its files can get.
+    #[must_use]
+    pub fn predict(&self, repository: &Repository) -> Prediction {
+        let mut prediction = predict(repository, &self.files, &|path| self.other(path));
+        prediction.problems.extend(self.problems.iter().cloned());
+        prediction
+    }
+
+    /// A further file of the repository.
+    fn other(&self, path: &str) -> Option<String> {
+        let is_inside = Path::new(path)
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_)));
+        let root = self.root.as_ref().filter(|_| is_inside)?;
+        read(root.join(path), max_bytes()).ok()
+    }
+
+    /// What is known of the repository: by the flags, the variables of a job, and the remote `origin`.
+    ///
+    /// # Errors
+    /// [`InputError`] for a name or a day that is none.
+    pub fn repository(&self, flags: &RepositoryFlags, env: &Env) -> Result<Repository, InputError> {
+        let remote = self.root.as_deref().map(Remote::of).unwrap_or_default();
+        if let Some(name) = flags.repository.as_deref().filter(|name| !is_name(name)) {
+            let message = format!("`{name}` is not the name of a repository, which is `owner/name`");
+            return Err(InputError::new("`--repository`", message));
+        }
+        let given = flags.repository.clone();
+        let in_job = || Some(env.get("GITHUB_REPOSITORY").filter(|name| is_name(name))?.to_owned());
+        let name = given.clone().or_else(in_job).or(remote.name);
+        let of_job = |variable: &str| {
+            let own = env
+                .get(variable)
+                .filter(|_| name.as_deref() == env.get("GITHUB_REPOSITORY"));
+            own.map(str::to_owned)
+        };
+        let id = |flag: &str, given: &Option<String>, variable: &str| match given {
+            Some(id) if id.is_empty() || !id.bytes().all(|c| c.is_ascii_digit()) => {
+                Err(InputError::new(flag, format!("`{id}` is not an id, which is a number")))
+            }
+            Some(id) => Ok(Some(id.clone())),
+            None => Ok(of_job(variable)),
+        };
+        let form = match (flags.subjects, &flags.created) {
+            (Some(SubjectForm::Classic), _) => Form::Classic,
+            (Some(SubjectForm::Immutable), _) => Form::Immutable,
+            (None, Some(day)) if is_day(day) => Form::since(day),
+            (None, Some(day)) => {
+                let message = format!("`{day}` is not a day, which is `YYYY-MM-DD`");
+                return Err(InputError::new("`--created`", message));
+            }
+            (Some(SubjectForm::Both) | None, _) => Form::Either,
+        };
+        let issuer = flags.issuer.clone().unwrap_or_else(|| {
+            let server = env
+                .get("GITHUB_SERVER_URL")
+                .map(str::to_owned)
+                .filter(|_| given.is_none());
+            Deployment::issuer_of_server(
+                &server
+                    .or(remote.server)
+                    .unwrap_or_else(|| "https://github.com".to_owned()),
+            )
+        });
+        Ok(Repository {
+            owner_id: id("`--owner-id`", &flags.owner_id, "GITHUB_REPOSITORY_OWNER_ID")?,
+            id: id("`--repository-id`", &flags.repository_id, "GITHUB_REPOSITORY_ID")?,
+            form,
+            default_branch: flags.default_branch.clone().or(remote.default_branch),
+            template: (!flags.claim_keys.is_empty()).then(|| flags.claim_keys.clone()),
+            issuer,
+            name,
+        })
+    }
+}
+
+fn max_bytes() -> u64 {
+    u64::try_from(MAX_BYTES).unwrap_or(u64::MAX)
+}
+
+/// A path as a person calls it.
+fn shown(path: &Path, from: &Path) -> String {
+    path.strip_prefix(from).unwrap_or(path).display().to_string()
+}
+
+fn is_name(text: &str) -> bool {
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c));
+    text.split_once('/')
+        .is_some_and(|(owner, name)| is_part(owner) && is_part(name))
+}
+
+fn is_day(text: &str) -> bool {
+    let form = time::macros::format_description!("[year]-[month]-[day]");
+    time::Date::parse(text, form).is_ok()
+}
+
+/// What git knows of the remote `origin`.
+#[derive(Debug, Default)]
+struct Remote {
+    name: Option<String>,
+    server: Option<String>,
+    default_branch: Option<String>,
+}
+
+impl Remote {
+    fn of(root: &Path) -> Self {
+        let git = git_directory(root);
+        let config = read(git.join("config"), MOST_CONFIG).unwrap_or_default();
+        let (server, name) = origin(&config).and_then(|url| server_and_name(&url)).unzip();
+        let head = read(git.join("refs/remotes/origin/HEAD"), MOST_CONFIG).unwrap_or_default();
+        let branch = head.trim().strip_prefix("ref: refs/remotes/origin/");
+        Self {
+            name,
+            server,
+            default_branch: branch.map(str::to_owned),
+        }
+    }
+}
+
+/// `.git`, or where it points to: in a worktree it is a file (gitrepository-layout).
+fn git_directory(root: &Path) -> PathBuf {
+    let git = root.join(".git");
+    let pointer = read(&git, MOST_CONFIG).unwrap_or_default();
+    let Some(own) = pointer.trim().strip_prefix("gitdir: ") else {
+        return git;
+    };
+    let own = root.join(own);
+    match read(own.join("commondir"), MOST_CONFIG) {
+        Ok(common) => own.join(common.trim()),
+        Err(_) => own,
+    }
+}
+
+/// `remote.origin.url` (git-config).
+fn origin(config: &str) -> Option<String> {
+    let mut is_origin = false;
+    config.lines().map(str::trim).find_map(|line| {
+        if line.starts_with('[') {
+            is_origin = line.eq_ignore_ascii_case("[remote \"origin\"]");
+            return None;
+        }
+        let (key, value) = line.split_once('=').filter(|_| is_origin)?;
+        (key.trim() == "url").then(|| value.trim().to_owned())
+    })
+}
+
+/// `https://host/owner/name.git`, `ssh://git@host/owner/name`, `git@host:owner/name`.
+fn server_and_name(url: &str) -> Option<(String, String)> {
+    let (host, path) = match url.split_once("://") {
+        Some((_, rest)) => rest.split_once('/')?,
+        None => url.split_once(':')?,
+    };
+    // A password may stand before the host; it is not looked at.
+    let host = host.rsplit('@').next()?.split(':').next()?;
+    let path = path.trim_matches('/');
+    let name = path.strip_suffix(".git").unwrap_or(path);
+    is_name(name).then(|| (format!("https://{host}"), name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_has_a_server_and_a_name() {
+        for (url, want) in [
+            (
+                "https://github.com/acme/widgets.git",
+                Some(("https://github.com", "acme/widgets")),
+            ),
+            (
+                "https://jo:secret@github.com/acme/widgets",
+                Some(("https://github.com", "acme/widgets")),
+            ),
+            (
+                "git@github.com:acme/widgets.git",
+                Some(("https://github.com", "acme/widgets")),
+            ),
+            (
+                "ssh://git@ghe.acme.example:2222/acme/w.x",
+                Some(("https://ghe.acme.example", "acme/w.x")),
+            ),
+            ("/srv/git/widgets", None),
+            ("https://github.com/acme", None),
+            ("", None),
+        ] {
+            let found = server_and_name(url);
+            let found = found.as_ref().map(|(server, name)| (server.as_str(), name.as_str()));
+            assert_eq!(found, want, "{url}");
+        }
+        let config =
+            "[core]\n\turl = x\n[remote \"fork\"]\n\turl = f\n[remote \"origin\"]\n\tfetch = +x\n\turl = git@h:a/b\n";
+        assert_eq!(origin(config).as_deref(), Some("git@h:a/b"));
+    }
+
+    #[test]
+    fn a_checkout_is_read_and_what_cannot_be_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let workflows = root.join(WORKFLOWS);
+        std::fs::create_dir_all(&workflows).unwrap();
+        std::fs::create_dir_all(root.join(".git/refs/remotes/origin")).unwrap();
+        std::fs::create_dir_all(root.join("src/deep")).unwrap();
+        std::fs::write(
+            root.join(".git/config"),
+            "[remote \"origin\"]\nurl = git@github.com:acme/widgets.git\n",
+        )
+        .unwrap();
+        std::fs::write(
+            root.join(".git/refs/remotes/origin/HEAD"),
+            "ref: refs/remotes/origin/trunk\n",
+        )
+        .unwrap();
+        std::fs::write(workflows.join("a.yml"), "on: push\n").unwrap();
+        std::fs::write(workflows.join("note.md"), "x").unwrap();
+        std::fs::create_dir(workflows.join("dir.yml")).unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("loop.yml", workflows.join("loop.yml")).unwrap();
+            std::os::unix::fs::symlink(&workflows, workflows.join("circle")).unwrap();
+        }
+        let checkout = Checkout::read(&root.join("src/deep"), &[]).unwrap();
+        let names: Vec<_> = checkout
+            .files
+            .iter()
+            .map(|file| file.name.rsplit('/').next().unwrap())
+            .collect();
+        assert_eq!(names, ["a.yml"]);
+        assert_eq!(checkout.problems.len(), if cfg!(unix) { 2 } else { 1 });
+        let repository = checkout
+            .repository(&RepositoryFlags::default(), &Env::default())
+            .unwrap();
+        assert_eq!(repository.name.as_deref(), Some("acme/widgets"));
+        assert_eq!(repository.default_branch.as_deref(), Some("trunk"));
+        assert_eq!(repository.issuer, "https://token.actions.githubusercontent.com");
+        assert!(checkout.other("../etc/passwd").is_none() && checkout.other("/etc/passwd").is_none());
+        assert!(checkout.other(".github/workflows/a.yml").is_some());
+        assert!(Checkout::read(root, &["nothing.yml".to_owned()]).is_err());
+        assert!(Checkout::read(&root.join("src"), &["deep".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_directory_of_ten_thousand_files_is_read_up_to_there() {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..=MOST_FILES {
+            std::fs::write(folder.path().join(format!("{n}.yml")), "").unwrap();
+        }
+        let checkout = Checkout::read(folder.path(), &[".".to_owned()]).unwrap();
+        assert_eq!((checkout.files.len(), checkout.problems.len()), (MOST_FILES, 1));
+    }
+}

@@ -1,0 +1,1241 @@
+//! From workflow files to the tokens of their jobs.
+
+use std::collections::BTreeMap;
+
+use crate::configure::Input;
+use crate::github::workflow::{self, IdToken, Job, Kind, Node, Permissions, PermissionsKind, Workflow, WorkflowError};
+use crate::text::language::{Class, Glob, Language};
+use crate::text::{SourceText, Span};
+
+use super::expression::{Known, Part, Refs, Steps, Value, Values};
+use super::trigger::{CALL, InSubject, Trigger, Way, any_ref, is_of_forks, triggers, ways};
+use super::{
+    Family, File, Form, Grant, JobTokens, Piece, Prediction, Problem, Repository, Template, Variable, Why,
+    name_character, value_character,
+};
+
+/// GitHub's own limit to how deep reusable workflows call each other.
+const DEEPEST: usize = 10;
+/// So many jobs of a matrix and values of inputs are taken one by one; of more, each can have any value.
+const MOST: usize = 256;
+/// So many jobs are looked at: files that call each other in many ways have no end otherwise.
+const MOST_JOBS: usize = 20_000;
+
+/// The tokens that the jobs of these files can get. `other` reads a further file of the repository: a workflow that is called.
+#[must_use]
+pub(crate) fn predict(repository: &Repository, files: &[File], other: &dyn Fn(&str) -> Option<String>) -> Prediction {
+    let mut prediction = Prediction {
+        files: files.len(),
+        ..Prediction::default()
+    };
+    let mut read = Vec::new();
+    for file in files {
+        match Source::read(file.clone()) {
+            Ok(source) => read.push(source),
+            Err(error) => prediction.problems.push(problem(&file.name, error)),
+        }
+    }
+    // Called workflows that are not among the files, and those that they call.
+    let mut called = Vec::new();
+    let mut index = 0;
+    while let Some(source) = read.get(index).or_else(|| called.get(index.checked_sub(read.len())?)) {
+        let paths: Vec<String> = source.calls().collect();
+        for path in paths {
+            let is_known = |source: &Source| path_of(&source.file.name) == path;
+            if called.len() < MOST && !read.iter().chain(&called).any(is_known) && !failed(&prediction, &path) {
+                match other(&path).map(|text| Source::read(SourceText::new(&path, text))) {
+                    Some(Ok(source)) => called.push(source),
+                    Some(Err(error)) => prediction.problems.push(problem(&path, error)),
+                    None => {}
+                }
+            }
+        }
+        index += 1;
+    }
+    let all: BTreeMap<&str, &Source> = read
+        .iter()
+        .chain(&called)
+        .map(|source| (path_of(&source.file.name), source))
+        .collect();
+    let mut walk = Walk {
+        repository,
+        files: &all,
+        jobs: Vec::new(),
+        left: MOST_JOBS,
+    };
+    for source in &read {
+        walk.workflow(source);
+    }
+    for source in &read {
+        walk.called_elsewhere(source);
+    }
+    prediction.jobs = walk.jobs;
+    prediction
+}
+
+fn failed(prediction: &Prediction, path: &str) -> bool {
+    prediction.problems.iter().any(|problem| path_of(&problem.file) == path)
+}
+
+fn problem(file: &str, error: WorkflowError) -> Problem {
+    Problem {
+        file: file.to_owned(),
+        line: error.line,
+        column: error.column,
+        message: error.message,
+    }
+}
+
+/// A file's path in its repository.
+fn path_of(name: &str) -> &str {
+    name.rfind(".github/workflows/")
+        .and_then(|at| name.get(at..))
+        .unwrap_or(name)
+}
+
+/// A workflow file that was read.
+struct Source {
+    file: SourceText,
+    root: Node,
+    workflow: Workflow,
+}
+
+impl Source {
+    fn read(file: SourceText) -> Result<Self, WorkflowError> {
+        let workflow = workflow::read(&file.text)?;
+        let root = workflow::tree(&file.text)?;
+        if !matches!(root.kind, Kind::Map(_)) || workflow.jobs.iter().all(|job| job.id.value.is_empty()) {
+            return Err(WorkflowError {
+                line: 1,
+                column: 1,
+                message: "it has no `jobs`, so it is not a workflow".to_owned(),
+            });
+        }
+        Ok(Self { file, root, workflow })
+    }
+
+    fn body(&self, job: &Job) -> Option<&Node> {
+        self.root.get("jobs").unwrap_or(&self.root).get(&job.id.value)
+    }
+
+    /// The workflows of the repository that its jobs call.
+    fn calls(&self) -> impl Iterator<Item = String> {
+        let uses = self.workflow.jobs.iter().filter_map(|job| job.uses.as_ref());
+        uses.filter_map(|uses| local(&uses.value)).map(str::to_owned)
+    }
+
+    fn why(&self, at: Span, what: impl Into<String>) -> Why {
+        Why {
+            file: self.file.name.clone(),
+            line: self.file.position(at.start).line,
+            what: what.into(),
+        }
+    }
+
+    /// The workflow's name as the token has it: "the file's path where it has none".
+    fn name(&self) -> String {
+        let name = self.root.get("name").and_then(Node::scalar);
+        name.map_or_else(|| path_of(&self.file.name).to_owned(), |name| name.value)
+    }
+
+    fn trigger(&self, name: &str) -> Option<Trigger<'_>> {
+        triggers(&self.root).into_iter().find(|trigger| trigger.name == name)
+    }
+}
+
+/// The path of a workflow of the same repository.
+fn local(uses: &str) -> Option<&str> {
+    uses.strip_prefix("./").filter(|_| !uses.contains("${{"))
+}
+
+/// A run of a workflow, down to a job.
+#[derive(Clone)]
+struct Run {
+    way: Way,
+    known: Known,
+    why: Vec<Why>,
+    widened: Vec<String>,
+    /// The workflow that was started.
+    started: (String, String),
+    /// Does it belong to another repository?
+    is_elsewhere: bool,
+    grant: Grant,
+    /// The ids of the jobs that call.
+    callers: Vec<String>,
+    /// The paths of the workflows that call.
+    paths: Vec<String>,
+}
+
+/// All workflows, one after the other.
+struct Walk<'a> {
+    repository: &'a Repository,
+    files: &'a BTreeMap<&'a str, &'a Source>,
+    jobs: Vec<JobTokens>,
+    left: usize,
+}
+
+impl Walk<'_> {
+    /// A workflow that an event starts.
+    fn workflow(&mut self, source: &Source) {
+        for trigger in triggers(&source.root) {
+            for way in ways(&trigger, self.repository.default_branch.as_deref()) {
+                for inputs in dispatch_inputs(&trigger) {
+                    let known = Known {
+                        event: Some(trigger.name.clone()),
+                        refs: way.refs.clone().into(),
+                        repository: self.repository.name.clone(),
+                        inputs: inputs.clone(),
+                        event_inputs: inputs,
+                        matrix: None,
+                        steps: Steps::default(),
+                    };
+                    let run = Run {
+                        why: vec![source.why(way.at, way.what.clone())],
+                        widened: way.widened.clone().into_iter().collect(),
+                        way: way.clone(),
+                        known,
+                        started: (path_of(&source.file.name).to_owned(), source.name()),
+                        is_elsewhere: false,
+                        grant: Grant::Given,
+                        callers: Vec::new(),
+                        paths: Vec::new(),
+                    };
+                    self.all_jobs(source, &run);
+                }
+            }
+        }
+    }
+
+    /// A reusable workflow: other repositories may call it, and one that nothing here calls is called there.
+    fn called_elsewhere(&mut self, source: &Source) {
+        let Some(trigger) = source.trigger(CALL) else { return };
+        let refs = any_ref();
+        let way = Way {
+            event: CALL.to_owned(),
+            at: trigger.at,
+            what: "`on: workflow_call`, by another repository".to_owned(),
+            refs: refs.clone(),
+            words: "any ref".to_owned(),
+            subject: InSubject::Either,
+            widened: None,
+        };
+        let run = Run {
+            known: Known {
+                event: None,
+                refs: refs.into(),
+                repository: None,
+                inputs: None,
+                event_inputs: None,
+                matrix: None,
+                steps: Steps::default(),
+            },
+            why: vec![source.why(way.at, way.what.clone())],
+            widened: vec!["who calls this workflow from another repository is not known here".to_owned()],
+            way,
+            started: Default::default(),
+            is_elsewhere: true,
+            grant: Grant::Unknown,
+            callers: Vec::new(),
+            paths: Vec::new(),
+        };
+        self.all_jobs(source, &run);
+    }
+
+    fn all_jobs(&mut self, source: &Source, run: &Run) {
+        for job in &source.workflow.jobs {
+            let Some(left) = self.left.checked_sub(1) else { return };
+            self.left = left;
+            self.job(source, job, run);
+        }
+    }
+
+    fn job(&mut self, source: &Source, job: &Job, run: &Run) {
+        let Some(body) = source.body(job) else { return };
+        let own = job.permissions.as_ref().or(source.workflow.permissions.as_ref());
+        let grant = match own {
+            Some(permissions) => granted(permissions).under(run.grant),
+            // "If you don't specify permissions in the calling job, the called workflow has the default permissions": a called job
+            // without any has its caller's. Elsewhere the default has no `id-token`.
+            None if run.callers.is_empty() && !run.is_elsewhere => Grant::Missing,
+            None => run.grant,
+        };
+        for matrix in matrix(body) {
+            let mut run = Run { grant, ..run.clone() };
+            run.known.matrix = matrix;
+            run.known.steps = Steps::default();
+            let condition = body.entry("if").and_then(|(key, value)| Some((key, value.scalar()?)));
+            let Some((key, condition)) = condition else {
+                self.run(source, job, body, &run);
+                continue;
+            };
+            for refs in run.known.holds(&condition.value) {
+                let mut run = run.clone();
+                // A condition that leaves nothing out is not worth a word.
+                if run.known.refs.texts.is_within(&refs.texts) == Some(false) {
+                    let what = format!("`if: {}`", condition.value.trim());
+                    run.why.push(source.why(key.span, what));
+                    run.way.words += ", where `if` lets the job run";
+                    run.known.refs = refs;
+                }
+                self.run(source, job, body, &run);
+            }
+        }
+    }
+
+    fn run(&mut self, source: &Source, job: &Job, body: &Node, run: &Run) {
+        match &job.uses {
+            Some(uses) => self.call(source, job, body, &uses.value, run),
+            None => self.tokens(source, job, body, run),
+        }
+    }
+
+    /// A job that calls a workflow.
+    fn call(&mut self, source: &Source, job: &Job, body: &Node, uses: &str, run: &Run) {
+        let mut run = run.clone();
+        run.callers.push(job.id.value.clone());
+        let at = job.uses.as_ref().map_or(job.id.span, |uses| uses.span);
+        run.why.push(source.why(at, format!("`uses: {uses}`")));
+        let path = local(uses);
+        let called = path.and_then(|path| self.files.get(path)).copied();
+        let Some(called) = called.filter(|called| called.trigger(CALL).is_some()) else {
+            let why = match path {
+                Some(path) => format!("`{path}` cannot be read, so its jobs may name any environment"),
+                None => format!("`{uses}` is not read, so its jobs may name any environment"),
+            };
+            run.widened.push(why);
+            run.known.matrix = None;
+            let of_called = self.of_called(uses, &run);
+            for environment in [None, Some(any_environment())] {
+                self.add(source, job, &run, environment, &of_called);
+            }
+            return;
+        };
+        if run.paths.iter().any(|caller| Some(caller.as_str()) == path) || run.paths.len() >= DEEPEST {
+            return;
+        }
+        if let Some(path) = path {
+            run.paths.push(path.to_owned());
+        }
+        for (refs, inputs) in call_inputs(called, body, &run.known) {
+            run.known.refs = refs;
+            run.known.inputs = Some(inputs);
+            self.all_jobs(called, &run);
+        }
+    }
+
+    /// A job that asks for tokens itself.
+    fn tokens(&mut self, source: &Source, job: &Job, body: &Node, run: &Run) {
+        if run.grant == Grant::Missing && job.steps.is_empty() {
+            return;
+        }
+        let path = path_of(&source.file.name);
+        let of_called = self.of_called(&format!("./{path}"), run);
+        let environment = body.get("environment");
+        let name = job.environment.as_ref();
+        let Some(name) = name.filter(|name| !name.value.trim().is_empty()) else {
+            // `environment: ${{ fromJSON(…) }}` is a text; anything else without a name is none.
+            let is_none = environment.is_none_or(|node| !matches!(node.kind, Kind::List(_)));
+            if is_none {
+                self.add(source, job, run, None, &of_called);
+            }
+            return;
+        };
+        for (refs, parts) in run.known.texts(&name.value) {
+            let mut run = run.clone();
+            let what = format!("`environment: {}`", name.value.trim());
+            // Parts that are not known can be empty, and so the whole.
+            let can_be_none = parts.iter().all(|part| matches!(part, Part::Any));
+            run.known.refs = refs;
+            if can_be_none {
+                self.add(source, job, &run, None, &of_called);
+            }
+            if !parts.is_empty() {
+                run.why.push(source.why(name.span, what.clone()));
+                if parts.contains(&Part::Any) {
+                    run.widened.push(format!("what {what} comes to is not known here"));
+                }
+                let environment = environment_of(&parts, &run.known.refs.texts);
+                self.add(source, job, &run, Some(environment), &of_called);
+            }
+        }
+    }
+
+    /// `job_workflow_ref` up to and with its `@`, and what can stand after that: that of the run where it is `None`.
+    fn of_called(&self, uses: &str, run: &Run) -> (Template, Option<Language>) {
+        match (local(uses), uses.split_once('@')) {
+            (Some(path), _) => match (&self.repository.name, run.is_elsewhere) {
+                (Some(name), false) => (Template::text(format!("{name}/{path}@")), None),
+                // Called from elsewhere, at any ref.
+                (Some(name), true) => (Template::text(format!("{name}/{path}@")), Some(Language::everything())),
+                (None, _) => (Template::default(), Some(Language::everything())),
+            },
+            // As a branch, a tag or a commit (samples in "OpenID Connect reference" have `@refs/heads/main` and a commit).
+            (None, Some((path, git_ref))) if !uses.contains("${{") => {
+                let forms = [
+                    git_ref.to_owned(),
+                    format!("refs/heads/{git_ref}"),
+                    format!("refs/tags/{git_ref}"),
+                ];
+                let forms = Language::one_of(forms.iter().map(String::as_str));
+                (Template::text(format!("{path}@")), Some(forms))
+            }
+            _ => (Template::default(), Some(Language::everything())),
+        }
+    }
+
+    /// The tokens of a job in a run, with an environment or without.
+    fn add(
+        &mut self,
+        source: &Source,
+        job: &Job,
+        run: &Run,
+        environment: Option<Environment>,
+        (called, called_at): &(Template, Option<Language>),
+    ) {
+        let subjects: &[bool] = match (&environment, run.way.subject) {
+            (Some(_), _) | (None, InSubject::Ref) => &[false],
+            (None, InSubject::PullRequest) => &[true],
+            (None, InSubject::Either) => &[true, false],
+        };
+        for is_pull_request in subjects {
+            let mut family = Family {
+                event: run.way.event.clone(),
+                why: run.why.clone(),
+                widened: run.widened.clone(),
+                is_elsewhere: run.is_elsewhere,
+                is_odd: run.known.refs.are_odd,
+                variables: Vec::new(),
+                claims: BTreeMap::new(),
+            };
+            let mut build = Build {
+                family: &mut family,
+                repository: self.repository,
+            };
+            let prefix = build.repository(run.is_elsewhere);
+            let git_ref = build.variable(run.known.refs.texts.clone(), &run.way.words);
+            build.set("ref", git_ref.clone());
+            build.set("iss", Template::text(self.repository.issuer.clone()));
+            let (audiences, words) = audiences(job);
+            let audience = build.variable(audiences, words);
+            build.set("aud", audience);
+            if !run.is_elsewhere {
+                build.set("event_name", Template::text(run.way.event.clone()));
+                let (path, name) = &run.started;
+                build.set("workflow", Template::text(name.clone()));
+                if let Some(repository) = &self.repository.name {
+                    let started = Template::text(format!("{repository}/{path}@")).join(&git_ref);
+                    build.set("workflow_ref", started);
+                }
+            }
+            let at = match called_at {
+                Some(at) => build.variable(at.clone(), "any ref of the called workflow"),
+                None => git_ref.clone(),
+            };
+            build.set("job_workflow_ref", called.clone().join(&at));
+            let context = match &environment {
+                Some(environment) => {
+                    let (raw, encoded) = match environment {
+                        Environment::Named(name) => {
+                            (Template::text(name.clone()), Template::text(name.replace(':', "%3A")))
+                        }
+                        Environment::Open(names, words) => {
+                            let name = build.variable(names.clone(), words);
+                            (name.clone(), name)
+                        }
+                    };
+                    build.set("environment", raw);
+                    Template::text("environment:").join(&encoded)
+                }
+                None if *is_pull_request => Template::text("pull_request"),
+                None => Template::text("ref:").join(&git_ref),
+            };
+            build.subject(&prefix, &context);
+            if !family.is_empty() {
+                self.push(source, job, run, family);
+            }
+        }
+    }
+
+    /// Adds tokens to those of the job.
+    fn push(&mut self, source: &Source, job: &Job, run: &Run, family: Family) {
+        let name: Vec<&str> = run.callers.iter().map(String::as_str).collect();
+        let name = match (&*name, &job.uses) {
+            (callers, Some(_)) => callers.join(" / "),
+            (callers, None) => [callers, &[job.id.value.as_str()]].concat().join(" / "),
+        };
+        let is_same = |tokens: &&mut JobTokens| {
+            tokens.file == source.file.name
+                && tokens.name == name
+                && tokens
+                    .families
+                    .first()
+                    .is_none_or(|other| other.is_elsewhere == family.is_elsewhere)
+        };
+        let found = self.jobs.iter_mut().find(is_same);
+        let tokens = match found {
+            Some(tokens) => tokens,
+            None => {
+                self.jobs.push(JobTokens {
+                    file: source.file.name.clone(),
+                    line: source.file.position(job.id.span.start).line,
+                    name,
+                    id: job.id.value.clone(),
+                    grant: run.grant,
+                    steps: job.steps.clone(),
+                    families: Vec::new(),
+                    notes: Vec::new(),
+                });
+                let Some(tokens) = self.jobs.last_mut() else { return };
+                tokens
+            }
+        };
+        if is_of_forks(&family.event) {
+            note(tokens, "a pull request from a fork gets no token");
+        }
+        if run.grant == Grant::Missing {
+            note(tokens, "without `id-token: write` the job gets no token");
+            return;
+        }
+        // Jobs of a matrix that differ in nothing that matters.
+        let is_known = |other: &Family| {
+            let texts = |family: &Family| -> Vec<Language> {
+                family.variables.iter().map(|variable| variable.texts.clone()).collect()
+            };
+            other.event == family.event && other.claims == family.claims && texts(other) == texts(&family)
+        };
+        if tokens.families.len() < MOST && !tokens.families.iter().any(is_known) {
+            tokens.families.push(family);
+        }
+    }
+}
+
+fn note(tokens: &mut JobTokens, text: &str) {
+    if tokens.notes.iter().all(|note| note != text) {
+        tokens.notes.push(text.to_owned());
+    }
+}
+
+/// A family in the making.
+struct Build<'a> {
+    family: &'a mut Family,
+    repository: &'a Repository,
+}
+
+impl Build<'_> {
+    /// What takes any text of a set; the text itself where there is one alone.
+    fn variable(&mut self, texts: Language, words: &str) -> Template {
+        if let Some(only) = texts.only() {
+            return Template::text(only);
+        }
+        self.family.variables.push(Variable {
+            words: words.to_owned(),
+            texts,
+        });
+        Template::default().then_any(self.family.variables.len() - 1)
+    }
+
+    fn set(&mut self, claim: &str, value: Template) {
+        self.family.claims.insert(claim.to_owned(), value);
+    }
+
+    /// The repository as the subject has it; the claims that name it are set.
+    fn repository(&mut self, is_elsewhere: bool) -> Template {
+        let digits = Class::of(&[('0', '9')]);
+        let free = Class::of(&[(':', ':'), ('/', '/'), ('@', '@')]).others();
+        let name = || Glob::default().some(&free);
+        let id = |id: &Option<String>| match id {
+            Some(id) => Glob::default().text(id),
+            None => Glob::default().some(&digits),
+        };
+        let Repository {
+            name: Some(whole),
+            owner_id,
+            id: own_id,
+            form,
+            ..
+        } = self.repository
+        else {
+            return self.any_repository(&name(), &digits);
+        };
+        if is_elsewhere {
+            return self.any_repository(&name(), &digits);
+        }
+        let (owner, repository) = whole.split_once('/').unwrap_or((whole, ""));
+        self.set("repository", Template::text(whole.clone()));
+        self.set("repository_owner", Template::text(owner.to_owned()));
+        for (claim, id) in [("repository_owner_id", owner_id), ("repository_id", own_id)] {
+            if let Some(id) = id {
+                self.set(claim, Template::text(id.clone()));
+            }
+        }
+        let classic = Language::exactly(whole);
+        let immutable = || -> Language {
+            let owner = Glob::default().text(owner).text("@").then(&id(owner_id));
+            owner.text("/").text(repository).text("@").then(&id(own_id)).into()
+        };
+        let (texts, words) = match form {
+            Form::Classic => (classic, ""),
+            Form::Either => (classic.or(immutable()), "with and without ids"),
+            Form::Immutable => (immutable(), "with the ids of owner and repository"),
+        };
+        self.variable(texts, words)
+    }
+
+    fn any_repository(&mut self, name: &Glob, digits: &Class) -> Template {
+        let at = Glob::default().text("@").some(digits);
+        let slash = Glob::default().text("/");
+        let classic: Language = name.clone().then(&slash).then(name).into();
+        let immutable: Language = name.clone().then(&at).then(&slash).then(name).then(&at).into();
+        let texts = match self.repository.form {
+            Form::Classic => classic,
+            _ => classic.or(immutable),
+        };
+        self.variable(texts, "any repository")
+    }
+
+    /// The subject, by the repository's template where it has one (GitHub docs, "OpenID Connect reference", customized subjects).
+    fn subject(&mut self, repository: &Template, context: &Template) {
+        let keys = self.repository.template.clone();
+        let keys = keys.unwrap_or_else(|| vec!["repo".to_owned(), "context".to_owned()]);
+        let mut subject = Template::default();
+        for (index, key) in keys.iter().enumerate() {
+            if index > 0 {
+                subject = subject.then(":");
+            }
+            subject = match key.as_str() {
+                "repo" => subject.then("repo:").join(repository),
+                "context" => subject.join(context),
+                key => {
+                    let value = match self.family.claims.get(key) {
+                        Some(value) => value.encoded(),
+                        None => {
+                            self.family
+                                .widened
+                                .push(format!("the subject has `{key}`, whose value is not known here"));
+                            let any = Glob::default().many(&value_character()).into();
+                            self.variable(any, &format!("any `{key}`"))
+                        }
+                    };
+                    subject.then(format!("{key}:")).join(&value)
+                }
+            };
+        }
+        self.set("sub", subject);
+    }
+}
+
+impl Template {
+    /// As a value in a subject, where `:` is `%3A`.
+    fn encoded(&self) -> Self {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => Piece::Text(text.replace(':', "%3A")),
+            Piece::Variable(variable) => Piece::Variable(*variable),
+        };
+        Self(self.0.iter().map(piece).collect())
+    }
+}
+
+/// An environment: a name, or any of a set.
+enum Environment {
+    Named(String),
+    Open(Language, String),
+}
+
+fn any_environment() -> Environment {
+    Environment::Open(
+        Glob::default().some(&value_character()).into(),
+        "any environment".to_owned(),
+    )
+}
+
+/// The environment that the parts of a text come to.
+fn environment_of(parts: &[Part], refs: &Language) -> Environment {
+    if let Some(named) = whole(parts) {
+        return Environment::Named(named);
+    }
+    // One ref, and texts around it: as exact as the ref itself.
+    let is_ref = |part: &Part| matches!(part, Part::Ref { .. });
+    let around = |parts: &[Part]| Some(Glob::default().text(&whole(parts)?.replace(':', "%3A")));
+    if let Some(at) = parts.iter().position(is_ref)
+        && let (Some(before), Some(after)) = (parts.get(..at).and_then(around), parts.get(at + 1..).and_then(around))
+    {
+        let is_short = matches!(parts.get(at), Some(Part::Ref { is_short: true }));
+        let names = if is_short {
+            let kinds = ["refs/heads/", "refs/tags/", "refs/pull/"].map(|kind| refs.inside(kind, ""));
+            kinds.into_iter().fold(Language::nothing(), Language::or)
+        } else {
+            refs.clone()
+        };
+        if let Some([only]) = names.listed().as_deref() {
+            return Environment::Open(Language::exactly(only).within(&before, &after), String::new());
+        }
+        return Environment::Open(names.within(&before, &after), "named after the ref".to_owned());
+    }
+    let any = |glob: Glob, part: &Part| match part {
+        Part::Any => glob.many(&value_character()),
+        Part::Ref { .. } => glob.some(&name_character()),
+        Part::Text(text) => glob.text(&text.replace(':', "%3A")),
+    };
+    let open = parts.iter().fold(Glob::default(), any);
+    let some: Language = Glob::default().some(&value_character()).into();
+    let words = match parts {
+        [Part::Any] => "any environment",
+        _ => "part of the environment's name is not known",
+    };
+    Environment::Open(Language::from(open).and(some), words.to_owned())
+}
+
+fn granted(permissions: &Permissions) -> Grant {
+    match (&permissions.kind, permissions.id_token) {
+        (PermissionsKind::Other, IdToken::Absent) => Grant::Unknown,
+        (_, id_token) => Grant::of(id_token),
+    }
+}
+
+/// The audiences that a job's steps ask for: AWS's own where none says otherwise (configure-aws-credentials, `action.yml`).
+fn audiences(job: &Job) -> (Language, &'static str) {
+    const USUAL: &str = "sts.amazonaws.com";
+    let mut audiences: Vec<&str> = Vec::new();
+    for step in &job.steps {
+        let audience = step.input(Input::Audience.name());
+        let audience = audience.map_or(USUAL, |audience| audience.value.trim());
+        let audience = if audience.is_empty() { USUAL } else { audience };
+        if audience.contains("${{") {
+            return (Language::everything(), "any audience");
+        }
+        if !audiences.contains(&audience) {
+            audiences.push(audience);
+        }
+    }
+    if audiences.is_empty() {
+        audiences.push(USUAL);
+    }
+    (Language::one_of(audiences), "the audiences of the job's steps")
+}
+
+/// The jobs of a matrix; a job without one is one job.
+fn matrix(body: &Node) -> Vec<Values> {
+    let Some(matrix) = body.get("strategy").and_then(|strategy| strategy.get("matrix")) else {
+        return vec![Some(BTreeMap::new())];
+    };
+    let Kind::Map(entries) = &matrix.kind else {
+        return vec![None];
+    };
+    let mut rows = vec![BTreeMap::new()];
+    for (key, values) in entries {
+        if key.value == "include" || key.value == "exclude" {
+            continue;
+        }
+        let Kind::List(values) = &values.kind else {
+            return vec![None];
+        };
+        let mut next = Vec::new();
+        for row in &rows {
+            for value in values {
+                let mut row: BTreeMap<String, Value> = row.clone();
+                row.insert(key.value.clone(), literal(value));
+                next.push(row);
+            }
+        }
+        if next.len() > MOST {
+            return vec![None];
+        }
+        rows = next;
+    }
+    // What `exclude` takes out is left in. What `include` adds is a row of its own, and may also belong to the others.
+    match matrix.get("include").map(|include| &include.kind) {
+        None => {}
+        Some(Kind::List(items)) => {
+            let is_alone = rows.len() == 1 && rows.first().is_some_and(BTreeMap::is_empty);
+            let mut added = Vec::new();
+            for item in items {
+                let Kind::Map(entries) = &item.kind else {
+                    return vec![None];
+                };
+                let own = || entries.iter().map(|(key, value)| (key.value.clone(), literal(value)));
+                added.push(own().collect::<BTreeMap<_, _>>());
+                for row in rows.iter().filter(|_| !is_alone) {
+                    let fits = own().all(|(key, value)| row.get(&key).is_none_or(|there| *there == value));
+                    if fits {
+                        added.push(row.clone().into_iter().chain(own()).collect());
+                    }
+                }
+            }
+            rows = if is_alone {
+                added
+            } else {
+                rows.into_iter().chain(added).collect()
+            };
+        }
+        Some(_) => return vec![None],
+    }
+    if rows.len() > MOST {
+        return vec![None];
+    }
+    rows.into_iter().map(Some).collect()
+}
+
+/// A value that is a text without expressions; anything else is not known.
+fn literal(node: &Node) -> Value {
+    let text = node.scalar().map(|text| text.value);
+    text.filter(|text| !text.contains("${{"))
+        .map_or(Value::Any, Value::Text)
+}
+
+/// The inputs of an event, for each choice of those that have options; nothing for an event that has none.
+fn dispatch_inputs(trigger: &Trigger<'_>) -> Vec<Values> {
+    if trigger.name != "workflow_dispatch" {
+        // A webhook's own payload has other fields, and no `inputs`.
+        return vec![Some(BTreeMap::new())];
+    }
+    let inputs = trigger.body.and_then(|body| body.get("inputs"));
+    let Some(Kind::Map(inputs)) = inputs.map(|inputs| &inputs.kind) else {
+        return vec![Some(BTreeMap::new())];
+    };
+    let mut all = vec![BTreeMap::new()];
+    for (name, input) in inputs {
+        let kind = input.get("type").and_then(Node::scalar);
+        let values: Vec<Value> = match kind.as_ref().map(|kind| kind.value.as_str()) {
+            Some("choice") => match input.get("options").map(|options| &options.kind) {
+                Some(Kind::List(options)) => options.iter().map(literal).collect(),
+                _ => vec![Value::Any],
+            },
+            _ => vec![Value::Any],
+        };
+        let next: Vec<_> = all
+            .iter()
+            .flat_map(|inputs: &BTreeMap<String, Value>| {
+                values.iter().map(|value| {
+                    let mut inputs = inputs.clone();
+                    inputs.insert(name.value.clone(), value.clone());
+                    inputs
+                })
+            })
+            .collect();
+        all = if next.len() > MOST || values.is_empty() {
+            let unknown = |mut inputs: BTreeMap<String, Value>| {
+                inputs.insert(name.value.clone(), Value::Any);
+                inputs
+            };
+            all.into_iter().map(unknown).collect()
+        } else {
+            next
+        };
+    }
+    all.into_iter().map(Some).collect()
+}
+
+/// The inputs of a called workflow, what its caller gives, else their defaults; and the refs for which they are these.
+fn call_inputs(called: &Source, caller: &Node, known: &Known) -> Vec<(Refs, BTreeMap<String, Value>)> {
+    let mut all = vec![(known.refs.clone(), BTreeMap::new())];
+    let trigger = called.trigger(CALL);
+    let declared = trigger.as_ref().and_then(|trigger| trigger.body?.get("inputs"));
+    let Some(Kind::Map(declared)) = declared.map(|inputs| &inputs.kind) else {
+        return all;
+    };
+    let given = caller.get("with");
+    for (name, input) in declared {
+        let given = given.and_then(|with| with.get(&name.value));
+        let mut next = Vec::new();
+        for (refs, inputs) in &all {
+            let values = match given.map(Node::scalar) {
+                Some(Some(text)) => {
+                    let here = Known {
+                        refs: refs.clone(),
+                        ..known.clone()
+                    };
+                    let texts = here.texts(&text.value).into_iter();
+                    texts.map(|(refs, parts)| (refs, Value::of_parts(&parts))).collect()
+                }
+                Some(None) => vec![(refs.clone(), Value::Any)],
+                None => {
+                    let default = input.get("default").map(literal);
+                    vec![(refs.clone(), default.unwrap_or(Value::Text(String::new())))]
+                }
+            };
+            next.extend(values.into_iter().map(|(refs, value)| {
+                let mut inputs = inputs.clone();
+                inputs.insert(name.value.clone(), value);
+                (refs, inputs)
+            }));
+        }
+        if next.len() > MOST {
+            for (_, inputs) in &mut all {
+                inputs.insert(name.value.clone(), Value::Any);
+            }
+        } else {
+            all = next;
+        }
+    }
+    all
+}
+
+/// The text that its parts come to, where they are known.
+fn whole(parts: &[Part]) -> Option<String> {
+    fn text(part: &Part) -> Option<&str> {
+        match part {
+            Part::Text(text) => Some(text),
+            Part::Any | Part::Ref { .. } => None,
+        }
+    }
+    parts.iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn widgets() -> Repository {
+        Repository {
+            name: Some("acme/widgets".to_owned()),
+            form: Form::Classic,
+            default_branch: Some("main".to_owned()),
+            ..Repository::default()
+        }
+    }
+
+    fn of(repository: &Repository, files: &[(&str, &str)]) -> Prediction {
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, text)| SourceText::new(format!(".github/workflows/{name}"), *text))
+            .collect();
+        predict(repository, &files, &|_| None)
+    }
+
+    /// The patterns of a workflow's only file, `event subject`, without the repository.
+    fn patterns(text: &str) -> Vec<String> {
+        let prediction = of(&widgets(), &[("deploy.yml", text)]);
+        assert_eq!(prediction.problems, [], "{text}");
+        let families = prediction.jobs.iter().flat_map(|job| &job.families);
+        let here = families.filter(|family| !family.is_elsewhere && !family.is_odd);
+        here.flat_map(|family| {
+            let own = |pattern: &String| {
+                let pattern = pattern.replace("repo:acme/widgets:", "");
+                format!("{} {pattern}", family.event)
+            };
+            family.patterns().iter().map(own).collect::<Vec<_>>()
+        })
+        .collect()
+    }
+
+    fn workflow(on: &str, job: &str) -> String {
+        format!("on: {on}\npermissions: {{id-token: write}}\njobs:\n  deploy:\n    runs-on: x\n{job}    steps: []\n")
+    }
+
+    #[test]
+    fn each_event_has_its_subjects() {
+        for (on, want) in [
+            ("push", vec!["push ref:refs/heads/*", "push ref:refs/tags/*"]),
+            ("{push: {branches: [main]}}", vec!["push ref:refs/heads/main"]),
+            ("{push: {tags: ['v*']}}", vec!["push ref:refs/tags/v*"]),
+            (
+                "{push: {branches: [main, dev], tags: [v1]}}",
+                vec![
+                    "push ref:refs/heads/dev",
+                    "push ref:refs/heads/main",
+                    "push ref:refs/tags/v1",
+                ],
+            ),
+            (
+                "{push: {paths: [src/**]}}",
+                vec!["push ref:refs/heads/*", "push ref:refs/tags/*"],
+            ),
+            ("pull_request", vec!["pull_request pull_request"]),
+            (
+                "pull_request_target",
+                vec![
+                    "pull_request_target pull_request",
+                    "pull_request_target ref:refs/heads/*",
+                ],
+            ),
+            (
+                "{schedule: [{cron: '0 0 * * *'}]}",
+                vec!["schedule ref:refs/heads/main"],
+            ),
+            ("workflow_run", vec!["workflow_run ref:refs/heads/main"]),
+            ("release", vec!["release ref:refs/tags/*"]),
+            (
+                "workflow_dispatch",
+                vec![
+                    "workflow_dispatch ref:refs/heads/*",
+                    "workflow_dispatch ref:refs/tags/*",
+                ],
+            ),
+            (
+                "{merge_group: {branches: [main]}}",
+                vec!["merge_group ref:refs/heads/gh-readonly-queue/main/*"],
+            ),
+            (
+                "something_new",
+                vec!["something_new pull_request", "something_new ref:refs/*"],
+            ),
+            ("workflow_call", vec![]),
+            (
+                "[push, pull_request]",
+                vec![
+                    "push ref:refs/heads/*",
+                    "push ref:refs/tags/*",
+                    "pull_request pull_request",
+                ],
+            ),
+        ] {
+            let mut found = patterns(&workflow(on, ""));
+            let mut want = want;
+            found.sort();
+            want.sort_unstable();
+            assert_eq!(found, want, "{on}");
+        }
+    }
+
+    #[test]
+    fn an_environment_takes_the_place_of_the_ref() {
+        let choice = "{workflow_dispatch: {inputs: {stage: {type: choice, options: [prod, dev]}}}}";
+        for (on, environment, want) in [
+            ("pull_request", "prod", vec!["environment:prod"]),
+            ("push", "{name: prod, url: x}", vec!["environment:prod"]),
+            ("push", "'Prod:V1'", vec!["environment:Prod%3AV1"]),
+            ("push", "{url: x}", vec!["ref:refs/heads/*", "ref:refs/tags/*"]),
+            (
+                choice,
+                "'${{ inputs.stage }}'",
+                vec!["environment:dev", "environment:prod"],
+            ),
+            (
+                choice,
+                "'${{ github.event.inputs.stage }}-eu'",
+                vec!["environment:dev-eu", "environment:prod-eu"],
+            ),
+            ("push", "\"${{ inputs.stage || 'dev' }}\"", vec!["environment:dev"]),
+            (
+                "{push: {branches: [main, x]}}",
+                "\"${{ github.ref_name == 'main' && 'prod' || 'dev' }}\"",
+                vec!["environment:dev", "environment:prod"],
+            ),
+            (
+                "{push: {branches: [a, b]}}",
+                "'${{ github.ref_name }}'",
+                vec!["environment:a", "environment:b"],
+            ),
+            (
+                "{push: {branches: ['r/*']}}",
+                "'on-${{ github.ref_name }}'",
+                vec!["environment:on-r/*"],
+            ),
+            (
+                "{push: {tags: ['v*']}}",
+                "'${{ github.ref_name }}'",
+                vec!["environment:v*"],
+            ),
+            (
+                "{push: {tags: [v1]}}",
+                "'${{ vars.E }}'",
+                vec!["environment:*", "ref:refs/tags/v1"],
+            ),
+            ("{push: {tags: [v1]}}", "'a-${{ vars.E }}'", vec!["environment:a-*"]),
+        ] {
+            let job = format!("    environment: {environment}\n");
+            let mut found: Vec<String> = patterns(&workflow(on, &job))
+                .iter()
+                .map(|pattern| pattern.split_once(' ').unwrap().1.to_owned())
+                .collect();
+            found.sort();
+            found.dedup();
+            assert_eq!(found, want, "{on} {environment}");
+        }
+    }
+
+    #[test]
+    fn a_matrix_and_a_condition_are_followed() {
+        let job = "    strategy: {matrix: {env: [a, b], include: [{env: c}]}}\n    environment: '${{ matrix.env }}'\n";
+        let found = patterns(&workflow("{push: {branches: [main]}}", job));
+        assert_eq!(
+            found,
+            ["push environment:a", "push environment:b", "push environment:c"]
+        );
+        for (condition, want) in [
+            ("github.ref == 'refs/heads/main'", vec!["push ref:refs/heads/main"]),
+            ("github.event_name == 'pull_request'", vec!["pull_request pull_request"]),
+            ("startsWith(github.ref, 'refs/tags/v')", vec!["push ref:refs/tags/v*"]),
+            ("false", vec![]),
+        ] {
+            let job = format!("    if: {condition}\n");
+            assert_eq!(patterns(&workflow("[push, pull_request]", &job)), want, "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_called_workflow_has_its_callers_subject() {
+        let called = "on:\n  workflow_call:\n    inputs: {stage: {type: string, default: dev}}\njobs:\n  deploy:\n    runs-on: x\n    \
+                      environment: ${{ inputs.stage }}\n  test:\n    runs-on: x\n";
+        let caller = "on: {push: {branches: [main]}}\npermissions: {id-token: write}\njobs:\n  a:\n    uses: \
+                      ./.github/workflows/called.yml\n    with: {stage: prod}\n  b:\n    uses: \
+                      ./.github/workflows/called.yml\n  c:\n    uses: acme/shared/.github/workflows/x.yml@v1\n";
+        let prediction = of(&widgets(), &[("called.yml", called), ("caller.yml", caller)]);
+        let found: Vec<_> = prediction
+            .jobs
+            .iter()
+            .map(|job| {
+                let first = job.families.first().unwrap();
+                let called = first.claim("job_workflow_ref").unwrap();
+                (
+                    job.name.as_str(),
+                    job.file.rsplit('/').next().unwrap(),
+                    first.is_elsewhere,
+                    called.covering(),
+                )
+            })
+            .collect();
+        let own = "acme/widgets/.github/workflows/called.yml@refs/heads/main".to_owned();
+        let at = |at: &str| format!("acme/shared/.github/workflows/x.yml@{at}");
+        assert_eq!(
+            found,
+            [
+                ("a / deploy", "called.yml", false, vec![own.clone()]),
+                ("a / test", "called.yml", false, vec![own.clone()]),
+                ("b / deploy", "called.yml", false, vec![own.clone()]),
+                ("b / test", "called.yml", false, vec![own]),
+                (
+                    "c",
+                    "caller.yml",
+                    false,
+                    vec![at("v1"), at("refs/heads/v1"), at("refs/tags/v1")]
+                ),
+                (
+                    "deploy",
+                    "called.yml",
+                    true,
+                    vec!["acme/widgets/.github/workflows/called.yml@*".to_owned()]
+                ),
+                (
+                    "test",
+                    "called.yml",
+                    true,
+                    vec!["acme/widgets/.github/workflows/called.yml@*".to_owned()]
+                ),
+            ]
+        );
+        for (job, subject, want) in [
+            (0, "repo:acme/widgets:environment:prod", true),
+            (0, "repo:acme/widgets:environment:dev", false),
+            (1, "repo:acme/widgets:ref:refs/heads/main", true),
+            (2, "repo:acme/widgets:environment:dev", true),
+            (4, "repo:acme/widgets:environment:anything", true),
+            (4, "repo:acme/widgets:ref:refs/heads/main", true),
+            (5, "repo:other/place:environment:anything", true),
+        ] {
+            assert_eq!(prediction.jobs[job].can_have(subject), want, "{job} {subject}");
+        }
+    }
+
+    #[test]
+    fn callers_that_circle_end() {
+        let file = |other: &str| {
+            format!(
+                "on: {{workflow_call: , push: }}\npermissions: {{id-token: write}}\njobs:\n  a: {{uses: \
+                 ./.github/workflows/{other}.yml}}\n  b: {{uses: ./.github/workflows/{other}.yml}}\n  d: {{runs-on: x}}\n"
+            )
+        };
+        let names: Vec<String> = (0..12).map(|n| n.to_string()).collect();
+        let files: Vec<_> = (0..12)
+            .map(|n| (format!("{n}.yml"), file(&names[(n + 1) % 12])))
+            .collect();
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+            .collect();
+        assert!(of(&widgets(), &files).jobs.len() <= MOST_JOBS);
+    }
+
+    #[test]
+    fn who_gets_no_token_is_told_apart() {
+        let with = |permissions: &str, steps: &str| {
+            format!("on: push\njobs:\n  d:\n    runs-on: x\n{permissions}    steps: [{steps}]\n")
+        };
+        let configure = "{uses: aws-actions/configure-aws-credentials@v6}";
+        for (permissions, steps, want) in [
+            ("", "", None),
+            ("", configure, Some(Grant::Missing)),
+            ("    permissions: read-all\n", configure, Some(Grant::Missing)),
+            ("    permissions: write-all\n", "", Some(Grant::Given)),
+            ("    permissions: {id-token: write}\n", "", Some(Grant::Given)),
+        ] {
+            let prediction = of(&widgets(), &[("x.yml", &with(permissions, steps))]);
+            let found = prediction.jobs.first();
+            assert_eq!(found.map(|job| job.grant), want, "{permissions} {steps}");
+            let has_tokens = found.is_some_and(|job| !job.families.is_empty());
+            assert_eq!(has_tokens, want == Some(Grant::Given));
+        }
+    }
+
+    #[test]
+    fn what_is_no_workflow_is_a_problem_and_the_rest_goes_on() {
+        let good = workflow("push", "");
+        let prediction = of(
+            &widgets(),
+            &[("bad.yml", "a: [1\nb: }"), ("list.yml", "[]"), ("good.yml", &good)],
+        );
+        let places: Vec<_> = prediction
+            .problems
+            .iter()
+            .map(|problem| (&*problem.file, problem.line))
+            .collect();
+        assert_eq!(
+            places,
+            [(".github/workflows/bad.yml", 2), (".github/workflows/list.yml", 1)]
+        );
+        assert_eq!(prediction.jobs.len(), 1);
+    }
+
+    #[test]
+    fn a_repository_has_its_form_and_its_template() {
+        let text = workflow("{push: {branches: [main]}}", "");
+        let ids = |form, owner_id: Option<&str>, id: Option<&str>, template: Option<&[&str]>| {
+            let repository = Repository {
+                form,
+                owner_id: owner_id.map(str::to_owned),
+                id: id.map(str::to_owned),
+                template: template.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect()),
+                ..widgets()
+            };
+            let prediction = of(&repository, &[("d.yml", &text)]);
+            prediction.jobs[0].families[0].patterns()
+        };
+        let end = "ref:refs/heads/main";
+        for (found, want) in [
+            (
+                ids(Form::Classic, None, None, None),
+                vec![format!("repo:acme/widgets:{end}")],
+            ),
+            (
+                ids(Form::Either, Some("1"), Some("2"), None),
+                vec![
+                    format!("repo:acme/widgets:{end}"),
+                    format!("repo:acme@1/widgets@2:{end}"),
+                ],
+            ),
+            (
+                ids(Form::Immutable, Some("1"), None, None),
+                vec![format!("repo:acme@1/widgets@*:{end}")],
+            ),
+            (
+                ids(
+                    Form::Classic,
+                    None,
+                    None,
+                    Some(&["repository_owner", "context", "actor"]),
+                ),
+                vec![format!("repository_owner:acme:{end}:actor:*")],
+            ),
+            (
+                ids(Form::Classic, None, None, Some(&["repo"])),
+                vec!["repo:acme/widgets".to_owned()],
+            ),
+        ] {
+            assert_eq!(found, want);
+        }
+        assert_eq!(
+            (Form::since("2026-07-15"), Form::since("2024-01-01")),
+            (Form::Immutable, Form::Either)
+        );
+    }
+}

@@ -1,0 +1,428 @@
+//! What a policy makes of a family of tokens: no token is listed, and none is left out.
+//!
+//! The policy's values cut each name that is open into parts in which all texts fit the same values. Of such a part one token
+//! stands for all, and the evaluator itself decides on it.
+
+use crate::aws::request::{Asker, web_identity};
+use crate::github::claims::Claims;
+use crate::policy::{Comparison, Decision, TrustPolicy, decide};
+use crate::text::language::{Example, Glob, Language};
+use crate::text::masked::is_masked;
+
+use super::{Family, LISTED, Template};
+
+/// Of more parts than these, what is left is one, on which nothing is decided.
+const MOST: usize = 512;
+
+/// Tokens on which a policy decides alike.
+#[derive(Debug, Clone)]
+pub(crate) struct Share {
+    /// The decision.
+    pub(crate) decision: Decision,
+    /// One of these tokens; what is not known is masked.
+    pub(crate) token: Claims,
+}
+
+impl Share {
+    /// The subject of the token that stands for all.
+    #[must_use]
+    pub(crate) fn subject(&self) -> &str {
+        self.token.subject().unwrap_or_default()
+    }
+}
+
+impl Family {
+    /// What the policy decides on its tokens: the shares together are all of them.
+    #[must_use]
+    pub(crate) fn judge(&self, policy: &TrustPolicy, asker: Asker<'_>) -> Vec<Share> {
+        self.shares(policy, asker).unwrap_or_else(|| {
+            let token = self.example().unwrap_or_default();
+            let decision = Decision::Undecided;
+            vec![Share { decision, token }]
+        })
+    }
+
+    /// `None` where there are too many parts.
+    fn shares(&self, policy: &TrustPolicy, asker: Asker<'_>) -> Option<Vec<Share>> {
+        let wanted = wanted(policy, asker);
+        // A few texts are taken one by one; then only those that cannot be listed are left open in a claim.
+        let each = self.variables.iter().map(|variable| {
+            let few = variable.texts.listed().filter(|texts| texts.len() <= LISTED);
+            few.map_or_else(
+                || vec![variable.texts.clone()],
+                |texts| texts.iter().map(|text| Language::exactly(text)).collect(),
+            )
+        });
+        let mut shares = Vec::new();
+        for texts in product(each)? {
+            let cuts = self.cuts(&texts, &wanted);
+            let each: Option<Vec<_>> = texts
+                .iter()
+                .zip(&cuts.of)
+                .map(|(texts, cuts)| parts(texts, cuts))
+                .collect();
+            for part in product(each?.into_iter())? {
+                let names: Option<Vec<String>> = part.iter().map(|texts| texts.example().text()).collect();
+                let mut token = self.token(&names?);
+                for claim in &cuts.hidden {
+                    token.0.insert((*claim).to_owned(), MASKED.into());
+                }
+                let asker = Asker {
+                    claims: Some(&token),
+                    ..asker
+                };
+                let decision = decide(policy, &web_identity(asker, policy));
+                shares.push(Share { decision, token });
+            }
+        }
+        (shares.len() <= MOST).then_some(shares)
+    }
+
+    /// Where the policy's values cut the texts of each variable.
+    fn cuts<'a>(&self, texts: &[Language], wanted: &'a [(String, Option<Language>)]) -> Cuts<'a> {
+        let only: Vec<Option<String>> = texts.iter().map(Language::only).collect();
+        let mut cuts = Cuts {
+            of: vec![Vec::new(); texts.len()],
+            hidden: Vec::new(),
+        };
+        for (claim, wanted) in wanted {
+            let Some(template) = self.claims.get(claim) else {
+                continue;
+            };
+            let template = template.settled(&only);
+            let Some(variable) = template.variables().next() else {
+                continue;
+            };
+            let place = template
+                .around(variable)
+                .zip(wanted.as_ref())
+                .zip(cuts.of.get_mut(variable));
+            match place {
+                Some((((before, after), wanted), cuts)) => cuts.push(wanted.inside(&before, &after)),
+                // Two open names in one claim, or a comparison that no set follows.
+                None => cuts.hidden.push(claim),
+            }
+        }
+        cuts
+    }
+}
+
+/// What stands for a claim of which nothing is known.
+const MASKED: &str = "***";
+
+struct Cuts<'a> {
+    /// Those of each variable.
+    of: Vec<Vec<Language>>,
+    /// Claims on which nothing can be decided.
+    hidden: Vec<&'a str>,
+}
+
+impl Template {
+    /// The same with the texts that are known.
+    fn settled(&self, only: &[Option<String>]) -> Self {
+        self.0.iter().fold(Self::default(), |all, piece| match piece {
+            super::Piece::Text(text) => all.then(text),
+            super::Piece::Variable(variable) => match only.get(*variable) {
+                Some(Some(text)) => all.then(text),
+                _ => all.then_any(*variable),
+            },
+        })
+    }
+}
+
+/// Each value that the policy compares a claim with, as the texts that fit it; `None` where it is no set of texts.
+fn wanted(policy: &TrustPolicy, asker: Asker<'_>) -> Vec<(String, Option<Language>)> {
+    /// A longer value is none that a person wrote.
+    const LONGEST: usize = 2048;
+    let prefix = asker.key("").to_lowercase();
+    let conditions = policy.statements.iter().flat_map(|statement| &statement.conditions);
+    let mut wanted = Vec::new();
+    for condition in conditions {
+        let comparison = condition.operator.value.comparison;
+        for key in &condition.keys {
+            let name = key.key.value.to_lowercase();
+            let Some(claim) = name.strip_prefix(&prefix) else {
+                continue;
+            };
+            for value in &key.values {
+                let text = value.value.as_str();
+                let is_followed = text.len() <= LONGEST && !text.contains("${") && !is_masked(text);
+                let language = match comparison {
+                    Comparison::Null => continue,
+                    _ if !is_followed => None,
+                    Comparison::StringEquals | Comparison::StringNotEquals => Some(Language::exactly(text)),
+                    Comparison::StringEqualsIgnoreCase | Comparison::StringNotEqualsIgnoreCase => {
+                        Some(Language::in_any_case(text))
+                    }
+                    Comparison::StringLike | Comparison::StringNotLike => Some(Glob::like(text).into()),
+                    _ => None,
+                };
+                wanted.push((claim.to_owned(), language));
+            }
+        }
+    }
+    wanted
+}
+
+/// A set, cut by others into parts that lie in or outside of each; `None` where there are too many, or too much work.
+fn parts(texts: &Language, cuts: &[Language]) -> Option<Vec<Language>> {
+    let mut parts = vec![texts.clone()];
+    if texts.only().is_some() {
+        return Some(parts);
+    }
+    for cut in cuts {
+        let mut next = Vec::new();
+        for part in parts {
+            for half in [part.clone().and(cut.clone()), part.without(cut.clone())] {
+                match half.example() {
+                    Example::Found(_) => next.push(half),
+                    Example::Nothing => {}
+                    Example::Unknown => return None,
+                }
+            }
+        }
+        if next.len() > MOST {
+            return None;
+        }
+        parts = next;
+    }
+    Some(parts)
+}
+
+/// One of each, in all ways; `None` where there are too many.
+fn product<T: Clone>(each: impl Iterator<Item = Vec<T>>) -> Option<Vec<Vec<T>>> {
+    let mut all = vec![Vec::new()];
+    for own in each {
+        let longer = |one: &Vec<T>, last: &T| [one.as_slice(), std::slice::from_ref(last)].concat();
+        all = all
+            .iter()
+            .flat_map(|one| own.iter().map(|last| longer(one, last)))
+            .collect();
+        if all.len() > MOST {
+            return None;
+        }
+    }
+    Some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::configure::Inputs;
+    use crate::policy::parse;
+    use crate::predict::{Form, Repository, predict};
+    use crate::text::SourceText;
+
+    const ISSUER: &str = "https://token.actions.githubusercontent.com";
+
+    fn families(workflow: &str) -> Vec<Family> {
+        let repository = Repository {
+            name: Some("acme/widgets".to_owned()),
+            form: Form::Classic,
+            default_branch: Some("main".to_owned()),
+            ..Repository::default()
+        };
+        let file = SourceText::new(".github/workflows/d.yml", workflow);
+        let prediction = predict(&repository, &[file], &|_| None);
+        prediction.jobs.into_iter().flat_map(|job| job.families).collect()
+    }
+
+    fn asker<'a>(inputs: &'a Inputs, claims: Option<&'a Claims>) -> Asker<'a> {
+        Asker {
+            claims,
+            issuer: ISSUER,
+            role: None,
+            provider: None,
+            inputs,
+            caller: None,
+        }
+    }
+
+    fn policy(conditions: &serde_json::Value) -> TrustPolicy {
+        let statement = json!({
+            "Effect": "Allow",
+            "Principal": { "Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com" },
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": conditions,
+        });
+        parse(&json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()).unwrap()
+    }
+
+    fn key(claim: &str) -> String {
+        format!("token.actions.githubusercontent.com:{claim}")
+    }
+
+    /// What the policy decides on the tokens of a workflow's only job, each decision once.
+    fn decisions(on: &str, environment: &str, conditions: &serde_json::Value) -> Vec<Decision> {
+        let workflow =
+            format!("on: {on}\npermissions: {{id-token: write}}\njobs:\n  d:\n    runs-on: x\n{environment}");
+        let inputs = Inputs::default();
+        let policy = policy(conditions);
+        let mut found: Vec<Decision> = Vec::new();
+        for family in families(&workflow) {
+            for share in family.judge(&policy, asker(&inputs, None)) {
+                if !found.contains(&share.decision) {
+                    found.push(share.decision);
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_policy_lets_in_all_some_or_none() {
+        use Decision::{Allow, ImplicitDeny, Undecided};
+        let sub = |operator: &str, value: serde_json::Value| json!({ operator: { key("sub"): value } });
+        let like = |value: &str| sub("StringLike", json!(value));
+        let any = "    environment: ${{ vars.E }}\n";
+        for (on, environment, conditions, want) in [
+            ("push", "", like("repo:acme/widgets:*"), vec![Allow]),
+            (
+                "push",
+                "",
+                like("repo:acme/widgets:ref:refs/heads/*"),
+                vec![Allow, ImplicitDeny],
+            ),
+            (
+                "{push: {branches: ['**']}}",
+                "",
+                like("repo:acme/widgets:ref:refs/heads/*"),
+                vec![Allow],
+            ),
+            (
+                "{push: {branches: ['r/*']}}",
+                "",
+                like("repo:acme/widgets:ref:refs/heads/r/?*"),
+                vec![Allow],
+            ),
+            (
+                "{push: {branches: ['r/*', '!r/x']}}",
+                "",
+                like("repo:acme/widgets:ref:refs/heads/r/x"),
+                vec![ImplicitDeny],
+            ),
+            (
+                "{push: {branches: ['r/*']}}",
+                "",
+                like("repo:acme/widgets:ref:refs/heads/r/x"),
+                vec![Allow, ImplicitDeny],
+            ),
+            ("pull_request", "", like("repo:acme/widgets:pull_request"), vec![Allow]),
+            (
+                "push",
+                "    environment: prod\n",
+                sub("StringEquals", json!("repo:acme/widgets:environment:prod")),
+                vec![Allow],
+            ),
+            (
+                "push",
+                "    environment: prod\n",
+                sub("StringEqualsIgnoreCase", json!("REPO:acme/widgets:environment:PROD")),
+                vec![Allow],
+            ),
+            (
+                "{push: {branches: [main]}}",
+                any,
+                like("repo:acme/widgets:environment:prod"),
+                vec![ImplicitDeny, Allow],
+            ),
+            // Other claims, alone and beside the subject.
+            (
+                "{push: {branches: ['**']}}",
+                "",
+                json!({"StringLike": {key("ref"): "refs/heads/m*"}}),
+                vec![Allow, ImplicitDeny],
+            ),
+            (
+                "{push: {branches: ['**']}}",
+                "",
+                json!({"StringLike": {key("ref"): "refs/heads/m*", key("sub"): "repo:acme/widgets:ref:refs/heads/d*"}}),
+                vec![ImplicitDeny],
+            ),
+            (
+                "{push: {branches: [main]}}",
+                "",
+                json!({"StringEquals": {key("job_workflow_ref"): "acme/widgets/.github/workflows/d.yml@refs/heads/main"}}),
+                vec![Allow],
+            ),
+            (
+                "{push: {branches: [main]}}",
+                "",
+                json!({"StringEquals": {key("environment"): "prod"}}),
+                vec![ImplicitDeny],
+            ),
+            (
+                "push",
+                "",
+                json!({"StringNotLike": {key("sub"): "*:refs/tags/*"}}),
+                vec![Allow, ImplicitDeny],
+            ),
+            // What the workflow does not tell.
+            (
+                "push",
+                "",
+                json!({"StringEquals": {key("actor"): "jo"}}),
+                vec![Undecided],
+            ),
+            (
+                "push",
+                "",
+                json!({"StringEquals": {key("sub"): "${aws:x}"}}),
+                vec![ImplicitDeny, Undecided],
+            ),
+        ] {
+            let found = decisions(on, environment, &conditions);
+            let wanted = found.iter().all(|decision| want.contains(decision)) && !found.is_empty();
+            assert!(
+                wanted && (found.len() == want.len() || want.contains(&Undecided)),
+                "{on} {environment} {conditions}: {found:?}"
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: prop::test_runner::RngSeed::Fixed(11), cases: 400, ..ProptestConfig::default() })]
+
+        /// Of any token of the family, the policy decides what the share says that it is in.
+        #[test]
+        fn a_share_speaks_for_each_of_its_tokens(
+            filters in prop::collection::vec("!?[ab/*]{1,4}", 1..3),
+            values in prop::collection::vec("(repo:acme/widgets:ref:)?[*]?(refs/heads/)?[ab/?*]{0,3}", 1..3),
+            on_ref in prop::option::of("refs/heads/[ab?*]{0,3}"),
+            is_negated in any::<bool>(),
+            name in "[ab/]{1,4}",
+        ) {
+            prop_assume!(!values.iter().chain(&on_ref).any(|value| value.contains("***")));
+            let filters: Vec<String> = filters.iter().map(|filter| format!("'{filter}'")).collect();
+            let workflow = format!(
+                "on: {{push: {{branches: [{}]}}}}\npermissions: {{id-token: write}}\njobs: {{d: {{runs-on: x}}}}\n",
+                filters.join(", ")
+            );
+            let mut conditions = json!({ if is_negated { "StringNotLike" } else { "StringLike" }: { key("sub"): values } });
+            if let Some(value) = on_ref {
+                conditions["StringLike"][key("ref")] = json!(value);
+            }
+            let policy = policy(&conditions);
+            let inputs = Inputs::default();
+            for family in families(&workflow) {
+                let subject = format!("repo:acme/widgets:ref:refs/heads/{name}");
+                let shares = family.judge(&policy, asker(&inputs, None));
+                // Each token that stands for others is one of them.
+                for share in &shares {
+                    prop_assert!(family.subjects().contains(share.subject()), "{}", share.subject());
+                }
+                if !family.subjects().contains(&subject) {
+                    continue;
+                }
+                let mut token = family.example().unwrap();
+                token.0.insert("sub".to_owned(), json!(subject));
+                token.0.insert("ref".to_owned(), json!(format!("refs/heads/{name}")));
+                let decision = decide(&policy, &web_identity(asker(&inputs, Some(&token)), &policy));
+                prop_assert!(shares.iter().any(|share| share.decision == decision), "{subject} {decision:?} {shares:?}");
+            }
+        }
+    }
+}

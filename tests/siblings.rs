@@ -1,0 +1,332 @@
+//! The actions beside the container's, `binary` and `configure`: their inputs are those of `action.yml`, and what they run is what
+//! a release has pinned. `ACTIONS=update cargo test --test siblings` writes their generated parts anew.
+
+#![cfg(unix)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
+mod world;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::{env, fs};
+
+use aws_oidc_doctor::INPUTS;
+use tempfile::TempDir;
+use world::Scenario;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const START: &str = "# Generated from ../action.yml: `ACTIONS=update cargo test --test siblings`\n";
+const END: &str = "# End of the generated part\n";
+
+/// Our own inputs that `configure` has too. It passes on what the runner fills in by itself, and leaves the others at their defaults.
+const CONFIGURE_OWN: [&str; 3] = ["trust-policy", "oidc-provider", "diagnosis-role"];
+
+/// The generated parts of `binary/action.yml`.
+fn parts_of_binary(text: &str) -> Vec<String> {
+    let declared = text.split_once("\ninputs:\n").unwrap().1;
+    let (declared, _) = declared.split_once("\nruns:\n").unwrap();
+    let (declared, outputs) = declared.split_once("\noutputs:\n").unwrap();
+    let mut head = format!("inputs:\n{declared}\noutputs:\n");
+    let mut name = "";
+    for line in outputs.lines() {
+        head += &format!("{line}\n");
+        if let Some(given) = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':')) {
+            name = given;
+        } else if line.starts_with("    description:") {
+            head += &format!("    value: ${{{{ steps.doctor.outputs.{name} }}}}\n");
+        }
+    }
+    let env = Scenario::declared_names("inputs", "outputs").into_iter();
+    let env = env.map(|name| format!("        INPUT_{}: ${{{{ inputs.{name} }}}}\n", name.to_uppercase()));
+    vec![head, env.collect()]
+}
+
+/// The generated parts of `configure/action.yml`.
+fn parts_of_configure() -> Vec<String> {
+    let theirs = |name: &str| INPUTS.iter().find(|spec| spec.name == name);
+    let [mut head, mut env, mut with] = ["inputs:\n".to_owned(), String::new(), String::new()];
+    for name in Scenario::declared_names("inputs", "outputs") {
+        let upper = name.to_uppercase();
+        let own = CONFIGURE_OWN.contains(&name.as_str());
+        if let Some(spec) = theirs(&name) {
+            head += &format!("  {name}:\n    description: As of configure-aws-credentials\n");
+            // What that action's own action.yml declares; the rest is up to its code.
+            match spec.name {
+                "aws-region" => head += "    required: true\n",
+                "audience" => head += &format!("    default: {}\n", spec.default),
+                _ => {}
+            }
+            with += &format!("        {name}: ${{{{ inputs.{name} }}}}\n");
+        } else if own {
+            head += &format!("  {name}:\n    description: {}\n", Scenario::described_inputs()[&name]);
+        }
+        if theirs(&name).is_some() || own {
+            env += &format!("        INPUT_{upper}: ${{{{ inputs.{name} }}}}\n");
+        } else if Scenario::declared_inputs()[&name].starts_with("${{") {
+            env += &format!("        INPUT_{upper}: {}\n", Scenario::declared_inputs()[&name]);
+        }
+    }
+    vec![head, env, with]
+}
+
+#[test]
+fn they_have_the_inputs_of_the_container() {
+    let text = fs::read_to_string(Path::new(ROOT).join("action.yml")).unwrap();
+    for (folder, parts) in [("binary", parts_of_binary(&text)), ("configure", parts_of_configure())] {
+        let path = Path::new(ROOT).join(folder).join("action.yml");
+        let there = fs::read_to_string(&path).unwrap();
+        let mut rest = there.as_str();
+        let mut new = String::new();
+        for part in parts {
+            let (before, after) = rest.split_once(START).unwrap();
+            let (_, after) = after.split_once(END).unwrap();
+            let indent = before.rsplit('\n').next().unwrap();
+            new += &format!("{before}{START}{part}{indent}{END}");
+            rest = after;
+        }
+        new += rest;
+        if env::var_os("ACTIONS").is_some_and(|wish| wish == "update") {
+            fs::write(&path, new).unwrap();
+        } else {
+            assert_eq!(
+                there, new,
+                "`ACTIONS=update cargo test --test siblings` writes {folder}/action.yml anew"
+            );
+        }
+    }
+}
+
+/// Nothing from outside becomes part of a script: it comes by the environment.
+#[test]
+fn no_expression_stands_in_a_script() {
+    for folder in ["binary", "configure"] {
+        let text = fs::read_to_string(Path::new(ROOT).join(folder).join("action.yml")).unwrap();
+        let runs: Vec<&str> = text
+            .lines()
+            .filter(|line| line.trim_start().starts_with("run:"))
+            .collect();
+        assert!(!runs.is_empty());
+        for run in runs {
+            assert!(!run.contains("${{") && !run.ends_with('|'), "{folder}: {run}");
+        }
+    }
+}
+
+/// A release as `binary/fetch` finds it, with a `curl` that copies from a folder.
+struct Release {
+    root: TempDir,
+}
+
+impl Release {
+    const BINARY: &str = "#!/bin/sh\necho it runs\n";
+
+    fn new() -> Self {
+        let root = TempDir::new().unwrap();
+        for folder in ["tools", "served", "temp", "binary"] {
+            fs::create_dir(root.path().join(folder)).unwrap();
+        }
+        let release = Self { root };
+        fs::copy(Path::new(ROOT).join("binary/fetch"), release.path("binary/fetch")).unwrap();
+        fs::write(release.path("served/aws-oidc-doctor-Linux-X64"), Self::BINARY).unwrap();
+        release.tool(
+            "curl",
+            "while [ $# -gt 1 ]; do [ $1 != --output ] || out=$2; shift; done\ncp \"$SERVED/${1##*/}\" \"$out\"",
+        );
+        release
+    }
+
+    /// One whose checksums are there.
+    fn pinned() -> Self {
+        let release = Self::new();
+        let sums = Command::new("sha256sum")
+            .arg("aws-oidc-doctor-Linux-X64")
+            .current_dir(release.path("served"))
+            .output()
+            .unwrap();
+        fs::write(release.path("binary/SHA256SUMS"), sums.stdout).unwrap();
+        fs::write(
+            release.path("binary/URL"),
+            "https://github.com/acme/doctor/releases/download/v1.2.3\n",
+        )
+        .unwrap();
+        release
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn tool(&self, name: &str, script: &str) {
+        let path = self.path("tools").join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn fetch(&self, system: &str) -> Output {
+        let tools = self.path("tools");
+        Command::new("bash")
+            .arg(self.path("binary/fetch"))
+            .env_clear()
+            .env("PATH", format!("{}:/usr/bin:/bin", tools.display()))
+            .env("SERVED", self.path("served"))
+            .env("GITHUB_OUTPUT", self.path("output"))
+            .env("GITHUB_SERVER_URL", "https://github.com")
+            .env("RUNNER_ARCH", "X64")
+            .env("RUNNER_OS", system)
+            .env("RUNNER_TEMP", self.path("temp"))
+            .output()
+            .unwrap()
+    }
+
+    fn refused(&self, system: &str, because: &str) {
+        let run = self.fetch(system);
+        let said = String::from_utf8(run.stdout).unwrap();
+        assert_eq!(run.status.code(), Some(1), "{said}");
+        assert!(said.contains(because), "{said}");
+        assert!(
+            !self.path("output").exists(),
+            "what was refused is not offered to the next step"
+        );
+    }
+}
+
+#[test]
+fn a_binary_runs_only_with_the_checksum_that_the_commit_pins() {
+    let release = Release::pinned();
+    release.tool(
+        "gh",
+        "[ \"$1 $2\" = 'attestation verify' ] || exit 0\nprintf '%s\\n' \"$@\" >\"$SERVED/verified\"",
+    );
+    let run = release.fetch("Linux");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+    let output = fs::read_to_string(release.path("output")).unwrap();
+    let binary = output.trim_end().strip_prefix("binary=").unwrap();
+    assert_eq!(fs::read_to_string(binary).unwrap(), Release::BINARY);
+    let verified = fs::read_to_string(release.path("served/verified")).unwrap();
+    assert!(verified.contains("\nacme/doctor\n"), "{verified}");
+    assert!(
+        verified.contains("\nacme/doctor/.github/workflows/release.yml\n"),
+        "{verified}"
+    );
+
+    Release::new().refused("Linux", "this commit is no release");
+    Release::pinned().refused("Haiku", "no binary for Haiku on X64");
+
+    let moved = Release::pinned();
+    fs::write(
+        moved.path("served/aws-oidc-doctor-Linux-X64"),
+        "#!/bin/sh\necho another\n",
+    )
+    .unwrap();
+    moved.refused("Linux", "its checksum differs");
+
+    let foreign = Release::pinned();
+    foreign.tool("gh", "[ \"$1 $2\" != 'attestation verify' ]");
+    foreign.refused("Linux", "cannot be verified");
+
+    let gone = Release::pinned();
+    fs::remove_file(gone.path("served/aws-oidc-doctor-Linux-X64")).unwrap();
+    gone.refused("Linux", "cannot be fetched");
+}
+
+/// The job ends with the reason where the doctor is sure (1), and in no other case; what works leaves no page.
+#[test]
+fn only_a_denial_keeps_configure_aws_credentials_from_its_turn() {
+    for (status, ends, page) in [(0, 0, ""), (1, 1, "why"), (2, 0, "why"), (3, 0, "why"), (134, 0, "why")] {
+        let folder = TempDir::new().unwrap();
+        let doctor = folder.path().join("doctor");
+        fs::write(
+            &doctor,
+            format!("#!/bin/sh\nprintf why >>\"$GITHUB_STEP_SUMMARY\"\nexit {status}\n"),
+        )
+        .unwrap();
+        fs::set_permissions(&doctor, fs::Permissions::from_mode(0o755)).unwrap();
+        let summary = folder.path().join("summary");
+        fs::write(&summary, "").unwrap();
+        let run = Command::new("bash")
+            .arg(Path::new(ROOT).join("configure/diagnose"))
+            .env("DOCTOR", &doctor)
+            .env("GITHUB_STEP_SUMMARY", &summary)
+            .env("TMPDIR", folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(run.status.code(), Some(ends), "{status}");
+        assert_eq!(fs::read_to_string(&summary).unwrap(), page, "{status}");
+    }
+}
+
+/// A tag whose image would be built on every user's runner is refused.
+#[test]
+fn a_tag_names_its_image_by_digest() {
+    let folder = TempDir::new().unwrap();
+    let root = folder.path();
+    for place in [".ci", "binary"] {
+        fs::create_dir(root.join(place)).unwrap();
+    }
+    fs::copy(Path::new(ROOT).join(".ci/release"), root.join(".ci/release")).unwrap();
+    fs::copy(Path::new(ROOT).join("Cargo.toml"), root.join("Cargo.toml")).unwrap();
+    fs::write(root.join("binary/SHA256SUMS"), "sum\n").unwrap();
+    fs::write(root.join("binary/URL"), "url\n").unwrap();
+    let accepted = |image: &str| {
+        let action = fs::read_to_string(Path::new(ROOT).join("action.yml")).unwrap();
+        let line = action.lines().find(|line| line.starts_with("  image: ")).unwrap();
+        fs::write(
+            root.join("action.yml"),
+            action.replace(line, &format!("  image: {image}")),
+        )
+        .unwrap();
+        let run = Command::new("bash")
+            .args([".ci/release", "tagged"])
+            .current_dir(root)
+            .output()
+            .unwrap();
+        run.status.success()
+    };
+    let digest = "0".repeat(64);
+    assert!(accepted(&format!(
+        "docker://ghcr.io/acme/doctor@sha256:{digest} # v1.2.3"
+    )));
+    assert!(!accepted("Dockerfile"));
+    assert!(!accepted("docker://ghcr.io/acme/doctor:v1.2.3"));
+    fs::remove_file(root.join("binary/URL")).unwrap();
+    assert!(!accepted(&format!(
+        "docker://ghcr.io/acme/doctor@sha256:{digest} # v1.2.3"
+    )));
+}
+
+/// The name of the repository stands in Cargo.toml, and wherever else it is written it is that one: `.ci/repository` changes it.
+#[test]
+fn the_repository_has_one_name() {
+    let name = env!("CARGO_PKG_REPOSITORY")
+        .strip_prefix("https://github.com/")
+        .unwrap();
+    let (owner, project) = name.split_once('/').unwrap();
+    let tracked = Command::new("git")
+        .args(["ls-files", "-z", "*.md", "*.yml"])
+        .current_dir(ROOT)
+        .output()
+        .unwrap();
+    let mut count = 0;
+    for path in String::from_utf8(tracked.stdout).unwrap().split_terminator('\0') {
+        // A file that is being moved is listed and gone.
+        let text = fs::read_to_string(Path::new(ROOT).join(path)).unwrap_or_default();
+        for before in ["uses: ", "github.com/", "ghcr.io/", "--repo "] {
+            for place in text.split(before).skip(1) {
+                let mut words = place.split(|letter: char| !letter.is_ascii_alphanumeric() && !"-_.".contains(letter));
+                let (its_owner, its_project) = (words.next(), words.next());
+                if its_project == Some(project) {
+                    assert_eq!(its_owner, Some(owner), "{path}");
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert!(count > 0);
+}
