@@ -1,5 +1,6 @@
 //! The command line. As a step of a workflow, the inputs become the same flags: `INPUT_ROLE-TO-ASSUME` is `--role-to-assume`.
 
+pub mod check;
 pub mod predict;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ pub enum Command {
     },
     /// `explain`, with the id of a check, the number of a cause, or a message.
     Explain(Option<String>),
+    /// `check`: the jobs of a repository against its policies.
+    Check(Box<check::Check>),
     /// `predict`: the subjects that workflows can have.
     Predict(Box<predict::Predict>),
 }
@@ -110,10 +113,19 @@ enum Subcommands {
         #[arg(allow_hyphen_values = true)]
         id: Option<String>,
     },
+    /// Check all jobs of a repository against its trust policies, before a push; no network, no token
+    #[command(after_help = CHECK_EXIT_CODES)]
+    Check(Box<check::Check>),
     /// Show every subject that the jobs of workflows can have, before they run; no network, no token
     #[command(after_help = PREDICT_EXIT_CODES)]
     Predict(Box<predict::Predict>),
 }
+
+const CHECK_EXIT_CODES: &str = "\
+Exit codes:
+  0  every job that asks for a role among the policies gets it, as far as is known
+  1  a job would not get its role, or there is a risk and --fail-on=risk (0 with --fail-on=never)
+  2  wrong usage, or an input that cannot be read";
 
 const PREDICT_EXIT_CODES: &str = "\
 Exit codes:
@@ -364,6 +376,7 @@ pub fn parse<'a>(
         }
         Subcommands::Evaluate { file, jobs } => Command::Evaluate { file, jobs },
         Subcommands::Explain { id } => Command::Explain(id),
+        Subcommands::Check(flags) => Command::Check(flags),
         Subcommands::Predict(flags) => Command::Predict(flags),
     })
 }

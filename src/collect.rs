@@ -8,6 +8,7 @@ pub(crate) mod github;
 pub(crate) mod http;
 pub(crate) mod origin;
 pub(crate) mod repository;
+pub(crate) mod sources;
 
 use std::collections::BTreeMap;
 use std::path::Path;

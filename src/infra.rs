@@ -18,7 +18,7 @@ use crate::text::{SourceText, Span};
 
 /// What was found in some files.
 #[derive(Debug, Default)]
-pub(crate) struct Infra {
+pub struct Infra {
     /// The files.
     pub(crate) files: Vec<SourceText>,
     /// The roles, in the order of the files.
@@ -199,11 +199,26 @@ pub(crate) fn read(files: Vec<SourceText>) -> Infra {
     }
 }
 
+/// Is this name that of the account's number or the partition, which a role's ARN tells?
+pub(crate) fn is_filled_in(name: &str) -> bool {
+    matches!(name, ACCOUNT | PARTITION)
+}
+
 /// A look at a text before it is read: most files of a repository hold no role.
 fn may_hold_roles(text: &str) -> bool {
     ["AssumeRole", "aws_iam_openid_connect_provider", "OIDCProvider", "OpenIdConnectProvider"]
         .iter()
         .any(|word| text.contains(word))
+}
+
+/// Is it Terraform's or OpenTofu's source?
+pub(crate) fn is_source(path: &str) -> bool {
+    terraform::is_source(path)
+}
+
+/// May a file hold roles, or what they are made of? Most YAML and JSON of a repository does not.
+pub(crate) fn is_of_interest(path: &str, text: &str) -> bool {
+    !has_extension(path, &["json", "txt", "yaml", "yml"]) || may_hold_roles(text)
 }
 
 fn has_extension(path: &str, extensions: &[&str]) -> bool {

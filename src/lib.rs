@@ -50,10 +50,13 @@ mod predict;
 
 // The checks, a file each, and their pages.
 mod checks;
-pub mod explain;
 
 // All of it together, and its layout as text.
 mod diagnose;
+
+// All jobs against all policies, before the push.
+mod check;
+pub mod explain;
 pub mod report;
 
 // The edge: the command line, everything that is read from outside, lines in bulk.
@@ -68,9 +71,13 @@ pub use aws::answer::{Answer, Refusal};
 pub use aws::request::{Asker, web_identity};
 pub use budget::Budget;
 pub use case::Case;
+pub use check::Checked;
 pub use checks::{CHECKS, by_id};
 #[cfg(feature = "live")]
-pub use collect::{Collected, Env, Outside, collect, github::is_job, origin::Audience, repository::Checkout};
+pub use collect::{
+    Collected, Env, Outside, collect, github::is_job, origin::Audience, repository::Checkout, sources::Sources,
+    sources::baseline,
+};
 pub use configure::{INPUTS, Inputs, Kind, Spec};
 pub use diagnose::{diagnose, explaining, told};
 pub use evidence::paste;

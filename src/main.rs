@@ -13,12 +13,13 @@ use std::thread::available_parallelism;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
-use aws_oidc_doctor::Checkout;
 use aws_oidc_doctor::Runs;
+use aws_oidc_doctor::args::check::{Check, CheckFailOn, CheckFormat};
 use aws_oidc_doctor::args::predict::{Predict, TextFormat};
 use aws_oidc_doctor::args::{self, Args, Command, Format};
 use aws_oidc_doctor::is_job;
 use aws_oidc_doctor::report::{self, Report};
+use aws_oidc_doctor::{Checkout, Sources, baseline};
 use aws_oidc_doctor::{Collected, Env, Outside, collect};
 use aws_oidc_doctor::{bulk, explain};
 use aws_oidc_doctor::{explaining, told};
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(panicked));
     let env = Env::of_process();
     let done = match args::parse(std::env::args_os(), env.iter()) {
+        Ok(Command::Check(flags)) => check(&flags, &env),
         Ok(Command::Claims(args)) => claims(&args, &env),
         Ok(Command::Diagnose(args)) if is_bare(&args, &env) => examples(),
         Ok(Command::Diagnose(args)) => run(&args, &env),
@@ -168,6 +170,55 @@ fn claims(args: &Args, env: &Env) -> io::Result<u8> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(0)
+}
+
+/// All jobs of a repository against its policies.
+fn check(flags: &Check, env: &Env) -> io::Result<u8> {
+    let here = std::env::current_dir()?;
+    let read = Checkout::read(&here, &flags.workflow).and_then(|checkout| {
+        let repository = checkout.repository(&flags.repository, env)?;
+        let known = flags.baseline.as_deref().map(baseline).transpose()?;
+        let sources = Sources::read(&here, &flags.paths)?;
+        Ok((sources.check(&checkout, &repository), known.unwrap_or_default()))
+    });
+    let (checked, known) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            let error = report::clean(&error.to_string());
+            writeln!(io::stderr(), "error: {error}")?;
+            return Ok(USAGE);
+        }
+    };
+    if let Some(path) = &flags.write_baseline {
+        if let Err(error) = write_whole(Path::new(path), &report::check::baseline(&checked)) {
+            writeln!(io::stderr(), "error: `--write-baseline` (`{path}`): it cannot be written: {error}")?;
+            return Ok(USAGE);
+        }
+    }
+    let colour = colour(env);
+    let text = match flags.format {
+        CheckFormat::Console => report::check::console(&checked, &known, colour != ColorChoice::Never),
+        CheckFormat::Json => report::check::json(&checked, &known),
+        CheckFormat::Sarif => report::check::sarif(&checked, &known),
+        CheckFormat::Github => report::check::annotations(&checked, &known),
+    };
+    let mut out = AutoStream::new(io::stdout(), colour).lock();
+    if flags.action {
+        if let Some(path) = env.get("GITHUB_STEP_SUMMARY") {
+            append(path, &report::check::summary(&checked, &known))?;
+        }
+        let text = report::github::guarded(&text, &random()) + &report::check::annotations(&checked, &known);
+        out.write_all(text.as_bytes())?;
+    } else {
+        out.write_all(text.as_bytes())?;
+    }
+    out.flush()?;
+    let fails = match flags.fail_on {
+        CheckFailOn::Never => false,
+        _ if flags.write_baseline.is_some() => false,
+        fail_on => report::check::fails(&checked, &known, fail_on == CheckFailOn::Risk),
+    };
+    Ok(u8::from(fails))
 }
 
 /// The subjects that workflows can have. A file that cannot be read is named, and the others go on.
@@ -296,14 +347,18 @@ fn colour(env: &Env) -> ColorChoice {
     }
 }
 
-/// Whole or not at all: a new file beside it takes its place, with its mode. Only a regular file is replaced.
+/// Saves the evidence.
 fn save(path: &str, runs: &Runs) -> io::Result<()> {
     let mut text = report::json::escaped(&serde_json::to_string_pretty(runs)?);
     text.push('\n');
     if is_stdout(path) {
         return io::stdout().write_all(text.as_bytes());
     }
-    let path = Path::new(path);
+    write_whole(Path::new(path), &text)
+}
+
+/// Whole or not at all: a new file beside it takes its place, with its mode. Only a regular file is replaced.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let there = match path.symlink_metadata() {
         Ok(metadata) if metadata.is_file() => Some(metadata.permissions()),
         Ok(metadata) if is_character_device(metadata.file_type()) => {

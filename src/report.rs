@@ -3,13 +3,14 @@
 //! All text from outside (claims, policy, messages) passes through [`clean`] here, and through what its format needs besides:
 //! Markdown in [`summary`], workflow commands in [`github`].
 
+pub mod check;
 pub mod claims;
 pub mod console;
 pub mod github;
 mod item;
 pub mod json;
-pub mod sarif;
 pub mod predict;
+pub mod sarif;
 pub mod summary;
 
 use std::iter::once;

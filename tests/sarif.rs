@@ -16,8 +16,9 @@ use aws_oidc_doctor::{Evidence, diagnose};
 use serde_json::{Value, json};
 
 fn schema() -> jsonschema::Validator {
-    let text = include_str!("sarif/sarif-2.1.0.schema.json");
-    jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap()
+    // One of its patterns has a bracket too many.
+    let text = include_str!("sarif/sarif-2.1.0.schema.json").replace("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}$");
+    jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
 }
 
 fn files(folder: &Path, into: &mut Vec<PathBuf>) {

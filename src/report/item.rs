@@ -25,6 +25,8 @@ pub(crate) struct Item<'a> {
     pub(crate) spots: Vec<Spot<'a>>,
     /// Changes that mend it.
     pub(crate) changes: Vec<Change<'a>>,
+    /// Lines to write, where no change can be placed.
+    pub(crate) shown: Vec<String>,
     /// What it is about, in words that no other line of the file changes.
     pub(crate) about: Vec<String>,
 }
@@ -115,6 +117,7 @@ fn item<'a>(run: &'a Run, found: &'a Found) -> Item<'a> {
         more: found.notes.iter().chain(&found.help).map(|line| clean(line)).collect(),
         spots,
         changes: changes.collect(),
+        shown: Vec::new(),
         about: about(run, diagnosis, found),
     }
 }

@@ -1,0 +1,61 @@
+//! The flags of `check`.
+
+use clap::ValueEnum;
+
+use super::predict::RepositoryFlags;
+
+/// The flags of `check`.
+#[derive(Debug, Default, clap::Args)]
+pub struct Check {
+    /// Files or directories with trust policies: Terraform, its plans and state as JSON, CloudFormation, IAM's JSON
+    /// [default: this repository]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// Workflow file, or directory that holds some; repeatable [default: `.github/workflows` of this repository]
+    #[arg(long, value_name = "PATH")]
+    pub workflow: Vec<String>,
+    /// What is known of the repository.
+    #[command(flatten)]
+    pub repository: RepositoryFlags,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub format: CheckFormat,
+    /// What to fail on
+    #[arg(long, value_enum, default_value_t)]
+    pub fail_on: CheckFailOn,
+    /// File of findings that are known and do not fail
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<String>,
+    /// Write the findings to a file for `--baseline`, and fail on none
+    #[arg(long, value_name = "FILE")]
+    pub write_baseline: Option<String>,
+    /// Run as a step: with annotations and a summary.
+    #[arg(skip)]
+    pub action: bool,
+}
+
+/// How to print what was found before a push.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people, in a terminal or a log
+    #[default]
+    Console,
+    /// For programs
+    Json,
+    /// SARIF 2.1.0, for code scanning and editors
+    Sarif,
+    /// Annotations, as GitHub Actions reads them from a log
+    Github,
+}
+
+/// What fails a check.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum CheckFailOn {
+    /// A job that would not get its role
+    #[default]
+    Blocks,
+    /// A risk as well: a stranger who would get in
+    Risk,
+    /// Nothing
+    Never,
+}
