@@ -366,13 +366,13 @@ impl Check<'_> {
         let mut evidence = self.evidence(asking, None, "");
         evidence.request.inputs = asking.inputs.clone();
         let diagnosis = diagnose(&evidence);
-        self.no_token(asking, diagnosis, None);
+        self.no_token(asking, &diagnosis, None);
     }
 
-    fn no_token(&mut self, asking: &Asking<'_>, diagnosis: Diagnosis, written: Option<&Written>) {
+    fn no_token(&mut self, asking: &Asking<'_>, diagnosis: &Diagnosis, policy: Option<(usize, &Written)>) {
         let is_it = |found: &&Found| found.rule.id == "id-token-permission-missing";
         if let Some(found) = diagnosis.findings.iter().find(is_it) {
-            let mut noted = self.translated(found, &diagnosis, written);
+            let mut noted = self.translated(found, diagnosis, policy);
             noted.about.extend([asking.job.file.clone(), asking.job.name.clone()]);
             noted.more.insert(0, format!("job `{}` of {}", asking.job.name, asking.job.file));
             self.note(noted);
@@ -405,7 +405,7 @@ impl Check<'_> {
         };
         if asking.job.grant == Grant::Missing {
             let diagnosis = diagnose(&with(self, None, ""));
-            self.no_token(asking, diagnosis, Some(&written));
+            self.no_token(asking, &diagnosis, Some((role, &written)));
             return;
         }
         let has_gaps = !written.assumed.is_empty() || written.unknown.iter().any(|name| !infra::is_filled_in(name));
@@ -471,7 +471,7 @@ impl Check<'_> {
             }
         }
         for group in groups {
-            self.refused(asking, group, any_allowed, &written);
+            self.refused(asking, group, any_allowed, (role, &written));
         }
         // Who else gets in, and what the step itself stops at, does not depend on which token it is.
         let token = first_allowed.or_else(|| {
@@ -483,7 +483,7 @@ impl Check<'_> {
             for found in &diagnosis.findings {
                 let is_stop = found.severity == Severity::Blocks && found.by_action && any_allowed;
                 if found.severity == Severity::Risk || is_stop {
-                    let mut noted = self.translated(found, &diagnosis, Some(&written));
+                    let mut noted = self.translated(found, &diagnosis, Some((role, &written)));
                     if has_gaps {
                         noted.certainty = noted.certainty.max(Certainty::Likely);
                     }
@@ -495,12 +495,12 @@ impl Check<'_> {
     }
 
     /// What a job's tokens are refused for.
-    fn refused(&mut self, asking: &Asking<'_>, group: Group, any_allowed: bool, written: &Written) {
+    fn refused(&mut self, asking: &Asking<'_>, group: Group, any_allowed: bool, policy: (usize, &Written)) {
         let mut found = group.found;
         if !group.is_sure {
             found.finding = found.finding.at_most(Certainty::Likely);
         }
-        let mut noted = self.translated(&found, &group.diagnosis, Some(written));
+        let mut noted = self.translated(&found, &group.diagnosis, Some(policy));
         let is_whole = group.tokens.iter().any(|(_, _, is_whole)| *is_whole);
         // Some of what a job can come with is kept out on purpose: a branch that nobody deploys from.
         if any_allowed && !(is_whole && group.is_sure) {
@@ -584,13 +584,13 @@ impl Check<'_> {
     }
 
     /// A finding of a diagnosis, with the places of the files.
-    fn translated(&self, found: &Found, diagnosis: &Diagnosis, written: Option<&Written>) -> Noted {
+    fn translated(&self, found: &Found, diagnosis: &Diagnosis, policy: Option<(usize, &Written)>) -> Noted {
         let finding: &Finding = found;
         let mut noted = Noted::new(found.rule, finding.severity, finding.message.clone());
         noted.certainty = finding.certainty();
         for label in &finding.labels {
             let place = match label.document {
-                Document::TrustPolicy => written.and_then(|written| written.place(label.span)).map(|place| (place.file, place.span)),
+                Document::TrustPolicy => policy.and_then(|(_, written)| written.place(label.span)).map(|place| (place.file, place.span)),
                 Document::Workflow => diagnosis
                     .workflow
                     .as_ref()
@@ -608,7 +608,7 @@ impl Check<'_> {
             }
         }
         noted.more.extend(finding.notes.iter().chain(&finding.help).cloned());
-        noted.changes = fixes::changes(self.infra, written, diagnosis, &finding.fixes, |name| {
+        noted.changes = fixes::changes(self.infra, policy, diagnosis, &finding.fixes, |name| {
             self.workflow(name).map(|(file, _)| file)
         });
         noted

@@ -10,7 +10,7 @@ use crate::text::{SourceText, Span};
 /// The changes of some fixes; what cannot be placed in a file is shown as Terraform or CloudFormation would have it.
 pub(super) fn changes(
     infra: &Infra,
-    written: Option<&Written>,
+    policy: Option<(usize, &Written)>,
     diagnosis: &Diagnosis,
     fixes: &[Fix],
     workflow: impl Fn(&str) -> Option<usize>,
@@ -24,7 +24,7 @@ pub(super) fn changes(
                 edits: fix.edits.clone(),
                 text: fix.text.clone(),
             }),
-            Target::TrustPolicy => written.map(|written| placed(infra, written, fix)),
+            Target::TrustPolicy => policy.map(|(role, written)| placed(infra, role, written, fix)),
             Target::Provider => None,
         };
         changes.extend(change);
@@ -32,13 +32,13 @@ pub(super) fn changes(
     changes
 }
 
-fn placed(infra: &Infra, written: &Written, fix: &Fix) -> Change {
+fn placed(infra: &Infra, role: usize, written: &Written, fix: &Fix) -> Change {
     let edits: Option<Vec<(usize, Edit)>> = fix.edits.iter().map(|edit| in_file(infra, written, edit)).collect();
     let change = edits.filter(|edits| !edits.is_empty()).and_then(|edits| {
         let file = edits.first()?.0;
         let is_one = edits.iter().all(|(other, _)| *other == file);
         let edits: Vec<Edit> = edits.into_iter().map(|(_, edit)| edit).collect();
-        (is_one && comes_to(infra, file, &edits, written, &fix.text)).then_some((file, edits))
+        (is_one && comes_to(infra, file, &edits, role, &fix.text)).then_some((file, edits))
     });
     let is_template = written
         .parts
@@ -71,39 +71,36 @@ fn in_file(infra: &Infra, written: &Written, edit: &Edit) -> Option<(usize, Edit
     let file = infra.files.get(place.file)?;
     let source = file.slice(place.span);
     let quote = source.chars().next().filter(|c| matches!(c, '"' | '\''));
+    // Characters that mean something there: an escape, a template.
+    let is_plain = |text: &str| !text.contains(['"', '\'', '\\', '\n']) && !text.contains("${") && !text.contains("%{");
+    if !is_plain(&new) {
+        return None;
+    }
+    let new = quote.map_or_else(|| format!("\"{new}\""), |quote| format!("{quote}{new}{quote}"));
+    if is_behind {
+        // What stands in a list with brackets can have a comma and another value behind it.
+        let after = file.text.get(place.span.end..).unwrap_or_default().trim_start();
+        let span = Span::new(place.span.end, place.span.end);
+        let text = format!(", {new}");
+        return after.starts_with([',', ']']).then_some((place.file, Edit { span, text }));
+    }
     let inside = match quote {
         Some(quote) => source.strip_prefix(quote)?.strip_suffix(quote)?,
         None => source,
     };
-    // Characters that mean something there: an escape, a template.
-    let is_plain = |text: &str| !text.contains(['"', '\'', '\\', '\n']) && !text.contains("${") && !text.contains("%{");
-    if inside != value || !is_plain(&new) || !is_plain(&value) {
-        return None;
-    }
-    let quote = quote.unwrap_or('"');
-    let (span, text) = if is_behind {
-        if !is_in_brackets(&file.text, place.span) {
-            return None;
-        }
-        (Span::new(place.span.end, place.span.end), format!(", {quote}{new}{quote}"))
-    } else {
-        (place.span, format!("{quote}{new}{quote}"))
+    let edit = Edit {
+        span: place.span,
+        text: new,
     };
-    Some((place.file, Edit { span, text }))
+    (inside == value && is_plain(&value)).then_some((place.file, edit))
 }
 
 fn is_text(written: &Written, span: Span) -> bool {
     written.text.get(span.start..span.end).is_some_and(|text| text.starts_with('"'))
 }
 
-/// Does the value stand in a list with brackets, where a comma and another value can follow?
-fn is_in_brackets(text: &str, span: Span) -> bool {
-    let after = text.get(span.end..).unwrap_or_default().trim_start();
-    after.starts_with([',', ']'])
-}
-
-/// Does the changed file come to the changed policy, and is it the only one that changes so?
-fn comes_to(infra: &Infra, file: usize, edits: &[Edit], written: &Written, wanted: &str) -> bool {
+/// Does the changed file come to the changed policy?
+fn comes_to(infra: &Infra, file: usize, edits: &[Edit], role: usize, wanted: &str) -> bool {
     let Some(source) = infra.files.get(file) else { return false };
     let mut text = source.text.clone();
     let mut edits: Vec<&Edit> = edits.iter().collect();
@@ -118,9 +115,8 @@ fn comes_to(infra: &Infra, file: usize, edits: &[Edit], written: &Written, wante
     if let Some(changed) = files.get_mut(file) {
         *changed = SourceText::new(source.name.clone(), text);
     }
-    let role = infra.roles.iter().position(|role| role.policy.as_ref().is_ok_and(|policy| policy.parts == written.parts));
     let after = infra::read(files);
-    let changed = role.and_then(|role| after.roles.get(role)).and_then(|role| role.policy.as_ref().ok());
+    let changed = after.roles.get(role).and_then(|role| role.policy.as_ref().ok());
     changed.is_some_and(|after| shape(&after.text) == shape(wanted))
 }
 
