@@ -163,10 +163,6 @@ pub struct Diagnose {
     /// The error message from the failing job
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = FILES)]
     pub error: Option<String>,
-    /// Save the evidence, to diagnose it again elsewhere; it contains claims, but no token or key. `-` writes it to standard
-    /// output, and the report to standard error
-    #[arg(long, value_name = "FILE", help_heading = FILES)]
-    pub save_evidence: Option<String>,
     /// Output format of the report
     #[arg(long, value_enum, default_value_t = Format::Console)]
     pub format: Format,
@@ -273,7 +269,7 @@ impl clap::Args for Given {
                 Kind::Boolean | Kind::Presence => {
                     flag.num_args(SWITCH).require_equals(true).default_missing_value("true")
                 }
-                Kind::Secret => flag.value_parser(clap::builder::StringValueParser::new().map(SecretString::from)),
+                Kind::Secret => flag.value_parser(secret()),
                 Kind::Lines | Kind::Number | Kind::Text => flag,
             };
             command = command.arg(flag);
@@ -331,6 +327,15 @@ pub struct OwnInputs {
     pub then: Vec<String>,
     #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = OWN, help = "Fail when the role cannot be assumed [default: true]")]
     pub fail: Option<String>,
+    #[arg(long, value_name = "FILE", help_heading = OWN, help = "Save the evidence, to diagnose it again elsewhere; it contains claims, but no token or key. `-` writes it to standard output, and the report to standard error")]
+    pub save_evidence: Option<String>,
+    #[arg(long, value_name = "TOKEN", value_parser = secret(), help_heading = OWN, help = "The job's own GitHub token: reads the running workflow, the repository and its environment from GitHub's API [default: nothing is read]")]
+    pub github_token: Option<SecretString>,
+}
+
+/// A value that is held as a secret.
+fn secret() -> impl clap::builder::TypedValueParser<Value = SecretString> {
+    clap::builder::StringValueParser::new().map(SecretString::from)
 }
 
 /// Names of the action's inputs.
@@ -353,7 +358,12 @@ pub fn parse<'a>(
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<Command, clap::Error> {
     let argv = masked(argv);
-    let keys = is_of_claims(&argv) || argv.iter().any(|arg| arg.to_string_lossy().starts_with("--aws-"));
+    let has_key = |arg: &OsString| {
+        ["--aws-", "--github-token"]
+            .iter()
+            .any(|flag| arg.to_string_lossy().starts_with(flag))
+    };
+    let keys = is_of_claims(&argv) || argv.iter().any(has_key);
     let cli = Cli::try_parse_from(argv).map_err(|error| {
         if keys && error.use_stderr() {
             without_values(error)
@@ -391,7 +401,10 @@ fn masked(argv: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
         .iter()
         .filter(|spec| spec.kind == Kind::Secret)
         .map(|spec| spec.name);
-    let flags: Vec<String> = keys.chain(["claims"]).map(|name| format!("--{name}")).collect();
+    let flags: Vec<String> = keys
+        .chain(["claims", "github-token"])
+        .map(|name| format!("--{name}"))
+        .collect();
     let mut is_theirs = false;
     let mut mask = |arg: OsString| {
         let Some(text) = arg.to_str() else { return arg };

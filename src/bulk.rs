@@ -1,11 +1,12 @@
 //! The `evaluate` subcommand: trust policies against requests in bulk, a JSON line in, a JSON line out.
 //!
 //! A line is `{"id": …, "trust_policy": {…}, "request": {"action": …, "principal": {…}, "resource": …, "context": {…}}}`.
+//! With `identity_policies`, `permissions_boundary` and `session_policies` (a policy or a list) the decision is that of both sides.
 //! The context is complete: a key that is not in it is absent. A line that is not valid gives a line with the decision
 //! `Error`, and the rest go on.
 
 use crate::policy::parse::quoted;
-use crate::policy::{self, Decision, Limits, Presence, RequestContext, RequestPrincipal};
+use crate::policy::{self, Decision, Limits, Policy, Presence, RequestContext, RequestPrincipal, access};
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -362,6 +363,10 @@ fn name(decision: Decision) -> &'static str {
 struct Asked<'a> {
     id: Option<&'a RawValue>,
     trust_policy: Option<&'a RawValue>,
+    /// The policies of who asks; where they are not there, the trust policy alone is asked.
+    identity_policies: Option<&'a RawValue>,
+    permissions_boundary: Option<&'a RawValue>,
+    session_policies: Option<&'a RawValue>,
     request: Option<RequestContext>,
 }
 
@@ -394,8 +399,43 @@ impl<'a> Asked<'a> {
             None => format!("`trust_policy`: {}", error.message),
         })?;
         let limits = Limits::new(MAX_STEPS, MAX_EXPANDED);
-        policy::decide_within(&policy, request, &limits).map_err(|limit| limit.to_string())
+        if self.identity_policies.is_none() && (self.permissions_boundary.is_some() || self.session_policies.is_some())
+        {
+            return Err("the line has no `identity_policies`, which the others limit".to_owned());
+        }
+        let decided = if let Some(identity) = self.identity_policies {
+            let list = |name, value: Option<&RawValue>| {
+                value.map_or_else(|| Ok(Vec::new()), |value| list_of_policies(name, value))
+            };
+            let (identity, boundary, session) = (
+                list_of_policies("identity_policies", identity)?,
+                list("permissions_boundary", self.permissions_boundary)?,
+                list("session_policies", self.session_policies)?,
+            );
+            let caller = access::Caller {
+                identity: Some(&identity),
+                boundary: Some(&boundary),
+                session: Some(&session),
+            };
+            access::access_within(request, Some(&policy), caller, &limits).map(|access| (access.decision, access.why()))
+        } else {
+            policy::decide_within(&policy, request, &limits)
+        };
+        decided.map_err(|limit| limit.to_string())
     }
+}
+
+/// A policy of who asks, or several.
+fn list_of_policies(name: &str, value: &RawValue) -> Result<Vec<Policy>, String> {
+    let parts = if value.get().starts_with('[') {
+        serde_json::from_str(value.get()).map_err(|error| format!("`{name}`: {error}"))?
+    } else {
+        vec![value]
+    };
+    let parsed = parts.into_iter().map(|part: &RawValue| {
+        policy::parse_identity(part.get()).map_err(|error| format!("`{name}`: {}", error.message))
+    });
+    parsed.collect()
 }
 
 /// A policy as text is at most so long with its quotes, and each of its bytes takes at most six; what is longer is too long
@@ -416,6 +456,15 @@ impl<'de> Visitor<'de> for LineVisitor<'_, 'de> {
             match key.as_ref() {
                 "id" => once(&mut self.0.id, map.next_value()?, "id")?,
                 "trust_policy" => once(&mut self.0.trust_policy, map.next_value()?, "trust_policy")?,
+                "identity_policies" => once(&mut self.0.identity_policies, map.next_value()?, "identity_policies")?,
+                "permissions_boundary" => {
+                    once(
+                        &mut self.0.permissions_boundary,
+                        map.next_value()?,
+                        "permissions_boundary",
+                    )?;
+                }
+                "session_policies" => once(&mut self.0.session_policies, map.next_value()?, "session_policies")?,
                 "request" => once(&mut self.0.request, map.next_value::<Request>()?.0, "request")?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -754,6 +803,75 @@ mod tests {
                 answer["detail"].as_str().unwrap().contains(detail),
                 "{caller}: {answer}"
             );
+        }
+    }
+
+    #[test]
+    fn policies_of_who_asks_are_asked_as_well() {
+        let case = |more: &Value| {
+            let mut line = json!({
+                "id": 7,
+                "trust_policy": {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:role/hub"}, "Action": "sts:*"}]},
+                "request": {
+                    "action": "sts:AssumeRole",
+                    "principal": {"aws": "arn:aws:sts::123456789012:assumed-role/hub/ci"},
+                    "resource": "arn:aws:iam::210987654321:role/deploy",
+                },
+            });
+            line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            one(&line.to_string())
+        };
+        let policy =
+            |effect: &str, action: &str| json!({"Statement": {"Effect": effect, "Action": action, "Resource": "*"}});
+        let (all, tags) = (policy("Allow", "*"), policy("Allow", "sts:TagSession"));
+        for (more, expected, detail) in [
+            (json!({}), "Allow", "`/Statement/0` allows it"),
+            (
+                json!({"identity_policies": all}),
+                "Allow",
+                "the policies allow it together",
+            ),
+            (json!({"identity_policies": [tags, all]}), "Allow", ""),
+            (
+                json!({"identity_policies": []}),
+                "ImplicitDeny",
+                "no identity-based policy allows it",
+            ),
+            (
+                json!({"identity_policies": tags}),
+                "ImplicitDeny",
+                "no identity-based policy allows it",
+            ),
+            (
+                json!({"identity_policies": all, "permissions_boundary": tags}),
+                "ImplicitDeny",
+                "no permissions boundary allows it",
+            ),
+            (
+                json!({"identity_policies": all, "session_policies": [tags]}),
+                "ImplicitDeny",
+                "no session policy allows it",
+            ),
+            (
+                json!({"identity_policies": [all, policy("Deny", "sts:AssumeRole")]}),
+                "ExplicitDeny",
+                "explicitly denied by the identity-based policy",
+            ),
+            (
+                json!({"session_policies": all}),
+                "Error",
+                "the line has no `identity_policies`",
+            ),
+            (
+                json!({"identity_policies": {"Statement": {"Effect": "Allow", "Action": "*"}}}),
+                "Error",
+                "`identity_policies`: the statement has no `Resource`",
+            ),
+            (json!({"identity_policies": [7]}), "Error", "`identity_policies`: "),
+        ] {
+            let answer = case(&more);
+            assert_eq!(answer["decision"], expected, "{more}: {answer}");
+            assert!(answer["detail"].as_str().unwrap().contains(detail), "{more}: {answer}");
         }
     }
 

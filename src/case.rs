@@ -1,5 +1,7 @@
 //! What the checks look at: the evidence, read and evaluated once.
 
+mod caller;
+
 use std::cell::OnceCell;
 
 use crate::aws::answer::{Answer, Refusal};
@@ -8,7 +10,8 @@ use crate::aws::request::{self, Asker};
 use crate::budget::Budget;
 use crate::configure::{Around, Flow, Input, Kind, Stop};
 use crate::evidence::{
-    Attempt, Evidence, Gap, INPUTS_SOURCE, Identity, PolicyText, Probe, Provider, Request, Role, Runner, Why,
+    Attempt, Environment, Evidence, Gap, INPUTS_SOURCE, Identity, PolicyText, Probe, Provider, Request, Role, Runner,
+    SubjectTemplate, Why,
 };
 use crate::finding::{Document, Fact, Facts, Label};
 use crate::github::claims::Claims;
@@ -23,6 +26,7 @@ use crate::policy::{
 use crate::text::masked::is_masked;
 use crate::text::{SourceText, Span};
 use crate::witness::{self, Openings, Witness};
+pub(crate) use caller::CallerCase;
 
 /// One run, read and evaluated.
 #[derive(Debug)]
@@ -51,6 +55,8 @@ pub struct Case<'a> {
     pub role_named: Option<RoleArn>,
     /// The policy, evaluated.
     pub policy: Option<PolicyCase>,
+    /// The policies of who asks with AWS credentials.
+    pub(crate) caller: Option<CallerCase>,
     /// Why the policy cannot be read.
     pub policy_error: Option<ParseError>,
     /// The policy's text.
@@ -142,6 +148,7 @@ impl<'a> Case<'a> {
             role_named,
             role_arn,
             policy: None,
+            caller: None,
             policy_error: None,
             policy_source: None,
             workflow: None,
@@ -161,7 +168,65 @@ impl<'a> Case<'a> {
             None => {}
         }
         case.policy_source = policy_text.map(|text| SourceText::new(case.policy_name(), text));
+        case.caller = case.evaluate_caller();
         case
+    }
+
+    /// The policies of who asks, where they are known, with the role's trust policy.
+    fn evaluate_caller(&self) -> Option<CallerCase> {
+        let identity = self.evidence.caller.as_ref().filter(|_| self.asks_with_credentials())?;
+        let mut caller = CallerCase::read(identity)?;
+        let (assume, tag) = self.signed_requests(&caller, self.policy.as_ref().map(|policy| &policy.policy));
+        let trust = self.policy.as_ref().map(|policy| &policy.policy);
+        caller.evaluate(&assume, tag.as_ref(), trust);
+        Some(caller)
+    }
+
+    /// The requests of a signed call for the policies of both sides: of `sts:AssumeRole`, and of `sts:TagSession` where tags go along.
+    pub(crate) fn signed_requests(
+        &self,
+        caller: &CallerCase,
+        trust: Option<&TrustPolicy>,
+    ) -> (RequestContext, Option<RequestContext>) {
+        let policies: Vec<&TrustPolicy> = trust.into_iter().chain(caller.policies()).collect();
+        let assume = self.signed_by(request::assume_role(self.asker(), &policies));
+        let tag = self
+            .is_tagged()
+            .then(|| self.signed_by(request::tag_session(self.asker(), &policies)));
+        (assume, tag)
+    }
+
+    /// With all that is known of who signs.
+    pub(crate) fn signed_by(&self, mut request: RequestContext) -> RequestContext {
+        let named = match &self.answer {
+            Some(Answer::AssumeRoleDenied(refusal)) => Some(refusal.user.as_str()),
+            _ => None,
+        };
+        // What is known of another than the one whom AWS names tells nothing.
+        let identity = self
+            .at_hand()
+            .filter(|identity| named.is_none_or(|named| named == identity.arn));
+        if let Some(identity) = identity {
+            let signer = request::signer::Signer {
+                identity,
+                inputs: &self.evidence.request,
+                runner: self.runner(),
+                role_tags: self.role().and_then(|role| role.tags.as_ref()),
+            };
+            request::signer::complete(&mut request, signer);
+        }
+        request
+    }
+
+    /// Does the step's call need `sts:TagSession`: for tags of its own, or for those that the asking session hands on? (IAM User
+    /// Guide, `id_session-tags`, "Chaining roles with session tags".)
+    pub(crate) fn is_tagged(&self) -> bool {
+        let inherits = self
+            .evidence
+            .caller
+            .as_ref()
+            .is_some_and(|caller| !caller.transitive_tags.is_empty());
+        self.asks_with_credentials() && (inherits || !self.request().is_on(Input::RoleSkipSessionTagging))
     }
 
     fn evaluate(&self, policy: TrustPolicy) -> PolicyCase {
@@ -170,9 +235,10 @@ impl<'a> Case<'a> {
         let nearest = nearest(&policy, &trace, &self.issuer, &self.comparing);
         let subject = nearest
             .and_then(|statement| difference::subject(&policy, &trace, statement, &self.issuer, &self.comparing));
-        let is_tagged = self.asks_with_credentials() && !self.request().is_on(Input::RoleSkipSessionTagging);
-        let tagging =
-            is_tagged.then(|| crate::policy::trace(&policy, &request::tag_session(self.asker(), &policy)).decision);
+        let tagging = self.is_tagged().then(|| {
+            let request = self.signed_by(request::tag_session(self.asker(), &[&policy]));
+            crate::policy::trace(&policy, &request).decision
+        });
         PolicyCase {
             policy,
             request,
@@ -204,7 +270,7 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn request_for(&self, policy: &TrustPolicy) -> RequestContext {
         if self.asks_with_credentials() {
-            request::assume_role(self.asker(), policy)
+            self.signed_by(request::assume_role(self.asker(), &[policy]))
         } else {
             request::web_identity(self.asker(), policy)
         }
@@ -358,6 +424,39 @@ impl<'a> Case<'a> {
         self.evidence.runner.as_ref()
     }
 
+    /// How the subjects of the repository's tokens are made, where GitHub told.
+    #[must_use]
+    pub(crate) fn subject_template(&self) -> Option<&'a SubjectTemplate> {
+        self.evidence.subject_template.as_ref().and_then(Probe::known)
+    }
+
+    /// Why the repository's subjects have ids in them, as far as GitHub told.
+    #[must_use]
+    pub(crate) fn why_immutable(&self) -> Option<String> {
+        let repository = self.evidence.repository.as_ref().and_then(Probe::known)?;
+        if let Some(day) = repository.made_immutable() {
+            return Some(format!(
+                "the repository was created on {day}: since 15 July 2026 GitHub includes IDs in the subjects of new repositories, and they cannot opt out"
+            ));
+        }
+        repository.created?;
+        Some(match self.subject_template()?.use_immutable_subject? {
+            true => "the repository has opted in to IDs in the subject (`use_immutable_subject: true`)".to_owned(),
+            false => "the repository is older than 15 July 2026 and has not opted in to IDs in the subject, so it or its organization was most \
+                      likely renamed or transferred since"
+                .to_owned(),
+        })
+    }
+
+    /// What protects the environment of the job, where GitHub told.
+    #[must_use]
+    pub(crate) fn environment(&self) -> Option<&'a Environment> {
+        let environment = self.evidence.environment.as_ref().and_then(Probe::known)?;
+        let is_own = |name: &str| name.eq_ignore_ascii_case(&environment.name);
+        let named = self.claims.and_then(|claims| claims.text("environment"));
+        named.is_some_and(is_own).then_some(environment)
+    }
+
     /// The inputs.
     #[must_use]
     pub fn request(&self) -> &'a Request {
@@ -382,7 +481,7 @@ impl<'a> Case<'a> {
         let policy = self.policy.as_ref();
         policy.is_some_and(|policy| {
             policy.trace.decision == Decision::Allow && policy.tagging.is_none_or(|tagging| tagging == Decision::Allow)
-        })
+        }) && !self.caller.as_ref().is_some_and(CallerCase::is_denied)
     }
 
     /// The step ends with its credentials: AWS gave them, and nothing of the step's own stands against it.
@@ -510,6 +609,10 @@ impl Facts for Case<'_> {
                 let gap = self.evidence.attempt.as_ref().and_then(Probe::gap);
                 let is_understood = self.answer.as_ref().is_some_and(|answer| *answer != Answer::Other);
                 gap.is_some() || is_understood && self.message().is_none_or(words_are_whole)
+            }
+            Fact::CallerPolicies => {
+                let is_whole = self.caller.as_ref().is_some_and(|caller| caller.is_whole);
+                is_whole && self.at_hand().is_some_and(|identity| is_told(&identity.arn))
             }
             Fact::Claim(name) => self.claims.is_some_and(|claims| match name {
                 "aud" => told(claims.audience()),

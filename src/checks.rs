@@ -18,6 +18,7 @@ mod denied_elsewhere;
 mod duration_out_of_range;
 mod endpoint_unreachable;
 mod environment_protection;
+mod environment_unprotected;
 mod explicit_deny;
 mod external_id_mismatch;
 mod fork_pull_request;
@@ -132,6 +133,7 @@ pub const CHECKS: &[Check] = &[
     subject_too_broad::CHECK,
     condition_vacuous::CHECK,
     audience_unchecked::CHECK,
+    environment_unprotected::CHECK,
 ];
 
 /// The check with an id.

@@ -2,12 +2,14 @@
 //! [`Gap`], and the others are had all the same; calls that do not need each other run side by side.
 #![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 
+mod api;
 pub(crate) mod aws;
 pub(crate) mod files;
 pub(crate) mod github;
 pub(crate) mod http;
 pub(crate) mod origin;
 pub(crate) mod repository;
+mod running;
 pub(crate) mod sources;
 
 use std::collections::BTreeMap;
@@ -15,7 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_sts::config::Credentials;
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout_at};
 
@@ -23,17 +25,19 @@ use crate::args::{Args, Diagnose, InputError, place};
 use crate::aws::arn::RoleArn;
 use crate::configure::{Around, Flow, Input, Inputs, REQUIRED_VARIABLES};
 use crate::evidence::{
-    Attempt, Clock, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, MOST_RUNS, Probe, Request, Runs, Why,
-    WorkflowFile,
+    Attempt, Clock, Environment, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, MOST_RUNS, Probe, Request,
+    Runs, Why, WorkflowFile,
 };
 use crate::github::claims::Token;
 use crate::github::workflow::{self, ConfigureStep};
 use crate::secrets::Secrets;
+use api::Api;
 use aws::{Answered, Aws, Reading, Wanted};
 use files::Files;
 use github::IdToken;
 use http::Http;
 use origin::Audience;
+use running::Running;
 
 /// For the whole run; what is known by then is reported.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(25);
@@ -107,10 +111,10 @@ pub async fn collect(args: &Args, outside: &Outside<'_>) -> Collected {
     for input in [Input::HttpProxy, Input::StsEndpoint] {
         secrets.know_address(inputs.get(input).unwrap_or_default());
     }
-    for input in [Input::AwsAccessKeyId, Input::AwsSecretAccessKey, Input::AwsSessionToken] {
-        if let Some(key) = inputs.key(input) {
-            secrets.add(key.expose_secret());
-        }
+    let keys = [Input::AwsAccessKeyId, Input::AwsSecretAccessKey, Input::AwsSessionToken];
+    let keys = keys.into_iter().filter_map(|input| inputs.key(input));
+    for secret in keys.chain(&args.flags.own.github_token) {
+        secrets.add(secret.expose_secret());
     }
     secrets.hand_over(outside.mask);
     let mut collected = gather(args, outside, &secrets).await;
@@ -176,6 +180,7 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             Some(text) => Probe::Known(WorkflowFile {
                 path: path.to_owned(),
                 text,
+                commit: None,
             }),
             None => unreadable("workflow-file"),
         });
@@ -304,6 +309,13 @@ struct Asked {
     at: i64,
 }
 
+/// What is asked once for all roles of a job.
+#[derive(Default)]
+struct Shared {
+    token: Option<Asked>,
+    environment: Option<Probe<Environment>>,
+}
+
 impl Asked {
     fn got(&self) -> Option<&IdToken> {
         self.token.as_ref().ok()
@@ -311,17 +323,75 @@ impl Asked {
 }
 
 impl Live<'_> {
-    async fn runs(&self, mut evidence: Evidence) -> Vec<Evidence> {
+    async fn runs(&self, evidence: Evidence) -> Vec<Evidence> {
         let env = self.outside.env;
-        let (mut requests, mut left_out) = (vec![evidence.request.clone()], Vec::new());
-        if self.in_job {
-            evidence.runner = github::runner(env);
-            evidence.workflow = evidence.workflow.or_else(|| self.workflow());
-            (requests, left_out) = self.requests(&evidence);
-        }
-        then(&self.args.flags.own.then, &mut requests, &mut left_out);
         let http = Http::new(env, self.secrets);
-        let mut token = None;
+        let token = self.args.flags.own.github_token.as_ref().filter(|_| self.in_job);
+        let api = http.as_ref().ok().zip(token);
+        let api = api.and_then(|(http, token)| Api::new(env, http, token, self.deadline));
+        let job = async {
+            match self.in_job {
+                true => self.job(evidence, &http, api.as_ref()).await,
+                false => self.hops(evidence, &http, None, &mut Shared::default()).await,
+            }
+        };
+        let about = async {
+            let api = api.as_ref()?;
+            Some(join(api.repository(), api.subject_template()).await)
+        };
+        // Nothing of it waits for the other: the longest chain is the token, and then STS.
+        let (mut runs, about) = join(job, about).await;
+        if let Some((repository, template)) = about {
+            for run in &mut runs {
+                run.repository = Some(repository.clone().into());
+                run.subject_template = Some(template.clone().into());
+            }
+        }
+        runs
+    }
+
+    /// All that this job asks for.
+    async fn job(&self, mut evidence: Evidence, http: &Result<Http, Gap>, api: Option<&Api<'_>>) -> Vec<Evidence> {
+        let env = self.outside.env;
+        evidence.runner = github::runner(env);
+        let is_given = evidence.workflow.is_some();
+        let running = Running::of(env, api).filter(|_| !is_given);
+        let workflow = async { running.as_ref()?.workflow().await };
+        let mut shared = Shared::default();
+        if evidence.request.given(Input::RoleToAssume).is_some() {
+            let hops = self.hops(evidence, http, api, &mut shared);
+            let (workflow, mut runs) = join(workflow, hops).await;
+            for run in &mut runs {
+                run.workflow = run.workflow.take().or_else(|| workflow.clone());
+            }
+            return runs;
+        }
+        // Which role it is, the workflow says. The token does not wait for that.
+        let token = async {
+            let asks =
+                api.is_some() && evidence.token.is_none() && evidence.request.flow(self.around(None)) == Flow::Oidc;
+            if let Some(http) = http.as_ref().ok().filter(|_| asks) {
+                self.token(http, &mut shared.token).await;
+            }
+        };
+        let (workflow, ()) = join(workflow, token).await;
+        evidence.workflow = evidence.workflow.or(workflow);
+        self.hops(evidence, http, api, &mut shared).await
+    }
+
+    /// One run for each role, and the hops of a chain.
+    async fn hops(
+        &self,
+        evidence: Evidence,
+        http: &Result<Http, Gap>,
+        api: Option<&Api<'_>>,
+        shared: &mut Shared,
+    ) -> Vec<Evidence> {
+        let (mut requests, mut left_out) = match self.in_job {
+            true => self.requests(&evidence),
+            false => (vec![evidence.request.clone()], Vec::new()),
+        };
+        then(&self.args.flags.own.then, &mut requests, &mut left_out);
         let mut runs: Vec<Evidence> = Vec::new();
         let mut trail = Trail::default();
         for request in requests {
@@ -340,8 +410,8 @@ impl Live<'_> {
                 evidence.clone()
             };
             run.request = request;
-            match &http {
-                Ok(http) => self.hop(&mut run, http, &mut token, &mut trail).await,
+            match http {
+                Ok(http) => self.hop(&mut run, http, api, shared, &mut trail).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
             match before {
@@ -355,38 +425,17 @@ impl Live<'_> {
         runs
     }
 
-    /// The workflow file that runs, where the repository is checked out.
-    fn workflow(&self) -> Option<Probe<WorkflowFile>> {
-        let env = self.outside.env;
-        let repository = env.get("GITHUB_REPOSITORY")?;
-        // owner/repo/.github/workflows/deploy.yml@refs/heads/main
-        let of = env
-            .get("GITHUB_WORKFLOW_REF")?
-            .strip_prefix(repository)?
-            .strip_prefix('/')?;
-        let path = of.split_once('@').map_or(of, |(path, _)| path);
-        let workspace = Path::new(env.get("GITHUB_WORKSPACE")?);
-        let files = Files {
-            workspace: Some(workspace),
-        };
-        Some(match files.text(path, workflow::MAX_BYTES as u64) {
-            Ok(text) => Probe::Known(WorkflowFile {
-                path: path.to_owned(),
-                text,
-            }),
-            Err(message) => Probe::Missing(Gap::new(
-                Why::NotFound,
-                format!("`{path}` in the workspace: {message}; check the repository out first (actions/checkout)"),
-            )),
-        })
-    }
-
     /// What is asked of AWS: the inputs, or else what the job's own configure-aws-credentials steps say; and the steps that
     /// are left out.
     fn requests(&self, evidence: &Evidence) -> (Vec<Request>, Vec<String>) {
         let given = &evidence.request;
-        let workflow = evidence.workflow.as_ref().and_then(Probe::known);
-        let workflow = workflow.and_then(|file| workflow::read(&file.text).ok());
+        let file = evidence.workflow.as_ref().and_then(Probe::known);
+        let workflow = file.and_then(|file| workflow::read(&file.text).ok());
+        // What a checkout has can be a stranger's.
+        let of = match file.is_some_and(|file| file.commit.is_some()) {
+            true => "",
+            false => ", as the checkout has it",
+        };
         let job_id = self.outside.env.get("GITHUB_JOB");
         let job = workflow.as_ref().and_then(|workflow| workflow.job(job_id));
         let named = given.given(Input::RoleToAssume).is_some();
@@ -428,7 +477,7 @@ impl Live<'_> {
                 continue;
             }
             let source = match request.get(Input::RoleToAssume) {
-                Some(_) => format!("{place}, as the checkout has it"),
+                Some(_) => format!("{place}{of}"),
                 None => format!(
                     "{place}, whose `role-to-assume` is an expression: pass its value as the input `role-to-assume`"
                 ),
@@ -523,7 +572,18 @@ impl Live<'_> {
     }
 
     /// Everything that is asked for one role.
-    async fn hop(&self, run: &mut Evidence, http: &Http, asked: &mut Option<Asked>, trail: &mut Trail) {
+    async fn hop(
+        &self,
+        run: &mut Evidence,
+        http: &Http,
+        api: Option<&Api<'_>>,
+        shared: &mut Shared,
+        trail: &mut Trail,
+    ) {
+        let Shared {
+            token: asked,
+            environment: protected,
+        } = shared;
         let request = run.request.clone();
         let arn = RoleArn::parse(request.get(Input::RoleToAssume).unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
@@ -558,13 +618,21 @@ impl Live<'_> {
                 self.token(http, asked).await;
             }
             let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
-            join(self.attempt(&aws, &request, &way, token, trail), async {
+            let otherwise = async {
                 match (&environment, wanted) {
                     (None, Some(wanted)) => Some(self.read_otherwise(&aws, http, wanted, token).await),
                     _ => None,
                 }
-            })
-            .await
+            };
+            let name = token.and_then(|token| token.token.claims.text("environment"));
+            let protection = async {
+                if let (Some(api), Some(name), None) = (api, name, &protected) {
+                    *protected = Some(api.environment(name).await.into());
+                }
+            };
+            let attempt = self.attempt(&aws, &request, &way, token, trail);
+            let (made, otherwise, ()) = join3(attempt, otherwise, protection).await;
+            (made, otherwise)
         };
         let account_side = async {
             match (&environment, wanted) {
@@ -582,6 +650,7 @@ impl Live<'_> {
             }
             None => (None, None),
         };
+        run.environment = protected.clone();
         // After a step that failed, the job comes to no other.
         trail.is_broken |= !matches!(attempt, Some(Probe::Known(Attempt::Allowed { .. })));
         run.caller = way.caller;
@@ -1100,6 +1169,7 @@ jobs:
             workflow: Some(Probe::Known(WorkflowFile {
                 path: "w.yml".to_owned(),
                 text: WORKFLOW.to_owned(),
+                commit: None,
             })),
             ..Evidence::default()
         };

@@ -702,6 +702,11 @@ impl Inputs {
         Ok(tags)
     }
 
+    /// The names of the tags that the action sends of itself, in some version or in all.
+    pub fn tag_names() -> impl Iterator<Item = &'static str> {
+        TAG_SOURCES.iter().map(|(name, ..)| *name)
+    }
+
     /// Those of the keys in `transitive-tag-keys` that have a tag: the others are dropped without a word.
     #[must_use]
     pub fn transitive_keys(&self, tags: &[Tag]) -> Vec<String> {

@@ -138,6 +138,12 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         }
     }
     notes.extend(gaps::remarks(case));
+    let is_settled = findings
+        .iter()
+        .any(|found| found.severity == Severity::Blocks && found.certainty() == Certainty::Certain);
+    if !case.is_allowed() && !is_settled {
+        gaps.extend(gaps::unread(case));
+    }
     gaps.dedup();
     let more = gaps.len().saturating_sub(MOST_GAPS);
     if more > 0 {
@@ -167,6 +173,12 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         subject: case.claims.and_then(|claims| claims.subject()).map(str::to_owned),
         findings,
         policy: case.policy_source.clone(),
+        caller: case
+            .caller
+            .iter()
+            .flat_map(|caller| &caller.documents)
+            .map(|document| document.source.clone())
+            .collect(),
         workflow: case.workflow_source.clone(),
         claims: case.claims_source.clone(),
     }

@@ -4,6 +4,7 @@
 //! absent was never asked for. The raw token and credentials never enter here.
 
 pub mod paste;
+pub(crate) mod repository;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -15,6 +16,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+pub(crate) use self::repository::{Branches, Environment, Repository, SubjectTemplate};
 use crate::configure::{INPUTS, Input, Inputs, Text};
 use crate::github::claims::Token;
 use crate::secrets::{Secrets, bare_address};
@@ -62,6 +64,15 @@ pub struct Evidence {
     /// The workflow file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow: Option<Probe<WorkflowFile>>,
+    /// The repository that the job runs in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Probe<Repository>>,
+    /// How the subjects of its tokens are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject_template: Option<Probe<SubjectTemplate>>,
+    /// The environment that the job names, and what protects it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Probe<Environment>>,
     /// Clocks, to tell an expired token from a wrong clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<Clock>,
@@ -109,7 +120,7 @@ pub struct Hop {
 pub(crate) const INPUTS_SOURCE: &str = "inputs";
 
 /// A fact that was asked for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe<T> {
     /// It is known.
     Known(T),
@@ -132,6 +143,12 @@ impl<T> Probe<T> {
             Self::Known(_) => None,
             Self::Missing(gap) => Some(gap),
         }
+    }
+}
+
+impl<T> From<Result<T, Gap>> for Probe<T> {
+    fn from(read: Result<T, Gap>) -> Self {
+        read.map_or_else(Self::Missing, Self::Known)
     }
 }
 
@@ -171,7 +188,10 @@ impl Evidence {
                 hop.request.inputs.set(Input::RoleChaining, "true");
             }
             let run = if hop.request.is_on(Input::RoleChaining) {
-                hop.caller = hop.caller.or(before);
+                hop.caller = match (hop.caller, before) {
+                    (Some(caller), Some(session)) => Some(caller.completed_by(session)),
+                    (caller, session) => caller.or(session),
+                };
                 Self {
                     runner: self.runner.clone(),
                     workflow: self.workflow.clone(),
@@ -262,7 +282,8 @@ impl Evidence {
 
     /// The session that the first hop ends with, as [`Hop::session`] has it.
     fn session(&self) -> Option<Identity> {
-        session(&self.request, self.attempt.as_ref(), self.caller.as_ref())
+        let (role, attempt) = (self.role.as_ref(), self.attempt.as_ref());
+        session(&self.request, role, attempt, self.caller.as_ref())
     }
 }
 
@@ -270,11 +291,17 @@ impl Hop {
     /// The session that the step ends with: AWS's own word, or what it will be called. `None` where the step hands nothing on.
     #[must_use]
     pub fn session(&self) -> Option<Identity> {
-        session(&self.request, self.attempt.as_ref(), self.caller.as_ref())
+        let (role, attempt) = (self.role.as_ref(), self.attempt.as_ref());
+        session(&self.request, role, attempt, self.caller.as_ref())
     }
 }
 
-fn session(request: &Request, attempt: Option<&Probe<Attempt>>, caller: Option<&Identity>) -> Option<Identity> {
+fn session(
+    request: &Request,
+    role: Option<&Probe<Role>>,
+    attempt: Option<&Probe<Attempt>>,
+    caller: Option<&Identity>,
+) -> Option<Identity> {
     if !request.hands_on() {
         return None;
     }
@@ -285,11 +312,44 @@ fn session(request: &Request, attempt: Option<&Probe<Attempt>>, caller: Option<&
     let arn = answered
         .filter(|arn| !arn.is_empty())
         .or_else(|| session_arn(request, caller))?;
+    let read = role.and_then(Probe::known).and_then(|role| role.arn.clone());
+    let asked = || request.role_arn(caller.map(|caller| &*caller.account));
     Some(Identity {
         account: arn.split(':').nth(4)?.to_owned(),
+        role: read.or_else(asked).filter(|role| is_session_of(&arn, role)),
+        session_policies: session_policies(request),
+        transitive_tags: transitive_tags(request, caller),
         arn,
         source: "the hop before".to_owned(),
+        ..Identity::default()
     })
+}
+
+/// The session policies that a step gives its session, as far as the inputs hold them.
+fn session_policies(request: &Request) -> Option<Probe<Vec<AttachedPolicy>>> {
+    let inline = request.get(Input::InlineSessionPolicy)?;
+    if !request.get(Input::ManagedSessionPolicies)?.trim().is_empty() {
+        let what = "the step before names `managed-session-policies`, whose content is not known";
+        return Some(Probe::Missing(Gap::new(Why::AccessDenied, what)));
+    }
+    let inline = (!inline.is_empty()).then(|| AttachedPolicy {
+        name: Some("inline-session-policy".to_owned()),
+        policy: PolicyText::Text(inline.to_owned()),
+    });
+    Some(Probe::Known(inline.into_iter().collect()))
+}
+
+/// The tags that a session hands on to every session that is chained from it. With the ID token none are sent.
+fn transitive_tags(request: &Request, caller: Option<&Identity>) -> Vec<String> {
+    let Some(caller) = caller else { return Vec::new() };
+    let own = request.get(Input::TransitiveTagKeys).unwrap_or_default();
+    let own = own.lines().map(str::trim).filter(|key| !key.is_empty());
+    let sent = own.filter(|_| !request.is_on(Input::RoleSkipSessionTagging));
+    let mut all = caller.transitive_tags.clone();
+    all.extend(sent.map(str::to_owned));
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION` (IAM User Guide, `reference_identifiers`): the role's path is not in it.
@@ -522,10 +582,13 @@ pub struct Role {
     /// When it was made, seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<i64>,
+    /// Its tags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
 }
 
 /// A policy in an evidence file: the object itself, or its text as found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PolicyText {
     /// The text as found; spans point into it.
@@ -534,7 +597,7 @@ pub enum PolicyText {
     Value(Value),
 }
 
-/// Whose credentials these are.
+/// Whose credentials these are, and what is known of the policies that go with them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Identity {
@@ -544,6 +607,55 @@ pub struct Identity {
     pub arn: String,
     /// Where they come from: `environment`, `diagnosis-role`, `default chain`.
     pub source: String,
+    /// The role whose session it is, path included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// All identity-based policies that are attached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_policies: Option<Probe<Vec<AttachedPolicy>>>,
+    /// The permissions boundary; not found where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<Probe<AttachedPolicy>>,
+    /// The policies that the session was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_policies: Option<Probe<Vec<AttachedPolicy>>>,
+    /// The tags that the session hands on to those that are chained from it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transitive_tags: Vec<String>,
+}
+
+/// A policy of who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedPolicy {
+    /// Its name or its ARN, as IAM lists it; `None` where somebody gave the text alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The policy.
+    pub policy: PolicyText,
+}
+
+impl Identity {
+    /// With what another source knows of the same caller.
+    #[must_use]
+    pub fn completed_by(mut self, other: Self) -> Self {
+        if self.arn == other.arn {
+            self.role = self.role.or(other.role);
+            self.identity_policies = self.identity_policies.or(other.identity_policies);
+            self.permissions_boundary = self.permissions_boundary.or(other.permissions_boundary);
+            self.session_policies = self.session_policies.or(other.session_policies);
+            if self.transitive_tags.is_empty() {
+                self.transitive_tags = other.transitive_tags;
+            }
+        }
+        self
+    }
+}
+
+/// Is this the ARN of a session of the role? A session's leaves out the path.
+fn is_session_of(session: &str, role: &str) -> bool {
+    let name = role.rsplit('/').next().unwrap_or_default();
+    let mut of = session.split(":assumed-role/").nth(1).unwrap_or_default().split('/');
+    of.next() == Some(name) && session.split(':').nth(4) == role.split(':').nth(4)
 }
 
 /// What AWS answered.
@@ -584,6 +696,9 @@ pub struct WorkflowFile {
     pub path: String,
     /// Its text.
     pub text: String,
+    /// The commit, where this is known to be the file that runs, and not what a checkout has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 /// Clocks, in seconds since 1970, all read within the run.

@@ -176,6 +176,8 @@ pub enum Fact {
     AtHand,
     /// What AWS, GitHub or the action said, in words that are understood, or that nothing came back.
     Answer,
+    /// The identity-based policies of who asks with AWS credentials, all of them.
+    CallerPolicies,
     /// A claim of the token.
     Claim(&'static str),
     /// The token's subject, its audience and its other claims, as far as they are at hand.
@@ -234,6 +236,8 @@ pub enum Document {
     TrustPolicy,
     Workflow,
     Claims,
+    /// One of the policies of who asks.
+    CallerPolicy(usize),
 }
 
 impl Document {
@@ -244,6 +248,7 @@ impl Document {
             Self::TrustPolicy => "trust-policy",
             Self::Workflow => "workflow",
             Self::Claims => "claims",
+            Self::CallerPolicy(_) => "caller-policy",
         }
     }
 }
@@ -328,6 +333,8 @@ pub enum Remedy {
     AddClientId,
     /// The trust policy lets this token in, or the job changes so that it does.
     Admit,
+    /// A policy of who asks allows what the call needs.
+    AllowCaller,
     /// The account gets the provider.
     CreateProvider,
     /// A statement that rests on this job's subject alone.
@@ -336,6 +343,8 @@ pub enum Remedy {
     GrantIdToken,
     /// The trust policy lets in nobody but this token.
     Narrow,
+    /// The trust policy lets in the role that asks, or its tags.
+    TrustCaller,
 }
 
 impl Finding {
@@ -591,6 +600,8 @@ pub struct Diagnosis {
     pub subject: Option<String>,
     /// The trust policy's text.
     pub policy: Option<SourceText>,
+    /// The policies of who asks.
+    pub caller: Vec<SourceText>,
     /// The workflow's text.
     pub workflow: Option<SourceText>,
     /// The claims, laid out.
@@ -643,6 +654,7 @@ impl Diagnosis {
             Document::TrustPolicy => self.policy.as_ref(),
             Document::Workflow => self.workflow.as_ref(),
             Document::Claims => self.claims.as_ref(),
+            Document::CallerPolicy(index) => self.caller.get(index),
         }
     }
 }
@@ -650,6 +662,8 @@ impl Diagnosis {
 /// What a fix changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
+    /// A policy of the role that asks.
+    CallerPolicy,
     /// The account's OIDC provider.
     Provider,
     /// The role's trust policy.
@@ -663,6 +677,7 @@ impl Target {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::CallerPolicy => "caller-policy",
             Self::Provider => "provider",
             Self::TrustPolicy => "trust-policy",
             Self::Workflow => "workflow",

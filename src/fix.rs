@@ -11,6 +11,7 @@ mod narrow;
 mod proof;
 mod provider;
 mod render;
+mod sides;
 mod workflow;
 
 use crate::case::Case;
@@ -27,9 +28,11 @@ pub(crate) fn by(case: &Case<'_>, remedy: Remedy) -> Vec<Fix> {
     match remedy {
         Remedy::AddClientId => provider::add_client_id(case),
         Remedy::Admit => admit::admit(case),
+        Remedy::AllowCaller => sides::allow_caller(case).into_iter().collect(),
         Remedy::CreateProvider => provider::create_provider(case).into_iter().collect(),
         Remedy::ExactStatement => admit::exact_statement(case).into_iter().collect(),
         Remedy::GrantIdToken => vec![workflow::grant_id_token(case)],
         Remedy::Narrow => narrow::to_this_subject(case).into_iter().collect(),
+        Remedy::TrustCaller => sides::trust_caller(case).into_iter().collect(),
     }
 }

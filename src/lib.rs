@@ -75,8 +75,8 @@ pub use check::Checked;
 pub use checks::{CHECKS, by_id};
 #[cfg(feature = "live")]
 pub use collect::{
-    Collected, Env, Outside, collect, github::is_job, origin::Audience, repository::Checkout, sources::Sources,
-    sources::baseline,
+    Collected, Env, Outside, collect, files::Files, github::is_job, origin::Audience, repository::Checkout,
+    sources::Sources, sources::baseline,
 };
 pub use configure::{INPUTS, Inputs, Kind, Spec};
 pub use diagnose::{diagnose, explaining, told};

@@ -20,7 +20,7 @@ use aws_oidc_doctor::args::{self, Args, Command, Format};
 use aws_oidc_doctor::is_job;
 use aws_oidc_doctor::report::{self, Report};
 use aws_oidc_doctor::{Checkout, Sources, baseline};
-use aws_oidc_doctor::{Collected, Env, Outside, collect};
+use aws_oidc_doctor::{Collected, Env, Files, Outside, collect};
 use aws_oidc_doctor::{bulk, explain};
 use aws_oidc_doctor::{explaining, told};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -87,17 +87,22 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
     let Collected { runs, errors } = collected(args, &outside)?;
 
     let report = Report::of(&runs);
+    let runs = Runs(runs);
     let mut failures: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    if let Some(path) = &args.flags.save_evidence
-        && let Err(error) = save(path, &Runs(runs))
+    if let Some(path) = &args.flags.own.save_evidence
+        && let Err(error) = place_to_save(args, env, path).and_then(|place| save(&place, &runs))
         && error.kind() != io::ErrorKind::BrokenPipe
     {
-        failures.push(format!("`--save-evidence` (`{path}`): it cannot be written: {error}"));
+        let flag = args::place("save-evidence", args.action);
+        failures.push(format!("{flag} (`{path}`): it cannot be written: {error}"));
     }
 
     let written = if args.action {
-        failures.extend(step_files(env, &report));
-        step(args, env, &report, &failures)
+        let evidence = report::github::evidence(&runs);
+        let mut warnings = args.warnings.clone();
+        warnings.extend(evidence.as_ref().err().cloned());
+        failures.extend(step_files(env, &report, evidence.unwrap_or_default()));
+        step(env, &report, &warnings, &failures)
     } else {
         print(args, env, &report)
     };
@@ -267,7 +272,7 @@ error: nothing to diagnose: this is no job of GitHub Actions, and no flag names 
 
 fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
     // Where the evidence is printed, standard output is its alone.
-    let is_taken = args.flags.save_evidence.as_deref().is_some_and(is_stdout);
+    let is_taken = args.flags.own.save_evidence.as_deref().is_some_and(is_stdout);
     let colour = if is_taken { ColorChoice::Never } else { colour(env) };
     let text = match args.flags.format {
         Format::Console => {
@@ -290,7 +295,7 @@ fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
 }
 
 /// Writes the summary and the outputs of a step. What cannot be written is said.
-fn step_files(env: &Env, report: &Report) -> Vec<String> {
+fn step_files(env: &Env, report: &Report, evidence: String) -> Vec<String> {
     let mut failures = Vec::new();
     if let Some(path) = env.get("GITHUB_STEP_SUMMARY")
         && let Err(error) = append(path, &report::summary::render(report))
@@ -300,7 +305,8 @@ fn step_files(env: &Env, report: &Report) -> Vec<String> {
         ));
     }
     if let Some(path) = env.get("GITHUB_OUTPUT") {
-        let entries = report::github::outputs(report);
+        let mut entries = report::github::outputs(report);
+        entries.push(("evidence", evidence));
         let entries: String = entries
             .iter()
             .map(|(name, value)| report::github::output_entry(name, value, &format!("ghadelimiter_{}", random())))
@@ -313,7 +319,7 @@ fn step_files(env: &Env, report: &Report) -> Vec<String> {
 }
 
 /// The report as a step: what outsiders wrote cannot be taken for commands, and the commands are ours.
-fn step(args: &Args, env: &Env, report: &Report, failures: &[String]) -> io::Result<()> {
+fn step(env: &Env, report: &Report, warnings: &[String], failures: &[String]) -> io::Result<()> {
     let colour = colour(env);
     let console = report::console::render(report, colour != ColorChoice::Never);
     let mut out = report::github::guarded(&console, &random());
@@ -326,7 +332,7 @@ fn step(args: &Args, env: &Env, report: &Report, failures: &[String]) -> io::Res
         out += &report::github::guarded(&finish, &random());
     }
     out += &report::github::annotations(report);
-    for (command, texts) in [("warning", &*args.warnings), ("error", failures)] {
+    for (command, texts) in [("warning", warnings), ("error", failures)] {
         for text in texts {
             out += &report::github::annotation(command, text);
         }
@@ -345,6 +351,15 @@ fn colour(env: &Env) -> ColorChoice {
     } else {
         AutoStream::choice(&io::stdout())
     }
+}
+
+/// Where the evidence goes: a step's lies in the workspace.
+fn place_to_save(args: &Args, env: &Env, path: &str) -> io::Result<String> {
+    let workspace = args
+        .action
+        .then(|| Path::new(env.get("GITHUB_WORKSPACE").unwrap_or(".")));
+    let place = Files { workspace }.place(path).map_err(io::Error::other)?;
+    Ok(place.to_string_lossy().into_owned())
 }
 
 /// Saves the evidence.

@@ -1,8 +1,10 @@
-//! A role's trust policy: the document, and what evaluating it for one request found out.
+//! IAM policies, a role's trust policy above all: the document, and what evaluating it for one request found out.
 //!
-//! [`parse()`] reads JSON text and keeps where everything stands. [`evaluate::decide`] gives the decision alone, fast;
-//! [`evaluate::trace`] gives every leaf with its reason, without short circuit.
+//! [`parse()`] reads a trust policy and [`parse_identity()`] a policy of who asks; both keep where everything stands.
+//! [`evaluate::decide`] gives the decision alone, fast; [`evaluate::trace`] gives every leaf with its reason, without short
+//! circuit; [`access::access`] decides by the policies of both sides.
 
+pub mod access;
 mod compare;
 pub mod context;
 pub mod evaluate;
@@ -23,11 +25,13 @@ pub use evaluate::{decide, decide_and_say_why, decide_within, trace};
 pub use leaves::{ConditionLeaf, leaves};
 pub use limits::{Exceeded, Limits};
 pub use operator::{Comparison, Operator, SetOperator};
-pub use parse::{ParseError, parse};
+pub use parse::{ParseError, parse, parse_identity};
 
-/// A trust policy as written, with the place of each part. Invalid documents do not get this far.
+/// A policy as written, with the place of each part. Invalid documents do not get this far.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TrustPolicy {
+pub struct Policy {
+    /// What it is attached to.
+    pub based_on: BasedOn,
     /// `Version`; a missing one means 2008-10-17.
     pub version: Option<Spanned<Version>>,
     /// `Id`.
@@ -45,7 +49,19 @@ pub struct TrustPolicy {
     pub is_ambiguous: bool,
 }
 
-impl TrustPolicy {
+/// A policy that was read as a role's trust policy.
+pub type TrustPolicy = Policy;
+
+/// What a policy is attached to (IAM User Guide, `access_policies_identity-vs-resource`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BasedOn {
+    /// Who asks: an identity-based policy, a permissions boundary or a session policy. It names resources and no principal.
+    Identity,
+    /// What is asked for: a role's trust policy. It names principals and no resource.
+    Resource,
+}
+
+impl Policy {
     /// Are policy variables (`${key}`) replaced? Only in 2012-10-17.
     #[must_use]
     pub fn has_variables(&self) -> bool {
@@ -102,8 +118,8 @@ pub struct Statement {
     pub conditions: Vec<Condition>,
     /// The place of the value of `Condition`, where there is one.
     pub condition_span: Option<Span>,
-    /// `Resource` or `NotResource`, which a trust policy may not have; kept to be reported.
-    pub resource: Option<Span>,
+    /// `Resource` or `NotResource`, which a trust policy isn't allowed to have; there it is kept to be reported.
+    pub resource: Option<Resources>,
     /// Does one of its own keys but `Sid` occur twice with different values? The last one is kept here (of `Condition`
     /// all blocks), and the statement is [`Outcome::Unknown`].
     pub is_ambiguous: bool,
@@ -166,6 +182,19 @@ pub struct Actions {
     pub negated: bool,
     /// The element's name in the text.
     pub key: Span,
+    /// The element's value in the text.
+    pub span: Span,
+    /// The patterns.
+    pub values: Vec<Spanned<String>>,
+    /// Is the value written as a list?
+    pub is_list: bool,
+}
+
+/// `Resource` or `NotResource`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resources {
+    /// Is it `NotResource`?
+    pub negated: bool,
     /// The element's value in the text.
     pub span: Span,
     /// The patterns.
@@ -246,11 +275,13 @@ pub struct StatementTrace {
     pub principal: ElementTrace,
     /// Does the action fit?
     pub action: ElementTrace,
+    /// Does the resource fit? A trust policy has none.
+    pub resource: Option<ElementTrace>,
     /// A node a condition operator, in the order of [`Statement::conditions`].
     pub conditions: Vec<ConditionTrace>,
 }
 
-/// `Principal`, `Action` and their Not… forms.
+/// `Principal`, `Action`, `Resource` and their Not… forms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ElementTrace {
     /// Does the element fit?

@@ -187,7 +187,7 @@ fn by_credentials(asker: Asker<'_>, policy: &TrustPolicy) -> Openings {
         caller: Some(STRANGER),
         ..asker
     };
-    let mut request = assume_role(asker, policy);
+    let mut request = assume_role(asker, &[policy]);
     for (key, value) in [
         ("aws:PrincipalArn", STRANGER),
         ("aws:PrincipalAccount", "999999999999"),

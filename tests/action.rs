@@ -51,8 +51,17 @@ fn the_inputs_are_those_of_the_table() {
         .keys()
         .filter(|name| INPUTS.iter().all(|spec| spec.name != *name));
     for name in own {
-        let is_switch = ["attempt", "fail"].contains(&name.as_str());
-        assert_eq!(declared[name], if is_switch { "true" } else { "" }, "{name}");
+        let default = match name.as_str() {
+            "attempt" | "fail" => "true",
+            "github-token" => "${{ github.token }}",
+            _ => "",
+        };
+        assert_eq!(declared[name], default, "{name}");
+        assert_eq!(
+            default.contains("${{"),
+            described[name].starts_with("Set by default"),
+            "{name}"
+        );
     }
 }
 

@@ -28,6 +28,8 @@ fn job(scenario: &str, inputs: &[(&str, &str)], steps: &str) -> Setup {
     let workflow =
         format!("on: pull_request_target\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    steps:\n{steps}");
     scenario.workflow = Some(workflow.lines().map(str::to_owned).collect());
+    // What runs is not known, so the checkout is all there is.
+    scenario.rest.contents = false;
     World::of(scenario)
 }
 

@@ -96,11 +96,18 @@ fn evidence(case: &Folder) -> Evidence {
     Evidence::from_json(&case.evidence).unwrap_or_else(|error| panic!("{}: {error}", case.name))
 }
 
-/// Where a report is not as expected.
-fn wrong(expect: &Expect, diagnosis: &Diagnosis) -> Vec<String> {
+/// The diagnosis of each hop of a chain; as a rule of one.
+fn diagnoses(evidence: &Evidence) -> Vec<Diagnosis> {
+    evidence.hops().map(|hop| diagnose(&hop)).collect()
+}
+
+/// Where a report is not as expected. What is found may be found in any hop; all else is said of the hop that decides.
+fn wrong(expect: &Expect, evidence: Evidence) -> Vec<String> {
+    let diagnoses = diagnoses(&evidence);
     let report: serde_json::Value =
-        serde_json::from_str(&report::json::render(&Report::from(diagnosis.clone()))).expect("the report is JSON");
-    let found: Vec<&str> = diagnosis.findings.iter().map(|finding| finding.rule.id).collect();
+        serde_json::from_str(&report::json::render(&Report::of(&[evidence]))).expect("the report is JSON");
+    let findings = diagnoses.iter().flat_map(|diagnosis| &diagnosis.findings);
+    let found: Vec<&str> = findings.map(|finding| finding.rule.id).collect();
     let mut wrong = Vec::new();
     for id in &expect.must_find {
         if !found.contains(&id.as_str()) {
@@ -144,16 +151,12 @@ fn wrong(expect: &Expect, diagnosis: &Diagnosis) -> Vec<String> {
 fn every_case_is_told_apart() {
     let mut bad = Vec::new();
     for case in cases() {
-        let diagnosis = diagnose(&evidence(&case));
-        bad.extend(
-            wrong(&case.expect, &diagnosis)
-                .into_iter()
-                .map(|what| format!("{}: {what}", case.name)),
-        );
+        let wrong = wrong(&case.expect, evidence(&case));
+        bad.extend(wrong.into_iter().map(|what| format!("{}: {what}", case.name)));
         if case.group == "_healthy" {
-            let blocking: Vec<_> = diagnosis
-                .findings
-                .iter()
+            let diagnoses = diagnoses(&evidence(&case));
+            let findings = diagnoses.iter().flat_map(|diagnosis| &diagnosis.findings);
+            let blocking: Vec<_> = findings
                 .filter(|finding| finding.severity == Severity::Blocks)
                 .map(|finding| finding.rule.id)
                 .collect();
@@ -189,7 +192,10 @@ fn every_case_says_what_it_shows_and_how_certain_its_cause_is() {
 fn every_reason_of_a_row_is_asserted() {
     let (mut reached, mut asserted) = (BTreeMap::new(), BTreeSet::new());
     for case in cases() {
-        for cause in diagnose(&evidence(&case)).causes {
+        for cause in diagnoses(&evidence(&case))
+            .into_iter()
+            .flat_map(|diagnosis| diagnosis.causes)
+        {
             // These are a finding's words, and so is what follows `possible: `.
             if cause.status == CauseStatus::Applies {
                 continue;
@@ -238,9 +244,11 @@ fn a_saved_case_gives_the_same_report() {
 
 #[test]
 fn every_report_holds_together() {
-    for case in cases() {
-        let diagnosis = diagnose(&evidence(&case));
-        let name = &case.name;
+    let all = cases();
+    let hops = all
+        .iter()
+        .flat_map(|case| diagnoses(&evidence(case)).into_iter().map(|hop| (&case.name, hop)));
+    for (name, diagnosis) in hops {
         assert_eq!(diagnosis.causes.len(), 8, "{name}");
         for finding in &diagnosis.findings {
             assert!(!finding.message.is_empty(), "{name}: {}", finding.rule.id);

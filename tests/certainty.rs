@@ -1,7 +1,7 @@
 //! Never certain and wrong: what is taken away, crossed out, or answered by AWS in another way makes no finding certain that was not.
 //!
 //! The evidence is that of all cases, and parts of them put together at random, so that every part of the schema is met beside every
-//! other. A trust policy, a list of client ids and a list of providers are one fact each: without a part they would be another one.
+//! other. A trust policy, a list of client ids, a list of providers and the policies of who asks are one fact each: without a part they would be another one.
 
 #![expect(
     clippy::disallowed_methods,
@@ -51,6 +51,7 @@ fn places(value: &Value) -> Vec<String> {
             "/provider/client_ids",
             "/provider/thumbprints",
             "/providers",
+            "/caller/identity_policies",
         ]
         .contains(&at);
         let inner: Vec<(String, &Value)> = match value {

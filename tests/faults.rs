@@ -30,7 +30,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_aws-oidc-doctor");
 /// Longer than the whole run may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const CALLS: [Call; 7] = [
+const CALLS: [Call; 11] = [
     Call::IdToken,
     Call::AssumeRoleWithWebIdentity,
     Call::GetCallerIdentity,
@@ -38,6 +38,10 @@ const CALLS: [Call; 7] = [
     Call::GetOpenIdConnectProvider,
     Call::ListOpenIdConnectProviders,
     Call::DiagnosisRole,
+    Call::Contents,
+    Call::Repository,
+    Call::SubjectTemplate,
+    Call::Environment,
 ];
 
 const FAULTS: [Fault; 16] = [
@@ -146,7 +150,14 @@ fn struck(call: Call, fault: Fault) -> &'static [&'static str] {
     let whole_service = matches!(fault, Fault::Refused | Fault::UnknownCa | Fault::NoSuchHost);
     match call {
         // Without a token there is no attempt.
-        Call::IdToken => &["token", "attempt"],
+        Call::IdToken => &["token", "attempt", "environment"],
+        Call::Contents | Call::Repository | Call::SubjectTemplate | Call::Environment if whole_service => {
+            &["workflow", "repository", "subject_template", "environment"]
+        }
+        Call::Contents => &["workflow"],
+        Call::Repository => &["repository"],
+        Call::SubjectTemplate => &["subject_template"],
+        Call::Environment => &["environment"],
         // Without the account's number, a list may be another account's.
         Call::AssumeRoleWithWebIdentity | Call::GetCallerIdentity if whole_service => {
             &["attempt", "reader", "providers"]
@@ -172,6 +183,10 @@ fn told(call: Call) -> &'static str {
         Call::GetCallerIdentity => "reader",
         Call::GetRole | Call::DiagnosisRole => "role",
         Call::GetOpenIdConnectProvider => "provider",
+        Call::Contents => "workflow",
+        Call::Repository => "repository",
+        Call::SubjectTemplate => "subject_template",
+        Call::Environment => "environment",
         _ => "providers",
     }
 }
@@ -182,7 +197,14 @@ fn check(call: Call, fault: Fault) -> String {
     } else {
         "subject-environment"
     };
-    let world = World::named(scenario).fault(call, fault).start();
+    let setup = World::named(scenario).fault(call, fault);
+    // A checkout has the workflow as well.
+    let world = if call == Call::Contents {
+        setup.without_checkout()
+    } else {
+        setup
+    };
+    let world = world.start();
     let run = diagnose(&world, &[]);
     let row = format!("{call:?} {fault:?}");
 
@@ -195,8 +217,20 @@ fn check(call: Call, fault: Fault) -> String {
     // 403 is AWS's own refusal of the attempt; a slow answer is an answer.
     let answered = matches!(fault, Fault::Slow(_))
         || (call == Call::AssumeRoleWithWebIdentity && matches!(fault, Fault::Status(403 | 404)));
-    for part in ["token", "attempt", "reader", "role", "provider", "providers"] {
-        let may_miss = !answered && struck(call, fault).contains(&part);
+    for part in [
+        "token",
+        "attempt",
+        "reader",
+        "role",
+        "provider",
+        "providers",
+        "workflow",
+        "repository",
+        "subject_template",
+        "environment",
+    ] {
+        let has_none = part == "workflow" && world.scenario().workflow.is_none();
+        let may_miss = has_none || !answered && struck(call, fault).contains(&part);
         assert!(
             may_miss || is_known(&run.evidence[part]),
             "{row}: {part} is lost\n{}",
@@ -214,6 +248,9 @@ fn check(call: Call, fault: Fault) -> String {
             Call::AssumeRoleWithWebIdentity | Call::GetCallerIdentity | Call::DiagnosisRole => {
                 world.sts_url().to_owned()
             }
+            Call::Contents | Call::Repository | Call::SubjectTemplate | Call::Environment => {
+                world.rest_url().to_owned()
+            }
             _ => world.iam_url().to_owned(),
         };
         let host = host.split('/').nth(2).unwrap();
@@ -223,6 +260,7 @@ fn check(call: Call, fault: Fault) -> String {
             Fault::ProxyPage => "web page".to_owned(),
             Fault::UnknownCa => "SSL_CERT_FILE".to_owned(),
             Fault::NoSuchHost => "does not resolve".to_owned(),
+            Fault::Hang if world.rest_url().contains(host) => "does not answer within 5 s".to_owned(),
             Fault::Hang => "does not answer within 10 s".to_owned(),
             Fault::Endless => "1 MiB".to_owned(),
             _ => "look at".to_owned(),
@@ -242,7 +280,7 @@ fn check(call: Call, fault: Fault) -> String {
     )
 }
 
-/// The ID token went to STS alone, the request token to its own service alone, and nothing to a redirect's target.
+/// The ID token went to STS alone, the request token and GitHub's to their own services alone, and nothing to a redirect's target.
 fn tokens_went_where_they_belong(world: &World) {
     let secrets = world.secrets();
     let request_token = world.environment()["ACTIONS_ID_TOKEN_REQUEST_TOKEN"].clone();
@@ -257,6 +295,7 @@ fn tokens_went_where_they_belong(world: &World) {
             "{:?}",
             request.call
         );
+        assert_eq!(all.contains("ghs_"), request.is_rest(), "{:?}", request.call);
         let is_attempt = matches!(request.call, Call::AssumeRoleWithWebIdentity | Call::DiagnosisRole);
         let holds = secrets
             .iter()
@@ -526,7 +565,7 @@ fn independent_calls_run_side_by_side() {
     let run = diagnose(&world, &[]);
     assert_eq!(run.report["cause"]["id"], "subject-environment");
     let requests = world.requests();
-    assert_eq!(requests.len(), 6, "{requests:?}");
+    assert_eq!(requests.len(), 10, "{requests:?}");
     let one = |call| world.requests_of(call).remove(0);
     let (token, attempt) = (one(Call::IdToken), one(Call::AssumeRoleWithWebIdentity));
     for call in [
@@ -534,14 +573,19 @@ fn independent_calls_run_side_by_side() {
         Call::GetRole,
         Call::GetOpenIdConnectProvider,
         Call::ListOpenIdConnectProviders,
+        Call::Contents,
+        Call::Repository,
+        Call::SubjectTemplate,
     ] {
         assert!(one(call).overlaps(&token), "{call:?} waits for the token");
     }
+    // Which environment it is, the token says.
+    assert!(one(Call::Environment).overlaps(&attempt));
     assert!(token.ended.unwrap() <= attempt.began);
 
     let ended = requests.iter().filter_map(|request| request.ended).max().unwrap();
     let began = requests.iter().map(|request| request.began).min().unwrap();
-    let (whole, chain, sum) = (ended - began, delay * 2, delay * 6);
+    let (whole, chain, sum) = (ended - began, delay * 2, delay * 10);
     println!(
         "whole run {whole:?}, longest chain {chain:?}, all calls {sum:?}: {:.2} of the chain, process {:?}",
         whole.as_secs_f64() / chain.as_secs_f64(),
@@ -671,6 +715,7 @@ fn echoed(call: Call, fault: Fault) {
     let row = format!("{call:?} {fault:?}");
     let scenario = match call {
         Call::DiagnosisRole => "diagnosis-role",
+        Call::Environment => "subject-environment",
         _ => "healthy",
     };
     let run = |world: &World, args: &[&str]| {
@@ -777,7 +822,7 @@ fn sessions_are_masked_as_tokens_are() {
             .lines()
             .filter_map(|line| line.strip_prefix("::add-mask::"))
             .collect();
-        assert_eq!(masks.len(), 1 + 3 * sessions, "{name}: {masks:?}");
+        assert_eq!(masks.len(), 2 + 3 * sessions, "{name}: {masks:?}");
         let given = world.secrets();
         for mask in masks {
             assert!(given.iter().any(|secret| secret == mask), "{name}: {mask}");

@@ -98,7 +98,9 @@ fn evidence(page: &str, fixed: bool) -> Value {
                 }
             }
             "json attempt" => evidence["attempt"] = json(),
+            "json caller" => evidence["caller"] = json(),
             "json clock" => evidence["clock"] = json(),
+            "json environment" => evidence["environment"] = json(),
             "json provider" => evidence["provider"] = json(),
             "json providers" => evidence["providers"] = json(),
             "json reader" => evidence["reader"] = json(),

@@ -10,6 +10,7 @@
 
 mod world;
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::{env, fs};
@@ -92,6 +93,53 @@ fn the_outputs_are_those_of_the_action() {
         "outputs",
         &format!("| Output | |\n|---|---|\n{}", rows.collect::<String>()),
     );
+}
+
+/// What a page links to in this repository is there, heading included.
+#[test]
+fn links_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut count = 0;
+    for folder in ["", "docs", "docs/checks"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let page = entry.unwrap().path();
+            if page.extension().is_none_or(|kind| kind != "md") {
+                continue;
+            }
+            let text = fs::read_to_string(&page).unwrap();
+            let targets = text
+                .split("](")
+                .skip(1)
+                .filter_map(|rest| rest.split([')', ' ']).next());
+            for target in targets.filter(|target| !target.starts_with("http")) {
+                let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+                let there = match path {
+                    "" => page.clone(),
+                    path => page.with_file_name(path),
+                };
+                let place = format!("{}: {target}", page.display());
+                assert!(there.exists(), "{place}");
+                if !heading.is_empty() {
+                    let linked = fs::read_to_string(&there).unwrap();
+                    assert!(linked.lines().any(|line| anchor(line) == heading), "{place}");
+                }
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 100, "{count}");
+}
+
+/// The anchor that GitHub gives to a heading.
+fn anchor(line: &str) -> String {
+    let Some(heading) = line.strip_prefix('#') else {
+        return String::new();
+    };
+    let heading = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = heading
+        .chars()
+        .filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+    kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
 }
 
 /// The finding and its fix, without blanks at the ends of lines; what follows them is the same in every report.

@@ -12,14 +12,16 @@
 
 mod world;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::{env, fs};
 
 use aws_oidc_doctor::INPUTS;
+use serde::Deserialize;
 use tempfile::TempDir;
-use world::Scenario;
+use world::{Scenario, World};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const START: &str = "# Generated from ../action.yml: `ACTIONS=update cargo test --test siblings`\n";
@@ -144,19 +146,22 @@ impl Release {
 
     /// One whose checksums are there.
     fn pinned() -> Self {
-        let release = Self::new();
+        Self::new().pin()
+    }
+
+    fn pin(self) -> Self {
         let sums = Command::new("sha256sum")
             .arg("aws-oidc-doctor-Linux-X64")
-            .current_dir(release.path("served"))
+            .current_dir(self.path("served"))
             .output()
             .unwrap();
-        fs::write(release.path("binary/SHA256SUMS"), sums.stdout).unwrap();
+        fs::write(self.path("binary/SHA256SUMS"), sums.stdout).unwrap();
         fs::write(
-            release.path("binary/URL"),
+            self.path("binary/URL"),
             "https://github.com/acme/doctor/releases/download/v1.2.3\n",
         )
         .unwrap();
-        release
+        self
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
@@ -262,6 +267,168 @@ fn only_a_denial_keeps_configure_aws_credentials_from_its_turn() {
     }
 }
 
+#[derive(Deserialize)]
+struct Action {
+    inputs: BTreeMap<String, BTreeMap<String, Scalar>>,
+    outputs: BTreeMap<String, BTreeMap<String, String>>,
+    runs: Runs,
+}
+
+#[derive(Deserialize)]
+struct Runs {
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+struct Step {
+    run: Option<String>,
+    uses: Option<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    #[serde(default)]
+    with: BTreeMap<String, String>,
+}
+
+/// A default, or `required: true`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Bool(bool),
+    Text(String),
+}
+
+/// What became of a composite action.
+struct Ran {
+    code: i32,
+    outputs: BTreeMap<String, String>,
+    /// The action that had its turn at the end, and its inputs.
+    used: Option<(String, BTreeMap<String, String>)>,
+}
+
+/// Runs the steps of a composite action in a world, as the runner would, with a release that has this program as its binary.
+fn run_composite(folder: &str, world: &World) -> Ran {
+    let release = Release::new();
+    let program = env!("CARGO_BIN_EXE_aws-oidc-doctor");
+    let script = format!("#!/usr/bin/env bash\nexec {program} \"$@\"\n");
+    fs::write(release.path("served/aws-oidc-doctor-Linux-X64"), script).unwrap();
+    let release = release.pin();
+    fs::create_dir(release.path("configure")).unwrap();
+    fs::copy(
+        Path::new(ROOT).join("configure/diagnose"),
+        release.path("configure/diagnose"),
+    )
+    .unwrap();
+
+    let text = fs::read_to_string(Path::new(ROOT).join(folder).join("action.yml")).unwrap();
+    let action: Action = serde_saphyr::from_str(&text).unwrap();
+    let given = |name: &str| world.environment().remove(&format!("INPUT_{}", name.to_uppercase()));
+    let value = |expression: &str| -> String {
+        let Some(inner) = expression
+            .strip_prefix("${{ ")
+            .and_then(|rest| rest.strip_suffix(" }}"))
+        else {
+            return expression.to_owned();
+        };
+        match inner.split('.').collect::<Vec<_>>()[..] {
+            ["inputs", name] => given(name).unwrap_or_else(|| match action.inputs[name].get("default") {
+                Some(Scalar::Text(default)) => default.clone(),
+                Some(Scalar::Bool(default)) => default.to_string(),
+                None => String::new(),
+            }),
+            ["steps", _, "outputs", name] => world.outputs().remove(name).unwrap_or_default(),
+            // Of GitHub's contexts: nothing here asks GitHub.
+            _ => String::new(),
+        }
+    };
+    let mut ran = Ran {
+        code: 0,
+        outputs: BTreeMap::new(),
+        used: None,
+    };
+    for step in &action.runs.steps {
+        if let Some(uses) = &step.uses {
+            let with = step.with.iter().map(|(name, given)| (name.clone(), value(given)));
+            ran.used = Some((uses.clone(), with.collect()));
+            continue;
+        }
+        let run = Command::new("bash")
+            .args([
+                "--noprofile",
+                "--norc",
+                "-e",
+                "-o",
+                "pipefail",
+                "-c",
+                step.run.as_ref().unwrap(),
+            ])
+            .env_clear()
+            .envs(
+                world
+                    .environment()
+                    .into_iter()
+                    .filter(|(name, _)| !name.starts_with("INPUT_")),
+            )
+            .env("PATH", format!("{}:/usr/bin:/bin", release.path("tools").display()))
+            .env("SERVED", release.path("served"))
+            .env("GITHUB_ACTION_PATH", release.path(folder))
+            .envs([("RUNNER_OS", "Linux"), ("RUNNER_ARCH", "X64")])
+            .envs(step.env.iter().map(|(name, given)| (name, value(given))))
+            .current_dir(world.workspace())
+            .output()
+            .unwrap();
+        ran.code = run.status.code().unwrap();
+        if ran.code != 0 {
+            break;
+        }
+    }
+    let outputs = action.outputs.iter();
+    ran.outputs = outputs
+        .map(|(name, output)| (name.clone(), value(&output["value"])))
+        .collect();
+    ran
+}
+
+#[test]
+fn without_docker_it_finds_the_same() {
+    let world = World::named("subject-environment").start();
+    let ran = run_composite("binary", &world);
+    assert_eq!(ran.code, 1);
+    assert_eq!(
+        ran.outputs.keys().cloned().collect::<BTreeSet<_>>(),
+        Scenario::declared_outputs()
+    );
+    assert_eq!(ran.outputs["cause"], "subject-environment");
+    assert_eq!(ran.outputs["cause-number"], "7");
+    assert_ne!(world.summary(), "");
+}
+
+#[test]
+fn configure_aws_credentials_has_its_turn_with_the_inputs_that_were_given() {
+    let healthy = World::named("healthy").start();
+    let ran = run_composite("configure", &healthy);
+    let (action, with) = ran.used.unwrap();
+    assert!(action.starts_with("aws-actions/configure-aws-credentials@"), "{action}");
+    assert_eq!(ran.outputs["verdict"], "allowed");
+    assert_eq!(healthy.summary(), "");
+    let names: BTreeSet<&str> = with.keys().map(String::as_str).collect();
+    assert_eq!(names, INPUTS.iter().map(|spec| spec.name).collect());
+    for (name, value) in with {
+        let given = healthy.environment().remove(&format!("INPUT_{}", name.to_uppercase()));
+        let default = if name == "audience" { "sts.amazonaws.com" } else { "" };
+        assert_eq!(value, given.unwrap_or_else(|| default.to_owned()), "{name}");
+    }
+
+    let hopeless = World::named("subject-environment").start();
+    let ran = run_composite("configure", &hopeless);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.used.is_none(),
+        "AWS's answer is known: nothing is tried twelve times"
+    );
+    assert_eq!(ran.outputs["cause"], "subject-environment");
+    assert_ne!(hopeless.summary(), "");
+}
+
 /// A tag whose image would be built on every user's runner is refused.
 #[test]
 fn a_tag_names_its_image_by_digest() {
@@ -299,6 +466,29 @@ fn a_tag_names_its_image_by_digest() {
     assert!(!accepted(&format!(
         "docker://ghcr.io/acme/doctor@sha256:{digest} # v1.2.3"
     )));
+}
+
+/// Whatever the program includes at build time is among the files that the image's build sees.
+#[test]
+fn the_image_is_built_from_all_that_it_includes() {
+    let ignore = fs::read_to_string(Path::new(ROOT).join(".dockerignore")).unwrap();
+    let sent: BTreeSet<&str> = ignore.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let tracked = Command::new("git")
+        .args([
+            "grep",
+            "--only-matching",
+            "-hE",
+            r#"include_(str|bytes)!\("(\.\./)+[^/"]+"#,
+            "--",
+            "src",
+        ])
+        .current_dir(ROOT)
+        .output()
+        .unwrap();
+    let included = String::from_utf8(tracked.stdout).unwrap();
+    let folders: BTreeSet<&str> = included.lines().filter_map(|line| line.rsplit('/').next()).collect();
+    assert!(!folders.is_empty());
+    assert!(folders.is_subset(&sent), "{folders:?}");
 }
 
 /// The name of the repository stands in Cargo.toml, and wherever else it is written it is that one: `.ci/repository` changes it.

@@ -3,6 +3,8 @@
 //! Sources: IAM User Guide, `reference_policies_iam-condition-keys` (web identity and GitHub's claims) and
 //! `reference_policies_condition-keys` (global keys); AWS service authorization reference for STS.
 
+pub(crate) mod signer;
+
 use crate::aws::arn::{ProviderArn, RoleArn, provider_arn};
 use crate::configure::{Input, Inputs};
 use crate::github::claims::Claims;
@@ -129,22 +131,22 @@ fn may_be(prefix: &str, key: &str) -> bool {
 
 /// The request of `sts:AssumeRole` with AWS credentials.
 #[must_use]
-pub(crate) fn assume_role(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
-    signed(asker, policy, "sts:AssumeRole")
+pub(crate) fn assume_role(asker: Asker<'_>, policies: &[&TrustPolicy]) -> RequestContext {
+    signed(asker, policies, "sts:AssumeRole")
 }
 
 /// The request of `sts:TagSession`, which the same call makes where it sends tags. It carries neither `sts:ExternalId` nor
 /// `sts:RoleSessionName` (AWS service authorization reference for STS, the condition keys of each action).
 #[must_use]
-pub(crate) fn tag_session(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
-    let mut request = signed(asker, policy, "sts:TagSession");
+pub(crate) fn tag_session(asker: Asker<'_>, policies: &[&TrustPolicy]) -> RequestContext {
+    let mut request = signed(asker, policies, "sts:TagSession");
     for key in ["sts:ExternalId", "sts:RoleSessionName"] {
         request.set(key, Presence::Absent);
     }
     request
 }
 
-fn signed(asker: Asker<'_>, policy: &TrustPolicy, action: &str) -> RequestContext {
+fn signed(asker: Asker<'_>, policies: &[&TrustPolicy], action: &str) -> RequestContext {
     let principal = asker
         .caller
         .filter(|arn| !arn.contains('*') && arn.starts_with("arn:"))
@@ -155,7 +157,7 @@ fn signed(asker: Asker<'_>, policy: &TrustPolicy, action: &str) -> RequestContex
         .caller
         .and_then(|arn| arn.split(':').nth(4))
         .filter(|account| account.len() == 12);
-    for key in keys_of(policy) {
+    for key in policies.iter().copied().flat_map(keys_of) {
         let lower = key.to_ascii_lowercase();
         let presence = match lower.as_str() {
             "sts:externalid" => sent(asker.inputs.get(Input::RoleExternalId), None),
@@ -220,14 +222,20 @@ fn keys_of(policy: &TrustPolicy) -> impl Iterator<Item = String> + '_ {
         .iter()
         .flat_map(|statement| &statement.conditions)
         .flat_map(|condition| &condition.keys);
-    written.flat_map(|key| {
+    let written = written.flat_map(|key| {
         let variables = key
             .values
             .iter()
             .flat_map(|value| variables(&value.value))
             .collect::<Vec<_>>();
         std::iter::once(key.key.value.clone()).chain(variables)
-    })
+    });
+    let resources = policy
+        .statements
+        .iter()
+        .filter_map(|statement| statement.resource.as_ref());
+    let resources = resources.flat_map(|resources| &resources.values);
+    written.chain(resources.flat_map(|value| variables(&value.value)))
 }
 
 /// The names in `${name}` and `${name, 'default'}`.

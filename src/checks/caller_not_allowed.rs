@@ -2,9 +2,12 @@
 
 use super::check::{Check, When};
 use crate::aws::answer::{Answer, PolicyKind, Refusal};
-use crate::case::Case;
-use crate::finding::{Fact, Finding, Rule, Stage};
-use crate::policy::Decision;
+use crate::case::{CallerCase, Case};
+use crate::configure::Input;
+use crate::finding::{Document, Fact, Finding, Label, Remedy, Rule, Stage};
+use crate::policy::access::{Access, Side};
+use crate::policy::{Decision, Effect, Outcome, Statement, StatementTrace};
+use crate::text::Span;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -20,29 +23,49 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    let refusal = refusal(case)?;
-    let (user, action) = (&refusal.user, &refusal.action);
-    let named = refusal.policy.filter(|kind| is_callers(*kind));
-    let finding = Finding::blocks(match named {
-        Some(kind) => format!(
-            "`{user}` may not `{action}` on `{}`: AWS says that its {} does not allow it",
-            refusal.resource,
-            kind.name()
-        ),
-        None => format!(
-            "`{user}` may not `{action}` on `{}`, although the role's trust policy lets it in",
-            refusal.resource
-        ),
-    })
-    .rests_on(case, if named.is_some() { &[Fact::Answer] } else { &[] })
-    .note("the trust policy cannot help here: across accounts both sides must agree");
-    let finding = finding.notes(
-        refusal
-            .because
-            .as_ref()
-            .map(|because| format!("AWS says why: {because}")),
-    );
-    Some(match named {
+    let refusal = refusal(case);
+    let by_policies = by_policies(case);
+    if refusal.is_none() && by_policies.is_none() {
+        return None;
+    }
+    let text = |said: fn(&Refusal) -> &String, known: Option<&str>| match refusal {
+        Some(refusal) if !said(refusal).is_empty() => said(refusal).clone(),
+        _ => known.unwrap_or("who asks").to_owned(),
+    };
+    let user = text(|refusal| &refusal.user, case.at_hand().map(|identity| &*identity.arn));
+    let role = text(|refusal| &refusal.resource, case.request().given(Input::RoleToAssume));
+    let named = refusal
+        .and_then(|refusal| refusal.policy)
+        .filter(|kind| is_callers(*kind));
+    let what = format!("`{user}` isn't allowed to call `sts:AssumeRole` on `{role}`");
+    let mut finding = Finding::blocks(match (named, by_policies) {
+        (Some(kind), _) => format!("{what}: AWS says that its {} does not allow it", kind.name()),
+        (None, Some((side, Decision::ExplicitDeny))) => format!("{what}: a {} of its own denies it", side.name()),
+        (None, Some((Side::Identity, _))) => format!("{what}: none of its identity-based policies allows it"),
+        (None, Some((side, _))) => format!("{what}: its {} does not allow it", side.name()),
+        (None, None) => format!("{what}, although the role's trust policy lets it in"),
+    });
+    if named.is_some() {
+        finding = finding.rests_on(case, &[Fact::Answer]);
+    } else if let Some((side, decision)) = by_policies {
+        finding = finding.rests_on(case, rests_on(case, side, decision));
+    }
+    if let Some((side, _)) = by_policies {
+        let access = case.caller.as_ref().and_then(|caller| caller.assume);
+        finding = finding.label(label(case, access)).notes(read(case, side));
+        if side == Side::Identity {
+            finding = finding.remedy(Remedy::AllowCaller);
+        }
+    }
+    finding = finding
+        .note("the trust policy cannot help here: across accounts both sides must agree")
+        .notes(
+            refusal
+                .and_then(|refusal| refusal.because.as_ref())
+                .map(|because| format!("AWS says why: {because}")),
+        );
+    let kind = named.or(by_policies.map(|(side, _)| kind(side)));
+    Some(match kind {
         Some(PolicyKind::ServiceControl) => {
             finding.help("ask who keeps the organization's service control policies: one of the account that asks denies it, or allows it nowhere")
         }
@@ -58,7 +81,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 
 /// Is it the side of who asks that denies?
 pub(super) fn applies(case: &Case<'_>) -> bool {
-    refusal(case).is_some()
+    let is_trusted = || !matches!(case.decision(), Some(Decision::ExplicitDeny | Decision::ImplicitDeny));
+    refusal(case).is_some() || by_policies(case).is_some() && is_trusted()
 }
 
 fn refusal<'a>(case: &'a Case<'_>) -> Option<&'a Refusal> {
@@ -72,6 +96,33 @@ fn refusal<'a>(case: &'a Case<'_>) -> Option<&'a Refusal> {
     (refusal.policy.is_some_and(is_callers) || by_rest).then_some(refusal)
 }
 
+/// What the policies of who asks come to, where AWS says nothing else.
+fn by_policies(case: &Case<'_>) -> Option<(Side, Decision)> {
+    let (side, decision) = CallerCase::blocked(case.caller.as_ref()?.assume)?;
+    let fits = match &case.answer {
+        None => true,
+        Some(Answer::AssumeRoleDenied(refusal)) => {
+            refusal.action == "sts:AssumeRole" && refusal.policy.is_none_or(|named| named == kind(side))
+        }
+        Some(_) => false,
+    };
+    (fits && !case.asked_by_stranger()).then_some((side, decision))
+}
+
+/// The facts that prove it: in one account the trust policy can be enough, and what one policy denies no other allows.
+pub(super) fn rests_on(case: &Case<'_>, side: Side, decision: Decision) -> &'static [Fact] {
+    let account = case.at_hand().map(|identity| identity.account.as_str());
+    let is_own = case.role_named.as_ref().and_then(|role| role.account.as_deref()) == account;
+    match (side, decision) {
+        (Side::Identity, _) if is_own && decision == Decision::ImplicitDeny => {
+            &[Fact::RoleArn, Fact::CallerPolicies, Fact::Policy]
+        }
+        (Side::Identity, _) => &[Fact::RoleArn, Fact::CallerPolicies],
+        // Which policies a session was given is told by the inputs of the step before it, and not by AWS.
+        _ => &[],
+    }
+}
+
 /// Policies of who asks, or of its account. (IAM User Guide, `troubleshoot_access-denied`.)
 fn is_callers(kind: PolicyKind) -> bool {
     use PolicyKind as K;
@@ -79,4 +130,103 @@ fn is_callers(kind: PolicyKind) -> bool {
         kind,
         K::IdentityBased | K::PermissionsBoundary | K::ServiceControl | K::Session
     )
+}
+
+fn kind(side: Side) -> PolicyKind {
+    match side {
+        Side::Boundary => PolicyKind::PermissionsBoundary,
+        Side::Identity => PolicyKind::IdentityBased,
+        Side::Session => PolicyKind::Session,
+        Side::Trust => PolicyKind::RoleTrust,
+    }
+}
+
+/// What was read of this side.
+fn read(case: &Case<'_>, side: Side) -> Option<String> {
+    let documents = &case.caller.as_ref()?.documents;
+    let names: Vec<&str> = documents
+        .iter()
+        .filter(|document| document.side == side)
+        .map(|document| &*document.source.name)
+        .take(20)
+        .collect();
+    Some(match names.as_slice() {
+        [] => "who asks has no identity-based policies at all".to_owned(),
+        names => format!("evaluated: {}", names.join(", ")),
+    })
+}
+
+/// Where the policies of who asks deny a call, or come nearest to allowing it.
+pub(super) fn label(case: &Case<'_>, access: Option<Access>) -> Option<Label> {
+    let (side, decision) = CallerCase::blocked(access)?;
+    let documents = case.caller.as_ref()?.documents.iter().enumerate();
+    let spots = documents
+        .filter(|(_, document)| document.side == side)
+        .flat_map(|(index, document)| {
+            let statements = document
+                .policy
+                .statements
+                .iter()
+                .zip(&document.trace.statements)
+                .enumerate();
+            statements.filter_map(move |(at, (statement, trace))| {
+                let (fits, element, span, text) = spot(statement, trace, decision)?;
+                let pointer = format!("{}/{element}", document.policy.statement_pointer(at));
+                Some((
+                    fits,
+                    Label {
+                        document: Document::CallerPolicy(index),
+                        pointer,
+                        span,
+                        text,
+                    },
+                ))
+            })
+        });
+    spots.max_by_key(|(fits, _)| *fits).map(|(_, label)| label)
+}
+
+/// The part of a statement that decides, and how much of the statement fits.
+fn spot(
+    statement: &Statement,
+    trace: &StatementTrace,
+    decision: Decision,
+) -> Option<(usize, &'static str, Span, String)> {
+    let action = statement.action.as_ref()?;
+    let resource = statement.resource.as_ref()?;
+    let resource_name = if resource.negated { "NotResource" } else { "Resource" };
+    if decision == Decision::ExplicitDeny {
+        let denies = statement.effect.value == Effect::Deny && trace.outcome == Outcome::Match;
+        return denies.then(|| (0, resource_name, resource.span, "denied here".to_owned()));
+    }
+    if statement.effect.value == Effect::Deny {
+        return None;
+    }
+    let no = |outcome| outcome == Outcome::NoMatch;
+    let resource_fails = trace.resource.as_ref().is_some_and(|resource| no(resource.outcome));
+    let failing = statement
+        .conditions
+        .iter()
+        .zip(&trace.conditions)
+        .flat_map(|(condition, trace)| condition.keys.iter().zip(&trace.keys));
+    let failing = failing.clone().find(|(_, trace)| no(trace.outcome));
+    Some(if no(trace.action.outcome) {
+        let name = if action.negated { "NotAction" } else { "Action" };
+        (
+            usize::from(!resource_fails),
+            name,
+            action.span,
+            "the action is not among these".to_owned(),
+        )
+    } else if resource_fails {
+        (
+            2,
+            resource_name,
+            resource.span,
+            "the role is not among these".to_owned(),
+        )
+    } else {
+        let (key, trace) = failing?;
+        (3, "Condition", key.span, trace.because.clone())
+    })
 }

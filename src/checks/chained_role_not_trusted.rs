@@ -4,8 +4,8 @@ use super::check::{Check, When};
 use crate::aws::answer::{Answer, PolicyKind};
 use crate::case::Case;
 use crate::configure::Flow;
-use crate::finding::{Fact, Finding, Rule, Stage};
-use crate::policy::{Decision, Outcome};
+use crate::finding::{Fact, Finding, Remedy, Rule, Stage};
+use crate::policy::{Decision, Outcome, Principal};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -57,6 +57,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if let Some(policy) = &case.policy
         && let Some((index, statement, trace)) = policy.nearest()
     {
+        if trace.principal.outcome != Outcome::Match {
+            finding = finding.notes(
+                statement
+                    .principal
+                    .as_ref()
+                    .and_then(|principal| odd_principal(case, principal)),
+            );
+        }
         if trace.principal.outcome == Outcome::NoMatch {
             finding = finding.label(statement.principal.as_ref().map(|p| {
                 case.policy_label(
@@ -78,9 +86,36 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     Some(
         finding
+            .remedy(Remedy::TrustCaller)
             .note("both sides must agree: the trust policy of the role that is asked for, and, across accounts, a policy of the role that asks, each for `sts:AssumeRole` (and `sts:TagSession`)")
             .help("add the ARN of the asking role to the trust policy's `Principal` (`AWS`), with the actions `sts:AssumeRole` and `sts:TagSession`")
             .help("give the asking role a policy that allows both on the ARN of the next role")
             .help("if the job should have come with its ID token, see `other-credentials-used` and `id-token-permission-missing`"),
     )
+}
+
+/// A principal that was meant for who asks, and stands for somebody else. (IAM User Guide, `reference_policies_elements_principal`.)
+fn odd_principal(case: &Case<'_>, principal: &Principal) -> Option<String> {
+    let asking = case.at_hand()?.arn.as_str();
+    let session_of = |arn: &str| {
+        let (head, rest) = arn.split_once(":assumed-role/")?;
+        Some((head.to_owned(), rest.split('/').next()?.to_owned()))
+    };
+    let mut values = principal.entries.iter().flat_map(|entry| &entry.values);
+    values.find_map(|value| {
+        let value = value.value.as_str();
+        if session_of(value).is_some() && session_of(value) == session_of(asking) && value != asking {
+            return Some(format!(
+                "`{value}` stands for that one session, whole and exact, and a wildcard in it is taken literally; the one that asks is `{asking}`: \
+                 name the role instead"
+            ));
+        }
+        let is_unique_id = value.starts_with("AROA") || value.starts_with("AIDA");
+        is_unique_id.then(|| {
+            format!(
+                "`{value}` is the unique ID of a role or user that was deleted: one of the same name that was made again is another one; save \
+                 the policy with its ARN"
+            )
+        })
+    })
 }

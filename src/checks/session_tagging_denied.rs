@@ -2,9 +2,9 @@
 
 use super::check::{Check, When};
 use crate::aws::answer::{Answer, Refusal};
-use crate::case::Case;
+use crate::case::{CallerCase, Case};
 use crate::configure::Input;
-use crate::finding::{Fact, Finding, Rule, Stage};
+use crate::finding::{Fact, Finding, Remedy, Rule, Stage};
 use crate::policy::Decision;
 
 /// The check.
@@ -33,30 +33,28 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if action != "sts:TagSession" {
         return None;
     }
-    Some(
-        Finding::blocks(format!("`{user}` is allowed to assume `{resource}`, but not to tag the session: `sts:TagSession` is missing"))
-            .rests_on(case, &[Fact::Answer])
-            .note("with AWS credentials configure-aws-credentials sends session tags (repository, workflow, actor, …); with the ID token it sends none")
-            .help("add `sts:TagSession` beside `sts:AssumeRole` to the trust policy of the role, and across accounts to the policy of who asks")
-            .help("or set `role-skip-session-tagging: true` in the step"),
-    )
+    let finding = Finding::blocks(format!("`{user}` is allowed to assume `{resource}`, but not to tag the session: `sts:TagSession` is missing"))
+        .rests_on(case, &[Fact::Answer])
+        .note("with AWS credentials configure-aws-credentials sends session tags (repository, workflow, actor, …); with the ID token it sends none")
+        .help("add `sts:TagSession` beside `sts:AssumeRole` to the trust policy of the role, and across accounts to the policy of who asks")
+        .help("or set `role-skip-session-tagging: true` in the step");
+    Some(where_it_is_missing(case, finding))
 }
 
-/// Does the trust policy let the caller assume the role, and not tag the session? AWS was not asked.
-fn by_policy(case: &Case<'_>) -> Option<Finding> {
-    let policy = case.policy.as_ref()?;
-    let is_denied = matches!(policy.tagging, Some(Decision::ExplicitDeny | Decision::ImplicitDeny));
-    if case.answer.is_some() || case.decision() != Some(Decision::Allow) || !is_denied {
-        return None;
+/// The side on which it is missing, where the policies show it, and the change there.
+fn where_it_is_missing(case: &Case<'_>, finding: Finding) -> Finding {
+    let tag = case.caller.as_ref().and_then(|caller| caller.tag);
+    let finding = match CallerCase::blocked(tag) {
+        Some(_) => finding
+            .label(super::caller_not_allowed::label(case, tag))
+            .remedy(Remedy::AllowCaller),
+        None => finding,
+    };
+    if !is_denied_by_trust(case) {
+        return finding;
     }
-    let is_known = case.request().get(Input::RoleSkipSessionTagging).is_some();
-    let finding = Finding::blocks("the trust policy lets the caller assume the role, and not tag the session: `sts:TagSession` is missing")
-        .rests_on(case, if is_known { &[Fact::Policy, Fact::Input(Input::RoleSkipSessionTagging)] } else { &[] })
-        .note("with AWS credentials configure-aws-credentials sends session tags (repository, workflow, actor, …); with the ID token it sends none")
-        .note("`sts:TagSession` carries neither `sts:ExternalId` nor `sts:RoleSessionName`: under a condition on one of them it needs a statement of its own")
-        .help("add `sts:TagSession` to the trust policy of the role, and across accounts to the policy of who asks")
-        .help("or set `role-skip-session-tagging: true` in the step");
-    let action = policy.nearest().and_then(|(index, statement, _)| {
+    let action = case.policy.as_ref().and_then(|policy| {
+        let (index, statement, _) = policy.nearest()?;
         let pointer = format!("{}/Action", policy.policy.statement_pointer(index));
         Some(case.policy_label(
             statement.action.as_ref()?.span,
@@ -64,5 +62,44 @@ fn by_policy(case: &Case<'_>) -> Option<Finding> {
             "of what this allows, tagging is not a part",
         ))
     });
-    Some(finding.label(action))
+    finding.label(action).remedy(Remedy::TrustCaller)
+}
+
+fn is_denied_by_trust(case: &Case<'_>) -> bool {
+    let tagging = case.policy.as_ref().and_then(|policy| policy.tagging);
+    matches!(tagging, Some(Decision::ExplicitDeny | Decision::ImplicitDeny))
+}
+
+/// Do the policies let the caller assume the role, and not tag the session? AWS was not asked.
+fn by_policy(case: &Case<'_>) -> Option<Finding> {
+    let is_known = case.request().get(Input::RoleSkipSessionTagging).is_some();
+    let caller = case.caller.as_ref();
+    let assume = caller.and_then(|caller| caller.assume);
+    let tag = caller.and_then(|caller| CallerCase::blocked(caller.tag));
+    let (message, on): (_, &[Fact]) = if case.answer.is_some() || CallerCase::blocked(assume).is_some() {
+        return None;
+    } else if case.decision() == Some(Decision::Allow) && is_denied_by_trust(case) {
+        (
+            "the trust policy lets the caller assume the role, and not tag the session: `sts:TagSession` is missing"
+                .to_owned(),
+            &[Fact::Policy, Fact::Input(Input::RoleSkipSessionTagging)],
+        )
+    } else if let Some((side, decision)) = tag {
+        (
+            format!(
+                "the {} of who asks lets it assume the role, and not tag the session: `sts:TagSession` is missing",
+                side.name()
+            ),
+            super::caller_not_allowed::rests_on(case, side, decision),
+        )
+    } else {
+        return None;
+    };
+    let finding = Finding::blocks(message)
+        .rests_on(case, if is_known { on } else { &[] })
+        .note("with AWS credentials configure-aws-credentials sends session tags (repository, workflow, actor, …); with the ID token it sends none")
+        .note("`sts:TagSession` carries neither `sts:ExternalId` nor `sts:RoleSessionName`: under a condition on one of them it needs a statement of its own")
+        .help("add `sts:TagSession` to the trust policy of the role, and across accounts to the policy of who asks")
+        .help("or set `role-skip-session-tagging: true` in the step");
+    Some(where_it_is_missing(case, finding))
 }

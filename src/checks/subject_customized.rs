@@ -2,6 +2,7 @@
 
 use super::check::{Check, When};
 use crate::case::Case;
+use crate::evidence::SubjectTemplate;
 use crate::finding::{Cause, Finding, Rule, Stage};
 use crate::github::issuer::Deployment;
 use crate::github::subject::difference::{Kind, SubjectDifference};
@@ -29,7 +30,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     super::check::subject(case, |kind| matches!(kind, Kind::Customized), finding)
 }
 
-fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
+fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let token_default = Subject::parse(&difference.subject).is_some_and(|subject| subject.is_default());
     let keys = customized_keys(if token_default {
         &difference.pattern
@@ -42,11 +43,14 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let keys = keys.join("`, `");
     if token_default {
         Finding::blocks(format!("the trust policy expects a customized subject (`{keys}`), but the token has GitHub's default one"))
+            .notes(case.subject_template().and_then(SubjectTemplate::words))
             .help("customize the subject for this repository (`PUT /repos/{owner}/{repo}/actions/oidc/customization/sub`), or put the default subject in the policy")
             .note("an organization's template applies only to repositories that opt in (`use_default: false`)")
     } else {
         Finding::blocks(format!("the token's subject is customized: it is built from `{keys}` and does not have GitHub's default format"))
-            .note("a template set on the repository or its organization defines which claims make up `sub`, and in which order")
+            .note(case.subject_template().and_then(SubjectTemplate::words).unwrap_or_else(|| {
+                "a template set on the repository or its organization defines which claims make up `sub`, and in which order".to_owned()
+            }))
             .note(format!("the token has `{}`", difference.subject))
             .help(if is_same_template {
                 "put this customized subject in the policy"

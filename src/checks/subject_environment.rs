@@ -33,6 +33,9 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
         }
         Some(Context::Environment(name)) => Finding::blocks(format!("the job has an environment, so its subject names {has}, but the trust policy expects {wanted}"))
             .note(format!("`environment: {name}` in the job replaces what `sub` would otherwise contain: the branch or tag, or `pull_request`"))
+            .notes(case.environment().filter(|environment| environment.is_open()).map(|environment| {
+                format!("according to GitHub's API nothing protects `{}` yet: it has no required reviewers and is open to every branch", environment.name)
+            }))
             .help("let the policy trust the environment; its protection rules then control who can deploy to it")
             .help("or remove `environment:` from the job, if the branch should decide"),
         _ => Finding::blocks(format!("the trust policy expects {wanted}, but the job has no environment: its subject names {has}"))

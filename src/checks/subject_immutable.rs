@@ -23,7 +23,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     super::check::subject(case, |kind| matches!(kind, Kind::Immutable), finding)
 }
 
-fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
+fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let token_has_ids = Subject::parse(&difference.subject).is_some_and(|subject| subject.is_immutable());
     if !token_has_ids {
         return Finding::blocks("the trust policy expects a subject with IDs (`owner@id/repository@id`), but the token's has only names")
@@ -32,9 +32,15 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     }
     let repository = Subject::parse(&difference.pattern).map_or("", |value| value.repository_part());
     let hyphens = repository.contains("-*") || repository.contains(&difference.token_part.replace('@', "-"));
-    let mut finding = Finding::blocks("the token's subject includes IDs (`owner@id/repository@id`), but the trust policy has only names")
-        .note("the repository was created, renamed or transferred since 15 July 2026, opted in, or, as reported, its organization was renamed: GitHub then includes IDs in its subject, so that nobody can take over a name that has become available")
-        .note("a new repository cannot opt out; trust the IDs in the token");
+    let finding = Finding::blocks(
+        "the token's subject includes IDs (`owner@id/repository@id`), but the trust policy has only names",
+    );
+    let mut finding = match case.why_immutable() {
+        Some(why) => finding.note(why).note("the IDs keep others from taking over a name that has become available"),
+        None => finding
+            .note("the repository was created, renamed or transferred since 15 July 2026, opted in, or, as reported, its organization was renamed: GitHub then includes IDs in its subject, so that nobody can take over a name that has become available")
+            .note("a new repository cannot opt out; trust the IDs in the token"),
+    };
     if hyphens {
         finding = finding.note("`name-id` with a hyphen was announced but never used; GitHub writes `name@id`, and a wildcard after a hyphen also accepts owners whose names start like yours");
     }

@@ -234,6 +234,7 @@ impl Aws {
                 account,
                 arn: clean(&arn, MESSAGE),
                 source: source.to_owned(),
+                ..Identity::default()
             }),
             Ok(_) => Err(Probe::Missing(nothing(call, &seen))),
             Err(error) => Err(self.refused(call, &error, &seen)),
@@ -437,6 +438,7 @@ impl Aws {
                     account,
                     arn: clean(&arn, MESSAGE),
                     source: source.to_owned(),
+                    ..Identity::default()
                 }),
                 _ => Probe::Missing(nothing("sts:GetCallerIdentity", &line.seen())),
             },
@@ -473,6 +475,9 @@ impl Aws {
                         .map(|text| PolicyText::Text(lay_out(&text))),
                     max_session_duration: role.max_session_duration.and_then(|seconds| seconds.try_into().ok()),
                     created: Some(role.create_date.secs()),
+                    tags: role
+                        .tags
+                        .map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()),
                 }),
                 None => Probe::Missing(nothing(call, &line.seen())),
             },

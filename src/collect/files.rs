@@ -17,7 +17,7 @@ const MAX_TOKEN: u64 = 64 << 10;
 
 /// Reads the inputs that are files.
 #[derive(Debug)]
-pub(crate) struct Files<'a> {
+pub struct Files<'a> {
     /// Where relative paths start and all paths end; without it any path is fine.
     pub workspace: Option<&'a Path>,
 }
@@ -116,7 +116,23 @@ impl Files<'_> {
         }
     }
 
-    fn resolve(&self, path: &str) -> Result<PathBuf, String> {
+    /// Where a file may be written: in a folder of the workspace that is there, and not through a link out of it.
+    ///
+    /// # Errors
+    /// What is wrong with the path, in words.
+    pub fn place(&self, path: &str) -> Result<PathBuf, String> {
+        let path = Path::new(path);
+        let name = path.file_name().filter(|_| self.workspace.is_some());
+        let (Some(name), Some(folder)) = (name, path.parent()) else {
+            return self
+                .workspace
+                .map_or_else(|| Ok(path.into()), |_| Err("it names no file".to_owned()));
+        };
+        Ok(self.resolve(folder)?.join(name))
+    }
+
+    fn resolve(&self, path: impl AsRef<Path>) -> Result<PathBuf, String> {
+        let path = path.as_ref();
         let Some(workspace) = self.workspace else {
             return Ok(path.into());
         };

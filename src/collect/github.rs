@@ -228,17 +228,10 @@ fn read(answer: &Answer, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdTok
             _ => Why::Malformed,
         };
         let status = answer.status;
+        let detour = answer.detour();
         return Err(Gap::new(
             why,
-            match answer.redirect() {
-                Some(to) => format!(
-                    "`{host}` answers with HTTP {status}, a redirect to `{to}` that is not followed: look at the proxy"
-                ),
-                None if answer.is_page() => format!(
-                    "`{host}` answers with HTTP {status} and a web page, so something stands in between: look at the proxy (HTTPS_PROXY, NO_PROXY)"
-                ),
-                None => format!("`{host}` answers with HTTP {status}{said}"),
-            },
+            detour.unwrap_or_else(|| format!("`{host}` answers with HTTP {status}{said}")),
         ));
     }
     if answer.body.len() > MAX_ANSWER {

@@ -326,6 +326,28 @@ impl Answer {
         kind.contains("html") || start.is_some_and(|start| start == *b"<html" || start == *b"<!doc")
     }
 
+    /// What answers in the service's place: a redirect, or a page for people.
+    #[must_use]
+    pub(crate) fn detour(&self) -> Option<String> {
+        let said = format!("`{}` answers with HTTP {}", self.host, self.status);
+        match self.redirect() {
+            Some(to) => Some(format!(
+                "{said}, a redirect to `{to}` that is not followed: look at the proxy"
+            )),
+            None => self.is_page().then(|| {
+                format!(
+                    "{said} and a web page, so something stands in between: look at the proxy (HTTPS_PROXY, NO_PROXY)"
+                )
+            }),
+        }
+    }
+
+    /// A header, where it is there and text.
+    #[must_use]
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// Does the XML end where its first element does? The SDK reads half a document as if it were whole, and half a list
     /// of providers is not a list.
     #[must_use]

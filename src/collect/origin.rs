@@ -125,6 +125,13 @@ impl Destination {
         Some(Self::given(env.get(name)?, Origin::Variable(name)))
     }
 
+    /// GitHub's REST API, where the job has one: github.com's, or that of its own server.
+    #[must_use]
+    pub(crate) fn rest(env: &Env) -> Option<Self> {
+        let name = "GITHUB_API_URL";
+        Some(Self::given(env.get(name)?, Origin::Variable(name)))
+    }
+
     /// STS: the input `sts-endpoint`, else the environment's endpoint, else the region's own. A profile's endpoint is not
     /// taken: its file may be the checkout's.
     #[must_use]

@@ -3,6 +3,7 @@
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Flow;
+use crate::evidence::Environment;
 use crate::finding::{Cause, CauseRow, CauseStatus, Certainty, Found, Severity};
 use crate::github::issuer::issuer_host;
 use crate::github::subject::Subject;
@@ -128,7 +129,14 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
             _ => out("no subject from a stranger's repository is accepted"),
         },
         Cause::EnvironmentProtection => {
-            if case.job_ran() {
+            let environment = case.environment().filter(|_| case.job_ran());
+            let rules = environment.map(Environment::rules).filter(|rules| !rules.is_empty());
+            if let Some((environment, rules)) = environment.zip(rules) {
+                Ok(format!(
+                    "the job is running: the environment `{}` has let it through ({rules})",
+                    environment.name
+                ))
+            } else if case.job_ran() {
                 out("the job is running: protection rules would have held it back before it started")
             } else {
                 open("nothing shows whether the job ran")

@@ -9,7 +9,7 @@ use crate::aws::answer::Answer;
 use crate::aws::request::CLAIM_KEYS;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
-use crate::evidence::Probe;
+use crate::evidence::{Probe, SubjectTemplate};
 use crate::finding::{Certainty, Document, Found, Severity, Stage, Target};
 use crate::github::claims::{Claims, Token};
 use crate::github::subject::Subject;
@@ -30,6 +30,9 @@ struct Outlook {
 /// Why the trust policy will not let this job in, by the workflow file alone. Never certain: a token would tell.
 pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     if case.claims.is_some() || case.flow != Flow::Oidc || case.policy.is_none() {
+        return None;
+    }
+    if case.subject_template().is_some_and(|template| !template.is_default()) {
         return None;
     }
     let refused = match &case.answer {
@@ -240,6 +243,9 @@ fn named_in_policy(case: &Case<'_>, kind: &str, usual: &str) -> Vec<String> {
 
 /// The repository as the subject has it: as the policy writes it, if it is the same.
 fn repository(case: &Case<'_>) -> Option<String> {
+    if let Some(part) = case.subject_template().and_then(SubjectTemplate::repository_part) {
+        return Some(part.to_owned());
+    }
     let runner = case.runner();
     let own = runner.and_then(|runner| {
         let from_ref = || runner.workflow_ref.as_deref()?.split("/.github/").next();

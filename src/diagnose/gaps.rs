@@ -202,6 +202,46 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
 
 const UNMASK: &str = "supply the unmasked value; if AWS itself has the placeholder, no token matches it";
 
+/// What GitHub's API did not tell, like reasons together.
+#[must_use]
+pub(super) fn unread(case: &Case<'_>) -> Vec<Open> {
+    let evidence = case.evidence;
+    let is_asked = evidence.repository.is_some() || case.names_no_role();
+    let workflow = evidence.workflow.as_ref().filter(|_| is_asked).and_then(Probe::gap);
+    let mut all: Vec<(Vec<&str>, &Gap)> = Vec::new();
+    for (what, gap) in [
+        ("the running workflow", workflow),
+        ("the repository", evidence.repository.as_ref().and_then(Probe::gap)),
+        (
+            "the repository's subject template",
+            evidence.subject_template.as_ref().and_then(Probe::gap),
+        ),
+        (
+            "the environment's protection rules",
+            evidence.environment.as_ref().and_then(Probe::gap),
+        ),
+    ] {
+        let Some(gap) = gap else { continue };
+        match all.iter_mut().find(|(_, other)| *other == gap) {
+            Some((parts, _)) => parts.push(what),
+            None => all.push((vec![what], gap)),
+        }
+    }
+    let open = |(parts, gap): (Vec<&str>, &Gap)| Open {
+        wanted: parts.join(", "),
+        why: reason(gap),
+        supply: match gap.why {
+            Why::AccessDenied | Why::NotFound if parts.first() == Some(&"the running workflow") => {
+                "give the job `contents: read`, or check the repository out before this step"
+            }
+            Why::AccessDenied | Why::NotFound => "give the job `actions: read`",
+            _ => "run again; `github-token: \"\"` turns these requests off",
+        }
+        .to_owned(),
+    };
+    all.into_iter().map(open).collect()
+}
+
 /// What is odd about the documents themselves.
 #[must_use]
 pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {

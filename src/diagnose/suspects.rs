@@ -6,6 +6,7 @@ use crate::aws::answer::Answer;
 use crate::aws::arn::usual_audience;
 use crate::case::Case;
 use crate::checks;
+use crate::evidence::SubjectTemplate;
 use crate::finding::{Certainty, Finding, Found};
 use crate::github::claims::Claims;
 use crate::github::subject::difference::queue_base;
@@ -22,8 +23,8 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Found> {
         return Vec::new();
     };
     let suspects = [
-        customized(claims),
-        immutable(claims),
+        customized(case, claims),
+        immutable(case, claims),
         context(claims),
         called_workflow(claims),
         audience(case, claims),
@@ -35,6 +36,7 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Found> {
             .at_most(Certainty::Possible)
             .label(case.claim_label(suspect.claim, suspect.label))
             .note("AWS refused the role, and the trust policy was not read: a policy might not expect this part of the token")
+            .notes(suspect.known)
             .help(suspect.look_for);
         Some(Found { rule, finding })
     });
@@ -49,13 +51,15 @@ struct Suspect {
     label: &'static str,
     message: String,
     look_for: String,
+    /// What GitHub's API says of it.
+    known: Option<String>,
 }
 
 fn subject(claims: &Claims) -> Option<Subject<'_>> {
     Subject::parse(claims.subject()?)
 }
 
-fn customized(claims: &Claims) -> Option<Suspect> {
+fn customized(case: &Case<'_>, claims: &Claims) -> Option<Suspect> {
     let text = claims.subject()?;
     if subject(claims).is_some_and(|subject| subject.is_default()) {
         return None;
@@ -69,10 +73,11 @@ fn customized(claims: &Claims) -> Option<Suspect> {
             "the token's subject is customized: it is built from `{keys}`, which a policy written for the default format does not match"
         ),
         look_for: format!("look for a `sub` value in the trust policy that matches `{text}`"),
+        known: case.subject_template().and_then(SubjectTemplate::words),
     })
 }
 
-fn immutable(claims: &Claims) -> Option<Suspect> {
+fn immutable(case: &Case<'_>, claims: &Claims) -> Option<Suspect> {
     let subject = subject(claims).filter(Subject::is_immutable)?;
     Some(Suspect {
         id: "subject-immutable",
@@ -86,6 +91,7 @@ fn immutable(claims: &Claims) -> Option<Suspect> {
             subject.names(),
             subject.repository_part()
         ),
+        known: case.why_immutable(),
     })
 }
 
@@ -121,6 +127,7 @@ fn context(claims: &Claims) -> Option<Suspect> {
         label: "the token's subject",
         message,
         look_for: look_for.to_owned(),
+        known: None,
     })
 }
 
@@ -138,6 +145,7 @@ fn called_workflow(claims: &Claims) -> Option<Suspect> {
         look_for: format!(
             "check whether the trust policy names `{called}` in its `sub` condition: it must name `{own}`"
         ),
+        known: None,
     })
 }
 
@@ -152,6 +160,7 @@ fn audience(case: &Case<'_>, claims: &Claims) -> Option<Suspect> {
         label: "not the usual audience",
         message: format!("the token's audience is `{audience}`, which is not the usual one"),
         look_for: format!("check whether the trust policy's `aud` condition has `{audience}`"),
+        known: None,
     })
 }
 
@@ -166,6 +175,7 @@ fn capitals(claims: &Claims) -> Option<Suspect> {
             "the names in the subject contain capital letters (`{names}`), and IAM compares them case-sensitively"
         ),
         look_for: format!("check whether the trust policy has `repo:{names}` in the same letter case"),
+        known: None,
     })
 }
 

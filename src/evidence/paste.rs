@@ -137,6 +137,7 @@ pub fn trust_policy(text: &str) -> Result<Role, Unread> {
             trust_policy: Some(policy(role.assume_role_policy_document)),
             max_session_duration: role.max_session_duration,
             created: role.create_date.and_then(|date| seconds(&date)),
+            tags: None,
         },
         (None, Some(document)) => Role {
             trust_policy: Some(policy(document)),

@@ -28,11 +28,20 @@ pub fn is_proven(asker: Asker<'_>, before: &TrustPolicy, after: &TrustPolicy, bu
         && witness::lets_in_no_more(asker, before, after, budget)
 }
 
+fn size(text: &str) -> usize {
+    text.chars().filter(|c| !c.is_whitespace()).count()
+}
+
+/// Does the policy fit into the largest quota?
+pub(super) fn storable(text: &str) -> bool {
+    size(text) <= LARGEST
+}
+
 /// Applies a draft and evaluates it.
 pub(super) fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft) -> Option<Fix> {
     let text = apply(&source.text, &draft.edits)?;
     let changed: TrustPolicy = parse(&text).ok()?;
-    let size = text.chars().filter(|c| !c.is_whitespace()).count();
+    let size = size(&text);
     let budget = &case.proving;
     // What is hidden in the policy at hand is no text to be stored.
     let proven = size <= LARGEST

@@ -13,8 +13,8 @@ use super::parse::quoted;
 use super::principal;
 use super::wildcard;
 use super::{
-    Condition, ConditionKey, ConditionTrace, Decision, Effect, ElementTrace, KeyTrace, Outcome, Presence, Principal,
-    PrincipalKind, RequestContext, Statement, StatementTrace, Trace, TrustPolicy, ValueTrace,
+    BasedOn, Condition, ConditionKey, ConditionTrace, Decision, Effect, ElementTrace, KeyTrace, Outcome, Presence,
+    Principal, PrincipalKind, RequestContext, Resources, Statement, StatementTrace, Trace, TrustPolicy, ValueTrace,
 };
 use crate::text::Spanned;
 use crate::text::masked::{Masked, is_masked};
@@ -77,6 +77,29 @@ pub fn decide_within(
 /// Where no statement can allow, it is a deny whatever the unknown parts are: an [`Decision::ImplicitDeny`] may then be
 /// an explicit one.
 fn combine<'a>(policy: &TrustPolicy, outcomes: impl Iterator<Item = (&'a Statement, Outcome)>) -> Decision {
+    settle(gather(policy, outcomes))
+}
+
+/// What a policy allows and denies, each by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Says {
+    /// Does some statement allow it?
+    pub(super) allow: Outcome,
+    /// Does some statement deny it?
+    pub(super) deny: Outcome,
+}
+
+/// What a policy says, not yet put together with what others say.
+pub(super) fn says(policy: &TrustPolicy, request: &RequestContext, limits: &Limits) -> Says {
+    let evaluation = Evaluation::new(policy, request, limits);
+    let outcomes = policy.statements.iter();
+    gather(
+        policy,
+        outcomes.map(|statement| (statement, evaluation.statement(statement))),
+    )
+}
+
+fn gather<'a>(policy: &TrustPolicy, outcomes: impl Iterator<Item = (&'a Statement, Outcome)>) -> Says {
     let (mut allow, mut deny) = (Outcome::NoMatch, Outcome::NoMatch);
     for (statement, outcome) in outcomes {
         if statement.is_ambiguous {
@@ -90,9 +113,13 @@ fn combine<'a>(policy: &TrustPolicy, outcomes: impl Iterator<Item = (&'a Stateme
         }
     }
     if policy.is_ambiguous {
-        return Decision::Undecided;
+        (allow, deny) = (Outcome::Unknown, Outcome::Unknown);
     }
-    match (deny, allow) {
+    Says { allow, deny }
+}
+
+pub(super) fn settle(says: Says) -> Decision {
+    match (says.deny, says.allow) {
         (Outcome::Match, _) => Decision::ExplicitDeny,
         (_, Outcome::NoMatch) => Decision::ImplicitDeny,
         (Outcome::NoMatch, Outcome::Match) => Decision::Allow,
@@ -160,12 +187,7 @@ impl<'a> Evaluation<'a> {
         if statement.is_ambiguous {
             return Outcome::Unknown;
         }
-        let resource = if statement.resource.is_some() {
-            Outcome::Unknown
-        } else {
-            Outcome::Match
-        };
-        let mut outcome = and(resource, self.action(statement));
+        let mut outcome = and(self.resource(statement), self.action(statement));
         if outcome != Outcome::NoMatch {
             outcome = and(outcome, self.principal(statement));
         }
@@ -198,7 +220,48 @@ impl<'a> Evaluation<'a> {
         })
     }
 
+    /// A trust policy's is not described: IAM refuses it.
+    fn resource(&self, statement: &Statement) -> Outcome {
+        match (&statement.resource, self.policy.based_on) {
+            (None, _) => Outcome::Match,
+            (Some(_), BasedOn::Resource) => Outcome::Unknown,
+            (Some(resources), BasedOn::Identity) => {
+                let fits = any(resources.values.iter().map(|value| self.fits_resource(&value.value).0));
+                if resources.negated { not(fits) } else { fits }
+            }
+        }
+    }
+
+    /// Wildcards stand within the parts of an ARN, and the last `*` stands for further parts as well
+    /// (IAM User Guide, `reference_policies_elements_resource`).
+    fn fits_resource(&self, wanted: &str) -> (Outcome, Option<&'static str>) {
+        if wanted == "*" {
+            return (Outcome::Match, None);
+        }
+        let Some(actual) = self.request.resource.as_deref() else {
+            return (Outcome::Unknown, Some(NO_RESOURCE));
+        };
+        let parts = wanted.splitn(6, ':').count();
+        if parts == 6 || wanted.contains("${") {
+            let fit = self.compare(Comparison::ArnLike, wanted, actual);
+            return (fit.outcome, fit.because);
+        }
+        if !self.limits.take(steps(Comparison::ArnLike, wanted, actual)) {
+            return (Outcome::Unknown, None);
+        }
+        let mut pairs = wanted.splitn(parts, ':').zip(actual.splitn(parts, ':'));
+        let fits = pairs.all(|(wanted, actual)| wildcard::matches(wanted, actual));
+        if !wanted.ends_with('*') || self.request.has_masks && (is_masked(wanted) || is_masked(actual)) {
+            return (Outcome::Unknown, Some(INCOMPLETE));
+        }
+        (Outcome::of(fits), None)
+    }
+
     fn principal(&self, statement: &Statement) -> Outcome {
+        if self.policy.based_on == BasedOn::Identity {
+            // It is attached to who asks.
+            return Outcome::Match;
+        }
         match &statement.principal {
             Some(principal) if principal.negated => Outcome::Unknown,
             Some(principal) => self.principal_entries(principal),
@@ -433,7 +496,15 @@ impl Outcome {
     }
 }
 
-fn and(a: Outcome, b: Outcome) -> Outcome {
+fn not(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Match => Outcome::NoMatch,
+        Outcome::NoMatch => Outcome::Match,
+        Outcome::Unknown => Outcome::Unknown,
+    }
+}
+
+pub(super) fn and(a: Outcome, b: Outcome) -> Outcome {
     match (a, b) {
         (Outcome::NoMatch, _) | (_, Outcome::NoMatch) => Outcome::NoMatch,
         (Outcome::Match, Outcome::Match) => Outcome::Match,
@@ -441,7 +512,7 @@ fn and(a: Outcome, b: Outcome) -> Outcome {
     }
 }
 
-fn or(a: Outcome, b: Outcome) -> Outcome {
+pub(super) fn or(a: Outcome, b: Outcome) -> Outcome {
     match (a, b) {
         (Outcome::Match, _) | (_, Outcome::Match) => Outcome::Match,
         (Outcome::NoMatch, Outcome::NoMatch) => Outcome::NoMatch,
@@ -496,9 +567,10 @@ impl Evaluation<'_> {
         StatementTrace {
             effect: statement.effect.value,
             outcome: self.statement(statement),
-            because: statement_reason(statement).map(str::to_owned),
+            because: self.statement_reason(statement).map(str::to_owned),
             principal: self.trace_principal(statement),
             action: self.trace_action(statement),
+            resource: self.trace_resource(statement),
             conditions: statement
                 .conditions
                 .iter()
@@ -516,7 +588,13 @@ impl Evaluation<'_> {
 
     fn trace_principal(&self, statement: &Statement) -> ElementTrace {
         let Some(principal) = &statement.principal else {
-            return missing(statement, "the statement has no `Principal`");
+            let outcome = self.principal(statement);
+            return ElementTrace {
+                outcome,
+                because: (outcome != Outcome::Match).then(|| "the statement has no `Principal`".to_owned()),
+                span: statement.span,
+                values: Vec::new(),
+            };
         };
         let values = principal
             .entries
@@ -540,6 +618,29 @@ impl Evaluation<'_> {
             values,
             because: principal.negated.then(|| NOT_PRINCIPAL.to_owned()),
         }
+    }
+
+    fn trace_resource(&self, statement: &Statement) -> Option<ElementTrace> {
+        let Resources { values, span, .. } = statement.resource.as_ref()?;
+        if self.policy.based_on == BasedOn::Resource {
+            return None;
+        }
+        let value = |value: &Spanned<String>| {
+            let (outcome, because) = self.fits_resource(&value.value);
+            ValueTrace {
+                outcome,
+                span: value.span,
+                resolved: resolved(Comparison::ArnLike, &value.value, self.variables).into_owned(),
+                parted: None,
+                because: because.map(str::to_owned),
+            }
+        };
+        Some(ElementTrace {
+            outcome: self.resource(statement),
+            span: *span,
+            values: values.iter().map(value).collect(),
+            because: None,
+        })
     }
 
     fn trace_action(&self, statement: &Statement) -> ElementTrace {
@@ -665,7 +766,7 @@ impl Evaluation<'_> {
     }
 
     fn push_first_reason(&self, statement: &Statement, wanted: Outcome, why: &mut String) {
-        if let Some(because) = statement_reason(statement).filter(|_| wanted == Outcome::Unknown) {
+        if let Some(because) = self.statement_reason(statement).filter(|_| wanted == Outcome::Unknown) {
             return why.push_str(because);
         }
         if self.principal(statement) == wanted {
@@ -686,6 +787,13 @@ impl Evaluation<'_> {
             why.push_str(&quoted(&self.request.action));
             return why.push_str(" is not the action");
         }
+        if self.resource(statement) == wanted {
+            if wanted == Outcome::Unknown {
+                return why.push_str("whether the resource matches is not known");
+            }
+            why.push_str(&quoted(self.request.resource.as_deref().unwrap_or_default()));
+            return why.push_str(" is not among its resources");
+        }
         for condition in &statement.conditions {
             for key in &condition.keys {
                 let verdict = self.key(condition.operator.value, key);
@@ -700,6 +808,16 @@ impl Evaluation<'_> {
             }
         }
         why.push_str("a key occurs twice in one object with different values");
+    }
+
+    fn statement_reason(&self, statement: &Statement) -> Option<&'static str> {
+        if statement.is_ambiguous {
+            Some("a key of the statement occurs twice with different values")
+        } else if statement.resource.is_some() && self.policy.based_on == BasedOn::Resource {
+            Some("the statement has a `Resource`, which IAM does not accept in a trust policy")
+        } else {
+            None
+        }
     }
 
     fn key_reason(&self, operator: Operator, key: &ConditionKey, (outcome, why): Verdict) -> String {
@@ -734,16 +852,8 @@ impl Evaluation<'_> {
 }
 
 const NOT_PRINCIPAL: &str = "`NotPrincipal` is not supported in a role's trust policy";
-
-fn statement_reason(statement: &Statement) -> Option<&'static str> {
-    if statement.is_ambiguous {
-        Some("a key of the statement occurs twice with different values")
-    } else if statement.resource.is_some() {
-        Some("the statement has a `Resource`, which IAM does not accept in a trust policy")
-    } else {
-        None
-    }
-}
+const NO_RESOURCE: &str = "it is not known which role is asked for";
+const INCOMPLETE: &str = "AWS does not say which roles an ARN with fewer than six parts stands for";
 
 fn missing(statement: &Statement, because: &str) -> ElementTrace {
     ElementTrace {

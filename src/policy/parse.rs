@@ -1,4 +1,4 @@
-//! JSON text to [`TrustPolicy`].
+//! JSON text to [`Policy`].
 //!
 //! Strict JSON, as IAM takes nothing else.
 //!
@@ -9,15 +9,15 @@
 use super::json::{self, Fault, Member, Node, Value};
 use super::suggest::Name;
 use super::{
-    Actions, Condition, ConditionKey, DuplicateKey, Effect, Operator, Principal, PrincipalEntry, PrincipalKind,
-    Statement, TrustPolicy, Version,
+    Actions, BasedOn, Condition, ConditionKey, DuplicateKey, Effect, Operator, Policy, Principal, PrincipalEntry,
+    PrincipalKind, Resources, Statement, TrustPolicy, Version,
 };
 use crate::text::{Span, Spanned};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-/// Why a text is no trust policy, and where.
+/// Why a text is no policy, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ParseError {
@@ -38,9 +38,21 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// # Errors
 /// [`ParseError`] for text that is no policy: no JSON, no such element or operator, a missing or wrong value.
 pub fn parse(text: &str) -> Result<TrustPolicy, ParseError> {
+    read(text, BasedOn::Resource)
+}
+
+/// Reads a policy of who asks: identity-based, a permissions boundary or a session policy.
+///
+/// # Errors
+/// As [`parse`]; and for a statement with a `Principal` or without a `Resource`.
+pub fn parse_identity(text: &str) -> Result<Policy, ParseError> {
+    read(text, BasedOn::Identity)
+}
+
+fn read(text: &str, based_on: BasedOn) -> Result<Policy, ParseError> {
     let json = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let base = text.len() - json.len();
-    let reader = Reader::new(json, base)?;
+    let reader = Reader::new(json, base, based_on)?;
     if let Err(error) = json::check(json) {
         return Err(reader.syntax_error(&error));
     }
@@ -49,7 +61,7 @@ pub fn parse(text: &str) -> Result<TrustPolicy, ParseError> {
 
 /// As [`parse`], for a text of which it is known that it is JSON.
 pub(crate) fn parse_json(json: &str) -> Result<TrustPolicy, ParseError> {
-    Reader::new(json, 0)?.document()
+    Reader::new(json, 0, BasedOn::Resource)?.document()
 }
 
 /// The text as a person wants to read it: `GetRole` answers with one percent-encoded line, which is decoded and laid
@@ -147,6 +159,7 @@ struct Reader<'a> {
     json: &'a str,
     /// Where `json` begins in the text that was given.
     base: usize,
+    based_on: BasedOn,
     duplicates: Vec<DuplicateKey>,
 }
 
@@ -171,7 +184,7 @@ impl Path<'_> {
 type Result2<T> = Result<T, ParseError>;
 
 impl<'a> Reader<'a> {
-    fn new(json: &'a str, base: usize) -> Result2<Self> {
+    fn new(json: &'a str, base: usize, based_on: BasedOn) -> Result2<Self> {
         if json.len() > MAX_BYTES {
             return Err(ParseError {
                 message: format!("the policy is longer than {MAX_BYTES} bytes"),
@@ -182,11 +195,12 @@ impl<'a> Reader<'a> {
         Ok(Self {
             json,
             base,
+            based_on,
             duplicates: Vec::new(),
         })
     }
 
-    fn document(mut self) -> Result2<TrustPolicy> {
+    fn document(mut self) -> Result2<Policy> {
         let value = json::read(self.json, self.base).map_err(|Fault { message, span }| ParseError {
             message: match message.as_str() {
                 json::TOO_MANY => message,
@@ -226,7 +240,8 @@ impl<'a> Reader<'a> {
                 ));
             }
         };
-        Ok(TrustPolicy {
+        Ok(Policy {
+            based_on: self.based_on,
             version,
             id,
             statements,
@@ -249,7 +264,8 @@ impl<'a> Reader<'a> {
 
     fn statement(&mut self, members: Vec<Member<'a>>, span: Span, path: Path<'_>) -> Result2<Statement> {
         let is_ambiguous = self.note_duplicates(&members, path, |key| key != "Sid");
-        let (mut sid, mut effect, mut resource) = (None, None, None);
+        let (mut sid, mut effect) = (None, None);
+        let mut resource: Option<Resources> = None;
         let mut principal: Option<Principal> = None;
         let mut action: Option<Actions> = None;
         let (mut conditions, mut condition_span) = (Vec::new(), None);
@@ -275,12 +291,22 @@ impl<'a> Reader<'a> {
                     condition_span = Some(value.span);
                     self.conditions(value, Path::Key(&path, "Condition"), &mut conditions)?;
                 }
-                "Resource" | "NotResource" => resource = Some(value.span),
+                name @ ("Resource" | "NotResource") => {
+                    let negated = name == "NotResource";
+                    if self.based_on == BasedOn::Identity
+                        && resource.as_ref().is_some_and(|other| other.negated != negated)
+                    {
+                        return Err(self.both("Resource", key));
+                    }
+                    resource = Some(self.resources(value, name)?);
+                }
                 other => return Err(self.no_such_element(other, key, &STATEMENT_KEYS, "a statement")),
             }
         }
         let effect = effect.ok_or_else(|| self.missing("Effect", span, "add `\"Effect\": \"Allow\"`"))?;
-        if principal.is_none() {
+        if self.based_on == BasedOn::Identity {
+            self.check_identity(principal.as_ref(), resource.as_ref(), span)?;
+        } else if principal.is_none() {
             return Err(self.missing(
                 "Principal",
                 span,
@@ -292,7 +318,11 @@ impl<'a> Reader<'a> {
             ));
         }
         if action.is_none() {
-            return Err(self.missing("Action", span, "add `\"Action\": \"sts:AssumeRoleWithWebIdentity\"`"));
+            let name = match self.based_on {
+                BasedOn::Identity => "sts:AssumeRole",
+                BasedOn::Resource => "sts:AssumeRoleWithWebIdentity",
+            };
+            return Err(self.missing("Action", span, &format!("add `\"Action\": \"{name}\"`")));
         }
         Ok(Statement {
             span,
@@ -417,6 +447,46 @@ impl<'a> Reader<'a> {
             values,
             is_list,
         })
+    }
+
+    /// A trust policy's is only reported, whatever it is.
+    fn resources(&self, value: Value<'a>, name: &str) -> Result2<Resources> {
+        let span = value.span;
+        let (values, is_list) = match self.based_on {
+            BasedOn::Identity => self.strings(value, name)?,
+            BasedOn::Resource => (Vec::new(), false),
+        };
+        Ok(Resources {
+            negated: name == "NotResource",
+            span,
+            values,
+            is_list,
+        })
+    }
+
+    /// IAM's own answers: `Policy document should not specify a principal.` and `Policy statement must contain resources.`
+    /// (getmoto/moto, `moto/iam/policy_validation.py`, whose cases were verified against AWS).
+    fn check_identity(
+        &self,
+        principal: Option<&Principal>,
+        resources: Option<&Resources>,
+        statement: Span,
+    ) -> Result2<()> {
+        if let Some(principal) = principal {
+            return Err(self.error(
+                "a policy of who asks has no `Principal`".to_owned(),
+                principal.key,
+                Some("this looks like a trust policy; the policies of who asks are what is attached to its role: `aws iam list-role-policies` and `aws iam list-attached-role-policies`".to_owned()),
+            ));
+        }
+        match resources {
+            Some(_) => Ok(()),
+            None => Err(self.missing(
+                "Resource",
+                statement,
+                "in a policy of who asks, `Resource` says which roles it is allowed to assume",
+            )),
+        }
     }
 
     /// IAM's own answers: `Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.`, `Actions/Condition
@@ -797,7 +867,7 @@ mod tests {
                 deny.principal.as_ref().unwrap().entries[0].kind,
                 PrincipalKind::Everyone
             );
-            assert_eq!(written(deny.resource.unwrap()), "\"*\"");
+            assert_eq!(written(deny.resource.as_ref().unwrap().span), "\"*\"");
             assert_eq!(deny.effect.value, Effect::Deny);
         }
     }

@@ -46,6 +46,33 @@ pub(super) fn fit(
     }
 }
 
+/// How a principal of a policy names an AWS caller that it fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    Account,
+    Everyone,
+    /// The caller's own ARN: a user's, or that of one session.
+    Itself,
+    /// The role whose session asks.
+    Role,
+}
+
+/// How a principal would name an AWS caller; whether it fits is another question.
+pub(super) fn reach(kind: PrincipalKind, wanted: &str, caller: &RequestPrincipal) -> Reach {
+    let RequestPrincipal::Aws(caller) = caller else {
+        return Reach::Itself;
+    };
+    if kind == PrincipalKind::Everyone || wanted == "*" {
+        Reach::Everyone
+    } else if is_account(wanted) || Arn::parse(wanted).is_some_and(|arn| arn.is_root()) {
+        Reach::Account
+    } else if Arn::parse(caller).is_some_and(|arn| arn.session_role().is_some()) && wanted != caller {
+        Reach::Role
+    } else {
+        Reach::Itself
+    }
+}
+
 /// `"Principal": "*"` and `{"AWS": "*"}` are the same, and stand for all AWS principals.
 fn everyone(caller: &RequestPrincipal) -> (Outcome, Option<&'static str>) {
     match caller {

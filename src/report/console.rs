@@ -223,6 +223,7 @@ pub(super) fn visible(text: &str) -> String {
 fn render_fix(index: usize, fix: &Fix) -> String {
     let mut out = String::new();
     let place = match fix.target {
+        Target::CallerPolicy => "in the policies of who asks",
         Target::Provider => "in AWS",
         Target::TrustPolicy => "in the trust policy",
         Target::Workflow => "in the workflow",

@@ -2,6 +2,7 @@
 //! (actions/runner, `ActionCommand.cs` and `FileCommandManager.cs`; actions/toolkit, `command.ts` and `file-command.ts`.)
 
 use super::{Report, clean, cut, headline, json};
+use crate::evidence::Runs;
 use crate::finding::{Diagnosis, Document, Severity};
 
 /// The runner cuts an annotation's message at 4096 characters; this leaves room for escapes.
@@ -11,6 +12,8 @@ const MOST_ANNOTATIONS: usize = 10;
 /// The most bytes of the report among the outputs: a job's outputs can have 1 MB together, counted in UTF-16.
 /// (GitHub docs, "Workflow syntax", `jobs.<job_id>.outputs`.)
 const MOST_REPORT: usize = 400 * 1024;
+/// The same of the evidence: half of it would be another run's.
+const MOST_EVIDENCE: usize = 256 * 1024;
 /// The most bytes of the subject among the outputs.
 const MOST_SUBJECT: usize = 64 * 1024;
 
@@ -145,6 +148,23 @@ pub fn outputs(report: &Report) -> Vec<(&'static str, String)> {
                 .unwrap_or_default(),
         ),
     ]
+}
+
+/// All that was found out, as the step's output `evidence`: one line, to be diagnosed again elsewhere.
+///
+/// # Errors
+/// In words: it is too large for an output.
+pub fn evidence(runs: &Runs) -> Result<String, String> {
+    let line = json::escaped(&serde_json::to_string(runs).unwrap_or_default());
+    if line.len() <= MOST_EVIDENCE {
+        return Ok(line);
+    }
+    Err(format!(
+        "the output `evidence` is left empty: it would have {} KiB, and {} KiB are the most; save it to a file with the input \
+         `save-evidence`",
+        line.len() >> 10,
+        MOST_EVIDENCE >> 10
+    ))
 }
 
 /// An entry of the file that `GITHUB_OUTPUT` names. `delimiter` must not be guessable; an entry whose value holds it all the same is

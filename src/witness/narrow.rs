@@ -114,6 +114,7 @@ impl<'a> Narrow<'a> {
 /// A policy with one statement.
 pub(super) fn lone(policy: &TrustPolicy, statement: Statement) -> TrustPolicy {
     TrustPolicy {
+        based_on: policy.based_on,
         version: policy.version.clone(),
         id: None,
         statements: vec![statement],
@@ -144,7 +145,7 @@ fn without_values(statement: &Statement, place: (usize, usize)) -> Statement {
         action: statement.action.clone(),
         conditions: Vec::with_capacity(statement.conditions.len()),
         condition_span: statement.condition_span,
-        resource: statement.resource,
+        resource: statement.resource.clone(),
         is_ambiguous: statement.is_ambiguous,
     };
     for (c, condition) in statement.conditions.iter().enumerate() {

@@ -38,6 +38,7 @@ pub(super) fn prove(
         });
     }
     let mut rest = TrustPolicy {
+        based_on: policy.based_on,
         version: policy.version.clone(),
         id: None,
         statements: Vec::new(),

@@ -16,6 +16,7 @@
     reason = "this is test code, which clippy sees only in `#[test]` functions"
 )]
 
+mod rest;
 mod scenario;
 mod server;
 mod services;
@@ -38,6 +39,9 @@ use tls::Authority;
 /// What the job shows to the token service; no output may hold it.
 const REQUEST_TOKEN: &str = "eyJ0eXAiOiJKV1QifQ.cnVudGltZS10b2tlbi1vZi10aGUtam9i.c2VjcmV0LXJ1bnRpbWUtc2lnbmF0dXJl";
 
+/// The job's token, `${{ github.token }}`: for GitHub's REST API alone.
+const GITHUB_TOKEN: &str = "ghs_16C7e42F292c6912E7710c838347Ae178B4a";
+
 /// A world that is not started yet.
 pub struct Setup {
     scenario: Scenario,
@@ -54,6 +58,7 @@ pub struct World {
     token: Endpoint,
     sts: Endpoint,
     iam: Endpoint,
+    rest: Endpoint,
     elsewhere: Server,
     proxy: Server,
     authority: Arc<Authority>,
@@ -110,6 +115,7 @@ impl World {
         }
         if self.scenario.args.is_none() {
             all.extend(self.scenario.runner());
+            all.insert("GITHUB_API_URL".to_owned(), self.rest.url.clone());
             all.extend(self.scenario.inputs());
             for (name, place) in [
                 ("GITHUB_EVENT_PATH", "event.json"),
@@ -162,6 +168,11 @@ impl World {
         &self.iam.url
     }
 
+    /// Where GitHub's REST API is.
+    pub fn rest_url(&self) -> &str {
+        &self.rest.url
+    }
+
     /// A place that nobody has business with: the target of [`Fault::Redirect`].
     pub fn elsewhere_url(&self) -> String {
         self.elsewhere.url("http")
@@ -195,7 +206,8 @@ impl World {
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.state.secrets();
         let keys = services::environment_keys();
-        secrets.extend([REQUEST_TOKEN.to_owned(), keys.id, keys.secret, keys.session_token]);
+        secrets.extend([REQUEST_TOKEN, GITHUB_TOKEN].map(str::to_owned));
+        secrets.extend([keys.id, keys.secret, keys.session_token]);
         if self.scenario.user.is_some() {
             secrets.push(services::user_keys().secret);
         }
@@ -287,6 +299,13 @@ impl Setup {
         self
     }
 
+    /// The repository is not checked out.
+    #[must_use]
+    pub fn without_checkout(mut self) -> Self {
+        self.scenario.checkout = false;
+        self
+    }
+
     /// Another input of the step.
     #[must_use]
     pub fn with(mut self, input: &str, value: &str) -> Self {
@@ -304,16 +323,18 @@ impl Setup {
             fs::write(home.path().join(file), "").unwrap();
         }
         fs::write(home.path().join("event.json"), self.scenario.event.to_string()).unwrap();
-        if let Some(lines) = &self.scenario.workflow {
+        if let Some(lines) = self.scenario.workflow.as_ref().filter(|_| self.scenario.checkout) {
             let file = home.path().join("workspace").join(self.scenario.workflow_path());
             fs::write(file, lines.join("\n") + "\n").unwrap();
         }
 
+        let mut faults = self.faults;
+        faults.extend(self.scenario.rest.faults());
         let scenario = Arc::new(self.scenario);
         let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
         let state = Arc::new(State::new(
             Arc::clone(&scenario),
-            self.faults,
+            faults,
             self.delay,
             self.clock_ahead,
             format!("http://{}/", elsewhere.local_addr().unwrap()),
@@ -323,7 +344,9 @@ impl Setup {
         let token = endpoint(Service::Token);
         let sts = endpoint(Service::Sts);
         let iam = endpoint(Service::Iam);
-        let proxy = server::start_proxy(&state, [&token.url, &sts.url, &iam.url].map(|url| host_and_port(url)));
+        let rest = endpoint(Service::Rest);
+        let all = [&token.url, &sts.url, &iam.url, &rest.url];
+        let proxy = server::start_proxy(&state, all.map(|url| host_and_port(url)));
         World {
             elsewhere: Server::start(elsewhere, Service::Elsewhere, &state, None),
             scenario,
@@ -331,6 +354,7 @@ impl Setup {
             token,
             sts,
             iam,
+            rest,
             proxy,
             authority,
             home,

@@ -7,6 +7,12 @@ use std::path::Path;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
+use super::GITHUB_TOKEN;
+use super::rest::Rest;
+
+/// The commit that runs.
+pub const COMMIT: &str = "4d3b1f6e0c2a5b7d9e8f7a6c5b4d3e2f1a0b9c8d";
+
 /// One job, one account, and how AWS answers.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -56,6 +62,12 @@ pub struct Scenario {
     /// The lines of the workflow file.
     #[serde(default)]
     pub workflow: Option<Vec<String>>,
+    /// Is the repository checked out?
+    #[serde(default = "yes")]
+    pub checkout: bool,
+    /// GitHub's REST API.
+    #[serde(default)]
+    pub rest: Rest,
 }
 
 /// What the doctor must say of a scenario.
@@ -226,9 +238,10 @@ impl Scenario {
             ("GITHUB_RUN_ID", "9876543210"),
             ("GITHUB_RUN_NUMBER", "42"),
             ("GITHUB_SERVER_URL", "https://github.com"),
-            ("GITHUB_SHA", "4d3b1f6e0c2a5b7d9e8f7a6c5b4d3e2f1a0b9c8d"),
+            ("GITHUB_SHA", COMMIT),
             ("GITHUB_TRIGGERING_ACTOR", "octocat"),
             ("GITHUB_WORKFLOW", "deploy"),
+            ("GITHUB_WORKFLOW_SHA", COMMIT),
             (
                 "GITHUB_WORKFLOW_REF",
                 "acme/widgets/.github/workflows/deploy.yml@refs/heads/main",
@@ -247,7 +260,7 @@ impl Scenario {
         inputs.extend(self.with.clone());
         inputs
             .into_iter()
-            .map(|(name, value)| (variable(&name), value))
+            .map(|(name, value)| (variable(&name), value.replace("${{ github.token }}", GITHUB_TOKEN)))
             .collect()
     }
 
@@ -265,7 +278,8 @@ impl Scenario {
     pub fn command(&self) -> Vec<String> {
         self.args.clone().unwrap_or_else(|| {
             let flags = self.with.iter().map(|(name, value)| format!("--{name}={value}"));
-            ["diagnose".to_owned()].into_iter().chain(flags).collect()
+            let token = (!self.with.contains_key("github-token")).then(|| format!("--github-token={GITHUB_TOKEN}"));
+            ["diagnose".to_owned()].into_iter().chain(flags).chain(token).collect()
         })
     }
 
@@ -412,6 +426,10 @@ struct Input {
 /// The runner turns blanks into `_` and letters into capitals, and keeps hyphens.
 fn variable(input: &str) -> String {
     format!("INPUT_{}", input.replace(' ', "_").to_uppercase())
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn slash() -> String {

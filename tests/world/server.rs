@@ -30,6 +30,14 @@ pub enum Call {
     GetRole,
     GetOpenIdConnectProvider,
     ListOpenIdConnectProviders,
+    /// GitHub's REST API: a file of the repository.
+    Contents,
+    /// The repository itself.
+    Repository,
+    /// How its subjects are made.
+    SubjectTemplate,
+    /// An environment and its protection rules.
+    Environment,
     /// `CONNECT` to the proxy.
     Proxy,
     /// Anything else.
@@ -122,6 +130,11 @@ impl Request {
         self.began < other_end && other.began < end
     }
 
+    /// Is it for GitHub's REST API?
+    pub fn is_rest(&self) -> bool {
+        home(self.call) == Service::Rest
+    }
+
     /// Was it signed with AWS credentials?
     pub fn is_signed(&self) -> bool {
         self.access_key().is_some()
@@ -144,6 +157,7 @@ pub enum Service {
     Token,
     Sts,
     Iam,
+    Rest,
     Elsewhere,
 }
 
@@ -152,7 +166,7 @@ pub struct Response {
     pub status: u16,
     pub content_type: &'static str,
     pub body: String,
-    pub location: Option<String>,
+    pub headers: Vec<(&'static str, String)>,
 }
 
 /// What the threads share.
@@ -300,17 +314,18 @@ impl Drop for Server {
 }
 
 /// A proxy that leads every name to the service that bears it.
-pub fn start_proxy(state: &Arc<State>, services: [String; 3]) -> Server {
+pub fn start_proxy(state: &Arc<State>, services: [String; 4]) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     Server::accept(listener, state, move |mut near, state| {
         let Ok(Some(mut request)) = read(&mut near) else { return };
         request.call = Call::Proxy;
         let target = request.target.clone();
         let index = state.begin(request);
-        let [token, sts, iam] = &services;
+        let [token, sts, iam, rest] = &services;
         let to = match target.as_str() {
             host if host.starts_with("sts.") => sts,
             host if host.starts_with("iam.") => iam,
+            host if host.starts_with("api.") => rest,
             host if host.contains("actions.githubusercontent.com") => token,
             host => host,
         };
@@ -420,7 +435,7 @@ fn answer(
                 body: "<!DOCTYPE html>\n<html><head><title>Blocked</title></head><body>Your organisation's proxy \
                        blocked this page.</body></html>\n"
                     .to_owned(),
-                location: None,
+                headers: Vec::new(),
             },
         ),
         Some(Fault::Malformed) => {
@@ -435,7 +450,7 @@ fn answer(
                 status: 307,
                 content_type: "text/plain",
                 body: String::new(),
-                location: Some(state.elsewhere.clone()),
+                headers: vec![("Location", state.elsewhere.clone())],
             },
         ),
     }
@@ -463,8 +478,8 @@ fn head(state: &State, response: &Response, length: Option<usize>) -> String {
     if let Some(length) = length {
         head += &format!("Content-Length: {length}\r\n");
     }
-    if let Some(location) = &response.location {
-        head += &format!("Location: {location}\r\n");
+    for (name, value) in &response.headers {
+        head += &format!("{name}: {value}\r\n");
     }
     head + "\r\n"
 }
@@ -529,6 +544,7 @@ fn home(call: Call) -> Service {
             Service::Sts
         }
         Call::GetRole | Call::GetOpenIdConnectProvider | Call::ListOpenIdConnectProviders => Service::Iam,
+        Call::Contents | Call::Repository | Call::SubjectTemplate | Call::Environment => Service::Rest,
         Call::Proxy | Call::Other => Service::Elsewhere,
     }
 }

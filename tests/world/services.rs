@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::REQUEST_TOKEN;
 use super::scenario::{Account, Answer, Identity, Provider, Role};
 use super::server::{Call, Form, Place, Request, Response, Service, State};
+use super::{REQUEST_TOKEN, rest};
 
 /// RFC 3986's unreserved characters stay.
 const RFC_3986: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -52,6 +52,7 @@ pub fn recognise(request: &Request, service: Service, state: &State) -> Call {
     let action = request.form.get("Action").map(String::as_str);
     match (service, action) {
         (Service::Elsewhere, _) => Call::Other,
+        (Service::Rest, _) => rest::recognise(&request.target),
         (Service::Token, None) => Call::IdToken,
         (_, Some("AssumeRoleWithWebIdentity")) if is_diagnosis_role(request, state) => Call::DiagnosisRole,
         (_, Some("AssumeRoleWithWebIdentity")) => Call::AssumeRoleWithWebIdentity,
@@ -68,6 +69,9 @@ pub fn recognise(request: &Request, service: Service, state: &State) -> Call {
 pub fn answer(request: &Request, service: Service, state: &State) -> Response {
     let answer = match request.call {
         Call::IdToken => return id_token(request, state),
+        Call::Contents | Call::Repository | Call::SubjectTemplate | Call::Environment => {
+            return rest::answer(request, state);
+        }
         Call::AssumeRoleWithWebIdentity | Call::DiagnosisRole => assume_role_with_web_identity(request, state),
         Call::AssumeRole => assume_role(request, state),
         Call::GetCallerIdentity => caller(request, state).map(|caller| caller_identity(&caller)),
@@ -96,12 +100,15 @@ pub fn answer(request: &Request, service: Service, state: &State) -> Response {
 
 /// An error of the kind that goes with a status.
 pub fn refusal(request: &Request, service: Service, status: u16) -> Response {
+    if service == Service::Rest {
+        return rest::refusal(status);
+    }
     if matches!(service, Service::Token | Service::Elsewhere) {
         return Response {
             status,
             content_type: "application/json",
             body: json!({"source": "played", "message": format!("status {status}")}).to_string(),
-            location: None,
+            headers: Vec::new(),
         };
     }
     let action = request.form.get("Action").map_or("", String::as_str);
@@ -129,7 +136,7 @@ fn id_token(request: &Request, state: &State) -> Response {
             status: *status,
             content_type: "application/json",
             body: body.clone(),
-            location: None,
+            headers: Vec::new(),
         };
     }
     let claims = state
@@ -146,7 +153,7 @@ fn id_token(request: &Request, state: &State) -> Response {
         status: 200,
         content_type: "application/json; charset=utf-8",
         body: json!({"count": token.len(), "value": token}).to_string(),
-        location: None,
+        headers: Vec::new(),
     }
 }
 
@@ -507,12 +514,12 @@ pub fn right_and_repeated(mut right: Response, said: &str) -> Response {
 
 /// A refusal that repeats something.
 pub fn refused_and_repeated(service: Service, status: u16, place: Place, said: &str) -> Response {
-    if service == Service::Token {
+    if matches!(service, Service::Rest | Service::Token) {
         return Response {
             status,
             content_type: "application/json",
             body: json!({"message": format!("bad token {said}")}).to_string(),
-            location: None,
+            headers: Vec::new(),
         };
     }
     match place {
@@ -553,7 +560,7 @@ fn xml(status: u16, body: String) -> Response {
         status,
         content_type: "text/xml",
         body,
-        location: None,
+        headers: Vec::new(),
     }
 }
 

@@ -1,0 +1,145 @@
+//! The repository that the job runs in, as GitHub's REST API describes it.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// The repository. A field that is `None` is not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Repository {
+    /// Owner and name, `acme/widgets`, in GitHub's own letter case.
+    pub name: String,
+    /// Its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// Its owner's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner_id: Option<u64>,
+    /// When it was made, seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<i64>,
+    /// `public`, `private` or `internal`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<String>,
+}
+
+/// How the subjects of a repository's tokens are made, in GitHub's own fields: docs, "Get the customization template for an
+/// OIDC subject claim for a repository".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SubjectTemplate {
+    /// GitHub's default; the keys do not matter then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_default: Option<bool>,
+    /// The claims of the repository's own template; without them the organization's applies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub include_claim_keys: Option<Vec<String>>,
+    /// Did the repository opt in to ids in the subject? Reported as `false` where a token has them: the prefix tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_immutable_subject: Option<bool>,
+    /// What the default subject begins with: `repo:acme@1/widgets@2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_claim_prefix: Option<String>,
+}
+
+impl SubjectTemplate {
+    /// What GitHub's API says of it, in words.
+    #[must_use]
+    pub(crate) fn words(&self) -> Option<String> {
+        let keys = self.include_claim_keys.as_deref().unwrap_or_default();
+        Some(match self.use_default? {
+            true => "according to GitHub's API the repository has the default template (`use_default: true`)".to_owned(),
+            false if keys.is_empty() => {
+                "according to GitHub's API the repository has no template of its own, and takes its organization's (`use_default: false`)"
+                    .to_owned()
+            }
+            false => format!(
+                "according to GitHub's API the repository has a template of its own, of `{}`",
+                keys.join("`, `")
+            ),
+        })
+    }
+
+    /// Are its subjects of GitHub's default form, as far as is known?
+    #[must_use]
+    pub(crate) fn is_default(&self) -> bool {
+        self.use_default != Some(false)
+    }
+
+    /// What stands after `repo:` in its default subjects.
+    #[must_use]
+    pub(crate) fn repository_part(&self) -> Option<&str> {
+        self.sub_claim_prefix.as_deref()?.strip_prefix("repo:")
+    }
+}
+
+impl Repository {
+    /// The first second of 15 July 2026: repositories that were made since have ids in their subjects. (GitHub docs, "OpenID
+    /// Connect reference".)
+    const IMMUTABLE_SINCE: i64 = 1_784_073_600;
+
+    /// The day on which it was made, where that alone puts ids into its subjects.
+    #[must_use]
+    pub(crate) fn made_immutable(&self) -> Option<String> {
+        let created = self.created.filter(|created| *created >= Self::IMMUTABLE_SINCE)?;
+        Some(OffsetDateTime::from_unix_timestamp(created).ok()?.date().to_string())
+    }
+}
+
+/// An environment, and what stands before a job that names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// How many people and teams are required reviewers.
+    pub reviewers: usize,
+    /// Its wait timer.
+    pub wait_minutes: u32,
+    /// The branches and tags that are let through; all where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branches: Option<Branches>,
+    /// Rules of GitHub Apps and of kinds that are not known here.
+    pub other_rules: usize,
+}
+
+/// The branches and tags that an environment lets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Branches {
+    /// Those with branch protection.
+    Protected,
+    /// Those that match a list.
+    Selected,
+}
+
+impl Environment {
+    /// What protects it, in words; empty where nothing does.
+    #[must_use]
+    pub(crate) fn rules(&self) -> String {
+        let reviewers = match self.reviewers {
+            0 => None,
+            _ => Some("required reviewers".to_owned()),
+        };
+        let timer = match self.wait_minutes {
+            0 => None,
+            minutes => Some(format!("a wait timer of {minutes} min")),
+        };
+        let branches = self.branches.map(|branches| match branches {
+            Branches::Protected => "protected branches only".to_owned(),
+            Branches::Selected => "a list of branches and tags".to_owned(),
+        });
+        let others = match self.other_rules {
+            0 => None,
+            _ => Some("rules of GitHub Apps".to_owned()),
+        };
+        let all: Vec<_> = [reviewers, timer, branches, others].into_iter().flatten().collect();
+        all.join(", ")
+    }
+
+    /// Does nothing hold back a job that names it, on whatever branch? A timer lets everybody through in the end.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.reviewers == 0 && self.branches.is_none() && self.other_rules == 0
+    }
+}

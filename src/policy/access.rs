@@ -1,0 +1,722 @@
+//! What the policies on both sides of an AWS call say together: those of who asks, and the trust policy of the role.
+//!
+//! IAM User Guide, `reference_policies_evaluation-logic_policy-eval-denyallow`, `…_policy-eval-basics` and
+//! `…-cross-account`. Service and resource control policies are seen by nobody but the organization: what they deny, AWS's
+//! message says.
+
+use super::evaluate::{self, Says};
+use super::principal::{self, Reach};
+use super::{Decision, Effect, Exceeded, Limits, Outcome, Policy, RequestContext, RequestPrincipal};
+
+/// The policies of who asks. What is `None` is not known; an empty list says that there are none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Caller<'a> {
+    /// Its identity-based policies.
+    pub identity: Option<&'a [Policy]>,
+    /// Its permissions boundary.
+    pub boundary: Option<&'a [Policy]>,
+    /// The session policies that its session was given.
+    pub session: Option<&'a [Policy]>,
+}
+
+/// What each kind of policy says, and what it all comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// What it comes to.
+    pub decision: Decision,
+    /// What each side denies, in the order of [`Side::ALL`].
+    by: [Option<Decision>; 4],
+}
+
+impl Access {
+    /// The sides that deny it, or lack what would allow it, each by itself.
+    pub fn blocked(&self) -> impl Iterator<Item = (Side, Decision)> {
+        let sides = Side::ALL.into_iter().zip(self.by);
+        sides.filter_map(|(side, decision)| Some((side, decision?)))
+    }
+
+    /// Why, in one clause.
+    #[must_use]
+    pub fn why(&self) -> String {
+        let denied = self.blocked().find(|(_, decision)| *decision == self.decision);
+        match (self.decision, denied) {
+            (Decision::Allow, _) => "the policies allow it together".to_owned(),
+            (Decision::Undecided, _) => "it depends on something that is not known".to_owned(),
+            (_, None) => "neither side allows it".to_owned(),
+            (Decision::ExplicitDeny, Some((side, _))) => format!("explicitly denied by the {}", side.name()),
+            (Decision::ImplicitDeny, Some((side, _))) => format!("no {} allows it", side.name()),
+        }
+    }
+}
+
+/// The policies of a call, by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The permissions boundary of who asks.
+    Boundary,
+    /// The identity-based policies of who asks.
+    Identity,
+    /// The session policies of who asks.
+    Session,
+    /// The role's trust policy.
+    Trust,
+}
+
+impl Side {
+    /// In the order in which AWS's page describes them.
+    const ALL: [Self; 4] = [Self::Trust, Self::Identity, Self::Boundary, Self::Session];
+
+    /// As AWS names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Boundary => "permissions boundary",
+            Self::Identity => "identity-based policy",
+            Self::Session => "session policy",
+            Self::Trust => "role trust policy",
+        }
+    }
+}
+
+/// What a request to assume a role comes to.
+#[must_use]
+pub fn access(request: &RequestContext, trust: Option<&Policy>, caller: Caller<'_>) -> Access {
+    decide(request, trust, caller, &Limits::unlimited())
+}
+
+/// The same within limits, for policies and requests of any size.
+///
+/// # Errors
+/// The limit that was exceeded.
+pub fn access_within(
+    request: &RequestContext,
+    trust: Option<&Policy>,
+    caller: Caller<'_>,
+    limits: &Limits,
+) -> Result<Access, Exceeded> {
+    let access = decide(request, trust, caller, limits);
+    limits.check().map(|()| access)
+}
+
+fn decide(request: &RequestContext, trust: Option<&Policy>, caller: Caller<'_>, limits: &Limits) -> Access {
+    let of_list = |policies, without| of_list(request, policies, without, limits);
+    let sides = Sides {
+        trust: trust.map_or(Trust::UNKNOWN, |trust| Trust::of(request, trust, limits)),
+        identity: of_list(caller.identity, Outcome::NoMatch),
+        boundary: of_list(caller.boundary, Outcome::Match),
+        session: of_list(caller.session, Outcome::Match),
+        is_own_account: is_own_account(request),
+    };
+    let decision = evaluate::settle(sides.says());
+    let by = Side::ALL.map(|side| {
+        if sides.denies(side) == Outcome::Match {
+            Some(Decision::ExplicitDeny)
+        } else {
+            // Whatever the others say.
+            (sides.alone(side).allows() == Outcome::NoMatch).then_some(Decision::ImplicitDeny)
+        }
+    });
+    Access { decision, by }
+}
+
+/// What each side allows and denies.
+#[derive(Debug, Clone, Copy)]
+struct Sides {
+    trust: Trust,
+    identity: Says,
+    boundary: Says,
+    session: Says,
+    is_own_account: Outcome,
+}
+
+/// A trust policy allows by how it names who asks.
+#[derive(Debug, Clone, Copy)]
+struct Trust {
+    /// By its own ARN: a user, or one session.
+    itself: Outcome,
+    /// By the role whose session asks.
+    role: Outcome,
+    /// By its account.
+    account: Outcome,
+    /// By `*`.
+    everyone: Outcome,
+    deny: Outcome,
+}
+
+impl Trust {
+    const UNKNOWN: Self = Self::all(Outcome::Unknown, Outcome::Unknown);
+
+    const fn all(allow: Outcome, deny: Outcome) -> Self {
+        Self {
+            itself: allow,
+            role: allow,
+            account: allow,
+            everyone: allow,
+            deny,
+        }
+    }
+
+    fn of(request: &RequestContext, trust: &Policy, limits: &Limits) -> Self {
+        let allow = |reach: Reach| {
+            let mut only = trust.clone();
+            for statement in &mut only.statements {
+                let principal = statement.principal.as_mut();
+                if let Some(principal) = principal.filter(|_| statement.effect.value == Effect::Allow) {
+                    for entry in &mut principal.entries {
+                        let kind = entry.kind;
+                        entry
+                            .values
+                            .retain(|value| principal::reach(kind, &value.value, &request.principal) == reach);
+                    }
+                }
+            }
+            evaluate::says(&only, request, limits).allow
+        };
+        Self {
+            itself: allow(Reach::Itself),
+            role: allow(Reach::Role),
+            account: allow(Reach::Account),
+            everyone: allow(Reach::Everyone),
+            deny: evaluate::says(trust, request, limits).deny,
+        }
+    }
+
+    fn any(&self) -> Outcome {
+        [self.itself, self.role, self.account, self.everyone]
+            .into_iter()
+            .fold(Outcome::NoMatch, evaluate::or)
+    }
+}
+
+impl Sides {
+    fn says(&self) -> Says {
+        let deny = Side::ALL
+            .into_iter()
+            .fold(Outcome::NoMatch, |deny, side| evaluate::or(deny, self.denies(side)));
+        Says {
+            allow: self.allows(),
+            deny,
+        }
+    }
+
+    fn denies(&self, side: Side) -> Outcome {
+        match side {
+            Side::Boundary => self.boundary.deny,
+            Side::Identity => self.identity.deny,
+            Side::Session => self.session.deny,
+            Side::Trust => self.trust.deny,
+        }
+    }
+
+    fn allows(&self) -> Outcome {
+        match self.is_own_account {
+            Outcome::Match => self.within_account(),
+            Outcome::NoMatch => self.across_accounts(),
+            Outcome::Unknown => {
+                let (own, other) = (self.within_account(), self.across_accounts());
+                if own == other { own } else { Outcome::Unknown }
+            }
+        }
+    }
+
+    /// Both accounts must allow it. (`reference_policies_evaluation-logic-cross-account`.)
+    fn across_accounts(&self) -> Outcome {
+        every([
+            self.trust.any(),
+            self.identity.allow,
+            self.boundary.allow,
+            self.session.allow,
+        ])
+    }
+
+    /// Trust policies "must explicitly allow access for principals". One that names who asks is enough within an account (STS API
+    /// Reference, `AssumeRole`: "Add the user as a principal directly in the role's trust policy"): a role's ARN as far as "a
+    /// permissions boundary or session policy" allows it, a session's and a user's without a limit. An account's ARN leaves it to
+    /// the policies of who asks. (`reference_policies_evaluation-logic_policy-eval-denyallow`.)
+    fn within_account(&self) -> Outcome {
+        let limits = [self.boundary.allow, self.session.allow];
+        // Whether `*` names who asks is not said.
+        let perhaps = |outcome: Outcome| evaluate::or(outcome, Outcome::Unknown);
+        let everyone = [self.identity.allow, limits[0], limits[1]].map(perhaps);
+        [
+            self.trust.itself,
+            every([self.trust.role, limits[0], limits[1], Outcome::Match]),
+            every([self.trust.account, self.identity.allow, limits[0], limits[1]]),
+            every([self.trust.everyone, everyone[0], everyone[1], everyone[2]]),
+        ]
+        .into_iter()
+        .fold(Outcome::NoMatch, evaluate::or)
+    }
+
+    /// The same where all other sides allow it.
+    fn alone(mut self, side: Side) -> Self {
+        let open = Says {
+            allow: Outcome::Match,
+            deny: Outcome::NoMatch,
+        };
+        if side != Side::Trust {
+            // How the trust policy names who asks decides what else is needed.
+            let known = |outcome| {
+                if outcome == Outcome::Unknown {
+                    Outcome::Match
+                } else {
+                    outcome
+                }
+            };
+            self.trust = Trust {
+                itself: known(self.trust.itself),
+                role: known(self.trust.role),
+                account: known(self.trust.account),
+                everyone: known(self.trust.everyone),
+                deny: Outcome::NoMatch,
+            };
+            if self.trust.any() == Outcome::NoMatch {
+                self.trust = Trust::all(Outcome::Match, Outcome::NoMatch);
+            }
+        }
+        for (other, policies) in [
+            (Side::Identity, &mut self.identity),
+            (Side::Boundary, &mut self.boundary),
+            (Side::Session, &mut self.session),
+        ] {
+            if other != side {
+                *policies = open;
+            }
+        }
+        self
+    }
+}
+
+/// What policies of one kind say together; without any, identity policies allow nothing, and the others limit nothing.
+fn of_list(request: &RequestContext, policies: Option<&[Policy]>, without: Outcome, limits: &Limits) -> Says {
+    match policies {
+        None => Says {
+            allow: Outcome::Unknown,
+            deny: Outcome::Unknown,
+        },
+        Some([]) => Says {
+            allow: without,
+            deny: Outcome::NoMatch,
+        },
+        Some(policies) => policies
+            .iter()
+            .map(|policy| evaluate::says(policy, request, limits))
+            .fold(
+                Says {
+                    allow: Outcome::NoMatch,
+                    deny: Outcome::NoMatch,
+                },
+                |all, this| Says {
+                    allow: evaluate::or(all.allow, this.allow),
+                    deny: evaluate::or(all.deny, this.deny),
+                },
+            ),
+    }
+}
+
+/// Is the role in the account of who asks?
+fn is_own_account(request: &RequestContext) -> Outcome {
+    let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
+    let caller = match &request.principal {
+        RequestPrincipal::Aws(arn) => account(arn),
+        _ => None,
+    };
+    let is_number = |account: &String| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let role = request.resource.as_deref().and_then(account);
+    match (caller.filter(is_number), role.filter(is_number)) {
+        (Some(caller), Some(role)) => Outcome::of(caller == role),
+        _ => Outcome::Unknown,
+    }
+}
+
+fn every(outcomes: [Outcome; 4]) -> Outcome {
+    outcomes.into_iter().fold(Outcome::Match, evaluate::and)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Presence, parse, parse_identity};
+    use serde_json::{Value, json};
+
+    const HUB: &str = "arn:aws:iam::123456789012:role/hub";
+    const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/hub/ci";
+    const USER: &str = "arn:aws:iam::123456789012:user/ci";
+    const OWN: &str = "arn:aws:iam::123456789012:role/team/deploy";
+    const OTHER: &str = "arn:aws:iam::210987654321:role/team/deploy";
+
+    fn request(caller: &str, role: &str) -> RequestContext {
+        let mut request = RequestContext::new(
+            "sts:AssumeRole",
+            RequestPrincipal::Aws(caller.to_owned()),
+            Some(role.to_owned()),
+        );
+        request.set("aws:SourceIp", Presence::Unknown(String::new()));
+        request
+    }
+
+    fn document(statement: &Value) -> String {
+        json!({"Version": "2012-10-17", "Statement": statement}).to_string()
+    }
+
+    fn trusts(principal: &Value) -> Policy {
+        parse(&document(
+            &json!({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}),
+        ))
+        .unwrap()
+    }
+
+    fn identity(effect: &str, resource: &str) -> Policy {
+        parse_identity(&document(
+            &json!({"Effect": effect, "Action": "sts:Assume*", "Resource": resource}),
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn both_sides_decide_as_the_accounts_and_the_trusted_name_demand() {
+        use Decision::{Allow, ExplicitDeny, ImplicitDeny, Undecided};
+        let allows = [identity("Allow", "*")];
+        let elsewhere = [identity("Allow", HUB)];
+        let denies = [identity("Allow", "*"), identity("Deny", "arn:aws:iam::*:role/team/*")];
+        let by_address = [
+            parse_identity(&document(&json!({"Effect": "Allow", "Action": "*", "Resource": "*",
+            "Condition": {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}})))
+            .unwrap(),
+        ];
+        type Known<'a> = Option<&'a [Policy]>;
+        let (all, other, denied, perhaps, none, unknown): (
+            Known<'_>,
+            Known<'_>,
+            Known<'_>,
+            Known<'_>,
+            Known<'_>,
+            Known<'_>,
+        ) = (
+            Some(&allows),
+            Some(&elsewhere),
+            Some(&denies),
+            Some(&by_address),
+            Some(&[]),
+            None,
+        );
+        let (identity, boundary, session, trust) = (
+            Some(Side::Identity),
+            Some(Side::Boundary),
+            Some(Side::Session),
+            Some(Side::Trust),
+        );
+        let root = "arn:aws:iam::123456789012:root";
+        for (caller, role, principal, policies, decision, blocked) in [
+            // Across accounts: both.
+            (SESSION, OTHER, json!({"AWS": HUB}), [all, none, none], Allow, None),
+            (
+                SESSION,
+                OTHER,
+                json!({"AWS": HUB}),
+                [none, none, none],
+                ImplicitDeny,
+                identity,
+            ),
+            (
+                SESSION,
+                OTHER,
+                json!({"AWS": HUB}),
+                [other, none, none],
+                ImplicitDeny,
+                identity,
+            ),
+            (
+                SESSION,
+                OTHER,
+                json!({"AWS": HUB}),
+                [unknown, none, none],
+                Undecided,
+                None,
+            ),
+            (
+                SESSION,
+                OTHER,
+                json!({"AWS": HUB}),
+                [other, unknown, unknown],
+                ImplicitDeny,
+                identity,
+            ),
+            (
+                SESSION,
+                OTHER,
+                json!({"AWS": HUB}),
+                [perhaps, none, none],
+                Undecided,
+                None,
+            ),
+            (
+                SESSION,
+                OTHER,
+                json!({"AWS": HUB}),
+                [denied, none, none],
+                ExplicitDeny,
+                identity,
+            ),
+            (
+                SESSION,
+                OTHER,
+                json!({"AWS": HUB}),
+                [all, other, none],
+                ImplicitDeny,
+                boundary,
+            ),
+            (
+                SESSION,
+                OTHER,
+                json!({"AWS": HUB}),
+                [all, none, other],
+                ImplicitDeny,
+                session,
+            ),
+            (SESSION, OTHER, json!({"AWS": HUB}), [all, all, all], Allow, None),
+            (SESSION, OTHER, json!({"AWS": root}), [all, none, none], Allow, None),
+            (
+                SESSION,
+                OTHER,
+                json!({"AWS": SESSION}),
+                [other, none, none],
+                ImplicitDeny,
+                identity,
+            ),
+            (
+                SESSION,
+                OTHER,
+                json!({"AWS": SESSION.replace("ci", "*")}),
+                [all, none, none],
+                ImplicitDeny,
+                trust,
+            ),
+            (
+                SESSION,
+                OTHER,
+                json!({"AWS": SESSION.replace("ci", "cd")}),
+                [all, none, none],
+                ImplicitDeny,
+                trust,
+            ),
+            (
+                SESSION,
+                OTHER,
+                json!({"AWS": OWN}),
+                [unknown, unknown, unknown],
+                ImplicitDeny,
+                trust,
+            ),
+            (
+                SESSION,
+                OTHER,
+                json!({"AWS": "AROA123EXAMPLE0000000"}),
+                [all, none, none],
+                Undecided,
+                None,
+            ),
+            // Within an account a role's ARN needs no policy of who asks, and is limited.
+            (SESSION, OWN, json!({"AWS": HUB}), [none, none, none], Allow, None),
+            (
+                SESSION,
+                OWN,
+                json!({"AWS": HUB}),
+                [none, other, none],
+                ImplicitDeny,
+                boundary,
+            ),
+            (
+                SESSION,
+                OWN,
+                json!({"AWS": HUB}),
+                [all, none, other],
+                ImplicitDeny,
+                session,
+            ),
+            (
+                SESSION,
+                OWN,
+                json!({"AWS": HUB}),
+                [unknown, none, none],
+                Undecided,
+                None,
+            ),
+            // A session's and a user's are not.
+            (SESSION, OWN, json!({"AWS": SESSION}), [none, other, other], Allow, None),
+            (USER, OWN, json!({"AWS": USER}), [none, other, none], Allow, None),
+            (
+                SESSION,
+                OWN,
+                json!({"AWS": SESSION}),
+                [denied, none, none],
+                ExplicitDeny,
+                identity,
+            ),
+            // An account's leaves it to the policies of who asks.
+            (
+                SESSION,
+                OWN,
+                json!({"AWS": root}),
+                [none, none, none],
+                ImplicitDeny,
+                identity,
+            ),
+            (
+                SESSION,
+                OWN,
+                json!({"AWS": [root, HUB]}),
+                [none, none, none],
+                Allow,
+                None,
+            ),
+            (
+                SESSION,
+                OWN,
+                json!({"AWS": "123456789012"}),
+                [all, other, none],
+                ImplicitDeny,
+                boundary,
+            ),
+            (USER, OWN, json!({"AWS": root}), [all, none, none], Allow, None),
+            // Nobody says whether `*` does.
+            (SESSION, OWN, json!("*"), [none, none, none], Undecided, None),
+            (SESSION, OWN, json!("*"), [all, none, none], Allow, None),
+            (SESSION, OTHER, json!("*"), [none, none, none], ImplicitDeny, identity),
+            // Which account it is, is not known.
+            (
+                SESSION,
+                "arn:aws:iam::***:role/team/deploy",
+                json!({"AWS": HUB}),
+                [all, none, none],
+                Allow,
+                None,
+            ),
+            (
+                SESSION,
+                "arn:aws:iam::***:role/team/deploy",
+                json!({"AWS": HUB}),
+                [none, none, none],
+                Undecided,
+                None,
+            ),
+        ] {
+            let [identity, boundary, session] = policies;
+            let caller_policies = Caller {
+                identity,
+                boundary,
+                session,
+            };
+            let found = access(&request(caller, role), Some(&trusts(&principal)), caller_policies);
+            assert_eq!(
+                (found.decision, found.blocked().next().map(|(side, _)| side)),
+                (decision, blocked),
+                "{caller} {role} {principal}"
+            );
+        }
+        // Without the trust policy it is still told what the side of who asks denies.
+        let caller = |identity| Caller {
+            identity,
+            ..Caller::default()
+        };
+        for (policies, decision, blocked) in [
+            (none, ImplicitDeny, identity),
+            (denied, ExplicitDeny, identity),
+            (all, Undecided, None),
+        ] {
+            let found = access(&request(SESSION, OTHER), None, caller(policies));
+            assert_eq!(
+                (found.decision, found.blocked().next().map(|(side, _)| side)),
+                (decision, blocked)
+            );
+        }
+        assert_eq!(access(&request(SESSION, OWN), None, caller(none)).decision, Undecided);
+    }
+
+    #[test]
+    fn resources_match_part_by_part() {
+        use Decision::{Allow, ImplicitDeny, Undecided};
+        for (resource, decision) in [
+            (json!("*"), Allow),
+            (json!(OTHER), Allow),
+            (json!("arn:aws:iam::*:role/team/deploy"), Allow),
+            (json!("arn:aws:iam::210987654321:role/*"), Allow),
+            (json!("arn:aws:iam::210987654321:role/team/deplo?"), Allow),
+            (json!("arn:aws:iam::2109*"), Allow),
+            (json!("arn:*"), Allow),
+            (json!([HUB, OTHER]), Allow),
+            (json!([]), ImplicitDeny),
+            (json!("arn:aws:iam::210987654321:role/deploy"), ImplicitDeny),
+            (json!("arn:aws:iam::210987654321:role/Team/deploy"), ImplicitDeny),
+            (json!("arn:aws:iam::2*:role/hub"), ImplicitDeny),
+            (json!("arn:aws:sts::*"), ImplicitDeny),
+            (
+                json!("arn:aws:iam::210987654321:role/${aws:PrincipalTag/team}/deploy"),
+                ImplicitDeny,
+            ),
+            (json!("arn:aws:iam"), Undecided),
+        ] {
+            let text = document(&json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": resource}));
+            let policies = [parse_identity(&text).unwrap()];
+            let caller = Caller {
+                identity: Some(&policies),
+                boundary: Some(&[]),
+                session: Some(&[]),
+            };
+            let found = access(&request(SESSION, OTHER), Some(&trusts(&json!({"AWS": HUB}))), caller);
+            assert_eq!(found.decision, decision, "{resource}");
+            // All but these.
+            let text = text.replace("Resource", "NotResource");
+            let policies = [parse_identity(&text).unwrap()];
+            let found = access(
+                &request(SESSION, OTHER),
+                Some(&trusts(&json!({"AWS": HUB}))),
+                Caller {
+                    identity: Some(&policies),
+                    ..caller
+                },
+            );
+            let turned = match decision {
+                Allow => ImplicitDeny,
+                ImplicitDeny => Allow,
+                other => other,
+            };
+            assert_eq!(found.decision, turned, "NotResource {resource}");
+        }
+    }
+
+    #[test]
+    fn a_policy_of_who_asks_has_resources_and_no_principal() {
+        for (statement, want) in [
+            (
+                json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}),
+                "a policy of who asks has no `Principal`",
+            ),
+            (
+                json!({"Effect": "Allow", "Action": "*"}),
+                "the statement has no `Resource`",
+            ),
+            (
+                json!({"Effect": "Allow", "Resource": "*"}),
+                "the statement has no `Action`",
+            ),
+            (
+                json!({"Effect": "Allow", "Action": "*", "Resource": "*", "NotResource": "*"}),
+                "a statement has `Resource` or `NotResource`, not both",
+            ),
+            (
+                json!({"Effect": "Allow", "Action": "*", "Resource": 7}),
+                "`Resource` takes strings, not a number",
+            ),
+        ] {
+            assert_eq!(
+                parse_identity(&document(&statement)).unwrap_err().message,
+                want,
+                "{statement}"
+            );
+        }
+        // What is read for the one is nothing to the other.
+        let text = document(&json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}));
+        assert!(parse(&text).unwrap_err().help.unwrap().contains("permissions policy"));
+    }
+}

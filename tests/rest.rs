@@ -1,0 +1,355 @@
+//! GitHub's REST API, read with the job's own token: what comes of it, where the token goes, and what is left without it.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
+mod world;
+
+use std::fs;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use world::{Call, Scenario, World};
+
+/// Runs the step.
+fn act(world: &World, more: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
+    command.args(world.args()).env_clear().envs(world.environment());
+    command.envs(more.iter().copied()).output().unwrap()
+}
+
+fn report(world: &World) -> Value {
+    serde_json::from_str(&world.outputs()["report"]).unwrap()
+}
+
+fn evidence(world: &World) -> Value {
+    serde_json::from_str(&world.outputs()["evidence"]).unwrap()
+}
+
+fn log(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What is not known, in words.
+fn gaps(world: &World) -> Vec<(String, String)> {
+    let report = report(world);
+    let text = |gap: &Value, field: &str| gap[field].as_str().unwrap().to_owned();
+    let gaps = report["gaps"].as_array().unwrap().iter();
+    gaps.map(|gap| (text(gap, "wanted"), text(gap, "supply"))).collect()
+}
+
+#[test]
+fn the_running_workflow_is_known_without_a_checkout() {
+    let world = World::named("no-checkout").start();
+    assert_eq!(act(&world, &[]).status.code(), Some(1));
+    let report = report(&world);
+    assert_eq!(report["cause"]["id"], "subject-environment");
+    assert_eq!(
+        report["role_source"],
+        "step `Configure AWS credentials` of job `deploy`"
+    );
+    let asked = world.requests_of(Call::Contents).remove(0);
+    assert_eq!(
+        asked.target,
+        "/repos/acme/widgets/contents/.github/workflows/deploy.yml?ref=4d3b1f6e0c2a5b7d9e8f7a6c5b4d3e2f1a0b9c8d"
+    );
+    assert_eq!(
+        evidence(&world)["workflow"]["commit"],
+        "4d3b1f6e0c2a5b7d9e8f7a6c5b4d3e2f1a0b9c8d"
+    );
+
+    // The same from a checkout, which can be somebody else's.
+    let world = World::named("subject-environment")
+        .with("role-to-assume", "")
+        .with("github-token", "")
+        .start();
+    act(&world, &[]);
+    assert_eq!(
+        self::report(&world)["role_source"],
+        "step `Configure AWS credentials` of job `deploy`, as the checkout has it"
+    );
+    assert_eq!(evidence(&world)["workflow"]["commit"], Value::Null);
+}
+
+#[test]
+fn what_a_strangers_checkout_says_is_passed_over() {
+    let world = World::named("checkout-of-a-stranger").start();
+    let output = act(&world, &[]);
+    assert_eq!(report(&world)["role"], "arn:aws:iam::123456789012:role/deploy");
+    for text in [log(&output), world.summary(), world.output()] {
+        assert!(!text.contains("of-a-stranger"), "{text}");
+    }
+    let asked = world.requests_of(Call::AssumeRoleWithWebIdentity);
+    assert!(asked.iter().all(|request| !request.body.contains("of-a-stranger")));
+}
+
+/// An organization can have the workflow of one repository run in others.
+#[test]
+fn a_workflow_of_another_repository_is_read_there_and_not_from_the_checkout() {
+    let world = World::named("subject-environment").with("role-to-assume", "").start();
+    let elsewhere = "acme/required/.github/workflows/deploy.yml@refs/heads/main";
+    act(&world, &[("GITHUB_WORKFLOW_REF", elsewhere)]);
+    let asked = world.requests_of(Call::Contents).remove(0);
+    assert!(
+        asked.target.starts_with("/repos/acme/required/contents/"),
+        "{}",
+        asked.target
+    );
+    assert_eq!(report(&world)["role"], Value::Null);
+}
+
+#[test]
+fn without_a_permission_there_is_one_line_and_the_rest_of_the_report() {
+    let world = World::named("no-checkout-no-permission").start();
+    assert_eq!(act(&world, &[]).status.code(), Some(0));
+    let gaps = gaps(&world);
+    let is = |wanted: &str, supply: &str| gaps.contains(&(wanted.to_owned(), supply.to_owned()));
+    assert!(
+        is(
+            "the running workflow",
+            "give the job `contents: read`, or check the repository out before this step"
+        ),
+        "{gaps:?}"
+    );
+    let settings = "the repository's subject template, the environment's protection rules";
+    assert!(is(settings, "give the job `actions: read`"), "{gaps:?}");
+    assert_eq!(gaps.len(), 3, "{gaps:?}");
+
+    for (name, why) in [
+        ("api-forbidden", "access denied"),
+        ("api-not-found", "not found"),
+        (
+            "api-throttled",
+            "too many requests, and it answers again from 14:30 UTC on",
+        ),
+        ("api-huge", "more than 1 MiB"),
+        ("api-redirect", "that is not followed"),
+        ("api-page", "a web page"),
+    ] {
+        let world = World::named(name).start();
+        assert_eq!(act(&world, &[]).status.code(), Some(1), "{name}");
+        let report = report(&world);
+        assert_eq!(report["cause"]["id"], "subject-environment", "{name}");
+        let gaps = report["gaps"].as_array().unwrap();
+        let ours: Vec<_> = gaps
+            .iter()
+            .filter(|gap| gap["wanted"].as_str().unwrap().contains("the repository"))
+            .collect();
+        assert!(!ours.is_empty() && ours.len() < 4, "{name}: {gaps:?}");
+        assert!(
+            ours.iter().all(|gap| gap["why"].as_str().unwrap().contains(why)),
+            "{name}: {gaps:?}"
+        );
+    }
+}
+
+#[test]
+fn an_empty_github_token_asks_nothing() {
+    for (name, exit) in [
+        ("subject-environment", 1),
+        ("no-iam-access", 1),
+        ("nothing-at-all", 0),
+        ("healthy", 0),
+    ] {
+        let world = World::named(name).with("github-token", "").start();
+        assert_eq!(act(&world, &[]).status.code(), Some(exit), "{name}");
+        assert!(world.requests().iter().all(|request| !request.is_rest()), "{name}");
+        assert!(
+            gaps(&world)
+                .iter()
+                .all(|(wanted, _)| !wanted.contains("the repository")),
+            "{name}"
+        );
+    }
+    // A command has none by itself, and neither has a laptop.
+    let world = World::named("healthy").start();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
+    command.args(["diagnose", "--role-to-assume=arn:aws:iam::123456789012:role/deploy"]);
+    command.env_clear().envs(world.environment()).output().unwrap();
+    assert!(world.requests().iter().all(|request| !request.is_rest()));
+}
+
+#[test]
+fn the_github_token_goes_to_its_api_alone() {
+    let world = World::named("subject-environment").start();
+    // Of an enterprise's own server the API has a path.
+    let api = format!("{}/api/v3", world.rest_url());
+    act(&world, &[("GITHUB_API_URL", &api)]);
+    assert_eq!(world.requests().iter().filter(|request| request.is_rest()).count(), 4);
+    assert_eq!(evidence(&world)["environment"]["reviewers"], 1);
+    for request in world.requests() {
+        let shown = format!("{request:?}");
+        assert_eq!(shown.contains("ghs_"), request.is_rest(), "{shown}");
+        let authorization = request.headers.get("authorization").map_or("", String::as_str);
+        assert!(
+            !request.is_rest() || authorization.starts_with("Bearer ghs_"),
+            "{shown}"
+        );
+    }
+    for api in ["http://192.0.2.1:8080", "ftp://127.0.0.1", "no address", ""] {
+        let world = World::named("subject-environment").start();
+        let begun = std::time::Instant::now();
+        assert_eq!(act(&world, &[("GITHUB_API_URL", api)]).status.code(), Some(1), "{api}");
+        assert!(world.requests().iter().all(|request| !request.is_rest()), "{api}");
+        assert!(begun.elapsed() < Duration::from_secs(3), "{api}: {:?}", begun.elapsed());
+    }
+    let world = World::named("subject-environment")
+        .fault(Call::Repository, world::Fault::Redirect)
+        .start();
+    act(&world, &[]);
+    assert!(world.requests_of(Call::Other).is_empty(), "a redirect was followed");
+}
+
+/// The role is in the workflow alone, and the token does not wait for that.
+#[test]
+fn the_token_and_the_workflow_are_read_side_by_side() {
+    let world = World::named("no-checkout").delay(Duration::from_millis(80)).start();
+    act(&world, &[]);
+    let one = |call| world.requests_of(call).remove(0);
+    let (token, attempt) = (one(Call::IdToken), one(Call::AssumeRoleWithWebIdentity));
+    for call in [Call::Contents, Call::Repository, Call::SubjectTemplate] {
+        assert!(one(call).overlaps(&token), "{call:?}");
+    }
+    assert!(one(Call::Environment).overlaps(&attempt));
+    assert_eq!(world.requests_of(Call::IdToken).len(), 1);
+}
+
+#[test]
+fn what_github_says_of_the_repository_explains_its_subjects() {
+    for (created, template, want) in [
+        (
+            "2026-08-01T10:00:00Z",
+            json!({"use_default": true, "use_immutable_subject": true}),
+            "the repository was created on 2026-08-01: since 15 July 2026",
+        ),
+        (
+            "2024-08-01T10:00:00Z",
+            json!({"use_default": true, "use_immutable_subject": true}),
+            "the repository has opted in to IDs in the subject",
+        ),
+        (
+            "2024-08-01T10:00:00Z",
+            json!({"use_default": true, "use_immutable_subject": false}),
+            "so it or its organization was most likely renamed or transferred since",
+        ),
+        (
+            "2024-08-01T10:00:00Z",
+            json!({}),
+            "the repository was created, renamed or transferred since",
+        ),
+        (
+            "no date",
+            json!({"use_default": "odd"}),
+            "the repository was created, renamed or transferred since",
+        ),
+    ] {
+        let mut scenario = Scenario::named("subject-immutable").unwrap();
+        scenario.rest.repository.insert("created_at".to_owned(), json!(created));
+        scenario.rest.subject_template = template;
+        let world = World::of(scenario).start();
+        act(&world, &[]);
+        let report = report(&world);
+        assert_eq!(report["cause"]["certainty"], "certain");
+        let notes = report["findings"][0]["notes"].to_string();
+        assert!(notes.contains(want), "{want}: {notes}");
+    }
+}
+
+#[test]
+fn a_run_is_saved_in_the_workspace_and_nowhere_else() {
+    let world = World::named("subject-environment")
+        .with("save-evidence", "out/run.json")
+        .start();
+    fs::create_dir(world.workspace().join("out")).unwrap();
+    assert_eq!(act(&world, &[]).status.code(), Some(1));
+    let saved = fs::read_to_string(world.workspace().join("out/run.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&saved).unwrap(), evidence(&world));
+    for secret in world.secrets() {
+        assert!(!saved.contains(&secret));
+    }
+
+    let world = World::named("subject-environment").start();
+    let outside = tempfile::tempdir().unwrap();
+    let beyond = outside.path().join("run.json").to_str().unwrap().to_owned();
+    fs::write(world.workspace().join("kept"), "kept").unwrap();
+    for (link, to) in [("way", outside.path()), ("link", &world.workspace().join("kept"))] {
+        std::os::unix::fs::symlink(to, world.workspace().join(link)).unwrap();
+    }
+    for (path, want) in [
+        (&*beyond, "it lies outside of the workspace"),
+        ("../run.json", "it lies outside of the workspace"),
+        ("way/run.json", "it lies outside of the workspace"),
+        ("/dev/null", "it lies outside of the workspace"),
+        ("/dev/stdout", "it lies outside of the workspace"),
+        ("link", "it is a link"),
+        ("none/run.json", "no such file"),
+        ("..", "it names no file"),
+        (".github", "is a directory"),
+    ] {
+        let output = act(&world, &[("INPUT_SAVE-EVIDENCE", path)]);
+        let log = log(&output);
+        assert_eq!(output.status.code(), Some(2), "{path}: {log}");
+        assert!(
+            log.contains(&format!("input `save-evidence` (`{path}`): it cannot be written: ")),
+            "{log}"
+        );
+        assert!(log.contains(want), "{path}: {log}");
+    }
+    assert_eq!(fs::read_to_string(world.workspace().join("kept")).unwrap(), "kept");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    // A file with this name, and not standard output.
+    act(&world, &[("INPUT_SAVE-EVIDENCE", "-")]);
+    assert!(world.workspace().join("-").is_file());
+}
+
+#[test]
+fn the_output_evidence_is_the_run_on_one_line() {
+    for name in ["subject-environment", "chained-role", "no-checkout"] {
+        let world = World::named(name).start();
+        act(&world, &[]);
+        let evidence = world.outputs()["evidence"].clone();
+        assert!(!evidence.contains('\n') && evidence.starts_with('{'), "{evidence}");
+        let file = world.root().join("again.json");
+        fs::write(&file, &evidence).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
+        command
+            .args(["diagnose", "--format=json", "--evidence"])
+            .arg(&file)
+            .env_clear();
+        let again: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+        assert_eq!(again, report(&world), "{name}");
+    }
+    // Several runs, and one that is too large.
+    let mut scenario = Scenario::named("no-checkout").unwrap();
+    let lines = scenario.workflow.as_mut().unwrap();
+    lines.extend(
+        [
+            "      - uses: aws-actions/configure-aws-credentials@v6",
+            "        with: {role-to-assume: 'arn:aws:iam::123456789012:role/other', aws-region: eu-west-1}",
+        ]
+        .map(str::to_owned),
+    );
+    let several = scenario.clone();
+    let world = World::of(several).start();
+    act(&world, &[]);
+    assert_eq!(evidence(&world)["runs"].as_array().unwrap().len(), 2);
+    scenario
+        .workflow
+        .as_mut()
+        .unwrap()
+        .push(format!("# {}", "x".repeat(300 << 10)));
+    let world = World::of(scenario).start();
+    let output = act(&world, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(world.outputs()["evidence"], "");
+    let log = log(&output);
+    assert!(
+        log.contains("::warning") && log.contains("the output `evidence` is left empty: it would have "),
+        "{log}"
+    );
+}
