@@ -35,6 +35,8 @@ pub enum Command {
     Explain(Option<String>),
     /// `check`: the jobs of a repository against its policies.
     Check(Box<check::Check>),
+    /// `generate`: the least trust policy for a set of jobs.
+    Generate(Box<predict::Generate>),
     /// `predict`: the subjects that workflows can have.
     Predict(Box<predict::Predict>),
 }
@@ -119,6 +121,9 @@ enum Subcommands {
     /// Show every subject that the jobs of workflows can have, before they run; no network, no token
     #[command(after_help = PREDICT_EXIT_CODES)]
     Predict(Box<predict::Predict>),
+    /// Write the least trust policy that accepts the jobs of workflows, a token, or an environment, branch or tag
+    #[command(after_help = GENERATE_EXIT_CODES)]
+    Generate(Box<predict::Generate>),
 }
 
 const CHECK_EXIT_CODES: &str = "\
@@ -126,6 +131,10 @@ Exit codes:
   0  every job that asks for a role among the policies gets it, as far as is known
   1  a job would not get its role, or there is a risk and --fail-on=risk (0 with --fail-on=never)
   2  wrong usage, or an input that cannot be read";
+const GENERATE_EXIT_CODES: &str = "\
+Exit codes:
+  0  the policy is shown; it was evaluated
+  2  wrong usage, unreadable input, no such policy, or output that cannot be written";
 
 const PREDICT_EXIT_CODES: &str = "\
 Exit codes:
@@ -327,6 +336,8 @@ pub struct OwnInputs {
     pub then: Vec<String>,
     #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = OWN, help = "Fail when the role cannot be assumed [default: true]")]
     pub fail: Option<String>,
+    #[arg(long, value_enum, hide = true, help_heading = OWN, help = "In a step: `check` checks all workflows of the checkout, without a token")]
+    pub mode: Option<Mode>,
     #[arg(long, value_name = "FILE", help_heading = OWN, help = "Save the evidence, to diagnose it again elsewhere; it contains claims, but no token or key. `-` writes it to standard output, and the report to standard error")]
     pub save_evidence: Option<String>,
     #[arg(long, value_name = "TOKEN", value_parser = secret(), help_heading = OWN, help = "The job's own GitHub token: reads the running workflow, the repository and its environment from GitHub's API [default: nothing is read]")]
@@ -336,6 +347,15 @@ pub struct OwnInputs {
 /// A value that is held as a secret.
 fn secret() -> impl clap::builder::TypedValueParser<Value = SecretString> {
     clap::builder::StringValueParser::new().map(SecretString::from)
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// The diagnosis of this job
+    Diagnose,
+    /// All jobs of the checkout against its policies
+    Check,
 }
 
 /// Names of the action's inputs.
@@ -382,11 +402,15 @@ pub fn parse<'a>(
             else {
                 return Err(Cli::command().error(clap::error::ErrorKind::MissingSubcommand, "no inputs"));
             };
-            Command::Diagnose(Box::new(args(*flags, true, warnings)))
+            match flags.own.mode {
+                Some(Mode::Check) => Command::Check(Box::new(check::Check::of_step(flags.own.fail.as_deref()))),
+                _ => Command::Diagnose(Box::new(args(*flags, true, warnings))),
+            }
         }
         Subcommands::Evaluate { file, jobs } => Command::Evaluate { file, jobs },
         Subcommands::Explain { id } => Command::Explain(id),
         Subcommands::Check(flags) => Command::Check(flags),
+        Subcommands::Generate(flags) => Command::Generate(flags),
         Subcommands::Predict(flags) => Command::Predict(flags),
     })
 }

@@ -20,7 +20,7 @@ use crate::github::claims::{Claims, Token};
 use crate::github::workflow::{ConfigureStep, Kind, Node, tree};
 use crate::infra::{self, Infra, Place, Written};
 use crate::policy::{Decision, TrustPolicy, parse};
-use crate::predict::{Family, Grant, JobTokens, Prediction, Repository};
+use crate::predict::{Grant, JobTokens, Prediction, Repository};
 use crate::text::{SourceText, Span};
 
 use matching::Candidates;
@@ -342,7 +342,7 @@ impl Check<'_> {
                     verdict = Verdict::Undecided;
                 }
             }
-            ask.outcomes.extend(subjects(family).into_iter().map(|subject| Outcome {
+            ask.outcomes.extend(family.patterns().into_iter().map(|subject| Outcome {
                 event: family.event.clone(),
                 subject,
                 verdict: verdict.clone(),
@@ -360,7 +360,7 @@ impl Check<'_> {
 
     /// What the diagnosis says without a policy: that there is no token, for one.
     fn without_policy(&mut self, asking: &Asking<'_>) {
-        if asking.job.grant != Grant::Missing {
+        if asking.job.grant != Grant::Missing || asking.inputs.given(Input::AwsAccessKeyId).is_some() {
             return;
         }
         let mut evidence = self.evidence(asking, None, "");
@@ -398,12 +398,13 @@ impl Check<'_> {
                 arn: Some(arn.clone()),
                 trust_policy: Some(PolicyText::Text(written.text.clone())),
                 max_session_duration: longest,
-                created: None,
+                ..Role::default()
             }));
             evidence.provider = check.provider(role, account, partition);
             evidence
         };
         if asking.job.grant == Grant::Missing {
+            ask.notes.push("the job gets no token".to_owned());
             let diagnosis = diagnose(&with(self, None, ""));
             self.no_token(asking, &diagnosis, Some((role, &written)));
             return;
@@ -413,7 +414,7 @@ impl Check<'_> {
         let mut groups: Vec<Group> = Vec::new();
         let (mut any_allowed, mut first_allowed) = (false, None);
         for family in asking.job.families.iter().filter(|family| !family.is_odd) {
-            let patterns = subjects(family);
+            let patterns = family.patterns();
             if family.is_elsewhere {
                 ask.notes.push("called by a workflow of another repository it has that repository's subject".to_owned());
                 continue;
@@ -536,6 +537,7 @@ impl Check<'_> {
             Probe::Known(WorkflowFile {
                 path: source.name.clone(),
                 text: source.text.clone(),
+                commit: None,
             })
         });
         Evidence {
@@ -596,7 +598,7 @@ impl Check<'_> {
                     .as_ref()
                     .and_then(|workflow| self.workflow(&workflow.name))
                     .map(|(file, _)| (file, label.span)),
-                Document::Claims => None,
+                Document::CallerPolicy(_) | Document::Claims => None,
             };
             if let Some((file, span)) = place {
                 noted.spots.push((file, span, label.text.clone()));
@@ -639,11 +641,6 @@ fn known(step: &ConfigureStep) -> Inputs {
     inputs
 }
 
-/// The subjects of a kind of token, as a person reads them.
-fn subjects(family: &Family) -> Vec<String> {
-    family.patterns()
-}
-
 fn places(found: &Found) -> Vec<(Document, Span)> {
     let policy = found.labels.iter().filter(|label| label.document == Document::TrustPolicy);
     policy.map(|label| (label.document, label.span)).collect()
@@ -665,3 +662,6 @@ fn has_if(node: &Node, uses: Span) -> bool {
 fn spot(place: Place, text: &str) -> (usize, Span, String) {
     (place.file, place.span, text.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,12 +13,13 @@ use serde_json::Value as Json;
 
 pub(crate) use self::policy::Written;
 pub(crate) use self::value::Place;
+use self::terraform::module::{ACCOUNT, PARTITION};
 use self::value::{Kind, Value, mark, shown};
 use crate::text::{SourceText, Span};
 
 /// What was found in some files.
 #[derive(Debug, Default)]
-pub struct Infra {
+pub(crate) struct Infra {
     /// The files.
     pub(crate) files: Vec<SourceText>,
     /// The roles, in the order of the files.
@@ -55,8 +56,6 @@ pub(crate) struct Role {
 /// An identity provider that is written down somewhere.
 #[derive(Debug, Clone)]
 pub(crate) struct Provider {
-    /// What it is called there.
-    pub(crate) address: String,
     /// Its issuer's host; a mask where it is not known.
     pub(crate) host: String,
     /// The audiences that it accepts; `None` where they are not known.
@@ -99,13 +98,12 @@ struct Draft {
 }
 
 impl Provider {
-    fn new(address: String, url: Option<&Value>, clients: Option<&Value>, place: Place) -> Self {
+    fn new(url: Option<&Value>, clients: Option<&Value>, place: Place) -> Self {
         let audiences = clients.filter(|list| list.is_known()).map(|list| {
             let texts = list.elements().iter().filter_map(Value::known_text);
             texts.map(str::to_owned).collect()
         });
         Self {
-            address,
             host: url.and_then(Value::as_text).map_or_else(|| "${url}".to_owned(), |url| shown(&url)),
             audiences,
             place,
@@ -128,17 +126,7 @@ impl Role {
             ..policy
         })
     }
-
-    /// Its ARN, with masks where it is not known; `None` without a name.
-    #[must_use]
-    pub(crate) fn arn(&self) -> Option<String> {
-        let account = self.account.as_deref().unwrap_or("${account}");
-        let name = self.name.as_deref()?;
-        Some(format!("arn:aws:iam::{account}:role{}{name}", self.path))
-    }
 }
-
-use self::terraform::module::{ACCOUNT, PARTITION};
 
 impl Draft {
     fn role(&mut self, declared: Declared) {
@@ -276,7 +264,7 @@ fn plan(json: &Json, file: usize, into: &mut Draft) -> bool {
                         let text = url.as_text().unwrap_or_default();
                         Value::text(text.trim_start_matches("https://"), place)
                     });
-                    into.providers.push(Provider::new(address, url.as_ref(), clients.as_ref(), place));
+                    into.providers.push(Provider::new(url.as_ref(), clients.as_ref(), place));
                 }
                 _ => {}
             }

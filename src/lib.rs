@@ -76,7 +76,7 @@ pub use checks::{CHECKS, by_id};
 #[cfg(feature = "live")]
 pub use collect::{
     Collected, Env, Outside, collect, files::Files, github::is_job, origin::Audience, repository::Checkout,
-    sources::Sources, sources::baseline,
+    repository::generated, sources::Sources, sources::baseline,
 };
 pub use configure::{INPUTS, Inputs, Kind, Spec};
 pub use diagnose::{diagnose, explaining, told};
@@ -90,7 +90,7 @@ pub use fix::is_proven;
 pub use github::claims::{Claims, decode};
 pub use github::subject::{Subject, customized_keys, parts::Part};
 pub use github::workflow::{IdToken, read};
-pub use predict::{Prediction, Repository};
+pub use predict::{Prediction, Problem, Repository, TrustedRole};
 pub use secrets::Secrets;
 pub use text::{SourceText, Span, unseen::is_unseen};
 pub use witness::{Breadth, Witness, search};

@@ -15,11 +15,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anstream::{AutoStream, ColorChoice};
 use aws_oidc_doctor::Runs;
 use aws_oidc_doctor::args::check::{Check, CheckFailOn, CheckFormat};
-use aws_oidc_doctor::args::predict::{Predict, TextFormat};
+use aws_oidc_doctor::args::predict::{Generate, PolicyFormat, Predict, TextFormat};
 use aws_oidc_doctor::args::{self, Args, Command, Format};
 use aws_oidc_doctor::is_job;
 use aws_oidc_doctor::report::{self, Report};
-use aws_oidc_doctor::{Checkout, Sources, baseline};
+use aws_oidc_doctor::{Checkout, Problem, Sources, baseline, generated};
 use aws_oidc_doctor::{Collected, Env, Files, Outside, collect};
 use aws_oidc_doctor::{bulk, explain};
 use aws_oidc_doctor::{explaining, told};
@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         Ok(Command::Diagnose(args)) => run(&args, &env),
         Ok(Command::Evaluate { file, jobs }) => evaluate(&file, jobs),
         Ok(Command::Explain(id)) => explain(id.as_deref()),
+        Ok(Command::Generate(flags)) => generate(&flags, &env),
         Ok(Command::Predict(flags)) => predict(&flags, &env),
         // Help is no error; clap knows which is which.
         Err(error) => error.print().map(|()| error.exit_code().try_into().unwrap_or(USAGE)),
@@ -242,13 +243,40 @@ fn predict(flags: &Predict, env: &Env) -> io::Result<u8> {
         TextFormat::Console => report::predict::render(&prediction, &repository),
         TextFormat::Json => report::predict::json(&prediction, &repository),
     };
-    for problem in &prediction.problems {
+    ahead(&text, &[], &prediction.problems)
+}
+
+/// The least trust policy for what the flags name.
+fn generate(flags: &Generate, env: &Env) -> io::Result<u8> {
+    let (roles, problems) = match generated(flags, &std::env::current_dir()?, env) {
+        Ok(found) => found,
+        Err(error) => {
+            writeln!(io::stderr(), "error: {}", report::clean(&error.to_string()))?;
+            return Ok(USAGE);
+        }
+    };
+    let text = match flags.format {
+        PolicyFormat::Policy => report::generate::policies(&roles),
+        PolicyFormat::Hcl => report::generate::hcl(&roles),
+        PolicyFormat::Cfn => report::generate::cfn(&roles),
+        PolicyFormat::Cli => report::generate::cli(&roles),
+    };
+    let has_provider = matches!(flags.format, PolicyFormat::Cfn | PolicyFormat::Hcl);
+    ahead(&text, &report::generate::notes(&roles, has_provider), &problems)
+}
+
+/// What was asked for on standard output; what there is to say of it, and the files that cannot be read, on standard error.
+fn ahead(text: &str, notes: &[String], problems: &[Problem]) -> io::Result<u8> {
+    for problem in problems {
         writeln!(io::stderr(), "error: {}", report::clean(&problem.to_string()))?;
     }
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
-    Ok(if prediction.problems.is_empty() { 0 } else { USAGE })
+    for note in notes {
+        writeln!(io::stderr(), "note: {note}")?;
+    }
+    Ok(if problems.is_empty() { 0 } else { USAGE })
 }
 
 /// Is there nothing to diagnose: no job, no file, no message, no role?

@@ -9,6 +9,7 @@
 
 mod expression;
 mod filter;
+mod generate;
 mod jobs;
 mod judge;
 mod trigger;
@@ -23,8 +24,9 @@ use crate::github::workflow::{ConfigureStep, IdToken};
 use crate::text::SourceText;
 use crate::text::language::{Class, Example, Glob, Language};
 
-pub(crate) use jobs::predict;
-pub(crate) use judge::Share;
+pub use generate::TrustedRole;
+pub(crate) use generate::{Target, generate};
+pub(crate) use jobs::{RunsFor, predict};
 
 /// What is known of the repository beside its files.
 #[derive(Debug, Clone)]
@@ -350,12 +352,6 @@ impl Family {
             .map(|(name, template)| (name.as_str(), template.language(&self.variables).covering()))
     }
 
-    /// Do the tokens of this family have no such claim?
-    #[must_use]
-    pub(crate) fn lacks(&self, claim: &str) -> bool {
-        claim == "environment" && !self.claims.contains_key(claim)
-    }
-
     /// The subjects, where they are a few.
     #[must_use]
     pub(crate) fn listed(&self) -> Option<Vec<String>> {
@@ -380,6 +376,28 @@ impl Family {
         open.map(|variable| variable.words.as_str())
             .filter(|words| !words.is_empty())
             .collect()
+    }
+
+    /// The same tokens with one value for a claim.
+    #[must_use]
+    pub(crate) fn with(mut self, claim: &str, value: &str) -> Self {
+        self.claims.insert(claim.to_owned(), Template::text(value));
+        self
+    }
+
+    /// Those of them that have a ref; `None` where none has it.
+    #[must_use]
+    pub(crate) fn at_ref(&self, git_ref: &str) -> Option<Self> {
+        if !self.claim("ref")?.contains(git_ref) {
+            return None;
+        }
+        let mut own = self.clone();
+        if let [Piece::Variable(variable)] = *self.claims.get("ref")?.0
+            && let Some(variable) = own.variables.get_mut(variable)
+        {
+            variable.texts = Language::exactly(git_ref);
+        }
+        Some(own)
     }
 
     /// One token of them. What is not known is masked.
@@ -420,7 +438,7 @@ impl Family {
 impl JobTokens {
     /// Can it get a token with this subject?
     #[must_use]
-    pub(crate) fn can_have(&self, subject: &str) -> bool {
+    pub fn can_have(&self, subject: &str) -> bool {
         self.grant != Grant::Missing && self.families.iter().any(|family| family.subjects().contains(subject))
     }
 }

@@ -6,6 +6,7 @@
 pub mod check;
 pub mod claims;
 pub mod console;
+pub mod generate;
 pub mod github;
 mod item;
 pub mod json;

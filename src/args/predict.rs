@@ -18,6 +18,72 @@ pub struct Predict {
     pub format: TextFormat,
 }
 
+const TOKENS: &str = "In place of workflows";
+
+/// The flags of `generate`.
+#[derive(Debug, Default, clap::Args)]
+pub struct Generate {
+    /// Workflow files whose jobs are let in, or directories that hold some [default: `.github/workflows` of this repository]
+    #[arg(value_name = "WORKFLOW")]
+    pub workflows: Vec<String>,
+    /// Jobs of this environment; repeatable
+    #[arg(long, value_name = "NAME", help_heading = TOKENS)]
+    pub environment: Vec<String>,
+    /// Jobs that run for this branch, `*` for any run of characters; repeatable
+    #[arg(long, value_name = "NAME", help_heading = TOKENS)]
+    pub branch: Vec<String>,
+    /// Jobs that run for this tag, `*` for any run of characters; repeatable
+    #[arg(long, value_name = "NAME", help_heading = TOKENS)]
+    pub tag: Vec<String>,
+    /// Jobs of pull requests, without an environment
+    #[arg(long, help_heading = TOKENS)]
+    pub pull_request: bool,
+    /// The job with these claims: a JSON object, `{"header", "claims"}` or the token itself, `-` for standard input
+    #[arg(long, value_name = "FILE", help_heading = TOKENS)]
+    pub claims: Option<String>,
+    /// What is known of the repository.
+    #[command(flatten)]
+    pub repository: RepositoryFlags,
+    /// The role: its account and name go into what is printed
+    #[arg(long, value_name = "ARN")]
+    pub role_to_assume: Option<String>,
+    /// Audience of the tokens [default: sts.amazonaws.com, or that of the workflow's steps]
+    #[arg(long, value_name = "TEXT")]
+    pub audience: Option<String>,
+    /// One role for each job or environment
+    #[arg(long, value_enum)]
+    pub each: Option<Each>,
+    /// The policy that the role has: the way from it to the new one, in steps that were evaluated
+    #[arg(long, value_name = "FILE|JSON", conflicts_with = "each")]
+    pub trust_policy: Option<String>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t)]
+    pub format: PolicyFormat,
+}
+
+/// What has a role of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Each {
+    /// Each environment; jobs without one have a role together
+    Environment,
+    /// Each job
+    Job,
+}
+
+/// How a policy is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum PolicyFormat {
+    /// The trust policy, as JSON
+    #[default]
+    Policy,
+    /// Terraform, with provider and role
+    Hcl,
+    /// CloudFormation, with provider and role
+    Cfn,
+    /// Commands of the AWS CLI, with provider and role
+    Cli,
+}
+
 /// What is known of the repository.
 #[derive(Debug, Default, clap::Args)]
 pub struct RepositoryFlags {

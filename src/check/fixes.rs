@@ -25,7 +25,7 @@ pub(super) fn changes(
                 text: fix.text.clone(),
             }),
             Target::TrustPolicy => policy.map(|(role, written)| placed(infra, role, written, fix)),
-            Target::Provider => None,
+            Target::CallerPolicy | Target::Provider => None,
         };
         changes.extend(change);
     }

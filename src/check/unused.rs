@@ -5,7 +5,7 @@ use crate::github::issuer::issuer_host;
 use crate::infra::Written;
 use crate::policy::{Comparison, Effect, TrustPolicy};
 use crate::predict::{Grant, Prediction};
-use crate::text::language::{Glob, Language};
+use crate::text::language::{Example, Glob, Language};
 use crate::text::masked::is_masked;
 
 use super::{Check, Noted, rules, spot};
@@ -30,7 +30,7 @@ impl Check<'_> {
             let Ok((_, policy)) = self.policy(index, "${account}", "${partition}") else { continue };
             for (value, noted) in self.values(&policy, written, &repository, &role.address) {
                 let wanted: Language = Glob::like(&value).into();
-                if subjects.iter().all(|subjects| subjects.meets(&wanted) == Some(false)) {
+                if subjects.iter().all(|subjects| subjects.clone().and(wanted.clone()).example() == Example::Nothing) {
                     found.push(noted);
                 }
             }

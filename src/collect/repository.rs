@@ -4,12 +4,17 @@
 use std::path::{Path, PathBuf};
 
 use super::Env;
-use super::files::read;
+use super::files::{Files, read};
 use crate::args::InputError;
-use crate::args::predict::{RepositoryFlags, SubjectForm};
+use crate::args::predict::{Each, Generate, RepositoryFlags, SubjectForm};
+use crate::aws::arn::RoleArn;
+use crate::evidence::PolicyText;
 use crate::github::issuer::Deployment;
 use crate::github::workflow::MAX_BYTES;
-use crate::predict::{Form, Prediction, Problem, Repository, predict};
+use crate::policy::parse;
+use crate::predict::{
+    Family, Form, Grant, Prediction, Problem, Repository, RunsFor, Target, TrustedRole, generate, predict,
+};
 use crate::text::SourceText;
 
 /// Of more files in a directory, those beyond are named and not read.
@@ -31,16 +36,21 @@ pub struct Checkout {
 }
 
 impl Checkout {
+    /// The repository that `from` lies in, without its files.
+    fn at(from: &Path) -> Self {
+        let root = from.ancestors().find(|path| path.join(".git").exists());
+        Self {
+            root: root.map(Path::to_owned),
+            ..Self::default()
+        }
+    }
+
     /// The files and directories that are named, or the workflows of the repository that `from` lies in.
     ///
     /// # Errors
     /// [`InputError`] where a named path is not there, or holds no workflow.
     pub fn read(from: &Path, named: &[String]) -> Result<Self, InputError> {
-        let root = from.ancestors().find(|path| path.join(".git").exists());
-        let mut checkout = Self {
-            root: root.map(Path::to_owned),
-            ..Self::default()
-        };
+        let mut checkout = Self::at(from);
         if named.is_empty() {
             let root = checkout.root.clone().unwrap_or_else(|| from.to_owned());
             let found = root.join(WORKFLOWS);
@@ -183,6 +193,136 @@ impl Checkout {
             name,
         })
     }
+}
+
+/// The least trust policies for what the flags name, and the files that cannot be read.
+///
+/// # Errors
+/// [`InputError`] where something cannot be read, or there is no such policy.
+pub fn generated(flags: &Generate, from: &Path, env: &Env) -> Result<(Vec<TrustedRole>, Vec<Problem>), InputError> {
+    let files = Files { workspace: None };
+    let role = match &flags.role_to_assume {
+        Some(arn) => Some(RoleArn::parse(arn).map_err(|error| InputError::new("`--role-to-assume`", error.message))?),
+        None => None,
+    };
+    let current = match &flags.trust_policy {
+        Some(given) => {
+            let found = files.trust_policy("`--trust-policy`", given)?.trust_policy;
+            let text = match found {
+                Some(PolicyText::Text(text)) => text,
+                Some(PolicyText::Value(value)) => value.to_string(),
+                None => String::new(),
+            };
+            let policy = parse(&text).map_err(|error| InputError::new("`--trust-policy`", error.to_string()))?;
+            let value =
+                serde_json::from_str(&text).map_err(|error| InputError::new("`--trust-policy`", error.to_string()))?;
+            Some((policy, value))
+        }
+        None => None,
+    };
+    let (families, problems, note) = wanted(flags, &files, from, env)?;
+    let usual = role.as_ref().map_or("github-actions", |role| role.name.as_str());
+    let mut groups: Vec<(String, Vec<&Family>)> = Vec::new();
+    for (job, family) in &families {
+        let of = match flags.each {
+            None => usual.to_owned(),
+            Some(Each::Job) => format!("{usual}-{}", role_name(job)),
+            Some(Each::Environment) => match family.claim("environment").map(|name| name.only()) {
+                Some(Some(name)) => format!("{usual}-{}", role_name(&name)),
+                Some(None) => format!("{usual}-environments"),
+                None => usual.to_owned(),
+            },
+        };
+        match groups.iter_mut().find(|(name, _)| *name == of) {
+            Some((_, group)) => group.push(family),
+            None => groups.push((of, vec![family])),
+        }
+    }
+    if groups.is_empty() {
+        let message = "no job asks for an ID token: none has `id-token: write`".to_owned();
+        return Err(InputError::new("the workflows", message));
+    }
+    let mut roles = Vec::new();
+    for (name, group) in &groups {
+        let target = Target {
+            name,
+            role: role.as_ref(),
+            current: current.as_ref(),
+        };
+        let mut role = generate(group, target).map_err(|message| InputError::new(format!("role `{name}`"), message))?;
+        role.notes.extend(note.clone());
+        roles.push(role);
+    }
+    Ok((roles, problems))
+}
+
+/// The tokens to let in, by the job that has them.
+type Wanted = (Vec<(String, Family)>, Vec<Problem>, Option<String>);
+
+fn wanted(flags: &Generate, files: &Files<'_>, from: &Path, env: &Env) -> Result<Wanted, InputError> {
+    let with_audience = |family: Family| match &flags.audience {
+        Some(audience) => family.with("aud", audience),
+        None => family,
+    };
+    if let Some(claims) = &flags.claims {
+        let token = files.claims("`--claims`", claims)?;
+        let family = with_audience(Family::of_claims(&token.claims));
+        return Ok((vec![("token".to_owned(), family)], Vec::new(), None));
+    }
+    let runs_for: Vec<(&str, RunsFor<'_>)> = (flags
+        .environment
+        .iter()
+        .map(|name| (&**name, RunsFor::Environment(name))))
+    .chain(flags.branch.iter().map(|name| (&**name, RunsFor::Branch(name))))
+    .chain(flags.tag.iter().map(|name| (&**name, RunsFor::Tag(name))))
+    .chain(flags.pull_request.then_some(("pull-request", RunsFor::PullRequest)))
+    .collect();
+    let checkout = match runs_for.is_empty() {
+        true => Checkout::read(from, &flags.workflows)?,
+        false => Checkout::at(from),
+    };
+    let mut repository = checkout.repository(&flags.repository, env)?;
+    if repository.name.is_none() {
+        let message = "the repository is not known: its name is not that of a remote `origin`".to_owned();
+        return Err(InputError::new("`--repository`", message));
+    }
+    let has_ids = repository.owner_id.is_some() && repository.id.is_some();
+    let mut note = None;
+    match repository.form {
+        Form::Immutable if !has_ids => {
+            let message =
+                "immutable subjects have the ids of owner and repository; `--owner-id` and `--repository-id` give them";
+            return Err(InputError::new("`--owner-id`", message));
+        }
+        Form::Either if !has_ids => {
+            repository.form = Form::Classic;
+            note = Some(
+                "immutable subjects are not accepted, since the ids are not known; `--owner-id` and `--repository-id` give them".to_owned(),
+            );
+        }
+        _ => {}
+    }
+    if !runs_for.is_empty() {
+        let audience = flags.audience.as_deref().unwrap_or("sts.amazonaws.com");
+        let family = |(name, of): (&str, RunsFor<'_>)| (name.to_owned(), Family::of_words(&repository, of, audience));
+        return Ok((runs_for.into_iter().map(family).collect(), Vec::new(), note));
+    }
+    let prediction = checkout.predict(&repository);
+    let mut families = Vec::new();
+    for job in prediction.jobs.into_iter().filter(|job| job.grant != Grant::Missing) {
+        let own = job
+            .families
+            .into_iter()
+            .filter(|family| !family.is_elsewhere && !family.is_odd);
+        families.extend(own.map(|family| (job.name.clone(), with_audience(family))));
+    }
+    Ok((families, prediction.problems, note))
+}
+
+/// A text as a part of a role's name (IAM API, `CreateRole`).
+fn role_name(text: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+    text.chars().map(|c| if fits(c) { c } else { '-' }).take(40).collect()
 }
 
 fn max_bytes() -> u64 {

@@ -9,22 +9,24 @@ use crate::aws::answer::Answer;
 use crate::aws::request::CLAIM_KEYS;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
-use crate::evidence::{Probe, SubjectTemplate};
+use crate::evidence::Probe;
 use crate::finding::{Certainty, Document, Found, Severity, Stage, Target};
 use crate::github::claims::{Claims, Token};
 use crate::github::subject::Subject;
-use crate::github::workflow::{Job, Trigger, is_expression};
 use crate::policy::Decision;
+use crate::predict::{Family, Form, Repository, predict};
+use crate::text::masked::is_masked;
 
 /// What comes of an event.
 struct Outlook {
-    event: String,
-    /// The subject, or one of those that it can be.
-    subject: String,
-    /// Is it known to the letter?
+    /// In words: the event, the subject, and what the policy makes of it.
+    words: String,
+    /// Is the subject known to the letter?
     is_exact: bool,
-    /// What keeps it out.
-    found: Option<Found>,
+    /// Does a token of it get in, as far as that is known?
+    gets_in: bool,
+    /// A token that does not.
+    refused: Option<Claims>,
 }
 
 /// Why the trust policy will not let this job in, by the workflow file alone. Never certain: a token would tell.
@@ -43,9 +45,9 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     let Some(outlooks) = outlooks(case) else {
         return hopeless(case);
     };
-    let (out, inside): (Vec<_>, Vec<_>) = outlooks.iter().partition(|outlook| outlook.found.is_some());
+    let (inside, out): (Vec<_>, Vec<_>) = outlooks.iter().partition(|outlook| outlook.gets_in);
     let first = out.first()?;
-    let mut found = first.found.clone()?;
+    let mut found = what_keeps_out(case, first.refused.as_ref()?)??;
     let finding = &mut found.finding;
     if !inside.is_empty() && !refused {
         finding.severity = Severity::Note;
@@ -60,18 +62,7 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     if !first.is_exact {
         finding.fixes.retain(|fix| fix.target == Target::Workflow);
     }
-    let by_event = |outlook: &Outlook| {
-        let does = if outlook.found.is_some() {
-            "the policy refuses"
-        } else {
-            "the policy accepts"
-        };
-        format!(
-            "on `{}` the subject is `{}`, which {does}",
-            outlook.event, outlook.subject
-        )
-    };
-    let events: Vec<String> = outlooks.iter().map(by_event).collect();
+    let events: Vec<&str> = outlooks.iter().map(|outlook| outlook.words.as_str()).collect();
     finding.notes.insert(
         0,
         format!(
@@ -114,7 +105,7 @@ fn hopeless(case: &Case<'_>) -> Option<Found> {
         let usual = usual.map(|context| format!("repo:{names}:{context}"));
         let own = subject.is_default().then(|| filled.clone());
         for subject in own.into_iter().chain(usual) {
-            let found = what_keeps_out(case, "push", &subject)??;
+            let found = what_keeps_out(case, &usual_token(case, &subject)?)??;
             first = first.or(WHATEVER.contains(&found.rule.id).then_some(found));
         }
     }
@@ -136,8 +127,7 @@ fn outlooks(case: &Case<'_>) -> Option<Vec<Outlook>> {
     let workflow = case.workflow.as_ref()?.as_ref().ok()?;
     let runner = case.runner();
     let id = runner.and_then(|runner| runner.job.as_deref());
-    let asks = |job: &&Job| !job.steps.is_empty();
-    let mut asking = workflow.jobs.iter().filter(asks);
+    let mut asking = workflow.jobs.iter().filter(|job| !job.steps.is_empty());
     let job = workflow.job(id).or_else(|| match (asking.next(), asking.next()) {
         (Some(only), None) if id.is_none() => Some(only),
         _ => None,
@@ -146,117 +136,121 @@ fn outlooks(case: &Case<'_>) -> Option<Vec<Outlook>> {
         // The called workflow's jobs ask, and they may have environments.
         return None;
     }
+    let repository = repository(case)?;
+    let prediction = predict(
+        &repository,
+        std::slice::from_ref(case.workflow_source.as_ref()?),
+        &|_| None,
+    );
+    let families = prediction.jobs.iter().filter(|tokens| tokens.id == job.id.value);
+    let families: Vec<&Family> = families
+        .flat_map(|tokens| &tokens.families)
+        .filter(|family| !family.is_odd)
+        .collect();
     let running = runner.and_then(|runner| runner.event_name.as_deref());
-    let outlook = |name: &str, event: Option<&Trigger>| {
-        let git_ref = runner
-            .and_then(|runner| runner.git_ref.as_deref())
-            .filter(|_| running.is_some());
-        let (contexts, is_exact) = contexts(case, job, name, event, git_ref)?;
-        let tried: Option<Vec<Outlook>> = contexts
-            .into_iter()
-            .map(|context| {
-                let subject = format!("repo:{}:{context}", repository(case)?);
-                let found = what_keeps_out(case, name, &subject)?;
-                Some(Outlook {
-                    event: name.to_owned(),
-                    subject,
-                    is_exact,
-                    found,
-                })
-            })
-            .collect();
-        // One that gets in speaks for the event.
-        tried?.into_iter().min_by_key(|outlook| outlook.found.is_some())
-    };
-    let found: Option<Vec<Outlook>> = match running {
-        Some(name) => {
-            outlook(name, workflow.events.iter().find(|event| event.name.value == name)).map(|found| vec![found])
-        }
-        None => workflow
-            .events
-            .iter()
-            .map(|event| outlook(&event.name.value, Some(event)))
+    let git_ref = runner.and_then(|runner| runner.git_ref.as_deref());
+    // Who calls it from elsewhere has another subject.
+    if running.is_none() && families.iter().any(|family| family.is_elsewhere) {
+        return None;
+    }
+    let here = families.into_iter().filter(|family| !family.is_elsewhere);
+    let here: Vec<Family> = match (running, git_ref) {
+        (Some(event), Some(git_ref)) => here
+            .filter(|family| family.event == event)
+            .filter_map(|family| family.at_ref(git_ref))
             .collect(),
+        (Some(event), None) => here.filter(|family| family.event == event).cloned().collect(),
+        (None, _) => here.cloned().collect(),
     };
-    found.filter(|found| !found.is_empty())
+    let audience = case.request().given(Input::Audience);
+    let asking = |family: Family| match audience {
+        Some(audience) => family.with("aud", audience),
+        None => family,
+    };
+    let here: Vec<Family> = here.into_iter().map(asking).collect();
+    let mut events: Vec<&str> = here.iter().map(|family| family.event.as_str()).collect();
+    events.dedup();
+    let of_event = |event: &&str| {
+        let families: Vec<&Family> = here.iter().filter(|family| family.event == *event).collect();
+        outlook(case, event, &families)
+    };
+    let found: Vec<Outlook> = events.iter().map(of_event).collect();
+    (!found.is_empty()).then_some(found)
 }
 
-/// What stands after the repository in the subject, or what can stand there; and whether it is known to the letter. `None` where that
-/// cannot be told.
-fn contexts(
-    case: &Case<'_>,
-    job: &Job,
-    name: &str,
-    event: Option<&Trigger>,
-    git_ref: Option<&str>,
-) -> Option<(Vec<String>, bool)> {
-    if let Some(environment) = &job.environment {
-        let environment = environment.value.trim();
-        return (!is_expression(environment) && !environment.is_empty())
-            .then(|| (vec![format!("environment:{}", environment.replace(':', "%3A"))], true));
-    }
-    let literal = |patterns: &[String]| -> Option<Vec<String>> {
-        let plain = |pattern: &&String| !pattern.contains(['*', '?', '!', '+', '[']);
-        let named: Vec<String> = patterns.iter().filter(plain).cloned().collect();
-        (!named.is_empty() && named.len() == patterns.len()).then_some(named)
+/// What the policy makes of the tokens of an event.
+fn outlook(case: &Case<'_>, event: &str, families: &[&Family]) -> Outlook {
+    let shares: Vec<_> = case
+        .policy
+        .iter()
+        .flat_map(|policy| {
+            let judge = |family: &&Family| family.judge(&policy.policy, case.asker());
+            families.iter().flat_map(judge).collect::<Vec<_>>()
+        })
+        .collect();
+    let is_out = |decision| matches!(decision, Decision::ImplicitDeny | Decision::ExplicitDeny);
+    let refused = shares.iter().find(|share| is_out(share.decision));
+    let accepted = shares.iter().find(|share| !is_out(share.decision));
+    let mut patterns: Vec<String> = families.iter().flat_map(|family| family.patterns()).collect();
+    patterns.sort();
+    patterns.dedup();
+    let is_listed = |family: &&Family| family.widened.is_empty() && family.listed().is_some();
+    let is_exact = patterns.len() == 1 && families.iter().all(is_listed);
+    let (is, all) = if is_exact { ("is", "") } else { ("is one of", "all of ") };
+    let subjects = format!("on `{event}` the subject {is} `{}`", patterns.join("`, `"));
+    let words = match (accepted, refused) {
+        (Some(accepted), Some(refused)) => format!(
+            "{subjects}: the policy accepts `{}` and refuses `{}`",
+            accepted.subject(),
+            refused.subject()
+        ),
+        (Some(share), None) if share.decision == Decision::Allow => {
+            format!("{subjects}, {all}which the policy accepts")
+        }
+        (Some(_), None) => format!("{subjects}, which the policy may accept"),
+        (None, _) => format!("{subjects}, {all}which the policy refuses"),
     };
-    let branches = |named: Option<Vec<String>>| {
-        let is_exact = named.as_ref().is_some_and(|named| named.len() == 1);
-        let names = named.unwrap_or_else(|| named_in_policy(case, "ref:refs/heads/", "main"));
-        (
-            names.iter().map(|name| format!("ref:refs/heads/{name}")).collect(),
-            is_exact,
-        )
-    };
-    let tags = |named: Option<Vec<String>>| {
-        let is_exact = named.as_ref().is_some_and(|named| named.len() == 1);
-        let names = named.unwrap_or_else(|| named_in_policy(case, "ref:refs/tags/", "v1"));
-        (
-            names.iter().map(|name| format!("ref:refs/tags/{name}")).collect(),
-            is_exact,
-        )
-    };
-    match (name, git_ref) {
-        ("pull_request", _) => Some((vec!["pull_request".to_owned()], true)),
-        // What these have is not documented, or is the caller's.
-        ("pull_request_target" | "workflow_call" | "deployment" | "deployment_status", _) => None,
-        (_, Some(git_ref)) => Some((vec![format!("ref:{git_ref}")], true)),
-        ("push", None) => Some(match event {
-            Some(event) if !event.tags.is_empty() && event.branches.is_empty() => tags(literal(&event.tags)),
-            Some(event) => branches(literal(&event.branches)),
-            None => branches(None),
-        }),
-        ("release", None) => Some(tags(None)),
-        ("merge_group", None) => Some((vec!["ref:refs/heads/gh-readonly-queue/main/pr-1-0a".to_owned()], false)),
-        // The default branch, or one that somebody chooses.
-        _ => Some(branches(None)),
+    Outlook {
+        words,
+        is_exact,
+        gets_in: accepted.is_some(),
+        refused: refused.map(|share| share.token.clone()),
     }
 }
 
-/// Names that the policy has for a branch or tag, and a usual one: one of them gets in if any does.
-fn named_in_policy(case: &Case<'_>, kind: &str, usual: &str) -> Vec<String> {
-    const MOST: usize = 16;
-    let values = values(case).filter_map(|value| Subject::parse(value)?.context?.strip_prefix(kind));
-    let names = values.map(|name| name.replace(['*', '?'], "x"));
-    names.take(MOST).chain([usual.to_owned()]).collect()
-}
-
-/// The repository as the subject has it: as the policy writes it, if it is the same.
-fn repository(case: &Case<'_>) -> Option<String> {
-    if let Some(part) = case.subject_template().and_then(SubjectTemplate::repository_part) {
-        return Some(part.to_owned());
-    }
-    let runner = case.runner();
-    let own = runner.and_then(|runner| {
+/// The repository: as GitHub describes it, else in the form that the policy writes if it writes the same one.
+fn repository(case: &Case<'_>) -> Option<Repository> {
+    let template = case.subject_template();
+    let keys = match template.filter(|template| !template.is_default()) {
+        // Its organization's template, which is not known.
+        Some(template) if template.include_claim_keys.as_ref().is_none_or(Vec::is_empty) => return None,
+        Some(template) => template.include_claim_keys.clone(),
+        None => None,
+    };
+    let own = case.runner().and_then(|runner| {
         let from_ref = || runner.workflow_ref.as_deref()?.split("/.github/").next();
         runner.repository.as_deref().or_else(from_ref)
     });
+    let prefix = template
+        .and_then(|template| template.sub_claim_prefix.as_deref())
+        .and_then(Subject::parse);
     let literal =
         |subject: &Subject<'_>| !subject.repository_part().contains(['*', '?', '$']) && subject.repository.is_some();
     let mut written = values(case).filter_map(Subject::parse).filter(literal);
-    let same = written.find(|subject| own.is_none_or(|own| subject.names() == own));
-    same.map(|subject| subject.repository_part().to_owned())
-        .or(own.map(str::to_owned))
+    let same = prefix.or_else(|| written.find(|subject| own.is_none_or(|own| subject.names() == own)));
+    let id = |id: Option<&str>| id.map(str::to_owned);
+    Some(Repository {
+        name: Some(same.map(|subject| subject.names()).or(own.map(str::to_owned))?),
+        owner_id: same.and_then(|subject| id(subject.owner_id)),
+        id: same.and_then(|subject| id(subject.repository_id)),
+        form: match same.is_some_and(|subject| subject.is_immutable()) {
+            true => Form::Immutable,
+            false => Form::Classic,
+        },
+        template: keys,
+        issuer: case.issuer.to_string(),
+        ..Repository::default()
+    })
 }
 
 /// The values of the policy's conditions on `sub`.
@@ -288,16 +282,16 @@ fn asked(case: &Case<'_>) -> Vec<(String, String)> {
     .collect()
 }
 
-/// The finding that a token with this subject would bring; `None` where even that cannot be told.
-fn what_keeps_out(case: &Case<'_>, event: &str, subject: &str) -> Option<Option<Found>> {
+/// The claims of a usual token with this subject.
+fn usual_token(case: &Case<'_>, subject: &str) -> Option<Claims> {
     let parts = Subject::parse(subject)?;
     let mut claims = json!({
         "iss": case.issuer,
         "sub": subject,
-        "aud": case.request().given(Input::Audience).unwrap_or("sts.amazonaws.com"),
+        "aud": "sts.amazonaws.com",
         "repository": parts.names(),
         "repository_owner": parts.owner,
-        "event_name": event,
+        "event_name": "push",
     });
     let map = claims.as_object_mut()?;
     match parts.context.unwrap_or_default().split_once(':') {
@@ -305,13 +299,24 @@ fn what_keeps_out(case: &Case<'_>, event: &str, subject: &str) -> Option<Option<
         Some(("environment", name)) => map.insert("environment".to_owned(), json!(name.replace("%3A", ":"))),
         _ => None,
     };
+    Some(Claims(map.clone()))
+}
+
+/// The finding that a token would bring; `None` where even that cannot be told.
+fn what_keeps_out(case: &Case<'_>, claims: &Claims) -> Option<Option<Found>> {
+    let mut claims = claims.clone();
+    if let Some(audience) = case.request().given(Input::Audience) {
+        claims.0.insert("aud".to_owned(), json!(audience));
+    }
     // What the policy asks of other claims, the token is taken to have.
     for (claim, value) in asked(case) {
-        map.entry(claim).or_insert(json!(value));
+        if claims.text(&claim).is_none_or(is_masked) {
+            claims.0.insert(claim, json!(value));
+        }
     }
     let mut evidence = case.evidence.clone();
     evidence.token = Some(Probe::Known(Token {
-        claims: Claims(map.clone()),
+        claims,
         ..Token::default()
     }));
     let diagnosis = diagnose_case(&Case::new(&evidence));
@@ -532,7 +537,8 @@ mod tests {
             .iter()
             .filter(|found| found.severity == Severity::Note)
             .collect();
-        let words = "on `push` the subject is `repo:acme/widgets:ref:refs/heads/main`, which the policy accepts; on `pull_request` the subject is \
+        let words = "on `push` the subject is one of `repo:acme/widgets:ref:refs/heads/*`, `repo:acme/widgets:ref:refs/tags/*`: the policy accepts \
+                     `repo:acme/widgets:ref:refs/heads/main` and refuses `repo:acme/widgets:ref:refs/heads/a`; on `pull_request` the subject is \
                      `repo:acme/widgets:pull_request`, which the policy refuses";
         assert!(
             notes

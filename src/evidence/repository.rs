@@ -65,12 +65,6 @@ impl SubjectTemplate {
     pub(crate) fn is_default(&self) -> bool {
         self.use_default != Some(false)
     }
-
-    /// What stands after `repo:` in its default subjects.
-    #[must_use]
-    pub(crate) fn repository_part(&self) -> Option<&str> {
-        self.sub_claim_prefix.as_deref()?.strip_prefix("repo:")
-    }
 }
 
 impl Repository {

@@ -158,12 +158,6 @@ pub fn read(text: &str) -> Result<Workflow, WorkflowError> {
     Ok(workflow(&tree(text)?))
 }
 
-/// Is this value computed when the workflow runs?
-#[must_use]
-pub(crate) fn is_expression(value: &str) -> bool {
-    value.contains("${{")
-}
-
 fn workflow(root: &Node) -> Workflow {
     let mut workflow = Workflow::default();
     match &root.kind {

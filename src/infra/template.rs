@@ -56,7 +56,7 @@ pub(super) fn read(tree: &Value, into: &mut Draft) {
         } else if PROVIDERS.contains(&kind) {
             let url = property("Url").map(|url| host(&url));
             let clients = property("ClientIdList").or_else(|| property("ClientIDList"));
-            into.providers.push(Provider::new(name.to_owned(), url.as_ref(), clients.as_ref(), place));
+            into.providers.push(Provider::new(url.as_ref(), clients.as_ref(), place));
         }
     }
 }

@@ -90,18 +90,13 @@ fn roles(module: &Module<'_>, into: &mut Draft) {
             });
         }
     }
-    for (name, (file, block)) in module.resources("aws_iam_openid_connect_provider") {
+    for (_, (file, block)) in module.resources("aws_iam_openid_connect_provider") {
         let place = Place::new(file, span_of(block));
         for instance in module.instances(block, file) {
             let scope = module.scope(file, &instance.names);
             let url = module.attribute("aws_iam_openid_connect_provider", block, &scope, "url", place);
             let clients = block.body.get_attribute("client_id_list").map(|list| scope.value(&list.value));
-            into.providers.push(Provider::new(
-                format!("{}aws_iam_openid_connect_provider.{name}{}", module.prefix, instance.key),
-                url.as_ref(),
-                clients.as_ref(),
-                place,
-            ));
+            into.providers.push(Provider::new(url.as_ref(), clients.as_ref(), place));
         }
     }
     for (name, (file, block), source) in module.calls() {

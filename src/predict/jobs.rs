@@ -8,6 +8,7 @@ use crate::text::language::{Class, Glob, Language};
 use crate::text::{SourceText, Span};
 
 use super::expression::{Known, Part, Refs, Steps, Value, Values};
+use super::filter::any_name;
 use super::trigger::{CALL, InSubject, Trigger, Way, any_ref, is_of_forks, triggers, ways};
 use super::{
     Family, File, Form, Grant, JobTokens, Piece, Prediction, Problem, Repository, Template, Variable, Why,
@@ -494,7 +495,6 @@ impl Walk<'_> {
         }
         if run.grant == Grant::Missing {
             note(tokens, "without `id-token: write` the job gets no token");
-            return;
         }
         // Jobs of a matrix that differ in nothing that matters.
         let is_known = |other: &Family| {
@@ -621,6 +621,66 @@ impl Build<'_> {
             };
         }
         self.set("sub", subject);
+    }
+}
+
+/// What a job runs for, in words of a person's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RunsFor<'a> {
+    /// A branch, with `*` for any run of characters.
+    Branch(&'a str),
+    /// An environment.
+    Environment(&'a str),
+    /// Pull requests.
+    PullRequest,
+    /// A tag, with `*` for any run of characters.
+    Tag(&'a str),
+}
+
+impl Family {
+    /// The tokens of the jobs that run for something.
+    #[must_use]
+    pub(crate) fn of_words(repository: &Repository, runs_for: RunsFor<'_>, audience: &str) -> Self {
+        let mut family = Self {
+            event: String::new(),
+            why: Vec::new(),
+            widened: Vec::new(),
+            is_elsewhere: false,
+            is_odd: false,
+            variables: Vec::new(),
+            claims: BTreeMap::new(),
+        };
+        let mut build = Build {
+            family: &mut family,
+            repository,
+        };
+        let prefix = build.repository(false);
+        let names = |kind: &str, pattern: &str| {
+            let names = match pattern.contains('*') {
+                true => Language::from(Glob::like(&pattern.replace('?', "*"))).and(any_name()),
+                false => Language::exactly(pattern),
+            };
+            names.within(&Glob::default().text(kind), &Glob::default())
+        };
+        let refs = match runs_for {
+            RunsFor::Branch(name) => names("refs/heads/", name),
+            RunsFor::Tag(name) => names("refs/tags/", name),
+            RunsFor::Environment(_) | RunsFor::PullRequest => any_ref(),
+        };
+        let git_ref = build.variable(refs, "");
+        build.set("ref", git_ref.clone());
+        build.set("iss", Template::text(repository.issuer.clone()));
+        build.set("aud", Template::text(audience));
+        let context = match runs_for {
+            RunsFor::Environment(name) => {
+                build.set("environment", Template::text(name));
+                Template::text(format!("environment:{}", name.replace(':', "%3A")))
+            }
+            RunsFor::PullRequest => Template::text("pull_request"),
+            RunsFor::Branch(_) | RunsFor::Tag(_) => Template::text("ref:").join(&git_ref),
+        };
+        build.subject(&prefix, &context);
+        family
     }
 }
 
@@ -1162,8 +1222,8 @@ mod tests {
             let prediction = of(&widgets(), &[("x.yml", &with(permissions, steps))]);
             let found = prediction.jobs.first();
             assert_eq!(found.map(|job| job.grant), want, "{permissions} {steps}");
-            let has_tokens = found.is_some_and(|job| !job.families.is_empty());
-            assert_eq!(has_tokens, want == Some(Grant::Given));
+            let can_have = found.is_some_and(|job| job.can_have("repo:acme/widgets:ref:refs/heads/main"));
+            assert_eq!(can_have, want == Some(Grant::Given));
         }
     }
 

@@ -99,7 +99,7 @@ fn item<'a>(run: &'a Run, found: &'a Found) -> Item<'a> {
         let document = match fix.target {
             Target::TrustPolicy => Document::TrustPolicy,
             Target::Workflow => Document::Workflow,
-            Target::Provider => return None,
+            Target::CallerPolicy | Target::Provider => return None,
         };
         Some(Change {
             title: clean(&fix.title),

@@ -25,7 +25,9 @@ pub fn render(prediction: &Prediction, repository: &Repository) -> String {
             let _ = writeln!(out, "  {ELSEWHERE}");
             continue;
         }
-        table(&mut out, job, repository);
+        if job.grant != Grant::Missing {
+            table(&mut out, job, repository);
+        }
         for note in notes(job) {
             let _ = writeln!(out, "  note: {}", clean(&note));
         }
@@ -144,6 +146,14 @@ fn because(job: &JobTokens, family: &Family) -> String {
 
 /// What there is to say once for all rows of a job.
 fn notes(job: &JobTokens) -> Vec<String> {
+    if job.grant == Grant::Missing {
+        return job
+            .notes
+            .iter()
+            .filter(|note| note.contains("id-token"))
+            .cloned()
+            .collect();
+    }
     let mut notes = job.notes.clone();
     let mut add = |note: String| {
         if !notes.contains(&note) {
@@ -196,7 +206,7 @@ fn job(job: &JobTokens) -> Value {
             Grant::Missing => "missing",
             Grant::Unknown => "unknown",
         },
-        "tokens": job.families.iter().map(tokens).collect::<Vec<_>>(),
+        "tokens": job.families.iter().filter(|_| job.grant != Grant::Missing).map(tokens).collect::<Vec<_>>(),
         "notes": notes(job),
     })
 }

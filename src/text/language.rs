@@ -211,16 +211,6 @@ impl Language {
         }
     }
 
-    /// Have both a text in common? `None` where that took too long to find out.
-    #[must_use]
-    pub(crate) fn meets(&self, other: &Self) -> Option<bool> {
-        match self.clone().and(other.clone()).example() {
-            Example::Found(_) => Some(true),
-            Example::Nothing => Some(false),
-            Example::Unknown => None,
-        }
-    }
-
     /// The shortest text that it has.
     #[must_use]
     pub(crate) fn example(&self) -> Example {
@@ -339,10 +329,14 @@ impl Search<'_> {
         cuts.sort_unstable();
         cuts.dedup();
         let ends = cuts.iter().skip(1).copied().chain([0x11_0000]);
-        cuts.iter()
+        let mut characters: Vec<char> = cuts
+            .iter()
             .zip(ends)
             .filter_map(|(first, end)| representative(*first, end))
-            .collect()
+            .collect();
+        // Of texts that are equally short, one that reads well.
+        characters.sort_by_key(|c| !c.is_ascii_lowercase());
+        characters
     }
 }
 
@@ -756,7 +750,7 @@ mod tests {
         }
         assert_eq!(branches.example().text().as_deref(), Some("main"));
         assert_eq!(branches.is_within(&like("*a*")), Some(true));
-        assert_eq!(branches.meets(&like("*-alpha")), Some(false));
+        assert_eq!(branches.clone().and(like("*-alpha")).example(), Example::Nothing);
         assert_eq!(branches.covering(), ["release/*", "main"]);
     }
 
@@ -773,7 +767,7 @@ mod tests {
             (like("?*").without(like("*")), Example::Nothing),
             (
                 like("*é?").without(like("*éa")).without(like("*éx")),
-                Example::Found("éA".to_owned()),
+                Example::Found("éb".to_owned()),
             ),
         ] {
             assert_eq!(language.example(), want, "{language:?}");
