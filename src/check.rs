@@ -20,7 +20,7 @@ use crate::github::claims::{Claims, Token};
 use crate::github::workflow::{ConfigureStep, Kind, Node, tree};
 use crate::infra::{self, Infra, Place, Written};
 use crate::policy::{Decision, TrustPolicy, parse};
-use crate::predict::{Grant, JobTokens, Prediction, Repository};
+use crate::predict::{Grant, JobTokens, Prediction, Problem, Repository};
 use crate::text::{SourceText, Span};
 
 use matching::Candidates;
@@ -150,7 +150,8 @@ pub(crate) fn check(infra: Infra, workflows: &[SourceText], prediction: &Predict
     let policies = infra.roles.iter().filter(|role| matching::is_githubs(role)).count();
     let mut findings = check.noted;
     findings.sort_by(|a, b| (a.severity, a.certainty).cmp(&(b.severity, b.certainty)));
-    let mut unread: Vec<String> = prediction.problems.iter().map(ToString::to_string).collect();
+    let line = |problem: &Problem| format!("{}:{}:{}: {}", problem.file, problem.line, problem.column, problem.message);
+    let mut unread: Vec<String> = prediction.problems.iter().map(line).collect();
     let name = |file: usize| infra.files.get(file).map_or("", |file| &file.name);
     for file in &infra.unread {
         unread.push(format!("{}:{}:{}: {}", name(file.file), file.line, file.column, file.why));

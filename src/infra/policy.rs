@@ -117,11 +117,12 @@ fn filled(policy: &Value) -> Value {
 }
 
 fn statement(value: &Value) -> Value {
-    let effect = value.get("Effect");
-    match &value.kind {
-        Kind::Object(_) if effect.is_none_or(Value::is_known) => {}
-        Kind::Object(_) => return unknown_statement("the effect", value.place),
-        Kind::Unknown(name) => return unknown_statement(name, value.place),
+    // What these two are decides what the rest of it means.
+    let unknown = ["Effect", "Action", "NotAction"].into_iter().find(|name| value.get(name).is_some_and(|own| !own.is_known()));
+    match (&value.kind, unknown) {
+        (Kind::Object(_), None) => {}
+        (Kind::Object(_), Some(name)) => return unknown_statement(name, value.place),
+        (Kind::Unknown(name), _) => return unknown_statement(name, value.place),
         _ => return value.clone(),
     }
     let mut entries: Vec<(Value, Value)> = Vec::new();
@@ -133,7 +134,6 @@ fn statement(value: &Value) -> Value {
                 continue;
             }
             Some("Principal" | "NotPrincipal") => principal(value),
-            Some("Action" | "NotAction") => texts(value),
             Some("Condition") => condition(value),
             Some(_) => value.clone(),
         };
@@ -148,14 +148,14 @@ fn statement(value: &Value) -> Value {
     Value::new(Kind::Object(entries), value.place)
 }
 
-/// A statement that nobody knows: it lets in whom its unknown principal, action and subject fit.
+/// A statement that nobody knows: it lets in whom its unknown principal and subject fit.
 fn unknown_statement(name: &str, place: Place) -> Value {
     let text = |text: &str| Value::text(text, place);
     let unknown = Value::unknown(name, place);
     let entries = vec![
         (text("Effect"), text("Allow")),
         (text("Principal"), principal(&unknown)),
-        (text("Action"), texts(&unknown)),
+        (text("Action"), text("sts:AssumeRoleWithWebIdentity")),
         (text("Condition"), condition(&unknown)),
     ];
     Value::new(Kind::Object(entries), place)

@@ -5,8 +5,11 @@ mod expression;
 mod functions;
 pub(super) mod module;
 
+use std::collections::BTreeSet;
+
 use hcl_edit::Span as _;
 use hcl_edit::parser::parse_body;
+use hcl_edit::structure::{Block, Body};
 
 use self::module::{Module, World, join, span_of};
 use super::value::{Kind, Place, Value};
@@ -44,27 +47,35 @@ pub(super) fn read(files: &[SourceText], into: &mut Draft) {
             }),
         }
     }
-    // A directory that is called is read by its callers, with their values.
-    let called: Vec<String> = world
-        .directories
-        .iter()
-        .flat_map(|(directory, bodies)| bodies.iter().map(move |(_, body)| (directory, body)))
-        .flat_map(|(directory, body)| {
-            let calls = body.get_blocks("module");
-            calls.filter_map(move |call| {
-                let source = call.body.get_attribute("source")?.value.as_str()?;
-                join(directory, source).filter(|_| source.starts_with('.'))
-            })
-        })
-        .collect();
-    for directory in world.directories.keys() {
-        if called.contains(directory) {
+    // A directory that is called is read by its callers, with their values; where all call each other, one of them begins.
+    let calls: Vec<(&str, Vec<String>)> = world.directories.iter().map(|(directory, bodies)| (&**directory, called(directory, bodies))).collect();
+    let is_called = |directory: &str| calls.iter().any(|(other, called)| *other != directory && called.iter().any(|called| called == directory));
+    let mut directories: Vec<&str> = calls.iter().map(|(directory, _)| *directory).collect();
+    directories.sort_by_key(|directory| is_called(directory));
+    let mut read: BTreeSet<String> = BTreeSet::new();
+    for directory in directories {
+        if !read.insert(directory.to_owned()) {
             continue;
         }
-        if let Some(module) = Module::new(&world, directory, String::new(), None, 0) {
+        let mut open = vec![directory.to_owned()];
+        while let Some(next) = open.pop() {
+            let called = calls.iter().find(|(directory, _)| *directory == next).map_or(&[][..], |(_, called)| called);
+            open.extend(called.iter().filter(|called| read.insert((*called).clone())).cloned());
+        }
+        if let Some(module) = Module::new(&world, directory, String::new(), None, &[]) {
             roles(&module, into);
         }
     }
+}
+
+/// The directories that a directory's modules call.
+fn called(directory: &str, bodies: &[(usize, Body)]) -> Vec<String> {
+    let calls = bodies.iter().flat_map(|(_, body)| body.get_blocks("module"));
+    let source = |call: &Block| {
+        let source = call.body.get_attribute("source")?.value.as_str()?;
+        join(directory, source).filter(|_| source.starts_with('.'))
+    };
+    calls.filter_map(source).collect()
 }
 
 fn roles(module: &Module<'_>, into: &mut Draft) {
@@ -73,6 +84,7 @@ fn roles(module: &Module<'_>, into: &mut Draft) {
         let end = block.labels.last().and_then(|label| label.span()).map_or(span.end, |label| label.end);
         let place = Place::new(file, Span::new(span.start, end));
         for instance in module.possible(block, file) {
+            module.next();
             let scope = module.scope(file, &instance.names);
             let written = |name: &str| {
                 let value = block.body.get_attribute(name).map(|attribute| scope.value(&attribute.value));

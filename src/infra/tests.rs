@@ -203,7 +203,7 @@ fn what_cannot_be_known_stays_in_its_place() {
     for (body, part) in [
         ("data.aws_iam_policy_document.elsewhere.json", None),
         ("var.policy", None),
-        ("jsonencode({ Version = \"2012-10-17\", Statement = var.statements })", Some("\"Action\": \"${var.statements}\"")),
+        ("jsonencode({ Version = \"2012-10-17\", Statement = var.statements })", Some("\"Federated\": \"${var.statements}\"")),
         (
             "jsonencode({ Version = \"2012-10-17\", Statement = [{ Effect = \"Allow\", Principal = var.who, Action = \"sts:AssumeRoleWithWebIdentity\", Condition = var.when }] })",
             Some("\"Federated\": \"${var.who}\""),

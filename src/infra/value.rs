@@ -139,6 +139,17 @@ impl Value {
         items.get(index).filter(|_| !is_open).cloned()
     }
 
+    /// How many values and texts of usual length it is made of.
+    pub(super) fn weight(&self) -> usize {
+        match &self.kind {
+            Kind::Bool(_) | Kind::Null | Kind::Number(_) | Kind::Unknown(_) => 1,
+            Kind::Json(value) => value.weight(),
+            Kind::List(elements) => 1 + elements.iter().map(Self::weight).sum::<usize>(),
+            Kind::Object(entries) => 1 + entries.iter().map(|(_, value)| 1 + value.weight()).sum::<usize>(),
+            Kind::Text(text) => 1 + text.text.len() / 64,
+        }
+    }
+
     /// Is all of it known?
     pub(super) fn is_known(&self) -> bool {
         match &self.kind {

@@ -1,5 +1,7 @@
 //! `aws_iam_policy_document` as the policy that it makes.
 
+use std::rc::Rc;
+
 use hcl_edit::Span as _;
 use hcl_edit::structure::{Block, Body};
 
@@ -111,7 +113,7 @@ fn blocks<'a, 'b>(scope: &Scope<'a>, body: &'b Body, name: &str) -> Vec<(Found<'
             let place = value.place;
             let entries = vec![(Value::text("key", place), key), (Value::text("value", place), value)];
             let mut names = scope.names.to_vec();
-            names.push((iterator.to_owned(), Value::new(Kind::Object(entries), place)));
+            names.push((iterator.to_owned(), Rc::new(Value::new(Kind::Object(entries), place))));
             found.push((Some((&content.body, span(content))), inside(names)));
         }
     }

@@ -1,6 +1,8 @@
 //! Expressions of Terraform, as far as they can be worked out without AWS: what cannot is unknown, and says by its name what would
 //! have to be known.
 
+use std::rc::Rc;
+
 use hcl_edit::expr::{BinaryOperator, Expression, ForExpr, ObjectKey, TraversalOperator, UnaryOperator};
 use hcl_edit::template::{Directive, Element, Template};
 use hcl_edit::Ident;
@@ -16,7 +18,7 @@ const MOST_DEPTH: usize = 120;
 pub(super) const MOST_ELEMENTS: usize = 1000;
 
 /// Names that a `for`, a `dynamic` block or an instance gives values to; the nearest last.
-pub(super) type Names = Vec<(String, Value)>;
+pub(super) type Names = Vec<(String, Rc<Value>)>;
 
 /// Where an expression stands, and what it can see.
 #[derive(Clone, Copy)]
@@ -24,7 +26,7 @@ pub(super) struct Scope<'a> {
     pub(super) module: &'a Module<'a>,
     /// Index of the file.
     pub(super) file: usize,
-    pub(super) names: &'a [(String, Value)],
+    pub(super) names: &'a [(String, Rc<Value>)],
     pub(super) depth: usize,
 }
 
@@ -46,14 +48,16 @@ impl<'a> Scope<'a> {
     /// What it comes to.
     pub(super) fn value(&self, expression: &Expression) -> Value {
         let place = self.place(expression);
-        if self.depth >= MOST_DEPTH || !self.module.work() {
+        if self.depth >= MOST_DEPTH || !self.module.work(1) {
             return self.unknown(place);
         }
         let scope = Scope {
             depth: self.depth + 1,
             ..*self
         };
-        scope.evaluate(expression, place)
+        let value = scope.evaluate(expression, place);
+        // A value of many is copied wherever it is referred to.
+        if self.module.work(value.weight()) { value } else { self.unknown(place) }
     }
 
     fn evaluate(&self, expression: &Expression, place: Place) -> Value {
@@ -176,6 +180,7 @@ impl<'a> Scope<'a> {
                 let each = &directive.for_expr;
                 let entries = functions::entries(&self.value(&each.collection_expr))?;
                 for (key, value) in entries.into_iter().take(MOST_ELEMENTS) {
+                    self.module.work(1).then_some(())?;
                     let names = self.and(each.key_var.as_ref().map(|name| name.as_str()), key, each.value_var.as_str(), value);
                     self.with_names(&names, |scope| scope.append(&each.template, text))?;
                 }
@@ -187,12 +192,12 @@ impl<'a> Scope<'a> {
     /// The names that can be seen, and two more.
     fn and(&self, key_name: Option<&str>, key: Value, value_name: &str, value: Value) -> Names {
         let mut names = self.names.to_vec();
-        names.extend(key_name.map(|name| (name.to_owned(), key)));
-        names.push((value_name.to_owned(), value));
+        names.extend(key_name.map(|name| (name.to_owned(), Rc::new(key))));
+        names.push((value_name.to_owned(), Rc::new(value)));
         names
     }
 
-    fn with_names<T>(&self, names: &[(String, Value)], run: impl FnOnce(&Scope<'_>) -> T) -> T {
+    fn with_names<T>(&self, names: &[(String, Rc<Value>)], run: impl FnOnce(&Scope<'_>) -> T) -> T {
         run(&Scope {
             module: self.module,
             file: self.file,
@@ -208,6 +213,9 @@ impl<'a> Scope<'a> {
         };
         let (mut items, mut pairs): (Vec<Value>, Vec<(Value, Value)>) = (Vec::new(), Vec::new());
         for (key, value) in entries {
+            if !self.module.work(1) {
+                return self.unknown(place);
+            }
             let intro = &expression.intro;
             let names = self.and(intro.key_var.as_ref().map(|name| name.as_str()), key, intro.value_var.as_str(), value);
             let made = self.with_names(&names, |scope| {
@@ -240,7 +248,7 @@ impl<'a> Scope<'a> {
 
     fn name(&self, name: &Ident, place: Place) -> Value {
         let bound = self.names.iter().rev().find(|(bound, _)| bound == name.as_str());
-        bound.map_or_else(|| self.unknown(place), |(_, value)| value.clone())
+        bound.map_or_else(|| self.unknown(place), |(_, value)| Value::clone(value))
     }
 
     fn traversal(&self, root: &Expression, operators: &[&TraversalOperator], place: Place) -> Value {

@@ -1,8 +1,10 @@
 //! The functions of Terraform that policies are written with; any other gives something unknown.
 
+use std::rc::Rc;
+
 use hcl_edit::parser::parse_template;
 
-use super::expression::{MOST_ELEMENTS, Scope};
+use super::expression::{MOST_ELEMENTS, Names, Scope};
 use crate::infra::policy::placed;
 use crate::infra::value::{Kind, MOST_TEXT, Place, Text, Value};
 use crate::infra::yaml;
@@ -311,8 +313,8 @@ fn file(scope: &Scope<'_>, arguments: &[Value], is_template: bool, place: Place)
     }
     let template = parse_template(text).ok()?;
     let names = arguments.get(1).map(Value::entries).unwrap_or_default();
-    let names: Vec<(String, Value)> =
-        names.iter().filter_map(|(key, value)| Some((key.known_text()?.to_owned(), value.clone()))).collect();
+    let name = |(key, value): &(Value, Value)| Some((key.known_text()?.to_owned(), Rc::new(value.clone())));
+    let names: Names = names.iter().filter_map(name).collect();
     let scope = Scope {
         module: scope.module,
         file,

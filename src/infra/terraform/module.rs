@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 use hcl_edit::Span as _;
 use hcl_edit::structure::{Attribute, Block, Body};
@@ -14,8 +15,10 @@ use crate::text::{SourceText, Span};
 
 /// Modules that call modules, so deep.
 const MOST_MODULES: usize = 10;
-/// Values that are worked out in all, before the rest is unknown.
-const MOST_WORK: usize = 2_000_000;
+/// Values that are worked out for one role, before the rest of it is unknown.
+const MOST_WORK: usize = 100_000;
+/// The same for all roles.
+const MOST_WORK_IN_ALL: usize = 2_000_000;
 
 /// The name by which the account's number is unknown, wherever it comes from.
 pub(in crate::infra) const ACCOUNT: &str = "account";
@@ -28,7 +31,8 @@ pub(super) struct World<'a> {
     pub(super) directories: BTreeMap<String, Vec<(usize, Body)>>,
     /// Values for variables: `terraform.tfvars` and `*.auto.tfvars`.
     pub(super) given: BTreeMap<String, Vec<(usize, Body)>>,
-    work: Cell<usize>,
+    /// What is left for this role, and for all.
+    work: Cell<(usize, usize)>,
 }
 
 impl<'a> World<'a> {
@@ -37,7 +41,7 @@ impl<'a> World<'a> {
             files,
             directories: BTreeMap::new(),
             given: BTreeMap::new(),
-            work: Cell::new(MOST_WORK),
+            work: Cell::new((MOST_WORK, MOST_WORK_IN_ALL)),
         }
     }
 }
@@ -63,7 +67,8 @@ pub(super) struct Module<'a> {
     known: RefCell<HashMap<String, Option<(Value, BTreeSet<String>)>>>,
     /// Variables whose default was taken.
     defaults: RefCell<BTreeSet<String>>,
-    level: usize,
+    /// The directories of the modules that led to this one, its own at the end.
+    chain: Vec<&'a str>,
 }
 
 /// One of the objects that a block stands for.
@@ -80,7 +85,7 @@ impl<'a> Module<'a> {
         directory: &'a str,
         prefix: String,
         inputs: Option<HashMap<String, Value>>,
-        level: usize,
+        above: &[&'a str],
     ) -> Option<Self> {
         let bodies = world.directories.get(directory)?;
         let mut module = Self {
@@ -96,7 +101,7 @@ impl<'a> Module<'a> {
             calls: BTreeMap::new(),
             known: RefCell::default(),
             defaults: RefCell::default(),
-            level,
+            chain: above.iter().copied().chain([directory]).collect(),
         };
         for (file, body) in bodies {
             for block in body.blocks() {
@@ -126,11 +131,16 @@ impl<'a> Module<'a> {
         Some(module)
     }
 
-    /// May there be more work?
-    pub(super) fn work(&self) -> bool {
-        let left = self.world.work.get();
-        self.world.work.set(left.saturating_sub(1));
-        left > 0
+    /// May there be so much more work?
+    pub(super) fn work(&self, more: usize) -> bool {
+        let (own, all) = self.world.work.get();
+        self.world.work.set((own.saturating_sub(more), all.saturating_sub(more)));
+        own > more && all > more
+    }
+
+    /// The next role has work of its own.
+    pub(super) fn next(&self) {
+        self.world.work.set((MOST_WORK, self.world.work.get().1));
     }
 
     /// The text of a file.
@@ -170,7 +180,7 @@ impl<'a> Module<'a> {
         else {
             return Vec::new();
         };
-        if self.level >= MOST_MODULES {
+        if self.chain.len() >= MOST_MODULES || self.chain.contains(&directory.as_str()) {
             return Vec::new();
         }
         let mut called = Vec::new();
@@ -178,7 +188,7 @@ impl<'a> Module<'a> {
             let scope = self.scope(*file, &instance.names);
             let inputs = block.body.attributes().map(|input| (input.key.value().to_string(), scope.value(&input.value)));
             let prefix = format!("{}module.{name}{}.", self.prefix, instance.key);
-            let module = Module::new(self.world, directory, prefix, Some(inputs.collect()), self.level + 1);
+            let module = Module::new(self.world, directory, prefix, Some(inputs.collect()), &self.chain);
             called.extend(module.map(|module| (instance, module)));
         }
         called
@@ -193,7 +203,7 @@ impl<'a> Module<'a> {
         (value, own)
     }
 
-    pub(super) fn scope<'s>(&'s self, file: usize, names: &'s [(String, Value)]) -> Scope<'s>
+    pub(super) fn scope<'s>(&'s self, file: usize, names: &'s [(String, Rc<Value>)]) -> Scope<'s>
     where
         'a: 's,
     {
@@ -218,7 +228,7 @@ impl<'a> Module<'a> {
             let number = value.as_text().and_then(|text| text.parse::<usize>().ok());
             let one = |key: String, index: Value| Instance {
                 key,
-                names: vec![("count".to_owned(), object(vec![("index", index)]))],
+                names: vec![("count".to_owned(), Rc::new(object(vec![("index", index)])))],
             };
             return match number {
                 Some(number) => (0..number.min(MOST_ELEMENTS))
@@ -231,7 +241,7 @@ impl<'a> Module<'a> {
             let value = scope.value(&each.value);
             let one = |key: String, each: Vec<(&str, Value)>| Instance {
                 key,
-                names: vec![("each".to_owned(), object(each))],
+                names: vec![("each".to_owned(), Rc::new(object(each)))],
             };
             return match super::functions::entries(&value) {
                 Some(entries) => entries
@@ -265,7 +275,7 @@ impl<'a> Module<'a> {
         let place = Place::new(file, span_of(block));
         let unknown = |name: &str, of: &[&str]| {
             let entries = of.iter().map(|own| (Value::text(*own, place), Value::unknown(format!("{name}.{own}"), place)));
-            (name.to_owned(), Value::new(Kind::Object(entries.collect()), place))
+            (name.to_owned(), Rc::new(Value::new(Kind::Object(entries.collect()), place)))
         };
         vec![Instance {
             key: "[…]".to_owned(),
