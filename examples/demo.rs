@@ -249,12 +249,16 @@ fn doctor() -> PathBuf {
     folder.join("aws-oidc-doctor")
 }
 
-/// A step's output as GitHub shows it: masks are taken, not shown, and annotations are not lines of the log.
+/// A step's output as GitHub shows it: masks are taken, not shown, annotations are not lines of the log, and groups have a title.
 fn as_in_the_log(output: &str, secrets: &[String]) -> String {
     let mut log = String::new();
-    for line in output.lines().filter(|line| !line.starts_with("::")) {
-        log += line;
-        log.push('\n');
+    for line in output.lines() {
+        if let Some(title) = line.strip_prefix("::group::") {
+            log += &format!("\n▾ {title}\n");
+        } else if !line.starts_with("::") {
+            log += line;
+            log.push('\n');
+        }
     }
     secrets.iter().fold(log, |log, secret| log.replace(secret, "***"))
 }

@@ -324,6 +324,8 @@ impl clap::FromArgMatches for Given {
 pub struct OwnInputs {
     #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "The role's trust policy: a path or the JSON itself")]
     pub trust_policy: Option<String>,
+    #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "A policy of the role that asks (with `role-chaining`): a path or the JSON itself; repeatable")]
+    pub caller_policy: Vec<String>,
     #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "The account's OIDC provider, as `aws iam get-open-id-connect-provider` prints it")]
     pub oidc_provider: Option<String>,
     #[arg(long, value_name = "ARN", help_heading = OWN, help = "Read-only role to assume with the same token, to read from IAM")]

@@ -313,7 +313,12 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn asks_with_credentials(&self) -> bool {
         matches!(self.flow, Flow::AccessKey | Flow::Chaining)
-            || (self.evidence.caller.is_some() && self.flow != Flow::TokenFile)
+            || (self.flow != Flow::TokenFile
+                && self
+                    .evidence
+                    .caller
+                    .as_ref()
+                    .is_some_and(|caller| !caller.arn.is_empty()))
             || self.answer.as_ref().is_some_and(Answer::is_about_credentials)
     }
 
@@ -537,6 +542,7 @@ impl<'a> Case<'a> {
         self.evidence
             .caller
             .as_ref()
+            .filter(|caller| !caller.arn.is_empty())
             .or(reader.filter(|reader| reader.source != "diagnosis-role"))
     }
 
@@ -840,7 +846,7 @@ fn words_are_whole(message: &str) -> bool {
 
 /// Are there AWS credentials at hand that AWS takes?
 fn valid_at_hand(evidence: &Evidence) -> Option<bool> {
-    if let Some(caller) = &evidence.caller {
+    if let Some(caller) = evidence.caller.as_ref().filter(|caller| !caller.arn.is_empty()) {
         return Some(caller.source != INPUTS_SOURCE);
     }
     let reader = evidence.reader.as_ref().and_then(Probe::known);

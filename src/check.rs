@@ -132,7 +132,12 @@ impl Noted {
 
 /// Looks at every job of a prediction, and at every policy among the files.
 #[must_use]
-pub(crate) fn check(infra: Infra, workflows: &[SourceText], prediction: &Prediction, repository: &Repository) -> Checked {
+pub(crate) fn check(
+    infra: Infra,
+    workflows: &[SourceText],
+    prediction: &Prediction,
+    repository: &Repository,
+) -> Checked {
     let mut check = Check {
         policies: infra.files.len(),
         infra: &infra,
@@ -149,23 +154,47 @@ pub(crate) fn check(infra: Infra, workflows: &[SourceText], prediction: &Predict
     check.unused(prediction);
     let policies = infra.roles.iter().filter(|role| matching::is_githubs(role)).count();
     let mut findings = check.noted;
-    findings.sort_by(|a, b| (a.severity, a.certainty).cmp(&(b.severity, b.certainty)));
-    let line = |problem: &Problem| format!("{}:{}:{}: {}", problem.file, problem.line, problem.column, problem.message);
+    findings.sort_by_key(|noted| (noted.severity, noted.certainty));
+    let line = |problem: &Problem| {
+        format!(
+            "{}:{}:{}: {}",
+            problem.file, problem.line, problem.column, problem.message
+        )
+    };
     let mut unread: Vec<String> = prediction.problems.iter().map(line).collect();
     let name = |file: usize| infra.files.get(file).map_or("", |file| &file.name);
     for file in &infra.unread {
-        unread.push(format!("{}:{}:{}: {}", name(file.file), file.line, file.column, file.why));
+        unread.push(format!(
+            "{}:{}:{}: {}",
+            name(file.file),
+            file.line,
+            file.column,
+            file.why
+        ));
     }
     for role in infra.roles.iter() {
         if let Err(why) = &role.policy {
-            let at = infra.files.get(role.place.file).map(|file| file.position(role.place.span.start));
+            let at = infra
+                .files
+                .get(role.place.file)
+                .map(|file| file.position(role.place.span.start));
             let line = at.map_or(1, |at| at.line);
-            unread.push(format!("{}:{line}: the policy of `{}`: {why}", name(role.place.file), role.address));
+            unread.push(format!(
+                "{}:{line}: the policy of `{}`: {why}",
+                name(role.place.file),
+                role.address
+            ));
         }
     }
     for (call, source, place) in &infra.elsewhere {
-        let line = infra.files.get(place.file).map_or(1, |file| file.position(place.span.start).line);
-        unread.push(format!("{}:{line}: `{call}` was not looked at: its source is `{source}`", name(place.file)));
+        let line = infra
+            .files
+            .get(place.file)
+            .map_or(1, |file| file.position(place.span.start).line);
+        unread.push(format!(
+            "{}:{line}: `{call}` was not looked at: its source is `{source}`",
+            name(place.file)
+        ));
     }
     Checked {
         asks,
@@ -231,7 +260,9 @@ impl Check<'_> {
             };
             let mut ask = Ask {
                 file: job.file.clone(),
-                line: source.as_ref().map_or(job.line, |source| source.position(step.span.start).line),
+                line: source
+                    .as_ref()
+                    .map_or(job.line, |source| source.position(step.span.start).line),
                 job: job.name.clone(),
                 policies: Vec::new(),
                 outcomes: Vec::new(),
@@ -247,7 +278,9 @@ impl Check<'_> {
 
     /// What a step shows without any policy.
     fn around(&mut self, asking: &Asking<'_>) {
-        let Some((file, _)) = self.workflow(&asking.job.file) else { return };
+        let Some((file, _)) = self.workflow(&asking.job.file) else {
+            return;
+        };
         let at = |span: Span, text: &str| (file, span, text.to_owned());
         let about = vec![asking.job.file.clone(), asking.job.name.clone()];
         if let Some(key) = asking.step.input("aws-access-key-id")
@@ -260,16 +293,28 @@ impl Check<'_> {
                 format!("job `{}` has an access key beside its ID token", asking.job.name),
             );
             noted.more.push("with keys among its inputs the step asks with them, and not with the token (configure-aws-credentials)".to_owned());
-            noted.more.push("take `aws-access-key-id` and `aws-secret-access-key` out, and delete the key in IAM".to_owned());
-            noted.spots.push(at(key.span, "a key that lasts until somebody deletes it"));
+            noted
+                .more
+                .push("take `aws-access-key-id` and `aws-secret-access-key` out, and delete the key in IAM".to_owned());
+            noted
+                .spots
+                .push(at(key.span, "a key that lasts until somebody deletes it"));
             noted.about = about.clone();
             self.note(noted);
         }
-        if asking.job.families.iter().any(|family| family.event == "pull_request_target" && !family.is_odd) {
+        if asking
+            .job
+            .families
+            .iter()
+            .any(|family| family.event == "pull_request_target" && !family.is_odd)
+        {
             let mut noted = Noted::new(
                 &rules::PULL_REQUEST_TARGET,
                 Severity::Risk,
-                format!("job `{}` asks for a role on `pull_request_target`, which anybody who opens a pull request can start", asking.job.name),
+                format!(
+                    "job `{}` asks for a role on `pull_request_target`, which anybody who opens a pull request can start",
+                    asking.job.name
+                ),
             );
             noted.more.push("a step that runs code of the pull request (its checkout, its build, its tests) has the role's credentials".to_owned());
             noted.more.push("ask for the role in a workflow that a push to a protected branch starts, or in an environment that somebody has to approve".to_owned());
@@ -281,12 +326,17 @@ impl Check<'_> {
 
     fn ask(&mut self, asking: &Asking<'_>, ask: &mut Ask) {
         if asking.inputs.is_on(Input::RoleChaining) {
-            ask.notes.push("it asks with the session of the step before it, not with the token: not looked at".to_owned());
+            ask.notes
+                .push("it asks with the session of the step before it, not with the token: not looked at".to_owned());
             return;
         }
         let infra = self.infra;
         let candidates = Candidates::of(infra, &ask.role);
-        ask.policies = candidates.roles.iter().filter_map(|role| Some(infra.roles.get(*role)?.address.clone())).collect();
+        ask.policies = candidates
+            .roles
+            .iter()
+            .filter_map(|role| Some(infra.roles.get(*role)?.address.clone()))
+            .collect();
         if candidates.roles.is_empty() {
             ask.notes.push("its policy is not among the files".to_owned());
             self.without_policy(asking);
@@ -327,7 +377,9 @@ impl Check<'_> {
         for family in asking.job.families.iter().filter(|family| !family.is_odd) {
             let mut verdict = Verdict::Denied(String::new());
             for (role, policy) in &policies {
-                let arn = self.arn(*role, account, partition).and_then(|arn| RoleArn::parse(&arn).ok());
+                let arn = self
+                    .arn(*role, account, partition)
+                    .and_then(|arn| RoleArn::parse(&arn).ok());
                 let asker = Asker {
                     claims: None,
                     issuer: &self.repository.issuer,
@@ -339,15 +391,18 @@ impl Check<'_> {
                 let shares = family.judge(policy, asker);
                 if shares.iter().any(|share| share.decision == Decision::Allow) {
                     verdict = Verdict::Allowed;
-                } else if verdict != Verdict::Allowed && shares.iter().any(|share| share.decision == Decision::Undecided) {
+                } else if verdict != Verdict::Allowed
+                    && shares.iter().any(|share| share.decision == Decision::Undecided)
+                {
                     verdict = Verdict::Undecided;
                 }
             }
-            ask.outcomes.extend(family.patterns().into_iter().map(|subject| Outcome {
-                event: family.event.clone(),
-                subject,
-                verdict: verdict.clone(),
-            }));
+            ask.outcomes
+                .extend(family.patterns().into_iter().map(|subject| Outcome {
+                    event: family.event.clone(),
+                    subject,
+                    verdict: verdict.clone(),
+                }));
         }
     }
 
@@ -375,7 +430,9 @@ impl Check<'_> {
         if let Some(found) = diagnosis.findings.iter().find(is_it) {
             let mut noted = self.translated(found, diagnosis, policy);
             noted.about.extend([asking.job.file.clone(), asking.job.name.clone()]);
-            noted.more.insert(0, format!("job `{}` of {}", asking.job.name, asking.job.file));
+            noted
+                .more
+                .insert(0, format!("job `{}` of {}", asking.job.name, asking.job.file));
             self.note(noted);
         }
     }
@@ -390,7 +447,9 @@ impl Check<'_> {
                 return;
             }
         };
-        let Some(arn) = self.arn(role, account, partition) else { return };
+        let Some(arn) = self.arn(role, account, partition) else {
+            return;
+        };
         let longest = self.infra.roles.get(role).and_then(|role| role.longest);
         let with = |check: &Self, token: Option<&Claims>, event: &str| {
             let mut evidence = check.evidence(asking, token, event);
@@ -417,7 +476,8 @@ impl Check<'_> {
         for family in asking.job.families.iter().filter(|family| !family.is_odd) {
             let patterns = family.patterns();
             if family.is_elsewhere {
-                ask.notes.push("called by a workflow of another repository it has that repository's subject".to_owned());
+                ask.notes
+                    .push("called by a workflow of another repository it has that repository's subject".to_owned());
                 continue;
             }
             let asker = Asker {
@@ -455,9 +515,9 @@ impl Check<'_> {
                 ask.outcomes.push(outcome(Verdict::Denied(cause.rule.id.to_owned())));
                 let is_sure = !has_gaps && !asking.has_if && family.widened.is_empty();
                 let token = (family.event.clone(), subject.clone(), is_whole);
-                let same = groups.iter_mut().find(|group| {
-                    group.found.rule.id == cause.rule.id && places(&group.found) == places(cause)
-                });
+                let same = groups
+                    .iter_mut()
+                    .find(|group| group.found.rule.id == cause.rule.id && places(&group.found) == places(cause));
                 match same {
                     Some(group) => {
                         group.is_sure &= is_sure;
@@ -477,7 +537,11 @@ impl Check<'_> {
         }
         // Who else gets in, and what the step itself stops at, does not depend on which token it is.
         let token = first_allowed.or_else(|| {
-            let family = asking.job.families.iter().find(|family| !family.is_odd && !family.is_elsewhere)?;
+            let family = asking
+                .job
+                .families
+                .iter()
+                .find(|family| !family.is_odd && !family.is_elsewhere)?;
             Some((family.example()?, family.event.clone()))
         });
         if let Some((token, event)) = token {
@@ -517,7 +581,12 @@ impl Check<'_> {
         }
         let more = tokens.len().saturating_sub(5);
         tokens.truncate(5);
-        let mut line = format!("job `{}` of {}, on {}", asking.job.name, asking.job.file, tokens.join(", "));
+        let mut line = format!(
+            "job `{}` of {}, on {}",
+            asking.job.name,
+            asking.job.file,
+            tokens.join(", ")
+        );
         if more > 0 {
             line.push_str(&format!(", and {more} more"));
         }
@@ -526,7 +595,9 @@ impl Check<'_> {
         if let Some((file, _)) = self.workflow(&asking.job.file)
             && noted.spots.iter().all(|(other, ..)| *other != file)
         {
-            noted.spots.push((file, asking.step.span, "the role is asked for here".to_owned()));
+            noted
+                .spots
+                .push((file, asking.step.span, "the role is asked for here".to_owned()));
         }
         self.note(noted);
     }
@@ -574,12 +645,17 @@ impl Check<'_> {
         let host = crate::github::issuer::issuer_host(&self.repository.issuer);
         let role = self.infra.roles.get(role)?;
         let mut own = self.infra.providers.iter().filter(|provider| provider.host == host);
-        let (only, None) = (own.next()?, own.next()) else { return None };
+        let (only, None) = (own.next()?, own.next()) else {
+            return None;
+        };
         if only.place.file != role.place.file {
             return None;
         }
         Some(Probe::Known(Provider {
-            arn: Some(format!("arn:{}:iam::{account}:oidc-provider/{host}", if partition.starts_with('$') { "aws" } else { partition })),
+            arn: Some(format!(
+                "arn:{}:iam::{account}:oidc-provider/{host}",
+                if partition.starts_with('$') { "aws" } else { partition }
+            )),
             url: Some(host.to_owned()),
             client_ids: Some(only.audiences.clone()?),
             ..Provider::default()
@@ -593,7 +669,9 @@ impl Check<'_> {
         noted.certainty = finding.certainty();
         for label in &finding.labels {
             let place = match label.document {
-                Document::TrustPolicy => policy.and_then(|(_, written)| written.place(label.span)).map(|place| (place.file, place.span)),
+                Document::TrustPolicy => policy
+                    .and_then(|(_, written)| written.place(label.span))
+                    .map(|place| (place.file, place.span)),
                 Document::Workflow => diagnosis
                     .workflow
                     .as_ref()
@@ -620,9 +698,20 @@ impl Check<'_> {
     /// Keeps a finding, once.
     fn note(&mut self, noted: Noted) {
         let is_shared = noted.severity == Severity::Risk;
-        let spots: Vec<String> = noted.spots.iter().map(|(file, span, _)| format!("{file}:{}", span.start)).collect();
-        let about = if is_shared { String::new() } else { noted.about.join("\0") };
-        if self.seen.insert(format!("{}\0{}\0{about}", noted.rule.id, spots.join(","))) {
+        let spots: Vec<String> = noted
+            .spots
+            .iter()
+            .map(|(file, span, _)| format!("{file}:{}", span.start))
+            .collect();
+        let about = if is_shared {
+            String::new()
+        } else {
+            noted.about.join("\0")
+        };
+        if self
+            .seen
+            .insert(format!("{}\0{}\0{about}", noted.rule.id, spots.join(",")))
+        {
             self.noted.push(noted);
         }
     }
@@ -643,7 +732,10 @@ fn known(step: &ConfigureStep) -> Inputs {
 }
 
 fn places(found: &Found) -> Vec<(Document, Span)> {
-    let policy = found.labels.iter().filter(|label| label.document == Document::TrustPolicy);
+    let policy = found
+        .labels
+        .iter()
+        .filter(|label| label.document == Document::TrustPolicy);
     policy.map(|label| (label.document, label.span)).collect()
 }
 

@@ -25,8 +25,8 @@ use crate::args::{Args, Diagnose, InputError, place};
 use crate::aws::arn::RoleArn;
 use crate::configure::{Around, Flow, Input, Inputs, REQUIRED_VARIABLES};
 use crate::evidence::{
-    Attempt, Clock, Environment, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, MOST_RUNS, Probe, Request,
-    Runs, Why, WorkflowFile,
+    AttachedPolicy, Attempt, Clock, Environment, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, MOST_RUNS,
+    Probe, Request, Runs, Why, WorkflowFile,
 };
 use crate::github::claims::Token;
 use crate::github::workflow::{self, ConfigureStep};
@@ -173,6 +173,18 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             None => unreadable("oidc-provider"),
         });
     }
+    let policies = caller_policies(&flags.own.caller_policy, |given| {
+        collected.keep(files.caller_policy(&named("caller-policy"), given))
+    });
+    if !flags.own.caller_policy.iter().all(|given| given.trim().is_empty()) {
+        evidence.caller = Some(Identity {
+            identity_policies: Some(match policies {
+                Some(policies) => Probe::Known(policies),
+                None => unreadable("caller-policy"),
+            }),
+            ..Identity::default()
+        });
+    }
     if let Some(path) = given(&flags.own.workflow_file) {
         let text = files.text(path, workflow::MAX_BYTES as u64);
         let text = text.map_err(|message| InputError::new(format!("{} (`{path}`)", named("workflow-file")), message));
@@ -201,9 +213,18 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
                 ..Hop::default()
             }));
         }
+        if let Some(caller) = evidence.caller {
+            for run in &mut collected.runs {
+                ask_by(run, caller.clone());
+            }
+        }
         return collected;
     }
-    let evidence = over(Evidence::default(), evidence, flags);
+    let caller = evidence.caller.take();
+    let evidence = Evidence {
+        caller,
+        ..over(Evidence::default(), evidence, flags)
+    };
     let live = Live {
         args,
         outside,
@@ -229,6 +250,26 @@ fn over(mut run: Evidence, given: Evidence, flags: &Diagnose) -> Evidence {
     }
     run.request.inputs.overlay(&flags.inputs);
     run
+}
+
+/// The policies are those of who asks first: in a chain that begins with the token, the second hop does.
+fn ask_by(run: &mut Evidence, given: Identity) {
+    let is_first = run.chain.is_empty() || run.request.is_on(Input::RoleChaining) || run.caller.is_some();
+    let caller = match run.chain.first_mut().filter(|_| !is_first) {
+        Some(hop) => &mut hop.caller,
+        None => &mut run.caller,
+    };
+    caller.get_or_insert_default().identity_policies = given.identity_policies;
+}
+
+/// The policies of who asks, each a file or a JSON text; files one a line. `None` where one of them cannot be read.
+fn caller_policies(given: &[String], read: impl FnMut(&str) -> Option<AttachedPolicy>) -> Option<Vec<AttachedPolicy>> {
+    let each = given.iter().flat_map(|given| match given.trim_start() {
+        json if json.starts_with('{') => vec![json],
+        paths => paths.lines().map(str::trim).filter(|path| !path.is_empty()).collect(),
+    });
+    let read: Vec<Option<AttachedPolicy>> = each.map(read).collect();
+    read.into_iter().collect()
 }
 
 impl Collected {
@@ -382,7 +423,7 @@ impl Live<'_> {
     /// One run for each role, and the hops of a chain.
     async fn hops(
         &self,
-        evidence: Evidence,
+        mut evidence: Evidence,
         http: &Result<Http, Gap>,
         api: Option<&Api<'_>>,
         shared: &mut Shared,
@@ -394,6 +435,7 @@ impl Live<'_> {
         then(&self.args.flags.own.then, &mut requests, &mut left_out);
         let mut runs: Vec<Evidence> = Vec::new();
         let mut trail = Trail::default();
+        let mut caller = evidence.caller.take();
         for request in requests {
             let way = request.flow(self.around(None));
             // A step that goes on with what the one before exported is a hop of its chain.
@@ -410,8 +452,12 @@ impl Live<'_> {
                 evidence.clone()
             };
             run.request = request;
+            if matches!(way, Flow::AccessKey | Flow::Ambient | Flow::Chaining) {
+                run.caller = caller.take();
+            }
             match http {
-                Ok(http) => self.hop(&mut run, http, api, shared, &mut trail).await,
+                // What it awaits is large, and a stack is not.
+                Ok(http) => Box::pin(self.hop(&mut run, http, api, shared, &mut trail)).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
             match before {
@@ -653,7 +699,20 @@ impl Live<'_> {
         run.environment = protected.clone();
         // After a step that failed, the job comes to no other.
         trail.is_broken |= !matches!(attempt, Some(Probe::Known(Attempt::Allowed { .. })));
-        run.caller = way.caller;
+        let given = run.caller.take();
+        run.caller = match (way.caller, given) {
+            (Some(caller), Some(given)) => Some(Identity {
+                identity_policies: given.identity_policies,
+                ..caller
+            }),
+            (caller, given) => caller.or(given),
+        };
+        // What the policies of who asks say is asked where AWS does not let it in.
+        if matches!(attempt, Some(Probe::Known(Attempt::Denied { .. }))) {
+            let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
+            self.read_caller(run, &aws, http, way.credentials.as_ref().ok(), wanted, token)
+                .await;
+        }
         // What was asked for to read from IAM is not what the step sends.
         let asked = asked.as_ref().filter(|_| asks && needs_provider);
         let token = asked.and_then(Asked::got);
@@ -951,6 +1010,54 @@ impl Live<'_> {
         timeout_at(self.deadline, reading)
             .await
             .unwrap_or_else(|_| Reading::none(wanted, &late("IAM")))
+    }
+
+    /// The policies of who asks: with its own session, else with that of `diagnosis-role`, where it is of the same account. Keys among
+    /// the inputs go to STS alone.
+    async fn read_caller(
+        &self,
+        run: &mut Evidence,
+        aws: &Result<Aws, Gap>,
+        http: &Http,
+        credentials: Option<&Credentials>,
+        wanted: Option<Wanted<'_>>,
+        token: Option<&IdToken>,
+    ) {
+        let (Ok(aws), Some(caller), Some(credentials)) = (aws, &run.caller, credentials) else {
+            return;
+        };
+        if caller.source == INPUTS_SOURCE {
+            return;
+        }
+        let read = timeout_at(self.deadline, aws.policies_of(credentials, caller.clone())).await;
+        let mut read = read.unwrap_or_else(|_| Identity {
+            identity_policies: Some(Probe::Missing(late("IAM"))),
+            ..caller.clone()
+        });
+        let is_refused = read
+            .identity_policies
+            .as_ref()
+            .and_then(Probe::gap)
+            .is_some_and(|gap| gap.why == Why::AccessDenied);
+        if is_refused
+            && given(&self.args.flags.own.diagnosis_role).is_some()
+            && let Some(wanted) = wanted
+            && let Ok(Ok((reader, _))) = timeout_at(self.deadline, self.reader(aws, http, wanted, token)).await
+        {
+            self.secrets.hand_over(self.outside.mask);
+            let other = timeout_at(self.deadline, aws.policies_of(&reader, caller.clone())).await;
+            if let Ok(other) = other.map(|other| Identity {
+                source: read.source.clone(),
+                ..other
+            }) && other.identity_policies.as_ref().and_then(Probe::known).is_some()
+            {
+                read = other;
+            }
+        }
+        if read.identity_policies.as_ref().and_then(Probe::known).is_none() && caller.identity_policies.is_some() {
+            read.identity_policies = caller.identity_policies.clone();
+        }
+        run.caller = Some(read);
     }
 
     /// With other credentials than the environment's: those of `diagnosis-role`, else the machine's own.

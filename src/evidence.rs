@@ -638,6 +638,13 @@ impl Identity {
     /// With what another source knows of the same caller.
     #[must_use]
     pub fn completed_by(mut self, other: Self) -> Self {
+        if self.arn.is_empty() {
+            // Policies alone were given.
+            return Self {
+                identity_policies: self.identity_policies.or(other.identity_policies),
+                ..other
+            };
+        }
         if self.arn == other.arn {
             self.role = self.role.or(other.role);
             self.identity_policies = self.identity_policies.or(other.identity_policies);

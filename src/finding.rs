@@ -2,7 +2,11 @@
 
 use std::ops::{Deref, DerefMut};
 
+mod comparison;
+
 use serde_json::Value;
+
+pub(crate) use comparison::{Comparison, Side};
 
 use crate::configure::{Flow, Input};
 use crate::github::claims::Claims;
@@ -312,6 +316,8 @@ pub struct Finding {
     pub cause: Option<Cause>,
     /// What is wrong: one line, lower case, no full stop, text from outside in backticks.
     pub message: String,
+    /// The two sides that should be alike, where it comes to that.
+    pub(crate) compares: Option<Comparison>,
     /// Where.
     pub labels: Vec<Label>,
     /// The leaves of the policy's trace that it explains.
@@ -358,6 +364,7 @@ impl Finding {
             cause: None,
             by_action: false,
             message: message.into(),
+            compares: None,
             labels: Vec::new(),
             explains: Vec::new(),
             notes: Vec::new(),
@@ -419,6 +426,13 @@ impl Finding {
     #[must_use]
     pub fn at_most(mut self, certainty: Certainty) -> Self {
         self.limit = self.limit.max(certainty);
+        self
+    }
+
+    /// Sets the two sides beside each other.
+    #[must_use]
+    pub(crate) fn compares(mut self, compared: impl Into<Option<Comparison>>) -> Self {
+        self.compares = compared.into();
         self
     }
 
@@ -636,6 +650,18 @@ impl Diagnosis {
             .find(|finding| finding.severity == Severity::Blocks)
     }
 
+    /// The first risk: what the policy accepts besides, or what the step does that nobody meant.
+    #[must_use]
+    pub(crate) fn risk(&self) -> Option<&Found> {
+        self.findings.iter().find(|finding| finding.severity == Severity::Risk)
+    }
+
+    /// The finding that an answer is about: the cause, or else the first risk.
+    #[must_use]
+    pub(crate) fn lead(&self) -> Option<&Found> {
+        self.cause().or_else(|| self.risk())
+    }
+
     /// The exit code, before `fail: false` is heeded: 0 allowed, or no role is asked for; 1 denied; 3 undecided.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -717,6 +743,8 @@ pub struct Fix {
     pub cloudformation: String,
     /// What to know of it.
     pub notes: Vec<String>,
+    /// What was shown by applying and evaluating it.
+    pub proof: Option<String>,
 }
 
 impl Fix {
@@ -732,6 +760,7 @@ impl Fix {
             terraform: String::new(),
             cloudformation: String::new(),
             notes: Vec::new(),
+            proof: None,
         }
     }
 }

@@ -12,8 +12,8 @@ mod yaml;
 use serde_json::Value as Json;
 
 pub(crate) use self::policy::Written;
-pub(crate) use self::value::Place;
 use self::terraform::module::{ACCOUNT, PARTITION};
+pub(crate) use self::value::Place;
 use self::value::{Kind, Value, mark, shown};
 use crate::text::{SourceText, Span};
 
@@ -104,7 +104,9 @@ impl Provider {
             texts.map(str::to_owned).collect()
         });
         Self {
-            host: url.and_then(Value::as_text).map_or_else(|| "${url}".to_owned(), |url| shown(&url)),
+            host: url
+                .and_then(Value::as_text)
+                .map_or_else(|| "${url}".to_owned(), |url| shown(&url)),
             audiences,
             place,
         }
@@ -113,14 +115,19 @@ impl Provider {
 
 impl Role {
     /// The policy as it is in an account: its own number in the place of the account's.
-    #[must_use]
+    ///
+    /// # Errors
+    /// As [`Written::of`].
     pub(crate) fn policy_in(&self, account: &str, partition: &str) -> Result<Written, String> {
         let written = self.policy.as_ref().map_err(Clone::clone)?;
         let has_unknown = |name: &str| written.unknown.iter().any(|unknown| unknown == name);
         if !has_unknown(ACCOUNT) && !has_unknown(PARTITION) {
             return Ok(written.clone());
         }
-        let known = self.source.with(&mark(ACCOUNT), account).with(&mark(PARTITION), partition);
+        let known = self
+            .source
+            .with(&mark(ACCOUNT), account)
+            .with(&mark(PARTITION), partition);
         Written::of(&known).map(|policy| Written {
             assumed: written.assumed.clone(),
             ..policy
@@ -139,7 +146,9 @@ impl Draft {
         self.roles.push(Role {
             address: declared.address,
             name: declared.name.as_ref().and_then(text),
-            path: path.filter(|path| path.starts_with(['/', '$'])).unwrap_or_else(|| "/".to_owned()),
+            path: path
+                .filter(|path| path.starts_with(['/', '$']))
+                .unwrap_or_else(|| "/".to_owned()),
             account: None,
             longest: declared.longest.and_then(|value| value.as_text()?.parse().ok()),
             place: declared.place,
@@ -159,7 +168,8 @@ pub(crate) fn read(files: Vec<SourceText>) -> Infra {
             continue;
         }
         let is_json = file.name.ends_with(".json") || file.text.trim_start().starts_with('{');
-        if is_json && let Ok(json) = serde_json::from_str::<Json>(&file.text)
+        if is_json
+            && let Ok(json) = serde_json::from_str::<Json>(&file.text)
             && plan(&json, index, &mut draft)
         {
             continue;
@@ -194,9 +204,14 @@ pub(crate) fn is_filled_in(name: &str) -> bool {
 
 /// A look at a text before it is read: most files of a repository hold no role.
 fn may_hold_roles(text: &str) -> bool {
-    ["AssumeRole", "aws_iam_openid_connect_provider", "OIDCProvider", "OpenIdConnectProvider"]
-        .iter()
-        .any(|word| text.contains(word))
+    [
+        "AssumeRole",
+        "aws_iam_openid_connect_provider",
+        "OIDCProvider",
+        "OpenIdConnectProvider",
+    ]
+    .iter()
+    .any(|word| text.contains(word))
 }
 
 /// Is it Terraform's or OpenTofu's source?
@@ -221,13 +236,21 @@ fn folder(path: &str) -> &str {
 /// What `terraform show -json` says of a plan or a state. It has no lines: the whole file is where all of it stands.
 fn plan(json: &Json, file: usize, into: &mut Draft) -> bool {
     let values = json.get("planned_values").or_else(|| json.get("values"));
-    let Some(root) = values.and_then(|values| values.get("root_module")).filter(|_| json.get("format_version").is_some())
+    let Some(root) = values
+        .and_then(|values| values.get("root_module"))
+        .filter(|_| json.get("format_version").is_some())
     else {
         return false;
     };
     let mut modules = vec![root];
     while let Some(module) = modules.pop() {
-        let list = |name: &str| module.get(name).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let list = |name: &str| {
+            module
+                .get(name)
+                .and_then(Json::as_array)
+                .map(Vec::as_slice)
+                .unwrap_or_default()
+        };
         modules.extend(list("child_modules"));
         for resource in list("resources") {
             let place = Place::new(file, Span::default());
@@ -245,7 +268,8 @@ fn plan(json: &Json, file: usize, into: &mut Draft) -> bool {
                         name: value("name"),
                         path: value("path"),
                         longest: value("max_session_duration"),
-                        policy: value("assume_role_policy").unwrap_or_else(|| Value::unknown("known after apply", place)),
+                        policy: value("assume_role_policy")
+                            .unwrap_or_else(|| Value::unknown("known after apply", place)),
                         address,
                         place,
                         assumed: Vec::new(),
@@ -257,14 +281,18 @@ fn plan(json: &Json, file: usize, into: &mut Draft) -> bool {
                 }
                 Some("aws_iam_openid_connect_provider") => {
                     let clients = values.get("client_id_list").and_then(Json::as_array).map(|list| {
-                        let texts = list.iter().filter_map(Json::as_str).map(|text| Value::text(text, place));
+                        let texts = list
+                            .iter()
+                            .filter_map(Json::as_str)
+                            .map(|text| Value::text(text, place));
                         Value::new(Kind::List(texts.collect()), place)
                     });
                     let url = value("url").map(|url| {
                         let text = url.as_text().unwrap_or_default();
                         Value::text(text.trim_start_matches("https://"), place)
                     });
-                    into.providers.push(Provider::new(url.as_ref(), clients.as_ref(), place));
+                    into.providers
+                        .push(Provider::new(url.as_ref(), clients.as_ref(), place));
                 }
                 _ => {}
             }
@@ -281,9 +309,14 @@ fn account_of(arn: &str) -> Option<String> {
 /// IAM's own JSON: a policy, `get-role`, `list-roles`, `get-account-authorization-details`.
 fn iam(tree: &Value, path: &str, into: &mut Draft) {
     let roles = tree.get("Roles").or_else(|| tree.get("RoleDetailList"));
-    let role = tree.get("Role").or(Some(tree)).filter(|role| role.get("AssumeRolePolicyDocument").is_some());
+    let role = tree
+        .get("Role")
+        .or(Some(tree))
+        .filter(|role| role.get("AssumeRolePolicyDocument").is_some());
     for role in roles.map(Value::elements).unwrap_or_default().iter().chain(role) {
-        let Some(policy) = role.get("AssumeRolePolicyDocument") else { continue };
+        let Some(policy) = role.get("AssumeRolePolicyDocument") else {
+            continue;
+        };
         let name = role.get("RoleName").cloned();
         into.role(Declared {
             address: name.as_ref().and_then(Value::as_text).unwrap_or_default(),
@@ -303,7 +336,11 @@ fn iam(tree: &Value, path: &str, into: &mut Draft) {
         Kind::List(list) => list.as_slice(),
         _ => std::slice::from_ref(statements),
     });
-    if statements.unwrap_or_default().iter().any(|statement| statement.get("Principal").is_some()) {
+    if statements
+        .unwrap_or_default()
+        .iter()
+        .any(|statement| statement.get("Principal").is_some())
+    {
         into.role(Declared {
             address: path.to_owned(),
             name: None,

@@ -4,7 +4,7 @@
 use std::collections::hash_map::RandomState;
 use std::fs::{File, FileType, OpenOptions};
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Write};
 use std::num::NonZero;
 use std::panic::PanicHookInfo;
 use std::path::Path;
@@ -18,7 +18,8 @@ use aws_oidc_doctor::args::check::{Check, CheckFailOn, CheckFormat};
 use aws_oidc_doctor::args::predict::{Generate, PolicyFormat, Predict, TextFormat};
 use aws_oidc_doctor::args::{self, Args, Command, Format};
 use aws_oidc_doctor::is_job;
-use aws_oidc_doctor::report::{self, Report};
+use aws_oidc_doctor::report::console::Style;
+use aws_oidc_doctor::report::{self, Pages, Report};
 use aws_oidc_doctor::{Checkout, Problem, Sources, baseline, generated};
 use aws_oidc_doctor::{Collected, Env, Files, Outside, collect};
 use aws_oidc_doctor::{bulk, explain};
@@ -87,7 +88,8 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
     let outside = Outside { env, now, mask: &mask };
     let Collected { runs, errors } = collected(args, &outside)?;
 
-    let report = Report::of(&runs);
+    let pages = pages(env);
+    let report = Report::of(&runs).with_pages(pages);
     let runs = Runs(runs);
     let mut failures: Vec<String> = errors.iter().map(ToString::to_string).collect();
     if let Some(path) = &args.flags.own.save_evidence
@@ -178,6 +180,11 @@ fn claims(args: &Args, env: &Env) -> io::Result<u8> {
     Ok(0)
 }
 
+/// Where the pages of the checks are.
+fn pages(env: &Env) -> Pages {
+    Pages::of(env.get("GITHUB_ACTION_REPOSITORY"), env.get("GITHUB_ACTION_REF"))
+}
+
 /// All jobs of a repository against its policies.
 fn check(flags: &Check, env: &Env) -> io::Result<u8> {
     let here = std::env::current_dir()?;
@@ -195,17 +202,21 @@ fn check(flags: &Check, env: &Env) -> io::Result<u8> {
             return Ok(USAGE);
         }
     };
-    if let Some(path) = &flags.write_baseline {
-        if let Err(error) = write_whole(Path::new(path), &report::check::baseline(&checked)) {
-            writeln!(io::stderr(), "error: `--write-baseline` (`{path}`): it cannot be written: {error}")?;
-            return Ok(USAGE);
-        }
+    if let Some(path) = &flags.write_baseline
+        && let Err(error) = write_whole(Path::new(path), &report::check::baseline(&checked))
+    {
+        let path = report::clean(path);
+        writeln!(
+            io::stderr(),
+            "error: `--write-baseline` (`{path}`): it cannot be written: {error}"
+        )?;
+        return Ok(USAGE);
     }
     let colour = colour(env);
     let text = match flags.format {
         CheckFormat::Console => report::check::console(&checked, &known, colour != ColorChoice::Never),
         CheckFormat::Json => report::check::json(&checked, &known),
-        CheckFormat::Sarif => report::check::sarif(&checked, &known),
+        CheckFormat::Sarif => report::check::sarif(&checked, &known, &pages(env)),
         CheckFormat::Github => report::check::annotations(&checked, &known),
     };
     let mut out = AutoStream::new(io::stdout(), colour).lock();
@@ -303,12 +314,7 @@ fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
     let is_taken = args.flags.own.save_evidence.as_deref().is_some_and(is_stdout);
     let colour = if is_taken { ColorChoice::Never } else { colour(env) };
     let text = match args.flags.format {
-        Format::Console => {
-            let console = report::console::render(report, colour != ColorChoice::Never);
-            let told = report::claims::render(report);
-            let gap = if told.is_empty() { "" } else { "\n" };
-            console + gap + &told + &report::claims::finish(report)
-        }
+        Format::Console => report::console::render(report, style(env, colour)),
         Format::Json => report::json::render(report),
         Format::Summary => report::summary::render(report),
         Format::Sarif => report::sarif::render(report),
@@ -349,16 +355,7 @@ fn step_files(env: &Env, report: &Report, evidence: String) -> Vec<String> {
 /// The report as a step: what outsiders wrote cannot be taken for commands, and the commands are ours.
 fn step(env: &Env, report: &Report, warnings: &[String], failures: &[String]) -> io::Result<()> {
     let colour = colour(env);
-    let console = report::console::render(report, colour != ColorChoice::Never);
-    let mut out = report::github::guarded(&console, &random());
-    let told = report::claims::render(report);
-    if !told.is_empty() {
-        out += &report::github::grouped(report::claims::TITLE, &report::github::guarded(&told, &random()));
-    }
-    let finish = report::claims::finish(report);
-    if !finish.is_empty() {
-        out += &report::github::guarded(&finish, &random());
-    }
+    let mut out = report::github::log(report, style(env, colour), random);
     out += &report::github::annotations(report);
     for (command, texts) in [("warning", warnings), ("error", failures)] {
         for text in texts {
@@ -388,6 +385,19 @@ fn place_to_save(args: &Args, env: &Env, path: &str) -> io::Result<String> {
         .then(|| Path::new(env.get("GITHUB_WORKSPACE").unwrap_or(".")));
     let place = Files { workspace }.place(path).map_err(io::Error::other)?;
     Ok(place.to_string_lossy().into_owned())
+}
+
+/// How wide, and whether links can be followed. `COLUMNS` is the user's word.
+fn style(env: &Env, colour: ColorChoice) -> Style {
+    let columns = env.get("COLUMNS").and_then(|columns| columns.parse().ok());
+    let is_terminal = io::stdout().is_terminal();
+    let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
+    let usual = Style::default();
+    Style {
+        colour: colour != ColorChoice::Never,
+        links: is_terminal,
+        width: columns.or_else(terminal).unwrap_or(usual.width),
+    }
 }
 
 /// Saves the evidence.

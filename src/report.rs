@@ -10,16 +10,22 @@ pub mod generate;
 pub mod github;
 mod item;
 pub mod json;
+mod markdown;
+mod pages;
 pub mod predict;
 pub mod sarif;
 pub mod summary;
 
 use std::iter::once;
 
+pub use pages::Pages;
+
 use crate::configure::Input;
 use crate::diagnose::diagnose;
 use crate::evidence::Evidence;
-use crate::finding::{CauseStatus, Certainty, Conclusion, Diagnosis, Found, Session, StageStatus};
+use crate::finding::{
+    CauseStatus, Certainty, Conclusion, Diagnosis, Document, Found, Label, Session, StageStatus, Target,
+};
 use crate::text::unseen::push_shown;
 
 /// The most findings that one report shows in full.
@@ -37,6 +43,8 @@ const MOST_BLOCK: usize = 20_000;
 pub struct Report {
     first: Run,
     more: Vec<Run>,
+    /// Where the pages of the checks are.
+    pages: Pages,
 }
 
 /// One diagnosis, and what it is of.
@@ -57,6 +65,13 @@ impl Report {
     #[must_use]
     pub fn of(runs: &[Evidence]) -> Self {
         runs.iter().map(Run::of).collect()
+    }
+
+    /// The same, with links to the pages of the checks.
+    #[must_use]
+    pub fn with_pages(mut self, pages: Pages) -> Self {
+        self.pages = pages;
+        self
     }
 
     /// All runs, in order.
@@ -94,13 +109,19 @@ impl Report {
         if !self.is_several() {
             return headline;
         }
-        let (all, passing) = (self.runs().count(), self.runs().filter(|run| run.passes()).count());
-        let which = if passing == all {
+        let passing = self.runs().filter(|run| run.passes()).count();
+        let which = if passing == self.runs().count() {
             "the first"
         } else {
             "the first that fails"
         };
-        format!("{passing} of {all} requests pass; {which}: {headline}")
+        format!("{}; {which}: {headline}", self.count())
+    }
+
+    /// How many of several requests pass.
+    fn count(&self) -> String {
+        let (all, passing) = (self.runs().count(), self.runs().filter(|run| run.passes()).count());
+        format!("{passing} of {all} requests pass")
     }
 
     fn is_several(&self) -> bool {
@@ -184,6 +205,7 @@ impl FromIterator<Run> for Report {
         Self {
             first: runs.next().unwrap_or_else(|| Run::of(&Evidence::default())),
             more: runs.collect(),
+            pages: Pages::default(),
         }
     }
 }
@@ -209,9 +231,32 @@ impl From<Diagnosis> for Report {
 #[must_use]
 pub fn headline(diagnosis: &Diagnosis) -> String {
     match (diagnosis.conclusion, diagnosis.cause()) {
+        (Conclusion::Denied, Some(cause)) if cause.certainty() == Certainty::Certain => {
+            format!("the role cannot be assumed: {}", gist(diagnosis))
+        }
+        (Conclusion::Denied, Some(cause)) if cause.certainty() == Certainty::Likely => {
+            format!("the role cannot be assumed; {}", gist(diagnosis))
+        }
+        _ => gist(diagnosis),
+    }
+}
+
+/// What it comes to in a word or two, for a table: the check and how sure it is, or else the verdict.
+fn outcome(diagnosis: &Diagnosis) -> String {
+    diagnosis.lead().map_or_else(
+        || diagnosis.conclusion.name().to_owned(),
+        |lead| format!("`{}`, {}", lead.rule.id, lead.certainty().name()),
+    )
+}
+
+/// What it comes to, beside a mark that says whether the role can be assumed.
+fn gist(diagnosis: &Diagnosis) -> String {
+    let passes = passes(diagnosis);
+    let is_by_aws = diagnosis.session == Some(Session::Aws);
+    match (diagnosis.conclusion, diagnosis.cause()) {
         (Conclusion::Denied, Some(cause)) => match cause.certainty() {
-            Certainty::Certain => format!("the role cannot be assumed: {}", cause.message),
-            Certainty::Likely => format!("the role cannot be assumed; most likely: {}", cause.message),
+            Certainty::Certain => cause.message.clone(),
+            Certainty::Likely => format!("most likely: {}", cause.message),
             Certainty::Possible => format!("AWS refused the role; possible cause: {}", cause.message),
         },
         (Conclusion::Denied, None) => "AWS refused the role; more information is needed to say why".to_owned(),
@@ -220,30 +265,38 @@ pub fn headline(diagnosis: &Diagnosis) -> String {
             "no role is named, so there is nothing to decide".to_owned()
         }
         (Conclusion::Undecided, None) => "undecided: not enough is known".to_owned(),
-        (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) && diagnosis.flow.keeps() => {
-            "the step succeeds without assuming a role: AWS accepts the credentials at hand".to_owned()
-        }
-        (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) && diagnosis.flow.has_credentials() => {
-            "the role can be assumed: AWS issued a session for the credentials in use".to_owned()
-        }
-        (Conclusion::Allowed, _) if diagnosis.session == Some(Session::Aws) => {
-            "the role can be assumed: AWS accepted the token".to_owned()
-        }
-        (Conclusion::Allowed, _) if diagnosis.flow.has_credentials() => {
-            "no blocking problem found: the trust policy accepts these credentials".to_owned()
-        }
-        (Conclusion::Allowed, _) => "no blocking problem found: the trust policy accepts this token".to_owned(),
+        (Conclusion::Allowed, _) => match diagnosis.risk() {
+            Some(risk) => format!("{passes}, but there is a risk: {}", risk.message),
+            None => format!(
+                "{passes}: {}",
+                match (is_by_aws, diagnosis.flow.keeps(), diagnosis.flow.has_credentials()) {
+                    (true, true, _) => "AWS accepts the credentials at hand",
+                    (true, false, true) => "AWS issued a session for the credentials in use",
+                    (true, false, false) => "AWS accepted the token",
+                    (false, _, true) => "the trust policy accepts these credentials",
+                    (false, _, false) => "the trust policy accepts this token",
+                }
+            ),
+        },
     }
 }
 
-/// The cause's number, certainty and id, for under the headline.
-#[must_use]
-pub fn subline(finding: &Found) -> String {
+/// That the step passes, and by whose word.
+fn passes(diagnosis: &Diagnosis) -> &'static str {
+    match (diagnosis.session, diagnosis.flow.keeps()) {
+        (Some(Session::Aws), true) => "the step succeeds without assuming a role",
+        (Some(Session::Aws), false) => "the role can be assumed",
+        _ => "no blocking problem found",
+    }
+}
+
+/// Which of the eight causes a finding is, and how sure.
+fn standing(finding: &Found) -> String {
     let number = finding.cause().map_or_else(
         || "beyond the eight causes".to_owned(),
         |cause| format!("cause {} of 8", cause.number()),
     );
-    format!("{number}, {}, `{}`", finding.certainty().name(), finding.rule.id)
+    format!("{number}, {}", finding.certainty().name())
 }
 
 /// Each fix of a finding is proved by itself.
@@ -253,6 +306,44 @@ fn one_is_enough(fixes: usize) -> Option<&'static str> {
         2 => Some("either fix is enough"),
         _ => Some("any one of these fixes is enough"),
     }
+}
+
+/// The same with a capital, where it begins with a word.
+fn capital(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default().trim_end_matches([':', ',']);
+    let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    match text.get(..1).filter(|_| is_word) {
+        Some(first) => first.to_ascii_uppercase() + text.get(1..).unwrap_or_default(),
+        None => text.to_owned(),
+    }
+}
+
+/// The document and the line of a label.
+fn place(diagnosis: &Diagnosis, label: &Label) -> Option<String> {
+    let source = diagnosis.document(label.document)?;
+    let line = source.position(label.span.start).line;
+    let is_path = label.document == Document::Workflow && !source.name.contains('`');
+    let name = if is_path {
+        format!("`{}`", source.name)
+    } else {
+        source.name.clone()
+    };
+    Some(format!("{name}, line {line}"))
+}
+
+/// Where a change is made.
+fn target_place(target: Target) -> &'static str {
+    match target {
+        Target::CallerPolicy => "in the caller's policies",
+        Target::Provider => "in AWS",
+        Target::TrustPolicy => "in the trust policy",
+        Target::Workflow => "in the workflow",
+    }
+}
+
+/// A diff's lines with the names of its files.
+fn is_diff_header(line: &str) -> bool {
+    line.starts_with("--- a/") || line.starts_with("+++ b/")
 }
 
 fn cause_word(status: CauseStatus) -> &'static str {

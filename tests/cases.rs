@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use aws_oidc_doctor::Evidence;
 use aws_oidc_doctor::diagnose;
+use aws_oidc_doctor::report::console::Style;
 use aws_oidc_doctor::report::{self, Report};
 use aws_oidc_doctor::{CHECKS, by_id};
 use aws_oidc_doctor::{CauseStatus, Diagnosis, Severity};
@@ -266,10 +267,17 @@ fn every_report_holds_together() {
         // All renderers take it.
         let report = Report::from(diagnosis);
         let told = report.deciding().diagnosis.told.is_some();
-        assert_eq!(!report::claims::render(&report).is_empty(), told, "{name}");
+        let log = report::github::log(&report, Style::default(), || "a".repeat(32));
+        assert_eq!(log.contains("::group::What the token says"), told, "{name}");
         for text in [
-            report::console::render(&report, true),
-            report::console::render(&report, false),
+            report::console::render(
+                &report,
+                Style {
+                    colour: true,
+                    ..Style::default()
+                },
+            ),
+            report::console::render(&report, Style::default()),
             report::summary::render(&report),
             report::json::render(&report),
         ] {

@@ -22,7 +22,10 @@ fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     };
-    write(".git/config", "[remote \"origin\"]\n\turl = git@github.com:octo/app.git\n");
+    write(
+        ".git/config",
+        "[remote \"origin\"]\n\turl = git@github.com:octo/app.git\n",
+    );
     for (path, text) in files {
         write(path, text);
     }
@@ -31,14 +34,26 @@ fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::cargo_bin("aws-oidc-doctor").unwrap();
-    let done = command.env_clear().current_dir(folder).arg("check").args(arguments).output().unwrap();
+    let done = command
+        .env_clear()
+        .current_dir(folder)
+        .arg("check")
+        .args(arguments)
+        .output()
+        .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (done.status.code().unwrap(), text(&done.stdout), text(&done.stderr))
 }
 
 fn json(folder: &Path, arguments: &[&str]) -> (i32, Value) {
-    let (code, out, error) = run(folder, &[&["--format", "json", "--subjects", "classic"], arguments].concat());
-    (code, serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}")))
+    let (code, out, error) = run(
+        folder,
+        &[&["--format", "json", "--subjects", "classic"], arguments].concat(),
+    );
+    (
+        code,
+        serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}")),
+    )
 }
 
 /// What each finding is, and where it stands.
@@ -128,7 +143,11 @@ fn a_job_that_does_not_is_shown_in_the_terraform() {
     let source = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
     let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/iam.tf", &source)]);
     let (code, report) = json(folder.path(), &[]);
-    let line = source.lines().position(|line| line.contains("refs/heads/main")).unwrap() + 1;
+    let line = source
+        .lines()
+        .position(|line| line.contains("refs/heads/main"))
+        .unwrap()
+        + 1;
     assert_eq!(
         found(&report),
         [
@@ -139,8 +158,13 @@ fn a_job_that_does_not_is_shown_in_the_terraform() {
     );
     assert_eq!(code, 1);
     let fixes = report["findings"][0]["fixes"].as_array().unwrap();
-    let diff = fixes.iter().find(|fix| fix["file"] == "infra/iam.tf").unwrap()["diff"].as_str().unwrap();
-    assert!(diff.contains("\n+      values   = [\"repo:octo/app:") && diff.contains("environment:production"), "{diff}");
+    let diff = fixes.iter().find(|fix| fix["file"] == "infra/iam.tf").unwrap()["diff"]
+        .as_str()
+        .unwrap();
+    assert!(
+        diff.contains("\n+      values   = [\"repo:octo/app:") && diff.contains("environment:production"),
+        "{diff}"
+    );
     let (code, out, _) = run(folder.path(), &[]);
     for part in [
         "does not get in: subject-environment",
@@ -153,7 +177,12 @@ fn a_job_that_does_not_is_shown_in_the_terraform() {
     }
     assert_eq!(code, 1);
     let (_, annotations, _) = run(folder.path(), &["--format", "github", "--subjects", "classic"]);
-    assert!(annotations.starts_with(&format!("::error title=aws-oidc-doctor%3A subject-environment,file=infra/iam.tf,line={line},col=")), "{annotations}");
+    assert!(
+        annotations.starts_with(&format!(
+            "::error title=aws-oidc-doctor%3A subject-environment,file=infra/iam.tf,line={line},col="
+        )),
+        "{annotations}"
+    );
 }
 
 #[test]
@@ -163,7 +192,8 @@ fn a_fix_in_the_source_comes_to_the_policy_that_lets_the_job_in() {
         r#"["repo:octo/app:ref:refs/heads/main", "repo:octo/${local.name}:environment:staging"]"#,
         "local.subjects",
     ] {
-        let source = terraform(sub) + "locals {\n  name = \"app\"\n  subjects = [\"repo:octo/app:environment:prod\"]\n}\n";
+        let source =
+            terraform(sub) + "locals {\n  name = \"app\"\n  subjects = [\"repo:octo/app:environment:prod\"]\n}\n";
         let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/iam.tf", &source)]);
         let (_, out, _) = run(folder.path(), &["--format", "sarif", "--subjects", "classic"]);
         let log: Value = serde_json::from_str(&out).unwrap();
@@ -178,7 +208,11 @@ fn a_fix_in_the_source_comes_to_the_policy_that_lets_the_job_in() {
         lines[line].replace_range(from..to, replacements[0]["insertedContent"]["text"].as_str().unwrap());
         fs::write(folder.path().join("infra/iam.tf"), lines.join("\n")).unwrap();
         let (code, report) = json(folder.path(), &[]);
-        assert_eq!((code, report["steps"][0]["tokens"][0]["verdict"].as_str()), (0, Some("allowed")), "{sub}: {report:#}");
+        assert_eq!(
+            (code, report["steps"][0]["tokens"][0]["verdict"].as_str()),
+            (0, Some("allowed")),
+            "{sub}: {report:#}"
+        );
     }
 }
 
@@ -188,20 +222,60 @@ fn what_is_not_known_makes_nothing_certain_and_no_finding() {
     let wrong = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
     for (workflow, source, code, first) in [
         // Another value can be given for a variable.
-        (WORKFLOW.to_owned(), terraform("[var.sub]") + "variable \"sub\" { default = \"repo:octo/app:environment:dev\" }\n", 1, "blocks likely subject-environment"),
-        (WORKFLOW.to_owned(), terraform("[var.sub]") + "variable \"sub\" {}\n", 0, ""),
-        (WORKFLOW.to_owned(), terraform("[\"repo:octo/app:environment:${var.env}\"]") + "variable \"env\" {}\n", 0, ""),
-        (WORKFLOW.to_owned(), terraform("[\"repo:${var.org}/other:environment:production\"]") + "variable \"org\" {}\n", 1, "blocks likely subject-repository"),
+        (
+            WORKFLOW.to_owned(),
+            terraform("[var.sub]") + "variable \"sub\" { default = \"repo:octo/app:environment:dev\" }\n",
+            1,
+            "blocks likely subject-environment",
+        ),
+        (
+            WORKFLOW.to_owned(),
+            terraform("[var.sub]") + "variable \"sub\" {}\n",
+            0,
+            "",
+        ),
+        (
+            WORKFLOW.to_owned(),
+            terraform("[\"repo:octo/app:environment:${var.env}\"]") + "variable \"env\" {}\n",
+            0,
+            "",
+        ),
+        (
+            WORKFLOW.to_owned(),
+            terraform("[\"repo:${var.org}/other:environment:production\"]") + "variable \"org\" {}\n",
+            1,
+            "blocks likely subject-repository",
+        ),
         // The step may not run.
-        (WORKFLOW.replace("      - uses", "      - if: inputs.deploy\n        uses"), wrong.clone(), 1, "blocks likely subject-environment"),
+        (
+            WORKFLOW.replace("      - uses", "      - if: inputs.deploy\n        uses"),
+            wrong.clone(),
+            1,
+            "blocks likely subject-environment",
+        ),
         // Which role it is cannot be told, or its policy is elsewhere.
-        (with_role("${{ secrets.ROLE }}"), wrong.clone(), 0, "risk likely trust-unused"),
-        (with_role("arn:aws:iam::123456789012:role/other"), wrong.clone(), 0, "risk likely trust-unused"),
+        (
+            with_role("${{ secrets.ROLE }}"),
+            wrong.clone(),
+            0,
+            "risk likely trust-unused",
+        ),
+        (
+            with_role("arn:aws:iam::123456789012:role/other"),
+            wrong.clone(),
+            0,
+            "risk likely trust-unused",
+        ),
     ] {
         let folder = repository(&[(DEPLOY, &workflow), ("infra/iam.tf", &source)]);
         let (found_code, report) = json(folder.path(), &[]);
         let found = found(&report);
-        assert!(found.first().map_or(first.is_empty(), |found| !first.is_empty() && found.starts_with(first)), "{first}: {found:?}\n{workflow}\n{source}");
+        assert!(
+            found
+                .first()
+                .map_or(first.is_empty(), |found| !first.is_empty() && found.starts_with(first)),
+            "{first}: {found:?}\n{workflow}\n{source}"
+        );
         assert_eq!(found_code, code, "{found:?}");
     }
 }
@@ -211,13 +285,32 @@ fn what_a_look_at_the_workflow_shows() {
     let right = terraform(r#"["repo:octo/app:environment:production"]"#);
     let step = "          aws-region: eu-west-1\n";
     for (workflow, code, want) in [
-        (WORKFLOW.replace("    permissions:\n      id-token: write\n", ""), 1, "blocks certain id-token-permission-missing .github/workflows/deploy.yml:"),
-        (WORKFLOW.replace("  push:\n    branches: [main]\n", "  pull_request_target:\n"), 0, "risk likely pull-request-target .github/workflows/deploy.yml:"),
-        (WORKFLOW.replace(step, &format!("{step}          aws-access-key-id: ${{{{ secrets.KEY }}}}\n")), 0, "risk likely static-keys .github/workflows/deploy.yml:"),
+        (
+            WORKFLOW.replace("    permissions:\n      id-token: write\n", ""),
+            1,
+            "blocks certain id-token-permission-missing .github/workflows/deploy.yml:",
+        ),
+        (
+            WORKFLOW.replace("  push:\n    branches: [main]\n", "  pull_request_target:\n"),
+            0,
+            "risk likely pull-request-target .github/workflows/deploy.yml:",
+        ),
+        (
+            WORKFLOW.replace(
+                step,
+                &format!("{step}          aws-access-key-id: ${{{{ secrets.KEY }}}}\n"),
+            ),
+            0,
+            "risk likely static-keys .github/workflows/deploy.yml:",
+        ),
     ] {
         let folder = repository(&[(DEPLOY, &workflow), ("infra/iam.tf", &right)]);
         let (found_code, report) = json(folder.path(), &[]);
-        assert!(found(&report).iter().any(|found| found.starts_with(want)), "{want}: {:?}\n{workflow}", found(&report));
+        assert!(
+            found(&report).iter().any(|found| found.starts_with(want)),
+            "{want}: {:?}\n{workflow}",
+            found(&report)
+        );
         assert_eq!(found_code, code, "{want}");
         // A risk fails where that is asked for.
         assert_eq!(json(folder.path(), &["--fail-on", "risk"]).0, 1, "{want}");
@@ -235,7 +328,13 @@ fn a_baseline_lets_old_findings_pass_and_new_ones_fail() {
     fs::write(folder.path().join("infra/iam.tf"), format!("# a comment\n\n{source}")).unwrap();
     let (code, report) = json(folder.path(), &["--baseline", "known.json"]);
     assert_eq!(code, 0, "{report:#}");
-    assert!(report["findings"].as_array().unwrap().iter().all(|finding| finding["known"] == true));
+    assert!(
+        report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|finding| finding["known"] == true)
+    );
     let another = WORKFLOW.replace("production", "preview");
     fs::write(folder.path().join(".github/workflows/preview.yml"), another).unwrap();
     let (code, out, _) = run(folder.path(), &["--baseline", "known.json", "--subjects", "classic"]);
@@ -244,7 +343,10 @@ fn a_baseline_lets_old_findings_pass_and_new_ones_fail() {
     for (text, message) in [("{", "it is not JSON"), ("{}", "it is no baseline")] {
         fs::write(folder.path().join("known.json"), text).unwrap();
         let (code, out, error) = run(folder.path(), &["--baseline", "known.json"]);
-        assert!(code == 2 && out.is_empty() && error.contains(message), "{code} {out} {error}");
+        assert!(
+            code == 2 && out.is_empty() && error.contains(message),
+            "{code} {out} {error}"
+        );
     }
 }
 
@@ -278,13 +380,28 @@ fn bad_files_are_named_and_the_rest_goes_on() {
     ]);
     let (code, report) = json(folder.path(), &[]);
     assert_eq!(code, 0, "{report:#}");
-    let unread: Vec<&str> = report["not_looked_at"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
-    assert!(unread.iter().any(|line| line.starts_with("infra/bad.tf:2:")), "{unread:?}");
+    let unread: Vec<&str> = report["not_looked_at"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line.as_str().unwrap())
+        .collect();
+    assert!(
+        unread.iter().any(|line| line.starts_with("infra/bad.tf:2:")),
+        "{unread:?}"
+    );
     assert!(unread.iter().any(|line| line.contains("bad.yml:")), "{unread:?}");
     assert_eq!(report["steps"][0]["tokens"][0]["verdict"], "allowed");
-    for arguments in [&["nothing.tf"][..], &["--workflow", "nothing.yml"], &["--baseline", "nothing.json"]] {
+    for arguments in [
+        &["nothing.tf"][..],
+        &["--workflow", "nothing.yml"],
+        &["--baseline", "nothing.json"],
+    ] {
         let (code, out, error) = run(folder.path(), arguments);
-        assert!(code == 2 && out.is_empty() && error.contains("nothing"), "{code} {out} {error}");
+        assert!(
+            code == 2 && out.is_empty() && error.contains("nothing"),
+            "{code} {out} {error}"
+        );
     }
 }
 
@@ -296,8 +413,12 @@ fn as_a_step_it_needs_no_token() {
     let step = |fail: &str| {
         let mut command = Command::cargo_bin("aws-oidc-doctor").unwrap();
         let variables = [
-            ("GITHUB_ACTIONS", "true"), ("GITHUB_REPOSITORY", "octo/app"), ("INPUT_MODE", "check"), ("INPUT_FAIL", fail),
-            ("GITHUB_EVENT_NAME", "pull_request"), ("NO_COLOR", "1"),
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_REPOSITORY", "octo/app"),
+            ("INPUT_MODE", "check"),
+            ("INPUT_FAIL", fail),
+            ("GITHUB_EVENT_NAME", "pull_request"),
+            ("NO_COLOR", "1"),
         ];
         let command = command.env_clear().envs(variables).env("GITHUB_STEP_SUMMARY", &summary);
         let done = command.current_dir(folder.path()).arg("action").output().unwrap();
@@ -305,7 +426,11 @@ fn as_a_step_it_needs_no_token() {
     };
     let (code, out) = step("true");
     assert_eq!(code, Some(1), "{out}");
-    assert!(out.starts_with("::stop-commands::") && out.contains("\n::error title=aws-oidc-doctor%3A subject-environment,file=infra/iam.tf"), "{out}");
+    assert!(
+        out.starts_with("::stop-commands::")
+            && out.contains("\n::error title=aws-oidc-doctor%3A subject-environment,file=infra/iam.tf"),
+        "{out}"
+    );
     assert!(fs::read_to_string(&summary).unwrap().contains("does not get in"));
     assert_eq!(step("false").0, Some(0));
 }
@@ -318,7 +443,10 @@ fn hostile_text_forges_nothing() {
     let folder = repository(&[(DEPLOY, &workflow), ("infra/iam.tf", &source)]);
     for format in ["console", "github", "json", "sarif"] {
         let (_, out, _) = run(folder.path(), &["--format", format, "--subjects", "classic"]);
-        assert!(!out.lines().any(|line| line.trim_start().starts_with("::error::")), "{format}: {out}");
+        assert!(
+            !out.lines().any(|line| line.trim_start().starts_with("::error::")),
+            "{format}: {out}"
+        );
         assert!(!out.contains('\u{1b}'), "{format}: {out}");
     }
 }

@@ -912,3 +912,333 @@ fn a_profile_that_is_named_comes_before_the_variables() {
         assert!(found.ends_with(caller), "{profile:?}: {found}");
     }
 }
+
+/// A policy of who asks.
+fn grants(actions: &[&str], role: &str) -> Value {
+    json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": actions, "Resource": role}})
+}
+
+/// A trust policy that asks for the external ID, with a statement of its own for the tags.
+fn with_external_id(principal: &str) -> Value {
+    let mut policy = trusts(principal, &["sts:AssumeRole"]);
+    policy["Statement"][0]["Condition"] = json!({"StringEquals": {"sts:ExternalId": "ticket-4711"}});
+    let tags = trusts(principal, &["sts:TagSession"])["Statement"][0].clone();
+    policy["Statement"].as_array_mut().unwrap().push(tags);
+    policy
+}
+
+/// The hub as the world keeps it: the sessions of its role, from an earlier step or from the hop before.
+fn hub(scenario: &mut Scenario, reads: bool, policies: Value, boundary: Option<Value>) {
+    let role = &mut scenario.account.roles[0];
+    role.reads_iam = reads;
+    role.policies = serde_json::from_value(policies).unwrap();
+    role.permissions_boundary = boundary;
+    if let Some(credentials) = &mut scenario.credentials {
+        credentials.reads_iam = reads;
+    }
+}
+
+/// What stands against a hop, on either side, and what is said of it: where the policies of who asks can be read, and where not.
+#[test]
+fn what_stands_against_a_hop_is_said_by_the_side_it_stands_on() {
+    let other = "arn:aws:iam::210987654321:role/other";
+    let managed = "arn:aws:iam::123456789012:policy/assume";
+    let fits = || json!({"assume": grants(BOTH, SPOKE)});
+    let scp = "User: arn:aws:sts::123456789012:assumed-role/hub/GitHubActions is not authorized to perform: sts:AssumeRole on resource: \
+               arn:aws:iam::210987654321:role/deploy with an explicit deny in a service control policy";
+    let (certain, likely) = ("certain", "likely");
+    type Row<'a> = (
+        &'a str,
+        Value,
+        Value,
+        Option<Value>,
+        Option<(&'a str, &'a str)>,
+        [(&'a str, &'a str, usize); 2],
+    );
+    let rows: [Row<'_>; 12] = [
+        ("works", trusts(HUB, BOTH), fits(), None, None, [("-", "", 0); 2]),
+        (
+            "works by a managed policy, within a boundary",
+            trusts(HUB, BOTH),
+            json!({managed: grants(BOTH, "*")}),
+            Some(grants(&["*"], "*")),
+            None,
+            [("-", "", 0); 2],
+        ),
+        (
+            "denied by identity",
+            trusts(HUB, BOTH),
+            json!({"a": grants(BOTH, other), managed: grants(&["s3:GetObject"], "*")}),
+            None,
+            None,
+            [
+                ("caller-not-allowed", certain, 1),
+                ("chained-role-not-trusted", likely, 0),
+            ],
+        ),
+        (
+            "denied by identity: none attached",
+            trusts(HUB, BOTH),
+            json!({}),
+            None,
+            None,
+            [
+                ("caller-not-allowed", certain, 1),
+                ("chained-role-not-trusted", likely, 0),
+            ],
+        ),
+        (
+            "denied by the boundary",
+            trusts(HUB, BOTH),
+            fits(),
+            Some(grants(&["s3:GetObject"], "*")),
+            None,
+            [
+                ("caller-not-allowed", likely, 0),
+                ("chained-role-not-trusted", likely, 0),
+            ],
+        ),
+        (
+            "denied by trust",
+            trusts(other, BOTH),
+            fits(),
+            None,
+            None,
+            [("chained-role-not-trusted", likely, 0); 2],
+        ),
+        (
+            "tags denied by identity",
+            trusts(HUB, BOTH),
+            json!({"a": grants(&["sts:AssumeRole"], SPOKE)}),
+            None,
+            None,
+            [
+                ("session-tagging-denied", certain, 1),
+                ("session-tagging-denied", certain, 0),
+            ],
+        ),
+        (
+            "tags denied by trust",
+            trusts(HUB, &["sts:AssumeRole"]),
+            fits(),
+            None,
+            None,
+            [("session-tagging-denied", certain, 0); 2],
+        ),
+        (
+            "external ID",
+            with_external_id(HUB),
+            fits(),
+            None,
+            None,
+            [("chained-role-not-trusted", likely, 0); 2],
+        ),
+        (
+            "external ID, sent",
+            with_external_id(HUB),
+            fits(),
+            None,
+            Some(("role-external-id", "ticket-4711")),
+            [("-", "", 0); 2],
+        ),
+        (
+            "duration",
+            trusts(HUB, BOTH),
+            fits(),
+            None,
+            Some(("role-duration-seconds", "7200")),
+            [("duration-out-of-range", certain, 0); 2],
+        ),
+        (
+            "service control policy",
+            trusts(HUB, BOTH),
+            fits(),
+            None,
+            Some(("scp", scp)),
+            [("caller-not-allowed", certain, 0); 2],
+        ),
+    ];
+    for (name, trust, policies, boundary, input, told) in rows {
+        for (reads, (cause, certainty, fixes)) in [true, false].into_iter().zip(told) {
+            for is_chain in [false, true] {
+                // The second hop of a chain, or a step that begins with the session of an earlier one.
+                let mut scenario = if is_chain {
+                    hub_and_spokes(&trust)
+                } else {
+                    chained(&trust)
+                };
+                if is_chain {
+                    scenario.with = with(&[("role-to-assume", HUB), ("aws-region", "eu-west-1")]);
+                }
+                hub(&mut scenario, reads, policies.clone(), boundary.clone());
+                match input {
+                    Some(("scp", message)) => {
+                        scenario.assume_role =
+                            serde_json::from_value(json!({"status": 403, "code": "AccessDenied", "message": message}))
+                                .unwrap();
+                    }
+                    // A further hop of `then` has none but the defaults.
+                    Some(_) if is_chain => continue,
+                    Some((name, value)) => {
+                        scenario.with.insert(name.to_owned(), value.to_owned());
+                    }
+                    None => {}
+                }
+                let world = World::of(scenario).start();
+                let then: &[&str] = if is_chain { &["--then", SPOKE] } else { &[] };
+                let run = diagnose(&world, then);
+                println!(
+                    "{name} | {} | {reads} | {} {}",
+                    run.report["flow"],
+                    run.cause(),
+                    run.report["cause"]["certainty"]
+                );
+                let place = format!(
+                    "{name}, readable: {reads}, chain: {is_chain}: {:#}",
+                    run.report["findings"]
+                );
+                assert_eq!(run.cause(), cause, "{place}");
+                assert_eq!(run.exit, Some(i32::from(cause != "-")), "{place}");
+                assert_eq!(
+                    run.report["cause"]["certainty"].as_str().unwrap_or_default(),
+                    certainty,
+                    "{place}"
+                );
+                let found = run.report["findings"].as_array().unwrap();
+                let offered = found.iter().flat_map(|finding| finding["fixes"].as_array().unwrap());
+                assert_eq!(
+                    offered.filter(|fix| fix["target"] == "caller-policy").count(),
+                    fixes,
+                    "{place}"
+                );
+                // Where the step gets in nobody asks IAM for policies.
+                let asked = world.requests_of(Call::RolePolicies);
+                assert_eq!(
+                    asked.is_empty(),
+                    cause == "-" || run.report["cause"]["id"] == "duration-out-of-range" && asked.is_empty(),
+                    "{place}"
+                );
+                assert!(asked.iter().all(|request| request.is_signed()));
+            }
+        }
+    }
+}
+
+#[test]
+fn policies_of_who_asks_come_from_files_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let other = grants(BOTH, "arn:aws:iam::210987654321:role/other");
+    let bare = path("bare.json", &other.to_string());
+    let printed = path(
+        "printed.json",
+        &json!({"RoleName": "hub", "PolicyName": "p", "PolicyDocument": other}).to_string(),
+    );
+    let version = path(
+        "version.json",
+        &json!({"PolicyVersion": {"Document": grants(BOTH, SPOKE)}}).to_string(),
+    );
+    let broken = path("broken.json", "{\"Statement\": {}}");
+    let json = other.to_string();
+    let lines = format!("{bare}\n {printed}\n");
+    let message = format!(
+        "User: arn:aws:sts::123456789012:assumed-role/hub/ci is not authorized to perform: sts:AssumeRole on resource: {SPOKE}"
+    );
+    let first =
+        json!({"request": {"role-to-assume": HUB, "aws-region": "eu-west-1"}, "attempt": {"outcome": "allowed"}});
+    let mut chain = first.clone();
+    chain["chain"] = json!([hop(SPOKE, Some(trusts(HUB, BOTH)))]);
+    let mut alone = hop(SPOKE, Some(trusts(HUB, BOTH)));
+    alone["attempt"] = json!({"outcome": "reported", "text": message});
+    for (evidence, flags, cause, certainty) in [
+        // A policy that was given may be one of several, so that nothing is certain by it.
+        (&chain, vec![&bare], "caller-not-allowed", "likely"),
+        (&chain, vec![&json], "caller-not-allowed", "likely"),
+        (&chain, vec![&lines], "caller-not-allowed", "likely"),
+        (&chain, vec![&bare, &version], "-", "null"),
+        (&alone, vec![&printed], "caller-not-allowed", "likely"),
+        (&alone, vec![&version], "caller-not-allowed", "likely"),
+        (&chain, vec![&broken], "-", "null"),
+    ] {
+        let flags: Vec<String> = flags
+            .into_iter()
+            .map(|given| format!("--caller-policy={given}"))
+            .collect();
+        let report = replay_with(evidence, &flags.iter().map(String::as_str).collect::<Vec<_>>());
+        let told = (
+            report["cause"]["id"].as_str().unwrap_or("-"),
+            report["cause"]["certainty"].as_str().unwrap_or("null"),
+        );
+        assert_eq!(told, (cause, certainty), "{flags:?} {report:#}");
+    }
+    // By `then`, to whom they belong is the same; and what cannot be read is named.
+    let report = replay_with(
+        &first,
+        &[&format!("--then={SPOKE}"), &format!("--caller-policy={bare}")],
+    );
+    assert_eq!(report["cause"]["id"], "caller-not-allowed", "{report:#}");
+    let report = replay_with(&chain, &[&format!("--caller-policy={broken}")]);
+    assert!(
+        report["chain"][1]["gaps"]
+            .to_string()
+            .contains("the statement has no `Effect`"),
+        "{report:#}"
+    );
+}
+
+#[test]
+fn what_iam_does_not_tell_of_the_caller_leaves_the_rest() {
+    let other = grants(BOTH, "arn:aws:iam::210987654321:role/other");
+    let set_up = |reads: bool| {
+        let mut scenario = chained(&trusts(HUB, BOTH));
+        hub(&mut scenario, reads, json!({"a": other, "b": other}), None);
+        scenario
+    };
+    for fault in [Fault::Reset, Fault::Status(500), Fault::Status(403), Fault::Truncated] {
+        let world = World::of(set_up(true)).fault(Call::RolePolicies, fault).start();
+        let run = diagnose(&world, &[]);
+        let told = (Some(1), "denied", "chaining", "chained-role-not-trusted");
+        assert_eq!(run.told(), told, "{fault:?}");
+        let gap = &run.evidence["caller"]["identity_policies"]["missing"];
+        assert!(gap["why"].is_string(), "{fault:?}: {}", run.evidence);
+        assert!(
+            run.report["gaps"].to_string().contains("the caller's policies"),
+            "{}",
+            run.report
+        );
+        // What the role itself tells is known all the same.
+        assert_eq!(run.evidence["caller"]["role"], HUB, "{fault:?}");
+    }
+    // The role that may read is another one of the caller's account.
+    let mut scenario = set_up(false);
+    let reader = "arn:aws:iam::123456789012:role/reader";
+    let role = json!({"name": "reader", "trust-policy": trusts(HUB, BOTH), "reads-iam": true});
+    scenario.account.roles.push(serde_json::from_value(role).unwrap());
+    scenario.with.insert("diagnosis-role".to_owned(), reader.to_owned());
+    let world = World::of(scenario).start();
+    let run = diagnose(&world, &[]);
+    assert_eq!(
+        run.told(),
+        (Some(1), "denied", "chaining", "caller-not-allowed"),
+        "{}",
+        run.evidence["caller"]
+    );
+    assert_eq!(run.evidence["caller"]["source"], "environment");
+    // Keys among the inputs go to STS alone.
+    let user = "arn:aws:iam::123456789012:user/ci";
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    scenario.user = serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": true})).unwrap();
+    scenario.with = with(&[("aws-region", "eu-west-1"), ("role-to-assume", SPOKE)]);
+    let world = World::of(scenario).start();
+    let (id, secret) = world.user_keys();
+    let keys = [
+        format!("--aws-access-key-id={id}"),
+        format!("--aws-secret-access-key={secret}"),
+    ];
+    diagnose(&world, &keys.each_ref().map(String::as_str));
+    assert!(world.requests_of(Call::RolePolicies).is_empty() && world.requests_of(Call::GetRole).is_empty());
+}

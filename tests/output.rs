@@ -14,7 +14,8 @@ use aws_oidc_doctor::Part;
 use aws_oidc_doctor::by_id;
 use aws_oidc_doctor::diagnose;
 use aws_oidc_doctor::is_unseen;
-use aws_oidc_doctor::report::{Report, Run, claims, console, github, json, summary};
+use aws_oidc_doctor::report::console::Style;
+use aws_oidc_doctor::report::{Pages, Report, Run, claims, console, github, json, summary};
 use aws_oidc_doctor::{Diagnosis, Document, Finding, Found, Label, Open, Told};
 use aws_oidc_doctor::{Fix, Target};
 use aws_oidc_doctor::{SourceText, Span};
@@ -79,6 +80,7 @@ fn hostile(text: &str) -> Diagnosis {
         terraform: text.to_owned(),
         cloudformation: text.to_owned(),
         notes: vec![said.clone()],
+        proof: Some(said.clone()),
     };
     let mut finding = [Document::TrustPolicy, Document::Workflow, Document::Claims]
         .into_iter()
@@ -124,6 +126,17 @@ fn hostile(text: &str) -> Diagnosis {
     diagnosis
 }
 
+const COLOURED: Style = Style {
+    colour: true,
+    links: true,
+    width: 80,
+};
+
+/// What a step's log gets, with guards that can be guessed.
+fn log(report: &Report) -> String {
+    github::log(report, Style::default(), || "0123456789abcdef".to_owned())
+}
+
 fn several(diagnoses: impl IntoIterator<Item = Diagnosis>) -> Report {
     diagnoses.into_iter().map(Run::from).collect()
 }
@@ -162,18 +175,43 @@ fn is_made_something_of(word: &str) -> bool {
     after('@') || after('#') || after(':') || commit || number || word.contains("www.") || word.contains('$')
 }
 
-fn assert_plain(markdown: &str) -> Result<(), TestCaseError> {
+/// The pages of the checks, as a job of the action has them.
+fn pages() -> Pages {
+    Pages::of(Some("acme/doctor"), Some("v1"))
+}
+
+/// The addresses that a report links to: those of the pages of its checks.
+fn links(report: &Report) -> Vec<String> {
+    let pages = pages();
+    let findings = report.diagnoses().flat_map(|diagnosis| &diagnosis.findings);
+    let links: Vec<String> = findings.filter_map(|finding| pages.url(finding.rule)).collect();
+    assert!(
+        links.iter().all(|link| link.starts_with("https://github.com/")),
+        "{links:?}"
+    );
+    links
+}
+
+/// The summary holds no link and no tag but ours, and nothing that GitHub's site makes something of.
+fn assert_plain(report: impl Into<Report>) -> Result<String, TestCaseError> {
+    let report = report.into().with_pages(pages());
+    let markdown = summary::render(&report);
+    let links = links(&report);
     const OURS: [&str; 18] = [
         "h2", "h3", "h4", "p", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "strong", "em",
         "details", "summary",
     ];
-    let html = rendered(markdown);
+    let html = rendered(&markdown);
     let mut in_code = 0;
     for piece in html.split('<').skip(1) {
         let (tag, text) = piece.split_once('>').unwrap();
         let name = tag.trim_start_matches('/').split(' ').next().unwrap();
+        let is_our_link = match tag.strip_prefix("a href=\"") {
+            Some(address) => links.iter().any(|link| address == format!("{link}\"")),
+            None => tag == "/a",
+        };
         prop_assert!(
-            OURS.contains(&name) || name == "blockquote",
+            OURS.contains(&name) || name == "blockquote" || is_our_link,
             "<{}> in {}\n{}",
             tag,
             html,
@@ -190,7 +228,22 @@ fn assert_plain(markdown: &str) -> Result<(), TestCaseError> {
             }
         }
     }
-    Ok(())
+    Ok(markdown)
+}
+
+/// Reports in which a text stands where a token and a policy have theirs: beside each other, with the part that differs in bold.
+fn compared(text: &str) -> [Diagnosis; 2] {
+    let subject = format!("repo:acme/widgets:environment:{text}");
+    let other = format!("repo:acme/widgets:ref:refs/heads/{text}x");
+    [("sts.amazonaws.com", &other), (text, &subject)].map(|(audience, accepted)| {
+        let evidence = json!({
+            "schema": 1,
+            "request": {"role-to-assume": "arn:aws:iam::123456789012:role/deploy", "aws-region": "eu-west-1"},
+            "token": {"claims": {"iss": format!("https://{HOST}"), "aud": audience, "sub": subject}},
+            "role": {"trust_policy": policy(accepted)},
+        });
+        diagnose(&Evidence::from_json(&evidence.to_string()).unwrap())
+    })
 }
 
 #[test]
@@ -232,9 +285,15 @@ fn no_link_and_no_tag_in_the_summary_but_ours() {
         texts.push(format!("{} www.evil.example", "`".repeat(run)));
         texts.push(format!("x\n{}\nwww.evil.example", "`".repeat(run)));
     }
+    let mut sides = 0;
     for text in texts {
-        assert_plain(&summary::render(&hostile(&text).into())).unwrap();
+        assert_plain(hostile(&text)).unwrap();
+        for diagnosis in compared(&text) {
+            let summary = assert_plain(diagnosis).unwrap();
+            sides += usize::from(summary.contains("| **policy** accepts |"));
+        }
     }
+    assert!(sides > 40, "{sides}");
 }
 
 proptest! {
@@ -246,7 +305,54 @@ proptest! {
         "_", "~", "-", "+", "1.", "a", "é", "www.", "www.evil.example", "http://", "https://evil.example", "a@b.example", "@octocat", "#1",
         "GH-1", "0123456", "mailto:", "```", "~~~", "\t", "\r", "\u{a0}", "\u{200b}", "'", "\"",
     ]), 0..12)) {
-        assert_plain(&summary::render(&hostile(&pieces.concat()).into()))?;
+        assert_plain(hostile(&pieces.concat()))?;
+        for diagnosis in compared(&pieces.concat()) {
+            assert_plain(diagnosis)?;
+        }
+    }
+}
+
+#[test]
+fn no_escape_but_ours_reaches_a_terminal() {
+    for text in [
+        "\u{1b}]8;;https://evil.example\u{1b}\\x",
+        "\u{1b}[2J",
+        "\u{9d}8;;x\u{9c}",
+        "\u{7}",
+    ] {
+        let report = Report::from(hostile(text)).with_pages(pages());
+        let links = links(&report);
+        let shown = console::render(&report, COLOURED);
+        assert!(
+            shown.contains("\u{1b}]8;;https://github.com/"),
+            "the check's name is a link"
+        );
+        for escape in shown.split('\u{1b}').skip(1) {
+            let is_colour = escape.strip_prefix('[').is_some_and(|rest| {
+                let end = rest.find(|c: char| !c.is_ascii_digit() && c != ';');
+                end.is_some_and(|end| rest[end..].starts_with('m'))
+            });
+            let is_link = escape
+                .strip_prefix("]8;;")
+                .is_some_and(|to| to.is_empty() || links.iter().any(|link| link == to));
+            let is_end = escape.starts_with('\\');
+            assert!(is_colour || is_link || is_end, "{escape:?}");
+        }
+        let rest = shown.chars().filter(|c| c.is_control() && !"\n\u{1b}".contains(*c));
+        assert_eq!(rest.count(), 0);
+        // A log follows no link, and without colours there are none.
+        for style in [
+            Style {
+                links: false,
+                ..COLOURED
+            },
+            Style {
+                colour: false,
+                ..COLOURED
+            },
+        ] {
+            assert!(!console::render(&report, style).contains("\u{1b}]"));
+        }
     }
 }
 
@@ -373,8 +479,8 @@ fn every_report_is_bounded() {
     ] {
         let report = Report::from(hostile(&text));
         for size in [
-            console::render(&report, true).len(),
-            claims::render(&report).len(),
+            console::render(&report, COLOURED).len(),
+            log(&report).len(),
             github::annotations(&report).len(),
         ] {
             assert!(size < 1 << 20, "{size}");
@@ -445,11 +551,10 @@ fn what_is_not_seen_is_shown_in_every_report() {
         let text = format!("wid{c}gets");
         let report = Report::from(hostile(&text));
         let reports = [
-            console::render(&report, false),
+            console::render(&report, Style::default()),
             summary::render(&report),
             github::annotations(&report),
-            claims::render(&report),
-            claims::finish(&report),
+            log(&report),
             json::render(&report),
             json::line(&report),
             claims::json(report.deciding().diagnosis.told.as_ref().unwrap()),
@@ -461,10 +566,10 @@ fn what_is_not_seen_is_shown_in_every_report() {
                 u32::from(c)
             );
         }
-        for report in &reports[..5] {
+        for report in &reports[..4] {
             assert!(report.contains(&format!("wid<U+{:04X}>gets", u32::from(c))), "{report}");
         }
-        let value: serde_json::Value = serde_json::from_str(&reports[5]).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&reports[4]).unwrap();
         assert_eq!(value["subject"], text, "JSON says exactly what there is");
     }
     // What follows it is still pointed at.
@@ -473,7 +578,7 @@ fn what_is_not_seen_is_shown_in_every_report() {
     diagnosis.findings.truncate(1);
     diagnosis.findings[0].labels.truncate(1);
     diagnosis.findings[0].labels[0].span = Span::new(7, 12);
-    let console = console::render(&diagnosis.into(), false);
+    let console = console::render(&diagnosis.into(), Style::default());
     let lines: Vec<&str> = console.lines().collect();
     let at = lines
         .iter()

@@ -184,7 +184,7 @@ const AFTER_REPORT: &str = "## How to fix it\n";
 /// The headline, the facts, the findings and their fixes, without blanks at the ends of lines. The stages and the eight causes that
 /// follow have their words asserted by the cases.
 fn first_part(page: &str) -> String {
-    let printed = console::render(&run(page, false).into(), false);
+    let printed = console::render(&run(page, false).into(), console::Style::default());
     let lines: Vec<&str> = printed
         .lines()
         .map(str::trim_end)

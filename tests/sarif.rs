@@ -41,12 +41,18 @@ fn log_of(evidence: &str) -> Value {
 fn every_report_is_sarif() {
     let schema = schema();
     let mut cases = Vec::new();
-    files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases")), &mut cases);
+    files(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases")),
+        &mut cases,
+    );
     assert!(cases.len() > 200, "{}", cases.len());
     let mut results = 0;
     for case in cases {
         let log = log_of(&fs::read_to_string(&case).unwrap());
-        let errors: Vec<String> = schema.iter_errors(&log).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        let errors: Vec<String> = schema
+            .iter_errors(&log)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
         assert_eq!(errors, Vec::<String>::new(), "{}", case.display());
         let run = &log["runs"][0];
         for result in run["results"].as_array().unwrap() {
@@ -96,19 +102,40 @@ fn a_finding_has_its_place_its_page_and_its_fix() {
     assert_eq!(result["level"], "error");
     let place = &result["locations"][0]["physicalLocation"];
     let uri = place["artifactLocation"]["uri"].as_str().unwrap();
-    assert!(uri == "trust-policy.json" || uri == ".github/workflows/a%20b.yml", "{uri}");
-    assert!(run["tool"]["driver"]["rules"][0]["help"]["markdown"].as_str().unwrap().starts_with("# subject-branch"));
+    assert!(
+        uri == "trust-policy.json" || uri == ".github/workflows/a%20b.yml",
+        "{uri}"
+    );
+    assert!(
+        run["tool"]["driver"]["rules"][0]["help"]["markdown"]
+            .as_str()
+            .unwrap()
+            .starts_with("# subject-branch")
+    );
     let shown = run["artifacts"].as_array().unwrap();
-    assert!(shown.iter().any(|artifact| artifact["location"]["uri"] == "trust-policy.json"));
+    assert!(
+        shown
+            .iter()
+            .any(|artifact| artifact["location"]["uri"] == "trust-policy.json")
+    );
     let change = &result["fixes"][0]["artifactChanges"][0]["replacements"][0];
-    assert!(change["insertedContent"]["text"].as_str().unwrap().contains("refs/heads/main"), "{change}");
+    assert!(
+        change["insertedContent"]["text"]
+            .as_str()
+            .unwrap()
+            .contains("refs/heads/main"),
+        "{change}"
+    );
 }
 
 #[test]
 fn a_fingerprint_lasts_while_other_lines_change() {
     let print = |sub, before| {
         let log = log_of(&evidence(sub, before));
-        log["runs"][0]["results"][0]["partialFingerprints"]["findingHash/v1"].as_str().unwrap().to_owned()
+        log["runs"][0]["results"][0]["partialFingerprints"]["findingHash/v1"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     let dev = print("repo:octo/app:ref:refs/heads/dev", "x");
     assert_eq!(dev, print("repo:octo/app:ref:refs/heads/dev", "another text before it"));

@@ -221,7 +221,7 @@ fn a_binary_runs_only_with_the_checksum_that_the_commit_pins() {
         "{verified}"
     );
 
-    Release::new().refused("Linux", "this commit is no release");
+    Release::new().refused("Linux", "::error title=aws-oidc-doctor::this commit is no release");
     Release::pinned().refused("Haiku", "no binary for Haiku on X64");
 
     let moved = Release::pinned();

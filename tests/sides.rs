@@ -284,12 +284,12 @@ fn each_side_is_mended_where_it_is_the_one_to_mend() {
         (
             trusts(HUB, &both),
             Some(allows(&both, OWN)),
-            &["let who asks use `sts:AssumeRole` and `sts:TagSession` on this role"],
+            &["let the caller use `sts:AssumeRole` and `sts:TagSession` on this role"],
         ),
         (
             trusts(HUB, &both),
             Some(allows(&assume, SPOKE)),
-            &["let who asks use `sts:AssumeRole` and `sts:TagSession` on this role"],
+            &["let the caller use `sts:AssumeRole` and `sts:TagSession` on this role"],
         ),
         (trusts(HUB, &both), None, &[]),
         (
@@ -310,15 +310,15 @@ fn each_side_is_mended_where_it_is_the_one_to_mend() {
         (
             trusts(OTHER, &both),
             Some(allows(&both, SPOKE)),
-            &["trust the role that asks"],
+            &["trust the calling role"],
         ),
         (external(trusts(OTHER, &both)), Some(allows(&both, SPOKE)), &[]),
         (
             trusts(OTHER, &assume),
             Some(allows(&assume, OWN)),
             &[
-                "let who asks use `sts:AssumeRole` and `sts:TagSession` on this role",
-                "trust the role that asks",
+                "let the caller use `sts:AssumeRole` and `sts:TagSession` on this role",
+                "trust the calling role",
             ],
         ),
         (trusts("AROA123EXAMPLE0000000", &both), Some(allows(&both, SPOKE)), &[]),

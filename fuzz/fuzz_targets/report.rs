@@ -2,7 +2,8 @@
 #![no_main]
 
 use aws_oidc_doctor::Runs;
-use aws_oidc_doctor::report::{Report, claims, console, github, json, summary};
+use aws_oidc_doctor::report::console::Style;
+use aws_oidc_doctor::report::{Report, console, github, json, summary};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -29,12 +30,12 @@ fuzz_target!(|text: &str| {
         assert_eq!(report.runs().count(), runs.len());
         assert!(report.runs().all(|run| run.diagnosis.causes.len() == 8));
         for colour in [false, true] {
-            let console = console::render(&report, colour);
+            let console = console::render(&report, Style { colour, ..Style::default() });
             assert!(!console.contains("##["));
             assert!(colour || !console.chars().any(|c| c.is_control() && c != '\n'));
         }
-        let told = claims::render(&report) + &claims::finish(&report);
-        assert!(!told.contains("##[") && !told.chars().any(|c| c.is_control() && c != '\n'));
+        let log = github::log(&report, Style::default(), || "0123456789abcdef".to_owned());
+        assert!(!log.contains("##[") && !log.chars().any(|c| c.is_control() && c != '\n'));
         let summary = summary::render(&report);
         assert!(summary.len() < 1 << 20);
         let annotations = github::annotations(&report);

@@ -22,6 +22,7 @@ use aws_oidc_doctor::args::{self, Command};
 use aws_oidc_doctor::Audience;
 use aws_oidc_doctor::{Collected, Env, Outside, collect};
 use aws_oidc_doctor::Evidence;
+use aws_oidc_doctor::report::console::Style;
 use aws_oidc_doctor::report::{Report, console, github, json, summary};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -482,8 +483,8 @@ impl Runs {
 fn written(runs: &[Evidence]) -> Vec<(&'static str, String)> {
     let report = Report::of(runs);
     vec![
-        ("console", console::render(&report, false)),
-        ("colour", console::render(&report, true)),
+        ("console", console::render(&report, Style::default())),
+        ("colour", console::render(&report, Style { colour: true, ..Style::default() })),
         ("summary", summary::render(&report)),
         ("json", json::render(&report)),
         ("annotations", github::annotations(&report)),

@@ -38,7 +38,11 @@ impl Check {
     /// As a step: what it does about the job's own roles is said in the log, the summary and annotations.
     pub(super) fn of_step(fail: Option<&str>) -> Self {
         Self {
-            fail_on: if fail.is_some_and(|fail| fail.eq_ignore_ascii_case("false")) { CheckFailOn::Never } else { CheckFailOn::Blocks },
+            fail_on: if fail.is_some_and(|fail| fail.eq_ignore_ascii_case("false")) {
+                CheckFailOn::Never
+            } else {
+                CheckFailOn::Blocks
+            },
             action: true,
             ..Self::default()
         }

@@ -70,8 +70,8 @@ impl CallerCase {
         let mut policies = Vec::new();
         for (index, attached) in list.iter().enumerate() {
             let name = match &attached.name {
-                Some(name) => format!("{} `{name}` of who asks", side.name()),
-                None => format!("{} {} of who asks", side.name(), index + 1),
+                Some(name) => format!("{} `{name}` of the caller", side.name()),
+                None => format!("{} {} of the caller", side.name(), index + 1),
             };
             let text = text(&attached.policy);
             match parse_identity(&text) {

@@ -18,12 +18,16 @@ pub(super) fn changes(
     let mut changes = Vec::new();
     for fix in fixes {
         let change = match fix.target {
-            Target::Workflow => diagnosis.workflow.as_ref().and_then(|source| workflow(&source.name)).map(|file| Change {
-                title: fix.title.clone(),
-                file,
-                edits: fix.edits.clone(),
-                text: fix.text.clone(),
-            }),
+            Target::Workflow => diagnosis
+                .workflow
+                .as_ref()
+                .and_then(|source| workflow(&source.name))
+                .map(|file| Change {
+                    title: fix.title.clone(),
+                    file,
+                    edits: fix.edits.clone(),
+                    text: fix.text.clone(),
+                }),
             Target::TrustPolicy => policy.map(|(role, written)| placed(infra, role, written, fix)),
             Target::CallerPolicy | Target::Provider => None,
         };
@@ -45,7 +49,11 @@ fn placed(infra: &Infra, role: usize, written: &Written, fix: &Fix) -> Change {
         .first()
         .and_then(|(_, place)| infra.files.get(place.file))
         .is_some_and(|file| !file.name.ends_with(".tf") && !file.name.ends_with(".tofu"));
-    let text = if is_template { &fix.cloudformation } else { &fix.terraform };
+    let text = if is_template {
+        &fix.cloudformation
+    } else {
+        &fix.terraform
+    };
     let (file, edits) = change.unwrap_or_default();
     Change {
         title: fix.title.clone(),
@@ -59,7 +67,11 @@ fn placed(infra: &Infra, role: usize, written: &Written, fix: &Fix) -> Change {
 fn in_file(infra: &Infra, written: &Written, edit: &Edit) -> Option<(usize, Edit)> {
     let (old, new) = if edit.span.start == edit.span.end {
         // Behind the value that ends here.
-        let (span, _) = written.parts.iter().rev().find(|(span, _)| span.end == edit.span.start && is_text(written, *span))?;
+        let (span, _) = written
+            .parts
+            .iter()
+            .rev()
+            .find(|(span, _)| span.end == edit.span.start && is_text(written, *span))?;
         (*span, edit.text.trim_start().strip_prefix(',')?.trim())
     } else {
         (edit.span, edit.text.as_str())
@@ -82,7 +94,9 @@ fn in_file(infra: &Infra, written: &Written, edit: &Edit) -> Option<(usize, Edit
         let after = file.text.get(place.span.end..).unwrap_or_default().trim_start();
         let span = Span::new(place.span.end, place.span.end);
         let text = format!(", {new}");
-        return after.starts_with([',', ']']).then_some((place.file, Edit { span, text }));
+        return after
+            .starts_with([',', ']'])
+            .then_some((place.file, Edit { span, text }));
     }
     let inside = match quote {
         Some(quote) => source.strip_prefix(quote)?.strip_suffix(quote)?,
@@ -96,12 +110,17 @@ fn in_file(infra: &Infra, written: &Written, edit: &Edit) -> Option<(usize, Edit
 }
 
 fn is_text(written: &Written, span: Span) -> bool {
-    written.text.get(span.start..span.end).is_some_and(|text| text.starts_with('"'))
+    written
+        .text
+        .get(span.start..span.end)
+        .is_some_and(|text| text.starts_with('"'))
 }
 
 /// Does the changed file come to the changed policy?
 fn comes_to(infra: &Infra, file: usize, edits: &[Edit], role: usize, wanted: &str) -> bool {
-    let Some(source) = infra.files.get(file) else { return false };
+    let Some(source) = infra.files.get(file) else {
+        return false;
+    };
     let mut text = source.text.clone();
     let mut edits: Vec<&Edit> = edits.iter().collect();
     edits.sort_by_key(|edit| std::cmp::Reverse(edit.span.start));

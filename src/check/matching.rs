@@ -29,7 +29,9 @@ impl Candidates {
     pub(super) fn of(infra: &Infra, asked: &str) -> Self {
         let fields: Vec<&str> = asked.splitn(6, ':').collect();
         let (partition, account, name) = match *fields.as_slice() {
-            ["arn", partition, "iam", _, account, role] => (Some(partition), Some(account), role.trim_start_matches("role/")),
+            ["arn", partition, "iam", _, account, role] => {
+                (Some(partition), Some(account), role.trim_start_matches("role/"))
+            }
             _ => (None, None, asked),
         };
         let known = |text: &&str| !text.contains(['$', '{', '*']) && !text.is_empty();
@@ -44,7 +46,11 @@ impl Candidates {
             found.extend(fits.map(|fit| (fit, index)));
         }
         let best = found.iter().map(|(fit, _)| *fit).min();
-        let mut roles: Vec<usize> = found.iter().filter(|(fit, _)| Some(*fit) == best).map(|(_, index)| *index).collect();
+        let mut roles: Vec<usize> = found
+            .iter()
+            .filter(|(fit, _)| Some(*fit) == best)
+            .map(|(_, index)| *index)
+            .collect();
         // The same policy from source and from a plan is one.
         let text = |index: &usize| Some(infra.roles.get(*index)?.policy.as_ref().ok()?.text.clone());
         roles.dedup_by(|a, b| text(a).is_some() && text(a) == text(b));

@@ -5,7 +5,7 @@ use crate::aws::answer::Answer;
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
+use crate::finding::{Certainty, Comparison, Fact, Finding, Rule, Side, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -48,8 +48,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                     .help("find out where the credentials come from: those of an earlier step, of the runner or of a secret were used in place of the role's"),
             );
         }
-        let which = named
-            .or(account)
+        let ends_in = named.or(account);
+        let which = ends_in
+            .as_ref()
             .map(|account| format!("`{account}`"))
             .unwrap_or_else(|| "the role's account".to_owned());
         let on: &[Fact] = if outside {
@@ -58,6 +59,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             &[Fact::Answer]
         };
         let finding = Finding::blocks(format!("{which} is not among `allowed-account-ids`"))
+            .compares(ends_in.zip(allowed.split_first()).map(|(account, (first, more))| {
+                Comparison::of(
+                    "account",
+                    Side::new("step", "ends in", account),
+                    Side::new("`allowed-account-ids`", "has", *first).and_more(more.len()),
+                )
+            }))
             .rests_on(case, on)
             .by_action()
             .note(if allowed.is_empty() {
@@ -82,6 +90,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     match (provider, account) {
         (Some(provider), Some(account)) if is_account(&provider.account) && provider.account != account && !case.is_allowed() => Some(
             Finding::blocks(format!("the OIDC provider is in account `{}`, and the role in `{account}`", provider.account))
+                .compares(Comparison::of(
+                    "account",
+                    Side::new("role", "is in", &account),
+                    Side::new("provider", "is in", &provider.account),
+                ))
                 .at_most(if case.answer.as_ref().is_some_and(Answer::passed_provider) { Certainty::Possible } else { Certainty::Likely })
                 .note("AWS looks for the provider in the account that the role's ARN names, and nowhere else")
                 .help("create the provider in the role's account as well, or assume a role of the provider's account and go on from there with `role-chaining`"),

@@ -2,7 +2,7 @@
 
 use super::check::{Check, When};
 use crate::case::Case;
-use crate::finding::{Fact, Finding, Remedy, Rule, Stage};
+use crate::finding::{Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
 use crate::policy::{Leaf, Outcome};
 
 /// The check.
@@ -45,12 +45,26 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     } else {
         format!("the trust policy allows `{written}`, but a token needs `sts:AssumeRoleWithWebIdentity`")
     };
+    let values = action
+        .filter(|action| !action.negated)
+        .map(|action| action.values.as_slice());
+    let (allowed, more) = match values {
+        Some([first, more @ ..]) => (Some(first), more.len()),
+        _ => (None, 0),
+    };
     let mut finding = Finding::blocks(message)
         .label(action.map(|action| {
             case.policy_label(
                 action.span,
                 format!("{}/{element}", policy.policy.statement_pointer(index)),
                 "does not cover `sts:AssumeRoleWithWebIdentity`",
+            )
+        }))
+        .compares(allowed.map(|allowed| {
+            Comparison::of(
+                "action",
+                Side::new("token", "needs", "sts:AssumeRoleWithWebIdentity"),
+                Side::new("policy", "allows", &allowed.value).and_more(more),
             )
         }))
         .explains([Leaf::Action { statement: index }]);

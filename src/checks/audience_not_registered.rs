@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Cause, Fact, Finding, Remedy, Rule, Stage};
+use crate::finding::{Cause, Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
 use crate::text::masked::is_masked;
 
 /// The check.
@@ -60,6 +60,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             false => &[Fact::Provider, Fact::Issuer, Fact::Claim("aud")],
         },
     );
+    if let (Some(audience), Some([first, more @ ..])) = (wanted, ids.map(Vec::as_slice)) {
+        let accepts = Side::new("provider", "accepts", first).and_more(more.len());
+        finding = finding.compares(Comparison::of(
+            "audience",
+            Side::new("token", "sends", audience),
+            accepts,
+        ));
+    }
     if let Some(ids) = ids {
         finding = finding.note(if ids.is_empty() {
             "the provider has no client IDs".to_owned()

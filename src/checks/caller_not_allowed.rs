@@ -1,4 +1,4 @@
-//! `caller-not-allowed`: a policy on the side of who asks does not allow it to assume the role.
+//! `caller-not-allowed`: a policy on the caller's side does not allow it to assume the role.
 
 use super::check::{Check, When};
 use crate::aws::answer::{Answer, PolicyKind, Refusal};
@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
         id: "caller-not-allowed",
         cause: None,
         stage: Stage::Session,
-        title: "a policy on the side of who asks does not allow it to assume the role",
+        title: "a policy on the caller's side does not allow it to assume the role",
         page: include_str!("../../docs/checks/caller-not-allowed.md"),
     },
     when: When::NotAllowed,
@@ -30,7 +30,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     let text = |said: fn(&Refusal) -> &String, known: Option<&str>| match refusal {
         Some(refusal) if !said(refusal).is_empty() => said(refusal).clone(),
-        _ => known.unwrap_or("who asks").to_owned(),
+        _ => known.unwrap_or("the caller").to_owned(),
     };
     let user = text(|refusal| &refusal.user, case.at_hand().map(|identity| &*identity.arn));
     let role = text(|refusal| &refusal.resource, case.request().given(Input::RoleToAssume));
@@ -57,6 +57,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             finding = finding.remedy(Remedy::AllowCaller);
         }
     }
+    let assume = case.caller.as_ref().and_then(|caller| caller.assume);
+    if named.is_none() && by_policies.is_none() && assume.is_some_and(|access| access.is_allowed_by_identity()) {
+        finding = finding.note(
+            "evaluated: the identity-based policies that are known allow it, so what is left is a permissions boundary, a session policy or a \
+             policy of the organization",
+        );
+    }
     finding = finding
         .note("the trust policy cannot help here: across accounts both sides must agree")
         .notes(
@@ -67,15 +74,15 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let kind = named.or(by_policies.map(|(side, _)| kind(side)));
     Some(match kind {
         Some(PolicyKind::ServiceControl) => {
-            finding.help("ask who keeps the organization's service control policies: one of the account that asks denies it, or allows it nowhere")
+            finding.help("ask whoever manages the organization's service control policies: one that applies to the caller's account denies the call, or none allows it")
         }
         Some(PolicyKind::PermissionsBoundary) => {
-            finding.help("let the permissions boundary of the role that asks allow `sts:AssumeRole` and `sts:TagSession` on the role")
+            finding.help("let the permissions boundary of the calling role allow `sts:AssumeRole` and `sts:TagSession` on the role")
         }
         Some(PolicyKind::Session) => {
             finding.help("the step before narrows its session (`inline-session-policy`, `managed-session-policies`): allow `sts:AssumeRole` and `sts:TagSession` on the role there")
         }
-        _ => finding.help("give the role that asks a policy that allows `sts:AssumeRole` and `sts:TagSession` on the ARN of the next role"),
+        _ => finding.help("give the calling role a policy that allows `sts:AssumeRole` and `sts:TagSession` on the ARN of the next role"),
     })
 }
 
@@ -151,7 +158,7 @@ fn read(case: &Case<'_>, side: Side) -> Option<String> {
         .take(20)
         .collect();
     Some(match names.as_slice() {
-        [] => "who asks has no identity-based policies at all".to_owned(),
+        [] => "the caller has no identity-based policies at all".to_owned(),
         names => format!("evaluated: {}", names.join(", ")),
     })
 }

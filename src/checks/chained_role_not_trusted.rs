@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::{Answer, PolicyKind};
 use crate::case::Case;
-use crate::configure::Flow;
+use crate::configure::{Flow, Input};
 use crate::finding::{Fact, Finding, Remedy, Rule, Stage};
 use crate::policy::{Decision, Outcome, Principal};
 
@@ -70,7 +70,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 case.policy_label(
                     p.span,
                     format!("{}/Principal", policy.policy.statement_pointer(index)),
-                    "who asks is not here",
+                    "the caller is not among these",
                 )
             }));
         }
@@ -83,6 +83,17 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 )
             }));
         }
+    }
+    let assume = case.caller.as_ref().and_then(|caller| caller.assume);
+    if assume.is_some_and(|access| access.is_allowed_by_caller()) {
+        finding = finding.note(
+            "evaluated: all of the caller's policies allow it, so what is left is the role's trust policy, or a policy of the organization",
+        );
+    }
+    if case.policy.is_none() && case.request().given(Input::RoleExternalId).is_none() {
+        finding = finding.help(
+            "if the role's owner gave out an external ID, pass it as `role-external-id`: AWS refuses in the same words without it",
+        );
     }
     Some(
         finding

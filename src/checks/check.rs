@@ -1,7 +1,7 @@
 //! The shape of a check, and what several of them share.
 
 use crate::case::{Case, PolicyCase};
-use crate::finding::{Certainty, Document, Fact, Finding, Label, Remedy, Rule, Severity};
+use crate::finding::{Certainty, Comparison, Document, Fact, Finding, Label, Remedy, Rule, Severity, Side};
 use crate::github::subject::difference::{self, Kind, SubjectDifference};
 use crate::github::subject::{Context, Subject};
 use crate::github::workflow::IdToken;
@@ -60,7 +60,9 @@ pub(super) fn subject(
 ) -> Option<Finding> {
     let policy = case.policy.as_ref()?;
     let difference = policy.subject.as_ref().filter(|difference| is(&difference.kind))?;
-    let mut finding = finding(case, difference).explains([difference.leaf]);
+    let mut finding = finding(case, difference)
+        .compares(sides(difference))
+        .explains([difference.leaf]);
     // The primary label comes first; a finding's own labels (the workflow's) after it.
     let mut labels = vec![policy_label(case, policy, difference)];
     labels.extend(case.claim_label("sub", "the token's subject"));
@@ -85,6 +87,23 @@ pub(super) fn subject(
     }
     let others = other_allows(policy, policy.nearest.unwrap_or_default());
     Some(finding.notes(others).remedy(Remedy::Admit))
+}
+
+/// The token's subject, and the value that comes nearest.
+fn sides(difference: &SubjectDifference) -> Comparison {
+    let (subject, part) = (&difference.subject, &difference.token_part);
+    let from = match subject.strip_suffix(part.as_str()) {
+        Some(head) => head.len(),
+        None => subject.find(part.as_str()).unwrap_or_default(),
+    };
+    let token = Side::new("token", "sends", subject);
+    let policy = Side::new("policy", "accepts", &difference.pattern).and_more(difference.others);
+    let (pattern_part, token_part) = (difference.part, (from, from + part.len()));
+    // A wildcard that is taken literally stands against all that it could stand for.
+    if part.is_empty() || part == subject || pattern_part.0 == pattern_part.1 {
+        return Comparison::of("subject", token, policy);
+    }
+    Comparison::within("subject", token, token_part, policy, pattern_part)
 }
 
 /// A finding on the nearest statement, and the facts that it rests on beside the policy: it is certain where no other statement can

@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::request::CLAIM_KEYS;
 use crate::case::{Case, is_told};
-use crate::finding::{Cause, Fact, Finding, Remedy, Rule, Stage};
+use crate::finding::{Cause, Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
 use crate::github::claims::Claims;
 use crate::github::issuer::issuer_host;
 use crate::github::subject::{Context, Subject};
@@ -93,8 +93,20 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             policy.key_pointer(leaf.leaf),
             has.clone(),
         );
+        let compared = match (&leaf.trace.actual, leaf.key.values.as_slice()) {
+            (Presence::One(has), [first, more @ ..]) if comparison.is_string() && !comparison.is_negated() => {
+                let accepts = Side::new("policy", "accepts", &first.value).and_more(more.len());
+                Some(Comparison::of(
+                    format!("`{key}`"),
+                    Side::new("token", "sends", has),
+                    accepts,
+                ))
+            }
+            _ => None,
+        };
         let so_far = match finding {
             None => Finding::blocks(format!("the condition on `{key}` does not hold: {has}"))
+                .compares(compared)
                 .note(leaf.trace.because.clone())
                 .label(label)
                 .explains([leaf.leaf]),

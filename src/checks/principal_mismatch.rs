@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
-use crate::finding::{Fact, Finding, Remedy, Rule, Stage};
+use crate::finding::{Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::policy::{Decision, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal};
 
@@ -56,11 +56,17 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let federated = entries.iter().find(|entry| entry.kind == PrincipalKind::Federated);
     let mut explains = vec![Leaf::Principal { statement: index }];
     let finding = match federated.and_then(|entry| entry.values.first()) {
-        Some(value) => Finding::blocks(message(&value.value, &wanted, case)).label(case.policy_label(
-            value.span,
-            format!("{pointer}/Federated"),
-            format!("the token's provider is `{wanted}`"),
-        )),
+        Some(value) => Finding::blocks(message(&value.value, &wanted, case))
+            .compares(Comparison::of(
+                "principal",
+                Side::new("token", "belongs to", &wanted),
+                Side::new("policy", "trusts", &value.value),
+            ))
+            .label(case.policy_label(
+                value.span,
+                format!("{pointer}/Federated"),
+                format!("the token's provider is `{wanted}`"),
+            )),
         None => {
             // Another kind of principal comes with its own action; one mistake, one report.
             explains.push(Leaf::Action { statement: index });

@@ -5,7 +5,7 @@ use crate::aws::answer::{Answer, Refusal};
 use crate::case::{CallerCase, Case};
 use crate::configure::Input;
 use crate::finding::{Fact, Finding, Remedy, Rule, Stage};
-use crate::policy::Decision;
+use crate::policy::{Decision, leaves, wildcard};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -36,7 +36,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let finding = Finding::blocks(format!("`{user}` is allowed to assume `{resource}`, but not to tag the session: `sts:TagSession` is missing"))
         .rests_on(case, &[Fact::Answer])
         .note("with AWS credentials configure-aws-credentials sends session tags (repository, workflow, actor, …); with the ID token it sends none")
-        .help("add `sts:TagSession` beside `sts:AssumeRole` to the trust policy of the role, and across accounts to the policy of who asks")
+        .help("add `sts:TagSession` beside `sts:AssumeRole` to the trust policy of the role, and across accounts to the caller's own policy")
         .help("or set `role-skip-session-tagging: true` in the step");
     Some(where_it_is_missing(case, finding))
 }
@@ -53,16 +53,21 @@ fn where_it_is_missing(case: &Case<'_>, finding: Finding) -> Finding {
     if !is_denied_by_trust(case) {
         return finding;
     }
-    let action = case.policy.as_ref().and_then(|policy| {
-        let (index, statement, _) = policy.nearest()?;
-        let pointer = format!("{}/Action", policy.policy.statement_pointer(index));
-        Some(case.policy_label(
-            statement.action.as_ref()?.span,
-            pointer,
-            "of what this allows, tagging is not a part",
-        ))
+    let place = case.policy.as_ref().and_then(|policy| {
+        let (index, statement, trace) = policy.nearest()?;
+        let action = statement.action.as_ref()?;
+        let covers = |value: &str| wildcard::matches(&value.to_lowercase(), "sts:tagsession");
+        if action.negated || !action.values.iter().any(|value| covers(&value.value)) {
+            let pointer = format!("{}/Action", policy.policy.statement_pointer(index));
+            return Some(case.policy_label(action.span, pointer, "`sts:TagSession` is not among these"));
+        }
+        let absent = leaves(index, statement, trace)
+            .into_iter()
+            .find(|leaf| leaf.is("sts:ExternalId") || leaf.is("sts:RoleSessionName"))?;
+        let text = format!("a request to tag carries no `{}`", absent.name());
+        Some(case.policy_label(absent.key.span, policy.key_pointer(absent.leaf), text))
     });
-    finding.label(action).remedy(Remedy::TrustCaller)
+    finding.label(place).remedy(Remedy::TrustCaller)
 }
 
 fn is_denied_by_trust(case: &Case<'_>) -> bool {
@@ -80,14 +85,14 @@ fn by_policy(case: &Case<'_>) -> Option<Finding> {
         return None;
     } else if case.decision() == Some(Decision::Allow) && is_denied_by_trust(case) {
         (
-            "the trust policy lets the caller assume the role, and not tag the session: `sts:TagSession` is missing"
+            "the trust policy lets the caller assume the role, but not tag the session: `sts:TagSession` is missing"
                 .to_owned(),
             &[Fact::Policy, Fact::Input(Input::RoleSkipSessionTagging)],
         )
     } else if let Some((side, decision)) = tag {
         (
             format!(
-                "the {} of who asks lets it assume the role, and not tag the session: `sts:TagSession` is missing",
+                "the caller's {} lets it assume the role, but not tag the session: `sts:TagSession` is missing",
                 side.name()
             ),
             super::caller_not_allowed::rests_on(case, side, decision),
@@ -99,7 +104,7 @@ fn by_policy(case: &Case<'_>) -> Option<Finding> {
         .rests_on(case, if is_known { on } else { &[] })
         .note("with AWS credentials configure-aws-credentials sends session tags (repository, workflow, actor, …); with the ID token it sends none")
         .note("`sts:TagSession` carries neither `sts:ExternalId` nor `sts:RoleSessionName`: under a condition on one of them it needs a statement of its own")
-        .help("add `sts:TagSession` to the trust policy of the role, and across accounts to the policy of who asks")
+        .help("add `sts:TagSession` to the trust policy of the role, and across accounts to the caller's own policy")
         .help("or set `role-skip-session-tagging: true` in the step");
     Some(where_it_is_missing(case, finding))
 }

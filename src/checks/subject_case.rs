@@ -25,23 +25,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (from, to) = difference.part;
     let written = difference.pattern.get(from..to).unwrap_or(&difference.pattern);
-    let (message, certainty) = if difference.also.is_empty() {
-        (
-            "the token's subject differs from the trust policy's value only by letter case",
-            Certainty::Certain,
-        )
+    let (how, certainty) = if difference.also.is_empty() {
+        ("they differ only by letter case", Certainty::Certain)
     } else {
-        (
-            "the names in the token's subject differ from the trust policy's by letter case",
-            Certainty::Likely,
-        )
+        ("the names differ by letter case", Certainty::Likely)
     };
-    Finding::blocks(message)
-        .at_most(certainty)
-        .note(format!(
-            "the policy has `{written}`, the token has `{}`",
-            difference.token_part
-        ))
-        .note("`StringEquals` and `StringLike` are case-sensitive; GitHub keeps the letter case of a name as it was created")
-        .help("use the token's letter case in the policy")
+    let token = &difference.token_part;
+    Finding::blocks(format!(
+        "the trust policy has `{written}`, but the token has `{token}`: {how}"
+    ))
+    .at_most(certainty)
+    .note(
+        "`StringEquals` and `StringLike` are case-sensitive; GitHub keeps the letter case of a name as it was created",
+    )
+    .help("use the token's letter case in the policy")
 }

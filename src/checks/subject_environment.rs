@@ -31,7 +31,7 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
             Finding::blocks(format!("the job runs in {has}, but the trust policy expects {wanted}"))
                 .note(format!("`environment: {name}` in the job puts the environment in `sub`"))
         }
-        Some(Context::Environment(name)) => Finding::blocks(format!("the job has an environment, so its subject names {has}, but the trust policy expects {wanted}"))
+        Some(Context::Environment(name)) => Finding::blocks(format!("the trust policy expects {wanted}, but this job's subject names {has}"))
             .note(format!("`environment: {name}` in the job replaces what `sub` would otherwise contain: the branch or tag, or `pull_request`"))
             .notes(case.environment().filter(|environment| environment.is_open()).map(|environment| {
                 format!("according to GitHub's API nothing protects `{}` yet: it has no required reviewers and is open to every branch", environment.name)

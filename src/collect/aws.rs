@@ -17,7 +17,7 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
 use aws_sdk_sts::types::{self, PolicyDescriptorType};
-use futures_util::future::join4;
+use futures_util::future::{join3, join4, try_join_all};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
@@ -28,11 +28,13 @@ use super::origin::Destination;
 use crate::args::Given;
 use crate::aws::arn::{RoleArn, partition_of_region, provider_arn};
 use crate::configure::{Input, Tag};
-use crate::evidence::{Attempt, Gap, Identity, PolicyText, Probe, Provider, Request, Role, Why};
+use crate::evidence::{AttachedPolicy, Attempt, Gap, Identity, PolicyText, Probe, Provider, Request, Role, Why};
 use crate::policy::parse::lay_out;
 
 /// The default chain looks into files and asks metadata services; where none is, this is how long it takes.
 const DEFAULT_CHAIN: Duration = Duration::from_secs(1);
+/// The most policies of who asks that are read: a role has ten managed ones by default, and its inline ones are small.
+const MOST_POLICIES: usize = 20;
 /// The longest message of AWS that is kept.
 const MESSAGE: usize = 2000;
 
@@ -526,6 +528,139 @@ impl Aws {
         }
     }
 
+    /// With the policies of the role whose session it is: what IAM refuses is a gap. A session of another account's role, a user and
+    /// an account are left as they are.
+    pub(super) async fn policies_of(&self, credentials: &Credentials, mut identity: Identity) -> Identity {
+        let session = identity.arn.split_once(":assumed-role/").map(|(_, session)| session);
+        let Some(name) = session.and_then(|session| session.split('/').next()).map(str::to_owned) else {
+            return identity;
+        };
+        let partition = identity.arn.split(':').nth(1).unwrap_or("aws").to_owned();
+        let resource = format!("arn:{partition}:iam::{}:role/{name}", identity.account);
+        let (role, inline, managed) = join3(
+            async {
+                let line = Line::new(&self.http, &self.iam);
+                let answer = self.iam(&line, credentials).get_role().role_name(&name).send().await;
+                answer
+                    .map(|output| output.role)
+                    .map_err(|error| self.denied("iam:GetRole", &resource, &error, &line.seen()))
+            },
+            async {
+                let line = Line::new(&self.http, &self.iam);
+                let answer = self
+                    .iam(&line, credentials)
+                    .list_role_policies()
+                    .role_name(&name)
+                    .send()
+                    .await;
+                answer
+                    .map(|output| (output.policy_names, output.is_truncated))
+                    .map_err(|error| self.denied("iam:ListRolePolicies", &resource, &error, &line.seen()))
+            },
+            async {
+                let line = Line::new(&self.http, &self.iam);
+                let call = self.iam(&line, credentials).list_attached_role_policies();
+                let answer = call.role_name(&name).send().await;
+                answer
+                    .map(|output| (output.attached_policies.unwrap_or_default(), output.is_truncated))
+                    .map_err(|error| self.denied("iam:ListAttachedRolePolicies", &resource, &error, &line.seen()))
+            },
+        )
+        .await;
+        let role = match role {
+            // A role of the same name in another account is another one.
+            Ok(Some(role)) if role.arn.split(':').nth(4) == Some(&identity.account) => Ok(role),
+            Ok(_) => Err(Gap::new(
+                Why::WrongAccount,
+                "iam:GetRole: the credentials read another account",
+            )),
+            Err(gap) => Err(gap),
+        };
+        let (arn, boundary) = match role {
+            Ok(role) => (Some(role.arn), Ok(role.permissions_boundary)),
+            Err(gap) => (None, Err(gap)),
+        };
+        let lists = match (inline, managed, &boundary) {
+            (Ok(inline), Ok(managed), Ok(_)) => Ok((inline, managed)),
+            (Err(gap), ..) | (_, Err(gap), _) => Err(gap),
+            (.., Err(gap)) => Err(gap.clone()),
+        };
+        let attached = async {
+            let ((inline, more), (managed, even_more)) = lists?;
+            if more || even_more || inline.len() + managed.len() > MOST_POLICIES {
+                let what = format!("the role that asks has more than {MOST_POLICIES} policies, which are not read");
+                return Err(Gap::new(Why::Malformed, what));
+            }
+            let inline = try_join_all(
+                inline
+                    .iter()
+                    .map(|policy| self.inline_policy(credentials, &name, policy, &resource)),
+            );
+            let managed = managed.iter().filter_map(|policy| policy.policy_arn.as_deref());
+            let managed = try_join_all(managed.map(|arn| self.managed_policy(credentials, arn)));
+            let (inline, managed) = futures_util::future::try_join(inline, managed).await?;
+            Ok(inline.into_iter().chain(managed).collect())
+        };
+        let limit = async {
+            let boundary = boundary?.and_then(|boundary| boundary.permissions_boundary_arn);
+            let arn =
+                boundary.ok_or_else(|| Gap::new(Why::NotFound, "the role that asks has no permissions boundary"))?;
+            self.managed_policy(credentials, &arn).await
+        };
+        let (attached, limit) = futures_util::future::join(attached, limit).await;
+        let probe = |read| match read {
+            Ok(fact) => Probe::Known(fact),
+            Err(gap) => Probe::Missing(gap),
+        };
+        identity.role = arn.or(identity.role);
+        identity.identity_policies = Some(probe(attached));
+        identity.permissions_boundary = Some(match limit {
+            Ok(policy) => Probe::Known(policy),
+            Err(gap) => Probe::Missing(gap),
+        });
+        identity
+    }
+
+    async fn inline_policy(
+        &self,
+        credentials: &Credentials,
+        role: &str,
+        policy: &str,
+        resource: &str,
+    ) -> Result<AttachedPolicy, Gap> {
+        let line = Line::new(&self.http, &self.iam);
+        let call = self.iam(&line, credentials).get_role_policy().role_name(role);
+        match call.policy_name(policy).send().await {
+            Ok(output) => Ok(attached(policy, &output.policy_document)),
+            Err(error) => Err(self.denied("iam:GetRolePolicy", resource, &error, &line.seen())),
+        }
+    }
+
+    /// A managed policy, in the version that counts.
+    async fn managed_policy(&self, credentials: &Credentials, arn: &str) -> Result<AttachedPolicy, Gap> {
+        let line = Line::new(&self.http, &self.iam);
+        let call = "iam:GetPolicy";
+        let version = match self.iam(&line, credentials).get_policy().policy_arn(arn).send().await {
+            Ok(output) => output.policy.and_then(|policy| policy.default_version_id),
+            Err(error) => return Err(self.denied(call, arn, &error, &line.seen())),
+        };
+        let version = version.ok_or_else(|| nothing(call, &line.seen()))?;
+        let line = Line::new(&self.http, &self.iam);
+        let call = "iam:GetPolicyVersion";
+        let version = self
+            .iam(&line, credentials)
+            .get_policy_version()
+            .policy_arn(arn)
+            .version_id(version);
+        let document = match version.send().await {
+            Ok(output) => output.policy_version.and_then(|version| version.document),
+            Err(error) => return Err(self.denied(call, arn, &error, &line.seen())),
+        };
+        document
+            .map(|document| attached(arn, &document))
+            .ok_or_else(|| nothing(call, &line.seen()))
+    }
+
     /// Credentials of the machine: profiles, web identity, container and instance metadata; or those of one profile alone.
     ///
     /// # Errors
@@ -817,6 +952,14 @@ fn unsound(credentials: &Credentials, source: &str) -> Option<Gap> {
 fn keys(given: types::Credentials) -> Credentials {
     let (id, secret) = (given.access_key_id, given.secret_access_key);
     Credentials::new(id, secret, Some(given.session_token), None, "session")
+}
+
+/// A policy as IAM lists it. (Its document is percent-encoded: IAM API Reference, `GetRolePolicy` and `GetPolicyVersion`.)
+fn attached(name: &str, document: &str) -> AttachedPolicy {
+    AttachedPolicy {
+        name: Some(clean(name, MESSAGE)),
+        policy: PolicyText::Text(lay_out(document)),
+    }
 }
 
 fn session_name(request: &Request) -> &str {

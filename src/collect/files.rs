@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Env;
 use crate::args::InputError;
 use crate::evidence::paste::{self, Unread};
-use crate::evidence::{Gap, Provider, Role, Runs, Why};
+use crate::evidence::{AttachedPolicy, Gap, Provider, Role, Runs, Why};
 use crate::github::claims::Token;
 
 const MAX_EVIDENCE: u64 = 16 << 20;
@@ -71,6 +71,14 @@ impl Files<'_> {
     /// [`InputError`] where it cannot be read.
     pub(crate) fn trust_policy(&self, place: &str, given: &str) -> Result<Role, InputError> {
         self.document(place, given)?.read(paste::trust_policy)
+    }
+
+    /// A policy of who asks, as [`paste::caller_policy`] reads it; as a file or as the text itself.
+    ///
+    /// # Errors
+    /// [`InputError`] where it cannot be read.
+    pub(crate) fn caller_policy(&self, place: &str, given: &str) -> Result<AttachedPolicy, InputError> {
+        self.document(place, given)?.read(paste::caller_policy)
     }
 
     /// An OIDC provider, as [`paste::provider`] reads it; as a file or as the text itself.

@@ -67,7 +67,12 @@ impl Sources {
     /// The jobs of a checkout against what these files hold.
     #[must_use]
     pub fn check(self, checkout: &Checkout, repository: &Repository) -> Checked {
-        let mut checked = check(infra::read(self.files), &checkout.files, &checkout.predict(repository), repository);
+        let mut checked = check(
+            infra::read(self.files),
+            &checkout.files,
+            &checkout.predict(repository),
+            repository,
+        );
         checked.unread.extend(self.problems);
         checked
     }
@@ -100,18 +105,25 @@ impl Sources {
                 }
             }
             if entries > MOST_ENTRIES {
-                self.problems.push(format!("{}: more than {MOST_ENTRIES} files; the rest was not looked at", shown(path, root)));
+                self.problems.push(format!(
+                    "{}: more than {MOST_ENTRIES} files; the rest was not looked at",
+                    shown(path, root)
+                ));
                 break;
             }
         }
         let left_out = found.len().saturating_sub(MOST_FILES);
         if left_out > 0 {
-            self.problems.push(format!("{}: {left_out} files were not looked at: {MOST_FILES} are enough", shown(path, root)));
+            self.problems.push(format!(
+                "{}: {left_out} files were not looked at: {MOST_FILES} are enough",
+                shown(path, root)
+            ));
         }
         for path in found.into_iter().take(MOST_FILES) {
             let name = shown(&path, root);
             if self.bytes > MOST_BYTES {
-                self.problems.push(format!("{name}: not read: the files before it are too large together"));
+                self.problems
+                    .push(format!("{name}: not read: the files before it are too large together"));
                 break;
             }
             match read(&path, MOST_FILE) {
@@ -141,8 +153,15 @@ pub fn baseline(path: &str) -> Result<Baseline, InputError> {
 /// A path as a person calls it, with slashes.
 fn shown(path: &Path, root: &Path) -> String {
     let path = path.strip_prefix(root).unwrap_or(path);
-    let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-    if parts.is_empty() { ".".to_owned() } else { parts.join("/") }
+    let parts: Vec<_> = path
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect();
+    if parts.is_empty() {
+        ".".to_owned()
+    } else {
+        parts.join("/")
+    }
 }
 
 #[cfg(test)]

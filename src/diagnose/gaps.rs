@@ -26,7 +26,7 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     if case.flow != Flow::Oidc || may_ask == Some(true) {
         facts.push(("flow", format!("{}: {}", case.flow.name(), request.why(case.flow))));
     }
-    if let Some(caller) = &case.evidence.caller {
+    if let Some(caller) = case.evidence.caller.as_ref().filter(|caller| !caller.arn.is_empty()) {
         facts.push(("caller", format!("{} ({})", caller.arn, caller.source)));
     }
     if let Some(claims) = case.claims {
@@ -135,6 +135,31 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
                 "pass `oidc-provider` with what `aws iam get-open-id-connect-provider` prints, or allow `iam:GetOpenIDConnectProvider`",
             );
         }
+    }
+    let refused = match &case.answer {
+        Some(Answer::AssumeRoleDenied(refusal)) => refusal.policy.is_none(),
+        _ => false,
+    };
+    let policies = case
+        .evidence
+        .caller
+        .as_ref()
+        .and_then(|caller| caller.identity_policies.as_ref());
+    if refused && case.asks_with_credentials() && policies.and_then(Probe::known).is_none() {
+        open(
+            "the caller's policies",
+            policies.and_then(Probe::gap).map_or_else(nobody, reason),
+            "pass `caller-policy` with each of them (`aws iam get-role-policy`, `aws iam get-policy-version`), or let the calling role read \
+             its own: `iam:GetRole`, `iam:ListRolePolicies`, `iam:GetRolePolicy`, `iam:ListAttachedRolePolicies`, `iam:GetPolicy` and \
+             `iam:GetPolicyVersion`",
+        );
+    }
+    for unread in case.caller.iter().flat_map(|caller| &caller.unread) {
+        open(
+            "the caller's policies",
+            unread.clone(),
+            "correct the policy, or pass it as `aws iam` prints it",
+        );
     }
     let makes_a_call = !matches!(case.flow, Flow::Ambient | Flow::Nothing | Flow::NoRole);
     if case.answer.is_none() && makes_a_call && !case.ends_by_itself() {
@@ -342,6 +367,8 @@ fn not_searched(case: &Case<'_>) -> Option<String> {
 fn reason(gap: &Gap) -> String {
     if gap.detail.is_empty() {
         gap.why.words().to_owned()
+    } else if gap.detail.starts_with(gap.why.words()) {
+        gap.detail.clone()
     } else {
         format!("{}: {}", gap.why.words(), gap.detail)
     }

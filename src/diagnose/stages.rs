@@ -19,6 +19,12 @@ pub(super) fn stages(case: &Case<'_>, findings: &[Found]) -> Vec<StageRow> {
             .iter()
             .any(|finding| finding.rule.stage == stage && finding.severity == Severity::Blocks)
     };
+    // Where the cause is certain, it does not matter what else is not known.
+    let cause = findings.iter().find(|finding| finding.severity == Severity::Blocks);
+    let unknown = match cause.map(|cause| cause.certainty()) {
+        Some(Certainty::Certain) => "",
+        _ => "not known",
+    };
     Stage::HANDSHAKE
         .into_iter()
         .filter(|stage| is_here(stage) && (*stage != Stage::Permission || !is_signed || fails_here(*stage)))
@@ -39,7 +45,7 @@ pub(super) fn stages(case: &Case<'_>, findings: &[Found]) -> Vec<StageRow> {
                         "AWS found no provider in the role's account".to_owned(),
                     ),
                     None if failed => (StageStatus::NotReached, String::new()),
-                    None => (StageStatus::Undecided, "not known".to_owned()),
+                    None => (StageStatus::Undecided, unknown.to_owned()),
                 },
             };
             failed |= status == StageStatus::Failed;

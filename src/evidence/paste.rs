@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{PolicyText, Provider, Role, Runs};
+use super::{AttachedPolicy, PolicyText, Provider, Role, Runs};
 use crate::github::claims::{self, Claims, Token};
 use crate::policy::parse::lay_out;
 use crate::text::position;
@@ -148,6 +148,31 @@ pub fn trust_policy(text: &str) -> Result<Role, Unread> {
             ..Role::default()
         },
     })
+}
+
+/// A policy of who asks: its own JSON, or what `aws iam get-role-policy` and `aws iam get-policy-version` print. That it is the only
+/// one nobody says, so it has no name here.
+///
+/// # Errors
+/// Where it is none of them. A policy with mistakes of its own is no error: the diagnosis names them.
+pub fn caller_policy(text: &str) -> Result<AttachedPolicy, Unread> {
+    if !text.trim_start().starts_with('{') {
+        return Err(Unread {
+            at: Some((1, 1)),
+            message: "expected a JSON object".to_owned(),
+        });
+    }
+    let mut outer: Map<String, Value> = serde_json::from_str(text)?;
+    let version = match outer.remove("PolicyVersion") {
+        Some(Value::Object(mut version)) => version.remove("Document"),
+        _ => None,
+    };
+    let policy = match outer.remove("PolicyDocument").or(version) {
+        Some(Value::String(text)) => PolicyText::Text(lay_out(&text)),
+        Some(value) => PolicyText::Value(value),
+        None => PolicyText::Text(text.to_owned()),
+    };
+    Ok(AttachedPolicy { name: None, policy })
 }
 
 /// An OIDC provider, as `aws iam get-open-id-connect-provider` prints it or as an evidence file has it.

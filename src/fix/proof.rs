@@ -59,7 +59,7 @@ pub(super) fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, d
     fix.notes.extend(not_enough_alone(case));
     fix.notes.extend(not_storable(case, &changed));
     let subject = case.claims.and_then(|claims| claims.subject()).and_then(Subject::parse);
-    fix.notes.push(
+    fix.proof = Some(
         if subject.is_some_and(|subject| subject.repository.is_some()) {
             "applied and evaluated: the policy accepts this token, and no subject of another repository that it refused before"
         } else {

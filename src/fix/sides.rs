@@ -65,7 +65,7 @@ pub(super) fn allow_caller(case: &Case<'_>) -> Option<Fix> {
     }
     let identity = case.at_hand()?;
     let mut fix = Fix::new(
-        format!("let who asks use {} on this role", joined(&actions)),
+        format!("let the caller use {} on this role", joined(&actions)),
         Target::CallerPolicy,
     );
     let asking = identity.arn.split(":assumed-role/").nth(1)?.split('/').next()?;
@@ -80,14 +80,13 @@ pub(super) fn allow_caller(case: &Case<'_>) -> Option<Fix> {
         if is_whole {
             "applied and evaluated with the policies of both sides: the call is allowed, and on no other role"
         } else {
-            "applied and evaluated: no policy of who asks stands in the way then, and no other role is opened; what the role's trust policy says \
+            "applied and evaluated: none of the caller's policies stands in the way then, and no other role is opened; what the role's trust policy says \
              still decides"
         }
         .to_owned(),
     );
     if let Some(account) = identity.arn.split(':').nth(4).filter(|account| account.len() == 12) {
-        fix.notes
-            .push(format!("it is a policy in account {account}, that of who asks"));
+        fix.notes.push(format!("it belongs in account {account}, the caller's"));
     }
     Some(fix)
 }
@@ -198,7 +197,7 @@ fn add_principal(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, aski
         span.end
     };
     let mut draft = Draft {
-        title: "trust the role that asks".to_owned(),
+        title: "trust the calling role".to_owned(),
         ..Draft::default()
     };
     let pointer = format!("{}/Principal/AWS", policy.policy.statement_pointer(index));
@@ -250,7 +249,7 @@ fn add_statement(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, aski
     }
     let statement = json!({ "Effect": "Allow", "Principal": { "AWS": asking }, "Action": actions(case) });
     let mut draft = insert(policy, source, &statement)?;
-    draft.title = "trust the role that asks".to_owned();
+    draft.title = "trust the calling role".to_owned();
     Some(draft)
 }
 
@@ -302,7 +301,7 @@ fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft
     });
     if let Some((side, _)) = other_side {
         fix.notes.push(format!(
-            "not sufficient by itself: the {} of who asks does not allow it yet",
+            "not sufficient by itself: the caller's {} does not allow it yet",
             side.name()
         ));
     }

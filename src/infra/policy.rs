@@ -75,8 +75,13 @@ fn document(value: &Value) -> Result<Value, String> {
             }
             let tree = yaml::read(&text.text, 0).map_err(|fault| format!("it is not JSON: {}", fault.message))?;
             match placed(tree, text, value.place) {
-                tree @ Value { kind: Kind::Object(_), .. } => Ok(tree),
-                Value { kind: Kind::Unknown(name), .. } => Err(format!("it is only known when it is applied: `{name}`")),
+                tree @ Value {
+                    kind: Kind::Object(_), ..
+                } => Ok(tree),
+                Value {
+                    kind: Kind::Unknown(name),
+                    ..
+                } => Err(format!("it is only known when it is applied: `{name}`")),
                 _ => Err("it is no JSON object".to_owned()),
             }
         }
@@ -118,7 +123,9 @@ fn filled(policy: &Value) -> Value {
 
 fn statement(value: &Value) -> Value {
     // What these two are decides what the rest of it means.
-    let unknown = ["Effect", "Action", "NotAction"].into_iter().find(|name| value.get(name).is_some_and(|own| !own.is_known()));
+    let unknown = ["Effect", "Action", "NotAction"]
+        .into_iter()
+        .find(|name| value.get(name).is_some_and(|own| !own.is_known()));
     match (&value.kind, unknown) {
         (Kind::Object(_), None) => {}
         (Kind::Object(_), Some(name)) => return unknown_statement(name, value.place),
@@ -143,7 +150,10 @@ fn statement(value: &Value) -> Value {
     if let Some(more) = more
         && !entries.iter().any(|(key, _)| key.known_text() == Some("Condition"))
     {
-        entries.push((Value::text("Condition", more.place), condition(&Value::unknown("unknown", more.place))));
+        entries.push((
+            Value::text("Condition", more.place),
+            condition(&Value::unknown("unknown", more.place)),
+        ));
     }
     Value::new(Kind::Object(entries), value.place)
 }
@@ -178,7 +188,13 @@ fn principal(value: &Value) -> Value {
         Kind::Unknown(_) => vec![federated(value)],
         Kind::Object(entries) => entries
             .iter()
-            .map(|(key, value)| if key.is_known() { (key.clone(), texts(value)) } else { federated(value) })
+            .map(|(key, value)| {
+                if key.is_known() {
+                    (key.clone(), texts(value))
+                } else {
+                    federated(value)
+                }
+            })
             .collect(),
         _ => return value.clone(),
     };
@@ -191,7 +207,13 @@ fn condition(value: &Value) -> Value {
         Kind::Unknown(_) => vec![block(value)],
         Kind::Object(entries) => entries
             .iter()
-            .map(|(key, value)| if key.is_known() { (key.clone(), keys(value)) } else { block(value) })
+            .map(|(key, value)| {
+                if key.is_known() {
+                    (key.clone(), keys(value))
+                } else {
+                    block(value)
+                }
+            })
             .collect(),
         _ => return value.clone(),
     };
@@ -202,15 +224,18 @@ fn keys(value: &Value) -> Value {
     let subject = |value: &Value| (Value::text(format!("{GITHUB}:sub"), value.place), texts(value));
     let entries = match &value.kind {
         Kind::Unknown(_) => vec![subject(value)],
-        Kind::Object(entries) => entries.iter().map(|(key, value)| match &key.kind {
-            _ if key.is_known() => (key.clone(), texts(value)),
-            // The issuer's name is worked out, and the claim is written: `${local.url}:sub`.
-            Kind::Text(text) if after_marks(&text.text).starts_with(':') => {
-                let key = format!("{GITHUB}{}", after_marks(&text.text));
-                (Value::text(key, value.place), texts(value))
-            }
-            _ => subject(&Value::unknown("unknown", value.place)),
-        }).collect(),
+        Kind::Object(entries) => entries
+            .iter()
+            .map(|(key, value)| match &key.kind {
+                _ if key.is_known() => (key.clone(), texts(value)),
+                // The issuer's name is worked out, and the claim is written: `${local.url}:sub`.
+                Kind::Text(text) if after_marks(&text.text).starts_with(':') => {
+                    let key = format!("{GITHUB}{}", after_marks(&text.text));
+                    (Value::text(key, value.place), texts(value))
+                }
+                _ => subject(&Value::unknown("unknown", value.place)),
+            })
+            .collect(),
         _ => return value.clone(),
     };
     Value::new(Kind::Object(entries), value.place)
@@ -288,7 +313,10 @@ impl Writer {
         }
         let new = |at: usize| {
             let next = moved.partition_point(|(from, _)| *from <= at);
-            let shift = next.checked_sub(1).and_then(|index| moved.get(index)).map_or(0, |(_, shift)| *shift);
+            let shift = next
+                .checked_sub(1)
+                .and_then(|index| moved.get(index))
+                .map_or(0, |(_, shift)| *shift);
             at - shift
         };
         let part = |(span, place): (Span, Place)| (Span::new(new(span.start), new(span.end)), place);

@@ -39,7 +39,10 @@ pub(super) fn read(tree: &Value, into: &mut Draft) {
         }
         let place = resource.get("Type").map_or(resource.place, |kind| kind.place);
         let property = |name: &str| {
-            let value = resource.get("Properties")?.get(name).map(|value| template.value(value, 0))?;
+            let value = resource
+                .get("Properties")?
+                .get(name)
+                .map(|value| template.value(value, 0))?;
             (value.kind != Kind::Null).then_some(value)
         };
         if kind == "AWS::IAM::Role" {
@@ -56,7 +59,8 @@ pub(super) fn read(tree: &Value, into: &mut Draft) {
         } else if PROVIDERS.contains(&kind) {
             let url = property("Url").map(|url| host(&url));
             let clients = property("ClientIdList").or_else(|| property("ClientIDList"));
-            into.providers.push(Provider::new(url.as_ref(), clients.as_ref(), place));
+            into.providers
+                .push(Provider::new(url.as_ref(), clients.as_ref(), place));
         }
     }
 }
@@ -99,11 +103,17 @@ impl Template<'_> {
                 }
                 let entry = |(key, value): &(Value, Value)| (key.clone(), self.value(value, depth));
                 let is_there = |(_, value): &(Value, Value)| value.kind != Kind::Null;
-                Value::new(Kind::Object(entries.iter().map(entry).filter(is_there).collect()), place)
+                Value::new(
+                    Kind::Object(entries.iter().map(entry).filter(is_there).collect()),
+                    place,
+                )
             }
             Kind::List(items) => {
                 let items = items.iter().map(|item| self.value(item, depth));
-                Value::new(Kind::List(items.filter(|item| item.kind != Kind::Null).collect()), place)
+                Value::new(
+                    Kind::List(items.filter(|item| item.kind != Kind::Null).collect()),
+                    place,
+                )
             }
             _ => value.clone(),
         }
@@ -123,7 +133,12 @@ impl Template<'_> {
             }
             "Fn::Sub" => match argument.known_text() {
                 Some(text) => self.substituted(text, &[], argument.place, depth),
-                None => self.substituted(argument_at(0)?.known_text()?, argument_at(1)?.entries(), argument_at(0)?.place, depth),
+                None => self.substituted(
+                    argument_at(0)?.known_text()?,
+                    argument_at(1)?.entries(),
+                    argument_at(0)?.place,
+                    depth,
+                ),
             },
             "Fn::Join" => {
                 let separator = argument_at(0)?.as_text()?;
@@ -152,7 +167,10 @@ impl Template<'_> {
             }
             "Fn::Split" => {
                 let (separator, text) = (argument_at(0)?.as_text()?, worked_out(1)?);
-                let parts = text.known_text()?.split(&*separator).map(|part| Value::text(part, place));
+                let parts = text
+                    .known_text()?
+                    .split(&*separator)
+                    .map(|part| Value::text(part, place));
                 Some(Value::new(Kind::List(parts.collect()), place))
             }
             "Fn::FindInMap" => {
@@ -205,9 +223,14 @@ impl Template<'_> {
             "Arn" if PROVIDERS.contains(&kind) => self.provider(resource, place, depth),
             "Arn" if kind == "AWS::IAM::Role" => {
                 let properties = resource.get("Properties")?;
-                let path = properties.get("Path").map_or_else(|| Value::text("/", place), |path| self.value(path, depth));
+                let path = properties
+                    .get("Path")
+                    .map_or_else(|| Value::text("/", place), |path| self.value(path, depth));
                 let mut arn = Text::default();
-                arn.push(&Value::text(format!("arn:{}:iam::{}:role", mark(PARTITION), mark(ACCOUNT)), place))?;
+                arn.push(&Value::text(
+                    format!("arn:{}:iam::{}:role", mark(PARTITION), mark(ACCOUNT)),
+                    place,
+                ))?;
                 arn.push(&path)?;
                 arn.push(&self.value(properties.get("RoleName")?, depth))?;
                 Some(Value::new(Kind::Text(arn), place))
@@ -219,7 +242,10 @@ impl Template<'_> {
     fn provider(&self, resource: &Value, place: Place, depth: usize) -> Option<Value> {
         let url = host(&self.value(resource.get("Properties")?.get("Url")?, depth));
         let mut arn = Text::default();
-        arn.push(&Value::text(format!("arn:{}:iam::{}:oidc-provider/", mark(PARTITION), mark(ACCOUNT)), place))?;
+        arn.push(&Value::text(
+            format!("arn:{}:iam::{}:oidc-provider/", mark(PARTITION), mark(ACCOUNT)),
+            place,
+        ))?;
         arn.push(&url)?;
         Some(Value::new(Kind::Text(arn), place))
     }
@@ -237,7 +263,10 @@ impl Template<'_> {
             };
             rest = after;
             let name = name.trim();
-            let own = own.iter().find(|(key, _)| key.known_text() == Some(name)).map(|(_, value)| self.value(value, depth));
+            let own = own
+                .iter()
+                .find(|(key, _)| key.known_text() == Some(name))
+                .map(|(_, value)| self.value(value, depth));
             let value = match (name.strip_prefix('!'), own) {
                 (Some(literal), _) => Some(Value::text(format!("${{{literal}}}"), place)),
                 (None, Some(value)) => Some(value),
@@ -265,7 +294,9 @@ impl Template<'_> {
 
     fn holds(&self, value: &Value, depth: usize) -> Option<bool> {
         (depth <= MOST_DEPTH).then_some(())?;
-        let [(name, argument)] = value.entries() else { return None };
+        let [(name, argument)] = value.entries() else {
+            return None;
+        };
         let each = || argument.elements().iter().map(|value| self.holds(value, depth + 1));
         match name.known_text()? {
             "Condition" => self.condition(argument.known_text()?, depth),
@@ -295,7 +326,11 @@ impl Template<'_> {
             }
         }
         named(resource, &mut names, 0);
-        let mut used: Vec<String> = names.into_iter().filter(|(_, used)| *used).map(|(name, _)| name.to_owned()).collect();
+        let mut used: Vec<String> = names
+            .into_iter()
+            .filter(|(_, used)| *used)
+            .map(|(name, _)| name.to_owned())
+            .collect();
         used.sort();
         used
     }
@@ -317,4 +352,3 @@ fn named(value: &Value, names: &mut HashMap<&str, bool>, depth: usize) {
         _ => {}
     }
 }
-

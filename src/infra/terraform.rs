@@ -36,20 +36,38 @@ pub(super) fn read(files: &[SourceText], into: &mut Draft) {
         }
         match parse_body(&file.text) {
             Ok(body) => {
-                let bodies = if is_source { &mut world.directories } else { &mut world.given };
-                bodies.entry(folder(&file.name).to_owned()).or_default().push((index, body));
+                let bodies = if is_source {
+                    &mut world.directories
+                } else {
+                    &mut world.given
+                };
+                bodies
+                    .entry(folder(&file.name).to_owned())
+                    .or_default()
+                    .push((index, body));
             }
             Err(error) => into.unread.push(Unread {
                 file: index,
                 line: error.location().line(),
                 column: error.location().column(),
-                why: format!("it is not Terraform: {}", error.message().lines().next().unwrap_or_default()),
+                why: format!(
+                    "it is not Terraform: {}",
+                    error.message().lines().next().unwrap_or_default()
+                ),
             }),
         }
     }
     // A directory that is called is read by its callers, with their values; where all call each other, one of them begins.
-    let calls: Vec<(&str, Vec<String>)> = world.directories.iter().map(|(directory, bodies)| (&**directory, called(directory, bodies))).collect();
-    let is_called = |directory: &str| calls.iter().any(|(other, called)| *other != directory && called.iter().any(|called| called == directory));
+    let calls: Vec<(&str, Vec<String>)> = world
+        .directories
+        .iter()
+        .map(|(directory, bodies)| (&**directory, called(directory, bodies)))
+        .collect();
+    let is_called = |directory: &str| {
+        calls
+            .iter()
+            .any(|(other, called)| *other != directory && called.iter().any(|called| called == directory))
+    };
     let mut directories: Vec<&str> = calls.iter().map(|(directory, _)| *directory).collect();
     directories.sort_by_key(|directory| is_called(directory));
     let mut read: BTreeSet<String> = BTreeSet::new();
@@ -59,7 +77,10 @@ pub(super) fn read(files: &[SourceText], into: &mut Draft) {
         }
         let mut open = vec![directory.to_owned()];
         while let Some(next) = open.pop() {
-            let called = calls.iter().find(|(directory, _)| *directory == next).map_or(&[][..], |(_, called)| called);
+            let called = calls
+                .iter()
+                .find(|(directory, _)| *directory == next)
+                .map_or(&[][..], |(_, called)| called);
             open.extend(called.iter().filter(|called| read.insert((*called).clone())).cloned());
         }
         if let Some(module) = Module::new(&world, directory, String::new(), None, &[]) {
@@ -80,14 +101,24 @@ fn called(directory: &str, bodies: &[(usize, Body)]) -> Vec<String> {
 
 fn roles(module: &Module<'_>, into: &mut Draft) {
     for (name, (file, block)) in module.resources("aws_iam_role") {
-        let span = block.ident.span().map_or_else(Span::default, |span| Span::new(span.start, span.end));
-        let end = block.labels.last().and_then(|label| label.span()).map_or(span.end, |label| label.end);
+        let span = block
+            .ident
+            .span()
+            .map_or_else(Span::default, |span| Span::new(span.start, span.end));
+        let end = block
+            .labels
+            .last()
+            .and_then(|label| label.span())
+            .map_or(span.end, |label| label.end);
         let place = Place::new(file, Span::new(span.start, end));
         for instance in module.possible(block, file) {
             module.next();
             let scope = module.scope(file, &instance.names);
             let written = |name: &str| {
-                let value = block.body.get_attribute(name).map(|attribute| scope.value(&attribute.value));
+                let value = block
+                    .body
+                    .get_attribute(name)
+                    .map(|attribute| scope.value(&attribute.value));
                 value.filter(|value| value.kind != Kind::Null)
             };
             let (policy, defaults) = module.watched(|| written("assume_role_policy"));
@@ -107,8 +138,12 @@ fn roles(module: &Module<'_>, into: &mut Draft) {
         for instance in module.instances(block, file) {
             let scope = module.scope(file, &instance.names);
             let url = module.attribute("aws_iam_openid_connect_provider", block, &scope, "url", place);
-            let clients = block.body.get_attribute("client_id_list").map(|list| scope.value(&list.value));
-            into.providers.push(Provider::new(url.as_ref(), clients.as_ref(), place));
+            let clients = block
+                .body
+                .get_attribute("client_id_list")
+                .map(|list| scope.value(&list.value));
+            into.providers
+                .push(Provider::new(url.as_ref(), clients.as_ref(), place));
         }
     }
     for (name, (file, block), source) in module.calls() {

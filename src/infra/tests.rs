@@ -61,17 +61,32 @@ locals {
         (r#""repo:${var.org}/${var.repo}:*""#, json!("repo:octo/${var.repo}:*")),
         ("local.subject", json!("repo:octo/app:ref:refs/heads/main")),
         ("local.again", json!("${local.again}")),
-        (r#"[for r in var.repos : "repo:octo/${r}:*"]"#, json!(["repo:octo/app:*", "repo:octo/api:*"])),
+        (
+            r#"[for r in var.repos : "repo:octo/${r}:*"]"#,
+            json!(["repo:octo/app:*", "repo:octo/api:*"]),
+        ),
         (
             r#"[for r, o in var.map : "repo:octo/${r}:ref:refs/heads/${o.branch}" if o.branch != "dev"]"#,
             json!(["repo:octo/app:ref:refs/heads/main"]),
         ),
-        (r#"formatlist("repo:octo/%s:*", var.repos)"#, json!(["repo:octo/app:*", "repo:octo/api:*"])),
-        (r#"format("repo:%s/%s:*", var.org, var.repo)"#, json!("repo:octo/${var.repo}:*")),
+        (
+            r#"formatlist("repo:octo/%s:*", var.repos)"#,
+            json!(["repo:octo/app:*", "repo:octo/api:*"]),
+        ),
+        (
+            r#"format("repo:%s/%s:*", var.org, var.repo)"#,
+            json!("repo:octo/${var.repo}:*"),
+        ),
         (r#"join(",", ["a", var.org])"#, json!("a,octo")),
-        (r#"concat(["a"], [var.repo], var.more)"#, json!(["a", "${var.repo}", "${var.more}"])),
+        (
+            r#"concat(["a"], [var.repo], var.more)"#,
+            json!(["a", "${var.repo}", "${var.more}"]),
+        ),
         (r#"var.org == "octo" ? "yes" : "no""#, json!("yes")),
-        (r#"var.repo == "octo" ? "yes" : "no""#, json!("${var.repo == octo ? yes . no}")),
+        (
+            r#"var.repo == "octo" ? "yes" : "no""#,
+            json!("${var.repo == octo ? yes . no}"),
+        ),
         (r#"lookup({a = "b"}, "a", "c")"#, json!("b")),
         (r#"coalesce(local.none, "x")"#, json!("x")),
         (r#"try(local.none, "x")"#, json!("x")),
@@ -88,7 +103,10 @@ locals {
         (r#"module.other.subject"#, json!("${module.other.subject}")),
         (r#"setproduct(["a"], ["b", "c"])[1][1]"#, json!("c")),
     ] {
-        let text = format!("resource \"aws_iam_role\" \"r\" {{\n  name = \"deploy\"\n  assume_role_policy = {}\n}}\n{more}", encoded(sub));
+        let text = format!(
+            "resource \"aws_iam_role\" \"r\" {{\n  name = \"deploy\"\n  assume_role_policy = {}\n}}\n{more}",
+            encoded(sub)
+        );
         let infra = infra(&[("main.tf", &text)]);
         assert_eq!(infra.unread, [], "{sub}");
         let [role] = &*infra.roles else { panic!("{sub}") };
@@ -122,7 +140,9 @@ resource "aws_iam_role" "r" {
   assume_role_policy = data.aws_iam_policy_document.d.json
 }
 "#;
-    let heredoc = format!("resource \"aws_iam_role\" \"r\" {{\n  name = \"deploy\"\n  assume_role_policy = <<-EOF\n    {{\n    \"Version\": \"2012-10-17\",\n    {STATEMENT}\n    }}\n  EOF\n}}\n");
+    let heredoc = format!(
+        "resource \"aws_iam_role\" \"r\" {{\n  name = \"deploy\"\n  assume_role_policy = <<-EOF\n    {{\n    \"Version\": \"2012-10-17\",\n    {STATEMENT}\n    }}\n  EOF\n}}\n"
+    );
     let file = "resource \"aws_iam_role\" \"r\" {\n  name = \"deploy\"\n  assume_role_policy = file(\"${path.module}/trust.json\")\n}\n";
     let template = "resource \"aws_iam_role\" \"r\" {\n  name = \"deploy\"\n  assume_role_policy = templatefile(\"${path.module}/trust.tftpl\", { repo = \"octo/app\" })\n}\n";
     let trust = format!("{{\"Version\": \"2012-10-17\", {STATEMENT}}}");
@@ -157,7 +177,13 @@ Resources:
         &[("a/main.tf", &heredoc)],
         &[("a/main.tf", file), ("a/trust.json", &trust)],
         &[("a/main.tf", template), ("a/trust.tftpl", &with_name)],
-        &[("a/main.tf", "module \"m\" {\n  source = \"../b\"\n  repo = \"octo/app\"\n}\n"), ("b/main.tf", &document.replace("octo/app", "${var.repo}"))],
+        &[
+            (
+                "a/main.tf",
+                "module \"m\" {\n  source = \"../b\"\n  repo = \"octo/app\"\n}\n",
+            ),
+            ("b/main.tf", &document.replace("octo/app", "${var.repo}")),
+        ],
         &[("template.yaml", yaml)],
         &[("plan.json", &plan.to_string())],
         &[("roles.json", &list.to_string())],
@@ -167,7 +193,9 @@ Resources:
         let infra = infra(files);
         assert_eq!(infra.unread, [], "{files:?}");
         let named: Vec<_> = infra.roles.iter().filter(|role| role.name.is_some()).collect();
-        let [role] = &*named else { panic!("{files:?}: {:?}", infra.roles) };
+        let [role] = &*named else {
+            panic!("{files:?}: {:?}", infra.roles)
+        };
         let mut found = policy(role);
         // A document's values are lists.
         let lists = found.to_string().replace("[\"", "\"").replace("\"]", "\"");
@@ -183,7 +211,9 @@ fn a_value_is_found_where_it_is_written() {
         "locals {{\n  branch = \"repo:octo/app:ref:refs/heads/dev\"\n}}\nresource \"aws_iam_role\" \"r\" {{\n  assume_role_policy = {}\n}}\n",
         encoded(r#"["repo:octo/app:*", local.branch]"#)
     );
-    let heredoc = format!("resource \"aws_iam_role\" \"r\" {{\n  assume_role_policy = <<-EOF\n    {{\n    {STATEMENT}\n    }}\n  EOF\n}}\n");
+    let heredoc = format!(
+        "resource \"aws_iam_role\" \"r\" {{\n  assume_role_policy = <<-EOF\n    {{\n    {STATEMENT}\n    }}\n  EOF\n}}\n"
+    );
     for (text, value, line) in [
         (&text, "repo:octo/app:*", 11),
         (&text, "repo:octo/app:ref:refs/heads/dev", 2),
@@ -203,7 +233,10 @@ fn what_cannot_be_known_stays_in_its_place() {
     for (body, part) in [
         ("data.aws_iam_policy_document.elsewhere.json", None),
         ("var.policy", None),
-        ("jsonencode({ Version = \"2012-10-17\", Statement = var.statements })", Some("\"Federated\": \"${var.statements}\"")),
+        (
+            "jsonencode({ Version = \"2012-10-17\", Statement = var.statements })",
+            Some("\"Federated\": \"${var.statements}\""),
+        ),
         (
             "jsonencode({ Version = \"2012-10-17\", Statement = [{ Effect = \"Allow\", Principal = var.who, Action = \"sts:AssumeRoleWithWebIdentity\", Condition = var.when }] })",
             Some("\"Federated\": \"${var.who}\""),
@@ -213,7 +246,8 @@ fn what_cannot_be_known_stays_in_its_place() {
             Some("\"token.actions.githubusercontent.com:sub\": \"repo:octo/app:*\""),
         ),
     ] {
-        let text = format!("resource \"aws_iam_role\" \"r\" {{\n  name = \"deploy\"\n  assume_role_policy = {body}\n}}\n");
+        let text =
+            format!("resource \"aws_iam_role\" \"r\" {{\n  name = \"deploy\"\n  assume_role_policy = {body}\n}}\n");
         let infra = infra(&[("main.tf", &text)]);
         match (&infra.roles[0].policy, part) {
             (Ok(policy), Some(part)) => {
@@ -229,18 +263,31 @@ fn what_cannot_be_known_stays_in_its_place() {
 
 #[test]
 fn bad_files_are_named_and_the_rest_goes_on() {
-    let good = format!("resource \"aws_iam_role\" \"r\" {{\n  name = \"deploy\"\n  assume_role_policy = {}\n}}\n", encoded("\"x\""));
+    let good = format!(
+        "resource \"aws_iam_role\" \"r\" {{\n  name = \"deploy\"\n  assume_role_policy = {}\n}}\n",
+        encoded("\"x\"")
+    );
     let infra = infra(&[
         ("a.tf", "resource \"x\" {\n  = 1\n}\n"),
         ("b.tf", &good),
         ("c.json", "{\"AssumeRolePolicyDocument\": {\n"),
         ("d.yaml", "Resources: {a: [AssumeRole\n"),
-        ("e.tf", "module \"r\" {\n  source = \"terraform-aws-modules/iam/aws\"\n}\nmodule \"me\" {\n  source = \"./.\"\n}\n"),
+        (
+            "e.tf",
+            "module \"r\" {\n  source = \"terraform-aws-modules/iam/aws\"\n}\nmodule \"me\" {\n  source = \"./.\"\n}\n",
+        ),
     ]);
     let unread: Vec<_> = infra.unread.iter().map(|unread| (unread.file, unread.line)).collect();
     assert_eq!(unread.iter().map(|(file, _)| *file).collect::<Vec<_>>(), [0, 2, 3]);
     assert_eq!(unread[0].1, 2);
-    assert_eq!(infra.elsewhere.iter().map(|(_, source, _)| source.as_str()).collect::<Vec<_>>(), ["terraform-aws-modules/iam/aws"]);
+    assert_eq!(
+        infra
+            .elsewhere
+            .iter()
+            .map(|(_, source, _)| source.as_str())
+            .collect::<Vec<_>>(),
+        ["terraform-aws-modules/iam/aws"]
+    );
     // The directory calls itself: nobody else does, so it is read once as a root, or not at all.
     assert!(infra.roles.len() <= 11);
 }
@@ -251,7 +298,10 @@ fn a_hostile_source_ends() {
         format!("{text}  a{} = \"${{local.a{n}}}${{local.a{n}}}\"\n", n + 1)
     });
     let lists = (0..40).fold("  a0 = range(1000)\n".to_owned(), |text, n| {
-        format!("{text}  a{} = [for x in local.a{n} : [for y in local.a{n} : y]]\n", n + 1)
+        format!(
+            "{text}  a{} = [for x in local.a{n} : [for y in local.a{n} : y]]\n",
+            n + 1
+        )
     });
     let deep = format!("  a40 = {}1{}\n", "[".repeat(60), "]".repeat(60));
     for locals in [double, lists, deep] {

@@ -257,7 +257,10 @@ impl Text {
         let lines = text.split_inclusive('\n');
         let written = source.split_inclusive('\n');
         let is_alike = lines.clone().count() == written.clone().count()
-            && lines.clone().zip(written.clone()).all(|(line, source)| source.ends_with(line));
+            && lines
+                .clone()
+                .zip(written.clone())
+                .all(|(line, source)| source.ends_with(line));
         if !is_alike {
             let start = self.text.len();
             self.text.push_str(text);

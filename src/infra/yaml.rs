@@ -83,7 +83,10 @@ pub(super) fn read(text: &str, file: usize) -> Result<Value, Fault> {
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
                 Some(mut closed) => {
-                    if text.get(span.start..span.end).is_some_and(|end| end == "}" || end == "]") {
+                    if text
+                        .get(span.start..span.end)
+                        .is_some_and(|end| end == "}" || end == "]")
+                    {
                         closed.value.place.span.end = span.end;
                     }
                     let size = if closed.anchor == 0 { 0 } else { size(&closed.value) };

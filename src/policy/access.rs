@@ -26,6 +26,10 @@ pub struct Access {
     pub decision: Decision,
     /// What each side denies, in the order of [`Side::ALL`].
     by: [Option<Decision>; 4],
+    /// Do the policies of who asks allow it, each kind of them?
+    allowed_by_caller: bool,
+    /// Do its identity-based policies, whatever limits them?
+    allowed_by_identity: bool,
 }
 
 impl Access {
@@ -33,6 +37,18 @@ impl Access {
     pub fn blocked(&self) -> impl Iterator<Item = (Side, Decision)> {
         let sides = Side::ALL.into_iter().zip(self.by);
         sides.filter_map(|(side, decision)| Some((side, decision?)))
+    }
+
+    /// Do the policies of who asks allow it, all that there are?
+    #[must_use]
+    pub fn is_allowed_by_caller(&self) -> bool {
+        self.allowed_by_caller
+    }
+
+    /// Do the identity-based ones of them, whatever else limits them?
+    #[must_use]
+    pub fn is_allowed_by_identity(&self) -> bool {
+        self.allowed_by_identity
     }
 
     /// Why, in one clause.
@@ -116,7 +132,14 @@ fn decide(request: &RequestContext, trust: Option<&Policy>, caller: Caller<'_>, 
             (sides.alone(side).allows() == Outcome::NoMatch).then_some(Decision::ImplicitDeny)
         }
     });
-    Access { decision, by }
+    let allows = |says: Says| says.allow == Outcome::Match && says.deny == Outcome::NoMatch;
+    let allowed_by_identity = allows(sides.identity);
+    Access {
+        decision,
+        by,
+        allowed_by_caller: allowed_by_identity && allows(sides.boundary) && allows(sides.session),
+        allowed_by_identity,
+    }
 }
 
 /// What each side allows and denies.
@@ -690,7 +713,7 @@ mod tests {
         for (statement, want) in [
             (
                 json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}),
-                "a policy of who asks has no `Principal`",
+                "a policy of the caller has no `Principal`",
             ),
             (
                 json!({"Effect": "Allow", "Action": "*"}),

@@ -474,9 +474,9 @@ impl<'a> Reader<'a> {
     ) -> Result2<()> {
         if let Some(principal) = principal {
             return Err(self.error(
-                "a policy of who asks has no `Principal`".to_owned(),
+                "a policy of the caller has no `Principal`".to_owned(),
                 principal.key,
-                Some("this looks like a trust policy; the policies of who asks are what is attached to its role: `aws iam list-role-policies` and `aws iam list-attached-role-policies`".to_owned()),
+                Some("this looks like a trust policy; a caller's policies are what is attached to its role: `aws iam list-role-policies` and `aws iam list-attached-role-policies`".to_owned()),
             ));
         }
         match resources {
@@ -484,7 +484,7 @@ impl<'a> Reader<'a> {
             None => Err(self.missing(
                 "Resource",
                 statement,
-                "in a policy of who asks, `Resource` says which roles it is allowed to assume",
+                "in a policy of the caller, `Resource` says which roles it is allowed to assume",
             )),
         }
     }

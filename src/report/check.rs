@@ -10,9 +10,10 @@ use super::console::visible;
 use super::github::{escape_data, escape_property};
 use super::item::{Change, Item, Spot};
 use super::json::escaped;
-use super::{MOST_LINES, clean, clean_lines, cut, sarif};
+use super::{MOST_LINES, Pages, clean, clean_lines, cut, sarif};
 use crate::check::{Ask, Checked, Verdict};
-use crate::finding::{Edit, Severity};
+use crate::checks::by_id;
+use crate::finding::{Edit, Rule, Severity};
 use crate::text::{SourceText, Span};
 
 /// The most findings that are shown in full.
@@ -40,7 +41,9 @@ impl Baseline {
         }
         let findings = json.get("findings").and_then(Value::as_array);
         let findings = findings.ok_or("it is no baseline: `findings` is missing")?;
-        let prints = findings.iter().filter_map(|finding| finding.get("fingerprint")?.as_str());
+        let prints = findings
+            .iter()
+            .filter_map(|finding| finding.get("fingerprint")?.as_str());
         Ok(Self(prints.map(str::to_owned).collect()))
     }
 
@@ -66,13 +69,16 @@ pub fn baseline(checked: &Checked) -> String {
 #[must_use]
 pub fn fails(checked: &Checked, known: &Baseline, risks: bool) -> bool {
     let worst = if risks { Severity::Risk } else { Severity::Blocks };
-    items(checked).iter().any(|item| item.severity <= worst && !known.knows(item))
+    items(checked)
+        .iter()
+        .any(|item| item.severity <= worst && !known.knows(item))
 }
 
 /// As SARIF.
 #[must_use]
-pub fn sarif(checked: &Checked, known: &Baseline) -> String {
-    sarif::log(&items(checked), &|item| known.knows(item), &|_| None)
+pub fn sarif(checked: &Checked, known: &Baseline, pages: &Pages) -> String {
+    let page = |rule: &Rule| by_id(rule.id).and_then(|check| pages.url(&check.rule));
+    sarif::log(&items(checked), &|item| known.knows(item), &page)
 }
 
 /// For programs.
@@ -98,7 +104,10 @@ pub fn json(checked: &Checked, known: &Baseline) -> String {
             let start = spot.source.position(spot.span.start);
             json!({ "file": spot.source.name, "line": start.line, "column": start.column, "text": spot.text })
         });
-        let fixes = item.changes.iter().map(|change| json!({ "title": change.title, "file": change.source.name, "diff": diff(change) }));
+        let fixes = item
+            .changes
+            .iter()
+            .map(|change| json!({ "title": change.title, "file": change.source.name, "diff": diff(change) }));
         json!({
             "id": item.rule.id,
             "number": item.rule.cause.map(|cause| cause.number()),
@@ -137,9 +146,19 @@ pub fn annotations(checked: &Checked, known: &Baseline) -> String {
         if *count > MOST_ANNOTATIONS {
             continue;
         }
-        let mut properties = vec![format!("title={}", escape_property(&format!("aws-oidc-doctor: {}", item.rule.id)))];
-        if let Some(spot) = item.spots.iter().find(|spot| clean(&spot.source.name) == spot.source.name) {
-            let (start, end) = (spot.source.position(spot.span.start), spot.source.position(spot.span.end));
+        let mut properties = vec![format!(
+            "title={}",
+            escape_property(&format!("aws-oidc-doctor: {}", item.rule.id))
+        )];
+        if let Some(spot) = item
+            .spots
+            .iter()
+            .find(|spot| clean(&spot.source.name) == spot.source.name)
+        {
+            let (start, end) = (
+                spot.source.position(spot.span.start),
+                spot.source.position(spot.span.end),
+            );
             properties.push(format!("file={}", escape_property(&spot.source.name)));
             properties.push(format!("line={}", start.line));
             if end.line == start.line {
@@ -151,7 +170,12 @@ pub fn annotations(checked: &Checked, known: &Baseline) -> String {
             message.push('\n');
             message.push_str(line);
         }
-        let _ = writeln!(out, "::{command} {}::{}", properties.join(","), escape_data(&cut(&message, 1300)));
+        let _ = writeln!(
+            out,
+            "::{command} {}::{}",
+            properties.join(","),
+            escape_data(&cut(&message, 1300))
+        );
     }
     out
 }
@@ -170,7 +194,14 @@ pub fn console(checked: &Checked, known: &Baseline, colour: bool) -> String {
         for change in &item.changes {
             let _ = writeln!(out, "fix: {}\n{}", change.title, indented(&diff(change)));
         }
-        for text in item.changes.is_empty().then_some(&item.shown).into_iter().flatten().take(1) {
+        for text in item
+            .changes
+            .is_empty()
+            .then_some(&item.shown)
+            .into_iter()
+            .flatten()
+            .take(1)
+        {
             let _ = writeln!(out, "{}", indented(&clean_lines(text)));
         }
     }
@@ -197,7 +228,10 @@ pub fn summary(checked: &Checked, known: &Baseline) -> String {
     let text = console(checked, known, false);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default().max(2) + 1;
     let fence = "`".repeat(longest);
-    format!("## AWS roles of this repository's workflows\n\n{fence}text\n{}\n{fence}\n", clean_lines(&text))
+    format!(
+        "## AWS roles of this repository's workflows\n\n{fence}text\n{}\n{fence}\n",
+        clean_lines(&text)
+    )
 }
 
 fn total(checked: &Checked, new: &[&Item<'_>], known: usize) -> String {
@@ -205,8 +239,16 @@ fn total(checked: &Checked, new: &[&Item<'_>], known: usize) -> String {
     let of = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let mut line = format!(
         "{} for a role, {} for GitHub's tokens: {}, {}, {}",
-        if checked.asks.len() == 1 { "1 step asks".to_owned() } else { format!("{} steps ask", checked.asks.len()) },
-        if checked.policies == 1 { "1 policy".to_owned() } else { format!("{} policies", checked.policies) },
+        if checked.asks.len() == 1 {
+            "1 step asks".to_owned()
+        } else {
+            format!("{} steps ask", checked.asks.len())
+        },
+        if checked.policies == 1 {
+            "1 policy".to_owned()
+        } else {
+            format!("{} policies", checked.policies)
+        },
         of(count(Severity::Blocks), "error"),
         of(count(Severity::Risk), "risk"),
         of(count(Severity::Note), "note"),
@@ -221,9 +263,24 @@ fn total(checked: &Checked, new: &[&Item<'_>], known: usize) -> String {
 /// A step: who comes, and what that comes to.
 fn step(out: &mut String, ask: &Ask) {
     let _ = writeln!(out, "{}  {}:{}", clean(&ask.job), clean(&ask.file), ask.line);
-    let policies = if ask.policies.is_empty() { String::new() } else { format!("  ({})", ask.policies.join(", ")) };
-    let _ = writeln!(out, "  role {}{}", cut(&clean(&ask.role), 200), cut(&clean(&policies), 200));
-    let width = ask.outcomes.iter().map(|outcome| outcome.event.len()).max().unwrap_or_default().min(24);
+    let policies = if ask.policies.is_empty() {
+        String::new()
+    } else {
+        format!("  ({})", ask.policies.join(", "))
+    };
+    let _ = writeln!(
+        out,
+        "  role {}{}",
+        cut(&clean(&ask.role), 200),
+        cut(&clean(&policies), 200)
+    );
+    let width = ask
+        .outcomes
+        .iter()
+        .map(|outcome| outcome.event.len())
+        .max()
+        .unwrap_or_default()
+        .min(24);
     for outcome in ask.outcomes.iter().take(MOST_ROWS) {
         let word = match &outcome.verdict {
             Verdict::Allowed => "gets in".to_owned(),
@@ -231,7 +288,12 @@ fn step(out: &mut String, ask: &Ask) {
             Verdict::Denied(cause) => format!("does not get in: {cause}"),
             Verdict::Undecided => "not known".to_owned(),
         };
-        let _ = writeln!(out, "  {:<width$}  {}  {word}", clean(&outcome.event), cut(&clean(&outcome.subject), 120));
+        let _ = writeln!(
+            out,
+            "  {:<width$}  {}  {word}",
+            clean(&outcome.event),
+            cut(&clean(&outcome.subject), 120)
+        );
     }
     if ask.outcomes.len() > MOST_ROWS {
         let _ = writeln!(out, "  and {} more", ask.outcomes.len() - MOST_ROWS);
@@ -269,7 +331,12 @@ fn items(checked: &Checked) -> Vec<Item<'_>> {
             more: noted.more.iter().map(|line| clean(line)).collect(),
             spots: spots.collect(),
             changes: changes.collect(),
-            shown: noted.changes.iter().map(|change| change.text.clone()).filter(|text| !text.is_empty()).collect(),
+            shown: noted
+                .changes
+                .iter()
+                .map(|change| change.text.clone())
+                .filter(|text| !text.is_empty())
+                .collect(),
             about: noted.about.clone(),
         }
     };
@@ -287,7 +354,12 @@ fn finding(item: &Item<'_>, colour: bool) -> String {
     for (at, spot) in item.spots.iter().take(MOST_LINES).enumerate() {
         elements.extend(excerpt(spot, at == 0).map(Element::from));
     }
-    elements.extend(item.more.iter().take(MOST_LINES).map(|line| Level::NOTE.message(clean(line)).into()));
+    elements.extend(
+        item.more
+            .iter()
+            .take(MOST_LINES)
+            .map(|line| Level::NOTE.message(clean(line)).into()),
+    );
     let group = level.primary_title(item.headline()).id(item.rule.id).elements(elements);
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     renderer.term_width(140).render(&[group])
@@ -305,11 +377,20 @@ fn excerpt<'a>(spot: &Spot<'_>, is_first: bool) -> Option<Snippet<'a, annotate_s
     let (from, to) = (spot.span.start - start, spot.span.end.checked_sub(start)?);
     let (before, inside) = (shown(0, from)?, shown(from, to)?);
     let span = before.len()..before.len() + inside.len();
-    let kind = if is_first { AnnotationKind::Primary } else { AnnotationKind::Context };
+    let kind = if is_first {
+        AnnotationKind::Primary
+    } else {
+        AnnotationKind::Context
+    };
     let annotation = kind.span(span).label(cut(&clean(&spot.text), 200));
     let line = spot.source.position(start).line;
     let text = visible(lines).replace("##[", "#?[");
-    Some(Snippet::source(text).line_start(line).path(clean(&spot.source.name)).annotation(annotation))
+    Some(
+        Snippet::source(text)
+            .line_start(line)
+            .path(clean(&spot.source.name))
+            .annotation(annotation),
+    )
 }
 
 /// A change as a unified diff.
@@ -317,7 +398,11 @@ fn diff(change: &Change<'_>) -> String {
     let after = applied(change.source, &change.edits);
     let name = clean(change.source.name.trim_start_matches("./"));
     let diff = similar::TextDiff::from_lines(&change.source.text, &after);
-    let text = diff.unified_diff().context_radius(2).header(&format!("a/{name}"), &format!("b/{name}")).to_string();
+    let text = diff
+        .unified_diff()
+        .context_radius(2)
+        .header(&format!("a/{name}"), &format!("b/{name}"))
+        .to_string();
     clean_lines(&text)
 }
 

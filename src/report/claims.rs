@@ -5,24 +5,11 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::json::escaped;
-use super::{MOST_LINES, Report, clean, clean_lines, cut};
+use super::{MOST_LINES, clean, clean_lines, cut};
 use crate::finding::{Fix, Told};
 
 /// What [`lines()`] is about, as the title of a group in a step's log.
-pub const TITLE: &str = "What the token says, and the smallest trust policy that accepts it";
-
-/// The part of a report that says it, for each role once; empty where the report does not come to it.
-#[must_use]
-pub fn render(report: &Report) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    for told in report.runs().filter_map(|run| run.diagnosis.told.as_ref()) {
-        let text = lines(told);
-        if !texts.contains(&text) {
-            texts.push(text);
-        }
-    }
-    texts.join("\n")
-}
+pub(super) const TITLE: &str = "what the token says, and the smallest trust policy that accepts it";
 
 /// For a terminal or a log.
 #[must_use]
@@ -69,17 +56,6 @@ pub fn lines(told: &Told) -> String {
 /// Why there is no policy.
 pub(super) const NO_POLICY: &str =
     "no trust policy is offered: it takes a whole token of GitHub Actions, with `iss`, `sub` and `aud`";
-
-/// What somebody with access does next, for a report's end.
-#[must_use]
-pub fn finish(report: &Report) -> String {
-    let mut out = String::new();
-    let told = report.runs().filter_map(|run| run.diagnosis.told.as_ref());
-    for command in told.filter_map(|told| told.finish.as_ref()) {
-        let _ = writeln!(out, "\n{FINISH}\n  $ {}", clean(command));
-    }
-    out
-}
 
 /// What introduces the command.
 pub(super) const FINISH: &str = "somebody who has access to the role finishes this diagnosis, with `run.json` as `--save-evidence run.json` writes it:";

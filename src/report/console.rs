@@ -1,182 +1,438 @@
 //! The report for a terminal or a job's log: like a good compiler's.
 
 use std::fmt::Write as _;
+use std::iter::once;
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
-use anstyle::{AnsiColor, Style};
+use anstyle::{AnsiColor, Style as Paint};
+use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::{
-    MOST_FINDINGS, MOST_LINES, Report, cause_word, clean, clean_lines, cut, headline, hedge, one_is_enough, stage_word,
-    subline,
+    MOST_FINDINGS, MOST_LINES, Pages, Report, cause_word, claims, clean, clean_lines, cut, headline, hedge,
+    is_diff_header, one_is_enough, outcome, stage_word, standing, target_place,
 };
-use crate::finding::{CauseStatus, Conclusion, Diagnosis, Document, Found, Label, Severity, StageStatus};
-use crate::finding::{Fix, Target};
+use crate::finding::{
+    CauseStatus, Certainty, Comparison, Conclusion, Diagnosis, Document, Fix, Found, Label, Severity, Side, StageStatus,
+};
 use crate::text::SourceText;
 use crate::text::unseen::push_shown;
 
 /// A document that is shown around a label is cut to so many bytes.
 const MOST_SOURCE: usize = 64 * 1024;
+/// The most characters of a value or a sentence in a table.
+const MOST_CELL: usize = 400;
+/// What annotate-snippets puts before a note's text, with line numbers of three digits.
+const BEFORE_A_NOTE: usize = 12;
+/// The title of what a log shows and a terminal does not.
+const CLAIMS: &str = "the token's claims";
 
-/// The report as text; with colours where a person's screen shows them.
-#[must_use]
-pub fn render(report: &Report, colour: bool) -> String {
-    let mut out = String::new();
-    if report.is_several() {
-        let _ = writeln!(out, "{}\n", clean(&report.headline()));
+/// How a log or a terminal shows text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Are colours shown?
+    pub colour: bool,
+    /// Are links (OSC 8) followed? Only by a person's terminal, and with colours.
+    pub links: bool,
+    /// The columns that sentences are wrapped at. Nothing that is copied is wrapped.
+    pub width: usize,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self {
+            colour: false,
+            links: false,
+            width: 120,
+        }
     }
-    for run in report.runs() {
-        if let (true, Some(source)) = (report.is_several(), &run.source) {
-            let _ = writeln!(out, "==> {}\n", clean(source));
+}
+
+/// A part of the report: the answer, or what stands behind it under a title of its own.
+#[derive(Debug, Clone)]
+pub(super) struct Section {
+    /// What it is about; the answer has none.
+    pub(super) title: Option<String>,
+    /// Its lines.
+    pub(super) text: String,
+    /// Is it about the token alone?
+    is_of_the_token: bool,
+    /// Is it for a log alone, which shows it folded?
+    pub(super) is_for_logs: bool,
+}
+
+/// The report as text.
+#[must_use]
+pub fn render(report: &Report, style: Style) -> String {
+    let mut out = String::new();
+    for section in sections(report, style).iter().filter(|section| !section.is_for_logs) {
+        if !out.is_empty() {
+            out.push('\n');
         }
-        if run.chain.is_empty() {
-            out.push_str(&self::run(&run.diagnosis, colour));
-            continue;
+        if let Some(title) = &section.title {
+            let _ = writeln!(out, "{title}:");
         }
-        let _ = writeln!(out, "{}\n", clean(&run.headline()));
-        for (hop, line) in run.hops() {
-            let _ = writeln!(
-                out,
-                "  {line}\n      {}",
-                clean(&headline(&hop.diagnosis)),
-                line = clean(&line)
-            );
-        }
-        for (hop, line) in run.hops() {
-            let _ = writeln!(out, "\n==> {}\n", clean(&line));
-            out.push_str(&self::run(&hop.diagnosis, colour));
-        }
+        out.push_str(&section.text);
     }
     out
 }
 
-fn run(diagnosis: &Diagnosis, colour: bool) -> String {
-    let paint = |style: Style, text: &str| {
-        if colour {
-            format!("{style}{text}{style:#}")
+/// The parts of a report, in order.
+pub(super) fn sections(report: &Report, style: Style) -> Vec<Section> {
+    let to = Printer {
+        style,
+        pages: &report.pages,
+    };
+    let mut sections = Vec::new();
+    for (i, run) in report.runs().enumerate() {
+        let mut opening = String::new();
+        if report.is_several() {
+            if i == 0 {
+                let _ = writeln!(opening, "{}\n", to.wrapped(&report.headline(), ""));
+            }
+            let name = run.source.as_deref().or(run.role.as_deref()).unwrap_or("(no role)");
+            let _ = writeln!(opening, "==> {}\n", clean(name));
+        }
+        if run.chain.is_empty() {
+            let name = report.is_several().then(|| format!("request {}", i + 1));
+            sections.extend(to.diagnosis(&run.diagnosis, opening, name.as_deref()));
+            continue;
+        }
+        let _ = writeln!(opening, "{}\n", to.wrapped(&run.headline(), ""));
+        for (hop, line) in run.hops() {
+            let line = format!("{line}: {}", outcome(&hop.diagnosis));
+            let _ = writeln!(opening, "{}", to.wrapped(&line, "  "));
+        }
+        opening.push('\n');
+        for (at, (hop, line)) in run.hops().enumerate() {
+            let opening = format!("{}==> {}\n\n", std::mem::take(&mut opening), clean(&line));
+            let name = format!("hop {}", at + 1);
+            sections.extend(to.diagnosis(&hop.diagnosis, opening, Some(&name)));
+        }
+    }
+    // What a token says by itself is the same for each role.
+    let mut told: Vec<String> = Vec::new();
+    sections.retain(|section| {
+        let is_told = section.is_of_the_token;
+        let is_new = !is_told || !told.contains(&section.text);
+        told.extend((is_told && is_new).then(|| section.text.clone()));
+        is_new
+    });
+    sections
+}
+
+/// What all that is printed is printed with.
+struct Printer<'a> {
+    style: Style,
+    pages: &'a Pages,
+}
+
+const GOOD: Paint = AnsiColor::Green.on_default().bold();
+const BAD: Paint = AnsiColor::Red.on_default().bold();
+const WARNING: Paint = AnsiColor::Yellow.on_default().bold();
+const DIM: Paint = AnsiColor::BrightBlack.on_default();
+const BOLD: Paint = Paint::new().bold();
+
+impl Printer<'_> {
+    /// One diagnosis: the answer, and behind it what shows it.
+    fn diagnosis(&self, diagnosis: &Diagnosis, opening: String, name: Option<&str>) -> Vec<Section> {
+        let is_certain = diagnosis
+            .lead()
+            .is_some_and(|lead| lead.certainty() == Certainty::Certain);
+        let missing = self.missing(diagnosis);
+        let (open, missing) = if is_certain { ("", &*missing) } else { (&*missing, "") };
+        let mut answer = opening + &self.answer(diagnosis);
+        if !open.is_empty() {
+            let _ = writeln!(answer, "missing information:\n{open}");
+        }
+        let told = diagnosis.told.as_ref();
+        if let Some(command) = told.and_then(|told| told.finish.as_ref()) {
+            let _ = writeln!(answer, "{}\n  $ {}", self.wrapped(claims::FINISH, ""), clean(command));
+        }
+        answer.truncate(answer.trim_end().len());
+        let source = diagnosis.claims.as_ref().filter(|_| told.is_none());
+        let source = source.map(|claims| clean_lines(&claims.text) + "\n");
+        let behind = [
+            ("the handshake, step by step", self.handshake(diagnosis)),
+            ("the eight causes", self.causes(diagnosis)),
+            ("what was compared", self.facts(diagnosis, &[])),
+            ("missing information", missing.to_owned()),
+            (claims::TITLE, told.map(claims::lines).unwrap_or_default()),
+            (CLAIMS, source.unwrap_or_default()),
+        ];
+        let behind = behind
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(title, text)| Section {
+                title: Some(name.map_or_else(|| title.to_owned(), |name| format!("{title} ({name})"))),
+                text,
+                is_of_the_token: title == claims::TITLE || title == CLAIMS,
+                is_for_logs: title == CLAIMS,
+            });
+        let answer = Section {
+            title: None,
+            text: answer + "\n",
+            is_of_the_token: false,
+            is_for_logs: false,
+        };
+        once(answer).chain(behind).collect()
+    }
+
+    /// The answer: what it comes to, the two sides, the findings and their fixes.
+    fn answer(&self, diagnosis: &Diagnosis) -> String {
+        let lead = diagnosis.lead();
+        let paint = match diagnosis.conclusion {
+            Conclusion::Allowed if diagnosis.risk().is_some() => WARNING,
+            Conclusion::Allowed => GOOD,
+            Conclusion::Denied | Conclusion::Undecided => BAD,
+        };
+        let mut out = format!("{}\n\n", self.paint(paint, &self.wrapped(&verdict(diagnosis), "")));
+        match lead.and_then(|lead| lead.compares.as_ref()) {
+            Some(compared) => out.push_str(&self.comparison(compared)),
+            None if lead.is_none_or(|lead| lead.certainty() != Certainty::Certain) => {
+                out.push_str(&self.facts(diagnosis, &["role", "subject", "AWS", "reported"]));
+                out.push('\n');
+            }
+            None => {}
+        }
+        for finding in diagnosis.findings.iter().take(MOST_FINDINGS) {
+            let _ = writeln!(out, "{}\n", self.snippet(diagnosis, finding));
+            if let Some(words) = one_is_enough(finding.fixes.len()) {
+                let _ = writeln!(out, "{words}:\n");
+            }
+            for (i, fix) in finding.fixes.iter().enumerate() {
+                out.push_str(&self.fix(i, fix));
+            }
+        }
+        if diagnosis.findings.len() > MOST_FINDINGS {
+            let _ = writeln!(out, "and {} more findings\n", diagnosis.findings.len() - MOST_FINDINGS);
+        }
+        for note in diagnosis.notes.iter().take(MOST_LINES) {
+            let _ = writeln!(out, "{}\n", self.wrapped(&format!("note: {note}"), ""));
+        }
+        out
+    }
+
+    /// Both sides under each other, and a line under the part that differs.
+    fn comparison(&self, compared: &Comparison) -> String {
+        let Comparison { what, left, right } = compared;
+        let name = |side: &Side| format!("{} {}", side.who, side.does);
+        let width = name(left).chars().count().max(name(right).chars().count());
+        let mut out = format!("  {}\n", self.paint(DIM, &clean(what)));
+        for side in [left, right] {
+            let [before, differs, after] = side.parts().map(|part| cut(&clean(part), MOST_CELL));
+            let more = match side.more {
+                0 => String::new(),
+                more => format!(" (or one of {more} more)"),
+            };
+            let _ = writeln!(
+                out,
+                "    {:<width$}  {before}{}{after}{more}",
+                name(side),
+                self.paint(BOLD, &differs)
+            );
+            if side == right && !differs.is_empty() {
+                let (column, carets) = (width + 6 + before.chars().count(), differs.chars().count());
+                let _ = writeln!(out, "{:column$}{}", "", self.paint(BAD, &"^".repeat(carets)));
+            }
+        }
+        out.push('\n');
+        out
+    }
+
+    fn facts(&self, diagnosis: &Diagnosis, names: &[&str]) -> String {
+        let mut out = String::new();
+        let facts = diagnosis.facts.iter();
+        for (name, value) in facts.filter(|(name, _)| names.is_empty() || names.contains(name)) {
+            let value = self.hanging(&cut(&clean(value), MOST_CELL), 12);
+            let _ = writeln!(out, "  {name:<9} {value}");
+        }
+        out
+    }
+
+    fn handshake(&self, diagnosis: &Diagnosis) -> String {
+        let mut out = String::new();
+        for row in &diagnosis.stages {
+            let word = format!("{:<12}", stage_word(row.status));
+            let word = match row.status {
+                StageStatus::Passed => self.paint(GOOD, &word),
+                StageStatus::Failed => self.paint(BAD, &word),
+                StageStatus::NotReached | StageStatus::Undecided => self.paint(DIM, &word),
+            };
+            let detail = self.hanging(&cut(&clean(&row.detail), MOST_CELL), 29);
+            let _ = writeln!(out, "  {:<13} {word} {detail}", row.stage.name());
+        }
+        out
+    }
+
+    fn causes(&self, diagnosis: &Diagnosis) -> String {
+        let mut out = String::new();
+        for row in &diagnosis.causes {
+            let word = format!("{:<10}", cause_word(row.status));
+            let word = match row.status {
+                CauseStatus::Applies => self.paint(BAD, &word),
+                CauseStatus::RuledOut => word,
+                CauseStatus::Undecided => self.paint(DIM, &word),
+            };
+            let because = self.hanging(&cut(&clean(&row.because), MOST_CELL), 35);
+            let _ = writeln!(
+                out,
+                "  {} {:<19} {word} {because}",
+                row.cause.number(),
+                row.cause.short()
+            );
+        }
+        out
+    }
+
+    fn missing(&self, diagnosis: &Diagnosis) -> String {
+        let mut out = String::new();
+        for gap in &diagnosis.gaps {
+            let wanted = format!("{}: {}", gap.wanted, cut(&gap.why, MOST_CELL));
+            let supply = format!("how to supply it: {}", gap.supply);
+            let _ = writeln!(
+                out,
+                "{}\n{}",
+                self.wrapped(&wanted, "  "),
+                self.wrapped(&supply, "    ")
+            );
+        }
+        out
+    }
+
+    /// One finding: its message, the places it points at, notes and help.
+    fn snippet(&self, diagnosis: &Diagnosis, finding: &Found) -> String {
+        let level = match finding.severity {
+            Severity::Blocks => Level::ERROR,
+            Severity::Risk => Level::WARNING.with_name("risk"),
+            Severity::Note => Level::NOTE,
+        };
+        let message = format!("{}{}", hedge(finding.certainty()), clean(&finding.message));
+        let mut elements: Vec<Element<'_>> = Vec::new();
+        // One snippet a document, in the order of the first label in each.
+        let mut documents: Vec<Document> = Vec::new();
+        for label in &finding.labels {
+            if !documents.contains(&label.document) {
+                documents.push(label.document);
+            }
+        }
+        let primary = documents.first().copied();
+        for document in documents {
+            let Some(source) = diagnosis.document(document) else {
+                continue;
+            };
+            let labels: Vec<&Label> = finding
+                .labels
+                .iter()
+                .filter(|label| label.document == document)
+                .take(MOST_LINES)
+                .collect();
+            let is_primary = Some(document) == primary;
+            // The two sides above say what differs.
+            let says = |i: usize| i > 0 || !is_primary || finding.compares.is_none();
+            if let Some(shown) = shown(source, &labels, is_primary, says) {
+                elements.push(shown.into());
+            }
+        }
+        let note = |level: Level<'static>, text: &str| {
+            let width = self.style.width.saturating_sub(BEFORE_A_NOTE);
+            Element::from(level.message(self.filled(&clean(text), width, "")))
+        };
+        elements.extend(
+            finding
+                .notes
+                .iter()
+                .take(MOST_LINES)
+                .map(|text| note(Level::NOTE, text)),
+        );
+        elements.extend(finding.help.iter().take(MOST_LINES).map(|text| note(Level::HELP, text)));
+        let page = self.pages.url(finding.rule);
+        if finding.severity != Severity::Note {
+            let more = page.clone();
+            let more = more.unwrap_or_else(|| format!("aws-oidc-doctor explain {}", finding.rule.id));
+            elements.push(Level::NOTE.with_name("why").message(more).into());
+        }
+        let id = finding.rule.id;
+        // `error[id]: `
+        let width = self.style.width.saturating_sub(id.len() + 9);
+        let mut title = level.primary_title(self.filled(&message, width, "")).id(id);
+        if let (true, Some(page)) = (self.style.links && self.style.colour, page) {
+            title = title.id_url(page);
+        }
+        let group: Group<'_> = title.elements(elements);
+        let renderer = if self.style.colour {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        renderer.term_width(self.style.width.max(60)).render(&[group])
+    }
+
+    fn fix(&self, index: usize, fix: &Fix) -> String {
+        let title = format!("fix {}, {}: {}", index + 1, target_place(fix.target), fix.title);
+        let mut out = self.wrapped(&title, "") + "\n";
+        let shown = if fix.diff.is_empty() { &fix.text } else { &fix.diff };
+        for line in clean_lines(shown).lines().filter(|line| !is_diff_header(line)) {
+            let _ = writeln!(out, "  {line}");
+        }
+        if !fix.command.is_empty() {
+            let _ = writeln!(out, "  $ {}", clean(&fix.command));
+        }
+        for note in fix.notes.iter().chain(&fix.proof).take(MOST_LINES) {
+            let _ = writeln!(out, "{}", self.wrapped(&format!("({note})"), "  "));
+        }
+        out.push('\n');
+        out
+    }
+
+    fn paint(&self, paint: Paint, text: &str) -> String {
+        if self.style.colour && !text.is_empty() {
+            format!("{paint}{text}{paint:#}")
         } else {
             text.to_owned()
         }
-    };
-    let (good, bad, dim) = (
-        AnsiColor::Green.on_default().bold(),
-        AnsiColor::Red.on_default().bold(),
-        AnsiColor::BrightBlack.on_default(),
-    );
-    let mut out = String::new();
-    let head = clean(&headline(diagnosis));
-    let style = if diagnosis.conclusion == Conclusion::Allowed {
-        good
-    } else {
-        bad
-    };
-    let _ = writeln!(out, "{}", paint(style, &head));
-    if let Some(cause) = diagnosis.cause() {
-        let _ = writeln!(out, "{}", subline(cause));
     }
-    out.push('\n');
-    for (name, value) in &diagnosis.facts {
-        let _ = writeln!(out, "  {name:<9} {}", cut(&clean(value), 400));
+
+    /// A sentence in lines of the width, each behind the indent; words stay whole.
+    fn wrapped(&self, text: &str, indent: &str) -> String {
+        self.filled(&clean(text), self.style.width, indent)
     }
-    out.push('\n');
-    for finding in diagnosis.findings.iter().take(MOST_FINDINGS) {
-        let _ = writeln!(out, "{}\n", snippet(diagnosis, finding, colour));
-        if let Some(words) = one_is_enough(finding.fixes.len()) {
-            let _ = writeln!(out, "{words}:\n");
-        }
-        for (i, fix) in finding.fixes.iter().enumerate() {
-            out.push_str(&render_fix(i, fix));
-        }
+
+    /// The same of a clean text for a column that begins there.
+    fn hanging(&self, cleaned: &str, column: usize) -> String {
+        let indent = " ".repeat(column);
+        let filled = self.filled(cleaned, self.style.width, &indent);
+        filled.trim_start().to_owned()
     }
-    if diagnosis.findings.len() > MOST_FINDINGS {
-        let _ = writeln!(out, "and {} more findings\n", diagnosis.findings.len() - MOST_FINDINGS);
+
+    fn filled(&self, cleaned: &str, width: usize, indent: &str) -> String {
+        // Narrower than this, a column of single words would be no better.
+        let options = Options::new(width.max(indent.len() + 20))
+            .initial_indent(indent)
+            .subsequent_indent(indent)
+            .break_words(false)
+            .word_separator(WordSeparator::AsciiSpace)
+            .word_splitter(WordSplitter::NoHyphenation);
+        textwrap::fill(cleaned, options)
     }
-    for note in diagnosis.notes.iter().take(MOST_LINES) {
-        let _ = writeln!(out, "note: {}\n", clean(note));
-    }
-    out.push_str("the handshake, step by step:\n");
-    for row in &diagnosis.stages {
-        let word = format!("{:<12}", stage_word(row.status));
-        let word = match row.status {
-            StageStatus::Passed => paint(good, &word),
-            StageStatus::Failed => paint(bad, &word),
-            _ => paint(dim, &word),
-        };
-        let _ = writeln!(
-            out,
-            "  {:<13} {word} {}",
-            row.stage.name(),
-            cut(&clean(&row.detail), 200)
-        );
-    }
-    out.push_str("\nthe eight causes:\n");
-    for row in &diagnosis.causes {
-        let word = format!("{:<10}", cause_word(row.status));
-        let word = match row.status {
-            CauseStatus::Applies => paint(bad, &word),
-            CauseStatus::RuledOut => word,
-            CauseStatus::Undecided => paint(dim, &word),
-        };
-        let because = cut(&clean(&row.because), 160);
-        let _ = writeln!(
-            out,
-            "  {} {:<19} {word} {because}",
-            row.cause.number(),
-            row.cause.short()
-        );
-    }
-    if !diagnosis.gaps.is_empty() {
-        out.push_str("\nmissing information:\n");
-        for gap in &diagnosis.gaps {
-            let _ = writeln!(out, "  {}: {}", clean(&gap.wanted), cut(&clean(&gap.why), 400));
-            let _ = writeln!(out, "    how to supply it: {}", clean(&gap.supply));
-        }
-    }
-    if let Some(cause) = diagnosis.cause() {
-        let _ = writeln!(out, "\nmore: aws-oidc-doctor explain {}", cause.rule.id);
-    }
-    out
 }
 
-/// One finding: its message, the places it points at, notes and help.
-fn snippet(diagnosis: &Diagnosis, finding: &Found, colour: bool) -> String {
-    let level = match finding.severity {
-        Severity::Blocks => Level::ERROR,
-        Severity::Risk => Level::WARNING.with_name("risk"),
-        Severity::Note => Level::NOTE,
+/// The first line: whether the role can be assumed, and which of the eight causes it is.
+fn verdict(diagnosis: &Diagnosis) -> String {
+    let Some(lead) = diagnosis.lead() else {
+        return headline(diagnosis);
     };
-    let message = format!("{}{}", hedge(finding.certainty()), clean(&finding.message));
-    let mut elements: Vec<Element<'_>> = Vec::new();
-    // One snippet a document, in the order of the first label in each.
-    let mut documents: Vec<Document> = Vec::new();
-    for label in &finding.labels {
-        if !documents.contains(&label.document) {
-            documents.push(label.document);
-        }
-    }
-    let primary = documents.first().copied();
-    for document in documents {
-        let Some(source) = diagnosis.document(document) else {
-            continue;
-        };
-        let labels: Vec<&Label> = finding
-            .labels
-            .iter()
-            .filter(|label| label.document == document)
-            .take(MOST_LINES)
-            .collect();
-        if let Some(shown) = shown(source, &labels, Some(document) == primary) {
-            elements.push(shown.into());
-        }
-    }
-    let (notes, help) = (
-        finding.notes.iter().take(MOST_LINES),
-        finding.help.iter().take(MOST_LINES),
-    );
-    elements.extend(notes.map(|note| Level::NOTE.message(clean(note)).into()));
-    elements.extend(help.map(|help| Level::HELP.message(clean(help)).into()));
-    let group: Group<'_> = level.primary_title(message).id(finding.rule.id).elements(elements);
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    renderer.term_width(140).render(&[group])
+    let what = match (diagnosis.conclusion, lead.certainty()) {
+        (Conclusion::Allowed, _) => super::passes(diagnosis),
+        (Conclusion::Denied, Certainty::Possible) => "AWS refused the role",
+        (Conclusion::Denied, _) => "the role cannot be assumed",
+        (Conclusion::Undecided, _) => "undecided",
+    };
+    let risk = if lead.severity == Severity::Risk {
+        "a risk: "
+    } else {
+        ""
+    };
+    format!("{what} ({risk}{})", standing(lead))
 }
 
 /// The part of a document around its labels.
@@ -184,6 +440,7 @@ fn shown<'a>(
     source: &SourceText,
     labels: &[&Label],
     primary: bool,
+    says: impl Fn(usize) -> bool,
 ) -> Option<Snippet<'a, annotate_snippets::Annotation<'a>>> {
     let text = &source.text;
     if text.len() > MOST_SOURCE {
@@ -201,7 +458,12 @@ fn shown<'a>(
         } else {
             AnnotationKind::Context
         };
-        annotations.push(kind.span(start..end).label(cut(&clean(&label.text), 200)));
+        let text = if says(i) {
+            cut(&clean(&label.text), 200)
+        } else {
+            String::new()
+        };
+        annotations.push(kind.span(start..end).label(text));
     }
     let text = visible(text).replace("##[", "#?[");
     (!annotations.is_empty()).then(|| Snippet::source(text).path(clean(&source.name)).annotations(annotations))
@@ -217,31 +479,5 @@ pub(super) fn visible(text: &str) -> String {
             c => push_shown(&mut out, c),
         }
     }
-    out
-}
-
-fn render_fix(index: usize, fix: &Fix) -> String {
-    let mut out = String::new();
-    let place = match fix.target {
-        Target::CallerPolicy => "in the policies of who asks",
-        Target::Provider => "in AWS",
-        Target::TrustPolicy => "in the trust policy",
-        Target::Workflow => "in the workflow",
-    };
-    let _ = writeln!(out, "fix {}, {place}: {}", index + 1, clean(&fix.title));
-    let shown = if fix.diff.is_empty() { &fix.text } else { &fix.diff };
-    for line in clean_lines(shown)
-        .lines()
-        .filter(|line| !line.starts_with("--- a/") && !line.starts_with("+++ b/"))
-    {
-        let _ = writeln!(out, "  {line}");
-    }
-    if !fix.command.is_empty() {
-        let _ = writeln!(out, "  $ {}", clean(&fix.command));
-    }
-    for note in fix.notes.iter().take(MOST_LINES) {
-        let _ = writeln!(out, "  ({})", clean(note));
-    }
-    out.push('\n');
     out
 }

@@ -1,7 +1,8 @@
 //! What the runner reads: workflow commands, annotations and outputs, escaped as it unescapes them.
 //! (actions/runner, `ActionCommand.cs` and `FileCommandManager.cs`; actions/toolkit, `command.ts` and `file-command.ts`.)
 
-use super::{Report, clean, cut, headline, json};
+use super::console::{Style, sections};
+use super::{Pages, Report, capital, clean, cut, headline, json};
 use crate::evidence::Runs;
 use crate::finding::{Diagnosis, Document, Severity};
 
@@ -43,9 +44,21 @@ pub fn guarded(text: &str, token: &str) -> String {
     format!("::stop-commands::{token}\n{text}{end}::{token}::\n")
 }
 
+/// The report for a step's log: the answer, and what stands behind it in groups. `random` makes the tokens of the guards.
+pub fn log(report: &Report, style: Style, random: impl Fn() -> String) -> String {
+    let sections = sections(report, style);
+    let guarded = |text: &str| guarded(text, &random());
+    sections
+        .iter()
+        .map(|section| match &section.title {
+            Some(title) => grouped(&capital(title), &guarded(&section.text)),
+            None => guarded(&section.text),
+        })
+        .collect()
+}
+
 /// A group of lines that a log shows folded.
-#[must_use]
-pub fn grouped(title: &str, lines: &str) -> String {
+fn grouped(title: &str, lines: &str) -> String {
     format!("::group::{}\n{lines}::endgroup::\n", escape_data(title))
 }
 
@@ -55,11 +68,11 @@ pub fn annotations(report: &Report) -> String {
     let mut counts = [0; 3];
     report
         .diagnoses()
-        .map(|diagnosis| of_run(diagnosis, &mut counts))
+        .map(|diagnosis| of_run(diagnosis, &report.pages, &mut counts))
         .collect()
 }
 
-fn of_run(diagnosis: &Diagnosis, counts: &mut [usize; 3]) -> String {
+fn of_run(diagnosis: &Diagnosis, pages: &Pages, counts: &mut [usize; 3]) -> String {
     let mut out = String::new();
     for finding in &diagnosis.findings {
         let (command, count) = match finding.severity {
@@ -103,10 +116,13 @@ fn of_run(diagnosis: &Diagnosis, counts: &mut [usize; 3]) -> String {
             message.push_str("\nhelp: ");
             message.push_str(&clean(help));
         }
+        let page = pages.url(finding.rule).map(|page| format!("\nwhy: {page}"));
+        let mut message = cut(&message, MOST_MESSAGE);
+        message.push_str(&page.unwrap_or_default());
         out.push_str(&format!(
             "::{command} {}::{}\n",
             properties.join(","),
-            escape_data(&cut(&message, MOST_MESSAGE))
+            escape_data(&message)
         ));
     }
     if diagnosis.findings.is_empty() && diagnosis.exit_code() != 0 {

@@ -129,9 +129,13 @@ fn shown_as(document: Document) -> Option<&'static str> {
 
 /// The role, and the texts that the finding points at.
 fn about(run: &Run, diagnosis: &Diagnosis, found: &Found) -> Vec<String> {
-    let texts = found.labels.iter().filter(|label| label.document != Document::Claims).filter_map(|label| {
-        let source = diagnosis.document(label.document)?;
-        Some(source.slice(label.span).to_owned())
-    });
+    let texts = found
+        .labels
+        .iter()
+        .filter(|label| label.document != Document::Claims)
+        .filter_map(|label| {
+            let source = diagnosis.document(label.document)?;
+            Some(source.slice(label.span).to_owned())
+        });
     run.role.iter().cloned().chain(texts).collect()
 }

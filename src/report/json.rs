@@ -205,6 +205,6 @@ fn fix(fix: &Fix) -> Value {
         "command": fix.command,
         "terraform": fix.terraform,
         "cloudformation": fix.cloudformation,
-        "notes": fix.notes,
+        "notes": fix.notes.iter().chain(&fix.proof).collect::<Vec<_>>(),
     })
 }

@@ -31,11 +31,15 @@ pub fn render(report: &Report) -> String {
         run.chain.iter().chain(alone)
     });
     let items: Vec<Item<'_>> = runs.flat_map(items).collect();
-    log(&items, &|_| false, &|_| None)
+    log(&items, &|_| false, &|rule| report.pages.url(rule))
 }
 
 /// Items as one run of SARIF. `known` tells which were there before; `page` knows a rule's page.
-pub(crate) fn log(items: &[Item<'_>], known: &dyn Fn(&Item<'_>) -> bool, page: &dyn Fn(&Rule) -> Option<String>) -> String {
+pub(crate) fn log(
+    items: &[Item<'_>],
+    known: &dyn Fn(&Item<'_>) -> bool,
+    page: &dyn Fn(&Rule) -> Option<String>,
+) -> String {
     let mut rules: Vec<&Rule> = Vec::new();
     for item in items {
         if !rules.iter().any(|rule| rule.id == item.rule.id) {
@@ -50,7 +54,10 @@ pub(crate) fn log(items: &[Item<'_>], known: &dyn Fn(&Item<'_>) -> bool, page: &
             shown.0.push((name, spot.source));
         }
     }
-    let results = items.iter().take(MOST_RESULTS).map(|item| result(item, &rules, &shown, known(item)));
+    let results = items
+        .iter()
+        .take(MOST_RESULTS)
+        .map(|item| result(item, &rules, &shown, known(item)));
     let results: Vec<Value> = results.collect();
     let artifacts = shown.0.iter().map(|(_, source)| {
         json!({ "location": { "uri": shown.uri(source) }, "contents": { "text": cut(&source.text, MOST_BLOCK) } })
@@ -153,10 +160,18 @@ struct Shown<'a>(Vec<(&'static str, &'a SourceText)>);
 impl Shown<'_> {
     /// Told apart by a number where there are several.
     fn uri(&self, source: &SourceText) -> String {
-        let at = self.0.iter().position(|(_, known)| *known == source).unwrap_or_default();
+        let at = self
+            .0
+            .iter()
+            .position(|(_, known)| *known == source)
+            .unwrap_or_default();
         let name = self.0.get(at).map_or("document", |(name, _)| *name);
         let before = self.0.iter().take(at).filter(|(other, _)| *other == name).count();
-        if before == 0 { format!("{name}.json") } else { format!("{name}-{}.json", before + 1) }
+        if before == 0 {
+            format!("{name}.json")
+        } else {
+            format!("{name}-{}.json", before + 1)
+        }
     }
 }
 

@@ -1,174 +1,513 @@
-//! The job summary, in Markdown.
+//! The job summary, in Markdown: the answer on one screen, and all evidence in folds behind it.
 
 use std::fmt::Write as _;
 
+use super::markdown::{bold, cell, code, fence, inline};
 use super::{
-    MOST_FINDINGS, MOST_LINES, Report, cause_word, clean, clean_lines, cut, headline, hedge, one_is_enough, stage_word,
-    subline,
+    MOST_FINDINGS, MOST_LINES, Pages, Report, Run, capital, cause_word, cut, gist, hedge, one_is_enough, outcome,
+    place, stage_word, standing,
 };
-use crate::finding::Fix;
-use crate::finding::{CauseStatus, Conclusion, Diagnosis, Document, Found, Severity, StageStatus};
+use crate::finding::{
+    CauseStatus, Certainty, Comparison, Conclusion, Diagnosis, Document, Fix, Found, Open, Session, Severity, Side,
+    StageStatus, Told,
+};
 
 /// The most bytes of a step's summary: the runner drops one over 1 MiB as a whole.
 /// (actions/runner, `CreateStepSummaryCommand`, `AttachmentSizeLimit`.)
 const MOST: usize = 900 * 1024;
 /// Room for the line that says what was left out.
 const NOTICE: usize = 200;
-/// Longer runs of backticks are cut: cmark takes no code span of more than 80, and counts a fence's to 255.
-const MOST_TICKS: usize = 16;
+/// The most notes of a finding on the first screen, beside a fix and without one.
+const NOTES_BY_A_FIX: usize = 1;
+const NOTES_ALONE: usize = 6;
+/// The most missing facts on the first screen.
+const MOST_GAPS: usize = 2;
+/// The most characters of a value or a sentence in a table.
+const MOST_CELL: usize = 300;
 
 /// The summary of a step: all its runs, together under what the runner takes.
 #[must_use]
 pub fn render(report: &Report) -> String {
     let mut out = String::new();
     if report.is_several() {
-        let _ = writeln!(out, "{}\n", inline(&report.headline()));
-    }
-    for run in report.runs().filter(|run| !run.chain.is_empty()) {
-        let _ = writeln!(out, "{}\n\n| | |\n|---|---|", inline(&run.headline()));
-        for (hop, line) in run.hops() {
-            let _ = writeln!(
-                out,
-                "| {} | {} |",
-                cell(&inline(&line)),
-                cell(&inline(&headline(&hop.diagnosis)))
-            );
+        let _ = writeln!(
+            out,
+            "## {} {}\n",
+            mark(&report.deciding().diagnosis),
+            inline(&report.count())
+        );
+        out.push_str("| | role | |\n|---|---|---|\n");
+        for run in report.runs() {
+            let role = run.role.as_deref().map(code).unwrap_or_default();
+            let _ = writeln!(out, "{}", row(&run.diagnosis, &role));
         }
         out.push('\n');
     }
-    let all = report.diagnoses().count();
-    for (i, diagnosis) in report.diagnoses().enumerate() {
-        let runs = all - i;
-        let share = MOST.saturating_sub(out.len()) / runs;
-        let run = within(diagnosis, share);
-        if out.len() + run.len() > MOST {
+    let all = report.runs().count();
+    for (i, run) in report.runs().enumerate() {
+        let left = all - i;
+        let share = MOST.saturating_sub(out.len()) / left;
+        let section = section(run, &report.pages, report.is_several(), share);
+        if out.len() + section.len() > MOST {
             let _ = writeln!(
                 out,
-                "*{runs} more requests are omitted to keep the summary within its size limit.*"
+                "*{left} more requests are omitted to keep the summary within its size limit.*"
             );
             break;
         }
-        out.push_str(&run);
+        out.push_str(&section);
     }
     out
 }
 
-/// A run in about so many bytes: what it comes to always, then the tables, each finding's message, and the fixes as far as there
-/// is room.
-fn within(diagnosis: &Diagnosis, most: usize) -> String {
-    let mut out = head(diagnosis);
-    let mut room = most.saturating_sub(out.len() + NOTICE);
-    let mut left_out = false;
-    let mut fits = |text: &str| {
-        let fits = text.len() <= room;
-        room = room.saturating_sub(if fits { text.len() } else { 0 });
-        left_out |= !fits;
-        fits
+/// A run in about so many bytes: the answer, and of a chain its hops.
+fn section(run: &Run, pages: &Pages, is_one_of_several: bool, most: usize) -> String {
+    let level = if is_one_of_several { "###" } else { "##" };
+    let mut out = format!("{level} {} {}\n\n", mark(&run.diagnosis), inline(&run.title()));
+    if let (true, Some(source)) = (is_one_of_several, &run.source) {
+        let _ = writeln!(out, "{}\n", inline(source));
+    }
+    if run.chain.is_empty() {
+        return out + &body(&run.diagnosis, pages, false, most);
+    }
+    out.push_str("| | hop | |\n|---|---|---|\n");
+    for (hop, line) in run.hops() {
+        let _ = writeln!(out, "{}", row(&hop.diagnosis, &inline(&line)));
+    }
+    out.push('\n');
+    let share = most.saturating_sub(out.len()) / run.chain.len();
+    out.push_str(&body(&run.diagnosis, pages, true, share));
+    for (at, hop) in run.chain.iter().enumerate() {
+        if Some(at + 1) != run.deciding_hop() {
+            let _ = writeln!(
+                out,
+                "<details><summary>Hop {}: {}</summary>\n\n{}\n</details>\n",
+                at + 1,
+                handshake(&hop.diagnosis),
+                body(&hop.diagnosis, pages, true, share)
+            );
+        }
+    }
+    out
+}
+
+/// A row of a table of several: how it stands, of what, and by which check.
+fn row(diagnosis: &Diagnosis, name: &str) -> String {
+    let outcome = inline(&outcome(diagnosis));
+    format!("| {} | {} | {outcome} |", mark(diagnosis), cell(name))
+}
+
+/// How it stands, told apart without colour. What AWS was not asked, or what is a risk, is no ✅.
+fn mark(diagnosis: &Diagnosis) -> &'static str {
+    match diagnosis.conclusion {
+        Conclusion::Allowed if diagnosis.risk().is_some() => "⚠️",
+        Conclusion::Allowed if diagnosis.session == Some(Session::Aws) => "✅",
+        Conclusion::Allowed => "☑️",
+        Conclusion::Denied => "❌",
+        Conclusion::Undecided => "❓",
+    }
+}
+
+fn title(diagnosis: &Diagnosis) -> String {
+    capital(&gist(diagnosis))
+}
+
+impl Run {
+    /// What it comes to, as a title; of a chain, with the hop that decides.
+    fn title(&self) -> String {
+        match self.deciding_hop().filter(|_| !self.passes()) {
+            Some(hop) => format!("Hop {hop} of {}: {}", self.chain.len(), gist(&self.diagnosis)),
+            None => title(&self.diagnosis),
+        }
+    }
+}
+
+/// Bytes that are still free, and whether something found no room.
+struct Room {
+    left: usize,
+    is_short: bool,
+}
+
+impl Room {
+    /// The text where there is room for it.
+    fn keep(&mut self, text: String) -> String {
+        if text.len() > self.left {
+            self.is_short = true;
+            return String::new();
+        }
+        self.left -= text.len();
+        text
+    }
+}
+
+/// One diagnosis behind its title, in about so many bytes: what differs, why, what to change, and the evidence in one fold.
+fn body(diagnosis: &Diagnosis, pages: &Pages, is_hop: bool, most: usize) -> String {
+    let lead = diagnosis.lead();
+    let is_certain = lead.is_some_and(|lead| lead.certainty() == Certainty::Certain);
+    let mut out = String::new();
+    match lead.and_then(|lead| lead.compares.as_ref()) {
+        Some(compared) => out.push_str(&comparison(compared)),
+        None if !is_certain && !is_hop => {
+            out.push_str(&facts(diagnosis, &["role", "subject", "AWS", "reported"]));
+        }
+        None => {}
+    }
+    out.extend(lead.map(|lead| why(diagnosis, lead)));
+    let mut room = Room {
+        left: most.saturating_sub(out.len() + NOTICE),
+        is_short: diagnosis.findings.len() > MOST_FINDINGS,
     };
-    let tables = tables(diagnosis);
-    let tables = if fits(&tables) { tables } else { String::new() };
+    let line = lead.map(|lead| certainty(lead, pages)).unwrap_or_default();
+    let line = room.keep(line);
+    let tables = room.keep(tables(diagnosis));
     let findings = || diagnosis.findings.iter().take(MOST_FINDINGS);
-    let messages: Vec<Option<String>> = findings()
-        .map(|finding| Some(message(diagnosis, finding)).filter(|text| fits(text)))
+    let messages: String = findings()
+        .map(|finding| room.keep(message(diagnosis, finding)))
         .collect();
-    let notes: String = diagnosis
-        .notes
-        .iter()
-        .take(MOST_LINES)
-        .map(|note| format!("> {}\n\n", inline(note)))
-        .filter(|note| fits(note))
-        .collect();
-    let mut shows_policy = true;
-    for (finding, message) in findings().zip(messages) {
-        let Some(message) = message else { continue };
-        out.push_str(&message);
-        if let Some(policy) = policy(diagnosis, finding).filter(|text| shows_policy && fits(text)) {
-            out.push_str(&policy);
-            shows_policy = false;
+    let notes = diagnosis.notes.iter().take(MOST_LINES);
+    let notes: String = notes.map(|note| room.keep(format!("> {}\n\n", inline(note)))).collect();
+    out.extend(lead.map(|lead| fixes(lead, &mut room)));
+    for other in findings().filter(|other| lead.is_none_or(|lead| !std::ptr::eq(*other, lead))) {
+        if other.severity != Severity::Note {
+            out.push_str(&also(other, &mut room));
         }
-        let words = one_is_enough(finding.fixes.len()).map(|words| format!("*{words}:*\n\n"));
-        out.extend(words.filter(|words| fits(words)));
-        for (i, fix) in finding.fixes.iter().enumerate() {
-            let fix = self::fix(i, fix);
-            if fits(&fix) {
-                out.push_str(&fix);
-            }
-        }
+    }
+    if !is_certain && diagnosis.conclusion != Conclusion::Allowed {
+        out.push_str(&missing(diagnosis));
     }
     out.push_str(&notes);
+    out.extend(
+        diagnosis
+            .told
+            .as_ref()
+            .map(|told| room.keep(self::told(told, lead.is_none()))),
+    );
+    out.push_str(&line);
+    let _ = writeln!(out, "<details><summary>Evidence: {}</summary>\n", contents(diagnosis));
+    out.push_str(&room.keep(facts(diagnosis, &[])));
+    out.push_str(&messages);
     out.push_str(&tables);
-    for text in [told(diagnosis), claims(diagnosis)] {
-        if fits(&text) {
-            out.push_str(&text);
+    let sources = [
+        ("json", "The trust policy", &diagnosis.policy),
+        ("json", "The token's claims", &diagnosis.claims),
+    ];
+    for (language, name, source) in sources {
+        if let Some(source) = source {
+            out.push_str(&room.keep(format!("#### {name}\n\n{}\n", fence(language, &source.text))));
         }
     }
-    if left_out || diagnosis.findings.len() > MOST_FINDINGS {
-        out.push_str("\n*Parts of the report are omitted to keep the summary within its size limit; see the log for the rest.*\n");
+    out.push_str("</details>\n\n");
+    if room.is_short {
+        out.push_str("*Parts of the report are omitted to keep the summary within its size limit; see the log for the rest.*\n\n");
     }
     out
 }
 
-fn head(diagnosis: &Diagnosis) -> String {
-    let mut out = String::new();
-    let mark = match diagnosis.conclusion {
-        Conclusion::Allowed => "✅",
-        Conclusion::Denied => "❌",
-        Conclusion::Undecided => "❔",
+/// Both sides under each other, with the part in bold that differs.
+fn comparison(compared: &Comparison) -> String {
+    let row = |side: &Side| {
+        let more = match side.more {
+            0 => String::new(),
+            1 => " or one other value".to_owned(),
+            more => format!(" or one of {more} other values"),
+        };
+        let [before, differs, after] = side.parts().map(|part| {
+            let part = cut(part, MOST_CELL);
+            if part.is_empty() { part } else { code(&part) }
+        });
+        let differs = if differs.is_empty() {
+            differs
+        } else {
+            format!("**{differs}**")
+        };
+        let value = if side.value.is_empty() {
+            code("")
+        } else {
+            [before, differs, after].concat()
+        };
+        format!("| **{}** {} | {}{more} |\n", side.who, side.does, cell(&value))
     };
-    let _ = writeln!(out, "## {mark} {}\n", inline(&headline(diagnosis)));
-    if let Some(cause) = diagnosis.cause() {
-        let _ = writeln!(
-            out,
-            "{} · more: {}\n",
-            inline(&subline(cause)),
-            code(&format!("aws-oidc-doctor explain {}", cause.rule.id))
-        );
-    }
-    if !diagnosis.facts.is_empty() {
-        out.push_str("| | |\n|---|---|\n");
-        for (name, value) in &diagnosis.facts {
-            let _ = writeln!(out, "| {name} | {} |", cell(&code(&cut(value, 400))));
+    format!(
+        "| | {} |\n|:--|:--|\n{}{}\n",
+        cell(&inline(&compared.what)),
+        row(&compared.left),
+        row(&compared.right)
+    )
+}
+
+/// What was compared, or these of it.
+fn facts(diagnosis: &Diagnosis, names: &[&str]) -> String {
+    let mut out = String::new();
+    let shown = diagnosis.facts.iter();
+    for (name, value) in shown.filter(|(name, _)| names.is_empty() || names.contains(name)) {
+        if out.is_empty() {
+            out.push_str("| | this run |\n|:--|:--|\n");
         }
+        let _ = writeln!(out, "| {name} | {} |", cell(&code(&cut(value, 400))));
+    }
+    if !out.is_empty() {
         out.push('\n');
     }
     out
 }
 
-/// The eight causes, the handshake, and what is not known.
+/// What is behind a finding, and the lines that show it.
+fn why(diagnosis: &Diagnosis, finding: &Found) -> String {
+    let mut places: Vec<String> = Vec::new();
+    for label in finding
+        .labels
+        .iter()
+        .filter(|label| label.document != Document::Claims)
+        .take(MOST_LINES)
+    {
+        if let Some(place) = place(diagnosis, label).filter(|place| !places.contains(place)) {
+            places.push(place);
+        }
+    }
+    let places = inline(&places.join("; "));
+    let most = if finding.fixes.is_empty() {
+        NOTES_ALONE
+    } else {
+        NOTES_BY_A_FIX
+    };
+    // What stands at the first place, unless the two sides say it.
+    let first = finding.labels.first().filter(|label| match label.document {
+        Document::CallerPolicy(_) | Document::TrustPolicy => finding.compares.is_none(),
+        Document::Workflow => true,
+        Document::Claims => false,
+    });
+    let said = first.map(|label| &label.text).filter(|text| !text.is_empty());
+    let mut notes = said.into_iter().chain(finding.notes.iter().take(most));
+    let mut out = match (notes.next(), places.is_empty()) {
+        (Some(note), true) => format!("**Why** – {}\n\n", inline(note)),
+        (Some(note), false) => format!("**Why** – {} ({places})\n\n", inline(note)),
+        (None, false) => format!("**Where** – {places}\n\n"),
+        (None, true) => String::new(),
+    };
+    list(&mut out, notes);
+    out
+}
+
+fn list<'a>(out: &mut String, lines: impl Iterator<Item = &'a String>) {
+    let before = out.len();
+    for line in lines.take(MOST_LINES) {
+        let _ = writeln!(out, "- {}", inline(line));
+    }
+    if out.len() > before {
+        out.push('\n');
+    }
+}
+
+/// What to do about the finding that the screen is about: the first change whole, the others folded.
+fn fixes(finding: &Found, room: &mut Room) -> String {
+    let mut help = String::new();
+    match finding.help.as_slice() {
+        // Two changes and more are the choice.
+        _ if finding.fixes.len() > 1 => {}
+        [only] => {
+            let _ = writeln!(help, "**What to do** – {}\n", inline(only));
+        }
+        [] => {}
+        lines => {
+            help.push_str("**What to do**\n\n");
+            list(&mut help, lines.iter());
+        }
+    }
+    let mut out = room.keep(help);
+    for (i, fix) in finding.fixes.iter().enumerate() {
+        let number = if finding.fixes.len() > 1 {
+            format!(" {}", i + 1)
+        } else {
+            String::new()
+        };
+        let mut text = format!(
+            "**Fix{number}**, {}: {}\n\n",
+            super::target_place(fix.target),
+            inline(&fix.title)
+        );
+        if i == 0 {
+            text.push_str(&change(fix));
+            list(&mut text, fix.notes.iter());
+            text.push_str(&copies(fix, ""));
+        } else {
+            let mut change = change(fix);
+            list(&mut change, fix.notes.iter());
+            text.push_str(&copies(fix, &change));
+        }
+        out.push_str(&room.keep(text));
+    }
+    out
+}
+
+/// The change itself: a diff, lines to write, or else the command that makes it.
+fn change(fix: &Fix) -> String {
+    if !fix.diff.is_empty() {
+        let hunks = fix.diff.lines().filter(|line| !super::is_diff_header(line));
+        fence("diff", &hunks.collect::<Vec<_>>().join("\n")) + "\n"
+    } else if !fix.text.is_empty() {
+        fence("yaml", &fix.text) + "\n"
+    } else if !fix.command.is_empty() {
+        fence("shell", &fix.command) + "\n"
+    } else {
+        String::new()
+    }
+}
+
+/// The same change in other forms, folded.
+fn copies(fix: &Fix, change: &str) -> String {
+    let has_change = !fix.diff.is_empty();
+    let whole = if has_change && !fix.patch.is_empty() {
+        &*fix.text
+    } else {
+        ""
+    };
+    let command = if has_change || !fix.text.is_empty() {
+        &*fix.command
+    } else {
+        ""
+    };
+    let forms = [
+        ("whole policy", "json", whole),
+        ("Terraform", "hcl", &fix.terraform),
+        ("CloudFormation", "yaml", &fix.cloudformation),
+        ("AWS CLI", "shell", command),
+    ];
+    let forms: Vec<_> = forms.into_iter().filter(|(_, _, text)| !text.is_empty()).collect();
+    if forms.is_empty() && change.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = forms.iter().map(|(name, ..)| *name).collect();
+    let title = match (change.is_empty(), names.is_empty()) {
+        (true, _) => format!("Copy: {}", names.join(" · ")),
+        (false, true) => "The change".to_owned(),
+        (false, false) => format!("The change · {}", names.join(" · ")),
+    };
+    let mut out = format!("<details><summary>{title}</summary>\n\n{change}");
+    for (name, language, text) in forms {
+        let _ = writeln!(out, "{}\n\n{}", capital(name), fence(language, text));
+    }
+    out.push_str("</details>\n\n");
+    out
+}
+
+/// Another finding beside it, in a line, with its changes folded.
+fn also(finding: &Found, room: &mut Room) -> String {
+    let word = match finding.severity {
+        Severity::Blocks => "❌ **Also**",
+        Severity::Risk => "⚠️ **Risk**",
+        Severity::Note => "**Note**",
+    };
+    let hedge = hedge(finding.certainty());
+    let mut out = room.keep(format!("{word} – {hedge}{}\n\n", inline(&finding.message)));
+    for fix in &finding.fixes {
+        let text = format!("{}\n\n{}", inline(&capital(&fix.title)), change(fix));
+        out.push_str(&room.keep(format!(
+            "<details><summary>Fix, {}</summary>\n\n{text}{}</details>\n\n",
+            super::target_place(fix.target),
+            copies(fix, "")
+        )));
+    }
+    out
+}
+
+/// The facts that would make the answer surer: the first that are missing.
+fn missing(diagnosis: &Diagnosis) -> String {
+    let mut out = String::new();
+    let first = diagnosis.gaps.first();
+    let is_new = |gap: &&Open| first.is_none_or(|first| std::ptr::eq(first, *gap) || first.why != gap.why);
+    for gap in diagnosis.gaps.iter().filter(is_new).take(MOST_GAPS) {
+        let _ = writeln!(
+            out,
+            "**Missing** – {}: {}. {}\n",
+            inline(&gap.wanted),
+            inline(&cut(&gap.why, MOST_CELL)),
+            inline(&capital(&gap.supply))
+        );
+    }
+    out
+}
+
+/// Which check it is, how sure, what was checked, and where to read more.
+fn certainty(finding: &Found, pages: &Pages) -> String {
+    let mut out = inline(&capital(&format!("{}, `{}`", standing(finding), finding.rule.id)));
+    let proofs = finding.fixes.iter().take(1).filter_map(|fix| fix.proof.as_ref());
+    for proof in proofs {
+        let which = if finding.fixes.len() > 1 {
+            "fix 1 "
+        } else {
+            "the fix was "
+        };
+        let _ = write!(out, " · {which}{}", inline(proof));
+    }
+    out.extend(one_is_enough(finding.fixes.len()).map(|words| format!(" · {words}")));
+    let _ = match pages.url(finding.rule) {
+        Some(url) => writeln!(out, " · [why this happens]({url})\n"),
+        None => writeln!(
+            out,
+            " · {}\n",
+            code(&format!("aws-oidc-doctor explain {}", finding.rule.id))
+        ),
+    };
+    out
+}
+
+/// What the fold holds: how far the handshake came, and the rest by name.
+fn contents(diagnosis: &Diagnosis) -> String {
+    let claims = if diagnosis.claims.is_some() { " · claims" } else { "" };
+    format!("{} · the eight causes{claims}", handshake(diagnosis))
+}
+
+/// The handshake in a line, up to where it ended. What is not known is left out where the cause is.
+fn handshake(diagnosis: &Diagnosis) -> String {
+    let mut out = Vec::new();
+    for row in &diagnosis.stages {
+        let mark = match row.status {
+            StageStatus::Passed => "✅",
+            StageStatus::Failed => "❌",
+            StageStatus::Undecided => "❓",
+            StageStatus::NotReached => break,
+        };
+        out.push(format!("{} {mark}", row.stage.name()));
+        if row.status == StageStatus::Failed || diagnosis.no_role && row.status == StageStatus::Undecided {
+            break;
+        }
+    }
+    out.join(" ")
+}
+
+/// The handshake, the eight causes, and what is not known.
 fn tables(diagnosis: &Diagnosis) -> String {
-    let mut out = String::from("### The eight causes\n\n| # | cause | | because |\n|---|---|---|---|\n");
-    for row in &diagnosis.causes {
-        let word = cause_word(row.status);
-        let word = if row.status == CauseStatus::Applies {
+    let strong = |word: &str, is_strong: bool| {
+        if is_strong {
             format!("**{word}**")
         } else {
             word.to_owned()
-        };
+        }
+    };
+    let mut out = String::from("#### The handshake, step by step\n\n| step | | |\n|---|---|---|\n");
+    for row in &diagnosis.stages {
         let _ = writeln!(
             out,
-            "| {} | {} | {word} | {} |",
+            "| {} | {} | {} |",
+            row.stage.name(),
+            strong(stage_word(row.status), row.status == StageStatus::Failed),
+            cell(&inline(&cut(&row.detail, MOST_CELL)))
+        );
+    }
+    out.push_str("\n#### The eight causes\n\n| # | cause | | because |\n|---|---|---|---|\n");
+    for row in &diagnosis.causes {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} |",
             row.cause.number(),
             cell(&inline(row.cause.title())),
-            cell(&inline(&cut(&row.because, 300)))
+            strong(cause_word(row.status), row.status == CauseStatus::Applies),
+            cell(&inline(&cut(&row.because, MOST_CELL)))
         );
     }
-    out.push_str("\n### The handshake, step by step\n\n| step | | |\n|---|---|---|\n");
-    for row in &diagnosis.stages {
-        let word = stage_word(row.status);
-        let word = if row.status == StageStatus::Failed {
-            format!("**{word}**")
-        } else {
-            word.to_owned()
-        };
-        let _ = writeln!(
-            out,
-            "| {} | {word} | {} |",
-            row.stage.name(),
-            cell(&inline(&cut(&row.detail, 300)))
-        );
-    }
+    out.push('\n');
     if !diagnosis.gaps.is_empty() {
-        out.push_str("\n### Missing information\n\n");
+        out.push_str("#### Missing information\n\n");
         for gap in &diagnosis.gaps {
             let _ = writeln!(
                 out,
@@ -178,39 +517,34 @@ fn tables(diagnosis: &Diagnosis) -> String {
                 inline(&gap.supply)
             );
         }
+        out.push('\n');
     }
     out
 }
 
-fn claims(diagnosis: &Diagnosis) -> String {
-    let Some(claims) = &diagnosis.claims else {
-        return String::new();
-    };
-    format!(
-        "\n<details><summary>Claims of the token</summary>\n\n{}\n</details>\n",
-        fence("json", &claims.text)
-    )
-}
-
 /// What the token says, and what lets it in.
-fn told(diagnosis: &Diagnosis) -> String {
-    let Some(told) = &diagnosis.told else {
-        return String::new();
-    };
-    let mut out = String::from("\n### The token\n\n| part of the subject | comes from | claim |\n|---|---|---|\n");
-    for (part, place) in told.parts.iter().take(MOST_LINES) {
-        let place = place.as_ref().map(|place| format!(": {place}")).unwrap_or_default();
-        let claim = part.claim.as_ref().map(|claim| code(claim)).unwrap_or_default();
-        let from = inline(&format!("{}{place}", part.from));
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} |",
-            cell(&code(&cut(&part.text, 400))),
-            cell(&from),
-            cell(&claim)
-        );
+fn told(told: &Told, is_answer: bool) -> String {
+    let mut out = String::new();
+    if is_answer {
+        out.push_str("| part of the subject | comes from | claim |\n|---|---|---|\n");
+        for (part, place) in told.parts.iter().take(MOST_LINES) {
+            let place = place.as_ref().map(|place| format!(": {place}")).unwrap_or_default();
+            let claim = part.claim.as_ref().map(|claim| code(claim)).unwrap_or_default();
+            let from = inline(&format!("{}{place}", part.from));
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} |",
+                cell(&code(&cut(&part.text, 400))),
+                cell(&from),
+                cell(&claim)
+            );
+        }
+        out.push('\n');
     }
-    out.push('\n');
+    if let Some(command) = &told.finish {
+        let words = inline(&capital(super::claims::FINISH));
+        let _ = writeln!(out, "{words}\n\n{}", fence("shell", command));
+    }
     const TITLES: [&str; 2] = [
         "The smallest trust policy that accepts this token",
         "One that later runs fit as well",
@@ -224,280 +558,47 @@ fn told(diagnosis: &Diagnosis) -> String {
         ] {
             let _ = writeln!(out, "{name}\n\n{}", fence(language, text));
         }
-        for note in &fix.notes {
-            let _ = writeln!(out, "- {}", inline(note));
-        }
-        out.push_str("\n</details>\n");
-    }
-    if let Some(command) = &told.finish {
-        let _ = writeln!(
-            out,
-            "\n{}\n\n{}",
-            inline(super::claims::FINISH),
-            fence("shell", command)
-        );
+        list(&mut out, fix.notes.iter());
+        out.push_str("</details>\n\n");
     }
     out
 }
 
-/// What a finding says, and where.
+/// A finding whole: what it says, where, and all that is to know of it.
 fn message(diagnosis: &Diagnosis, finding: &Found) -> String {
-    let mut out = String::new();
     let kind = match finding.severity {
         Severity::Blocks => "Blocks",
         Severity::Risk => "Risk",
         Severity::Note => "Note",
     };
-    let _ = writeln!(
-        out,
-        "### {kind}: {}{}\n",
+    let mut out = format!(
+        "#### {kind}: {}{}\n\n",
         hedge(finding.certainty()),
         inline(&finding.message)
     );
+    let before = out.len();
     for label in finding.labels.iter().take(MOST_LINES) {
         let Some(source) = diagnosis.document(label.document) else {
             continue;
         };
         let position = source.position(label.span.start);
-        let what = source.text.get(label.span.start..label.span.end).unwrap_or_default();
-        let place = match label.document {
+        let column = match label.document {
             Document::Claims => String::new(),
             _ => format!(", line {}, column {}", position.line, position.column),
         };
-        let what = what.lines().next().unwrap_or_default();
+        let what = source.slice(label.span).lines().next().unwrap_or_default();
         let _ = writeln!(
             out,
-            "- {}{place}: {} — {}",
+            "- {}{column}: {} — {}",
             inline(&source.name),
-            code(&cut(what, 300)),
-            inline(&cut(&label.text, 300))
+            code(&cut(what, MOST_CELL)),
+            inline(&cut(&label.text, MOST_CELL))
         );
     }
-    out.push('\n');
-    for note in finding.notes.iter().take(MOST_LINES) {
-        let _ = writeln!(out, "- {}", inline(note));
+    if out.len() > before {
+        out.push('\n');
     }
-    for help in finding.help.iter().take(MOST_LINES) {
-        let _ = writeln!(out, "- {}", bold(help));
-    }
-    out.push('\n');
+    list(&mut out, finding.notes.iter());
+    list(&mut out, finding.help.iter());
     out
-}
-
-/// The trust policy, where a finding points into it.
-fn policy(diagnosis: &Diagnosis, finding: &Found) -> Option<String> {
-    let mut documents = finding.labels.iter().map(|label| label.document);
-    let policy = diagnosis.policy.as_ref()?;
-    documents.any(|document| document == Document::TrustPolicy).then(|| {
-        format!(
-            "<details><summary>The trust policy</summary>\n\n{}\n</details>\n\n",
-            fence("json", &policy.text)
-        )
-    })
-}
-
-fn fix(index: usize, fix: &Fix) -> String {
-    let mut out = String::new();
-    let _ = writeln!(out, "#### Fix {}: {}\n", index + 1, inline(&fix.title));
-    if !fix.diff.is_empty() {
-        let _ = writeln!(out, "{}", fence("diff", &fix.diff));
-    } else if !fix.text.is_empty() {
-        let _ = writeln!(out, "{}", fence("yaml", &fix.text));
-    }
-    if !fix.command.is_empty() {
-        let _ = writeln!(out, "{}", fence("shell", &fix.command));
-    }
-    for note in fix.notes.iter().take(MOST_LINES) {
-        let _ = writeln!(out, "- {}", inline(note));
-    }
-    let more = [
-        (
-            "The whole policy",
-            "json",
-            if fix.diff.is_empty() || fix.patch.is_empty() {
-                ""
-            } else {
-                &fix.text
-            },
-        ),
-        ("Terraform", "hcl", &fix.terraform),
-        ("CloudFormation", "yaml", &fix.cloudformation),
-    ];
-    for (name, language, text) in more {
-        if !text.is_empty() {
-            let _ = writeln!(
-                out,
-                "<details><summary>{name}</summary>\n\n{}\n</details>",
-                fence(language, text)
-            );
-        }
-    }
-    out.push('\n');
-    out
-}
-
-/// Text for a line of Markdown: nothing in it is markup but code spans, which our own messages use around what comes from outside.
-///
-/// A code span is the one place where GitHub makes nothing of a text: neither the links of cmark-gfm's `autolink`, which sees
-/// through escapes, entities and `<code>`, nor mentions, references, emoji and formulas. So words that could be one of these, or
-/// markup, become code spans as well.
-fn inline(text: &str) -> String {
-    let text = clean(text);
-    let mut out = String::with_capacity(text.len() + 16);
-    let mut parts = text.split('`').peekable();
-    let mut inside = false;
-    while let Some(part) = parts.next() {
-        match (inside, parts.peek()) {
-            (true, Some(_)) => push_code(&mut out, part),
-            // It opens nothing, and goes with the word behind it.
-            (true, None) => words(&mut out, &format!("`{part}")),
-            (false, _) => words(&mut out, part),
-        }
-        inside = !inside;
-    }
-    out.truncate(out.trim_end().len());
-    out
-}
-
-fn bold(text: &str) -> String {
-    let text = inline(text);
-    // Four asterisks alone are a line.
-    if text.is_empty() { text } else { format!("**{text}**") }
-}
-
-/// What may stand around a plain word.
-const BEFORE: [char; 3] = ['(', '"', '\''];
-const AFTER: [char; 10] = [')', '"', '\'', '.', ',', ';', ':', '!', '?', '…'];
-
-fn words(out: &mut String, text: &str) {
-    for (i, word) in text.split(' ').enumerate() {
-        if i > 0 && !out.is_empty() && !out.ends_with(' ') {
-            out.push(' ');
-        }
-        let bare = word.trim_start_matches(BEFORE);
-        let head = word.len() - bare.len();
-        let core = bare.trim_end_matches(AFTER);
-        // `1.` begins a list.
-        let begins_list = out.is_empty() && core.bytes().all(|byte| byte.is_ascii_digit()) && bare.len() > core.len();
-        if core.is_empty() || is_plain(core) && !begins_list {
-            out.push_str(word);
-        } else if begins_list {
-            push_code(out, word);
-        } else {
-            out.push_str(word.get(..head).unwrap_or_default());
-            push_code(out, core);
-            out.push_str(bare.get(core.len()..).unwrap_or_default());
-        }
-    }
-}
-
-/// Is it a word in which neither Markdown nor GitHub sees anything? No address, name, commit or reference is one.
-fn is_plain(word: &str) -> bool {
-    let is_commit = |run: &str| run.len() >= 7 && run.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let mut parts = word.split('-');
-    let first = parts.next().unwrap_or_default();
-    let is_text = word.chars().all(|c| c.is_alphanumeric() || "-'’/–—".contains(c));
-    is_text
-        && (first.starts_with(char::is_alphanumeric) || word == "—")
-        && !word.to_lowercase().ends_with("www")
-        && !parts.any(|part| part.starts_with(|c: char| c.is_ascii_digit()))
-        && !word.split(|c: char| !c.is_ascii_alphanumeric()).any(is_commit)
-}
-
-fn push_code(out: &mut String, text: &str) {
-    // Two fences in a row would be one.
-    if out.ends_with('`') {
-        out.push(' ');
-    }
-    out.push_str(&code(text));
-}
-
-/// A code span: its fence is longer than any run of backticks in it.
-fn code(text: &str) -> String {
-    let (text, ticks) = ticks(&clean(text));
-    // One blank at both ends is taken off again, and keeps a backtick apart from the fence. (CommonMark, "Code spans".)
-    let is_blank = text.bytes().all(|byte| byte == b' ');
-    let has_both = |end: char| text.starts_with(end) || text.ends_with(end);
-    let pad = if text.is_empty() || !is_blank && (has_both('`') || text.starts_with(' ') && text.ends_with(' ')) {
-        " "
-    } else {
-        ""
-    };
-    let last = if text.is_empty() { "" } else { pad };
-    format!("{ticks}{pad}{text}{last}{ticks}")
-}
-
-/// Markdown for a table's cell, where a `|` would end it even in a code span.
-fn cell(markdown: &str) -> String {
-    markdown.replace('|', "\\|")
-}
-
-/// A fenced block whose fence is longer than any run of backticks in it.
-fn fence(language: &str, text: &str) -> String {
-    let (text, ticks) = ticks(&clean_lines(text));
-    let ticks = format!("``{ticks}");
-    format!("{ticks}{language}\n{text}\n{ticks}\n")
-}
-
-/// The text with no very long run of backticks, and a run longer than all that are in it.
-fn ticks(text: &str) -> (String, String) {
-    let mut out = String::with_capacity(text.len());
-    let (mut run, mut longest) = (0, 0);
-    for c in text.chars() {
-        run = if c == '`' { run + 1 } else { 0 };
-        longest = longest.max(run);
-        match run {
-            0..=MOST_TICKS => out.push(c),
-            _ if run == MOST_TICKS + 1 => out.push('…'),
-            _ => {}
-        }
-    }
-    (out, "`".repeat(longest.min(MOST_TICKS) + 1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn markup_from_outside_is_text() {
-        for (text, want) in [
-            ("a `b` c", "a `b` c"),
-            (
-                "plain words, (as \"we\" write them): 25 of the job's 8.",
-                "plain words, (as \"we\" write them): 25 of the job's 8.",
-            ),
-            ("<img src=x>", "`<img` `src=x>`"),
-            ("[x](https://e)", "`[x](https://e`)"),
-            ("a `b", "a `` `b ``"),
-            ("`a|b`", "`a|b`"),
-            ("`a`` `b", "`a` ` `b"),
-            ("in `a`, (`b`) and `c`: so", "in `a`, (`b`) and `c`: so"),
-            ("@everyone", "`@everyone`"),
-            ("see www.evil.example/x.", "see `www.evil.example/x`."),
-            ("mailto:a@b.c", "`mailto:a@b.c`"),
-            (
-                "octo/repo#1, GH-1, 1234567, :tada: and $x$",
-                "`octo/repo#1`, `GH-1`, `1234567`, `:tada`: and `$x$`",
-            ),
-            ("1. one", "`1.` one"),
-            ("- one", "`-` one"),
-            ("", ""),
-        ] {
-            assert_eq!(inline(text), want);
-        }
-        let many = "`".repeat(300);
-        assert_eq!(code(&format!("{many}x")).matches('`').count(), 16 + 2 * 17);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn a_fence_is_longer_than_what_it_holds(text in "[`a\n]*") {
-            let fenced = fence("json", &text);
-            let fence = fenced.lines().next().unwrap().trim_end_matches("json").to_owned();
-            let inner: Vec<&str> = fenced.lines().skip(1).collect();
-            let closing = inner.iter().position(|line| line.trim() == fence).unwrap();
-            proptest::prop_assert_eq!(closing, inner.len() - 1);
-        }
-    }
 }

@@ -119,6 +119,12 @@ pub struct Role {
     /// May its sessions read roles and providers?
     #[serde(default)]
     pub reads_iam: bool,
+    /// Its own policies by name, the managed ones by ARN; without them its sessions are allowed everything.
+    #[serde(default)]
+    pub policies: Option<BTreeMap<String, Value>>,
+    /// Its permissions boundary.
+    #[serde(default)]
+    pub permissions_boundary: Option<Value>,
 }
 
 /// An OIDC provider, as IAM keeps it: its URL has no scheme.

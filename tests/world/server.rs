@@ -38,6 +38,8 @@ pub enum Call {
     SubjectTemplate,
     /// An environment and its protection rules.
     Environment,
+    /// What IAM says of the policies of a role: `GetRolePolicy`, `GetPolicy` and the like.
+    RolePolicies,
     /// `CONNECT` to the proxy.
     Proxy,
     /// Anything else.
@@ -543,7 +545,9 @@ fn home(call: Call) -> Service {
         Call::AssumeRoleWithWebIdentity | Call::DiagnosisRole | Call::AssumeRole | Call::GetCallerIdentity => {
             Service::Sts
         }
-        Call::GetRole | Call::GetOpenIdConnectProvider | Call::ListOpenIdConnectProviders => Service::Iam,
+        Call::GetRole | Call::GetOpenIdConnectProvider | Call::ListOpenIdConnectProviders | Call::RolePolicies => {
+            Service::Iam
+        }
         Call::Contents | Call::Repository | Call::SubjectTemplate | Call::Environment => Service::Rest,
         Call::Proxy | Call::Other => Service::Elsewhere,
     }

@@ -1,5 +1,6 @@
 //! How GitHub's token service, STS and IAM answer. AWS's messages are those that people met with.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -61,6 +62,10 @@ pub fn recognise(request: &Request, service: Service, state: &State) -> Call {
         (_, Some("GetRole")) => Call::GetRole,
         (_, Some("GetOpenIDConnectProvider")) => Call::GetOpenIdConnectProvider,
         (_, Some("ListOpenIDConnectProviders")) => Call::ListOpenIdConnectProviders,
+        (
+            _,
+            Some("ListRolePolicies" | "ListAttachedRolePolicies" | "GetRolePolicy" | "GetPolicy" | "GetPolicyVersion"),
+        ) => Call::RolePolicies,
         _ => Call::Other,
     }
 }
@@ -78,6 +83,7 @@ pub fn answer(request: &Request, service: Service, state: &State) -> Response {
         Call::GetRole => get_role(request, state),
         Call::GetOpenIdConnectProvider => get_provider(request, state),
         Call::ListOpenIdConnectProviders => list_providers(request, state),
+        Call::RolePolicies => role_policies(request, state),
         Call::Proxy | Call::Other => return refusal(request, service, 404),
     };
     match answer {
@@ -257,8 +263,25 @@ fn assume_role(request: &Request, state: &State) -> Result<String, Response> {
         let message = "The specified transitive tag key must be included in the requested tags.";
         return Err(error(400, "ValidationError", message));
     }
+    let asking = state.scenario.accounts().find_map(|account| {
+        let mut roles = account.roles.iter();
+        let is_its_session = |role: &&Role| caller.arn.starts_with(&session_arn(role, account, ""));
+        roles.find(is_its_session)
+    });
     for action in actions {
-        if !trusts(&role.trust_policy, &caller, action, field("ExternalId")) {
+        let is_allowed = |policies: &Option<BTreeMap<String, Value>>| {
+            policies
+                .as_ref()
+                .is_none_or(|policies| policies.values().any(|policy| allows(policy, action, arn)))
+        };
+        let by_caller = asking.is_none_or(|asking| {
+            is_allowed(&asking.policies)
+                && asking
+                    .permissions_boundary
+                    .as_ref()
+                    .is_none_or(|policy| allows(policy, action, arn))
+        });
+        if !by_caller || !trusts(&role.trust_policy, &caller, action, field("ExternalId")) {
             return Err(denied(action));
         }
     }
@@ -287,6 +310,22 @@ fn trusts(policy: &Value, caller: &Identity, action: &str, external_id: &str) ->
                 .iter()
                 .any(|name| [&own, &root, &caller.arn].iter().any(|own| *name == ***own))
             && (wanted.is_null() || *wanted == *external_id)
+    })
+}
+
+/// Does some statement of a policy of who asks allow this? One without wildcards but a lone `*`.
+fn allows(policy: &Value, action: &str, role: &str) -> bool {
+    let list = |value: &Value| match value {
+        Value::Array(values) => values.clone(),
+        value => vec![value.clone()],
+    };
+    list(&policy["Statement"]).iter().any(|statement| {
+        let has = |element: &str, wanted: &str| {
+            list(&statement[element])
+                .iter()
+                .any(|value| *value == *wanted || *value == *"*")
+        };
+        has("Action", action) && has("Resource", role)
     })
 }
 
@@ -319,13 +358,87 @@ fn get_role(request: &Request, state: &State) -> Result<String, Response> {
     Ok(format!(
         "<Role><Path>{}</Path><AssumeRolePolicyDocument>{}</AssumeRolePolicyDocument>\
          <MaxSessionDuration>{}</MaxSessionDuration><RoleId>AROA123EXAMPLE0000000</RoleId><RoleLastUsed/>\
-         <RoleName>{}</RoleName><Arn>{}</Arn><CreateDate>2026-03-14T09:26:53Z</CreateDate></Role>",
+         <RoleName>{}</RoleName><Arn>{}</Arn><CreateDate>2026-03-14T09:26:53Z</CreateDate>{}</Role>",
         role.path,
         utf8_percent_encode(&policy, RFC_3986),
         role.max_session_duration,
         role.name,
-        role.arn(account)
+        role.arn(account),
+        match role.permissions_boundary {
+            Some(_) => format!(
+                "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>\
+                 <PermissionsBoundaryArn>{BOUNDARY}</PermissionsBoundaryArn></PermissionsBoundary>"
+            ),
+            None => String::new(),
+        }
     ))
+}
+
+const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/boundary";
+
+/// What IAM says of the policies of a role.
+fn role_policies(request: &Request, state: &State) -> Result<String, Response> {
+    let action = &request.form["Action"];
+    let account = reader(request, state, &format!("iam:{action}"))?;
+    let field = |name: &str| request.form.get(name).map_or("", String::as_str);
+    let not_found = || error(404, "NoSuchEntity", "It cannot be found.");
+    let named = |role: &&Role| role.name == field("RoleName");
+    let policies = |role: &Role| {
+        let all = json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}});
+        let administrator = || BTreeMap::from([("arn:aws:iam::aws:policy/AdministratorAccess".to_owned(), all)]);
+        role.policies.clone().unwrap_or_else(administrator)
+    };
+    let encoded = |policy: &Value| utf8_percent_encode(&policy.to_string(), RFC_3986).to_string();
+    let role = || account.roles.iter().find(named).ok_or_else(not_found);
+    let managed = || {
+        let mut all = account.roles.iter();
+        let arn = field("PolicyArn");
+        let found = all.find_map(|role| match arn {
+            BOUNDARY => role.permissions_boundary.clone(),
+            arn => policies(role).get(arn).cloned(),
+        });
+        found.ok_or_else(not_found)
+    };
+    Ok(match action.as_str() {
+        "ListRolePolicies" => {
+            let names: Vec<String> = policies(role()?)
+                .into_keys()
+                .filter(|name| !name.starts_with("arn:"))
+                .collect();
+            format!("{}<IsTruncated>false</IsTruncated>", members("PolicyNames", &names))
+        }
+        "ListAttachedRolePolicies" => {
+            let mut list = String::new();
+            for arn in policies(role()?).keys().filter(|name| name.starts_with("arn:")) {
+                write!(
+                    list,
+                    "<member><PolicyName>x</PolicyName><PolicyArn>{arn}</PolicyArn></member>"
+                )
+                .unwrap();
+            }
+            format!("<AttachedPolicies>{list}</AttachedPolicies><IsTruncated>false</IsTruncated>")
+        }
+        "GetRolePolicy" => {
+            let (role, name) = (role()?, field("PolicyName"));
+            let policy = policies(role).get(name).cloned().ok_or_else(not_found)?;
+            format!(
+                "<RoleName>{}</RoleName><PolicyName>{name}</PolicyName><PolicyDocument>{}</PolicyDocument>",
+                role.name,
+                encoded(&policy)
+            )
+        }
+        "GetPolicy" => {
+            managed()?;
+            "<Policy><DefaultVersionId>v3</DefaultVersionId></Policy>".to_owned()
+        }
+        _ => {
+            assert_eq!(field("VersionId"), "v3");
+            format!(
+                "<PolicyVersion><Document>{}</Document></PolicyVersion>",
+                encoded(&managed()?)
+            )
+        }
+    })
 }
 
 fn get_provider(request: &Request, state: &State) -> Result<String, Response> {
@@ -411,7 +524,7 @@ fn reader<'a>(request: &Request, state: &'a State, action: &str) -> Result<&'a A
             "The entity cannot be found in this account.",
         ));
     }
-    let what = ["RoleName", "OpenIDConnectProviderArn"]
+    let what = ["RoleName", "OpenIDConnectProviderArn", "PolicyArn"]
         .iter()
         .find_map(|field| request.form.get(*field));
     let message = format!(

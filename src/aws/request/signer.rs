@@ -56,7 +56,7 @@ fn value(key: &str, role: Option<&str>, signer: Signer<'_>) -> Option<Presence> 
         },
         "aws:resourceaccount" => one(role?.split(':').nth(4).filter(|account| account.len() == 12)?),
         "aws:principalorgid" | "aws:principalorgpaths" => {
-            unknown("which organization the account of who asks belongs to is not known here")
+            unknown("which organization the caller's account belongs to is not known here")
         }
         "aws:resourceorgid" | "aws:resourceorgpaths" => {
             unknown("which organization the role's account belongs to is not known here")
@@ -78,7 +78,7 @@ fn value(key: &str, role: Option<&str>, signer: Signer<'_>) -> Option<Presence> 
                     None => unknown("the tags of the role that is asked for are not known here"),
                 }
             } else if tag("aws:principaltag/").is_some() {
-                unknown("the tags of who asks are not known here")
+                unknown("the caller's tags are not known here")
             } else {
                 return None;
             }

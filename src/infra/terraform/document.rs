@@ -36,7 +36,10 @@ pub(super) fn document(scope: &Scope<'_>, block: &Block, place: Place) -> Value 
     for name in ["override_policy_documents", "override_json"] {
         for other in others(name) {
             for statement in statements_of(&other) {
-                let sid = statement.get("Sid").and_then(Value::as_text).filter(|sid| !sid.is_empty());
+                let sid = statement
+                    .get("Sid")
+                    .and_then(Value::as_text)
+                    .filter(|sid| !sid.is_empty());
                 let same = |known: &&mut Value| sid.is_some() && known.get("Sid").and_then(Value::as_text) == sid;
                 match statements.iter_mut().find(same) {
                     Some(known) => *known = statement,
@@ -45,7 +48,10 @@ pub(super) fn document(scope: &Scope<'_>, block: &Block, place: Place) -> Value 
             }
         }
     }
-    let version = block.body.get_attribute("version").map(|version| scope.value(&version.value));
+    let version = block
+        .body
+        .get_attribute("version")
+        .map(|version| scope.value(&version.value));
     let entries = vec![
         (text("Version"), version.unwrap_or_else(|| text("2012-10-17"))),
         (text("Statement"), Value::new(Kind::List(statements), place)),
@@ -62,7 +68,10 @@ fn statements_of(other: &Value) -> Vec<Value> {
         _ => Some(other.clone()),
     };
     match tree.as_ref().and_then(|tree| tree.get("Statement")) {
-        Some(Value { kind: Kind::List(statements), .. }) => statements.clone(),
+        Some(Value {
+            kind: Kind::List(statements),
+            ..
+        }) => statements.clone(),
         Some(one) => vec![one.clone()],
         None => vec![Value::unknown(other.as_text().unwrap_or_default(), other.place)],
     }
@@ -88,11 +97,12 @@ type Found<'b> = Option<(&'b Body, Span)>;
 
 /// The blocks of a name, those that a `dynamic` block makes among them.
 fn blocks<'a, 'b>(scope: &Scope<'a>, body: &'b Body, name: &str) -> Vec<(Found<'b>, Inside<'a>)> {
-    let span = |block: &Block| block.span().map_or_else(Span::default, |span| Span::new(span.start, span.end));
-    let inside = |names: Names| Inside {
-        outer: *scope,
-        names,
+    let span = |block: &Block| {
+        block
+            .span()
+            .map_or_else(Span::default, |span| Span::new(span.start, span.end))
     };
+    let inside = |names: Names| Inside { outer: *scope, names };
     let mut found = Vec::new();
     for block in body.blocks() {
         if block.has_ident(name) {
@@ -102,13 +112,18 @@ fn blocks<'a, 'b>(scope: &Scope<'a>, body: &'b Body, name: &str) -> Vec<(Found<'
         let Some(content) = block.body.get_blocks("content").next().filter(|_| is_dynamic) else {
             continue;
         };
-        let each = block.body.get_attribute("for_each").map(|each| scope.value(&each.value));
+        let each = block
+            .body
+            .get_attribute("for_each")
+            .map(|each| scope.value(&each.value));
         let Some(elements) = each.as_ref().and_then(entries) else {
             found.push((None, inside(scope.names.to_vec())));
             continue;
         };
         let iterator = block.body.get_attribute("iterator").map(|iterator| &iterator.value);
-        let iterator = iterator.and_then(|name| name.as_variable()).map_or(name, |name| name.as_str());
+        let iterator = iterator
+            .and_then(|name| name.as_variable())
+            .map_or(name, |name| name.as_str());
         for (key, value) in elements {
             let place = value.place;
             let entries = vec![(Value::text("key", place), key), (Value::text("value", place), value)];
@@ -122,7 +137,10 @@ fn blocks<'a, 'b>(scope: &Scope<'a>, body: &'b Body, name: &str) -> Vec<(Found<'
 
 fn statement(scope: &Scope<'_>, body: &Body, place: Place) -> Value {
     let text = |text: &str| Value::text(text, place);
-    let written = |name: &str| body.get_attribute(name).map(|attribute| variables(scope.value(&attribute.value)));
+    let written = |name: &str| {
+        body.get_attribute(name)
+            .map(|attribute| variables(scope.value(&attribute.value)))
+    };
     let is_there = |value: &Value| match &value.kind {
         Kind::Null => false,
         Kind::List(items) => !items.is_empty(),
@@ -130,10 +148,17 @@ fn statement(scope: &Scope<'_>, body: &Body, place: Place) -> Value {
     };
     let mut entries: Vec<(Value, Value)> = Vec::new();
     let mut add = |name: &str, value: Option<Value>| {
-        entries.extend(value.filter(is_there).map(|value| (Value::text(name, value.place), value)));
+        entries.extend(
+            value
+                .filter(is_there)
+                .map(|value| (Value::text(name, value.place), value)),
+        );
     };
     add("Sid", written("sid"));
-    add("Effect", Some(written("effect").filter(is_there).unwrap_or_else(|| text("Allow"))));
+    add(
+        "Effect",
+        Some(written("effect").filter(is_there).unwrap_or_else(|| text("Allow"))),
+    );
     for (name, block) in [("Principal", "principals"), ("NotPrincipal", "not_principals")] {
         add(name, principals(scope, body, block, place));
     }
@@ -155,7 +180,10 @@ fn principals(scope: &Scope<'_>, body: &Body, name: &str, place: Place) -> Optio
         };
         let scope = inside.borrowed();
         let at = Place::new(scope.file, span);
-        let value = |name: &str| body.get_attribute(name).map(|attribute| variables(scope.value(&attribute.value)));
+        let value = |name: &str| {
+            body.get_attribute(name)
+                .map(|attribute| variables(scope.value(&attribute.value)))
+        };
         let kind = value("type").unwrap_or_else(|| Value::unknown("type", at));
         let identifiers = value("identifiers").unwrap_or_else(|| Value::unknown("identifiers", at));
         // The provider writes `{"AWS": "*"}` of this as `"*"` alone, which is the same to IAM.
@@ -179,7 +207,9 @@ fn conditions(scope: &Scope<'_>, body: &Body, place: Place) -> Option<Value> {
         let scope = inside.borrowed();
         let at = Place::new(scope.file, span);
         let value = |name: &str| {
-            let value = body.get_attribute(name).map(|attribute| variables(scope.value(&attribute.value)));
+            let value = body
+                .get_attribute(name)
+                .map(|attribute| variables(scope.value(&attribute.value)));
             value.unwrap_or_else(|| Value::unknown(name, at))
         };
         let (test, variable, values) = (value("test"), value("variable"), value("values"));
@@ -191,9 +221,17 @@ fn conditions(scope: &Scope<'_>, body: &Body, place: Place) -> Option<Value> {
             operators.push((test.clone(), test));
             continue;
         }
-        let known = operators.iter_mut().find(|(operator, _)| operator.as_text() == test.as_text());
+        let known = operators
+            .iter_mut()
+            .find(|(operator, _)| operator.as_text() == test.as_text());
         match known {
-            Some((_, Value { kind: Kind::Object(keys), .. })) => gather(keys, variable, values),
+            Some((
+                _,
+                Value {
+                    kind: Kind::Object(keys),
+                    ..
+                },
+            )) => gather(keys, variable, values),
             _ => operators.push((test, Value::new(Kind::Object(vec![(variable, values)]), at))),
         }
     }
@@ -202,9 +240,22 @@ fn conditions(scope: &Scope<'_>, body: &Body, place: Place) -> Option<Value> {
 
 /// Blocks of the same kind are one, with the values of all.
 fn gather(entries: &mut Vec<(Value, Value)>, key: Value, values: Value) {
-    let known = entries.iter_mut().find(|(known, _)| known.is_known() && known.as_text() == key.as_text());
+    let known = entries
+        .iter_mut()
+        .find(|(known, _)| known.is_known() && known.as_text() == key.as_text());
     match (known, values) {
-        (Some((_, Value { kind: Kind::List(known), .. })), Value { kind: Kind::List(more), .. }) => known.extend(more),
+        (
+            Some((
+                _,
+                Value {
+                    kind: Kind::List(known),
+                    ..
+                },
+            )),
+            Value {
+                kind: Kind::List(more), ..
+            },
+        ) => known.extend(more),
         (_, values) => entries.push((key, values)),
     }
 }

@@ -3,9 +3,9 @@
 
 use std::rc::Rc;
 
+use hcl_edit::Ident;
 use hcl_edit::expr::{BinaryOperator, Expression, ForExpr, ObjectKey, TraversalOperator, UnaryOperator};
 use hcl_edit::template::{Directive, Element, Template};
-use hcl_edit::Ident;
 
 use super::functions;
 use super::module::Module;
@@ -32,7 +32,9 @@ pub(super) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     fn place(&self, expression: &impl hcl_edit::Span) -> Place {
-        let span = expression.span().map_or_else(Span::default, |range| Span::new(range.start, range.end));
+        let span = expression
+            .span()
+            .map_or_else(Span::default, |range| Span::new(range.start, range.end));
         Place::new(self.file, span)
     }
 
@@ -57,7 +59,11 @@ impl<'a> Scope<'a> {
         };
         let value = scope.evaluate(expression, place);
         // A value of many is copied wherever it is referred to.
-        if self.module.work(value.weight()) { value } else { self.unknown(place) }
+        if self.module.work(value.weight()) {
+            value
+        } else {
+            self.unknown(place)
+        }
     }
 
     fn evaluate(&self, expression: &Expression, place: Place) -> Value {
@@ -70,7 +76,9 @@ impl<'a> Scope<'a> {
                 Value::new(Kind::List(items.iter().map(|item| self.value(item)).collect()), place)
             }
             Expression::Object(object) => {
-                let entries = object.iter().map(|(key, value)| (self.key(key), self.value(value.expr())));
+                let entries = object
+                    .iter()
+                    .map(|(key, value)| (self.key(key), self.value(value.expr())));
                 Value::new(Kind::Object(entries.collect()), place)
             }
             Expression::StringTemplate(template) => self.template(template, place),
@@ -82,7 +90,11 @@ impl<'a> Scope<'a> {
                 Kind::Bool(false) => self.value(&conditional.false_expr),
                 _ => {
                     let (one, other) = (self.value(&conditional.true_expr), self.value(&conditional.false_expr));
-                    if one.kind == other.kind { one } else { self.unknown(place) }
+                    if one.kind == other.kind {
+                        one
+                    } else {
+                        self.unknown(place)
+                    }
                 }
             },
             Expression::FuncCall(call) => {
@@ -181,7 +193,12 @@ impl<'a> Scope<'a> {
                 let entries = functions::entries(&self.value(&each.collection_expr))?;
                 for (key, value) in entries.into_iter().take(MOST_ELEMENTS) {
                     self.module.work(1).then_some(())?;
-                    let names = self.and(each.key_var.as_ref().map(|name| name.as_str()), key, each.value_var.as_str(), value);
+                    let names = self.and(
+                        each.key_var.as_ref().map(|name| name.as_str()),
+                        key,
+                        each.value_var.as_str(),
+                        value,
+                    );
                     self.with_names(&names, |scope| scope.append(&each.template, text))?;
                 }
                 Some(())
@@ -217,7 +234,12 @@ impl<'a> Scope<'a> {
                 return self.unknown(place);
             }
             let intro = &expression.intro;
-            let names = self.and(intro.key_var.as_ref().map(|name| name.as_str()), key, intro.value_var.as_str(), value);
+            let names = self.and(
+                intro.key_var.as_ref().map(|name| name.as_str()),
+                key,
+                intro.value_var.as_str(),
+                value,
+            );
             let made = self.with_names(&names, |scope| {
                 if let Some(condition) = &expression.cond {
                     match scope.value(&condition.expr).kind {
@@ -235,14 +257,23 @@ impl<'a> Scope<'a> {
                 Some(Some((None, value))) => items.push(value),
                 Some(Some((Some(key), value))) if expression.grouping => {
                     match pairs.iter_mut().find(|(known, _)| known.as_text() == key.as_text()) {
-                        Some((_, Value { kind: Kind::List(list), .. })) => list.push(value),
+                        Some((
+                            _,
+                            Value {
+                                kind: Kind::List(list), ..
+                            },
+                        )) => list.push(value),
                         _ => pairs.push((key, Value::new(Kind::List(vec![value]), place))),
                     }
                 }
                 Some(Some((Some(key), value))) => pairs.push((key, value)),
             }
         }
-        let kind = if expression.key_expr.is_some() { Kind::Object(pairs) } else { Kind::List(items) };
+        let kind = if expression.key_expr.is_some() {
+            Kind::Object(pairs)
+        } else {
+            Kind::List(items)
+        };
         Value::new(kind, place)
     }
 
@@ -288,7 +319,9 @@ impl<'a> Scope<'a> {
                     match (&index.kind, value.entries()) {
                         (Kind::Number(number), _) => value.element(number.parse().ok()?)?,
                         // Both go through the same keys, whichever they are.
-                        (Kind::Unknown(index), [(key, only)]) if key.kind == Kind::Unknown(index.clone()) => only.clone(),
+                        (Kind::Unknown(index), [(key, only)]) if key.kind == Kind::Unknown(index.clone()) => {
+                            only.clone()
+                        }
                         _ => value.get(index.known_text()?)?.clone(),
                     }
                 }
@@ -300,7 +333,10 @@ impl<'a> Scope<'a> {
                         Kind::Unknown(_) => return None,
                         _ => vec![value.clone()],
                     };
-                    let items = items.into_iter().map(|item| self.steps(item, rest)).collect::<Option<_>>()?;
+                    let items = items
+                        .into_iter()
+                        .map(|item| self.steps(item, rest))
+                        .collect::<Option<_>>()?;
                     return Some(Value::new(Kind::List(items), value.place));
                 }
             };
@@ -351,7 +387,9 @@ fn same(left: &Value, right: &Value) -> bool {
         (Kind::Object(a), Kind::Object(b)) => {
             a.len() == b.len()
                 && a.iter().all(|(key, value)| {
-                    key.known_text().and_then(|key| right.get(key)).is_some_and(|other| same(value, other))
+                    key.known_text()
+                        .and_then(|key| right.get(key))
+                        .is_some_and(|other| same(value, other))
                 })
         }
         (Kind::Null, Kind::Null) => true,

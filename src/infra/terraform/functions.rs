@@ -16,7 +16,13 @@ pub(super) fn entries(value: &Value) -> Option<Vec<(Value, Value)>> {
         Kind::Object(entries) if entries.iter().all(|(key, _)| key.is_known()) => Some(entries.clone()),
         Kind::List(items) if items.iter().all(|item| !matches!(item.kind, Kind::Unknown(_))) => {
             let index = |at: usize, item: &Value| Value::new(Kind::Number(at.to_string()), item.place);
-            Some(items.iter().enumerate().map(|(at, item)| (index(at, item), item.clone())).collect())
+            Some(
+                items
+                    .iter()
+                    .enumerate()
+                    .map(|(at, item)| (index(at, item), item.clone()))
+                    .collect(),
+            )
         }
         _ => None,
     }
@@ -33,11 +39,14 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, arguments: Vec<Value>, place: 
             (arguments.len() == 1).then(|| arguments.pop())?
         }
         "toset" | "distinct" | "compact" | "sort" => {
-            let Kind::List(items) = arguments.pop()?.kind else { return None };
+            let Kind::List(items) = arguments.pop()?.kind else {
+                return None;
+            };
             let mut kept: Vec<Value> = Vec::new();
             for item in items {
                 let is_empty = name == "compact" && (item.kind == Kind::Null || item.known_text() == Some(""));
-                let is_again = name != "sort" && name != "compact"
+                let is_again = name != "sort"
+                    && name != "compact"
                     && item.is_known()
                     && kept.iter().any(|known| known.kind == item.kind);
                 if !is_empty && !is_again {
@@ -102,7 +111,10 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, arguments: Vec<Value>, place: 
         }
         "format" => format(&arguments, place),
         "formatlist" => {
-            let count = arguments.iter().filter_map(|argument| Some(list_of(argument)?.len())).max()?;
+            let count = arguments
+                .iter()
+                .filter_map(|argument| Some(list_of(argument)?.len()))
+                .max()?;
             let row = |at: usize| {
                 let row: Option<Vec<Value>> = arguments
                     .iter()
@@ -119,7 +131,12 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, arguments: Vec<Value>, place: 
         "lookup" => {
             let (map, key) = (arguments.first()?, arguments.get(1)?.known_text()?);
             let found = map.get(key).cloned();
-            found.or_else(|| arguments.get(2).filter(|_| map.entries().iter().all(|(key, _)| key.is_known())).cloned())
+            found.or_else(|| {
+                arguments
+                    .get(2)
+                    .filter(|_| map.entries().iter().all(|(key, _)| key.is_known()))
+                    .cloned()
+            })
         }
         "element" => {
             let list = arguments.first()?.elements();
@@ -145,7 +162,8 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, arguments: Vec<Value>, place: 
             value(Kind::Number(count.to_string()))
         }
         "keys" | "values" => {
-            let mut entries = entries(arguments.first()?).filter(|_| arguments.first().is_some_and(|map| map.elements().is_empty()))?;
+            let mut entries = entries(arguments.first()?)
+                .filter(|_| arguments.first().is_some_and(|map| map.elements().is_empty()))?;
             entries.sort_by_key(|(key, _)| key.as_text());
             let of = |(key, value)| if name == "keys" { key } else { value };
             value(Kind::List(entries.into_iter().map(of).collect()))
@@ -161,16 +179,30 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, arguments: Vec<Value>, place: 
                 (rows.len().saturating_mul(items.len()) <= MOST_ELEMENTS).then_some(())?;
                 rows = rows
                     .iter()
-                    .flat_map(|row| items.iter().map(move |item| row.iter().cloned().chain([item.clone()]).collect()))
+                    .flat_map(|row| {
+                        items
+                            .iter()
+                            .map(move |item| row.iter().cloned().chain([item.clone()]).collect())
+                    })
                     .collect();
             }
-            value(Kind::List(rows.into_iter().map(|row| Value::new(Kind::List(row), place)).collect()))
+            value(Kind::List(
+                rows.into_iter().map(|row| Value::new(Kind::List(row), place)).collect(),
+            ))
         }
         "range" => {
             let number = |at: usize| arguments.get(at)?.as_text()?.parse::<usize>().ok();
-            let (from, to) = if arguments.len() == 1 { (0, number(0)?) } else { (number(0)?, number(1)?) };
+            let (from, to) = if arguments.len() == 1 {
+                (0, number(0)?)
+            } else {
+                (number(0)?, number(1)?)
+            };
             (arguments.len() <= 2 && to.saturating_sub(from) <= MOST_ELEMENTS).then_some(())?;
-            value(Kind::List((from..to).map(|at| Value::new(Kind::Number(at.to_string()), place)).collect()))
+            value(Kind::List(
+                (from..to)
+                    .map(|at| Value::new(Kind::Number(at.to_string()), place))
+                    .collect(),
+            ))
         }
         "contains" => {
             let (list, wanted) = (list_of(arguments.first()?)?, arguments.get(1)?.as_text()?);
@@ -178,18 +210,28 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, arguments: Vec<Value>, place: 
             let is_known = arguments.iter().all(Value::is_known);
             is_known.then(|| value(Kind::Bool(has)))?
         }
-        "can" => arguments.first().filter(|value| value.is_known()).and_then(|_| value(Kind::Bool(true))),
+        "can" => arguments
+            .first()
+            .filter(|value| value.is_known())
+            .and_then(|_| value(Kind::Bool(true))),
         "alltrue" | "anytrue" => {
             let all = list_of(arguments.first()?)?.iter().map(|item| match item.kind {
                 Kind::Bool(value) => Some(value),
                 _ => None,
             });
             let all: Vec<bool> = all.collect::<Option<_>>()?;
-            value(Kind::Bool(if name == "alltrue" { all.iter().all(|is| *is) } else { all.iter().any(|is| *is) }))
+            value(Kind::Bool(if name == "alltrue" {
+                all.iter().all(|is| *is)
+            } else {
+                all.iter().any(|is| *is)
+            }))
         }
         "split" => {
             let (separator, whole) = (arguments.first()?.known_text()?, arguments.get(1)?.known_text()?);
-            let parts = whole.split(separator).take(MOST_ELEMENTS).map(|part| Value::text(part, place));
+            let parts = whole
+                .split(separator)
+                .take(MOST_ELEMENTS)
+                .map(|part| Value::text(part, place));
             value(Kind::List(parts.collect()))
         }
         "file" | "templatefile" => file(scope, &arguments, name == "templatefile", place),
@@ -200,8 +242,8 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, arguments: Vec<Value>, place: 
             text(if name == "basename" { last } else { before }.to_owned())
         }
         // Functions of texts.
-        "lower" | "upper" | "trimspace" | "title" | "chomp" | "replace" | "trimprefix" | "trimsuffix" | "trim" | "startswith"
-        | "endswith" | "strcontains" | "substr" => {
+        "lower" | "upper" | "trimspace" | "title" | "chomp" | "replace" | "trimprefix" | "trimsuffix" | "trim"
+        | "startswith" | "endswith" | "strcontains" | "substr" => {
             let known = |at: usize| arguments.get(at).and_then(Value::known_text);
             let subject = known(0)?;
             match name {

@@ -64,12 +64,15 @@ pub(super) struct Module<'a> {
     outputs: Vec<(&'a str, At<'a, Block>)>,
     calls: BTreeMap<&'a str, At<'a, Block>>,
     /// What was worked out, with the defaults that it rests on; `None` while it is being worked out.
-    known: RefCell<HashMap<String, Option<(Value, BTreeSet<String>)>>>,
+    known: RefCell<HashMap<String, Option<Known>>>,
     /// Variables whose default was taken.
     defaults: RefCell<BTreeSet<String>>,
     /// The directories of the modules that led to this one, its own at the end.
     chain: Vec<&'a str>,
 }
+
+/// A value, and the variables whose defaults it rests on.
+type Known = (Value, BTreeSet<String>);
 
 /// One of the objects that a block stands for.
 pub(super) struct Instance {
@@ -112,7 +115,9 @@ impl<'a> Module<'a> {
                     }
                     ("locals", ..) => {
                         let locals = block.body.attributes();
-                        module.locals.extend(locals.map(|local| (local.key.value().as_str(), (*file, local))));
+                        module
+                            .locals
+                            .extend(locals.map(|local| (local.key.value().as_str(), (*file, local))));
                     }
                     ("resource", Some(kind), Some(name)) => {
                         module.resources.insert((kind, name), (*file, block));
@@ -134,7 +139,9 @@ impl<'a> Module<'a> {
     /// May there be so much more work?
     pub(super) fn work(&self, more: usize) -> bool {
         let (own, all) = self.world.work.get();
-        self.world.work.set((own.saturating_sub(more), all.saturating_sub(more)));
+        self.world
+            .work
+            .set((own.saturating_sub(more), all.saturating_sub(more)));
         own > more && all > more
     }
 
@@ -152,7 +159,9 @@ impl<'a> Module<'a> {
     pub(super) fn beside(&self, path: &str) -> Option<(usize, &'a str)> {
         let path = join("", path)?;
         let files = self.world.files.iter().enumerate();
-        files.map(|(at, file)| (at, file)).find(|(_, file)| file.name == path).map(|(at, file)| (at, &*file.text))
+        files
+            .find(|(_, file)| file.name == path)
+            .map(|(at, file)| (at, &*file.text))
     }
 
     /// The resources of a kind.
@@ -165,17 +174,26 @@ impl<'a> Module<'a> {
     pub(super) fn calls(&self) -> impl Iterator<Item = (&'a str, At<'a, Block>, Option<String>)> {
         self.calls.iter().map(|(name, at)| {
             let source = at.1.body.get_attribute("source");
-            (*name, *at, source.and_then(|source| source.value.as_str()).map(str::to_owned))
+            (
+                *name,
+                *at,
+                source.and_then(|source| source.value.as_str()).map(str::to_owned),
+            )
         })
     }
 
     /// The modules that a call stands for: those in a directory that is at hand.
-    pub(super) fn called(&self, name: &str) -> Vec<(Instance, Module<'a>)> {
+    pub(super) fn called(&self, name: &str) -> Vec<(Instance, Self)> {
         let Some((file, block)) = self.calls.get(name) else {
             return Vec::new();
         };
-        let source = block.body.get_attribute("source").and_then(|source| source.value.as_str());
-        let directory = source.filter(|source| source.starts_with('.')).and_then(|source| join(self.directory, source));
+        let source = block
+            .body
+            .get_attribute("source")
+            .and_then(|source| source.value.as_str());
+        let directory = source
+            .filter(|source| source.starts_with('.'))
+            .and_then(|source| join(self.directory, source));
         let Some((directory, _)) = directory.and_then(|directory| self.world.directories.get_key_value(&directory))
         else {
             return Vec::new();
@@ -186,7 +204,10 @@ impl<'a> Module<'a> {
         let mut called = Vec::new();
         for instance in self.instances(block, *file) {
             let scope = self.scope(*file, &instance.names);
-            let inputs = block.body.attributes().map(|input| (input.key.value().to_string(), scope.value(&input.value)));
+            let inputs = block
+                .body
+                .attributes()
+                .map(|input| (input.key.value().to_string(), scope.value(&input.value)));
             let prefix = format!("{}module.{name}{}.", self.prefix, instance.key);
             let module = Module::new(self.world, directory, prefix, Some(inputs.collect()), &self.chain);
             called.extend(module.map(|module| (instance, module)));
@@ -220,7 +241,9 @@ impl<'a> Module<'a> {
         let scope = self.scope(file, &[]);
         let place = Place::new(file, span_of(block));
         let object = |entries: Vec<(&str, Value)>| {
-            let entries = entries.into_iter().map(|(name, value)| (Value::text(name, place), value));
+            let entries = entries
+                .into_iter()
+                .map(|(name, value)| (Value::text(name, place), value));
             Value::new(Kind::Object(entries.collect()), place)
         };
         if let Some(count) = block.body.get_attribute("count") {
@@ -249,8 +272,15 @@ impl<'a> Module<'a> {
                     .take(MOST_ELEMENTS)
                     .map(|(key, value)| {
                         // A set's elements are their own keys.
-                        let key = if matches!(key.kind, Kind::Number(_)) { value.clone() } else { key };
-                        let shown = format!("[\"{}\"]", crate::infra::value::shown(&key.as_text().unwrap_or_default()));
+                        let key = if matches!(key.kind, Kind::Number(_)) {
+                            value.clone()
+                        } else {
+                            key
+                        };
+                        let shown = format!(
+                            "[\"{}\"]",
+                            crate::infra::value::shown(&key.as_text().unwrap_or_default())
+                        );
                         one(shown, vec![("key", key), ("value", value)])
                     })
                     .collect(),
@@ -274,8 +304,13 @@ impl<'a> Module<'a> {
         }
         let place = Place::new(file, span_of(block));
         let unknown = |name: &str, of: &[&str]| {
-            let entries = of.iter().map(|own| (Value::text(*own, place), Value::unknown(format!("{name}.{own}"), place)));
-            (name.to_owned(), Rc::new(Value::new(Kind::Object(entries.collect()), place)))
+            let entries = of
+                .iter()
+                .map(|own| (Value::text(*own, place), Value::unknown(format!("{name}.{own}"), place)));
+            (
+                name.to_owned(),
+                Rc::new(Value::new(Kind::Object(entries.collect()), place)),
+            )
         };
         vec![Instance {
             key: "[…]".to_owned(),
@@ -294,21 +329,32 @@ impl<'a> Module<'a> {
             ["local", name, ..] => {
                 let (file, local) = *self.locals.get(name)?;
                 let value = self.once(of(&["local", name]), || {
-                    let scope = Scope { depth, ..self.scope(file, &[]) };
+                    let scope = Scope {
+                        depth,
+                        ..self.scope(file, &[])
+                    };
                     Some(scope.value(&local.value))
                 })?;
                 Some((value, 1))
             }
             ["path", which, ..] => {
-                let path = if *which == "module" && !self.directory.is_empty() { self.directory } else { "." };
+                let path = if *which == "module" && !self.directory.is_empty() {
+                    self.directory
+                } else {
+                    "."
+                };
                 Some((Value::text(path, Place::default()), 1))
             }
             ["module", name, ..] => {
                 let value = self.once(of(&["module", name]), || self.outputs_of(name))?;
                 Some((value, 1))
             }
-            ["data", kind, name, rest @ ..] => self.object("data", (kind, name), rest, depth).map(|(value, used)| (value, used + 2)),
-            [kind, name, rest @ ..] => self.object("", (kind, name), rest, depth).map(|(value, used)| (value, used + 1)),
+            ["data", kind, name, rest @ ..] => self
+                .object("data", (kind, name), rest, depth)
+                .map(|(value, used)| (value, used + 2)),
+            [kind, name, rest @ ..] => self
+                .object("", (kind, name), rest, depth)
+                .map(|(value, used)| (value, used + 1)),
             _ => None,
         }
     }
@@ -336,11 +382,21 @@ impl<'a> Module<'a> {
                 return Some(value.clone());
             }
         } else if let Some((file, value)) = self.given(name) {
-            return Some(Scope { depth, ..self.scope(file, &[]) }.value(&value.value));
+            return Some(
+                Scope {
+                    depth,
+                    ..self.scope(file, &[])
+                }
+                .value(&value.value),
+            );
         }
         let (file, block) = *self.variables.get(name)?;
         let default = block.body.get_attribute("default")?;
-        let value = Scope { depth, ..self.scope(file, &[]) }.value(&default.value);
+        let value = Scope {
+            depth,
+            ..self.scope(file, &[])
+        }
+        .value(&default.value);
         if self.inputs.is_none() {
             self.defaults.borrow_mut().insert(format!("var.{name}"));
         }
@@ -350,7 +406,10 @@ impl<'a> Module<'a> {
     /// A value from a file of values: those of the last file count.
     fn given(&self, name: &str) -> Option<At<'a, Attribute>> {
         let files = self.world.given.get(self.directory)?;
-        files.iter().rev().find_map(|(file, body)| Some((*file, body.get_attribute(name)?)))
+        files
+            .iter()
+            .rev()
+            .find_map(|(file, body)| Some((*file, body.get_attribute(name)?)))
     }
 
     fn outputs_of(&self, name: &str) -> Option<Value> {
@@ -395,16 +454,31 @@ impl<'a> Module<'a> {
         let place = Place::new(file, span_of(block));
         if let (true, [attribute, ..]) = (is_one, rest) {
             let value = self.once(format!("{data}.{}.{}.{attribute}", kind.0, kind.1), || {
-                let scope = Scope { depth, ..self.scope(file, &[]) };
+                let scope = Scope {
+                    depth,
+                    ..self.scope(file, &[])
+                };
                 self.attribute(kind.0, block, &scope, attribute, place)
             })?;
             return Some((value, 1));
         }
         let value = self.once(format!("{data}.{}.{}", kind.0, kind.1), || {
             let instances = self.instances(block, file).into_iter().map(|instance| {
-                let scope = Scope { depth, ..self.scope(file, &instance.names) };
+                let scope = Scope {
+                    depth,
+                    ..self.scope(file, &instance.names)
+                };
                 let names = block.body.attributes().map(|attribute| attribute.key.value().as_str());
-                let computed = ["arn", "url", "id", "name", "json", "minified_json", "account_id", "partition"];
+                let computed = [
+                    "arn",
+                    "url",
+                    "id",
+                    "name",
+                    "json",
+                    "minified_json",
+                    "account_id",
+                    "partition",
+                ];
                 let mut attributes: Vec<(Value, Value)> = Vec::new();
                 for name in names.chain(computed) {
                     let is_large = matches!(name, "assume_role_policy" | "policy" | "count" | "for_each");
@@ -424,33 +498,56 @@ impl<'a> Module<'a> {
     }
 
     /// An attribute of a resource or a data source: as it is written, or as AWS will make it.
-    pub(super) fn attribute(&self, kind: &str, block: &Block, scope: &Scope<'_>, name: &str, place: Place) -> Option<Value> {
-        let written = |name: &str| block.body.get_attribute(name).map(|attribute| scope.value(&attribute.value));
+    pub(super) fn attribute(
+        &self,
+        kind: &str,
+        block: &Block,
+        scope: &Scope<'_>,
+        name: &str,
+        place: Place,
+    ) -> Option<Value> {
+        let written = |name: &str| {
+            block
+                .body
+                .get_attribute(name)
+                .map(|attribute| scope.value(&attribute.value))
+        };
         let account = |value: &str| Some(Value::text(mark(value), place));
         match (kind, name) {
-            ("aws_iam_openid_connect_provider", "url") => match written("url").or_else(|| written("arn")) {
-                Some(url) => Some(host(&url).unwrap_or(url)),
-                None => None,
-            },
+            ("aws_iam_openid_connect_provider", "url") => {
+                let url = written("url").or_else(|| written("arn"))?;
+                Some(host(&url).unwrap_or(url))
+            }
             ("aws_iam_openid_connect_provider", "arn" | "id") => written("arn").or_else(|| {
                 let url = written("url")?;
                 let url = host(&url).unwrap_or(url);
                 let mut arn = Text::default();
-                arn.push(&Value::text(format!("arn:{}:iam::{}:oidc-provider/", mark(PARTITION), mark(ACCOUNT)), place))?;
+                arn.push(&Value::text(
+                    format!("arn:{}:iam::{}:oidc-provider/", mark(PARTITION), mark(ACCOUNT)),
+                    place,
+                ))?;
                 arn.push(&url)?;
                 Some(Value::new(Kind::Text(arn), url.place))
             }),
             ("aws_iam_role", "arn") => written("arn").or_else(|| {
                 let mut arn = Text::default();
-                arn.push(&Value::text(format!("arn:{}:iam::{}:role", mark(PARTITION), mark(ACCOUNT)), place))?;
-                arn.push(&written("path").filter(|path| path.kind != Kind::Null).unwrap_or_else(|| Value::text("/", place)))?;
+                arn.push(&Value::text(
+                    format!("arn:{}:iam::{}:role", mark(PARTITION), mark(ACCOUNT)),
+                    place,
+                ))?;
+                arn.push(
+                    &written("path")
+                        .filter(|path| path.kind != Kind::Null)
+                        .unwrap_or_else(|| Value::text("/", place)),
+                )?;
                 arn.push(&written("name")?)?;
                 Some(Value::new(Kind::Text(arn), place))
             }),
             ("aws_iam_role", "id") => written("name"),
-            ("aws_iam_policy_document", "json" | "minified_json") => {
-                Some(Value::new(Kind::Json(Box::new(document::document(scope, block, place))), place))
-            }
+            ("aws_iam_policy_document", "json" | "minified_json") => Some(Value::new(
+                Kind::Json(Box::new(document::document(scope, block, place))),
+                place,
+            )),
             ("aws_caller_identity", "account_id" | "id") => account(ACCOUNT),
             ("aws_partition", "partition" | "id") => account(PARTITION),
             _ => written(name),
@@ -460,7 +557,9 @@ impl<'a> Module<'a> {
 
 /// All of a block.
 pub(super) fn span_of(block: &Block) -> Span {
-    block.span().map_or_else(Span::default, |span| Span::new(span.start, span.end))
+    block
+        .span()
+        .map_or_else(Span::default, |span| Span::new(span.start, span.end))
 }
 
 /// The host and path of an issuer, which is what IAM keeps of it.
@@ -468,7 +567,11 @@ fn host(url: &Value) -> Option<Value> {
     let known = url.known_text()?;
     let known = known.split_once("oidc-provider/").map_or(known, |(_, host)| host);
     let host = known.trim_start_matches("https://").trim_end_matches('/');
-    let host = if host.eq_ignore_ascii_case(GITHUB) { GITHUB } else { host };
+    let host = if host.eq_ignore_ascii_case(GITHUB) {
+        GITHUB
+    } else {
+        host
+    };
     Some(Value::text(host, url.place))
 }
 
