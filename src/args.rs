@@ -1,5 +1,6 @@
 //! The command line. As a step of a workflow, the inputs become the same flags: `INPUT_ROLE-TO-ASSUME` is `--role-to-assume`.
 
+pub mod check;
 pub mod predict;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub enum Command {
     },
     /// `explain`, with the id of a check, the number of a cause, or a message.
     Explain(Option<String>),
+    /// `check`: the jobs of a repository against its policies.
+    Check(Box<check::Check>),
     /// `generate`: the least trust policy for a set of jobs.
     Generate(Box<predict::Generate>),
     /// `predict`: the subjects that workflows can have.
@@ -159,6 +162,9 @@ enum Subcommands {
         #[arg(allow_hyphen_values = true)]
         id: Option<String>,
     },
+    /// Check all jobs of a repository against its trust policies, before a push; no network, no token
+    #[command(after_help = CHECK)]
+    Check(Box<check::Check>),
     /// Show every subject that the jobs of workflows can have, before they run; no network, no token
     #[command(after_help = PREDICT)]
     Predict(Box<predict::Predict>),
@@ -227,6 +233,15 @@ Exit codes:
   1  the role cannot be assumed, or there is a risk and --fail-on=risk (0 with --fail-on=never)
   2  usage error, unreadable input, or output that cannot be written
   3  undecided: not enough is known, and AWS was not called (0 with --fail-on=never)";
+
+const CHECK: &str = "\
+Example:
+  aws-oidc-doctor check .
+
+Exit codes:
+  0  every job that asks for a role among the policies gets it, as far as is known
+  1  a job would not get its role, or there is a risk and --fail-on=risk (0 with --fail-on=never)
+  2  wrong usage, or an input that cannot be read";
 
 const TEST: &str = "\
 A file:
@@ -422,6 +437,10 @@ pub enum Format {
     Hcl,
     /// The same as CloudFormation
     Cfn,
+    /// SARIF 2.1.0, for code scanning and editors
+    Sarif,
+    /// Annotations, as GitHub Actions reads them from a log
+    Github,
 }
 
 impl ValueEnum for FailOn {
@@ -553,6 +572,8 @@ pub struct OwnInputs {
     pub fail_on: Option<FailOn>,
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = OWN, help = "The error message from the failing job")]
     pub error: Option<String>,
+    #[arg(long, value_enum, hide = true, help_heading = OWN, help = "In a step: `check` checks all workflows of the checkout, without a token")]
+    pub mode: Option<Mode>,
     #[arg(long, value_name = "FILE", help_heading = OWN, help = "Save the evidence, to diagnose it again elsewhere; it contains claims, but no token or key. `-` writes it to standard output, and the report to standard error")]
     pub save_evidence: Option<String>,
     #[arg(long, value_name = "TOKEN", value_parser = secret(), help_heading = OWN, help = "The job's own GitHub token: reads the running workflow, the repository and its environment from GitHub's API [default: nothing is read]")]
@@ -583,6 +604,15 @@ pub struct OwnInputs {
 /// A value that is held as a secret.
 fn secret() -> impl clap::builder::TypedValueParser<Value = SecretString> {
     clap::builder::StringValueParser::new().map(SecretString::from)
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// The diagnosis of this job
+    Diagnose,
+    /// All jobs of the checkout against its policies
+    Check,
 }
 
 /// Names of the action's inputs.
@@ -630,7 +660,13 @@ pub fn parse<'a>(
             let Subcommands::Diagnose(flags) = read(masked(argv)).map_err(without_values)?.command else {
                 return Err(Cli::command().error(ErrorKind::MissingSubcommand, "no inputs"));
             };
-            Command::Diagnose(Box::new(args(*flags, true, warnings)))
+            match flags.own.mode {
+                Some(Mode::Check) => Command::Check(Box::new(check::Check::of_step(
+                    flags.own.fail.as_deref(),
+                    flags.own.fail_on,
+                ))),
+                _ => Command::Diagnose(Box::new(args(*flags, true, warnings))),
+            }
         }
         Subcommands::Completions { shell } => {
             let mut text = Vec::new();
@@ -639,6 +675,7 @@ pub fn parse<'a>(
         }
         Subcommands::Evaluate { file, jobs } => Command::Evaluate { file, jobs },
         Subcommands::Explain { id } => Command::Explain(id),
+        Subcommands::Check(flags) => Command::Check(Box::new(check::Check { color, ..*flags })),
         Subcommands::Generate(flags) => Command::Generate(flags),
         Subcommands::Predict(flags) => Command::Predict(flags),
         Subcommands::Fix(flags) => of_fix(*flags, own),
@@ -869,6 +906,8 @@ impl fmt::Display for Format {
             Self::Policy => "policy",
             Self::Hcl => "hcl",
             Self::Cfn => "cfn",
+            Self::Sarif => "sarif",
+            Self::Github => "github",
         })
     }
 }

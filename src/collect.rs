@@ -12,6 +12,7 @@ pub(crate) mod origin;
 pub(crate) mod repository;
 mod requests;
 mod running;
+pub(crate) mod sources;
 
 use std::collections::BTreeMap;
 use std::path::Path;

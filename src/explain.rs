@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
+use crate::check::rules::RULES;
 use crate::checks::{CHECKS, by_id};
 use crate::finding::{Rule, Stage};
 
 /// The page of a check.
 #[must_use]
 pub fn page(id: &str) -> Option<&'static str> {
-    by_id(id).map(|check| check.rule.page)
+    let before = || RULES.iter().find(|rule| rule.id == id).map(|rule| rule.page);
+    by_id(id).map(|check| check.rule.page).or_else(before)
 }
 
 /// The checks of one of the eight causes, by its number.

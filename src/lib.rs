@@ -20,6 +20,9 @@ mod text;
 // The policy language: read, evaluate, explain. Knows nothing of GitHub.
 pub mod policy;
 
+// Trust policies as people keep them: Terraform, CloudFormation, IAM's JSON.
+mod infra;
+
 // The words of each side.
 mod configure;
 mod github;
@@ -47,10 +50,13 @@ mod predict;
 
 // The checks, a file each, and their pages.
 mod checks;
-pub mod explain;
 
 // All of it together, and its layout as text.
 mod diagnose;
+
+// All jobs against all policies, before the push.
+mod check;
+pub mod explain;
 pub mod report;
 
 // The edge: the command line, everything that is read from outside, lines in bulk.
@@ -69,6 +75,7 @@ pub use aws::answer::{Answer, Refusal};
 pub use aws::request::{Asker, web_identity};
 pub use budget::Budget;
 pub use case::Case;
+pub use check::Checked as CheckedRepository;
 pub use checks::{CHECKS, by_id};
 #[cfg(feature = "live")]
 pub use collect::{
@@ -77,8 +84,8 @@ pub use collect::{
     files::Files,
     github::is_job,
     origin::Audience,
-    repository::Checkout,
-    repository::generated,
+    repository::{Checkout, generated},
+    sources::{Sources, baseline},
 };
 pub use configure::{INPUTS, Inputs, Kind, Spec};
 pub use diagnose::{diagnose, explaining, told};

@@ -13,14 +13,15 @@ use std::thread::available_parallelism;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstream::{AutoStream, ColorChoice};
+use aws_oidc_doctor::args::check::{Check, CheckFormat};
 use aws_oidc_doctor::args::predict::{Generate, PolicyFormat, Predict, Test, TextFormat};
 use aws_oidc_doctor::args::{self, Args, Color, Command, Format};
 use aws_oidc_doctor::report::console::Style;
 use aws_oidc_doctor::report::fixed::{Fixed, Form, WhichFix};
-use aws_oidc_doctor::report::{self, Pages, Report};
+use aws_oidc_doctor::report::{self, FailOn, Pages, Report};
 use aws_oidc_doctor::{
-    Checked, Checkout, Collected, Env, Files, Outside, Problem, Runs, Tested, bulk, collect, explain, explaining,
-    generated, is_job, tested, told,
+    Checked, Checkout, Collected, Env, Files, Outside, Problem, Runs, Sources, Tested, baseline, bulk, collect,
+    explain, explaining, generated, is_job, tested, told,
 };
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(panicked));
     let env = Env::of_process();
     let done = match args::parse(std::env::args_os(), env.iter()) {
+        Ok(Command::Check(flags)) => check(&flags, &env),
         Ok(Command::Claims(args)) => claims(&args, &env),
         Ok(Command::Diagnose(args)) if is_bare(&args, &env) => examples(),
         Ok(Command::Diagnose(args)) => run(&args, &env),
@@ -135,7 +137,7 @@ fn form(format: Format) -> Option<Form> {
         Format::Cfn => Some(Form::CloudFormation),
         Format::Hcl => Some(Form::Terraform),
         Format::Policy => Some(Form::Policy),
-        Format::Console | Format::Json | Format::Summary => None,
+        Format::Console | Format::Github | Format::Json | Format::Sarif | Format::Summary => None,
     }
 }
 
@@ -178,7 +180,7 @@ fn diagnosed(args: &Args, env: &Env) -> io::Result<Option<Diagnosed>> {
         self::errors(&failures);
         return Ok(None);
     }
-    let pages = Pages::of(env.get("GITHUB_ACTION_REPOSITORY"), env.get("GITHUB_ACTION_REF"));
+    let pages = pages(env);
     let report = Report::of(&runs).with_pages(pages);
     let runs = Runs(runs);
     if let Some(path) = &args.flags.own.save_evidence
@@ -242,6 +244,64 @@ fn claims(args: &Args, env: &Env) -> io::Result<u8> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(0)
+}
+
+/// Where the pages of the checks are.
+fn pages(env: &Env) -> Pages {
+    Pages::of(env.get("GITHUB_ACTION_REPOSITORY"), env.get("GITHUB_ACTION_REF"))
+}
+
+/// All jobs of a repository against its policies.
+fn check(flags: &Check, env: &Env) -> io::Result<u8> {
+    let here = std::env::current_dir()?;
+    let read = Checkout::read(&here, &flags.workflow).and_then(|checkout| {
+        let repository = checkout.repository(&flags.repository, env)?;
+        let known = flags.baseline.as_deref().map(baseline).transpose()?;
+        let sources = Sources::read(&here, &flags.paths)?;
+        Ok((sources.check(&checkout, &repository), known.unwrap_or_default()))
+    });
+    let (checked, known) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            let error = report::clean(&error.to_string());
+            writeln!(io::stderr(), "error: {error}")?;
+            return Ok(USAGE);
+        }
+    };
+    if let Some(path) = &flags.write_baseline
+        && let Err(error) = write(path, &report::check::baseline(&checked), 0o644)
+    {
+        let path = report::clean(path);
+        writeln!(
+            io::stderr(),
+            "error: `--write-baseline` (`{path}`): it cannot be written: {error}"
+        )?;
+        return Ok(USAGE);
+    }
+    let colour = colour(env, flags.color);
+    let text = match flags.format {
+        CheckFormat::Console => report::check::console(&checked, &known, colour != ColorChoice::Never),
+        CheckFormat::Json => report::check::json(&checked, &known),
+        CheckFormat::Sarif => report::check::sarif(&checked, &known, &pages(env)),
+        CheckFormat::Github => report::check::annotations(&checked, &known),
+    };
+    let mut out = AutoStream::new(io::stdout(), colour).lock();
+    if flags.action {
+        if let Some(path) = env.get("GITHUB_STEP_SUMMARY") {
+            append(path, &report::check::summary(&checked, &known))?;
+        }
+        let text = report::github::guarded(&text, &random()) + &report::check::annotations(&checked, &known);
+        out.write_all(text.as_bytes())?;
+    } else {
+        out.write_all(text.as_bytes())?;
+    }
+    out.flush()?;
+    let fails = match flags.fail_on {
+        FailOn::Never => false,
+        _ if flags.write_baseline.is_some() => false,
+        fail_on => report::check::fails(&checked, &known, fail_on == FailOn::Risk),
+    };
+    Ok(u8::from(fails))
 }
 
 /// The subjects that workflows can have. A file that cannot be read is named, and the others go on.
@@ -363,6 +423,8 @@ fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
             Ok(fixed) => fixed.text(form(args.flags.format).unwrap_or(Form::Policy)),
             Err(why) => return writeln!(io::stderr(), "error: {}", report::clean(&why)),
         },
+        Format::Sarif => report::sarif::render(report),
+        Format::Github => report::github::annotations(report),
     };
     if is_taken {
         return io::stderr().write_all(text.as_bytes());

@@ -3,16 +3,19 @@
 //! All text from outside (claims, policy, messages) passes through [`clean`] here, and through what its format needs besides:
 //! Markdown in [`summary`], workflow commands in [`github`].
 
+pub mod check;
 pub mod claims;
 pub mod console;
 pub mod expectations;
 pub mod fixed;
 pub mod generate;
 pub mod github;
+mod item;
 pub mod json;
 mod markdown;
 mod pages;
 pub mod predict;
+pub mod sarif;
 mod several;
 pub mod summary;
 

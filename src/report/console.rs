@@ -470,7 +470,7 @@ fn shown<'a>(
 }
 
 /// A document with what is not seen shown. It keeps its lines.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

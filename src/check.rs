@@ -1,0 +1,760 @@
+//! Before the push: the tokens that jobs can get, against the policies that will judge them.
+//!
+//! Of each set of tokens on which a policy decides alike, one is diagnosed as if a job had come with it, so that what is said here is
+//! what the diagnosis would say after the push. What is not known makes a finding less sure, and never a finding.
+
+mod fixes;
+mod matching;
+pub(crate) mod rules;
+mod unused;
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::aws::arn::RoleArn;
+use crate::aws::request::Asker;
+use crate::configure::{Input, Inputs};
+use crate::diagnose::diagnose;
+use crate::evidence::{Evidence, PolicyText, Probe, Provider, Request, Role, Runner, WorkflowFile};
+use crate::finding::{Certainty, Conclusion, Diagnosis, Document, Edit, Finding, Found, Rule, Severity};
+use crate::github::claims::{Claims, Token};
+use crate::github::workflow::{ConfigureStep, Kind, Node, tree};
+use crate::infra::{self, Infra, Place, Written};
+use crate::policy::{Decision, TrustPolicy, parse};
+use crate::predict::{Grant, JobTokens, Prediction, Problem, Repository};
+use crate::text::{SourceText, Span};
+
+use matching::Candidates;
+
+/// What the check of a repository comes to.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// All files: those with policies, then the workflows.
+    pub(crate) files: Vec<SourceText>,
+    /// The steps that ask for a role, in the order of the jobs.
+    pub(crate) asks: Vec<Ask>,
+    /// What was found, the worst first.
+    pub(crate) findings: Vec<Noted>,
+    /// What was not looked at, and why, a line each.
+    pub(crate) unread: Vec<String>,
+    /// How many policies trust GitHub's tokens.
+    pub(crate) policies: usize,
+}
+
+/// A step that asks for a role.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    /// The workflow file.
+    pub(crate) file: String,
+    /// The line of the step.
+    pub(crate) line: usize,
+    /// The job.
+    pub(crate) job: String,
+    /// The role, as it is written.
+    pub(crate) role: String,
+    /// Where its policy is written: addresses in the files.
+    pub(crate) policies: Vec<String>,
+    /// What each kind of token comes to.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// What else there is to say of it.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What a kind of token comes to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The event that starts the job.
+    pub(crate) event: String,
+    /// The subject, as a pattern where there are many.
+    pub(crate) subject: String,
+    /// What it comes to.
+    pub(crate) verdict: Verdict,
+}
+
+/// Does a token get in?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Yes.
+    Allowed,
+    /// No, by this finding.
+    Denied(String),
+    /// That is up to something that is not known.
+    Undecided,
+}
+
+/// A finding, and where it stands in the files.
+#[derive(Debug, Clone)]
+pub(crate) struct Noted {
+    /// What is wrong.
+    pub(crate) rule: &'static Rule,
+    /// What it does to the job.
+    pub(crate) severity: Severity,
+    /// How sure it is.
+    pub(crate) certainty: Certainty,
+    /// In one line.
+    pub(crate) message: String,
+    /// What to know, and what to do.
+    pub(crate) more: Vec<String>,
+    /// Where: index of the file, the bytes, and what is wrong there.
+    pub(crate) spots: Vec<(usize, Span, String)>,
+    /// Changes that mend it.
+    pub(crate) changes: Vec<Change>,
+    /// What it is about, in words that no other line of the files changes.
+    pub(crate) about: Vec<String>,
+}
+
+/// A change to a file.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    /// What it does.
+    pub(crate) title: String,
+    /// Index of the file.
+    pub(crate) file: usize,
+    /// What is replaced.
+    pub(crate) edits: Vec<Edit>,
+    /// The lines to write where they cannot be placed.
+    pub(crate) text: String,
+}
+
+impl Noted {
+    fn new(rule: &'static Rule, severity: Severity, message: impl Into<String>) -> Self {
+        Self {
+            rule,
+            severity,
+            certainty: Certainty::Likely,
+            message: message.into(),
+            more: Vec::new(),
+            spots: Vec::new(),
+            changes: Vec::new(),
+            about: Vec::new(),
+        }
+    }
+}
+
+/// Looks at every job of a prediction, and at every policy among the files.
+#[must_use]
+pub(crate) fn check(
+    infra: Infra,
+    workflows: &[SourceText],
+    prediction: &Prediction,
+    repository: &Repository,
+) -> Checked {
+    let mut check = Check {
+        policies: infra.files.len(),
+        infra: &infra,
+        workflows,
+        repository,
+        noted: Vec::new(),
+        seen: BTreeSet::new(),
+        written: HashMap::new(),
+    };
+    let mut asks = Vec::new();
+    for job in &prediction.jobs {
+        asks.extend(check.job(job));
+    }
+    check.unused(prediction);
+    let policies = infra.roles.iter().filter(|role| matching::is_githubs(role)).count();
+    let mut findings = check.noted;
+    findings.sort_by_key(|noted| (noted.severity, noted.certainty));
+    let line = |problem: &Problem| {
+        format!(
+            "{}:{}:{}: {}",
+            problem.file, problem.line, problem.column, problem.message
+        )
+    };
+    let mut unread: Vec<String> = prediction.problems.iter().map(line).collect();
+    let name = |file: usize| infra.files.get(file).map_or("", |file| &file.name);
+    for file in &infra.unread {
+        unread.push(format!(
+            "{}:{}:{}: {}",
+            name(file.file),
+            file.line,
+            file.column,
+            file.why
+        ));
+    }
+    for role in infra.roles.iter() {
+        if let Err(why) = &role.policy {
+            let at = infra
+                .files
+                .get(role.place.file)
+                .map(|file| file.position(role.place.span.start));
+            let line = at.map_or(1, |at| at.line);
+            unread.push(format!(
+                "{}:{line}: the policy of `{}`: {why}",
+                name(role.place.file),
+                role.address
+            ));
+        }
+    }
+    for (call, source, place) in &infra.elsewhere {
+        let line = infra
+            .files
+            .get(place.file)
+            .map_or(1, |file| file.position(place.span.start).line);
+        unread.push(format!(
+            "{}:{line}: `{call}` was not looked at: its source is `{source}`",
+            name(place.file)
+        ));
+    }
+    Checked {
+        asks,
+        findings,
+        unread,
+        policies,
+        files: infra.files.iter().chain(workflows).cloned().collect(),
+    }
+}
+
+/// The work.
+struct Check<'a> {
+    infra: &'a Infra,
+    workflows: &'a [SourceText],
+    /// How many files stand before the workflows.
+    policies: usize,
+    repository: &'a Repository,
+    noted: Vec<Noted>,
+    /// Risks that were said already, by what they point at.
+    seen: BTreeSet<String>,
+    /// Policies by role and account, read once.
+    written: HashMap<(usize, String), Result<(Written, TrustPolicy), String>>,
+}
+
+/// A step, and what there is to know of it.
+struct Asking<'s> {
+    job: &'s JobTokens,
+    step: &'s ConfigureStep,
+    inputs: Inputs,
+    /// Does the step have an `if`, which may keep it from running?
+    has_if: bool,
+}
+
+/// What one policy refuses in a job, for one reason.
+struct Group {
+    found: Found,
+    diagnosis: Diagnosis,
+    /// The kinds of token, and whether all of that kind are refused.
+    tokens: Vec<(String, String, bool)>,
+    is_sure: bool,
+}
+
+impl Check<'_> {
+    fn workflow(&self, file: &str) -> Option<(usize, &SourceText)> {
+        let at = self.workflows.iter().position(|source| source.name == file)?;
+        Some((self.policies + at, self.workflows.get(at)?))
+    }
+
+    fn job(&mut self, job: &JobTokens) -> Vec<Ask> {
+        let source = self.workflow(&job.file).map(|(_, source)| source.clone());
+        let steps = source.as_ref().and_then(|source| tree(&source.text).ok());
+        let mut asks = Vec::new();
+        for step in &job.steps {
+            let inputs = known(step);
+            let Some(role) = step.input("role-to-assume").map(|role| role.value.trim().to_owned()) else {
+                continue;
+            };
+            let asking = Asking {
+                job,
+                step,
+                has_if: steps.as_ref().is_none_or(|tree| has_if(tree, step.span)),
+                inputs,
+            };
+            let mut ask = Ask {
+                file: job.file.clone(),
+                line: source
+                    .as_ref()
+                    .map_or(job.line, |source| source.position(step.span.start).line),
+                job: job.name.clone(),
+                policies: Vec::new(),
+                outcomes: Vec::new(),
+                notes: Vec::new(),
+                role,
+            };
+            self.around(&asking);
+            self.ask(&asking, &mut ask);
+            asks.push(ask);
+        }
+        asks
+    }
+
+    /// What a step shows without any policy.
+    fn around(&mut self, asking: &Asking<'_>) {
+        let Some((file, _)) = self.workflow(&asking.job.file) else {
+            return;
+        };
+        let at = |span: Span, text: &str| (file, span, text.to_owned());
+        let about = vec![asking.job.file.clone(), asking.job.name.clone()];
+        if let Some(key) = asking.step.input("aws-access-key-id")
+            && !key.value.trim().is_empty()
+            && asking.job.grant != Grant::Missing
+        {
+            let mut noted = Noted::new(
+                &rules::STATIC_KEYS,
+                Severity::Risk,
+                format!("job `{}` has an access key beside its ID token", asking.job.name),
+            );
+            noted.more.push("with keys among its inputs the step asks with them, and not with the token (configure-aws-credentials)".to_owned());
+            noted
+                .more
+                .push("take `aws-access-key-id` and `aws-secret-access-key` out, and delete the key in IAM".to_owned());
+            noted
+                .spots
+                .push(at(key.span, "a key that lasts until somebody deletes it"));
+            noted.about = about.clone();
+            self.note(noted);
+        }
+        if asking
+            .job
+            .families
+            .iter()
+            .any(|family| family.event == "pull_request_target" && !family.is_odd)
+        {
+            let mut noted = Noted::new(
+                &rules::PULL_REQUEST_TARGET,
+                Severity::Risk,
+                format!(
+                    "job `{}` asks for a role on `pull_request_target`, which anybody who opens a pull request can start",
+                    asking.job.name
+                ),
+            );
+            noted.more.push("a step that runs code of the pull request (its checkout, its build, its tests) has the role's credentials".to_owned());
+            noted.more.push("ask for the role in a workflow that a push to a protected branch starts, or in an environment that somebody has to approve".to_owned());
+            noted.spots.push(at(asking.step.span, "asked for here"));
+            noted.about = about;
+            self.note(noted);
+        }
+    }
+
+    fn ask(&mut self, asking: &Asking<'_>, ask: &mut Ask) {
+        if asking.inputs.is_on(Input::RoleChaining) {
+            ask.notes
+                .push("it asks with the session of the step before it, not with the token: not looked at".to_owned());
+            return;
+        }
+        let infra = self.infra;
+        let candidates = Candidates::of(infra, &ask.role);
+        ask.policies = candidates
+            .roles
+            .iter()
+            .filter_map(|role| Some(infra.roles.get(*role)?.address.clone()))
+            .collect();
+        if candidates.roles.is_empty() {
+            ask.notes.push("its policy is not among the files".to_owned());
+            self.without_policy(asking);
+            return;
+        }
+        if !candidates.is_sure {
+            ask.notes.push(format!(
+                "which of {} policies is the role's cannot be told; a token counts as let in where one of them lets it in",
+                candidates.roles.len()
+            ));
+        }
+        let partition = candidates.partition.clone();
+        let account = candidates.account.clone().unwrap_or_else(|| "${account}".to_owned());
+        if let ([only], true) = (&*candidates.roles, candidates.is_sure) {
+            self.judge(asking, ask, *only, &account, &partition);
+            return;
+        }
+        self.compare(asking, ask, &candidates.roles, &account, &partition);
+    }
+
+    fn policy(&mut self, role: usize, account: &str, partition: &str) -> Result<(Written, TrustPolicy), String> {
+        let infra = self.infra;
+        let made = self.written.entry((role, account.to_owned())).or_insert_with(|| {
+            let role = infra.roles.get(role).ok_or_else(String::new)?;
+            let written = role.policy_in(account, partition)?;
+            let policy = parse(&written.text).map_err(|error| format!("it cannot be read: {error}"))?;
+            Ok((written, policy))
+        });
+        made.clone()
+    }
+
+    /// Several policies, one of which is the role's: what each kind of token comes to, without findings.
+    fn compare(&mut self, asking: &Asking<'_>, ask: &mut Ask, roles: &[usize], account: &str, partition: &str) {
+        let policies: Vec<(usize, TrustPolicy)> = roles
+            .iter()
+            .filter_map(|role| Some((*role, self.policy(*role, account, partition).ok()?.1)))
+            .collect();
+        for family in asking.job.families.iter().filter(|family| !family.is_odd) {
+            let mut verdict = Verdict::Denied(String::new());
+            for (role, policy) in &policies {
+                let arn = self
+                    .arn(*role, account, partition)
+                    .and_then(|arn| RoleArn::parse(&arn).ok());
+                let asker = Asker {
+                    claims: None,
+                    issuer: &self.repository.issuer,
+                    role: arn.as_ref(),
+                    provider: None,
+                    inputs: &asking.inputs,
+                    caller: None,
+                };
+                let shares = family.judge(policy, asker);
+                if shares.iter().any(|share| share.decision == Decision::Allow) {
+                    verdict = Verdict::Allowed;
+                } else if verdict != Verdict::Allowed
+                    && shares.iter().any(|share| share.decision == Decision::Undecided)
+                {
+                    verdict = Verdict::Undecided;
+                }
+            }
+            ask.outcomes
+                .extend(family.patterns().into_iter().map(|subject| Outcome {
+                    event: family.event.clone(),
+                    subject,
+                    verdict: verdict.clone(),
+                }));
+        }
+    }
+
+    fn arn(&self, role: usize, account: &str, partition: &str) -> Option<String> {
+        let role = self.infra.roles.get(role)?;
+        let name = role.name.as_deref().unwrap_or("${name}");
+        let account = role.account.as_deref().unwrap_or(account);
+        let partition = if partition.starts_with('$') { "aws" } else { partition };
+        Some(format!("arn:{partition}:iam::{account}:role{}{name}", role.path))
+    }
+
+    /// What the diagnosis says without a policy: that there is no token, for one.
+    fn without_policy(&mut self, asking: &Asking<'_>) {
+        if asking.job.grant != Grant::Missing || asking.inputs.given(Input::AwsAccessKeyId).is_some() {
+            return;
+        }
+        let mut evidence = self.evidence(asking, None, "");
+        evidence.request.inputs = asking.inputs.clone();
+        let diagnosis = diagnose(&evidence);
+        self.no_token(asking, &diagnosis, None);
+    }
+
+    fn no_token(&mut self, asking: &Asking<'_>, diagnosis: &Diagnosis, policy: Option<(usize, &Written)>) {
+        let is_it = |found: &&Found| found.rule.id == "id-token-permission-missing";
+        if let Some(found) = diagnosis.findings.iter().find(is_it) {
+            let mut noted = self.translated(found, diagnosis, policy);
+            noted.about.extend([asking.job.file.clone(), asking.job.name.clone()]);
+            noted
+                .more
+                .insert(0, format!("job `{}` of {}", asking.job.name, asking.job.file));
+            self.note(noted);
+        }
+    }
+
+    /// One policy, which is the role's.
+    fn judge(&mut self, asking: &Asking<'_>, ask: &mut Ask, role: usize, account: &str, partition: &str) {
+        let (written, policy) = match self.policy(role, account, partition) {
+            Ok(read) => read,
+            Err(why) => {
+                ask.notes.push(format!("its policy was not looked at: {why}"));
+                self.without_policy(asking);
+                return;
+            }
+        };
+        let Some(arn) = self.arn(role, account, partition) else {
+            return;
+        };
+        let longest = self.infra.roles.get(role).and_then(|role| role.longest);
+        let with = |check: &Self, token: Option<&Claims>, event: &str| {
+            let mut evidence = check.evidence(asking, token, event);
+            evidence.request.inputs.set(Input::RoleToAssume, arn.clone());
+            evidence.role = Some(Probe::Known(Role {
+                arn: Some(arn.clone()),
+                trust_policy: Some(PolicyText::Text(written.text.clone())),
+                max_session_duration: longest,
+                ..Role::default()
+            }));
+            evidence.provider = check.provider(role, account, partition);
+            evidence
+        };
+        if asking.job.grant == Grant::Missing {
+            ask.notes.push("the job gets no token".to_owned());
+            let diagnosis = diagnose(&with(self, None, ""));
+            self.no_token(asking, &diagnosis, Some((role, &written)));
+            return;
+        }
+        let has_gaps = !written.assumed.is_empty() || written.unknown.iter().any(|name| !infra::is_filled_in(name));
+        let parsed = RoleArn::parse(&arn).ok();
+        let mut groups: Vec<Group> = Vec::new();
+        let (mut any_allowed, mut first_allowed) = (false, None);
+        for family in asking.job.families.iter().filter(|family| !family.is_odd) {
+            let patterns = family.patterns();
+            if family.is_elsewhere {
+                ask.notes
+                    .push("called by a workflow of another repository it has that repository's subject".to_owned());
+                continue;
+            }
+            let asker = Asker {
+                claims: None,
+                issuer: &self.repository.issuer,
+                role: parsed.as_ref(),
+                provider: None,
+                inputs: &asking.inputs,
+                caller: None,
+            };
+            let shares = family.judge(&policy, asker);
+            let is_whole = shares.iter().all(|share| share.decision != Decision::Allow);
+            for share in &shares {
+                let is_one = shares.len() == 1;
+                let subject = match (&*patterns, is_one) {
+                    ([only], true) => only.clone(),
+                    _ => share.subject().to_owned(),
+                };
+                let outcome = |verdict| Outcome {
+                    event: family.event.clone(),
+                    subject: subject.clone(),
+                    verdict,
+                };
+                if share.decision == Decision::Allow {
+                    any_allowed = true;
+                    first_allowed = first_allowed.or_else(|| Some((share.token.clone(), family.event.clone())));
+                    ask.outcomes.push(outcome(Verdict::Allowed));
+                    continue;
+                }
+                let diagnosis = diagnose(&with(self, Some(&share.token), &family.event));
+                let Some(cause) = diagnosis.cause().filter(|_| diagnosis.conclusion == Conclusion::Denied) else {
+                    ask.outcomes.push(outcome(Verdict::Undecided));
+                    continue;
+                };
+                ask.outcomes.push(outcome(Verdict::Denied(cause.rule.id.to_owned())));
+                let is_sure = !has_gaps && !asking.has_if && family.widened.is_empty();
+                let token = (family.event.clone(), subject.clone(), is_whole);
+                let same = groups
+                    .iter_mut()
+                    .find(|group| group.found.rule.id == cause.rule.id && places(&group.found) == places(cause));
+                match same {
+                    Some(group) => {
+                        group.is_sure &= is_sure;
+                        group.tokens.push(token);
+                    }
+                    None => groups.push(Group {
+                        found: cause.clone(),
+                        tokens: vec![token],
+                        is_sure,
+                        diagnosis,
+                    }),
+                }
+            }
+        }
+        for group in groups {
+            self.refused(asking, group, any_allowed, (role, &written));
+        }
+        // Who else gets in, and what the step itself stops at, does not depend on which token it is.
+        let token = first_allowed.or_else(|| {
+            let family = asking
+                .job
+                .families
+                .iter()
+                .find(|family| !family.is_odd && !family.is_elsewhere)?;
+            Some((family.example()?, family.event.clone()))
+        });
+        if let Some((token, event)) = token {
+            let diagnosis = diagnose(&with(self, Some(&token), &event));
+            for found in &diagnosis.findings {
+                let is_stop = found.severity == Severity::Blocks && found.by_action && any_allowed;
+                if found.severity == Severity::Risk || is_stop {
+                    let mut noted = self.translated(found, &diagnosis, Some((role, &written)));
+                    if has_gaps {
+                        noted.certainty = noted.certainty.max(Certainty::Likely);
+                    }
+                    noted.about.push(ask.policies.join(" "));
+                    self.note(noted);
+                }
+            }
+        }
+    }
+
+    /// What a job's tokens are refused for.
+    fn refused(&mut self, asking: &Asking<'_>, group: Group, any_allowed: bool, policy: (usize, &Written)) {
+        let mut found = group.found;
+        if !group.is_sure {
+            found.finding = found.finding.at_most(Certainty::Likely);
+        }
+        let mut noted = self.translated(&found, &group.diagnosis, Some(policy));
+        let is_whole = group.tokens.iter().any(|(_, _, is_whole)| *is_whole);
+        // Some of what a job can come with is kept out on purpose: a branch that nobody deploys from.
+        if any_allowed && !(is_whole && group.is_sure) {
+            noted.severity = Severity::Note;
+        }
+        let mut tokens: Vec<String> = Vec::new();
+        for (event, subject, _) in &group.tokens {
+            let line = format!("{event}: `{subject}`");
+            if !tokens.contains(&line) {
+                tokens.push(line);
+            }
+        }
+        let more = tokens.len().saturating_sub(5);
+        tokens.truncate(5);
+        let mut line = format!(
+            "job `{}` of {}, on {}",
+            asking.job.name,
+            asking.job.file,
+            tokens.join(", ")
+        );
+        if more > 0 {
+            line.push_str(&format!(", and {more} more"));
+        }
+        noted.more.insert(0, line);
+        noted.about.extend([asking.job.file.clone(), asking.job.name.clone()]);
+        if let Some((file, _)) = self.workflow(&asking.job.file)
+            && noted.spots.iter().all(|(other, ..)| *other != file)
+        {
+            noted
+                .spots
+                .push((file, asking.step.span, "the role is asked for here".to_owned()));
+        }
+        self.note(noted);
+    }
+
+    /// As if a job had come with this token.
+    fn evidence(&self, asking: &Asking<'_>, token: Option<&Claims>, event: &str) -> Evidence {
+        let claim = |name: &str| Some(token?.0.get(name)?.as_str()?.to_owned()).filter(|text| !text.contains("***"));
+        let workflow = self.workflow(&asking.job.file).map(|(_, source)| {
+            Probe::Known(WorkflowFile {
+                path: source.name.clone(),
+                text: source.text.clone(),
+                commit: None,
+            })
+        });
+        Evidence {
+            request: Request {
+                inputs: asking.inputs.clone(),
+                ..Request::default()
+            },
+            runner: Some(Runner {
+                id_token_request: match asking.job.grant {
+                    Grant::Given => Some(true),
+                    Grant::Missing => Some(false),
+                    Grant::Unknown => None,
+                },
+                event_name: (!event.is_empty()).then(|| event.to_owned()),
+                git_ref: claim("ref"),
+                repository: self.repository.name.clone(),
+                job: Some(asking.job.id.clone()),
+                ..Runner::default()
+            }),
+            token: token.map(|claims| {
+                Probe::Known(Token {
+                    claims: claims.clone(),
+                    ..Token::default()
+                })
+            }),
+            workflow,
+            ..Evidence::default()
+        }
+    }
+
+    /// The provider that stands beside the role, where there is but one for the issuer.
+    fn provider(&self, role: usize, account: &str, partition: &str) -> Option<Probe<Provider>> {
+        let host = crate::github::issuer::issuer_host(&self.repository.issuer);
+        let role = self.infra.roles.get(role)?;
+        let mut own = self.infra.providers.iter().filter(|provider| provider.host == host);
+        let (only, None) = (own.next()?, own.next()) else {
+            return None;
+        };
+        if only.place.file != role.place.file {
+            return None;
+        }
+        Some(Probe::Known(Provider {
+            arn: Some(format!(
+                "arn:{}:iam::{account}:oidc-provider/{host}",
+                if partition.starts_with('$') { "aws" } else { partition }
+            )),
+            url: Some(host.to_owned()),
+            client_ids: Some(only.audiences.clone()?),
+            ..Provider::default()
+        }))
+    }
+
+    /// A finding of a diagnosis, with the places of the files.
+    fn translated(&self, found: &Found, diagnosis: &Diagnosis, policy: Option<(usize, &Written)>) -> Noted {
+        let finding: &Finding = found;
+        let mut noted = Noted::new(found.rule, finding.severity, finding.message.clone());
+        noted.certainty = finding.certainty();
+        for label in &finding.labels {
+            let place = match label.document {
+                Document::TrustPolicy => policy
+                    .and_then(|(_, written)| written.place(label.span))
+                    .map(|place| (place.file, place.span)),
+                Document::Workflow => diagnosis
+                    .workflow
+                    .as_ref()
+                    .and_then(|workflow| self.workflow(&workflow.name))
+                    .map(|(file, _)| (file, label.span)),
+                Document::CallerPolicy(_) | Document::Claims => None,
+            };
+            if let Some((file, span)) = place {
+                noted.spots.push((file, span, label.text.clone()));
+            }
+            if label.document == Document::TrustPolicy
+                && let Some(policy) = &diagnosis.policy
+            {
+                noted.about.push(policy.slice(label.span).to_owned());
+            }
+        }
+        noted.more.extend(finding.notes.iter().chain(&finding.help).cloned());
+        noted.changes = fixes::changes(self.infra, policy, diagnosis, &finding.fixes, |name| {
+            self.workflow(name).map(|(file, _)| file)
+        });
+        noted
+    }
+
+    /// Keeps a finding, once.
+    fn note(&mut self, noted: Noted) {
+        let is_shared = noted.severity == Severity::Risk;
+        let spots: Vec<String> = noted
+            .spots
+            .iter()
+            .map(|(file, span, _)| format!("{file}:{}", span.start))
+            .collect();
+        let about = if is_shared {
+            String::new()
+        } else {
+            noted.about.join("\0")
+        };
+        if self
+            .seen
+            .insert(format!("{}\0{}\0{about}", noted.rule.id, spots.join(",")))
+        {
+            self.noted.push(noted);
+        }
+    }
+}
+
+/// The inputs that a step's `with:` gives in so many words; the rest can come from elsewhere.
+fn known(step: &ConfigureStep) -> Inputs {
+    let mut inputs = Inputs::default();
+    for (name, value) in &step.inputs {
+        if let Some(input) = Input::named(&name.value)
+            && !value.value.contains("${{")
+            && !value.value.trim().is_empty()
+        {
+            inputs.set(input, value.value.trim());
+        }
+    }
+    inputs
+}
+
+fn places(found: &Found) -> Vec<(Document, Span)> {
+    let policy = found
+        .labels
+        .iter()
+        .filter(|label| label.document == Document::TrustPolicy);
+    policy.map(|label| (label.document, label.span)).collect()
+}
+
+/// Does the step whose `uses` stands here have an `if`?
+fn has_if(node: &Node, uses: Span) -> bool {
+    match &node.kind {
+        Kind::Map(entries) => {
+            let is_it = node.get("uses").is_some_and(|value| value.span == uses);
+            is_it && node.get("if").is_some() || entries.iter().any(|(_, value)| has_if(value, uses))
+        }
+        Kind::List(items) => items.iter().any(|item| has_if(item, uses)),
+        Kind::Scalar(_) => false,
+    }
+}
+
+/// A place in the files, for findings that no diagnosis makes.
+fn spot(place: Place, text: &str) -> (usize, Span, String) {
+    (place.file, place.span, text.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

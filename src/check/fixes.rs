@@ -1,0 +1,165 @@
+//! A change of the policy's text as a change of the file that it comes from, proved by reading the changed file.
+
+use serde_json::Value as Json;
+
+use super::Change;
+use crate::finding::{Diagnosis, Edit, Fix, Target};
+use crate::infra::{self, Infra, Written};
+use crate::text::{SourceText, Span};
+
+/// The changes of some fixes; what cannot be placed in a file is shown as Terraform or CloudFormation would have it.
+pub(super) fn changes(
+    infra: &Infra,
+    policy: Option<(usize, &Written)>,
+    diagnosis: &Diagnosis,
+    fixes: &[Fix],
+    workflow: impl Fn(&str) -> Option<usize>,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for fix in fixes {
+        let change = match fix.target {
+            Target::Workflow => diagnosis
+                .workflow
+                .as_ref()
+                .and_then(|source| workflow(&source.name))
+                .map(|file| Change {
+                    title: fix.title.clone(),
+                    file,
+                    edits: fix.edits.clone(),
+                    text: fix.text.clone(),
+                }),
+            Target::TrustPolicy => policy.map(|(role, written)| placed(infra, role, written, fix)),
+            Target::CallerPolicy | Target::Provider => None,
+        };
+        changes.extend(change);
+    }
+    changes
+}
+
+fn placed(infra: &Infra, role: usize, written: &Written, fix: &Fix) -> Change {
+    let edits: Option<Vec<(usize, Edit)>> = fix.edits.iter().map(|edit| in_file(infra, written, edit)).collect();
+    let change = edits.filter(|edits| !edits.is_empty()).and_then(|edits| {
+        let file = edits.first()?.0;
+        let is_one = edits.iter().all(|(other, _)| *other == file);
+        let edits: Vec<Edit> = edits.into_iter().map(|(_, edit)| edit).collect();
+        (is_one && comes_to(infra, file, &edits, role, &fix.text)).then_some((file, edits))
+    });
+    let is_template = written
+        .parts
+        .first()
+        .and_then(|(_, place)| infra.files.get(place.file))
+        .is_some_and(|file| !file.name.ends_with(".tf") && !file.name.ends_with(".tofu"));
+    let text = if is_template {
+        &fix.cloudformation
+    } else {
+        &fix.terraform
+    };
+    let (file, edits) = change.unwrap_or_default();
+    Change {
+        title: fix.title.clone(),
+        file,
+        text: if edits.is_empty() { text.clone() } else { String::new() },
+        edits,
+    }
+}
+
+/// A value that is replaced by another, or put behind one in its list, where both stand in the file as they are.
+fn in_file(infra: &Infra, written: &Written, edit: &Edit) -> Option<(usize, Edit)> {
+    let (old, new) = if edit.span.start == edit.span.end {
+        // Behind the value that ends here.
+        let (span, _) = written
+            .parts
+            .iter()
+            .rev()
+            .find(|(span, _)| span.end == edit.span.start && is_text(written, *span))?;
+        (*span, edit.text.trim_start().strip_prefix(',')?.trim())
+    } else {
+        (edit.span, edit.text.as_str())
+    };
+    let is_behind = edit.span.start == edit.span.end;
+    let new: String = serde_json::from_str(new).ok()?;
+    let value: String = serde_json::from_str(written.text.get(old.start..old.end)?).ok()?;
+    let place = written.exactly(old)?;
+    let file = infra.files.get(place.file)?;
+    let source = file.slice(place.span);
+    let quote = source.chars().next().filter(|c| matches!(c, '"' | '\''));
+    // Characters that mean something there: an escape, a template.
+    let is_plain = |text: &str| !text.contains(['"', '\'', '\\', '\n']) && !text.contains("${") && !text.contains("%{");
+    if !is_plain(&new) {
+        return None;
+    }
+    let new = quote.map_or_else(|| format!("\"{new}\""), |quote| format!("{quote}{new}{quote}"));
+    if is_behind {
+        // What stands in a list with brackets can have a comma and another value behind it.
+        let after = file.text.get(place.span.end..).unwrap_or_default().trim_start();
+        let span = Span::new(place.span.end, place.span.end);
+        let text = format!(", {new}");
+        return after
+            .starts_with([',', ']'])
+            .then_some((place.file, Edit { span, text }));
+    }
+    let inside = match quote {
+        Some(quote) => source.strip_prefix(quote)?.strip_suffix(quote)?,
+        None => source,
+    };
+    let edit = Edit {
+        span: place.span,
+        text: new,
+    };
+    (inside == value && is_plain(&value)).then_some((place.file, edit))
+}
+
+fn is_text(written: &Written, span: Span) -> bool {
+    written
+        .text
+        .get(span.start..span.end)
+        .is_some_and(|text| text.starts_with('"'))
+}
+
+/// Does the changed file come to the changed policy?
+fn comes_to(infra: &Infra, file: usize, edits: &[Edit], role: usize, wanted: &str) -> bool {
+    let Some(source) = infra.files.get(file) else {
+        return false;
+    };
+    let mut text = source.text.clone();
+    let mut edits: Vec<&Edit> = edits.iter().collect();
+    edits.sort_by_key(|edit| std::cmp::Reverse(edit.span.start));
+    for edit in edits {
+        if text.get(edit.span.start..edit.span.end).is_none() {
+            return false;
+        }
+        text.replace_range(edit.span.start..edit.span.end, &edit.text);
+    }
+    let mut files = infra.files.clone();
+    if let Some(changed) = files.get_mut(file) {
+        *changed = SourceText::new(source.name.clone(), text);
+    }
+    let after = infra::read(files);
+    let changed = after.roles.get(role).and_then(|role| role.policy.as_ref().ok());
+    changed.is_some_and(|after| shape(&after.text) == shape(wanted))
+}
+
+/// All of a policy but its principals, which have the account's number in one of the two texts alone.
+fn shape(text: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    if let Ok(json) = serde_json::from_str::<Json>(text) {
+        gather(&json, "", &mut texts);
+    }
+    texts
+}
+
+fn gather(json: &Json, key: &str, texts: &mut Vec<String>) {
+    match json {
+        Json::Object(fields) => {
+            for (key, value) in fields {
+                if key != "Principal" {
+                    texts.push(key.clone());
+                    gather(value, key, texts);
+                }
+            }
+        }
+        Json::Array(items) => items.iter().for_each(|item| gather(item, key, texts)),
+        Json::String(text) => texts.push(format!("{key}={text}")),
+        other => texts.push(format!("{key}={other}")),
+    }
+}

@@ -1,0 +1,82 @@
+//! Which of the roles in the files is the one that a step asks for.
+
+use crate::infra::{Infra, Role};
+use crate::policy::Outcome;
+use crate::policy::masked::{Rule, fit};
+
+/// The roles that it can be.
+pub(super) struct Candidates {
+    /// Their indices.
+    pub(super) roles: Vec<usize>,
+    /// Is it this one, by its name and account?
+    pub(super) is_sure: bool,
+    /// The account's number, where the step names it.
+    pub(super) account: Option<String>,
+    /// The partition; a mask where the step does not name it.
+    pub(super) partition: String,
+}
+
+/// How well a role fits what is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// By name.
+    Exactly,
+    /// A part of the name is not known.
+    Perhaps,
+}
+
+impl Candidates {
+    pub(super) fn of(infra: &Infra, asked: &str) -> Self {
+        let fields: Vec<&str> = asked.splitn(6, ':').collect();
+        let (partition, account, name) = match *fields.as_slice() {
+            ["arn", partition, "iam", _, account, role] => {
+                (Some(partition), Some(account), role.trim_start_matches("role/"))
+            }
+            _ => (None, None, asked),
+        };
+        let known = |text: &&str| !text.contains(['$', '{', '*']) && !text.is_empty();
+        let account = account.filter(known).map(str::to_owned);
+        let name = name.rsplit('/').next().unwrap_or(name);
+        // Nothing is left of it but an expression.
+        let is_open = name.trim_start().starts_with("${{") && name.trim_end().ends_with("}}");
+        let mut found: Vec<(Fit, usize)> = Vec::new();
+        for (index, role) in infra.roles.iter().enumerate() {
+            let is_elsewhere = role.account.is_some() && account.is_some() && role.account != account;
+            let fits = fits(role, name, is_open).filter(|_| !is_elsewhere);
+            found.extend(fits.map(|fit| (fit, index)));
+        }
+        let best = found.iter().map(|(fit, _)| *fit).min();
+        let mut roles: Vec<usize> = found
+            .iter()
+            .filter(|(fit, _)| Some(*fit) == best)
+            .map(|(_, index)| *index)
+            .collect();
+        // The same policy from source and from a plan is one.
+        let text = |index: &usize| Some(infra.roles.get(*index)?.policy.as_ref().ok()?.text.clone());
+        roles.dedup_by(|a, b| text(a).is_some() && text(a) == text(b));
+        Self {
+            is_sure: best == Some(Fit::Exactly) && roles.len() == 1,
+            roles,
+            account,
+            partition: partition.filter(known).unwrap_or("${partition}").to_owned(),
+        }
+    }
+}
+
+/// Does the role trust GitHub's tokens, as far as can be told?
+pub(super) fn is_githubs(role: &Role) -> bool {
+    role.policy.as_ref().is_ok_and(|policy| policy.is_githubs())
+}
+
+fn fits(role: &Role, asked: &str, is_open: bool) -> Option<Fit> {
+    let perhaps = is_githubs(role).then_some(Fit::Perhaps);
+    let Some(name) = &role.name else { return perhaps };
+    if is_open {
+        return perhaps;
+    }
+    match fit(name, asked, Rule::Equal) {
+        None => (name == asked).then_some(Fit::Exactly),
+        Some(Outcome::NoMatch) => None,
+        Some(_) => perhaps,
+    }
+}

@@ -1,0 +1,33 @@
+//! What only a look at the whole repository shows.
+
+use crate::finding::{Cause, Rule, Stage};
+
+/// Part of a policy that no job needs.
+pub(crate) const TRUST_UNUSED: Rule = Rule {
+    id: "trust-unused",
+    cause: Some(Cause::TooMuch),
+    stage: Stage::Risk,
+    title: "the trust policy accepts a subject that no job has",
+    page: include_str!("../../docs/before-push/trust-unused.md"),
+};
+
+/// A role for whoever opens a pull request.
+pub(crate) const PULL_REQUEST_TARGET: Rule = Rule {
+    id: "pull-request-target",
+    cause: Some(Cause::TooMuch),
+    stage: Stage::Risk,
+    title: "a job asks for a role on `pull_request_target`",
+    page: include_str!("../../docs/before-push/pull-request-target.md"),
+};
+
+/// Keys where a token is.
+pub(crate) const STATIC_KEYS: Rule = Rule {
+    id: "static-keys",
+    cause: None,
+    stage: Stage::Risk,
+    title: "a job has an access key beside its ID token",
+    page: include_str!("../../docs/before-push/static-keys.md"),
+};
+
+/// All of them.
+pub(crate) const RULES: [&Rule; 3] = [&TRUST_UNUSED, &PULL_REQUEST_TARGET, &STATIC_KEYS];

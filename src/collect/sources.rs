@@ -1,0 +1,206 @@
+//! Files that may hold trust policies, from a directory and those below it. No link is followed, so none makes it circle.
+#![expect(clippy::disallowed_methods, reason = "this file reads what the user names")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::files::read;
+use super::repository::Checkout;
+use crate::args::InputError;
+use crate::check::{Checked, check};
+use crate::infra;
+use crate::predict::Repository;
+use crate::report::check::Baseline;
+use crate::text::SourceText;
+
+/// Of more files, those beyond are named and not read.
+const MOST_FILES: usize = 10_000;
+/// More entries than this no repository has.
+const MOST_ENTRIES: usize = 500_000;
+/// Of more bytes in all files together, those beyond are named and not read.
+const MOST_BYTES: usize = 128 << 20;
+/// A template has at most 1 MB (CloudFormation quotas); a plan is larger.
+const MOST_FILE: u64 = 16 << 20;
+/// Directories below directories, so deep.
+const MOST_DEPTH: usize = 64;
+
+/// What holds policies, or what they are made of.
+const KINDS: [&str; 11] = [
+    "json", "template", "tf", "tftpl", "tfvars", "tmpl", "tofu", "tpl", "txt", "yaml", "yml",
+];
+/// What others wrote, or what is made and kept elsewhere.
+const NOT_OURS: [&str; 4] = ["node_modules", "target", "vendor", "venv"];
+
+/// The roles of files and directories, and what could not be read.
+#[derive(Debug, Default)]
+pub struct Sources {
+    files: Vec<SourceText>,
+    /// What was not read, and why, a line each.
+    problems: Vec<String>,
+    bytes: usize,
+}
+
+impl Sources {
+    /// The files and directories that are named, or the repository that `from` lies in.
+    ///
+    /// # Errors
+    /// [`InputError`] where a named path is not there or cannot be read.
+    pub fn read(from: &Path, named: &[String]) -> Result<Self, InputError> {
+        let mut sources = Self::default();
+        if named.is_empty() {
+            let root = from.ancestors().find(|path| path.join(".git").exists()).unwrap_or(from);
+            sources.directory(root, root)?;
+        }
+        for name in named {
+            let path = from.join(name);
+            if path.is_dir() {
+                let root = if path.starts_with(from) { from } else { &path };
+                sources.directory(&path, root)?;
+            } else {
+                let text = read(&path, MOST_FILE).map_err(|message| InputError::new(format!("`{name}`"), message))?;
+                sources.files.push(SourceText::new(name.trim_start_matches("./"), text));
+            }
+        }
+        Ok(sources)
+    }
+
+    /// The jobs of a checkout against what these files hold.
+    #[must_use]
+    pub fn check(self, checkout: &Checkout, repository: &Repository) -> Checked {
+        let mut checked = check(
+            infra::read(self.files),
+            &checkout.files,
+            &checkout.predict(repository),
+            repository,
+        );
+        checked.unread.extend(self.problems);
+        checked
+    }
+
+    fn directory(&mut self, path: &Path, root: &Path) -> Result<(), InputError> {
+        let mut open = vec![(path.to_owned(), 0)];
+        let mut found: BTreeSet<PathBuf> = BTreeSet::new();
+        let mut entries = 0;
+        while let Some((folder, depth)) = open.pop() {
+            let inside = match folder.read_dir() {
+                Ok(inside) => inside,
+                Err(error) if depth == 0 => {
+                    return Err(InputError::new(format!("`{}`", folder.display()), error.to_string()));
+                }
+                Err(error) => {
+                    self.problems.push(format!("{}: {error}", shown(&folder, root)));
+                    continue;
+                }
+            };
+            for entry in inside.filter_map(Result::ok) {
+                entries += 1;
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                // Of a link this is the link itself, which is neither.
+                let Ok(kind) = entry.file_type() else { continue };
+                if kind.is_dir() && depth < MOST_DEPTH && !name.starts_with('.') && !NOT_OURS.contains(&&*name) {
+                    open.push((entry.path(), depth + 1));
+                } else if kind.is_file() && KINDS.iter().any(|kind| name.rsplit('.').next() == Some(kind)) {
+                    found.insert(entry.path());
+                }
+            }
+            if entries > MOST_ENTRIES {
+                self.problems.push(format!(
+                    "{}: more than {MOST_ENTRIES} files; the rest was not looked at",
+                    shown(path, root)
+                ));
+                break;
+            }
+        }
+        let left_out = found.len().saturating_sub(MOST_FILES);
+        if left_out > 0 {
+            self.problems.push(format!(
+                "{}: {left_out} files were not looked at: {MOST_FILES} are enough",
+                shown(path, root)
+            ));
+        }
+        for path in found.into_iter().take(MOST_FILES) {
+            let name = shown(&path, root);
+            if self.bytes > MOST_BYTES {
+                self.problems
+                    .push(format!("{name}: not read: the files before it are too large together"));
+                break;
+            }
+            match read(&path, MOST_FILE) {
+                Ok(text) if infra::is_of_interest(&name, &text) => {
+                    self.bytes += text.len();
+                    self.files.push(SourceText::new(name, text));
+                }
+                Ok(_) => {}
+                // A text in another encoding is none of these files.
+                Err(message) if infra::is_source(&name) => self.problems.push(format!("{name}: {message}")),
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The findings that are known.
+///
+/// # Errors
+/// [`InputError`] where the file is not there, or is no baseline.
+pub fn baseline(path: &str) -> Result<Baseline, InputError> {
+    let read = read(Path::new(path), MOST_FILE).and_then(|text| Baseline::read(&text));
+    read.map_err(|message| InputError::new(format!("`--baseline` (`{path}`)"), message))
+}
+
+/// A path as a person calls it, with slashes.
+fn shown(path: &Path, root: &Path) -> String {
+    let path = path.strip_prefix(root).unwrap_or(path);
+    let parts: Vec<_> = path
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect();
+    if parts.is_empty() {
+        ".".to_owned()
+    } else {
+        parts.join("/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_read_and_no_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for path in ["a/b", ".terraform/modules", "node_modules/x"] {
+            std::fs::create_dir_all(root.join(path)).unwrap();
+            std::fs::write(root.join(path).join("main.tf"), "locals {}\n").unwrap();
+        }
+        std::fs::write(root.join("package.json"), "{}").unwrap();
+        std::fs::write(root.join("trust.json"), "{\"a\": \"sts:AssumeRole\"}").unwrap();
+        std::fs::write(root.join("a/note.md"), "AssumeRole").unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(root, root.join("a/circle")).unwrap();
+            std::os::unix::fs::symlink(root.join("trust.json"), root.join("a/linked.json")).unwrap();
+        }
+        let sources = Sources::read(root, &[]).unwrap();
+        let names: Vec<_> = sources.files.iter().map(|file| &*file.name).collect();
+        assert_eq!(names, ["a/b/main.tf", "trust.json"]);
+        assert_eq!(sources.problems, Vec::<String>::new());
+        let one = Sources::read(root, &["./a".to_owned(), "trust.json".to_owned()]).unwrap();
+        let names: Vec<_> = one.files.iter().map(|file| &*file.name).collect();
+        assert_eq!(names, ["a/b/main.tf", "trust.json"]);
+        assert!(Sources::read(root, &["nothing".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn of_very_many_files_some_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..=MOST_FILES {
+            std::fs::write(folder.path().join(format!("{n}.tf")), "").unwrap();
+        }
+        let sources = Sources::read(folder.path(), &[".".to_owned()]).unwrap();
+        assert_eq!((sources.files.len(), sources.problems.len()), (MOST_FILES, 1));
+    }
+}

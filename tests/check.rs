@@ -1,0 +1,452 @@
+//! `check`: a repository's jobs against its policies, as the whole program says it.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this is test code, which clippy sees only in `#[test]` functions"
+)]
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+/// A repository with these files.
+fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write(
+        ".git/config",
+        "[remote \"origin\"]\n\turl = git@github.com:octo/app.git\n",
+    );
+    for (path, text) in files {
+        write(path, text);
+    }
+    folder
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::cargo_bin("aws-oidc-doctor").unwrap();
+    let done = command
+        .env_clear()
+        .current_dir(folder)
+        .arg("check")
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (done.status.code().unwrap(), text(&done.stdout), text(&done.stderr))
+}
+
+fn json(folder: &Path, arguments: &[&str]) -> (i32, Value) {
+    let (code, out, error) = run(
+        folder,
+        &[&["--format", "json", "--subjects", "classic"], arguments].concat(),
+    );
+    (
+        code,
+        serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}")),
+    )
+}
+
+/// What each finding is, and where it stands.
+fn found(report: &Value) -> Vec<String> {
+    let findings = report["findings"].as_array().unwrap();
+    let line = |finding: &Value| {
+        let place = &finding["places"][0];
+        format!(
+            "{} {} {} {}:{}",
+            finding["severity"].as_str().unwrap(),
+            finding["certainty"].as_str().unwrap(),
+            finding["id"].as_str().unwrap(),
+            place["file"].as_str().unwrap_or("-"),
+            place["line"]
+        )
+    };
+    findings.iter().map(line).collect()
+}
+
+const WORKFLOW: &str = "on:
+  push:
+    branches: [main]
+jobs:
+  deploy:
+    runs-on: ubuntu-latest
+    environment: production
+    permissions:
+      id-token: write
+    steps:
+      - uses: aws-actions/configure-aws-credentials@v6
+        with:
+          role-to-assume: arn:aws:iam::123456789012:role/deploy
+          aws-region: eu-west-1
+";
+
+const PROVIDER: &str = r#"
+resource "aws_iam_openid_connect_provider" "github" {
+  url            = "https://token.actions.githubusercontent.com"
+  client_id_list = ["sts.amazonaws.com"]
+}
+"#;
+
+fn terraform(sub: &str) -> String {
+    format!(
+        r#"{PROVIDER}
+data "aws_iam_policy_document" "deploy" {{
+  statement {{
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+    principals {{
+      type        = "Federated"
+      identifiers = [aws_iam_openid_connect_provider.github.arn]
+    }}
+    condition {{
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:sub"
+      values   = {sub}
+    }}
+    condition {{
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:aud"
+      values   = ["sts.amazonaws.com"]
+    }}
+  }}
+}}
+resource "aws_iam_role" "deploy" {{
+  name               = "deploy"
+  assume_role_policy = data.aws_iam_policy_document.deploy.json
+}}
+"#
+    )
+}
+
+const DEPLOY: &str = ".github/workflows/deploy.yml";
+
+#[test]
+fn a_job_that_gets_in_passes() {
+    let source = terraform(r#"["repo:octo/app:environment:production"]"#);
+    let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/iam.tf", &source)]);
+    let (code, report) = json(folder.path(), &[]);
+    assert_eq!(found(&report), Vec::<String>::new(), "{report:#}");
+    assert_eq!(report["steps"][0]["tokens"][0]["verdict"], "allowed", "{report:#}");
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn a_job_that_does_not_is_shown_in_the_terraform() {
+    let source = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
+    let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/iam.tf", &source)]);
+    let (code, report) = json(folder.path(), &[]);
+    let line = source
+        .lines()
+        .position(|line| line.contains("refs/heads/main"))
+        .unwrap()
+        + 1;
+    assert_eq!(
+        found(&report),
+        [
+            format!("blocks certain subject-environment infra/iam.tf:{line}"),
+            format!("risk likely trust-unused infra/iam.tf:{line}"),
+        ],
+        "{report:#}"
+    );
+    assert_eq!(code, 1);
+    let fixes = report["findings"][0]["fixes"].as_array().unwrap();
+    let diff = fixes.iter().find(|fix| fix["file"] == "infra/iam.tf").unwrap()["diff"]
+        .as_str()
+        .unwrap();
+    assert!(
+        diff.contains("\n+      values   = [\"repo:octo/app:") && diff.contains("environment:production"),
+        "{diff}"
+    );
+    let (code, out, _) = run(folder.path(), &[]);
+    for part in [
+        "does not get in: subject-environment",
+        &format!("--> infra/iam.tf:{line}:"),
+        "--- a/infra/iam.tf",
+        "job `deploy` of .github/workflows/deploy.yml, on push: `repo:octo/app:environment:production`",
+        "1 step asks for a role, 1 policy for GitHub's tokens: 1 error, 1 risk, 0 notes",
+    ] {
+        assert!(out.contains(part), "{part}\n{out}");
+    }
+    assert_eq!(code, 1);
+    let (_, annotations, _) = run(folder.path(), &["--format", "github", "--subjects", "classic"]);
+    assert!(
+        annotations.starts_with(&format!(
+            "::error title=aws-oidc-doctor%3A subject-environment,file=infra/iam.tf,line={line},col="
+        )),
+        "{annotations}"
+    );
+}
+
+#[test]
+fn a_fix_in_the_source_comes_to_the_policy_that_lets_the_job_in() {
+    for sub in [
+        r#"["repo:octo/app:ref:refs/heads/main"]"#,
+        r#"["repo:octo/app:ref:refs/heads/main", "repo:octo/${local.name}:environment:staging"]"#,
+        "local.subjects",
+    ] {
+        let source =
+            terraform(sub) + "locals {\n  name = \"app\"\n  subjects = [\"repo:octo/app:environment:prod\"]\n}\n";
+        let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/iam.tf", &source)]);
+        let (_, out, _) = run(folder.path(), &["--format", "sarif", "--subjects", "classic"]);
+        let log: Value = serde_json::from_str(&out).unwrap();
+        let change = &log["runs"][0]["results"][0]["fixes"][0]["artifactChanges"][0];
+        assert_eq!(change["artifactLocation"]["uri"], "infra/iam.tf", "{sub}: {log:#}");
+        let mut lines: Vec<String> = source.lines().map(str::to_owned).collect();
+        let replacements = change["replacements"].as_array().unwrap();
+        assert_eq!(replacements.len(), 1, "{sub}");
+        let region = &replacements[0]["deletedRegion"];
+        let at = |name: &str| usize::try_from(region[name].as_u64().unwrap()).unwrap() - 1;
+        let (line, from, to) = (at("startLine"), at("startColumn"), at("endColumn"));
+        lines[line].replace_range(from..to, replacements[0]["insertedContent"]["text"].as_str().unwrap());
+        fs::write(folder.path().join("infra/iam.tf"), lines.join("\n")).unwrap();
+        let (code, report) = json(folder.path(), &[]);
+        assert_eq!(
+            (code, report["steps"][0]["tokens"][0]["verdict"].as_str()),
+            (0, Some("allowed")),
+            "{sub}: {report:#}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_known_makes_nothing_certain_and_no_finding() {
+    let with_role = |role: &str| WORKFLOW.replace("arn:aws:iam::123456789012:role/deploy", role);
+    let wrong = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
+    for (workflow, source, code, first) in [
+        // Another value can be given for a variable.
+        (
+            WORKFLOW.to_owned(),
+            terraform("[var.sub]") + "variable \"sub\" { default = \"repo:octo/app:environment:dev\" }\n",
+            1,
+            "blocks likely subject-environment",
+        ),
+        (
+            WORKFLOW.to_owned(),
+            terraform("[var.sub]") + "variable \"sub\" {}\n",
+            0,
+            "",
+        ),
+        (
+            WORKFLOW.to_owned(),
+            terraform("[\"repo:octo/app:environment:${var.env}\"]") + "variable \"env\" {}\n",
+            0,
+            "",
+        ),
+        (
+            WORKFLOW.to_owned(),
+            terraform("[\"repo:${var.org}/other:environment:production\"]") + "variable \"org\" {}\n",
+            1,
+            "blocks likely subject-repository",
+        ),
+        // The step may not run.
+        (
+            WORKFLOW.replace("      - uses", "      - if: inputs.deploy\n        uses"),
+            wrong.clone(),
+            1,
+            "blocks likely subject-environment",
+        ),
+        // Which role it is cannot be told, or its policy is elsewhere.
+        (
+            with_role("${{ secrets.ROLE }}"),
+            wrong.clone(),
+            0,
+            "risk likely trust-unused",
+        ),
+        (
+            with_role("arn:aws:iam::123456789012:role/other"),
+            wrong.clone(),
+            0,
+            "risk likely trust-unused",
+        ),
+    ] {
+        let folder = repository(&[(DEPLOY, &workflow), ("infra/iam.tf", &source)]);
+        let (found_code, report) = json(folder.path(), &[]);
+        let found = found(&report);
+        assert!(
+            found
+                .first()
+                .map_or(first.is_empty(), |found| !first.is_empty() && found.starts_with(first)),
+            "{first}: {found:?}\n{workflow}\n{source}"
+        );
+        assert_eq!(found_code, code, "{found:?}");
+    }
+}
+
+#[test]
+fn what_a_look_at_the_workflow_shows() {
+    let right = terraform(r#"["repo:octo/app:environment:production"]"#);
+    let step = "          aws-region: eu-west-1\n";
+    for (workflow, code, want) in [
+        (
+            WORKFLOW.replace("    permissions:\n      id-token: write\n", ""),
+            1,
+            "blocks certain id-token-permission-missing .github/workflows/deploy.yml:",
+        ),
+        (
+            WORKFLOW.replace("  push:\n    branches: [main]\n", "  pull_request_target:\n"),
+            0,
+            "risk likely pull-request-target .github/workflows/deploy.yml:",
+        ),
+        (
+            WORKFLOW.replace(
+                step,
+                &format!("{step}          aws-access-key-id: ${{{{ secrets.KEY }}}}\n"),
+            ),
+            0,
+            "risk likely static-keys .github/workflows/deploy.yml:",
+        ),
+    ] {
+        let folder = repository(&[(DEPLOY, &workflow), ("infra/iam.tf", &right)]);
+        let (found_code, report) = json(folder.path(), &[]);
+        assert!(
+            found(&report).iter().any(|found| found.starts_with(want)),
+            "{want}: {:?}\n{workflow}",
+            found(&report)
+        );
+        assert_eq!(found_code, code, "{want}");
+        // A risk fails where that is asked for.
+        assert_eq!(json(folder.path(), &["--fail-on", "risk"]).0, 1, "{want}");
+        assert_eq!(json(folder.path(), &["--fail-on", "never"]).0, 0, "{want}");
+    }
+}
+
+#[test]
+fn a_baseline_lets_old_findings_pass_and_new_ones_fail() {
+    let source = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
+    let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/iam.tf", &source)]);
+    assert_eq!(json(folder.path(), &["--write-baseline", "known.json"]).0, 0);
+    assert_eq!(json(folder.path(), &["--baseline", "known.json"]).0, 0);
+    // Lines move, and the findings are the same.
+    fs::write(folder.path().join("infra/iam.tf"), format!("# a comment\n\n{source}")).unwrap();
+    let (code, report) = json(folder.path(), &["--baseline", "known.json"]);
+    assert_eq!(code, 0, "{report:#}");
+    assert!(
+        report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|finding| finding["known"] == true)
+    );
+    let another = WORKFLOW.replace("production", "preview");
+    fs::write(folder.path().join(".github/workflows/preview.yml"), another).unwrap();
+    let (code, out, _) = run(folder.path(), &["--baseline", "known.json", "--subjects", "classic"]);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("`preview`") && out.contains("2 known before"), "{out}");
+    for (text, message) in [("{", "it is not JSON"), ("{}", "it is no baseline")] {
+        fs::write(folder.path().join("known.json"), text).unwrap();
+        let (code, out, error) = run(folder.path(), &["--baseline", "known.json"]);
+        assert!(
+            code == 2 && out.is_empty() && error.contains(message),
+            "{code} {out} {error}"
+        );
+    }
+}
+
+#[test]
+fn its_sarif_is_sarif() {
+    let text = include_str!("sarif/sarif-2.1.0.schema.json").replace("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}$");
+    let schema = jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap();
+    let source = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
+    let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/a b.tf", &source)]);
+    let (code, out, _) = run(folder.path(), &["--format", "sarif", "--subjects", "classic"]);
+    assert_eq!(code, 1);
+    let log: Value = serde_json::from_str(&out).unwrap();
+    let errors: Vec<String> = schema.iter_errors(&log).map(|error| error.to_string()).collect();
+    assert_eq!(errors, Vec::<String>::new());
+    let result = &log["runs"][0]["results"][0];
+    assert_eq!(result["ruleId"], "subject-environment");
+    let uri = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+    assert_eq!(uri, "infra/a%20b.tf");
+    let related = &result["relatedLocations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+    assert_eq!(related, DEPLOY);
+}
+
+#[test]
+fn bad_files_are_named_and_the_rest_goes_on() {
+    let right = terraform(r#"["repo:octo/app:environment:production"]"#);
+    let folder = repository(&[
+        (DEPLOY, WORKFLOW),
+        (".github/workflows/bad.yml", "on: [push\njobs: {\n"),
+        ("infra/iam.tf", &right),
+        ("infra/bad.tf", "resource {\n  = AssumeRole\n}\n"),
+    ]);
+    let (code, report) = json(folder.path(), &[]);
+    assert_eq!(code, 0, "{report:#}");
+    let unread: Vec<&str> = report["not_looked_at"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line.as_str().unwrap())
+        .collect();
+    assert!(
+        unread.iter().any(|line| line.starts_with("infra/bad.tf:2:")),
+        "{unread:?}"
+    );
+    assert!(unread.iter().any(|line| line.contains("bad.yml:")), "{unread:?}");
+    assert_eq!(report["steps"][0]["tokens"][0]["verdict"], "allowed");
+    for arguments in [
+        &["nothing.tf"][..],
+        &["--workflow", "nothing.yml"],
+        &["--baseline", "nothing.json"],
+    ] {
+        let (code, out, error) = run(folder.path(), arguments);
+        assert!(
+            code == 2 && out.is_empty() && error.contains("nothing"),
+            "{code} {out} {error}"
+        );
+    }
+}
+
+#[test]
+fn as_a_step_it_needs_no_token() {
+    let source = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
+    let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/iam.tf", &source)]);
+    let summary = folder.path().join("summary.md");
+    let step = |fail: &str| {
+        let mut command = Command::cargo_bin("aws-oidc-doctor").unwrap();
+        let variables = [
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_REPOSITORY", "octo/app"),
+            ("INPUT_MODE", "check"),
+            ("INPUT_FAIL", fail),
+            ("GITHUB_EVENT_NAME", "pull_request"),
+            ("NO_COLOR", "1"),
+        ];
+        let command = command.env_clear().envs(variables).env("GITHUB_STEP_SUMMARY", &summary);
+        let done = command.current_dir(folder.path()).arg("action").output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned())
+    };
+    let (code, out) = step("true");
+    assert_eq!(code, Some(1), "{out}");
+    assert!(
+        out.starts_with("::stop-commands::")
+            && out.contains("\n::error title=aws-oidc-doctor%3A subject-environment,file=infra/iam.tf"),
+        "{out}"
+    );
+    assert!(fs::read_to_string(&summary).unwrap().contains("does not get in"));
+    assert_eq!(step("false").0, Some(0));
+}
+
+#[test]
+fn hostile_text_forges_nothing() {
+    let evil = "x\\n::error::forged\\u001b[31m";
+    let source = terraform(&format!("[\"repo:octo/app:environment:{evil}\"]"));
+    let workflow = WORKFLOW.replace("  deploy:\n", "  \"a\\n::error::b\":\n");
+    let folder = repository(&[(DEPLOY, &workflow), ("infra/iam.tf", &source)]);
+    for format in ["console", "github", "json", "sarif"] {
+        let (_, out, _) = run(folder.path(), &["--format", format, "--subjects", "classic"]);
+        assert!(
+            !out.lines().any(|line| line.trim_start().starts_with("::error::")),
+            "{format}: {out}"
+        );
+        assert!(!out.contains('\u{1b}'), "{format}: {out}");
+    }
+}
