@@ -167,7 +167,13 @@ impl<'a> Case<'a> {
             Some(Err(error)) => case.policy_error = Some(error),
             None => {}
         }
-        case.policy_source = policy_text.map(|text| SourceText::new(case.policy_name(), text));
+        case.policy_source = policy_text.map(|text| {
+            // Laid out anew, its places are not those of the file.
+            let file = role.and_then(|role| role.trust_policy_file.clone());
+            let file =
+                file.filter(|_| role.is_some_and(|role| role.trust_policy == Some(PolicyText::Text(text.clone()))));
+            SourceText::new(file.unwrap_or_else(|| case.policy_name()), text)
+        });
         case.caller = case.evaluate_caller();
         case
     }

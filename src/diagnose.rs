@@ -161,6 +161,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     Diagnosis {
         flow: case.flow,
         conclusion,
+        is_partial: !case.evidence.left_out.is_empty(),
         no_role: no_role && conclusion == Conclusion::Undecided,
         told: told::where_it_helps(case),
         session,

@@ -576,6 +576,9 @@ pub struct Role {
     /// The trust policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust_policy: Option<PolicyText>,
+    /// The file that holds nothing but the trust policy, as it was given: places in the one are places in the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_policy_file: Option<String>,
     /// The longest session it gives, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_session_duration: Option<u32>,

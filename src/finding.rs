@@ -620,6 +620,8 @@ pub struct Diagnosis {
     pub workflow: Option<SourceText>,
     /// The claims, laid out.
     pub claims: Option<SourceText>,
+    /// Were steps of the same job left out, so that what passes here is not all?
+    pub is_partial: bool,
     /// No role is asked for, or none is to be found: there is nothing to decide.
     pub no_role: bool,
     /// What the token says by itself, where there is no role or no policy to compare it with.

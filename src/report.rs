@@ -19,9 +19,7 @@ pub use pages::Pages;
 use crate::configure::Input;
 use crate::diagnose::diagnose;
 use crate::evidence::Evidence;
-use crate::finding::{
-    CauseStatus, Certainty, Conclusion, Diagnosis, Document, Found, Label, Session, StageStatus, Target,
-};
+use crate::finding::{CauseStatus, Certainty, Conclusion, Diagnosis, Found, Label, Session, StageStatus, Target};
 use crate::text::unseen::push_shown;
 
 /// The most findings that one report shows in full.
@@ -318,7 +316,7 @@ fn capital(text: &str) -> String {
 fn place(diagnosis: &Diagnosis, label: &Label) -> Option<String> {
     let source = diagnosis.document(label.document)?;
     let line = source.position(label.span.start).line;
-    let is_path = label.document == Document::Workflow && !source.name.contains('`');
+    let is_path = !source.name.contains('`') && !source.name.starts_with("trust policy");
     let name = if is_path {
         format!("`{}`", source.name)
     } else {

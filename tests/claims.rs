@@ -252,7 +252,7 @@ fn a_job_without_a_role_gets_an_answer() {
         assert!(!log.contains("::error"), "{log}");
         for part in [
             "<details><summary>The smallest trust policy that accepts this token</summary>",
-            "#### The token's claims",
+            "#### Claims of the ID token",
         ] {
             assert!(summary.contains(part), "{name}: {part}\n{summary}");
         }

@@ -313,6 +313,34 @@ proptest! {
 }
 
 #[test]
+fn what_was_not_looked_at_is_no_check_mark() {
+    let summary = |more: serde_json::Value| {
+        let mut evidence = json!({
+            "schema": 1,
+            "request": {"role-to-assume": "arn:aws:iam::123456789012:role/deploy", "aws-region": "eu-west-1"},
+            "token": {"claims": {"iss": format!("https://{HOST}"), "aud": "sts.amazonaws.com", "sub": "repo:acme/widgets:pull_request"}},
+            "attempt": {"outcome": "allowed", "assumed_role_arn": "arn:aws:sts::123456789012:assumed-role/deploy/x"},
+        });
+        for (name, value) in more.as_object().unwrap() {
+            evidence[name] = value.clone();
+        }
+        summary::render(&Report::of(&[Evidence::from_json(&evidence.to_string()).unwrap()]))
+    };
+    let trusting = |subject: &str| json!({"role": {"trust_policy": policy(subject)}});
+    assert!(summary(json!({})).starts_with("## ✅ "));
+    assert!(summary(json!({"left_out": ["step `Two`"]})).starts_with("## ☑️ "));
+    assert!(summary(trusting("repo:acme/widgets:pull_request")).starts_with("## ✅ "));
+    let mut unasked = trusting("repo:acme/widgets:pull_request");
+    unasked["attempt"] = json!(null);
+    let unasked = summary(unasked);
+    assert!(unasked.starts_with("## ☑️ "), "{unasked}");
+    let open = policy("x")
+        .replace("StringEquals", "StringLike")
+        .replace("\"x\"", "\"repo:*\"");
+    assert!(summary(json!({"role": {"trust_policy": open}})).starts_with("## ⚠️ "));
+}
+
+#[test]
 fn no_escape_but_ours_reaches_a_terminal() {
     for text in [
         "\u{1b}]8;;https://evil.example\u{1b}\\x",

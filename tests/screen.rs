@@ -190,6 +190,76 @@ fn nothing_is_said_twice_outside_the_folds() {
     }
 }
 
+/// What a terminal or a log of so many columns shows.
+fn log(world: &World, arguments: &[String], columns: usize) -> String {
+    let run = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+        .args(arguments)
+        .env_clear()
+        .envs(world.environment())
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", columns.to_string())
+        .output()
+        .unwrap();
+    String::from_utf8(run.stdout).unwrap()
+}
+
+#[test]
+fn sentences_are_wrapped_and_what_is_copied_is_not() {
+    for name in Scenario::names() {
+        let world = World::named(&name).start();
+        let of = |columns| log(&world, &world.scenario().command(), columns);
+        for columns in [80, 120] {
+            let log = of(columns);
+            let (answer, _) = log.split_once("\nthe handshake, step by step").unwrap();
+            let mut in_change = false;
+            for line in answer.lines() {
+                in_change = line.starts_with("fix ") || in_change && !line.starts_with("  (") && !line.is_empty();
+                let is_shown = line.contains(" | ") || line.trim_start().starts_with("token ");
+                let is_copied = in_change || is_shown || line.starts_with("  $ ");
+                // A word is whole, however long.
+                let has_room = line.split(' ').all(|word| word.chars().count() < columns / 4);
+                let length = line.chars().count();
+                assert!(length <= columns || is_copied || !has_room, "{name}: {length}: {line}");
+            }
+        }
+        let copied = |log: &str| -> Vec<String> {
+            let lines = log.lines().filter(|line| line.starts_with("  $ "));
+            lines.map(str::to_owned).collect()
+        };
+        assert_eq!(copied(&of(40)), copied(&of(400)), "{name}");
+    }
+}
+
+#[test]
+fn a_place_in_a_file_that_was_given_can_be_clicked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let role = &Scenario::named("subject-branch").unwrap().account.roles[0];
+    let policy = serde_json::to_string_pretty(&role.trust_policy).unwrap();
+    let token = r#"{"iss": "https://token.actions.githubusercontent.com", "aud": "sts.amazonaws.com", "sub": "repo:acme/widgets:pull_request"}"#;
+    let printed = format!(
+        r#"{{"Role": {{"Arn": "arn:aws:iam::123456789012:role/deploy", "AssumeRolePolicyDocument": {policy}}}}}"#
+    );
+    let claims = format!("--claims={}", file("claims.json", token));
+    let world = World::named("healthy").start();
+    for (text, is_place) in [(&policy, true), (&printed, false)] {
+        let path = file("trust policy.json", text);
+        let arguments = ["diagnose".to_owned(), claims.clone(), format!("--trust-policy={path}")];
+        let line = policy
+            .lines()
+            .position(|line| line.contains("refs/heads/main"))
+            .unwrap()
+            + 1;
+        let log = log(&world, &arguments, 100);
+        assert_eq!(log.contains(&format!("--> {path}:{line}:")), is_place, "{log}");
+        assert_eq!(log.contains("--> trust policy"), !is_place, "{log}");
+    }
+}
+
 #[test]
 fn every_summary_fits_on_a_screen() {
     let Some(program) = chromium() else {

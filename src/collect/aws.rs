@@ -475,6 +475,7 @@ impl Aws {
                     trust_policy: role
                         .assume_role_policy_document
                         .map(|text| PolicyText::Text(lay_out(&text))),
+                    trust_policy_file: None,
                     max_session_duration: role.max_session_duration.and_then(|seconds| seconds.try_into().ok()),
                     created: Some(role.create_date.secs()),
                     tags: role

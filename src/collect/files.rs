@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Env;
 use crate::args::InputError;
 use crate::evidence::paste::{self, Unread};
-use crate::evidence::{AttachedPolicy, Gap, Provider, Role, Runs, Why};
+use crate::evidence::{AttachedPolicy, Gap, PolicyText, Provider, Role, Runs, Why};
 use crate::github::claims::Token;
 
 const MAX_EVIDENCE: u64 = 16 << 20;
@@ -70,7 +70,14 @@ impl Files<'_> {
     /// # Errors
     /// [`InputError`] where it cannot be read.
     pub(crate) fn trust_policy(&self, place: &str, given: &str) -> Result<Role, InputError> {
-        self.document(place, given)?.read(paste::trust_policy)
+        let document = self.document(place, given)?;
+        let text = PolicyText::Text(document.text.clone());
+        let is_file = !given.trim_start().starts_with(['{', '[']) && given != "-";
+        let mut role = document.read(paste::trust_policy)?;
+        if is_file && role.trust_policy.as_ref() == Some(&text) {
+            role.trust_policy_file = Some(given.to_owned());
+        }
+        Ok(role)
     }
 
     /// A policy of who asks, as [`paste::caller_policy`] reads it; as a file or as the text itself.
@@ -259,7 +266,6 @@ fn words(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::PolicyText;
 
     const ANYWHERE: Files<'_> = Files { workspace: None };
 
@@ -340,7 +346,14 @@ mod tests {
             assert_eq!(role.trust_policy, Some(PolicyText::Text(text.to_owned())), "{given}");
         }
         let printed = r#"{"Role": {"Arn": "a", "AssumeRolePolicyDocument": {"Statement": []}, "MaxSessionDuration": 7200, "CreateDate": "2026-01-02T03:04:05+00:00"}}"#;
+        // Places in a policy are places in its file where the file is the policy.
+        for (text, is_one) in [("{\n  \"Statement\": []\n}", true), (printed, false)] {
+            let (_folder, path) = saved(text);
+            let role = ANYWHERE.trust_policy("x", &path).unwrap();
+            assert_eq!(role.trust_policy_file, is_one.then_some(path), "{text}");
+        }
         let role = ANYWHERE.trust_policy("x", printed).unwrap();
+        assert_eq!(role.trust_policy_file, None);
         assert_eq!(
             (role.arn.as_deref(), role.max_session_duration, role.created),
             (Some("a"), Some(7200), Some(1_767_323_045))

@@ -135,6 +135,7 @@ pub fn trust_policy(text: &str) -> Result<Role, Unread> {
         (Some(role), _) => Role {
             arn: role.arn,
             trust_policy: Some(policy(role.assume_role_policy_document)),
+            trust_policy_file: None,
             max_session_duration: role.max_session_duration,
             created: role.create_date.and_then(|date| seconds(&date)),
             tags: None,

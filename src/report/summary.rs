@@ -8,7 +8,7 @@ use super::{
     place, stage_word, standing,
 };
 use crate::finding::{
-    CauseStatus, Certainty, Comparison, Conclusion, Diagnosis, Document, Fix, Found, Open, Session, Severity, Side,
+    CauseStatus, Certainty, Comparison, Conclusion, Diagnosis, Document, Fix, Found, Session, Severity, Side,
     StageStatus, Told,
 };
 
@@ -20,8 +20,9 @@ const NOTICE: usize = 200;
 /// The most notes of a finding on the first screen, beside a fix and without one.
 const NOTES_BY_A_FIX: usize = 1;
 const NOTES_ALONE: usize = 6;
-/// The most missing facts on the first screen.
-const MOST_GAPS: usize = 2;
+/// The most missing facts that the first screen names, and the most that to do.
+const MOST_GAPS: usize = 3;
+const MOST_HELP: usize = 3;
 /// The most characters of a value or a sentence in a table.
 const MOST_CELL: usize = 300;
 
@@ -97,11 +98,11 @@ fn row(diagnosis: &Diagnosis, name: &str) -> String {
     format!("| {} | {} | {outcome} |", mark(diagnosis), cell(name))
 }
 
-/// How it stands, told apart without colour. What AWS was not asked, or what is a risk, is no ✅.
+/// How it stands, told apart without colour. What was not looked at, what AWS was not asked, and what is a risk is no ✅.
 fn mark(diagnosis: &Diagnosis) -> &'static str {
     match diagnosis.conclusion {
         Conclusion::Allowed if diagnosis.risk().is_some() => "⚠️",
-        Conclusion::Allowed if diagnosis.session == Some(Session::Aws) => "✅",
+        Conclusion::Allowed if diagnosis.session == Some(Session::Aws) && !diagnosis.is_partial => "✅",
         Conclusion::Allowed => "☑️",
         Conclusion::Denied => "❌",
         Conclusion::Undecided => "❓",
@@ -187,14 +188,14 @@ fn body(diagnosis: &Diagnosis, pages: &Pages, is_hop: bool, most: usize) -> Stri
     out.push_str(&room.keep(facts(diagnosis, &[])));
     out.push_str(&messages);
     out.push_str(&tables);
-    let sources = [
-        ("json", "The trust policy", &diagnosis.policy),
-        ("json", "The token's claims", &diagnosis.claims),
-    ];
-    for (language, name, source) in sources {
-        if let Some(source) = source {
-            out.push_str(&room.keep(format!("#### {name}\n\n{}\n", fence(language, &source.text))));
-        }
+    let sources = diagnosis
+        .policy
+        .iter()
+        .chain(&diagnosis.caller)
+        .chain(&diagnosis.claims);
+    for source in sources {
+        let block = fence("json", &source.text);
+        out.push_str(&room.keep(format!("#### {}\n\n{block}\n", inline(&capital(&source.name)))));
     }
     out.push_str("</details>\n\n");
     if room.is_short {
@@ -310,7 +311,7 @@ fn fixes(finding: &Found, room: &mut Room) -> String {
         [] => {}
         lines => {
             help.push_str("**What to do**\n\n");
-            list(&mut help, lines.iter());
+            list(&mut help, lines.iter().take(MOST_HELP));
         }
     }
     let mut out = room.keep(help);
@@ -345,7 +346,8 @@ fn change(fix: &Fix) -> String {
         let hunks = fix.diff.lines().filter(|line| !super::is_diff_header(line));
         fence("diff", &hunks.collect::<Vec<_>>().join("\n")) + "\n"
     } else if !fix.text.is_empty() {
-        fence("yaml", &fix.text) + "\n"
+        let language = if fix.text.starts_with('{') { "json" } else { "yaml" };
+        fence(language, &fix.text) + "\n"
     } else if !fix.command.is_empty() {
         fence("shell", &fix.command) + "\n"
     } else {
@@ -410,21 +412,22 @@ fn also(finding: &Found, room: &mut Room) -> String {
     out
 }
 
-/// The facts that would make the answer surer: the first that are missing.
+/// The fact that would make the answer surer, how to supply it, and which others are missing.
 fn missing(diagnosis: &Diagnosis) -> String {
-    let mut out = String::new();
-    let first = diagnosis.gaps.first();
-    let is_new = |gap: &&Open| first.is_none_or(|first| std::ptr::eq(first, *gap) || first.why != gap.why);
-    for gap in diagnosis.gaps.iter().filter(is_new).take(MOST_GAPS) {
-        let _ = writeln!(
-            out,
-            "**Missing** – {}: {}. {}\n",
-            inline(&gap.wanted),
-            inline(&cut(&gap.why, MOST_CELL)),
-            inline(&capital(&gap.supply))
-        );
+    let Some((gap, more)) = diagnosis.gaps.split_first() else {
+        return String::new();
+    };
+    let mut out = format!(
+        "**Missing** – {}: {}. {}",
+        inline(&gap.wanted),
+        inline(&cut(&gap.why, MOST_CELL)),
+        inline(&capital(&gap.supply))
+    );
+    let names: Vec<&str> = more.iter().take(MOST_GAPS).map(|gap| &*gap.wanted).collect();
+    if !names.is_empty() {
+        let _ = write!(out, ". Also missing: {}", inline(&names.join("; ")));
     }
-    out
+    out + "\n\n"
 }
 
 /// Which check it is, how sure, what was checked, and where to read more.
