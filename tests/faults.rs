@@ -649,7 +649,7 @@ fn debug_output_holds_no_secret() {
     ] {
         let world = World::named(name).start();
         let run = diagnose(&world, &[("RUNNER_DEBUG", "1"), ("RUST_LOG", "trace")]);
-        assert!(run.shown.contains("DEBUG aws_oidc_doctor"), "{}", run.shown);
+        assert!(run.shown.contains("INFO aws_oidc_doctor"), "{}", run.shown);
     }
 }
 

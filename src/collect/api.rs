@@ -199,8 +199,8 @@ impl<'a> Api<'a> {
             let what = format!("`{host}` does not answer within {seconds} s: look at proxies and egress rules");
             Err(Gap::new(Why::TimedOut, what))
         });
-        let answer = answer.inspect_err(|gap| tracing::debug!(path, gap.detail, "GitHub's API"))?;
-        tracing::debug!(path, status = answer.status, "GitHub's API");
+        let answer = answer.inspect_err(|gap| tracing::info!(path, gap.detail, "GitHub's API"))?;
+        tracing::info!(path, status = answer.status, "GitHub's API");
         if answer.status != 200 {
             return Err(refusal(&answer, permission));
         }
