@@ -26,8 +26,10 @@ use crate::text::SourceText;
 use crate::text::language::{Class, Glob, Language};
 
 pub use expect::{Checked, Expectations};
+#[cfg(feature = "live")]
 pub(crate) use expect::{Read, Wrong};
 pub use generate::TrustedRole;
+#[cfg(feature = "live")]
 pub(crate) use generate::{Target, generate};
 pub(crate) use jobs::RunsFor;
 pub use jobs::predict;

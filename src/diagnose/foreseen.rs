@@ -400,6 +400,23 @@ mod tests {
                 likely,
             ),
             (branch, "{push: {branches: [dev, main]}}", "", &denied, None, None),
+            // Whatever the filter lets through, whatever the expression comes to.
+            (
+                branch,
+                "{push: {branches: ['release/**', '!release/x']}}",
+                "",
+                &denied,
+                Some("subject-branch"),
+                likely,
+            ),
+            (
+                branch,
+                "push",
+                "    environment: \"${{ inputs.stage || 'dev' }}\"\n",
+                &denied,
+                Some("subject-environment"),
+                likely,
+            ),
             (
                 "repo:acme/widgets:environment:prod",
                 "push",
