@@ -56,6 +56,7 @@ fn the_inputs_are_those_of_the_table() {
         let default = match name.as_str() {
             "attempt" | "fail" => "true",
             "fail-on" => "blocks",
+            "mode" => "diagnose",
             "github-token" => "${{ github.token }}",
             "job-context" => "${{ toJSON(job) }}",
             "matrix" => "${{ toJSON(matrix) }}",

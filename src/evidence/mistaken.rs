@@ -148,6 +148,7 @@ pub(super) fn is_part_of_evidence(name: &str) -> bool {
         "caller",
         "chain",
         "clock",
+        "contexts",
         "environment",
         "left_out",
         "provider",
