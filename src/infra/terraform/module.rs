@@ -158,7 +158,7 @@ impl<'a> Module<'a> {
     /// A file by its path, seen from this module.
     pub(super) fn beside(&self, path: &str) -> Option<(usize, &'a str)> {
         let path = join("", path)?;
-        let files = self.world.files.iter().enumerate();
+        let mut files = self.world.files.iter().enumerate();
         files
             .find(|(_, file)| file.name == path)
             .map(|(at, file)| (at, &*file.text))
