@@ -54,6 +54,7 @@ fn the_inputs_are_those_of_the_table() {
         let default = match name.as_str() {
             "attempt" | "fail" => "true",
             "github-token" => "${{ github.token }}",
+            "mode" => "diagnose",
             _ => "",
         };
         assert_eq!(declared[name], default, "{name}");
