@@ -570,7 +570,7 @@ impl Check<'_> {
         // On one of these events nobody gets in: no branch, no tag.
         let is_whole = group.tokens.iter().any(|(event, _)| !let_in.contains(event));
         // Some of what a job can come with is kept out on purpose: a branch that nobody deploys from.
-        let is_meant = !let_in.is_empty() && !(is_whole && group.is_sure);
+        let is_meant = !(let_in.is_empty() || is_whole && group.is_sure);
         if is_meant || noted.certainty == Certainty::Possible {
             noted.severity = Severity::Note;
         }
