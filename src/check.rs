@@ -232,8 +232,8 @@ struct Asking<'s> {
 struct Group {
     found: Found,
     diagnosis: Diagnosis,
-    /// The kinds of token, and whether all of that kind are refused.
-    tokens: Vec<(String, String, bool)>,
+    /// The events and subjects.
+    tokens: Vec<(String, String)>,
     is_sure: bool,
 }
 
@@ -472,7 +472,8 @@ impl Check<'_> {
         let has_gaps = !written.assumed.is_empty() || written.unknown.iter().any(|name| !infra::is_filled_in(name));
         let parsed = RoleArn::parse(&arn).ok();
         let mut groups: Vec<Group> = Vec::new();
-        let (mut any_allowed, mut first_allowed) = (false, None);
+        // The events on which some token gets in.
+        let (mut let_in, mut first_allowed) = (BTreeSet::new(), None);
         for family in asking.job.families.iter().filter(|family| !family.is_odd) {
             let patterns = family.patterns();
             if family.is_elsewhere {
@@ -489,7 +490,6 @@ impl Check<'_> {
                 caller: None,
             };
             let shares = family.judge(&policy, asker);
-            let is_whole = shares.iter().all(|share| share.decision != Decision::Allow);
             for share in &shares {
                 let is_one = shares.len() == 1;
                 let subject = match (&*patterns, is_one) {
@@ -502,7 +502,7 @@ impl Check<'_> {
                     verdict,
                 };
                 if share.decision == Decision::Allow {
-                    any_allowed = true;
+                    let_in.insert(family.event.clone());
                     first_allowed = first_allowed.or_else(|| Some((share.token.clone(), family.event.clone())));
                     ask.outcomes.push(outcome(Verdict::Allowed));
                     continue;
@@ -514,7 +514,7 @@ impl Check<'_> {
                 };
                 ask.outcomes.push(outcome(Verdict::Denied(cause.rule.id.to_owned())));
                 let is_sure = !has_gaps && !asking.has_if && family.widened.is_empty();
-                let token = (family.event.clone(), subject.clone(), is_whole);
+                let token = (family.event.clone(), subject.clone());
                 let same = groups
                     .iter_mut()
                     .find(|group| group.found.rule.id == cause.rule.id && places(&group.found) == places(cause));
@@ -533,7 +533,7 @@ impl Check<'_> {
             }
         }
         for group in groups {
-            self.refused(asking, group, any_allowed, (role, &written));
+            self.refused(asking, group, &let_in, (role, &written));
         }
         // Who else gets in, and what the step itself stops at, does not depend on which token it is.
         let token = first_allowed.or_else(|| {
@@ -547,7 +547,7 @@ impl Check<'_> {
         if let Some((token, event)) = token {
             let diagnosis = diagnose(&with(self, Some(&token), &event));
             for found in &diagnosis.findings {
-                let is_stop = found.severity == Severity::Blocks && found.by_action && any_allowed;
+                let is_stop = found.severity == Severity::Blocks && found.by_action && !let_in.is_empty();
                 if found.severity == Severity::Risk || is_stop {
                     let mut noted = self.translated(found, &diagnosis, Some((role, &written)));
                     if has_gaps {
@@ -561,19 +561,21 @@ impl Check<'_> {
     }
 
     /// What a job's tokens are refused for.
-    fn refused(&mut self, asking: &Asking<'_>, group: Group, any_allowed: bool, policy: (usize, &Written)) {
+    fn refused(&mut self, asking: &Asking<'_>, group: Group, let_in: &BTreeSet<String>, policy: (usize, &Written)) {
         let mut found = group.found;
         if !group.is_sure {
             found.finding = found.finding.at_most(Certainty::Likely);
         }
         let mut noted = self.translated(&found, &group.diagnosis, Some(policy));
-        let is_whole = group.tokens.iter().any(|(_, _, is_whole)| *is_whole);
+        // On one of these events nobody gets in: no branch, no tag.
+        let is_whole = group.tokens.iter().any(|(event, _)| !let_in.contains(event));
         // Some of what a job can come with is kept out on purpose: a branch that nobody deploys from.
-        if any_allowed && !(is_whole && group.is_sure) {
+        let is_meant = !(let_in.is_empty() || is_whole && group.is_sure);
+        if is_meant || noted.certainty == Certainty::Possible {
             noted.severity = Severity::Note;
         }
         let mut tokens: Vec<String> = Vec::new();
-        for (event, subject, _) in &group.tokens {
+        for (event, subject) in &group.tokens {
             let line = format!("{event}: `{subject}`");
             if !tokens.contains(&line) {
                 tokens.push(line);

@@ -319,6 +319,25 @@ fn what_a_look_at_the_workflow_shows() {
 }
 
 #[test]
+fn a_branch_that_nobody_deploys_from_fails_nothing() {
+    let source = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
+    let workflow = WORKFLOW
+        .replace("    environment: production\n", "")
+        .replace("    branches: [main]\n", "");
+    for (on, code) in [
+        ("  workflow_dispatch:\n", 0),
+        ("  push:\n", 0),
+        ("  push: {branches: [dev]}\n", 1),
+        ("  pull_request:\n", 1),
+    ] {
+        let workflow = workflow.replace("  push:\n", on);
+        let folder = repository(&[(DEPLOY, &workflow), ("infra/iam.tf", &source)]);
+        let (found_code, report) = json(folder.path(), &[]);
+        assert_eq!(found_code, code, "{on}: {:?}", found(&report));
+    }
+}
+
+#[test]
 fn a_baseline_lets_old_findings_pass_and_new_ones_fail() {
     let source = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
     let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/iam.tf", &source)]);
