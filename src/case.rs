@@ -322,6 +322,13 @@ impl<'a> Case<'a> {
                 .is_none_or(|named| issuer_host(named) == issuer_host(&self.issuer))
     }
 
+    /// Does IAM say that there is no such role?
+    #[must_use]
+    pub fn is_role_missing(&self) -> bool {
+        let gap = self.evidence.role.as_ref().and_then(Probe::gap);
+        gap.is_some_and(|gap| gap.why == Why::NotFound)
+    }
+
     /// Is the role asked for with AWS credentials (`sts:AssumeRole`), not with the token?
     #[must_use]
     pub fn asks_with_credentials(&self) -> bool {

@@ -50,6 +50,11 @@ pub(crate) fn by(case: &Case<'_>, remedy: Remedy, id: &str) -> Vec<Fix> {
     fixes
 }
 
+/// Is this note about the commands of a fix, and not about the change?
+pub(crate) fn is_about_commands(note: &str) -> bool {
+    [CLAIMS, EVIDENCE].iter().any(|(_, about)| *about == note)
+}
+
 /// A flag with a file, and what the file is.
 type FromFile = (&'static str, &'static str);
 

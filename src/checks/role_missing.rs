@@ -2,7 +2,6 @@
 
 use super::check::{Check, When};
 use crate::case::Case;
-use crate::evidence::{Probe, Why};
 use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
@@ -19,13 +18,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    let missing = case
-        .evidence
-        .role
-        .as_ref()
-        .and_then(Probe::gap)
-        .is_some_and(|gap| gap.why == Why::NotFound);
-    if !missing {
+    if !case.is_role_missing() {
         return None;
     }
     let (_, account) = case.account();

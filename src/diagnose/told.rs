@@ -60,6 +60,7 @@ pub(super) fn told(case: &Case<'_>) -> Option<Told> {
 fn is_refused_unread(case: &Case<'_>) -> bool {
     matches!(case.answer, Some(Answer::NotAuthorized(_)))
         && case.policy_source.is_none()
+        && !case.is_role_missing()
         && !case.asks_with_credentials()
 }
 

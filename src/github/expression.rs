@@ -679,7 +679,11 @@ mod tests {
 
     fn written(template: &str) -> Result<String, Fault> {
         let text = evaluate(template, &World, &Budget::default())?.into_text()?;
-        assert_eq!(text.as_known().is_some(), !is_expression(&text.written()), "{template}");
+        // A known text can look like an expression: `${{ '${{' }}`.
+        assert!(
+            text.as_known().is_some() || is_expression(&text.written()),
+            "{template}"
+        );
         Ok(text.written())
     }
 

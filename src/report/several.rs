@@ -35,20 +35,14 @@ pub(super) fn compare(evidence: &[Evidence], runs: &mut [Run]) {
                 Some(format!("{name} `{value}` (not {})", others.join(", ")))
             })
             .collect();
-        run.diagnosis.notes.push(if differences.is_empty() {
-            format!(
-                "{} of {} roles work; by account, partition, path, provider, region and the way it is asked for, this one does not differ from all of them",
-                passing.len(),
-                facts.len()
-            )
-        } else {
-            format!(
+        if !differences.is_empty() {
+            run.diagnosis.notes.push(format!(
                 "{} of {} roles work; different about this one: {}",
                 passing.len(),
                 facts.len(),
                 differences.join(", ")
-            )
-        });
+            ));
+        }
     }
 }
 
@@ -138,10 +132,7 @@ mod tests {
                     provider(),
                     "denied",
                 ),
-                Some(
-                    "1 of 2 roles work; by account, partition, path, provider, region and the way it is asked for, this one does not differ \
-                      from all of them",
-                ),
+                None,
             ),
             (works(), None),
         ] {

@@ -11,6 +11,7 @@ use crate::finding::{
     CauseStatus, Certainty, Comparison, Conclusion, Diagnosis, Document, Fix, Found, Session, Severity, Side,
     StageStatus, Told,
 };
+use crate::fix::is_about_commands;
 
 /// The most bytes of a step's summary: the runner drops one over 1 MiB as a whole.
 /// (actions/runner, `CreateStepSummaryCommand`, `AttachmentSizeLimit`.)
@@ -328,7 +329,7 @@ fn fixes(finding: &Found, room: &mut Room) -> String {
         );
         if i == 0 {
             text.push_str(&change(fix));
-            list(&mut text, fix.notes.iter());
+            list(&mut text, fix.notes.iter().filter(|note| !is_about_commands(note)));
             text.push_str(&copies(fix, ""));
         } else {
             let mut change = change(fix);
@@ -387,6 +388,9 @@ fn copies(fix: &Fix, change: &str) -> String {
     let mut out = format!("<details><summary>{title}</summary>\n\n{change}");
     for (name, language, text) in forms {
         let _ = writeln!(out, "{}\n\n{}", capital(name), fence(language, text));
+    }
+    if change.is_empty() {
+        list(&mut out, fix.notes.iter().filter(|note| is_about_commands(note)));
     }
     out.push_str("</details>\n\n");
     out
