@@ -17,7 +17,9 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-pub(crate) use self::repository::{Branches, Environment, Repository, SubjectTemplate};
+#[cfg(feature = "live")]
+pub(crate) use self::repository::Branches;
+pub(crate) use self::repository::{Environment, Repository, SubjectTemplate};
 use crate::configure::{INPUTS, Input, Inputs, Text};
 use crate::github::claims::Token;
 use crate::secrets::{Secrets, bare_address};
