@@ -17,6 +17,7 @@ use crate::diagnose::diagnose;
 use crate::evidence::{Evidence, PolicyText, Probe, Provider, Request, Role, Runner, WorkflowFile};
 use crate::finding::{Certainty, Conclusion, Diagnosis, Document, Edit, Finding, Found, Rule, Severity};
 use crate::github::claims::{Claims, Token};
+use crate::github::workflow::steps::{self, Run, Variable};
 use crate::github::workflow::{ConfigureStep, Kind, Node, tree};
 use crate::infra::{self, Infra, Place, Written};
 use crate::policy::{Decision, TrustPolicy, parse};
@@ -235,6 +236,8 @@ struct Group {
     /// The events and subjects.
     tokens: Vec<(String, String)>,
     is_sure: bool,
+    /// The token has IDs that nobody gave: they are no one's, and no change can name them.
+    has_made_up_ids: bool,
 }
 
 impl Check<'_> {
@@ -247,11 +250,16 @@ impl Check<'_> {
         let source = self.workflow(&job.file).map(|(_, source)| source.clone());
         let steps = source.as_ref().and_then(|source| tree(&source.text).ok());
         let mut asks = Vec::new();
+        let evaluated = source
+            .as_ref()
+            .map(|source| evaluated(source, &job.id))
+            .unwrap_or_default();
         for step in &job.steps {
-            let inputs = known(step);
-            let Some(role) = step.input("role-to-assume").map(|role| role.value.trim().to_owned()) else {
+            let inputs = known(step, &evaluated);
+            let Some(written) = step.input("role-to-assume").map(|role| role.value.trim()) else {
                 continue;
             };
+            let role = evaluated.get(written).map_or(written, String::as_str).to_owned();
             let asking = Asking {
                 job,
                 step,
@@ -474,8 +482,11 @@ impl Check<'_> {
         let mut groups: Vec<Group> = Vec::new();
         // The events on which some token gets in.
         let (mut let_in, mut first_allowed) = (BTreeSet::new(), None);
-        for family in asking.job.families.iter().filter(|family| !family.is_odd) {
+        let families = || asking.job.families.iter().filter(|family| !family.is_odd);
+        let has_names_alone = families().any(|family| family.patterns().iter().any(|pattern| !has_ids(pattern, "@*")));
+        for family in families() {
             let patterns = family.patterns();
+            let with_unknown_ids = patterns.iter().find(|pattern| has_ids(pattern, "@*"));
             if family.is_elsewhere {
                 ask.notes
                     .push("called by a workflow of another repository it has that repository's subject".to_owned());
@@ -492,10 +503,12 @@ impl Check<'_> {
             let shares = family.judge(&policy, asker);
             for share in &shares {
                 let is_one = shares.len() == 1;
+                let unknown_ids = with_unknown_ids.filter(|_| has_ids(share.subject(), "@"));
                 let subject = match (&*patterns, is_one) {
                     ([only], true) => only.clone(),
-                    _ => share.subject().to_owned(),
+                    _ => unknown_ids.map_or(share.subject(), String::as_str).to_owned(),
                 };
+                let unknown_ids = unknown_ids.is_some();
                 let outcome = |verdict| Outcome {
                     event: family.event.clone(),
                     subject: subject.clone(),
@@ -514,6 +527,13 @@ impl Check<'_> {
                 };
                 ask.outcomes.push(outcome(Verdict::Denied(cause.rule.id.to_owned())));
                 let is_sure = !has_gaps && !asking.has_if && family.widened.is_empty();
+                if unknown_ids && has_names_alone {
+                    let note = "whether its subject has IDs (`@`), and which, is not known: `--owner-id` and `--repository-id` tell";
+                    if !ask.notes.iter().any(|other| other == note) {
+                        ask.notes.push(note.to_owned());
+                    }
+                    continue;
+                }
                 let token = (family.event.clone(), subject.clone());
                 let same = groups
                     .iter_mut()
@@ -526,7 +546,8 @@ impl Check<'_> {
                     None => groups.push(Group {
                         found: cause.clone(),
                         tokens: vec![token],
-                        is_sure,
+                        is_sure: is_sure && !unknown_ids,
+                        has_made_up_ids: unknown_ids,
                         diagnosis,
                     }),
                 }
@@ -567,6 +588,13 @@ impl Check<'_> {
             found.finding = found.finding.at_most(Certainty::Likely);
         }
         let mut noted = self.translated(&found, &group.diagnosis, Some(policy));
+        if group.has_made_up_ids {
+            noted.changes.clear();
+            for (.., text) in noted.spots.iter_mut().filter(|(.., text)| text.contains("@0")) {
+                "names without IDs".clone_into(text);
+            }
+            noted.more = vec!["`--owner-id` and `--repository-id` tell the IDs that its subject has".to_owned()];
+        }
         // On one of these events nobody gets in: no branch, no tag.
         let is_whole = group.tokens.iter().any(|(event, _)| !let_in.contains(event));
         // Some of what a job can come with is kept out on purpose: a branch that nobody deploys from.
@@ -719,18 +747,48 @@ impl Check<'_> {
     }
 }
 
-/// The inputs that a step's `with:` gives in so many words; the rest can come from elsewhere.
-fn known(step: &ConfigureStep) -> Inputs {
+/// What the expressions among a job's inputs come to in every run, by their text: `env` of the file, and what is computed from it.
+fn evaluated(workflow: &SourceText, job: &str) -> HashMap<String, String> {
+    let run = Run {
+        job: Some(job),
+        path: Some(&workflow.name),
+        is_running: false,
+        defined_in: None,
+        get: &|_, _| None,
+        variable: &|_, _| Variable::Absent,
+        file: &|_| None,
+    };
+    let found = steps::find(&workflow.text, &run).unwrap_or_default();
+    let inputs = found.steps.into_iter().flat_map(|step| step.inputs);
+    inputs
+        .filter_map(|input| {
+            let value = input.value.ok()?.as_known()?.trim().to_owned();
+            Some((input.written.trim().to_owned(), value))
+        })
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
+/// The inputs of a step that are the same in every run; the rest can come from elsewhere.
+fn known(step: &ConfigureStep, evaluated: &HashMap<String, String>) -> Inputs {
     let mut inputs = Inputs::default();
     for (name, value) in &step.inputs {
+        let written = value.value.trim();
+        let value = evaluated.get(written).map_or(written, String::as_str);
         if let Some(input) = Input::named(&name.value)
-            && !value.value.contains("${{")
-            && !value.value.trim().is_empty()
+            && !value.contains("${{")
+            && !value.is_empty()
         {
-            inputs.set(input, value.value.trim());
+            inputs.set(input, value);
         }
     }
     inputs
+}
+
+/// Does this subject, or pattern of subjects, have IDs of the repository? `*` where they are not known.
+fn has_ids(subject: &str, ids: &str) -> bool {
+    let repository = subject.split(':').nth(1);
+    repository.is_some_and(|repository| repository.contains(ids))
 }
 
 fn places(found: &Found) -> Vec<(Document, Span)> {

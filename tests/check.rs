@@ -338,6 +338,27 @@ fn a_branch_that_nobody_deploys_from_fails_nothing() {
 }
 
 #[test]
+fn a_role_in_env_is_followed_and_no_id_is_made_up() {
+    let arn = "arn:aws:iam::123456789012:role/deploy";
+    let workflow = WORKFLOW
+        .replace(arn, "${{ env.ROLE }}")
+        .replace("jobs:\n", &format!("env:\n  ROLE: {arn}\njobs:\n"));
+    let policy = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
+    let folder = repository(&[(".github/workflows/deploy.yml", &workflow), ("role.tf", &policy)]);
+    for (subjects, id) in [
+        ("both", "subject-environment"),
+        ("classic", "subject-environment"),
+        ("immutable", "subject-immutable"),
+    ] {
+        let (code, out, error) = run(folder.path(), &["--subjects", subjects]);
+        assert_eq!(code, 1, "{out}{error}");
+        assert_eq!(out.matches("error[").count(), 1, "{out}");
+        assert!(out.contains(&format!("error[{id}]")), "{out}");
+        assert!(!out.contains("@0") && !out.contains("env.ROLE"), "{out}");
+    }
+}
+
+#[test]
 fn a_baseline_lets_old_findings_pass_and_new_ones_fail() {
     let source = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
     let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/iam.tf", &source)]);
