@@ -174,7 +174,10 @@ fn all() -> ExitCode {
         });
         let command = run(&doctor, &[scenario.command(), vec![save, json.clone()]].concat(), &job);
         let command = outcome(&command, &text(&command.stdout), also);
-        let replayed = run(&doctor, &["diagnose".to_owned(), replay, json], &BTreeMap::new());
+        // What fails the step is not in what it found.
+        let mut replayed = vec!["diagnose".to_owned(), replay, json];
+        replayed.extend(scenario.command().into_iter().filter(|flag| flag.starts_with("--fail")));
+        let replayed = run(&doctor, &replayed, &BTreeMap::new());
         let replayed = outcome(&replayed, &text(&replayed.stdout), also);
 
         let found = [step.as_ref(), Some(&command), Some(&replayed)];
