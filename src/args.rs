@@ -312,7 +312,7 @@ Example:
 const EXIT_CODES: &str = "\
 Exit codes:
   0  the role can be assumed, no blocking problem was found, or no role is named
-  1  the role cannot be assumed (0 with --fail-on=never)
+  1  the role cannot be assumed, or there is a risk and --fail-on=risk (0 with --fail-on=never)
   2  usage error, unreadable input, or output that cannot be written
   3  undecided: not enough is known, and AWS was not called (0 with --fail-on=never)";
 
