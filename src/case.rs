@@ -656,7 +656,9 @@ impl Facts for Case<'_> {
             Fact::AtHand => {
                 let seen = self.evidence.reader.as_ref().and_then(Probe::known);
                 let is_source = |source: &str| ["environment", "diagnosis-role", "default chain"].contains(&source);
-                seen.is_none_or(|reader| is_source(&reader.source))
+                // Where none were seen there are none only if the runner or the action's own words say so.
+                let none = valid_at_hand(self.evidence) == Some(false) || self.answer == Some(Answer::NoCredentials);
+                seen.map_or(none, |reader| is_source(&reader.source))
             }
             Fact::Clock => self
                 .evidence
