@@ -41,10 +41,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if !assumes || seconds < 900 || minutes.saturating_mul(60) <= seconds {
         return None;
     }
-    let finding = Finding::risk(format!(
+    let finding = Finding::blocks(format!(
         "the session lasts {}, and the job is allowed to run for {minutes} minutes",
         words(seconds)
     ))
+    .as_note()
     .rests_on(case, &[Fact::Input(Input::RoleDurationSeconds)])
     .label(case.workflow_label(timeout.span, "longer than the session"))
     .note("it blocks nothing: what calls AWS after the session has ended fails with `ExpiredToken`")
