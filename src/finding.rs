@@ -12,7 +12,7 @@ use crate::configure::{Flow, Input};
 use crate::github::claims::Claims;
 use crate::github::subject::parts::Part;
 use crate::policy::{Decision, Leaf};
-use crate::text::{SourceText, Span};
+use crate::text::{Location, SourceText, Span};
 
 /// What can be wrong, told apart from whether it is. See `docs/checks/`.
 #[derive(Debug, Clone, Copy)]
@@ -262,10 +262,8 @@ impl Document {
 pub struct Label {
     /// Which document.
     pub document: Document,
-    /// JSON pointer of the value, where the document is JSON.
-    pub pointer: String,
-    /// The place.
-    pub span: Span,
+    /// Where in it.
+    pub location: Location,
     /// What is wrong there; may hold text from outside.
     pub text: String,
 }

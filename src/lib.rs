@@ -101,5 +101,5 @@ pub use github::subject::{Subject, customized_keys, parts::Part};
 pub use github::workflow::{IdToken, read};
 pub use predict::{Checked, Expectations, Form, JobTokens, Prediction, Problem, Repository, TrustedRole, predict};
 pub use secrets::Secrets;
-pub use text::{SourceText, Span, unseen::is_unseen};
+pub use text::{Location, SourceText, Span, unseen::is_unseen};
 pub use witness::{Breadth, Witness, search};

@@ -36,11 +36,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     if leaf.condition.operator.value.comparison.is_negated() {
         let finding = Finding::blocks(format!("the trust policy excludes the token's audience, `{audience}`"))
-            .label(case.policy_label(
-                leaf.key.span,
-                policy.key_pointer(leaf.leaf),
-                format!("`{}` forbids it", leaf.condition.name),
-            ))
+            .label(case.policy_label(leaf.location(), format!("`{}` forbids it", leaf.condition.name)))
             .label(case.claim_label("aud", "the token's audience"))
             .explains([leaf.leaf])
             .help("list the accepted audiences with `StringEquals` instead of those to exclude");
@@ -65,7 +61,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .collect::<Vec<_>>(),
     );
     finding = super::check::by_policy(case, &RESTS_ON, finding);
-    let first = leaf.key.values.first().map_or(leaf.key.span, |value| value.span);
     let differs = match values.first() {
         Some(value) if value.eq_ignore_ascii_case(audience) => "differs by letter case".to_owned(),
         Some(value)
@@ -78,7 +73,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         }
         _ => format!("the token has `{audience}`"),
     };
-    finding = finding.label(case.policy_label(first, policy.value_pointer(leaf.leaf, leaf.key, 0), differs));
+    finding = finding.label(case.policy_label(leaf.value(0), differs));
     finding = finding.label(case.claim_label("aud", "the token's audience"));
     let literal = !leaf.condition.operator.value.comparison.takes_wildcards();
     let looks_the_same = |value: &&str| {

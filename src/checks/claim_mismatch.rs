@@ -88,11 +88,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             _ => None,
         };
         let key = leaf.name();
-        let label = case.policy_label(
-            leaf.key.values.first().map_or(leaf.key.span, |value| value.span),
-            policy.key_pointer(leaf.leaf),
-            has.clone(),
-        );
+        let label = case.policy_label(leaf.value(0), has.clone());
         let compared = match (&leaf.trace.actual, leaf.key.values.as_slice()) {
             (Presence::One(has), [first, more @ ..]) if comparison.is_string() && !comparison.is_negated() => {
                 let accepts = Side::new("policy", "accepts", &first.value).and_more(more.len());

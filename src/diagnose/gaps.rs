@@ -187,7 +187,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
         } else {
             "compare it by hand, or look up the call in CloudTrail"
         };
-        for (_, statement, trace) in policy.statements() {
+        for (index, statement, trace) in policy.statements() {
             if trace.outcome != Outcome::Unknown {
                 continue;
             }
@@ -208,7 +208,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
                     "remove `Resource` from the policy",
                 );
             }
-            for leaf in crate::policy::leaves(0, statement, trace) {
+            for leaf in policy.leaves(index) {
                 if leaf.trace.outcome == Outcome::Unknown {
                     let is_masked = leaf.trace.because.ends_with("the hidden part decides");
                     open(

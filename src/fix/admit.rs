@@ -15,7 +15,7 @@ use crate::github::subject::difference::Kind;
 use crate::github::subject::lasting::lasting;
 use crate::policy::{
     Condition, ConditionKey, ConditionLeaf, Decision, Effect, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal,
-    Statement, leaves,
+    Statement,
 };
 use crate::text::{SourceText, Span};
 
@@ -228,7 +228,7 @@ fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
         }
         is_confined |=
             meant.eq_ignore_ascii_case(&subject) && is_positive(leaf.condition) && names_own_repository(case, leaf.key);
-        let from = policy.key_pointer(leaf.leaf);
+        let from = leaf.location().pointer;
         let object = from.rsplit_once('/').map(|(object, _)| object)?;
         let path = format!("{object}/{}", meant.replace('~', "~0").replace('/', "~1"));
         // A key that stands twice in one object is no policy.
@@ -302,7 +302,7 @@ fn repair(
             done.push(repair_subject(case, policy, source, leaf, value, breadth, &mut draft)?);
         } else {
             let value = widened(&mut draft, leaf, value, breadth)?;
-            let pointer = policy.key_pointer(leaf.leaf);
+            let pointer = leaf.location().pointer;
             append(
                 &mut draft,
                 source,
@@ -418,7 +418,7 @@ fn repair_subject(
     let can_never_match =
         matches!(difference.kind, Kind::Malformed(_)) && !difference.pattern.contains(['*', '?', '$']);
     if can_never_match {
-        let path = policy.value_pointer(leaf.leaf, leaf.key, difference.value);
+        let path = &difference.location.pointer;
         draft.edit(
             written.span,
             json!(value).to_string(),
@@ -426,7 +426,7 @@ fn repair_subject(
         );
         return Some(format!("use `{value}` in place of the value that can never match"));
     }
-    let pointer = policy.key_pointer(leaf.leaf);
+    let pointer = leaf.location().pointer;
     append(
         draft,
         source,
@@ -571,7 +571,7 @@ fn spare(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Dr
         if statement.effect.value != Effect::Deny || trace.outcome != Outcome::Match {
             continue;
         }
-        let all = leaves(index, statement, trace);
+        let all = policy.leaves(index);
         let name = format!("{}:sub", issuer_host(&case.issuer));
         let leaf = all.iter().find(|leaf| {
             let comparison = leaf.condition.operator.value.comparison;
@@ -586,7 +586,7 @@ fn spare(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Dr
             leaf.key.span,
             &leaf.key.values,
             leaf.key.is_list,
-            &policy.key_pointer(leaf.leaf),
+            &leaf.location().pointer,
             subject,
         );
         draft.title = format!("except exactly this job's subject `{subject}` from the Deny statement");

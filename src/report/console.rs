@@ -450,7 +450,7 @@ fn shown<'a>(
     let moved = |at: usize| text.get(..at).map(|before| visible(before).len());
     let mut annotations = Vec::new();
     for (i, label) in labels.iter().enumerate() {
-        let (Some(start), Some(end)) = (moved(label.span.start), moved(label.span.end)) else {
+        let (Some(start), Some(end)) = (moved(label.location.span.start), moved(label.location.span.end)) else {
             continue;
         };
         let kind = if primary && i == 0 {

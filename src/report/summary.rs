@@ -588,12 +588,12 @@ fn message(diagnosis: &Diagnosis, finding: &Found) -> String {
         let Some(source) = diagnosis.document(label.document) else {
             continue;
         };
-        let position = source.position(label.span.start);
+        let position = source.position(label.location.span.start);
         let column = match label.document {
             Document::Claims => String::new(),
             _ => format!(", line {}, column {}", position.line, position.column),
         };
-        let what = source.slice(label.span).lines().next().unwrap_or_default();
+        let what = source.slice(label.location.span).lines().next().unwrap_or_default();
         let _ = writeln!(
             out,
             "- {}{column}: {} — {}",
