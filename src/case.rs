@@ -10,8 +10,8 @@ use crate::aws::request::{self, Asker};
 use crate::budget::Budget;
 use crate::configure::{Around, Flow, Input, Kind, Stop};
 use crate::evidence::{
-    Attempt, Environment, Evidence, Gap, INPUTS_SOURCE, Identity, PolicyText, Probe, Provider, Request, Role, Runner,
-    SubjectTemplate, Why,
+    Attempt, CredentialSource, Environment, Evidence, Gap, HeldCredentials, Identity, PolicyText, Probe, Provider,
+    Request, Role, Runner, SubjectTemplate, Why,
 };
 use crate::finding::{Document, Fact, Facts, Label};
 use crate::github::claims::Claims;
@@ -563,7 +563,7 @@ impl<'a> Case<'a> {
             .caller
             .as_ref()
             .filter(|caller| !caller.arn.is_empty())
-            .or(reader.filter(|reader| reader.source != "diagnosis-role"))
+            .or(reader.filter(|reader| reader.source != CredentialSource::DiagnosisRole))
     }
 
     /// Did the job run at all? Everything that was seen of it shows that it did, but for a message of GitHub's own about the job.
@@ -652,10 +652,12 @@ impl Facts for Case<'_> {
             }
             Fact::AtHand => {
                 let seen = self.evidence.reader.as_ref().and_then(Probe::known);
-                let is_source = |source: &str| ["environment", "diagnosis-role", "default chain"].contains(&source);
                 // Where none were seen there are none only if the runner or the action's own words say so.
                 let none = valid_at_hand(self.evidence) == Some(false) || self.answer == Some(Answer::NoCredentials);
-                seen.map_or(none, |reader| is_source(&reader.source))
+                seen.map_or(none, |reader| {
+                    use CredentialSource::{DefaultChain, DiagnosisRole, Environment};
+                    matches!(reader.source, DefaultChain | DiagnosisRole | Environment)
+                })
             }
             Fact::Clock => self
                 .evidence
@@ -846,17 +848,19 @@ fn words_are_whole(message: &str) -> bool {
 /// Are there AWS credentials at hand that AWS takes?
 fn valid_at_hand(evidence: &Evidence) -> Option<bool> {
     if let Some(caller) = evidence.caller.as_ref().filter(|caller| !caller.arn.is_empty()) {
-        return Some(caller.source != INPUTS_SOURCE);
+        return Some(caller.source != CredentialSource::Inputs);
     }
     let reader = evidence.reader.as_ref().and_then(Probe::known);
     let held = evidence
         .runner
         .as_ref()
-        .and_then(|runner| runner.aws_credentials.as_deref());
+        .and_then(|runner| runner.aws_credentials.as_ref());
     match reader {
         // A profile that is named comes before the variables.
-        Some(reader) if reader.source == "environment" && held != Some("profile") => Some(true),
-        _ => (held == Some("none")).then_some(false),
+        Some(reader) if reader.source == CredentialSource::Environment && held != Some(&HeldCredentials::Profile) => {
+            Some(true)
+        }
+        _ => (held == Some(&HeldCredentials::None)).then_some(false),
     }
 }
 
