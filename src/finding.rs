@@ -2,11 +2,11 @@
 
 use std::ops::{Deref, DerefMut};
 
-mod comparison;
+mod side_by_side;
 
 use serde_json::Value;
 
-pub(crate) use comparison::{Comparison, Side};
+pub(crate) use side_by_side::{Party, SideBySide};
 
 use crate::configure::{Flow, Input};
 use crate::github::claims::Claims;
@@ -315,7 +315,7 @@ pub struct Finding {
     /// What is wrong: one line, lower case, no full stop, text from outside in backticks.
     pub message: String,
     /// The two sides that should be alike, where it comes to that.
-    pub(crate) compares: Option<Comparison>,
+    pub(crate) compares: Option<SideBySide>,
     /// Where.
     pub labels: Vec<Label>,
     /// The leaves of the policy's trace that it explains.
@@ -429,7 +429,7 @@ impl Finding {
 
     /// Sets the two sides beside each other.
     #[must_use]
-    pub(crate) fn compares(mut self, compared: impl Into<Option<Comparison>>) -> Self {
+    pub(crate) fn compares(mut self, compared: impl Into<Option<SideBySide>>) -> Self {
         self.compares = compared.into();
         self
     }

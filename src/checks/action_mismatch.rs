@@ -2,7 +2,7 @@
 
 use super::check::{Check, When};
 use crate::case::Case;
-use crate::finding::{Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
+use crate::finding::{Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
 use crate::policy::{Leaf, Outcome};
 
 /// The check.
@@ -52,10 +52,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let mut finding = Finding::blocks(message)
         .label(place.map(|at| case.policy_label(at, "does not cover `sts:AssumeRoleWithWebIdentity`")))
         .compares(allowed.map(|allowed| {
-            Comparison::of(
+            SideBySide::of(
                 "action",
-                Side::new("token", "needs", "sts:AssumeRoleWithWebIdentity"),
-                Side::new("policy", "allows", &allowed.value).and_more(more),
+                Party::new("token", "needs", "sts:AssumeRoleWithWebIdentity"),
+                Party::new("policy", "allows", &allowed.value).and_more(more),
             )
         }))
         .explains([leaf]);

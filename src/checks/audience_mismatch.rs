@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Cause, Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
+use crate::finding::{Cause, Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
 use crate::github::issuer::issuer_host;
 use crate::policy::Presence;
 use crate::text::unseen;
@@ -43,7 +43,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return Some(super::check::by_policy(case, &RESTS_ON, finding));
     }
     let values: Vec<&str> = leaf.key.values.iter().map(|value| value.value.as_str()).collect();
-    let accepts = |first: &&str| Side::new("policy", "accepts", *first).and_more(values.len() - 1);
+    let accepts = |first: &&str| Party::new("policy", "accepts", *first).and_more(values.len() - 1);
     let mut finding = Finding::blocks(format!(
         "the trust policy expects the audience `{}`, but the token's is `{audience}`",
         values.join("` or `")
@@ -51,7 +51,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     .compares(
         values
             .first()
-            .map(|first| Comparison::of("audience", Side::new("token", "sends", audience), accepts(first))),
+            .map(|first| SideBySide::of("audience", Party::new("token", "sends", audience), accepts(first))),
     )
     .explains(
         failing

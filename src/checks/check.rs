@@ -2,7 +2,7 @@
 
 use crate::case::{Case, PolicyCase};
 use crate::configure::Input;
-use crate::finding::{Certainty, Comparison, Fact, Finding, Label, Remedy, Rule, Severity, Side};
+use crate::finding::{Certainty, Fact, Finding, Label, Party, Remedy, Rule, Severity, SideBySide};
 use crate::github::subject::difference::{self, Kind, SubjectDifference};
 use crate::github::subject::{Context, Subject};
 use crate::github::workflow::IdToken;
@@ -90,20 +90,20 @@ pub(super) fn subject(
 }
 
 /// The token's subject, and the value that comes nearest.
-fn sides(difference: &SubjectDifference) -> Comparison {
+fn sides(difference: &SubjectDifference) -> SideBySide {
     let (subject, part) = (&difference.subject, &difference.token_part);
     let from = match subject.strip_suffix(part.as_str()) {
         Some(head) => head.len(),
         None => subject.find(part.as_str()).unwrap_or_default(),
     };
-    let token = Side::new("token", "sends", subject);
-    let policy = Side::new("policy", "accepts", &difference.pattern).and_more(difference.others);
+    let token = Party::new("token", "sends", subject);
+    let policy = Party::new("policy", "accepts", &difference.pattern).and_more(difference.others);
     let (pattern_part, token_part) = (difference.part, (from, from + part.len()));
     // A wildcard that is taken literally stands against all that it could stand for.
     if part.is_empty() || part == subject || pattern_part.0 == pattern_part.1 {
-        return Comparison::of("subject", token, policy);
+        return SideBySide::of("subject", token, policy);
     }
-    Comparison::within("subject", token, token_part, policy, pattern_part)
+    SideBySide::within("subject", token, token_part, policy, pattern_part)
 }
 
 /// A finding on the nearest statement, and the facts that it rests on beside the policy: it is certain where no other statement can

@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
-use crate::finding::{Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
+use crate::finding::{Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::policy::{Decision, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal};
 use crate::text::Location;
@@ -57,10 +57,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let mut explains = vec![Leaf::Principal { statement: index }];
     let finding = match federated.and_then(|entry| Some((entry.values.first()?, entry.is_list))) {
         Some((value, is_list)) => Finding::blocks(message(&value.value, &wanted, case))
-            .compares(Comparison::of(
+            .compares(SideBySide::of(
                 "principal",
-                Side::new("token", "belongs to", &wanted),
-                Side::new("policy", "trusts", &value.value),
+                Party::new("token", "belongs to", &wanted),
+                Party::new("policy", "trusts", &value.value),
             ))
             .label(case.policy_label(
                 Location::new(

@@ -12,7 +12,8 @@ use super::{
     is_diff_header, one_is_enough, outcome, stage_word, standing, target_place,
 };
 use crate::finding::{
-    CauseStatus, Certainty, Comparison, Conclusion, Diagnosis, Document, Fix, Found, Label, Severity, Side, StageStatus,
+    CauseStatus, Certainty, Conclusion, Diagnosis, Document, Fix, Found, Label, Party, Severity, SideBySide,
+    StageStatus,
 };
 use crate::text::SourceText;
 use crate::text::unseen::push_shown;
@@ -213,9 +214,9 @@ impl Printer<'_> {
     }
 
     /// Both sides under each other, and a line under the part that differs.
-    fn comparison(&self, compared: &Comparison) -> String {
-        let Comparison { what, left, right } = compared;
-        let name = |side: &Side| format!("{} {}", side.who, side.does);
+    fn comparison(&self, compared: &SideBySide) -> String {
+        let SideBySide { what, left, right } = compared;
+        let name = |side: &Party| format!("{} {}", side.who, side.does);
         let width = name(left).chars().count().max(name(right).chars().count());
         let mut out = format!("  {}\n", self.paint(DIM, &clean(what)));
         for side in [left, right] {
