@@ -62,7 +62,7 @@ pub(crate) fn ask_first(case: &Case<'_>) -> Option<String> {
 /// A statement that rests on this job's subject alone, whatever the others rest on.
 pub(super) fn exact_statement(case: &Case<'_>) -> Option<Fix> {
     let (policy, source) = subject_of_change(case)?;
-    let draft = apart::add(case, policy, source, None, Breadth::Exact)?;
+    let draft = apart::add(case, policy, source, None, Extent::Exact)?;
     prove(case, policy, source, draft)
 }
 
@@ -74,17 +74,17 @@ fn drafts(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Vec<Draf
     let shortfall = match shortfall(case, policy) {
         Nearest::Short(shortfall) => shortfall,
         Nearest::None => {
-            return apart::add(case, policy, source, None, Breadth::Exact)
+            return apart::add(case, policy, source, None, Extent::Exact)
                 .into_iter()
                 .collect();
         }
         Nearest::Guarded => return Vec::new(),
     };
     let mut drafts = Vec::new();
-    for breadth in [Breadth::Exact, Breadth::AsWritten, Breadth::Lasting] {
-        let here = repair(case, policy, source, &shortfall, breadth);
+    for extent in [Extent::Exact, Extent::AsWritten, Extent::Lasting] {
+        let here = repair(case, policy, source, &shortfall, extent);
         // What cannot be mended where it stands gets a statement of its own, with all other conditions.
-        let apart = || apart::add(case, policy, source, Some(&shortfall), breadth);
+        let apart = || apart::add(case, policy, source, Some(&shortfall), extent);
         drafts.extend(
             here.filter(|draft| prove(case, policy, source, draft.clone()).is_some())
                 .or_else(apart),
@@ -196,7 +196,7 @@ fn subject_of_change<'a>(case: &'a Case<'_>) -> Option<(&'a PolicyCase, &'a Sour
 
 /// How much a mended condition lets in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Breadth {
+pub(super) enum Extent {
     /// What this token has, and nothing else.
     Exact,
     /// As much as the value that was meant for it.
@@ -257,13 +257,13 @@ fn repair(
     policy: &PolicyCase,
     source: &SourceText,
     shortfall: &Shortfall<'_>,
-    breadth: Breadth,
+    extent: Extent,
 ) -> Option<Draft> {
     let Shortfall { index, statement, .. } = *shortfall;
     let name = |claim: &str| case.asker().key(claim);
     // Values that are added to two conditions are combined with those that stand there, which is more than was asked for.
     let is_one = shortfall.values.len() <= 1;
-    if !is_one || breadth != Breadth::Exact && shortfall.values.is_empty() {
+    if !is_one || extent != Extent::Exact && shortfall.values.is_empty() {
         return None;
     }
     let mut draft = Draft {
@@ -299,9 +299,9 @@ fn repair(
     }
     for (leaf, value) in &shortfall.values {
         if leaf.is(&name("sub")) {
-            done.push(repair_subject(case, policy, source, leaf, value, breadth, &mut draft)?);
+            done.push(repair_subject(case, policy, source, leaf, value, extent, &mut draft)?);
         } else {
-            let value = widened(&mut draft, leaf, value, breadth)?;
+            let value = widened(&mut draft, leaf, value, extent)?;
             let pointer = leaf.location().pointer;
             append(
                 &mut draft,
@@ -337,18 +337,18 @@ fn repair(
 }
 
 /// The value to be added for what the token has; what is to be said of it goes to the draft's notes.
-pub(super) fn widened(draft: &mut Draft, leaf: &ConditionLeaf<'_>, value: &str, breadth: Breadth) -> Option<String> {
+pub(super) fn widened(draft: &mut Draft, leaf: &ConditionLeaf<'_>, value: &str, extent: Extent) -> Option<String> {
     let takes_wildcards = leaf.condition.operator.value.comparison.takes_wildcards();
     let lasting = lasting(value);
-    match breadth {
+    match extent {
         // Cannot be written as a plain value here.
-        Breadth::Exact if takes_wildcards && value.contains(['*', '?', '$']) => None,
-        Breadth::Exact => {
+        Extent::Exact if takes_wildcards && value.contains(['*', '?', '$']) => None,
+        Extent::Exact => {
             draft.notes.extend(lasting.map(|lasting| lasting.holds.to_owned()));
             Some(value.to_owned())
         }
-        Breadth::AsWritten => None,
-        Breadth::Lasting => {
+        Extent::AsWritten => None,
+        Extent::Lasting => {
             let lasting = lasting.filter(|_| takes_wildcards)?;
             draft
                 .notes
@@ -385,16 +385,16 @@ fn repair_subject(
     source: &SourceText,
     leaf: &ConditionLeaf<'_>,
     subject: &str,
-    breadth: Breadth,
+    extent: Extent,
     draft: &mut Draft,
 ) -> Option<String> {
     let difference = policy
         .subject
         .as_ref()
         .filter(|difference| difference.leaf == leaf.leaf)?;
-    let value = match breadth {
-        Breadth::Exact | Breadth::Lasting => widened(draft, leaf, subject, breadth)?,
-        Breadth::AsWritten => {
+    let value = match extent {
+        Extent::Exact | Extent::Lasting => widened(draft, leaf, subject, extent)?,
+        Extent::AsWritten => {
             let value = match &difference.kind {
                 Kind::WildcardLiteral => return to_like(case, policy, leaf, draft),
                 Kind::Case => {
@@ -436,10 +436,10 @@ fn repair_subject(
         &pointer,
         &value,
     );
-    Some(match breadth {
-        Breadth::Exact => format!("add exactly this job's subject `{value}`"),
-        Breadth::AsWritten => format!("add `{value}`, as broad as the existing value"),
-        Breadth::Lasting => format!("add `{value}`, which later runs match too"),
+    Some(match extent {
+        Extent::Exact => format!("add exactly this job's subject `{value}`"),
+        Extent::AsWritten => format!("add `{value}`, as broad as the existing value"),
+        Extent::Lasting => format!("add `{value}`, which later runs match too"),
     })
 }
 
