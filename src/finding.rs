@@ -479,7 +479,7 @@ impl Finding {
 
 /// A fact that is missing for a surer answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Open {
+pub struct MissingFact {
     /// What was wanted.
     pub wanted: String,
     /// Why it is not there.
@@ -601,7 +601,7 @@ pub struct Diagnosis {
     /// The stages of the handshake.
     pub stages: Vec<StageRow>,
     /// What is missing.
-    pub gaps: Vec<Open>,
+    pub gaps: Vec<MissingFact>,
     /// What the policy says of the request; `None` without a policy.
     pub decision: Option<Decision>,
     /// Said of the whole: a contradiction between AWS's answer and ours, for one.

@@ -92,8 +92,8 @@ pub use diagnose::{diagnose, explaining, told};
 pub use evidence::paste;
 pub use evidence::{Evidence, PolicyText, Probe, Role, Runs};
 pub use finding::{
-    Cause, CauseStatus, Certainty, Conclusion, Diagnosis, Document, Finding, Fix, Found, Label, Open, Severity, Target,
-    Told,
+    Cause, CauseStatus, Certainty, Conclusion, Diagnosis, Document, Finding, Fix, Found, Label, MissingFact, Severity,
+    Target, Told,
 };
 pub use fix::is_proven;
 pub use github::claims::{Claims, decode};

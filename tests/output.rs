@@ -8,7 +8,7 @@ use aws_oidc_doctor::diagnose;
 use aws_oidc_doctor::is_unseen;
 use aws_oidc_doctor::report::console::Style;
 use aws_oidc_doctor::report::{Pages, Report, Run, claims, console, github, json, summary};
-use aws_oidc_doctor::{Diagnosis, Document, Finding, Found, Label, Open, Told};
+use aws_oidc_doctor::{Diagnosis, Document, Finding, Found, Label, MissingFact, Told};
 use aws_oidc_doctor::{Fix, Target};
 use aws_oidc_doctor::{Location, SourceText, Span};
 use comrak::Options;
@@ -90,7 +90,7 @@ fn hostile(text: &str) -> Diagnosis {
         .into();
     diagnosis.causes.iter_mut().for_each(|row| row.because = said.clone());
     diagnosis.stages.iter_mut().for_each(|row| row.detail = text.to_owned());
-    diagnosis.gaps = vec![Open {
+    diagnosis.gaps = vec![MissingFact {
         wanted: text.to_owned(),
         why: said.clone(),
         supply: text.to_owned(),

@@ -4,7 +4,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Attempt, Gap, Probe, Request, Why};
-use crate::finding::{Fact, Facts as _, Open};
+use crate::finding::{Fact, Facts as _, MissingFact};
 use crate::policy::{Decision, Outcome};
 use crate::text::Span;
 
@@ -61,13 +61,13 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
 
 /// What is missing, and how to supply it.
 #[must_use]
-pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
+pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
     let mut gaps = Vec::new();
     if case.is_allowed() {
         return gaps;
     }
     let mut open = |wanted: &str, why: String, supply: &str| {
-        gaps.push(Open {
+        gaps.push(MissingFact {
             wanted: wanted.to_owned(),
             why,
             supply: supply.to_owned(),
@@ -241,7 +241,7 @@ fn with_the_role(request: &Request) -> String {
 
 /// What GitHub's API did not tell, like reasons together.
 #[must_use]
-pub(super) fn unread(case: &Case<'_>) -> Vec<Open> {
+pub(super) fn unread(case: &Case<'_>) -> Vec<MissingFact> {
     let evidence = case.evidence;
     let is_asked = evidence.repository.is_some() || case.names_no_role();
     let workflow = evidence.workflow.as_ref().filter(|_| is_asked).and_then(Probe::gap);
@@ -264,7 +264,7 @@ pub(super) fn unread(case: &Case<'_>) -> Vec<Open> {
             None => all.push((vec![what], gap)),
         }
     }
-    let open = |(parts, gap): (Vec<&str>, &Gap)| Open {
+    let open = |(parts, gap): (Vec<&str>, &Gap)| MissingFact {
         wanted: parts.join(", "),
         why: reason(gap),
         supply: match gap.why {
