@@ -357,6 +357,8 @@ pub struct KeyTrace {
     pub actual: Presence,
     /// A node a policy value. For a key that is absent or unknown, and for `Null`, it may be empty.
     pub values: Vec<ValueTrace>,
+    /// Is it a hidden part that decides?
+    pub is_masked: bool,
     /// Why it came out so, one clause in plain words: "the request does not include this key".
     pub because: String,
 }
@@ -372,6 +374,8 @@ pub struct ValueTrace {
     pub resolved: String,
     /// For a failed string comparison: how far it got.
     pub parted: Option<Parted>,
+    /// Is it a hidden part that decides?
+    pub is_masked: bool,
     /// Why, where the comparison alone does not say it ("not a number").
     pub because: Option<String>,
 }

@@ -192,9 +192,10 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
                 continue;
             }
             if trace.principal.outcome == Outcome::Unknown {
+                let is_masked =
+                    trace.principal.because.is_none() && trace.principal.values.iter().any(|value| value.is_masked);
                 let why = trace.principal.because.clone();
                 let why = why.or_else(|| trace.principal.values.iter().find_map(|value| value.because.clone()));
-                let is_masked = why.as_ref().is_some_and(|why| why.contains("masked"));
                 open(
                     "whether the principal matches",
                     why.unwrap_or_else(|| "AWS does not describe it".to_owned()),
@@ -210,11 +211,10 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
             }
             for leaf in policy.leaves(index) {
                 if leaf.trace.outcome == Outcome::Unknown {
-                    let is_masked = leaf.trace.because.ends_with("the hidden part decides");
                     open(
                         &format!("whether the condition on `{}` holds", leaf.name()),
                         leaf.trace.because.clone(),
-                        if is_masked { UNMASK } else { supply },
+                        if leaf.trace.is_masked { UNMASK } else { supply },
                     );
                 }
             }

@@ -613,6 +613,7 @@ impl Evaluation<'_> {
                     span: value.span,
                     resolved: value.value.clone(),
                     parted: None,
+                    is_masked: because == Some(principal::MASKED),
                     because: because.map(str::to_owned),
                 }
             })
@@ -637,6 +638,7 @@ impl Evaluation<'_> {
                 span: value.span,
                 resolved: resolved(Comparison::ArnLike, &value.value, self.variables).into_owned(),
                 parted: None,
+                is_masked: because == Some(MASKED),
                 because: because.map(str::to_owned),
             }
         };
@@ -675,13 +677,14 @@ impl Evaluation<'_> {
             span: value.span,
             resolved: value.value.clone(),
             parted,
+            is_masked: false,
             because: None,
         }
     }
 
     fn trace_key(&self, condition: &Condition, key: &ConditionKey) -> KeyTrace {
         let operator = condition.operator.value;
-        let verdict = self.key(operator, key);
+        let ruling = self.key(operator, key);
         let actual = self.request.get(&key.key.value).clone();
         let values = match (&actual, operator.comparison) {
             (Presence::Absent | Presence::Unknown(_), _) | (_, Comparison::Null) => Vec::new(),
@@ -689,8 +692,9 @@ impl Evaluation<'_> {
             (Presence::Many(values), _) => self.trace_values(operator, key, values),
         };
         KeyTrace {
-            outcome: verdict.0,
-            because: self.key_reason(operator, key, verdict),
+            outcome: ruling.0,
+            is_masked: ruling.1 == Basis::Undocumented(MASKED),
+            because: self.key_reason(operator, key, ruling),
             actual,
             values,
         }
@@ -714,12 +718,14 @@ impl Evaluation<'_> {
                 ),
                 _ => None,
             };
+            let because = fits.iter().find_map(|fit| fit.because);
             ValueTrace {
                 outcome,
                 span: wanted.span,
                 resolved: resolved(comparison, &wanted.value, self.variables).into_owned(),
                 parted,
-                because: fits.iter().find_map(|fit| fit.because).map(str::to_owned),
+                is_masked: because == Some(MASKED),
+                because: because.map(str::to_owned),
             }
         };
         key.values.iter().map(one).collect()
