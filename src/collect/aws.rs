@@ -75,7 +75,7 @@ impl Answered {
 }
 
 /// An answer of STS, and what came back.
-type Answer<T, E> = (Result<T, SdkError<E>>, Seen);
+type Called<T, E> = (Result<T, SdkError<E>>, Seen);
 
 /// configure-aws-credentials makes up to 36 calls where AWS throttles.
 const MOST_CALLS: u32 = 20;
@@ -298,7 +298,7 @@ impl Aws {
         request: &Request,
         role: &str,
         token: &SecretString,
-    ) -> Answer<
+    ) -> Called<
         AssumeRoleWithWebIdentityOutput,
         aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError,
     > {
@@ -325,7 +325,7 @@ impl Aws {
         credentials: &Credentials,
         tags: &[Tag],
         transitive: &[String],
-    ) -> Answer<
+    ) -> Called<
         aws_sdk_sts::operation::assume_role::AssumeRoleOutput,
         aws_sdk_sts::operation::assume_role::AssumeRoleError,
     > {
@@ -893,8 +893,8 @@ impl Reading {
 /// so often itself, and each time up to three calls by its SDK.
 async fn persist<T, E: ProvideErrorMetadata>(
     (until, attempts): (Instant, u32),
-    mut call: impl AsyncFnMut() -> Answer<T, E>,
-) -> Answer<T, E> {
+    mut call: impl AsyncFnMut() -> Called<T, E>,
+) -> Called<T, E> {
     let mut calls = 1;
     loop {
         let (answer, seen) = call().await;

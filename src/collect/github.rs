@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::aws::{random, wait};
-use super::http::{Answer, Http};
+use super::http::{Http, Reply};
 use super::origin::{Audience, Destination};
 use super::{Env, files};
 use crate::configure::REQUIRED_VARIABLES;
@@ -206,7 +206,7 @@ fn not_granted(env: &Env) -> String {
     )
 }
 
-fn read(answer: &Answer, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
+fn read(answer: &Reply, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
     #[derive(Deserialize)]
     struct Body {
         value: Option<String>,
@@ -276,8 +276,8 @@ mod tests {
     use super::*;
     use reqwest::header::HeaderMap;
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
+    fn answer(status: u16, body: &str) -> Reply {
+        Reply {
             host: "token.example".to_owned(),
             status,
             headers: HeaderMap::new(),
