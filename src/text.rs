@@ -3,6 +3,7 @@
 pub(crate) mod language;
 pub(crate) mod masked;
 pub(crate) mod unseen;
+pub(crate) mod yaml;
 
 use serde::{Deserialize, Serialize};
 
