@@ -482,9 +482,12 @@ impl Live<'_> {
             if matches!(way, Flow::AccessKey | Flow::Ambient | Flow::Chaining) {
                 run.caller = caller.take();
             }
+            // After a break nobody asks, and it is known who would.
+            let would = before.as_deref().filter(|_| trail.broken.is_some());
+            let would = would.and_then(|before| before.hops().last()?.session());
             match http {
                 // What it awaits is large, and a stack is not.
-                Ok(http) => Box::pin(self.hop(&mut run, http, api, shared, &mut trail)).await,
+                Ok(http) => Box::pin(self.hop(&mut run, http, api, shared, &mut trail, would)).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
             match before {
@@ -515,6 +518,7 @@ impl Live<'_> {
         api: Option<&Api<'_>>,
         shared: &mut Shared,
         trail: &mut Trail,
+        would: Option<Identity>,
     ) {
         let Shared {
             token: asked,
@@ -524,6 +528,7 @@ impl Live<'_> {
         let arn = RoleArn::parse(request.get(Input::RoleToAssume).unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
         let aws = Aws::new(self.outside.env, http, &self.args.flags.inputs, &request, partition);
+        let is_broken = trail.broken.is_some();
         let way = self.way(&aws, &request, trail).await;
         if way.flow == Flow::TokenFile && run.token.is_none() {
             run.token = self.token_of_file(&request);
@@ -596,18 +601,22 @@ impl Live<'_> {
             });
         }
         let given = run.caller.take();
-        run.caller = match (way.caller, given) {
+        run.caller = match (way.caller.or(would), given) {
             (Some(caller), Some(given)) => Some(Identity {
                 identity_policies: given.identity_policies,
                 ..caller
             }),
             (caller, given) => caller.or(given),
         };
-        // What the policies of who asks say is asked where AWS does not let it in.
-        if matches!(attempt, Some(Probe::Known(Attempt::Denied { .. }))) {
+        // What the policies of who asks say is asked where AWS does not let it in, or would be asked by somebody who never came to it.
+        let at_hand = match &attempt {
+            Some(Probe::Known(Attempt::Denied { .. })) => Some(way.credentials.as_ref().ok()),
+            _ if is_broken => Some(environment.as_ref().map(|(credentials, _)| credentials)),
+            _ => None,
+        };
+        if let Some(credentials) = at_hand {
             let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
-            self.read_caller(run, &aws, http, way.credentials.as_ref().ok(), wanted, token)
-                .await;
+            self.read_caller(run, &aws, http, credentials, wanted, token).await;
         }
         // What was asked for to read from IAM is not what the step sends.
         let asked = asked.as_ref().filter(|_| asks && needs_provider);
@@ -918,23 +927,24 @@ impl Live<'_> {
         wanted: Option<Wanted<'_>>,
         token: Option<&IdToken>,
     ) {
-        let (Ok(aws), Some(caller), Some(credentials)) = (aws, &run.caller, credentials) else {
+        let (Ok(aws), Some(caller)) = (aws, &run.caller) else {
             return;
         };
-        if caller.source == INPUTS_SOURCE {
-            return;
+        let mut read = caller.clone();
+        let credentials = credentials.filter(|_| caller.source != INPUTS_SOURCE);
+        if let Some(credentials) = credentials {
+            let policies = timeout_at(self.deadline, aws.policies_of(credentials, caller.clone())).await;
+            read = policies.unwrap_or_else(|_| Identity {
+                identity_policies: Some(Probe::Missing(late("IAM"))),
+                ..caller.clone()
+            });
         }
-        let read = timeout_at(self.deadline, aws.policies_of(credentials, caller.clone())).await;
-        let mut read = read.unwrap_or_else(|_| Identity {
-            identity_policies: Some(Probe::Missing(late("IAM"))),
-            ..caller.clone()
-        });
-        let is_refused = read
-            .identity_policies
-            .as_ref()
-            .and_then(Probe::gap)
-            .is_some_and(|gap| gap.why == Why::AccessDenied);
-        if is_refused
+        let is_open = credentials.is_none()
+            || read.identity_policies.as_ref().is_some_and(|read| {
+                let gap = read.gap();
+                gap.is_some_and(|gap| matches!(gap.why, Why::AccessDenied | Why::NotFound | Why::WrongAccount))
+            });
+        if is_open
             && given(&self.args.flags.own.diagnosis_role).is_some()
             && let Some(wanted) = wanted
             && let Ok(Ok((reader, _))) = timeout_at(self.deadline, self.reader(aws, http, wanted, token)).await

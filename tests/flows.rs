@@ -1243,6 +1243,122 @@ fn what_iam_does_not_tell_of_the_caller_leaves_the_rest() {
     assert!(world.requests_of(Call::RolePolicies).is_empty() && world.requests_of(Call::GetRole).is_empty());
 }
 
+/// A user asks, whose keys an earlier step left in the environment: its own policies and its group's are read, and its boundary.
+#[test]
+fn policies_of_a_user_and_its_groups_are_read_as_a_roles_are() {
+    let user = "arn:aws:iam::123456789012:user/team/ci";
+    let other = grants(BOTH, "arn:aws:iam::210987654321:role/other");
+    let this = grants(BOTH, SPOKE);
+    let asks = |reads: bool, own: &Value, group: &Value, boundary: Option<&Value>| {
+        let mut scenario = chained(&trusts(user, BOTH));
+        let identity = json!({
+            "account": "123456789012", "arn": user, "reads-iam": reads, "policies": own, "group-policies": group,
+            "permissions-boundary": boundary,
+        });
+        scenario.credentials = serde_json::from_value(identity.clone()).unwrap();
+        scenario.user = serde_json::from_value(identity).unwrap();
+        scenario
+    };
+    let managed = "arn:aws:iam::123456789012:policy/assume";
+    for (own, group, boundary, told, says) in [
+        (
+            json!({"a": other}),
+            json!({managed: this}),
+            None,
+            (Some(0), "allowed", "chaining", "-"),
+            "",
+        ),
+        (
+            json!({"a": other}),
+            json!({managed: other, "b": other}),
+            None,
+            (Some(1), "denied", "chaining", "caller-not-allowed"),
+            "aws iam put-user-policy --user-name ci",
+        ),
+        (
+            json!({managed: this}),
+            json!({}),
+            Some(&other),
+            (Some(1), "denied", "chaining", "caller-not-allowed"),
+            "let the permissions boundary of the calling user allow",
+        ),
+    ] {
+        let world = World::of(asks(true, &own, &group, boundary)).start();
+        let run = diagnose(&world, &[]);
+        assert_eq!(run.told(), told, "{}", run.evidence["caller"]);
+        assert!(run.report.to_string().contains(says), "{:#}", run.report);
+        // Only a refusal is a reason to read them.
+        let asked = world.requests_of(Call::UserPolicies);
+        assert_eq!(asked.is_empty(), told.0 == Some(0));
+    }
+    // What cannot be read is said, with what would let it be read.
+    let run = diagnose(
+        &World::of(asks(false, &json!({"a": other}), &json!({}), None)).start(),
+        &[],
+    );
+    assert_eq!(run.told().1, "denied");
+    assert!(
+        run.report["gaps"].to_string().contains("`iam:ListGroupsForUser`"),
+        "{:#}",
+        run.report
+    );
+    // Keys among the inputs sign nothing but calls to STS: another role reads.
+    let mut scenario = asks(true, &json!({"a": other}), &json!({}), None);
+    let reader = "arn:aws:iam::123456789012:role/reader";
+    let role = json!({"name": "reader", "trust-policy": trusts(HUB, BOTH), "reads-iam": true});
+    scenario.account.roles.push(serde_json::from_value(role).unwrap());
+    scenario.credentials = None;
+    scenario.with = with(&[
+        ("aws-region", "eu-west-1"),
+        ("role-to-assume", SPOKE),
+        ("diagnosis-role", reader),
+    ]);
+    let world = World::of(scenario).start();
+    let (id, secret) = world.user_keys();
+    let keys = [
+        format!("--aws-access-key-id={id}"),
+        format!("--aws-secret-access-key={secret}"),
+    ];
+    let run = diagnose(&world, &keys.each_ref().map(String::as_str));
+    assert_eq!(
+        run.told(),
+        (Some(1), "denied", "keys", "caller-not-allowed"),
+        "{}",
+        run.evidence
+    );
+    let asked = world.requests_of(Call::UserPolicies);
+    assert!(!asked.is_empty() && asked.iter().all(|request| request.access_key() != Some(&*id)));
+}
+
+/// What stands against the hops after the one that fails is said as well, with the policies of the role that would have asked.
+#[test]
+fn after_a_break_the_policies_of_who_would_ask_are_evaluated() {
+    let middle = "arn:aws:iam::123456789012:role/middle";
+    let other = "arn:aws:iam::210987654321:role/other";
+    for (policies, cause) in [
+        (grants(BOTH, other), Some("caller-not-allowed")),
+        (grants(BOTH, LEAF), None),
+    ] {
+        let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+        let role = json!({"name": "middle", "trust-policy": trusts(other, BOTH), "policies": {"p": policies}});
+        scenario.account.roles.push(serde_json::from_value(role).unwrap());
+        scenario.more_accounts[1].roles[0].trust_policy = trusts(middle, BOTH);
+        let region = ("aws-region", "eu-west-1");
+        let chaining = ("role-chaining", "true");
+        scenario.workflow = workflow(&[
+            &[region, ("role-to-assume", HUB)],
+            &[region, ("role-to-assume", middle), chaining],
+            &[region, ("role-to-assume", LEAF), chaining],
+        ]);
+        let world = World::of(scenario).start();
+        let run = diagnose(&world, &[]);
+        assert_eq!(run.told().1, "denied", "{:#}", run.report);
+        let hop = &run.report["chain"][2];
+        assert_eq!(hop["cause"]["id"].as_str(), cause, "{hop:#}");
+        assert_eq!(world.requests_of(Call::AssumeRole).len(), 1);
+    }
+}
+
 #[test]
 fn what_a_hub_lets_in_goes_on_to_its_spokes_and_a_name_is_one_of_its_account() {
     let host = "token.actions.githubusercontent.com";
