@@ -457,18 +457,20 @@ impl Live<'_> {
             mut requests,
             mut left_out,
             contexts,
+            after_unseen,
         } = asked;
         evidence.contexts = contexts;
         then(&self.args.flags.own.then, &mut requests, &mut left_out);
         let mut runs: Vec<Evidence> = Vec::new();
         let mut trail = Trail::default();
         let mut caller = evidence.caller.take();
-        for request in requests {
+        for (index, request) in requests.into_iter().enumerate() {
             let way = request.flow(self.around(None));
+            // What a step that is left out exports is in the environment by now, or nobody knows it.
+            let goes_on = matches!(way, Flow::Ambient | Flow::Chaining);
+            let is_after_unseen = goes_on && after_unseen.contains(&index);
             // A step that goes on with what the one before exported is a hop of its chain.
-            let before = runs
-                .last_mut()
-                .filter(|_| matches!(way, Flow::Ambient | Flow::Chaining));
+            let before = runs.last_mut().filter(|_| goes_on && !is_after_unseen);
             let mut run = if before.is_some() {
                 Evidence {
                     runner: evidence.runner.clone(),
@@ -478,6 +480,14 @@ impl Live<'_> {
                 trail.broken = None;
                 evidence.clone()
             };
+            if is_after_unseen {
+                trail = Trail::default();
+                if environment_credentials(self.outside.env).is_none() {
+                    trail.broken = Some(
+                        "a step before this one has its credentials among its inputs, so what this one begins with is not known here",
+                    );
+                }
+            }
             run.request = request;
             if matches!(way, Flow::AccessKey | Flow::Ambient | Flow::Chaining) {
                 run.caller = caller.take();
@@ -616,7 +626,7 @@ impl Live<'_> {
         };
         if let Some(credentials) = at_hand {
             let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
-            self.read_caller(run, &aws, http, credentials, wanted, token).await;
+            self.read_caller(run, &aws, http, credentials, token).await;
         }
         // What was asked for to read from IAM is not what the step sends.
         let asked = asked.as_ref().filter(|_| asks && needs_provider);
@@ -924,7 +934,6 @@ impl Live<'_> {
         aws: &Result<Aws, Gap>,
         http: &Http,
         credentials: Option<&Credentials>,
-        wanted: Option<Wanted<'_>>,
         token: Option<&IdToken>,
     ) {
         let (Ok(aws), Some(caller)) = (aws, &run.caller) else {
@@ -946,8 +955,7 @@ impl Live<'_> {
             });
         if is_open
             && given(&self.args.flags.own.diagnosis_role).is_some()
-            && let Some(wanted) = wanted
-            && let Ok(Ok((reader, _))) = timeout_at(self.deadline, self.reader(aws, http, wanted, token)).await
+            && let Ok(Ok((reader, _))) = timeout_at(self.deadline, self.reader(aws, http, &caller.account, token)).await
         {
             self.secrets.hand_over(self.outside.mask);
             let other = timeout_at(self.deadline, aws.policies_of(&reader, caller.clone())).await;
@@ -981,7 +989,7 @@ impl Live<'_> {
         };
         let reader = match aws {
             Ok(aws) => {
-                let reader = self.reader(aws, http, wanted, token);
+                let reader = self.reader(aws, http, wanted.account, token);
                 timeout_at(self.deadline, reader)
                     .await
                     .unwrap_or_else(|_| Err(late("STS")))
@@ -999,7 +1007,7 @@ impl Live<'_> {
         &self,
         aws: &Aws,
         http: &Http,
-        wanted: Wanted<'_>,
+        account: &str,
         token: Option<&IdToken>,
     ) -> Result<(Credentials, &'static str), Gap> {
         let env = self.outside.env;
@@ -1020,7 +1028,7 @@ impl Live<'_> {
         }
         Err(Gap::new(
             Why::NoCredentials,
-            format!("no credentials to read account {} with", wanted.account),
+            format!("no credentials to read account {account} with"),
         ))
     }
 

@@ -1110,6 +1110,151 @@ fn what_stands_against_a_hop_is_said_by_the_side_it_stands_on() {
     }
 }
 
+/// What is said in each flow, for each side that can deny it, where policies can be read and where not. `--nocapture` shows the table.
+#[test]
+fn each_flow_says_which_side_denies_it() {
+    const USER: &str = "arn:aws:iam::123456789012:user/ci";
+    let session = "arn:aws:sts::123456789012:assumed-role/hub/GitHubActions";
+    let other = "arn:aws:iam::210987654321:role/other";
+    let scp = "with an explicit deny in a service control policy";
+    let (chained_no, caller_no) = ("chained-role-not-trusted", "caller-not-allowed");
+    // Where they can be read, and where not.
+    let rows: [(&str, [&str; 2]); 7] = [
+        ("works", ["-"; 2]),
+        ("identity side", [caller_no, chained_no]),
+        ("trust", [chained_no; 2]),
+        ("tags", ["session-tagging-denied"; 2]),
+        ("external id", ["external-id-mismatch", chained_no]),
+        ("duration", ["duration-out-of-range"; 2]),
+        ("service control policy", [caller_no; 2]),
+    ];
+    println!("| flow | denied by | policies readable | said | certainty | exit |\n|---|---|---|---|---|---|");
+    for flow in ["oidc", "chaining", "keys", "ambient"] {
+        let (asking, signer) = if flow == "chaining" {
+            (HUB, session)
+        } else {
+            (USER, USER)
+        };
+        for (side, said) in rows {
+            for (readable, cause) in [true, false].into_iter().zip(said) {
+                let cause = match (flow, side) {
+                    ("oidc", "trust") if readable => "subject-branch",
+                    // AWS does not say what of the policy it is.
+                    ("oidc", "trust") => "-",
+                    ("oidc", "works" | "duration") => cause,
+                    // An ID token is asked for by nobody, carries no tags and meets no policy of who asks.
+                    ("oidc", _) => continue,
+                    // What lets the step in as somebody else is the permission that it lacks.
+                    ("ambient", _) if cause != "-" && side != "duration" => "id-token-permission-missing",
+                    _ => cause,
+                };
+                let trust = match side {
+                    "trust" => trusts(other, BOTH),
+                    "tags" => trusts(asking, &["sts:AssumeRole"]),
+                    "external id" => with_external_id(asking),
+                    _ => trusts(asking, BOTH),
+                };
+                let allowed = grants(BOTH, if side == "identity side" { other } else { SPOKE });
+                let mut scenario = hub_and_spokes(&trust);
+                let mut inputs = vec![("role-to-assume", SPOKE), ("aws-region", "eu-west-1")];
+                let user = json!({
+                    "account": "123456789012", "arn": signer, "reads-iam": readable,
+                    "policies": if asking == USER { json!({"p": allowed}) } else { json!({}) },
+                });
+                let user = || serde_json::from_value(user.clone()).unwrap();
+                match flow {
+                    "oidc" => inputs[0] = ("role-to-assume", HUB),
+                    "keys" => {
+                        scenario.user = user();
+                        let role = json!({"name": "reader", "trust-policy": trusts(HUB, BOTH), "reads-iam": true});
+                        scenario.account.roles.push(serde_json::from_value(role).unwrap());
+                        if readable {
+                            inputs.push(("diagnosis-role", "arn:aws:iam::123456789012:role/reader"));
+                        }
+                    }
+                    _ => {
+                        scenario.user = user();
+                        scenario.credentials = user();
+                        scenario.token.granted = flow == "chaining";
+                        if flow == "chaining" {
+                            scenario.user = None;
+                            inputs.push(("role-chaining", "true"));
+                            hub(&mut scenario, readable, json!({"p": allowed}), None);
+                        }
+                    }
+                }
+                let of_hub = scenario.account.roles[0].trust_policy.clone();
+                let trust = match (flow, side) {
+                    ("oidc", "trust") => {
+                        scenario.sts = serde_json::from_value(json!("deny")).unwrap();
+                        serde_json::from_str(&of_hub.to_string().replace("heads/main", "heads/dev")).unwrap()
+                    }
+                    ("oidc", _) => of_hub,
+                    _ => trust,
+                };
+                let message = match side {
+                    "duration" if flow != "chaining" => Some((
+                        400,
+                        "ValidationError",
+                        "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.".to_owned(),
+                    )),
+                    "service control policy" => Some((
+                        403,
+                        "AccessDenied",
+                        format!(
+                            "User: {signer} is not authorized to perform: sts:AssumeRole on resource: {SPOKE} {scp}"
+                        ),
+                    )),
+                    _ => None,
+                };
+                if let Some((status, code, message)) = message {
+                    scenario.assume_role =
+                        serde_json::from_value(json!({"status": status, "code": code, "message": message})).unwrap();
+                }
+                if side == "duration" {
+                    inputs.push(("role-duration-seconds", "7200"));
+                }
+                scenario.with = with(&inputs);
+                let world = World::of(scenario).start();
+                let mut flags = Vec::new();
+                if readable {
+                    flags.push(format!("--trust-policy={trust}"));
+                }
+                if flow == "keys" {
+                    let (id, secret) = world.user_keys();
+                    flags.extend([
+                        format!("--aws-access-key-id={id}"),
+                        format!("--aws-secret-access-key={secret}"),
+                    ]);
+                }
+                let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+                let run = diagnose(&world, &flags);
+                let of_cause = |name: &str| run.report["cause"][name].as_str().unwrap_or("-");
+                let message = run.report["findings"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .find(|found| found["severity"] == "blocks");
+                println!(
+                    "| {flow} | {side} | {} | {}: {} | {} | {:?} |",
+                    if readable { "yes" } else { "no" },
+                    of_cause("id"),
+                    message.and_then(|found| found["message"].as_str()).unwrap_or_default(),
+                    of_cause("certainty"),
+                    run.exit.unwrap_or_default(),
+                );
+                assert_eq!(
+                    (run.cause(), run.report["flow"].as_str()),
+                    (cause, Some(flow)),
+                    "{flow}, {side}, readable: {readable}: {:#}",
+                    run.report["findings"]
+                );
+                assert_eq!(run.exit, Some(i32::from(side != "works")));
+            }
+        }
+    }
+}
+
 #[test]
 fn policies_of_who_asks_come_from_files_as_well() {
     let folder = tempfile::tempdir().unwrap();
@@ -1314,6 +1459,37 @@ fn policies_of_a_user_and_its_groups_are_read_as_a_roles_are() {
     );
     let asked = world.requests_of(Call::UserPolicies);
     assert!(!asked.is_empty() && asked.iter().all(|request| request.access_key() != Some(&*id)));
+}
+
+/// A step whose keys are secrets is not looked at: what the next one begins with is in the environment by now, or not known.
+#[test]
+fn after_a_step_that_is_left_out_nothing_is_said_to_be_missing() {
+    let region = ("aws-region", "eu-west-1");
+    let secret = ("aws-access-key-id", "${{ secrets.ID }}");
+    let steps = workflow(&[
+        &[region, secret, ("aws-secret-access-key", "${{ secrets.KEY }}")],
+        &[region, ("role-to-assume", SPOKE), ("role-chaining", "true")],
+        &[region, ("role-to-assume", LEAF), ("role-chaining", "true")],
+    ]);
+    for (is_there, told) in [
+        (true, (Some(0), "allowed", "chaining", "-")),
+        (false, (Some(3), "undecided", "chaining", "-")),
+    ] {
+        let mut scenario = chained(&trusts(HUB, BOTH));
+        scenario.with.clear();
+        scenario.workflow = steps.clone();
+        if !is_there {
+            scenario.credentials = None;
+        }
+        let run = diagnose(&World::of(scenario).start(), &[]);
+        assert_eq!(run.told(), told, "{:#}", run.report);
+        assert_eq!(run.report["chain"].as_array().unwrap().len(), 2);
+        assert!(
+            run.evidence["left_out"]
+                .to_string()
+                .contains("its credentials are among its inputs")
+        );
+    }
 }
 
 /// What stands against the hops after the one that fails is said as well, with the policies of the role that would have asked.
