@@ -55,7 +55,11 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     finding.labels.retain(|label| label.document != Document::Claims);
     finding.remedy = None;
     // No token was seen.
-    if let Some(compared) = finding.compares.as_mut().filter(|compared| compared.left.does == "sends") {
+    if let Some(compared) = finding
+        .compares
+        .as_mut()
+        .filter(|compared| compared.left.does == "sends")
+    {
         compared.left.does = "would send";
     }
     let certainty = if inside.is_empty() && (first.is_exact || refused) {
