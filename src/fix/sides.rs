@@ -141,7 +141,7 @@ fn tag_apart(policy: &PolicyCase, source: &SourceText) -> Option<Draft> {
     let is_absent = |key: &ConditionKey| {
         ["sts:ExternalId", "sts:RoleSessionName"]
             .iter()
-            .any(|name| key.key.value.eq_ignore_ascii_case(name))
+            .any(|name| key.is(name))
     };
     let mut apart = json!({
         "Effect": "Allow",
@@ -153,7 +153,7 @@ fn tag_apart(policy: &PolicyCase, source: &SourceText) -> Option<Draft> {
         for key in keys.iter().filter(|key| !is_absent(key)) {
             let value = written(source, key.span)?;
             if let Some(keys) = conditions.entry(name).or_insert_with(|| json!({})).as_object_mut() {
-                keys.insert(key.key.value.clone(), value);
+                keys.insert(key.name().to_owned(), value);
             }
         }
     }
