@@ -823,13 +823,13 @@ impl Check<'_> {
         for label in &finding.labels {
             let place = match label.document {
                 Document::TrustPolicy => policy
-                    .and_then(|(_, written)| written.place(label.span))
+                    .and_then(|(_, written)| written.place(label.location.span))
                     .map(|place| (place.file, place.span)),
                 Document::Workflow => diagnosis
                     .workflow
                     .as_ref()
                     .and_then(|workflow| self.workflow(&workflow.name))
-                    .map(|(file, _)| (file, label.span)),
+                    .map(|(file, _)| (file, label.location.span)),
                 Document::CallerPolicy(_) | Document::Claims => None,
             };
             if let Some((file, span)) = place {
@@ -838,7 +838,7 @@ impl Check<'_> {
             if label.document == Document::TrustPolicy
                 && let Some(policy) = &diagnosis.policy
             {
-                noted.about.push(policy.slice(label.span).to_owned());
+                noted.about.push(policy.slice(label.location.span).to_owned());
             }
         }
         noted.more.extend(finding.notes.iter().chain(&finding.help).cloned());
@@ -905,7 +905,7 @@ fn places(found: &Found) -> Vec<(Document, Span)> {
         .labels
         .iter()
         .filter(|label| label.document == Document::TrustPolicy);
-    policy.map(|label| (label.document, label.span)).collect()
+    policy.map(|label| (label.document, label.location.span)).collect()
 }
 
 /// A place in the files, for findings that no diagnosis makes.
