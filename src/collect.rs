@@ -27,8 +27,8 @@ use crate::args::{Args, Diagnose, InputError, place};
 use crate::aws::arn::RoleArn;
 use crate::configure::{Around, Flow, Input, Inputs, REQUIRED_VARIABLES};
 use crate::evidence::{
-    AttachedPolicy, Attempt, Clock, Environment, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, Probe,
-    Request, Runs, Why, WorkflowFile,
+    AttachedPolicy, Attempt, Clock, Environment, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, MOST_RUNS,
+    Probe, Request, Runs, Why, WorkflowFile,
 };
 use crate::github::claims::Token;
 use crate::github::workflow;
@@ -192,7 +192,7 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             Some(text) => Probe::Known(WorkflowFile {
                 path: path.to_owned(),
                 text,
-                commit: None,
+                ..WorkflowFile::default()
             }),
             None => unreadable("workflow-file"),
         });
@@ -202,10 +202,12 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
     }
     let saved = saved.or_else(|| args.files_alone.then(|| vec![Evidence::default()]));
     if let Some(saved) = saved {
-        collected.runs = saved
-            .into_iter()
-            .map(|run| over(run, evidence.clone(), flags))
-            .collect();
+        let given = saved.into_iter().map(|run| over(run, evidence.clone(), flags));
+        let runs = given.flat_map(|run| match requests::anew(&run, args, secrets) {
+            Some(asked) => apart(&run, asked),
+            None => vec![run],
+        });
+        collected.runs = runs.take(MOST_RUNS).collect();
         if let Some(last) = collected.runs.last_mut() {
             let mut requests = vec![last.request.clone()];
             requests.extend(last.chain.iter().map(|hop| hop.request.clone()));
@@ -252,7 +254,29 @@ fn over(mut run: Evidence, given: Evidence, flags: &Diagnose) -> Evidence {
         }
     }
     run.request.inputs.overlay(&flags.inputs);
+    // What is given is known.
+    let is_given = |name: &str| Input::named(name).is_some_and(|input| flags.inputs.given(input).is_some());
+    run.request.not_known.retain(|name, _| !is_given(name));
+    run.request.faults.retain(|name, _| !is_given(name));
     run
+}
+
+/// A run for each of the requests, or a hop of the chain that it belongs to.
+fn apart(run: &Evidence, asked: Requests) -> Vec<Evidence> {
+    let mut runs: Vec<Evidence> = Vec::new();
+    for request in asked.requests {
+        match runs.last_mut().filter(|_| request.is_on(Input::RoleChaining)) {
+            Some(before) => before.chain.push(Hop {
+                request,
+                ..Hop::default()
+            }),
+            None => runs.push(Evidence { request, ..run.clone() }),
+        }
+    }
+    if let Some(last) = runs.last_mut() {
+        last.left_out.extend(asked.left_out);
+    }
+    runs
 }
 
 /// The policies are those of who asks first: in a chain that begins with the token, the second hop does.
@@ -348,6 +372,7 @@ struct Way {
 
 /// A token that was asked for.
 struct Asked {
+    audience: Audience,
     token: Result<IdToken, Gap>,
     /// When it came, by this machine's clock.
     at: i64,
@@ -356,8 +381,18 @@ struct Asked {
 /// What is asked once for all roles of a job.
 #[derive(Default)]
 struct Shared {
-    token: Option<Asked>,
+    tokens: Tokens,
     environment: Option<Probe<Environment>>,
+}
+
+/// Those for each audience.
+#[derive(Default)]
+struct Tokens(Vec<Asked>);
+
+impl Tokens {
+    fn of(&self, audience: &Audience) -> Option<&Asked> {
+        self.0.iter().find(|asked| asked.audience.as_str() == audience.as_str())
+    }
 }
 
 impl Asked {
@@ -378,7 +413,8 @@ impl Live<'_> {
             match self.in_job {
                 true => self.job(evidence, &http, api.as_ref()).await,
                 false => {
-                    let asked = Requests::of(evidence.request.clone());
+                    let asked = requests::anew(&evidence, self.args, self.secrets);
+                    let asked = asked.unwrap_or_else(|| Requests::of(evidence.request.clone()));
                     self.hops(evidence, asked, &http, None, &mut Shared::default()).await
                 }
             }
@@ -406,24 +442,13 @@ impl Live<'_> {
         let running = Running::of(env, api);
         let workflow = async { running.as_ref().filter(|_| !is_given)?.workflow().await };
         let mut shared = Shared::default();
-        // With a role and a region the step's `with:` is at hand, and nothing waits for the workflow.
-        let is_whole = [Input::RoleToAssume, Input::AwsRegion];
-        let is_whole = is_whole.iter().all(|input| evidence.request.given(*input).is_some());
-        if is_whole && !is_given {
-            let asked = self.requests(&evidence, true, &|_| None);
-            let hops = self.hops(evidence, asked, http, api, &mut shared);
-            let (workflow, mut runs) = join(workflow, hops).await;
-            for run in &mut runs {
-                run.workflow = run.workflow.take().or_else(|| workflow.clone());
-            }
-            return runs;
-        }
-        // Which role it is, the workflow says. The token does not wait for that.
+        // Which role it is, and what else the step has, the workflow says. The token does not wait for that.
         let token = async {
             let asks =
                 api.is_some() && evidence.token.is_none() && evidence.request.flow(self.around(None)) == Flow::Oidc;
             if let Some(http) = http.as_ref().ok().filter(|_| asks) {
-                self.token(http, &mut shared.token).await;
+                let audience = Audience::of(&self.args.flags.inputs);
+                self.token(http, &mut shared.tokens, &audience).await;
             }
         };
         let (workflow, ()) = join(workflow, token).await;
@@ -435,8 +460,8 @@ impl Live<'_> {
     /// What the job asks for. Local actions and called workflows are read as they are come to.
     async fn asked(&self, evidence: &Evidence, running: Option<&Running<'_>>) -> Requests {
         loop {
-            let is_running = running.is_none_or(Running::is_running);
-            let asked = self.requests(evidence, is_running, &|path| running?.file(path));
+            let proof = running.and_then(Running::proof);
+            let asked = self.requests(evidence, proof, &|path| running?.file(path));
             match running {
                 Some(running) if running.read_missed().await => {}
                 _ => return asked,
@@ -457,6 +482,7 @@ impl Live<'_> {
             mut requests,
             mut left_out,
             contexts,
+            audiences,
         } = asked;
         evidence.contexts = contexts;
         then(&self.args.flags.own.then, &mut requests, &mut left_out);
@@ -484,7 +510,7 @@ impl Live<'_> {
             }
             match http {
                 // What it awaits is large, and a stack is not.
-                Ok(http) => Box::pin(self.hop(&mut run, http, api, shared, &mut trail)).await,
+                Ok(http) => Box::pin(self.hop(&mut run, (http, api), &audiences, shared, &mut trail)).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
             match before {
@@ -511,16 +537,19 @@ impl Live<'_> {
     async fn hop(
         &self,
         run: &mut Evidence,
-        http: &Http,
-        api: Option<&Api<'_>>,
+        (http, api): (&Http, Option<&Api<'_>>),
+        audiences: &[Audience],
         shared: &mut Shared,
         trail: &mut Trail,
     ) {
         let Shared {
-            token: asked,
+            tokens,
             environment: protected,
         } = shared;
         let request = run.request.clone();
+        let is_its = |audience: &&Audience| request.get(Input::Audience) == Some(audience.as_str());
+        let audience = audiences.iter().find(is_its).cloned();
+        let audience = audience.unwrap_or_else(|| Audience::of(&self.args.flags.inputs));
         let arn = RoleArn::parse(request.get(Input::RoleToAssume).unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
         let aws = Aws::new(self.outside.env, http, &self.args.flags.inputs, &request, partition);
@@ -552,9 +581,9 @@ impl Live<'_> {
         // The attempt waits for the token, and what IAM says waits for nothing but credentials.
         let job_side = async {
             if asks {
-                self.token(http, asked).await;
+                self.token(http, tokens, &audience).await;
             }
-            let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
+            let token = tokens.of(&audience).filter(|_| asks).and_then(Asked::got);
             let otherwise = async {
                 match (&environment, wanted) {
                     (None, Some(wanted)) => Some(self.read_otherwise(&aws, http, wanted, token).await),
@@ -605,12 +634,12 @@ impl Live<'_> {
         };
         // What the policies of who asks say is asked where AWS does not let it in.
         if matches!(attempt, Some(Probe::Known(Attempt::Denied { .. }))) {
-            let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
+            let token = tokens.of(&audience).filter(|_| asks).and_then(Asked::got);
             self.read_caller(run, &aws, http, way.credentials.as_ref().ok(), wanted, token)
                 .await;
         }
         // What was asked for to read from IAM is not what the step sends.
-        let asked = asked.as_ref().filter(|_| asks && needs_provider);
+        let asked = tokens.of(&audience).filter(|_| asks && needs_provider);
         let token = asked.and_then(Asked::got);
         if let Some(asked) = asked {
             run.clock = Some(Clock {
@@ -644,17 +673,17 @@ impl Live<'_> {
         }
     }
 
-    /// Asks for the job's token, once for all its roles.
-    async fn token(&self, http: &Http, asked: &mut Option<Asked>) {
-        if asked.is_some() {
+    /// Asks for the job's token, once for all roles with this audience.
+    async fn token(&self, http: &Http, tokens: &mut Tokens, audience: &Audience) {
+        if tokens.of(audience).is_some() {
             return;
         }
-        let audience = Audience::of(&self.args.flags.inputs);
-        let token = github::id_token(self.outside.env, http, &audience, self.outside.mask);
+        let token = github::id_token(self.outside.env, http, audience, self.outside.mask);
         let token = timeout_at(self.deadline, token)
             .await
             .unwrap_or_else(|_| Err(late("the ID token service")));
-        *asked = Some(Asked {
+        tokens.0.push(Asked {
+            audience: audience.clone(),
             token,
             at: (self.outside.now)(),
         });
@@ -1166,14 +1195,14 @@ jobs:
             workflow: Some(Probe::Known(WorkflowFile {
                 path: "w.yml".to_owned(),
                 text: WORKFLOW.to_owned(),
-                commit: None,
+                ..WorkflowFile::default()
             })),
             ..Evidence::default()
         };
         if let Some(role) = role {
             evidence.request.inputs.set(Input::RoleToAssume, role);
         }
-        live.requests(&evidence, true, &|_| None).requests
+        live.requests(&evidence, None, &|_| None).requests
     }
 
     #[test]
