@@ -382,6 +382,8 @@ struct Asked {
 #[derive(Default)]
 struct Shared {
     tokens: Tokens,
+    /// What IAM says of the role that is given, by its ARN.
+    reading: Option<(String, Reading)>,
     environment: Option<Probe<Environment>>,
 }
 
@@ -451,10 +453,32 @@ impl Live<'_> {
                 self.token(http, &mut shared.tokens, &audience).await;
             }
         };
-        let (workflow, ()) = join(workflow, token).await;
+        let (workflow, (), reading) = join3(workflow, token, self.read_ahead(&evidence, http)).await;
+        shared.reading = reading;
         evidence.workflow = evidence.workflow.or(workflow);
         let asked = self.asked(&evidence, running.as_ref()).await;
         self.hops(evidence, asked, http, api, &mut shared).await
+    }
+
+    /// What IAM says of a role that is given with its region: that waits for no workflow.
+    async fn read_ahead(&self, evidence: &Evidence, http: &Result<Http, Gap>) -> Option<(String, Reading)> {
+        let env = self.outside.env;
+        let role = evidence.request.given(Input::RoleToAssume)?;
+        evidence.request.given(Input::AwsRegion)?;
+        let credentials = environment_credentials(env)?;
+        let arn = RoleArn::parse(role).ok()?;
+        let flow = evidence.request.flow(self.around(None));
+        let issuer = github::likely_issuer(env);
+        let wanted = wanted(evidence, &arn, flow, &issuer)?;
+        let aws = Aws::new(
+            env,
+            http.as_ref().ok()?,
+            &self.args.flags.inputs,
+            &evidence.request,
+            &arn.partition,
+        );
+        let reading = self.read(&aws, &credentials, "environment", wanted).await;
+        Some((role.to_owned(), reading))
     }
 
     /// What the job asks for. Local actions and called workflows are read as they are come to.
@@ -544,6 +568,7 @@ impl Live<'_> {
     ) {
         let Shared {
             tokens,
+            reading: ahead,
             environment: protected,
         } = shared;
         let request = run.request.clone();
@@ -560,18 +585,8 @@ impl Live<'_> {
         let likely = github::likely_issuer(self.outside.env);
         let issuer = |run: &Evidence| Some(run.token.as_ref()?.known()?.claims.issuer()?.to_owned());
         let issuer = issuer(run).unwrap_or(likely);
-        // Who comes with AWS credentials on purpose needs no provider.
-        let needs_provider = !matches!(way.flow, Flow::AccessKey | Flow::Chaining | Flow::Existing);
-        let wanted = arn.as_ref().and_then(|arn| {
-            let wanted = Wanted {
-                arn,
-                account: arn.account.as_deref()?,
-                // A part of its name may be missing.
-                role: run.role.is_none() && !request.names_no_role(),
-                issuer: (run.provider.is_none() && needs_provider).then_some(&*issuer),
-            };
-            (wanted.role || wanted.issuer.is_some()).then_some(wanted)
-        });
+        let needs_provider = needs_provider(way.flow);
+        let wanted = arn.as_ref().and_then(|arn| wanted(run, arn, way.flow, &issuer));
         let session = trail.session.clone().map(|session| (session, "the hop before"));
         let environment = session.or_else(|| Some((environment_credentials(self.outside.env)?, "environment")));
         let asks = self.in_job
@@ -600,8 +615,16 @@ impl Live<'_> {
             let (made, otherwise, ()) = join3(attempt, otherwise, protection).await;
             (made, otherwise)
         };
+        let is_read = |(role, _): &mut (String, Reading)| {
+            let source = environment.as_ref().map(|(_, source)| *source);
+            source == Some("environment") && request.given(Input::RoleToAssume) == Some(&**role)
+        };
+        let ahead = ahead
+            .take_if(is_read)
+            .filter(|_| wanted.is_some_and(|wanted| wanted.issuer.is_some()));
         let account_side = async {
             match (&environment, wanted) {
+                _ if ahead.is_some() => ahead.map(|(_, reading)| reading),
                 (Some((credentials, source)), Some(wanted)) => Some(self.read(&aws, credentials, source, wanted).await),
                 _ => None,
             }
@@ -1105,6 +1128,23 @@ fn then(roles: &[String], requests: &mut Vec<Request>, left_out: &mut Vec<String
             ..Request::default()
         });
     }
+}
+
+/// Who comes with AWS credentials on purpose needs no provider.
+fn needs_provider(flow: Flow) -> bool {
+    !matches!(flow, Flow::AccessKey | Flow::Chaining | Flow::Existing)
+}
+
+/// What to read from IAM for a run.
+fn wanted<'a>(run: &Evidence, arn: &'a RoleArn, flow: Flow, issuer: &'a str) -> Option<Wanted<'a>> {
+    let wanted = Wanted {
+        arn,
+        account: arn.account.as_deref()?,
+        // A part of its name may be missing.
+        role: run.role.is_none() && !run.request.names_no_role(),
+        issuer: (run.provider.is_none() && needs_provider(flow)).then_some(issuer),
+    };
+    (wanted.role || wanted.issuer.is_some()).then_some(wanted)
 }
 
 /// Does a step with a token file ask first whose AWS credentials it has besides?

@@ -323,7 +323,7 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
         let commit = file.commit.as_deref().unwrap_or_default();
         let commit = commit.get(..7).unwrap_or(commit);
         remarks.push(format!(
-            "`{}` in the checkout is not the one that runs; this report is about the running one, of commit `{commit}`",
+            "`{}` differs in the checkout: what counts is the one that runs, of commit `{commit}`",
             file.path
         ));
     }
