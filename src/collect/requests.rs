@@ -504,10 +504,11 @@ fn own_role(workflow: &Workflow, job: Option<&str>) -> Option<String> {
 /// Which step has a role that is given: our own step names it with the same words, or it has this value. `None` where several have
 /// it that differ.
 fn its_step(steps: &[Step], own: Option<&str>, role: &str) -> Option<usize> {
+    let inputs = |step: &'_ Step| step.inputs.clone().into_iter().map(|input| (input.name, input.value));
     let only = |is_it: &dyn Fn(&Step) -> bool| {
         let mut those = steps.iter().enumerate().filter(|(_, step)| is_it(step));
         let first = those.next();
-        let is_only = those.all(|(_, other)| first.is_some_and(|(_, first)| first.inputs == other.inputs));
+        let is_only = those.all(|(_, other)| first.is_some_and(|(_, first)| inputs(first).eq(inputs(other))));
         (first.map(|(at, _)| at), is_only)
     };
     let (first, is_only) = match only(&|step| own.is_some_and(|own| written(step) == Some(own))) {
