@@ -322,9 +322,9 @@ fn gist(diagnosis: &Diagnosis) -> String {
         (Conclusion::Denied, Some(cause)) => match cause.certainty() {
             Certainty::Certain => cause.message.clone(),
             Certainty::Likely => format!("most likely: {}", cause.message),
-            Certainty::Possible => format!("AWS refused the role; possible cause: {}", cause.message),
+            Certainty::Possible => format!("the role was not assumed; possible cause: {}", cause.message),
         },
-        (Conclusion::Denied, None) => "AWS refused the role; more information is needed to say why".to_owned(),
+        (Conclusion::Denied, None) => "the role was not assumed; more information is needed to say why".to_owned(),
         (Conclusion::Undecided, Some(cause)) => format!("undecided; possible: {}", cause.message),
         (Conclusion::Undecided, None) if diagnosis.no_role => match &diagnosis.written_role {
             Some(written) => format!("the role is written as `{written}`, which only the step itself sees"),
@@ -387,7 +387,7 @@ fn capital(text: &str) -> String {
 /// The document and the line of a label.
 fn place(diagnosis: &Diagnosis, label: &Label) -> Option<String> {
     let source = diagnosis.document(label.document)?;
-    let line = source.position(label.span.start).line;
+    let line = source.position(label.location.span.start).line;
     let is_path = !source.name.contains('`') && !source.name.starts_with("trust policy");
     let name = if is_path {
         format!("`{}`", source.name)

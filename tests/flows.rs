@@ -1508,16 +1508,25 @@ fn a_profile_shadows_the_keys_of_a_step_and_its_own_retries_are_its_limit() {
         scenario.env = with(&[("AWS_PROFILE", profile)]);
         let world = World::of(scenario).start();
         let (id, secret) = world.user_keys();
-        let keys = [format!("--aws-access-key-id={id}"), format!("--aws-secret-access-key={secret}")];
+        let keys = [
+            format!("--aws-access-key-id={id}"),
+            format!("--aws-secret-access-key={secret}"),
+        ];
         let run = diagnose(&world, &keys.each_ref().map(String::as_str));
         assert_eq!(run.told(), told, "{:#}", run.report);
     }
     for (status, attempts, calls, exit) in [(429, "4", 4, 1), (429, "12", 9, 0), (503, "1", 9, 0)] {
         let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
         scenario.with = with(&[region, ("role-to-assume", HUB), ("retry-max-attempts", attempts)]);
-        let world = World::of(scenario).fault_times(Call::IdToken, Fault::Status(status), 8).start();
+        let world = World::of(scenario)
+            .fault_times(Call::IdToken, Fault::Status(status), 8)
+            .start();
         let run = diagnose(&world, &[]);
-        assert_eq!((run.exit, world.requests_of(Call::IdToken).len()), (Some(exit), calls), "{status} {attempts}");
+        assert_eq!(
+            (run.exit, world.requests_of(Call::IdToken).len()),
+            (Some(exit), calls),
+            "{status} {attempts}"
+        );
     }
 }
 

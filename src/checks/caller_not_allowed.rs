@@ -8,7 +8,7 @@ use crate::evidence::Identity;
 use crate::finding::{Document, Fact, Finding, Label, Remedy, Rule, Stage};
 use crate::policy::access::{Access, Side};
 use crate::policy::{Decision, Effect, Outcome, Statement, StatementTrace};
-use crate::text::Span;
+use crate::text::{Location, Span};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -191,8 +191,7 @@ pub(super) fn label(case: &Case<'_>, access: Option<Access>) -> Option<Label> {
                     fits,
                     Label {
                         document: Document::CallerPolicy(index),
-                        pointer,
-                        span,
+                        location: Location::new(span, pointer),
                         text,
                     },
                 ))

@@ -34,9 +34,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .filter(|leaf| {
             leaf.trace.actual == Presence::Absent
                 && !(leaf
-                    .key
-                    .key
-                    .value
+                    .name()
                     .to_lowercase()
                     .strip_prefix(&prefix)
                     .is_some_and(|claim| CLAIM_KEYS.contains(&claim))
@@ -44,7 +42,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         })
         .collect();
     let first = absent.first()?;
-    let key = first.key.key.value.as_str();
+    let key = first.name();
     // AWS documents these as absent from unsigned requests (IAM User Guide, `reference_policies_condition-keys`), and does not
     // name this one.
     let inferred = |leaf: &&ConditionLeaf<'_>| is_of_signed_requests(&leaf.name().to_lowercase());
@@ -63,15 +61,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     ))
     .explains(absent.iter().map(|leaf| leaf.leaf).collect::<Vec<_>>());
     for leaf in &absent {
-        finding = finding.label(case.policy_label(
-            leaf.key.key.span,
-            policy.key_pointer(leaf.leaf),
-            why(leaf.name(), &prefix, case),
-        ));
+        finding = finding.label(case.policy_label(leaf.named_at(), why(leaf.name(), &prefix, case)));
     }
     let has_subject = policy.nearest().is_some_and(|(_, statement, _)| {
         let mut keys = statement.conditions.iter().flat_map(|condition| &condition.keys);
-        keys.any(|key| key.key.value.to_lowercase() == format!("{prefix}sub"))
+        keys.any(|key| key.name().to_lowercase() == format!("{prefix}sub"))
     });
     finding = match meant_key(key, &case.issuer) {
         Some(meant) => finding.help(format!("did you mean `{meant}`?")),
@@ -124,20 +118,14 @@ fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
     {
         return None;
     }
-    let (index, statement, trace) = policy.nearest()?;
+    let (_, _, trace) = policy.nearest()?;
     if trace.outcome == Outcome::NoMatch {
         return None;
     }
     let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
-    let leaves = crate::policy::leaves(index, statement, trace);
-    let claim_of = |leaf: &crate::policy::ConditionLeaf<'_>| {
-        leaf.key
-            .key
-            .value
-            .to_lowercase()
-            .strip_prefix(&prefix)
-            .map(str::to_owned)
-    };
+    let leaves = policy.nearest_leaves();
+    let claim_of =
+        |leaf: &crate::policy::ConditionLeaf<'_>| leaf.name().to_lowercase().strip_prefix(&prefix).map(str::to_owned);
     if leaves
         .iter()
         .any(|leaf| matches!(claim_of(leaf).as_deref(), Some("sub" | "job_workflow_ref")))
@@ -147,10 +135,10 @@ fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
     let guard = leaves
         .iter()
         .find(|leaf| claim_of(leaf).is_some_and(|claim| CLAIM_KEYS.contains(&claim.as_str())))?;
-    let key = guard.key.key.value.as_str();
+    let key = guard.name();
     Some(
         Finding::blocks(format!("the trust policy relies on `{key}` alone, and AWS refuses: the request here likely does not include that key"))
-            .label(case.policy_label(guard.key.key.span, policy.key_pointer(guard.leaf), "according to AWS's current documentation, this matches"))
+            .label(case.policy_label(guard.named_at(), "according to AWS's current documentation, this matches"))
             .note("AWS has evaluated ten of GitHub's claims since January 2026; before that, such a condition never matched, and reports differ on where it does now")
             .note("since June 2025 IAM has accepted a policy for GitHub only with a condition on `sub` or `job_workflow_ref`, so this one is older")
             .help("put the condition on `sub`; another claim can be added to it")

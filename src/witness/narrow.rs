@@ -3,7 +3,7 @@
 use crate::aws::request::Asker;
 use crate::github::issuer::issuer_host;
 use crate::policy::{Comparison, Condition, ConditionKey, Statement, TrustPolicy};
-use crate::text::{Span, Spanned};
+use crate::text::{Location, Spanned, pointer_to};
 
 use super::weight::Weight;
 
@@ -190,22 +190,10 @@ impl<'a> SubjectValue<'a> {
         &self.value.value
     }
 
-    pub(super) fn span(&self) -> Span {
-        self.value.span
-    }
-
-    pub(super) fn pointer(&self, statement: &str) -> String {
-        let escape = |text: &str| text.replace('~', "~0").replace('/', "~1");
-        let pointer = format!(
-            "{statement}/Condition/{}/{}",
-            escape(self.operator),
-            escape(&self.of.key.value)
-        );
-        if self.of.is_list {
-            format!("{pointer}/{}", self.index)
-        } else {
-            pointer
-        }
+    pub(super) fn location(&self, statement: &str) -> Location {
+        let operator = pointer_to(&format!("{statement}/Condition"), self.operator);
+        let all = Location::new(self.of.span, pointer_to(&operator, self.of.name()));
+        self.of.value_location(all, self.index)
     }
 
     /// The same value at the same place of another statement, under the same operator and key.
@@ -213,8 +201,7 @@ impl<'a> SubjectValue<'a> {
         let condition = statement.conditions.get(self.condition)?;
         let of = condition.keys.get(self.key)?;
         let value = of.values.get(self.index)?;
-        let is_same =
-            value.value == self.value.value && of.key.value == self.of.key.value && condition.name == self.operator;
+        let is_same = value.value == self.value.value && of.name() == self.of.name() && condition.name == self.operator;
         is_same.then_some(SubjectValue {
             condition: self.condition,
             key: self.key,
@@ -233,12 +220,12 @@ pub(super) fn subject_values<'a>(asker: Asker<'_>, statement: &'a Statement) -> 
     let name = format!("{}:sub", issuer_host(asker.issuer));
     let mut values = Vec::new();
     for (c, condition) in statement.conditions.iter().enumerate() {
-        let comparison = condition.operator.value.comparison;
+        let comparison = condition.comparison();
         if !comparison.is_string() || comparison.is_negated() {
             continue;
         }
         for (k, of) in condition.keys.iter().enumerate() {
-            if of.key.value.eq_ignore_ascii_case(&name) {
+            if of.is(&name) {
                 values.extend(of.values.iter().enumerate().map(|(index, value)| SubjectValue {
                     condition: c,
                     key: k,
