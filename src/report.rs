@@ -376,7 +376,7 @@ fn capital(text: &str) -> String {
 /// The document and the line of a label.
 fn place(diagnosis: &Diagnosis, label: &Label) -> Option<String> {
     let source = diagnosis.document(label.document)?;
-    let line = source.position(label.span.start).line;
+    let line = source.position(label.location.span.start).line;
     let is_path = !source.name.contains('`') && !source.name.starts_with("trust policy");
     let name = if is_path {
         format!("`{}`", source.name)
