@@ -266,11 +266,26 @@ struct Asking<'s> {
 struct Group {
     found: Found,
     diagnosis: Diagnosis,
-    /// The events and subjects.
+    /// One of the tokens, and all events and subjects.
+    token: Claims,
     tokens: Vec<(String, String)>,
     is_sure: bool,
     /// The token has IDs that nobody gave: they are no one's, and no change can name them.
     has_made_up_ids: bool,
+    /// What the same tokens are refused for if their subjects have IDs: which of both forms they have is not known.
+    with_ids: Option<Box<Self>>,
+}
+
+impl Group {
+    /// Are these its tokens with IDs in their subjects?
+    fn is_with_ids(&self, other: &Self) -> bool {
+        let names = |(event, subject): &(String, String)| {
+            let names = without_ids(subject).filter(|names| names != subject)?;
+            Some((event.clone(), names))
+        };
+        let is_own = |token| names(token).is_some_and(|names| self.tokens.contains(&names));
+        other.tokens.iter().all(is_own)
+    }
 }
 
 impl Check<'_> {
@@ -527,18 +542,9 @@ impl Check<'_> {
         let Some(arn) = self.arn(role, account, partition) else {
             return;
         };
-        let longest = self.infra.roles.get(role).and_then(|role| role.longest);
         let with = |check: &Self, token: Option<&Claims>, event: &str| {
-            let mut evidence = check.evidence(asking, token, event);
-            evidence.request.inputs.set(Input::RoleToAssume, arn.clone());
-            evidence.role = Some(Probe::Known(Role {
-                arn: Some(arn.clone()),
-                trust_policy: Some(PolicyText::Text(written.text.clone())),
-                max_session_duration: longest,
-                ..Role::default()
-            }));
-            evidence.provider = check.provider(role, account, partition);
-            evidence
+            let evidence = check.evidence(asking, token, event);
+            check.of_role(evidence, (role, &written), account, partition)
         };
         if asking.job.grant == Grant::Missing {
             ask.remark("the job gets no token".to_owned());
@@ -611,16 +617,22 @@ impl Check<'_> {
                     }
                     None => groups.push(Group {
                         found: cause.clone(),
+                        token: share.token.clone(),
                         tokens: vec![token],
                         is_sure: is_sure && !unknown_ids,
                         has_made_up_ids: unknown_ids,
+                        with_ids: None,
                         diagnosis,
                     }),
                 }
             }
         }
-        for group in groups {
-            self.refused(asking, group, &let_in, (role, &written));
+        for group in in_one_form(groups) {
+            let more = match account.contains('$') {
+                true => self.changes_in_any_account(asking, role, &group),
+                false => Vec::new(),
+            };
+            self.refused(asking, group, more, &let_in, (role, &written));
         }
         // Who else gets in, and what the step itself stops at, does not depend on which token it is.
         let token = first_allowed.or_else(|| {
@@ -647,12 +659,37 @@ impl Check<'_> {
     }
 
     /// What a job's tokens are refused for.
-    fn refused(&mut self, asking: &Asking<'_>, group: Group, let_in: &BTreeSet<String>, policy: (usize, &Written)) {
+    fn refused(
+        &mut self,
+        asking: &Asking<'_>,
+        group: Group,
+        more: Vec<Change>,
+        let_in: &BTreeSet<String>,
+        policy: (usize, &Written),
+    ) {
         let mut found = group.found;
         if !group.is_sure {
             found.finding = found.finding.at_most(Certainty::Likely);
         }
         let mut noted = self.translated(&found, &group.diagnosis, Some(policy));
+        noted.changes.splice(0..0, more);
+        if let Some(other) = &group.with_ids {
+            let with_ids = self.translated(&other.found, &other.diagnosis, Some(policy));
+            let is_new = |change: &Change| noted.changes.iter().all(|own| own.title != change.title);
+            let changes: Vec<Change> = with_ids.changes.into_iter().filter(is_new).collect();
+            noted.changes.extend(changes);
+            let subjects: Vec<String> = other
+                .tokens
+                .iter()
+                .take(5)
+                .map(|(_, subject)| format!("`{subject}`"))
+                .collect();
+            noted.more.push(format!(
+                "with IDs in its subject ({}) it does not get in either: {}",
+                subjects.join(", "),
+                other.found.message
+            ));
+        }
         if group.has_made_up_ids {
             noted.changes.clear();
             for (.., text) in noted.spots.iter_mut().filter(|(.., text)| text.contains("@0")) {
@@ -697,6 +734,61 @@ impl Check<'_> {
         self.note(noted);
     }
 
+    /// The changes of the source that another account's number would have as well, where the role's own is not known: nothing is
+    /// proven of a policy whose principal is not.
+    fn changes_in_any_account(&mut self, asking: &Asking<'_>, role: usize, group: &Group) -> Vec<Change> {
+        const ANY: &str = "000000000000";
+        // Principals that are written out are those of the role's own account.
+        let of_principals = |written: &Written| {
+            let rest = written.text.split(":oidc-provider/").next()?;
+            let account = rest.rsplit(':').next()?;
+            (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then(|| account.to_owned())
+        };
+        let own = self
+            .infra
+            .roles
+            .get(role)
+            .and_then(|role| of_principals(role.policy.as_ref().ok()?));
+        let account = own.unwrap_or_else(|| ANY.to_owned());
+        let Ok((written, _)) = self.policy(role, &account, "aws") else {
+            return Vec::new();
+        };
+        let event = group.tokens.first().map_or("", |(event, _)| event);
+        let evidence = self.evidence(asking, Some(&group.token), event);
+        let diagnosis = diagnose(&self.of_role(evidence, (role, &written), &account, "aws"));
+        let Some(cause) = diagnosis.cause().filter(|cause| cause.rule.id == group.found.rule.id) else {
+            return Vec::new();
+        };
+        let mut changes = self.translated(cause, &diagnosis, Some((role, &written))).changes;
+        changes.retain(|change| {
+            let is_anyones = change.edits.iter().all(|edit| !edit.text.contains(ANY));
+            change.file < self.policies && !change.edits.is_empty() && is_anyones
+        });
+        changes
+    }
+
+    /// With the role and its policy.
+    fn of_role(
+        &self,
+        mut evidence: Evidence,
+        (role, written): (usize, &Written),
+        account: &str,
+        partition: &str,
+    ) -> Evidence {
+        let arn = self.arn(role, account, partition);
+        if let Some(arn) = &arn {
+            evidence.request.inputs.set(Input::RoleToAssume, arn.clone());
+        }
+        evidence.role = Some(Probe::Known(Role {
+            arn,
+            trust_policy: Some(PolicyText::Text(written.text.clone())),
+            max_session_duration: self.infra.roles.get(role).and_then(|role| role.longest),
+            ..Role::default()
+        }));
+        evidence.provider = self.provider(role, account, partition);
+        evidence
+    }
+
     /// As if a job had come with this token.
     fn evidence(&self, asking: &Asking<'_>, token: Option<&Claims>, event: &str) -> Evidence {
         let claim = |name: &str| Some(token?.0.get(name)?.as_str()?.to_owned()).filter(|text| !text.contains("***"));
@@ -739,13 +831,11 @@ impl Check<'_> {
     fn provider(&self, role: usize, account: &str, partition: &str) -> Option<Probe<Provider>> {
         let host = crate::github::issuer::issuer_host(&self.repository.issuer);
         let role = self.infra.roles.get(role)?;
-        let mut own = self.infra.providers.iter().filter(|provider| provider.host == host);
+        let own = self.infra.providers.iter().filter(|provider| provider.host == host);
+        let mut own = own.filter(|provider| provider.place.file == role.place.file);
         let (only, None) = (own.next()?, own.next()) else {
             return None;
         };
-        if only.place.file != role.place.file {
-            return None;
-        }
         Some(Probe::Known(Provider {
             arn: Some(format!(
                 "arn:{}:iam::{account}:oidc-provider/{host}",
@@ -834,6 +924,32 @@ fn known(step: &Step) -> Inputs {
         }
     }
     inputs
+}
+
+/// One group of the two that tell the same of subjects with and without IDs.
+fn in_one_form(groups: Vec<Group>) -> Vec<Group> {
+    let (with_ids, mut all): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(|group| {
+        let mut subjects = group.tokens.iter().map(|(_, subject)| subject);
+        subjects.all(|subject| has_ids(subject, "@"))
+    });
+    for group in with_ids {
+        match all
+            .iter_mut()
+            .find(|other| other.with_ids.is_none() && other.is_with_ids(&group))
+        {
+            Some(other) => other.with_ids = Some(Box::new(group)),
+            None => all.push(group),
+        }
+    }
+    all
+}
+
+/// A subject without the IDs of owner and repository.
+fn without_ids(subject: &str) -> Option<String> {
+    let (repository, rest) = subject.strip_prefix("repo:")?.split_once(':')?;
+    let (owner, name) = repository.split_once('/')?;
+    let name_of = |part: &str| part.split('@').next().unwrap_or_default().to_owned();
+    Some(format!("repo:{}/{}:{rest}", name_of(owner), name_of(name)))
 }
 
 /// Does this subject, or pattern of subjects, have IDs of the repository? `*` where they are not known.

@@ -12,6 +12,7 @@ use crate::github::issuer::{Deployment, issuer_host};
 use crate::github::subject::{Context, Subject};
 use crate::policy::masked;
 use crate::policy::{Outcome, Presence, PrincipalKind, RequestContext, RequestPrincipal, TrustPolicy};
+use crate::text::alike::did_you_mean;
 use crate::text::masked::is_masked_account;
 
 /// The ten claims that STS evaluates beside `sub`, `aud`, `oaud`, `amr` and `email`.
@@ -42,7 +43,6 @@ const NO_KEYS: [&str; 6] = [
 /// the prefix left out or misspelled, or another issuer's, or the claim misspelled.
 #[must_use]
 pub(crate) fn meant_key(key: &str, issuer: &str) -> Option<String> {
-    const ALIKE: f64 = 0.7;
     let prefix = issuer_host(issuer).to_lowercase();
     let written = key.to_lowercase();
     let (written_prefix, written_claim) = written
@@ -60,19 +60,16 @@ pub(crate) fn meant_key(key: &str, issuer: &str) -> Option<String> {
     }
     let is_meant = written_prefix.is_empty()
         || written_prefix.contains("github")
-        || strsim::normalized_damerau_levenshtein(written_prefix, &prefix) > ALIKE;
+        || did_you_mean(written_prefix, [&*prefix]).is_some();
     if !is_ours && !is_meant {
         return None;
     }
     let claims = CLAIM_KEYS.iter().filter(|_| Deployment::of(issuer).has_claim_keys());
-    let alike = |claim: &&str| strsim::normalized_damerau_levenshtein(claim, written_claim);
-    let claim = ["sub", "aud"]
-        .iter()
-        .chain(claims)
-        .copied()
-        // A bare word that is merely like a claim may be anything.
-        .filter(|claim| *claim == written_claim || is_ours && alike(claim) > ALIKE)
-        .max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+    let claim = did_you_mean(written_claim, ["sub", "aud"].iter().chain(claims).copied())?;
+    // A bare word that is merely like a claim may be anything.
+    if claim != written_claim && !is_ours {
+        return None;
+    }
     let meant = format!("{prefix}:{claim}");
     (meant != written).then_some(meant)
 }
@@ -228,7 +225,7 @@ fn keys_of(policy: &TrustPolicy) -> impl Iterator<Item = String> + '_ {
             .iter()
             .flat_map(|value| variables(&value.value))
             .collect::<Vec<_>>();
-        std::iter::once(key.key.value.clone()).chain(variables)
+        std::iter::once(key.name().to_owned()).chain(variables)
     });
     let resources = policy
         .statements

@@ -348,16 +348,6 @@ pub(super) fn one_line(text: &str, most: usize) -> String {
     }
 }
 
-/// The nearest of some names, where one is near.
-pub(super) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .filter(|known| *known != name)
-        .map(|known| (strsim::normalized_damerau_levenshtein(name, known), known))
-        .filter(|(alike, _)| *alike > 0.75)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, known)| known)
-}
-
 impl Case<'_> {
     /// Does the workflow at hand grant `id-token: write` to all of its jobs (or to the one that runs)?
     pub(super) fn workflow_grants_id_token(&self) -> bool {

@@ -51,7 +51,7 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     };
     let (inside, out): (Vec<_>, Vec<_>) = outlooks.iter().partition(|outlook| outlook.gets_in);
     let first = out.first()?;
-    let mut found = what_keeps_out(case, first.refused.as_ref()?)??;
+    let mut found = what_keeps_out(case, first.refused.as_ref()?)?;
     let finding = &mut found.finding;
     if !inside.is_empty() && !refused {
         finding.severity = Severity::Note;
@@ -191,7 +191,7 @@ fn hopeless(case: &Case<'_>) -> Option<Found> {
         let usual = usual.map(|context| format!("repo:{names}:{context}"));
         let own = subject.is_default().then(|| filled.clone());
         for subject in own.into_iter().chain(usual) {
-            let found = what_keeps_out(case, &usual_token(case, &subject)?)??;
+            let found = what_keeps_out(case, &usual_token(case, &subject)?)?;
             first = first.or(WHATEVER.contains(&found.rule.id).then_some(found));
         }
     }
@@ -370,10 +370,10 @@ fn asked(case: &Case<'_>) -> Vec<(String, String)> {
     let statements = case.policy.iter().flat_map(|policy| &policy.policy.statements);
     let keys = statements
         .flat_map(|statement| &statement.conditions)
-        .filter(|condition| !condition.operator.value.comparison.is_negated())
+        .filter(|condition| !condition.comparison().is_negated())
         .flat_map(|condition| &condition.keys);
     keys.filter_map(|key| {
-        let name = key.key.value.to_lowercase();
+        let name = key.name().to_lowercase();
         let claim = name
             .strip_prefix(&prefix.to_lowercase())
             .filter(|claim| CLAIM_KEYS.contains(claim))?;
@@ -402,8 +402,8 @@ fn usual_token(case: &Case<'_>, subject: &str) -> Option<Claims> {
     Some(Claims(map.clone()))
 }
 
-/// The finding that a token would bring; `None` where even that cannot be told.
-fn what_keeps_out(case: &Case<'_>, claims: &Claims) -> Option<Option<Found>> {
+/// The finding that a token would bring; `None` where it would get in, or where that cannot be told.
+fn what_keeps_out(case: &Case<'_>, claims: &Claims) -> Option<Found> {
     let mut claims = claims.clone();
     if let Some(audience) = case.request().given(Input::Audience) {
         claims.0.insert("aud".to_owned(), json!(audience));
@@ -421,12 +421,11 @@ fn what_keeps_out(case: &Case<'_>, claims: &Claims) -> Option<Option<Found>> {
     }));
     let diagnosis = diagnose_case(&Case::new(&evidence));
     match diagnosis.decision? {
-        Decision::Undecided => None,
-        Decision::Allow => Some(None),
+        Decision::Allow | Decision::Undecided => None,
         Decision::ImplicitDeny | Decision::ExplicitDeny => {
             let is_policys =
                 |found: &&Found| found.severity == Severity::Blocks && found.rule.stage == Stage::TrustPolicy;
-            diagnosis.findings.iter().find(is_policys).cloned().map(Some)
+            diagnosis.findings.iter().find(is_policys).cloned()
         }
     }
 }

@@ -215,7 +215,7 @@ fn nearest_value<'a>(leaves: &'a [ConditionLeaf<'a>], issuer: &str, budget: &Bud
     let mut best: Option<Near<'_>> = None;
     let mut kinds = HashSet::new();
     for leaf in leaves {
-        let (comparison, trace) = (leaf.condition.operator.value.comparison, leaf.trace);
+        let (comparison, trace) = (leaf.comparison(), leaf.trace);
         if comparison.is_negated() || !comparison.is_string() || trace.outcome == Outcome::Match || !leaf.is(&name) {
             continue;
         }
