@@ -234,6 +234,17 @@ fn a_saved_run_without_a_role_is_asked_for_anew() {
             );
         }
     }
+    // Which job it is, nobody says, and only one configures credentials.
+    let two_jobs = one(&plain) + "\n  build: {runs-on: x, steps: [{run: make}]}";
+    let saved = resolve(two_jobs.clone(), json!({"runner": {}}), &[]);
+    assert_eq!(saved["request"]["role-to-assume"], ROLE, "{saved}");
+    let both = two_jobs.replace("[{run: make}]", &format!("[{}]", configure(&other)));
+    let saved = resolve(both, json!({"runner": {}}), &[]);
+    let source = "the workflow file has several jobs, and nothing says which of them it is";
+    assert_eq!(
+        (&saved["request"]["role-to-assume"], &saved["request"]["source"]),
+        (&Value::Null, &json!(source))
+    );
     // Several steps are several runs, and a chained one is a hop.
     let chained = plain.replace("mine", "mine, role-chaining: true");
     let saved = resolve(two(&other, &chained), json!({}), &[]);
