@@ -383,6 +383,8 @@ struct Asked {
 #[derive(Default)]
 struct Shared {
     tokens: Tokens,
+    /// Those that a token may be requested for, beside the input's or the default.
+    audiences: Vec<Audience>,
     /// What IAM says of the role that is given, by its ARN.
     reading: Option<(String, Reading)>,
     environment: Option<Probe<Environment>>,
@@ -510,10 +512,11 @@ impl Live<'_> {
             mut requests,
             mut left_out,
             contexts,
-            after_unseen,
             audiences,
+            after_unseen,
         } = asked;
         evidence.contexts = contexts;
+        shared.audiences = audiences;
         then(&self.args.flags.own.then, &mut requests, &mut left_out);
         let mut runs: Vec<Evidence> = Vec::new();
         let mut trail = Trail::default();
@@ -551,7 +554,7 @@ impl Live<'_> {
             let would = would.and_then(|before| before.hops().last()?.session());
             match http {
                 // What it awaits is large, and a stack is not.
-                Ok(http) => Box::pin(self.hop(&mut run, (http, api), &audiences, shared, &mut trail, would)).await,
+                Ok(http) => Box::pin(self.hop(&mut run, (http, api), shared, &mut trail, would)).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
             match before {
@@ -579,13 +582,13 @@ impl Live<'_> {
         &self,
         run: &mut Evidence,
         (http, api): (&Http, Option<&Api<'_>>),
-        audiences: &[Audience],
         shared: &mut Shared,
         trail: &mut Trail,
         would: Option<Identity>,
     ) {
         let Shared {
             tokens,
+            audiences,
             reading: ahead,
             environment: protected,
         } = shared;

@@ -225,6 +225,26 @@ fn a_checkout_with_another_workflow_than_the_running_one_is_said_to_have_it() {
         let notes = report(&world)["notes"].to_string();
         assert_eq!(notes.contains(line), want, "{name}: {notes}");
     }
+    // A long one is read, and one that is too long is said to be.
+    for (length, cause, want) in [
+        (900_000, "subject-environment", None),
+        (
+            1 << 20,
+            "",
+            Some("GitHub has `.github/workflows/deploy.yml`, and it is larger than 1 MiB"),
+        ),
+    ] {
+        let mut scenario = Scenario::named("no-checkout").unwrap();
+        scenario
+            .workflow
+            .as_mut()
+            .unwrap()
+            .push(format!("# {}", "x".repeat(length)));
+        let world = World::of(scenario).start();
+        let printed = log(&act(&world, &[])).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(world.outputs()["cause"], cause, "{length}");
+        assert!(want.is_none_or(|want| printed.contains(want)), "{length}: {printed}");
+    }
     // How a line ends is no difference.
     let world = World::named("subject-environment").start();
     let file = world.workspace().join(".github/workflows/deploy.yml");

@@ -234,6 +234,17 @@ fn a_saved_run_without_a_role_is_asked_for_anew() {
             );
         }
     }
+    // Which job it is, nobody says, and only one configures credentials.
+    let two_jobs = one(&plain) + "\n  build: {runs-on: x, steps: [{run: make}]}";
+    let saved = resolve(two_jobs.clone(), json!({"runner": {}}), &[]);
+    assert_eq!(saved["request"]["role-to-assume"], ROLE, "{saved}");
+    let both = two_jobs.replace("[{run: make}]", &format!("[{}]", configure(&other)));
+    let saved = resolve(both, json!({"runner": {}}), &[]);
+    let source = "the workflow file has several jobs, and nothing says which of them it is";
+    assert_eq!(
+        (&saved["request"]["role-to-assume"], &saved["request"]["source"]),
+        (&Value::Null, &json!(source))
+    );
     // Several steps are several runs, and a chained one is a hop.
     let chained = plain.replace("mine", "mine, role-chaining: true");
     let saved = resolve(two(&other, &chained), json!({}), &[]);
@@ -260,8 +271,8 @@ fn each_step_with_a_role_that_is_not_known_is_named() {
     let world = World::of(scenario(&[&steps[0], &steps[1], &steps[2]])).start();
     let (printed, _) = step(&world);
     for line in [
-        r#"`with: { role-to-assume: "${{ secrets.ONE }}" }`"#,
-        r#"`with: { role-to-assume: "${{ secrets.TWO }}" }`"#,
+        r#" with: { role-to-assume: "${{ secrets.ONE }}" } "#,
+        r#" with: { role-to-assume: "${{ secrets.TWO }}" } "#,
         "the role of the step before this one is not known",
     ] {
         assert!(printed.contains(line), "{line}\n{printed}");
@@ -351,6 +362,10 @@ fn bad_input_is_a_line_each_and_the_rest_is_reported() {
         ("{uses: ./broken}".to_owned(), "`./broken` is no action (line 1"),
         ("{uses: ./none}".to_owned(), "`./none` cannot be read"),
         (
+            "{uses: acme/login@v1, with: {role-arn: x}}".to_owned(),
+            "`acme/login@v1` is an action of another repository, and is not read",
+        ),
+        (
             "{uses: ../../etc}".to_owned(),
             "has no step of configure-aws-credentials",
         ),
@@ -374,6 +389,53 @@ fn bad_input_is_a_line_each_and_the_rest_is_reported() {
     let (printed, exit) = step(&world);
     assert_eq!(exit, Some(0), "{printed}");
     assert!(printed.contains("larger than 1 MiB"), "{printed}");
+}
+
+/// Every world, with a secret in place of its role: what is certain then is not of that role.
+#[test]
+fn in_no_world_is_anything_certain_of_a_role_that_is_not_known() {
+    let hidden = |lines: &mut Vec<String>| {
+        for line in lines.iter_mut() {
+            if let Some((before, _)) = line.split_once("role-to-assume:") {
+                *line = format!("{before}role-to-assume: ${{{{ secrets.ROLE }}}}");
+            }
+        }
+    };
+    let mut count = 0;
+    for name in Scenario::names() {
+        let mut scenario = Scenario::named(&name).unwrap();
+        if scenario.args.is_some() || name == "api-slow" {
+            continue;
+        }
+        scenario.with.remove("role-to-assume");
+        scenario
+            .workflow
+            .iter_mut()
+            .chain(&mut scenario.rest.workflow)
+            .for_each(hidden);
+        let files = scenario.files.values_mut().chain(scenario.rest.files.values_mut());
+        files.for_each(hidden);
+        let world = World::of(scenario).start();
+        step(&world);
+        let report: Value = serde_json::from_str(&world.outputs()["report"]).unwrap();
+        let runs = report["runs"]
+            .as_array()
+            .cloned()
+            .unwrap_or_else(|| vec![report.clone()]);
+        for finding in runs.iter().flat_map(|run| run["findings"].as_array().unwrap()) {
+            if finding["severity"] != "blocks" || finding["certainty"] != "certain" {
+                continue;
+            }
+            let id = finding["id"].as_str().unwrap();
+            let stage = format!("{:?}", aws_oidc_doctor::by_id(id).unwrap().rule.stage);
+            let is_of_the_role = ["Provider", "Role", "TrustPolicy", "Session"].contains(&&*stage);
+            assert!(!is_of_the_role, "{name}: {id} is certain");
+        }
+        assert!(world.requests_of(Call::GetRole).is_empty(), "{name}");
+        assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty(), "{name}");
+        count += 1;
+    }
+    assert!(count > 40, "{count}");
 }
 
 #[test]

@@ -29,10 +29,10 @@ pub(super) struct Requests {
     pub(super) left_out: Vec<String>,
     /// What the expressions of the workflow used.
     pub(super) contexts: Known,
-    /// Those of the requests that come right after a step that is left out and hands its credentials on.
-    pub(super) after_unseen: Vec<usize>,
     /// The audiences that steps of the running workflow have.
     pub(super) audiences: Vec<Audience>,
+    /// Those of the requests that come right after a step that is left out and hands its credentials on.
+    pub(super) after_unseen: Vec<usize>,
 }
 
 /// GitHub's events are at most 25 MB; a larger one than this is not read whole.
@@ -110,33 +110,23 @@ impl Live<'_> {
             contexts: found.used,
             ..Requests::default()
         };
-        let steps = match role {
-            Some(role) => its_step(&found.steps, own.as_deref(), role).map(|at| self.first_of(&found.steps, at)..=at),
-            None if empty => None,
-            None => found.steps.len().checked_sub(1).map(|last| 0..=last),
+        let (first, last) = match role {
+            Some(role) => match its_step(&found.steps, own.as_deref(), role) {
+                Some(at) => (self.first_of(&found.steps, at), at + 1),
+                None => (0, 0),
+            },
+            None if empty => (0, 0),
+            None => (0, found.steps.len()),
         };
+        let is_one = last == first + 1;
         let job = job_id.unwrap_or_default();
         let nothing = Request::default();
-        let steps = || {
-            found
-                .steps
-                .iter()
-                .enumerate()
-                .filter(|(at, _)| steps.as_ref().is_some_and(|steps| steps.contains(at)))
-        };
-        let (first, last) = (steps().next(), steps().next_back());
-        let is_one = first == last;
-        for (index, step) in steps() {
+        for (index, step) in found.steps.iter().enumerate().take(last).skip(first) {
             let place = place(step, index, job);
             let audience = self.audience(step, proof);
             // The inputs are those of the step whose role they name.
-            let own = Some((index, step)) == last || !named;
-            let request = self.of_step(
-                step,
-                if own { given } else { &nothing },
-                asked.requests.last(),
-                &audience,
-            );
+            let given = if named && index + 1 < last { &nothing } else { given };
+            let request = self.of_step(step, given, asked.requests.last(), &audience);
             if is_one && named && request == self.without_a_step(given, empty) {
                 continue;
             }
@@ -471,9 +461,18 @@ fn follow(request: &mut Request) {
     }
 }
 
+/// The job that a run is of which does not tell: the only one that configures AWS credentials.
+fn only_job(run: &Evidence) -> Option<String> {
+    let workflow = workflow::read(&run.workflow.as_ref()?.known()?.text).ok()?;
+    let mut jobs = workflow.jobs.into_iter().filter(|job| !job.steps.is_empty());
+    let only = jobs.next().filter(|_| jobs.next().is_none())?;
+    Some(only.id.value).filter(|id| !id.is_empty())
+}
+
 /// The variables of the job that a saved run is of, as far as it tells.
 fn variables(run: &Evidence) -> Env {
     let job = run.runner.clone().unwrap_or_default();
+    let id = job.job.clone().or_else(|| only_job(run));
     let name = job.git_ref.as_deref().and_then(|full| full.splitn(3, '/').nth(2));
     let text = |value: &Json| value.as_str().map(str::to_owned);
     let github = run.contexts.get("github").into_iter().flatten();
@@ -483,7 +482,7 @@ fn variables(run: &Evidence) -> Env {
     [
         ("GITHUB_ACTOR", &job.actor),
         ("GITHUB_EVENT_NAME", &job.event_name),
-        ("GITHUB_JOB", &job.job),
+        ("GITHUB_JOB", &id),
         ("GITHUB_REF", &job.git_ref),
         ("GITHUB_REF_NAME", &name.map(str::to_owned)),
         ("GITHUB_REPOSITORY", &job.repository),

@@ -24,7 +24,9 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     }
     // Where it is known that the step comes to it.
     let may_ask = case.runner().and_then(|runner| runner.id_token_request);
-    if case.flow != Flow::Oidc || may_ask == Some(true) {
+    let role = Input::RoleToAssume;
+    let names_one = request.get(role).is_some() || request.not_known.contains_key(role.name());
+    if case.flow != Flow::Oidc || may_ask == Some(true) && names_one {
         facts.push(("flow", format!("{}: {}", case.flow.name(), request.why(case.flow))));
     }
     if let Some(caller) = case.evidence.caller.as_ref().filter(|caller| !caller.arn.is_empty()) {
