@@ -1,3 +1,4 @@
+use super::layout::MAX_INDENT;
 use super::*;
 use proptest::prelude::*;
 
