@@ -9,6 +9,7 @@ use crate::aws::arn::{NotARole, ProviderArn, RoleArn};
 use crate::aws::request::{self, Asker};
 use crate::budget::Budget;
 use crate::configure::{Around, Flow, Input, Kind, Stop};
+use crate::evidence::paste::blanked;
 use crate::evidence::{
     Attempt, CredentialSource, Environment, Evidence, Gap, HeldCredentials, Identity, PolicyText, Probe, Provider,
     Request, Role, Runner, SubjectTemplate, Why,
@@ -123,9 +124,10 @@ impl<'a> Case<'a> {
             Some(asked) if asked.account.is_some() => Some(asked),
             asked => own_arn(role).or_else(|| of_source_account(evidence, flow)).or(asked),
         };
+        let is_stored = answer.as_ref().is_some_and(Answer::passed_provider);
         let (policy_text, policy) = role
             .and_then(|role| role.trust_policy.as_ref())
-            .map(read_policy)
+            .map(|given| read_policy(given, is_stored))
             .unzip();
         let told = claims.and_then(Claims::issuer);
         let named = answer.as_ref().and_then(Answer::issuer);
@@ -781,19 +783,26 @@ fn own_arn(role: Option<&Role>) -> Option<RoleArn> {
 }
 
 /// A policy as it is shown, and read. Where somebody gave the role in its place, the role's.
-fn read_policy(given: &PolicyText) -> (String, Result<TrustPolicy, ParseError>) {
-    let text = match given {
+fn read_policy(given: &PolicyText, is_stored: bool) -> (String, Result<TrustPolicy, ParseError>) {
+    let mut text = match given {
         PolicyText::Text(text) => lay_out(text),
         PolicyText::Value(value) => serde_json::to_string_pretty(value).unwrap_or_default(),
     };
-    let policy = policy::parse(&text);
-    match policy.is_err().then(|| of_role(&text)).flatten() {
-        Some(document) => {
-            let policy = policy::parse(&document);
-            (document, policy)
-        }
-        None => (text, policy),
+    let mut policy = policy::parse(&text);
+    if policy.is_err()
+        && let Some(document) = of_role(&text)
+    {
+        policy = policy::parse(&document);
+        text = document;
     }
+    // AWS compared the token with a policy, and IAM stores none that is not JSON: what is too much in it was added to show it.
+    if policy.is_err()
+        && is_stored
+        && let Some(Ok(clean)) = blanked(&text).as_deref().map(policy::parse)
+    {
+        policy = Ok(clean);
+    }
+    (text, policy)
 }
 
 /// The role that a bare name stands for where the step has AWS credentials: one of their account. (`src/assumeRole.ts`.)

@@ -245,8 +245,14 @@ fn variables(text: &str) -> impl Iterator<Item = String> + '_ {
 
 /// A key with the provider's own prefix.
 pub(crate) fn claim_key(asker: Asker<'_>, claim: &str) -> Presence {
+    let is_claim_key = CLAIM_KEYS.contains(&claim) && Deployment::of(asker.issuer).has_claim_keys();
     let Some(claims) = asker.claims else {
-        return Presence::Unknown("there is no token to read it from".to_owned());
+        // Of all other claims AWS makes no key, whatever a token says.
+        let is_key = is_claim_key || ["amr", "aud", "email", "oaud", "sub"].contains(&claim);
+        return match is_key {
+            true => Presence::Unknown("there is no token to read it from".to_owned()),
+            false => Presence::Absent,
+        };
     };
     // STS gives subjects of at most 255 characters back (STS API Reference, `AssumeRoleWithWebIdentity`); branches, environments
     // and repositories have names of that order. What is far longer is somebody's own, and would cost time to compare.
@@ -276,7 +282,7 @@ pub(crate) fn claim_key(asker: Asker<'_>, claim: &str) -> Presence {
             Some(many) => Presence::Many(many.iter().filter_map(|v| v.as_str()).map(str::to_owned).collect()),
             None => text("amr").unwrap_or(Presence::Absent),
         },
-        claim if CLAIM_KEYS.contains(&claim) && Deployment::of(asker.issuer).has_claim_keys() => {
+        claim if is_claim_key => {
             text(claim).unwrap_or_else(|| match claim {
                 // These two a token need not have: a job without environment, a repository outside an enterprise.
                 "environment" if names_environment(claims) => incomplete(claim),

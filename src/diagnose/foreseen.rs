@@ -54,6 +54,14 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     }
     finding.labels.retain(|label| label.document != Document::Claims);
     finding.remedy = None;
+    // No token was seen.
+    if let Some(compared) = finding
+        .compares
+        .as_mut()
+        .filter(|compared| compared.left.does == "sends")
+    {
+        compared.left.does = "would send";
+    }
     let certainty = if inside.is_empty() && (first.is_exact || refused) {
         Certainty::Likely
     } else {
@@ -114,6 +122,8 @@ fn hopeless(case: &Case<'_>) -> Option<Found> {
     finding.labels.retain(|label| label.document != Document::Claims);
     finding.remedy = None;
     finding.fixes.clear();
+    // The token was one to try with.
+    finding.compares = None;
     finding.notes.insert(
         0,
         "no token is available; no token in GitHub's default format passes this, whatever the job runs for".to_owned(),

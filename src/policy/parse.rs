@@ -15,7 +15,6 @@ use super::{
 };
 use crate::text::alike::did_you_mean;
 use crate::text::{Span, Spanned, pointer_to};
-use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -60,6 +60,20 @@ fn kinds_of_difference() {
             false,
             Kind::Customized,
         ),
+        // What is hidden is one claim of several.
+        (
+            main,
+            "repo:acme/widgets:ref:refs/heads/main:workflow:<NAME>",
+            false,
+            Kind::Customized,
+        ),
+        (
+            main,
+            "repo:acme/widgets:ref:refs/heads/<BRANCH>:actor:***",
+            false,
+            Kind::Customized,
+        ),
+        (main, "repo:acme/widgets:environment:***", false, Kind::Environment),
         ("repo:acme/widgets", main, false, malformed.clone()),
         ("repo:acme/widgets:refs/heads/main", main, false, malformed.clone()),
         ("repo:acme/widgets:ref:main", main, false, malformed.clone()),
