@@ -66,13 +66,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
     if case.is_allowed() {
         return gaps;
     }
-    let mut open = |wanted: &str, why: String, supply: &str| {
-        gaps.push(MissingFact {
-            wanted: wanted.to_owned(),
-            why,
-            supply: supply.to_owned(),
-        });
-    };
+    let mut open = |wanted: &str, why: String, supply: &str| gaps.push(MissingFact::new(wanted, why, supply));
     let nobody = || "not requested".to_owned();
     let running = case.evidence.runner.is_some();
     if case.claims.is_none() && case.flow == Flow::Oidc {
@@ -199,13 +193,7 @@ fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
     let Some(policy) = policy.filter(|policy| policy.trace.decision == Decision::Undecided) else {
         return gaps;
     };
-    let mut open = |wanted: &str, why: String, supply: &str| {
-        gaps.push(MissingFact {
-            wanted: wanted.to_owned(),
-            why,
-            supply: supply.to_owned(),
-        });
-    };
+    let mut open = |wanted: &str, why: String, supply: &str| gaps.push(MissingFact::new(wanted, why, supply));
     let supply = if matches!(case.answer, Some(Answer::NotAuthorized(_))) {
         "everything else in the statement matches, so this is likely what denies the request: compare it by hand, or look up the call in CloudTrail"
     } else {
