@@ -323,6 +323,8 @@ enum Schema {
     Evidence,
     /// The report (`--format json`)
     Report,
+    /// A file of expectations (`test`)
+    Test,
 }
 
 impl Schema {
@@ -330,6 +332,7 @@ impl Schema {
         match self {
             Self::Evidence => include_str!("../schemas/evidence.json"),
             Self::Report => include_str!("../schemas/report.json"),
+            Self::Test => include_str!("../schemas/test.json"),
         }
     }
 }

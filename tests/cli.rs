@@ -554,7 +554,7 @@ fn the_program_explains_itself() {
         );
     }
     assert_eq!(run(&["man", "nosuch"], "").status.code(), Some(2));
-    for name in ["evidence", "report"] {
+    for name in ["evidence", "report", "test"] {
         let schema: Value = serde_json::from_slice(&run(&["schema", name], "").stdout).unwrap();
         assert_eq!(
             schema["$schema"], "https://json-schema.org/draft/2020-12/schema",
