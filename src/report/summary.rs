@@ -43,6 +43,10 @@ pub fn render(report: &Report) -> String {
             let role = run.role.as_deref().map(code).unwrap_or_default();
             let _ = writeln!(out, "{}", row(&run.diagnosis, &role));
         }
+        for step in report.left_out.iter().take(MOST_LINES) {
+            let step = cell(&inline(&cut(step, MOST_CELL)));
+            let _ = writeln!(out, "| ❓ | {step} | not looked at |");
+        }
         out.push('\n');
     }
     let all = report.runs().count();
@@ -332,8 +336,9 @@ fn fixes(finding: &Found, room: &mut Room) -> String {
             list(&mut text, fix.notes.iter().filter(|note| !is_about_commands(note)));
             text.push_str(&copies(fix, ""));
         } else {
+            list(&mut text, fix.notes.iter().filter(|note| !is_about_commands(note)));
             let mut change = change(fix);
-            list(&mut change, fix.notes.iter());
+            list(&mut change, fix.notes.iter().filter(|note| is_about_commands(note)));
             text.push_str(&copies(fix, &change));
         }
         out.push_str(&room.keep(text));
