@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::apart;
 use super::edit::{Draft, append, indentation, remove};
 use super::proof::prove;
-use super::workflow::{ask_for_audience, give_environment, job_environment, missing_environment};
+use super::workflow::{
+    ask_for_audience, give_environment, is_for_a_pull_request, job_environment, missing_environment, no_pull_request,
+};
 use crate::aws::request::{CLAIM_KEYS, meant_key};
 use crate::case::{Case, PolicyCase};
 use crate::finding::Fix;
@@ -33,11 +35,13 @@ pub(super) fn admit(case: &Case<'_>) -> Vec<Fix> {
     if let Some(fix) = rename_keys(case, policy).and_then(|draft| prove(case, policy, source, draft)) {
         return vec![fix];
     }
-    let mut fixes: Vec<Fix> = Vec::new();
+    // What opens nothing comes first.
+    let mut fixes: Vec<Fix> = no_pull_request(case, policy).into_iter().collect();
     for draft in drafts(case, policy, source) {
-        if let Some(fix) = prove(case, policy, source, draft)
+        if let Some(mut fix) = prove(case, policy, source, draft)
             && fixes.iter().all(|other| other.text != fix.text)
         {
+            fix.notes.extend(is_for_a_pull_request(case).then(|| OPENS_TO_PULL_REQUESTS.to_owned()));
             fixes.push(fix);
         }
     }
@@ -45,6 +49,10 @@ pub(super) fn admit(case: &Case<'_>) -> Vec<Fix> {
     fixes.extend(ask_for_audience(case, policy));
     fixes
 }
+
+/// What a change opens that accepts the subject of pull requests. Whoever can push a branch can change the workflow in it.
+const OPENS_TO_PULL_REQUESTS: &str = "this gives the role to the code of every pull request from this repository, before anybody has \
+                                      reviewed it: grant the role few permissions";
 
 /// Why no change of the policy is offered, where a condition keeps the token out on purpose.
 #[must_use]
