@@ -546,7 +546,7 @@ impl Inputs {
                 "`role-chaining: true`, so it uses the credentials in the environment and never the ID token"
             }
             Flow::Existing => {
-                "`use-existing-credentials` is set and the credentials at hand are valid, so it keeps those and assumes no role"
+                "`use-existing-credentials` is set and the environment's credentials are valid, so it keeps those and assumes no role"
             }
             Flow::NoRole => {
                 "`role-to-assume` is empty, so it keeps whatever AWS credentials it finds and assumes no role"
@@ -554,7 +554,9 @@ impl Inputs {
             Flow::Nothing => {
                 "`force-skip-oidc: true` with a role, and neither `aws-access-key-id` nor `web-identity-token-file`, so it stops before AWS"
             }
-            Flow::Oidc => "`role-to-assume` is given and the job may ask for an ID token, so it sends that token",
+            Flow::Oidc => {
+                "`role-to-assume` is given and the job is allowed to request an ID token, so it sends that token"
+            }
             Flow::TokenFile => {
                 "`web-identity-token-file` is given, so it sends the token in that file and never the job's ID token"
             }
@@ -898,7 +900,7 @@ fn custom_tags(text: &str, beside: usize) -> Result<Vec<Tag>, String> {
             Value::Bool(_) | Value::Number(_) => value.to_string(),
             _ => {
                 return Err(format!(
-                    "the value of `{key}` is neither a text nor a number, `true` or `false`"
+                    "the value of `{key}` is neither a string nor a number, `true` or `false`"
                 ));
             }
         };
@@ -915,7 +917,7 @@ fn custom_tags(text: &str, beside: usize) -> Result<Vec<Tag>, String> {
         }
         if let Some(odd) = key.chars().chain(value.chars()).find(|c| !is_tag_letter(*c)) {
             return Err(format!(
-                "the tag `{key}` has `{odd}` in it, and letters, digits, spaces and `_.:/=+-@` are allowed"
+                "the tag `{key}` contains `{odd}`; only letters, digits, spaces and `_.:/=+-@` are allowed"
             ));
         }
         if key == "GitHub" || TAG_SOURCES.iter().any(|(own, ..)| *own == key) {
@@ -979,7 +981,9 @@ impl<'de> Deserialize<'de> for Text {
         match Value::deserialize(from)? {
             Value::String(text) => Ok(Self(text)),
             value @ (Value::Bool(_) | Value::Number(_)) => Ok(Self(value.to_string())),
-            _ => Err(serde::de::Error::custom("expected a text, a number, `true` or `false`")),
+            _ => Err(serde::de::Error::custom(
+                "expected a string, a number, `true` or `false`",
+            )),
         }
     }
 }

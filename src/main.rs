@@ -229,7 +229,7 @@ fn claims(args: &Args, env: &Env) -> io::Result<u8> {
         if errors.is_empty() {
             let gap = runs.first().and_then(|run| run.token.as_ref()?.gap());
             let why = gap.map_or_else(
-                || "this is no job that has one; give a file, the token itself, or `-`".to_owned(),
+                || "this is not a job that has one; give a file, the token itself, or `-`".to_owned(),
                 |gap| format!("{}: {}", gap.why.words(), gap.detail),
             );
             writeln!(io::stderr(), "error: no token: {}", report::clean(&why))?;
@@ -399,7 +399,7 @@ fn examples() -> io::Result<u8> {
 }
 
 const EXAMPLES: &str = "\
-error: nothing to diagnose: this is no job of GitHub Actions, and no flag names a file, a message or a role
+error: nothing to diagnose: this is not a GitHub Actions job, and no flag names a file, a message or a role
 
   In a job:          aws-oidc-doctor diagnose --role-to-assume arn:aws:iam::123456789012:role/deploy --aws-region eu-west-1
   With the claims:   aws-oidc-doctor diagnose --claims claims.json --trust-policy trust-policy.json

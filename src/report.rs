@@ -27,7 +27,8 @@ use crate::configure::Input;
 use crate::diagnose::diagnose;
 use crate::evidence::Evidence;
 use crate::finding::{
-    Cause, CauseStatus, Certainty, Conclusion, Diagnosis, Document, Found, Label, Session, Severity, StageStatus, Target,
+    Cause, CauseStatus, Certainty, Conclusion, Diagnosis, Document, Found, Label, Session, Severity, StageStatus,
+    Target,
 };
 use crate::text::SourceText;
 use crate::text::unseen::push_shown;
@@ -59,7 +60,7 @@ pub enum FailOn {
 pub struct Report {
     first: Run,
     more: Vec<Run>,
-    /// Steps of the job that were not looked at, in words.
+    /// Steps of the job that were not checked, in words.
     left_out: Vec<String>,
     /// Where the pages of the checks are.
     pages: Pages,
@@ -155,7 +156,7 @@ impl Report {
         let (all, passing) = (self.runs().count(), self.runs().filter(|run| run.passes()).count());
         match self.left_out.len() {
             0 => format!("{passing} of {all} requests pass"),
-            left_out => format!("{passing} of {all} requests pass, {left_out} not looked at"),
+            left_out => format!("{passing} of {all} requests pass, {left_out} not checked"),
         }
     }
 
@@ -335,7 +336,7 @@ fn gist(diagnosis: &Diagnosis) -> String {
             None => format!(
                 "{passes}: {}",
                 match (is_by_aws, diagnosis.flow.keeps(), diagnosis.flow.has_credentials()) {
-                    (true, true, _) => "AWS accepts the credentials at hand",
+                    (true, true, _) => "AWS accepts the existing credentials",
                     (true, false, true) => "AWS issued a session for the credentials in use",
                     (true, false, false) => "AWS accepted the token",
                     (false, _, true) => "the trust policy accepts these credentials",

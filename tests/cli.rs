@@ -142,7 +142,7 @@ fn bad_input_is_the_error_alone() {
         (
             "evidence",
             file("nothing.json", b"{}"),
-            ": it is JSON, but no saved run: ",
+            ": it is JSON, but not a saved run: ",
         ),
         (
             "evidence",

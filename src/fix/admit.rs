@@ -41,7 +41,8 @@ pub(super) fn admit(case: &Case<'_>) -> Vec<Fix> {
         if let Some(mut fix) = prove(case, policy, source, draft)
             && fixes.iter().all(|other| other.text != fix.text)
         {
-            fix.notes.extend(is_for_a_pull_request(case).then(|| OPENS_TO_PULL_REQUESTS.to_owned()));
+            fix.notes
+                .extend(is_for_a_pull_request(case).then(|| OPENS_TO_PULL_REQUESTS.to_owned()));
             fixes.push(fix);
         }
     }

@@ -45,7 +45,7 @@ pub fn render(report: &Report) -> String {
         }
         for step in report.left_out.iter().take(MOST_LINES) {
             let step = cell(&inline(&cut(step, MOST_CELL)));
-            let _ = writeln!(out, "| ❓ | {step} | not looked at |");
+            let _ = writeln!(out, "| ❓ | {step} | not checked |");
         }
         out.push('\n');
     }
@@ -555,7 +555,9 @@ fn told(told: &Told, is_answer: bool) -> String {
     }
     if let Some(command) = &told.finish {
         let words = inline(&capital(super::claims::FINISH));
-        let _ = writeln!(out, "{words}\n\n{}", fence("shell", command));
+        // A shell goes on behind a pipe, and a screen has room for half of it.
+        let command = command.replace(" | ", " |\n  ");
+        let _ = writeln!(out, "{words}\n\n{}", fence("shell", &command));
     }
     const TITLES: [&str; 2] = [
         "The smallest trust policy that accepts this token",
