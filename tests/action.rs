@@ -1,18 +1,10 @@
 //! `action.yml` and the program agree.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
-mod world;
-
+use crate::step;
 use std::collections::BTreeSet;
-use std::process::Command;
 
+use crate::world::{Scenario, World};
 use aws_oidc_doctor::{INPUTS, Kind, Spec};
-use world::{Scenario, World};
 
 #[test]
 fn the_inputs_are_the_flags() {
@@ -75,12 +67,7 @@ fn the_inputs_are_those_of_the_table() {
 #[test]
 fn the_outputs_are_those_declared() {
     let world = World::named("subject-environment").start();
-    let run = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
-        .args(world.args())
-        .env_clear()
-        .envs(world.environment())
-        .output()
-        .unwrap();
+    let run = step(&world).output().unwrap();
     assert_eq!(run.status.code(), Some(1), "{}", String::from_utf8_lossy(&run.stderr));
     let outputs: BTreeSet<String> = world.outputs().into_keys().collect();
     assert_eq!(outputs, Scenario::declared_outputs());

@@ -1,21 +1,11 @@
 //! A checkout is a stranger's text: it decides neither where a token goes, nor for whom it is made out, nor how much is asked.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
-mod world;
-
 use std::fmt::Write as _;
 use std::process::{Command, Output};
 
+use crate::world::{Call, Scenario, Setup, World};
 use serde_json::Value;
-use world::{Call, Scenario, Setup, World};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_aws-oidc-doctor");
 const ROLE: &str = "arn:aws:iam::123456789012:role/deploy";
 
 /// A job whose doctor has these inputs, and whose checkout has a workflow with these steps.
@@ -44,9 +34,7 @@ fn step(inputs: &[(&str, &str)]) -> String {
 
 /// Runs the step.
 fn act(world: &World, more: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(PROGRAM);
-    command.args(world.args()).env_clear().envs(world.environment());
-    command.envs(more.iter().copied()).output().unwrap()
+    crate::step(world).envs(more.iter().copied()).output().unwrap()
 }
 
 /// The audiences that tokens were asked for.
@@ -160,8 +148,7 @@ fn a_profile_of_the_checkout_names_no_endpoint() {
             "[default]\nendpoint_url = {elsewhere}\nservices = x\n[services x]\nsts =\n  endpoint_url = {elsewhere}\n"
         );
         std::fs::write(&file, profile).unwrap();
-        let mut command = Command::new(PROGRAM);
-        command.args(world.args()).env_clear().envs(world.environment());
+        let mut command = crate::step(&world);
         // STS would be AWS's own then, which the proxy keeps out of reach.
         command.env_remove("AWS_ENDPOINT_URL_STS");
         command.env("HTTPS_PROXY", "http://127.0.0.1:1");

@@ -1,14 +1,8 @@
 //! `evaluate` as a program: lines that want to take all time and memory, on several threads.
-#![cfg(target_os = "linux")]
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
+use crate::program;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// A line with this condition and context.
 fn line(condition: &str, context: &str) -> String {
@@ -50,7 +44,7 @@ fn a_hostile_line_takes_little_memory_and_the_next_is_answered() {
         "x".repeat(40_000_000),
     ];
     for jobs in ["1", "2"] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
+        let mut command = program();
         command
             .args(["evaluate", "--jobs", jobs])
             .stdin(Stdio::piped())
@@ -79,7 +73,7 @@ fn a_hostile_line_takes_little_memory_and_the_next_is_answered() {
 
 #[test]
 fn a_machine_that_gives_no_threads_answers_all_the_same() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
+    let mut command = program();
     // A stack of 64 TiB is not to be had, so none of the other workers can be started.
     command
         .args(["evaluate", "--jobs", "64"])

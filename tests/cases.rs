@@ -5,14 +5,6 @@
 //! `tests/cases/<check-id>/<name>` holds evidence that looks like the check and must not be taken for it, or must be told apart
 //! from it; `_healthy` set-ups that work; `_mixed` several mistakes at once, masks and pasted logs.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

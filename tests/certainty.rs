@@ -3,12 +3,6 @@
 //! The evidence is that of all cases, and parts of them put together at random, so that every part of the schema is met beside every
 //! other. A trust policy, a list of client ids, a list of providers and the policies of who asks are one fact each: without a part they would be another one.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

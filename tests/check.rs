@@ -1,17 +1,9 @@
 //! `check`: a repository's jobs against its policies, as the whole program says it.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
+use crate::{program, text};
 use std::fs;
 use std::path::Path;
 
-use assert_cmd::Command;
 use serde_json::Value;
 
 /// A repository with these files.
@@ -33,15 +25,12 @@ fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let mut command = Command::cargo_bin("aws-oidc-doctor").unwrap();
-    let done = command
-        .env_clear()
+    let done = program()
         .current_dir(folder)
         .arg("check")
         .args(arguments)
         .output()
         .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (done.status.code().unwrap(), text(&done.stdout), text(&done.stderr))
 }
 
@@ -451,7 +440,7 @@ fn as_a_step_it_needs_no_token() {
     let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/iam.tf", &source)]);
     let summary = folder.path().join("summary.md");
     let step = |fail: &str| {
-        let mut command = Command::cargo_bin("aws-oidc-doctor").unwrap();
+        let mut command = program();
         let variables = [
             ("GITHUB_ACTIONS", "true"),
             ("GITHUB_REPOSITORY", "octo/app"),
@@ -460,7 +449,7 @@ fn as_a_step_it_needs_no_token() {
             ("GITHUB_EVENT_NAME", "pull_request"),
             ("NO_COLOR", "1"),
         ];
-        let command = command.env_clear().envs(variables).env("GITHUB_STEP_SUMMARY", &summary);
+        let command = command.envs(variables).env("GITHUB_STEP_SUMMARY", &summary);
         let done = command.current_dir(folder.path()).arg("action").output().unwrap();
         (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned())
     };

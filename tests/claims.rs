@@ -1,51 +1,12 @@
 //! A token alone is a use: what it says, and the smallest policy that lets it in.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
-mod world;
-
+use crate::{program, run, step, text};
 use std::fs;
-use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
 
+use crate::world::{Call, Scenario, World};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use world::{Call, Scenario, World};
-
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
-    command.env_clear();
-    command
-}
-
-fn run(args: &[&str], stdin: &str) -> Output {
-    let mut child = program()
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Whoever does not read it, does not need it.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    child.wait_with_output().unwrap()
-}
-
-fn step(world: &World) -> Output {
-    program().args(world.args()).envs(world.environment()).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 fn claims(subject: &str) -> Value {
     json!({
@@ -226,7 +187,7 @@ fn a_job_without_a_role_gets_an_answer() {
         ("audience-alone", "https://github.com/acme"),
     ] {
         let world = World::named(name).start();
-        let output = step(&world);
+        let output = step(&world).output().unwrap();
         let (log, summary, outputs) = (text(&output.stdout), world.summary(), world.outputs());
         assert_eq!(output.status.code(), Some(0), "{name}: {log}");
         assert_eq!((&*outputs["verdict"], &*outputs["cause"]), ("undecided", ""), "{name}");
@@ -262,7 +223,7 @@ fn a_job_without_a_role_gets_an_answer() {
                 "{name}"
             );
         }
-        let asked = |request: &world::Request| request.call == Call::IdToken || request.is_rest();
+        let asked = |request: &crate::world::Request| request.call == Call::IdToken || request.is_rest();
         assert!(world.requests().iter().all(asked), "{name}: nothing is asked of AWS");
     }
     // The claims of the job's own token, without a step.
@@ -285,7 +246,7 @@ fn a_role_that_is_there_and_empty_is_the_cause() {
         .unwrap()
         .push("          role-to-assume: ${{ secrets.ROLE }}".to_owned());
     let world = World::of(scenario).start();
-    let output = step(&world);
+    let output = step(&world).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
     assert_eq!(world.outputs()["cause"], "role-input-empty");
 }
@@ -294,7 +255,7 @@ fn a_role_that_is_there_and_empty_is_the_cause() {
 fn without_a_policy_the_report_ends_with_one_and_with_the_next_step() {
     let world = World::named("no-iam-access").start();
     let saved = world.root().join("run.json").to_str().unwrap().to_owned();
-    let output = step(&world);
+    let output = step(&world).output().unwrap();
     let log = text(&output.stdout);
     let command = "aws iam get-role --role-name deploy --query Role.AssumeRolePolicyDocument | aws-oidc-doctor diagnose --evidence \
                    run.json --trust-policy -";

@@ -1,59 +1,18 @@
 //! The whole program, as a shell and as the runner start it.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
-mod world;
-
+use crate::{program, run, step, text};
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::world::{Call, Scenario, World};
 use aws_oidc_doctor::report::fixed::{Fixed, Form, WhichFix};
 use serde_json::{Value, json};
-use world::{Call, Scenario, World};
-
-/// The program with nothing of the environment that starts the tests.
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
-    command.env_clear();
-    command
-}
-
-fn run(args: &[&str], stdin: &str) -> Output {
-    let mut command = program();
-    command
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    // Whoever does not read it, does not need it.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    child.wait_with_output().unwrap()
-}
-
-/// The program as a step of a workflow.
-fn step(world: &World) -> Command {
-    let mut command = program();
-    command.args(world.args()).envs(world.environment());
-    command
-}
 
 fn report(world: &World) -> Value {
     serde_json::from_str(&world.outputs()["report"]).unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 const CLAIMS: &str = r#"{"iss": "https://token.actions.githubusercontent.com", "aud": "sts.amazonaws.com",

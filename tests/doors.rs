@@ -1,21 +1,11 @@
 //! A trust policy is taken in every form in which people have one, everywhere that one is taken.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
-mod world;
-
+use crate::{run, step};
 use std::fs;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
+use crate::world::World;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
-use world::World;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/deploy";
 
@@ -36,23 +26,9 @@ fn forms(policy: &Value) -> Vec<String> {
     forms
 }
 
-/// Runs the doctor with something on its standard input.
-fn run(args: &[&str], stdin: &str) -> Vec<u8> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
-    command
-        .args(args)
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-    // Whoever does not read it, does not need it.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    child.wait_with_output().unwrap().stdout
-}
-
 #[test]
 fn every_form_of_a_trust_policy_is_taken_at_every_door() {
-    let scenario = world::Scenario::named("no-iam-access").unwrap();
+    let scenario = crate::world::Scenario::named("no-iam-access").unwrap();
     let policy = &scenario.account.roles[0].trust_policy;
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
@@ -81,7 +57,7 @@ fn every_form_of_a_trust_policy_is_taken_at_every_door() {
         for given in [&*path, &*form, "-"] {
             let given = format!("--trust-policy={given}");
             let stdin = if given.ends_with("=-") { &*form } else { "" };
-            let report = run(&[&["diagnose", &given], &usual[..]].concat(), stdin);
+            let report = run(&[&["diagnose", &given], &usual[..]].concat(), stdin).stdout;
             assert_eq!(cause(&report), "subject-environment", "{given:.60}\n{form}");
         }
         // A saved run, in which it is an object or a text.
@@ -89,15 +65,14 @@ fn every_form_of_a_trust_policy_is_taken_at_every_door() {
         for document in [document, Value::from(&*form)] {
             let saved = json!({"schema": 1, "role": {"arn": ROLE, "trust_policy": document}});
             let saved = file("saved.json", &saved.to_string());
-            let report = run(&[&["diagnose", "--evidence", &saved], &usual[..]].concat(), "");
+            let report = run(&[&["diagnose", "--evidence", &saved], &usual[..]].concat(), "").stdout;
             assert_eq!(cause(&report), "subject-environment", "saved\n{form}");
         }
         // A step's input, as a path and as it is.
         let world = World::named("no-iam-access").with("trust-policy", &form).start();
         fs::write(world.workspace().join("policy.json"), &form).unwrap();
         for given in [&*form, "policy.json"] {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
-            command.args(world.args()).env_clear().envs(world.environment());
+            let mut command = step(&world);
             fs::write(world.root().join("output"), "").unwrap();
             command.env("INPUT_TRUST-POLICY", given).output().unwrap();
             let report: Value = serde_json::from_str(&world.outputs()["report"]).unwrap();
@@ -115,7 +90,7 @@ fn every_form_of_a_trust_policy_is_taken_at_every_door() {
             },
         });
         let line = json!({"id": "1", "trust_policy": document, "request": request}).to_string();
-        let answer: Value = serde_json::from_slice(&run(&["evaluate", "-"], &line)).unwrap();
+        let answer: Value = serde_json::from_slice(&run(&["evaluate", "-"], &line).stdout).unwrap();
         assert_eq!(answer["decision"], "Allow", "{answer}\n{form}");
     }
 }

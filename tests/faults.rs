@@ -1,16 +1,6 @@
 //! Whatever goes wrong on the way: no panic, no hang, no secret in any output, and the rest is still found out.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
-mod world;
-
+use crate::{program, step, text};
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::Read as _;
@@ -20,12 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::world::{Call, Fault, Form, Place, World};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::Value;
-use world::{Call, Fault, Form, Place, World};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_aws-oidc-doctor");
 
 /// Longer than the whole run may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -76,12 +64,12 @@ struct Run {
 /// Runs `diagnose` in a world, as a job's own step would.
 fn diagnose(world: &World, more: &[(&str, &str)]) -> Run {
     let saved = world.root().join("evidence.json");
-    let mut command = Command::new(PROGRAM);
+    let mut command = program();
     command
         .args(world.scenario().command())
         .args(["--format=json", "--save-evidence"])
         .arg(&saved);
-    command.env_clear().envs(world.environment()).envs(more.iter().copied());
+    command.envs(world.environment()).envs(more.iter().copied());
     let begun = Instant::now();
     let output = finish(command);
     let evidence = fs::read_to_string(&saved).unwrap_or_default();
@@ -135,10 +123,6 @@ fn finish(mut command: Command) -> Output {
     drop(done);
     guard.join().unwrap();
     output
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn is_known(part: &Value) -> bool {
@@ -541,12 +525,13 @@ fn an_endless_answer_takes_little_memory() {
         let world = World::named("subject-environment").fault(call, Fault::Endless).start();
         let mut command = Command::new("sh");
         command
-            .args(["-c", "ulimit -v 524288 && exec \"$0\" \"$@\"", PROGRAM])
+            .args([
+                "-c",
+                "ulimit -v 524288 && exec \"$0\" \"$@\"",
+                env!("CARGO_BIN_EXE_aws-oidc-doctor"),
+            ])
             .args(world.scenario().command());
-        command
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .envs(world.environment());
+        command.env("PATH", "/usr/bin:/bin").envs(world.environment());
         let output = finish(command);
         assert_eq!(output.status.code(), Some(1), "{call:?}: {}", text(&output.stderr));
         assert!(
@@ -719,8 +704,8 @@ fn echoed(call: Call, fault: Fault) {
         _ => "healthy",
     };
     let run = |world: &World, args: &[&str]| {
-        let mut command = Command::new(PROGRAM);
-        command.args(args).env_clear().envs(world.environment());
+        let mut command = program();
+        command.args(args).envs(world.environment());
         let output = finish(command);
         assert!(output.status.code().is_some_and(|code| code < 4), "{row}");
         text(&output.stdout) + &text(&output.stderr)
@@ -797,12 +782,12 @@ fn a_poisoned_saved_run_is_shown_without_its_secrets() {
             ("console", &several),
         ] {
             fs::write(&poisoned, evidence.to_string()).unwrap();
-            let mut command = Command::new(PROGRAM);
+            let mut command = program();
             command
                 .args(["diagnose", "-v", "--format", format, "--evidence"])
                 .arg(&poisoned);
             // A laptop, where no runner masks, and which never had the secret.
-            command.arg("--save-evidence").arg(&again).env_clear();
+            command.arg("--save-evidence").arg(&again);
             let output = finish(command);
             let shown = text(&output.stdout) + &text(&output.stderr) + &fs::read_to_string(&again).unwrap();
             assert!(shown.contains("***"), "{shown}");
@@ -815,9 +800,7 @@ fn a_poisoned_saved_run_is_shown_without_its_secrets() {
 fn sessions_are_masked_as_tokens_are() {
     for (name, sessions) in [("healthy", 1), ("diagnosis-role", 1), ("subject-environment", 0)] {
         let world = World::named(name).start();
-        let mut command = Command::new(PROGRAM);
-        command.args(world.args()).env_clear().envs(world.environment());
-        let log = text(&finish(command).stdout);
+        let log = text(&finish(step(&world)).stdout);
         let masks: Vec<&str> = log
             .lines()
             .filter_map(|line| line.strip_prefix("::add-mask::"))

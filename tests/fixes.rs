@@ -1,13 +1,5 @@
 //! The laws of a trust-policy fix and of a witness, for policies and tokens made at random.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
 use aws_oidc_doctor::Case;
 use aws_oidc_doctor::Target;
 use aws_oidc_doctor::diagnose;

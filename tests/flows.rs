@@ -1,20 +1,10 @@
 //! What configure-aws-credentials would do, live: each way to credentials, from hop to hop. The verdict is the step's.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
-mod world;
-
+use crate::program;
 use std::fs;
-use std::process::Command;
 
+use crate::world::{Call, Fault, Scenario, World};
 use serde_json::{Value, json};
-use world::{Call, Fault, Scenario, World};
 
 const HUB: &str = "arn:aws:iam::123456789012:role/hub";
 const SPOKE: &str = "arn:aws:iam::210987654321:role/deploy";
@@ -91,12 +81,11 @@ impl Run {
 /// `diagnose`, with what the runner gives a step and more flags; no secret is in any output.
 fn diagnose(world: &World, flags: &[&str]) -> Run {
     let saved = world.root().join("evidence.json");
-    let output = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+    let output = program()
         .args(world.scenario().command())
         .args(flags)
         .args(["--format=json", "--save-evidence"])
         .arg(&saved)
-        .env_clear()
         .envs(world.environment())
         .output()
         .unwrap();
@@ -107,10 +96,9 @@ fn diagnose(world: &World, flags: &[&str]) -> Run {
         assert!(!shown.contains(&secret), "{shown}");
     }
     // What was saved says the same elsewhere.
-    let replayed = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+    let replayed = program()
         .args(["diagnose", "--format=json", "--evidence"])
         .arg(&saved)
-        .env_clear()
         .output()
         .unwrap();
     assert_eq!(text(&output.stdout), text(&replayed.stdout));
@@ -630,7 +618,7 @@ fn tags_that_do_not_pack_are_dropped_once_and_their_transitive_keys_stay() {
             .start();
         let run = diagnose(&world, &[]);
         let [first, second] = world.requests_of(Call::AssumeRole).try_into().unwrap();
-        let has = |request: &world::Request, key: &str| request.form.values().any(|value| value == key);
+        let has = |request: &crate::world::Request, key: &str| request.form.values().any(|value| value == key);
         assert!(has(&first, "TriggeringActor") && !has(&second, "TriggeringActor") && has(&second, "Repository"));
         assert_eq!(run.report["verdict"], outcome, "{}", run.evidence);
     }
@@ -653,11 +641,10 @@ fn replay_with(evidence: &Value, flags: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("evidence.json");
     fs::write(&file, evidence.to_string()).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+    let output = program()
         .args(["diagnose", "--format=json", "--evidence"])
         .arg(&file)
         .args(flags)
-        .env_clear()
         .output()
         .unwrap();
     serde_json::from_slice(&output.stdout).unwrap()
@@ -843,9 +830,8 @@ fn every_hops_secrets_are_masked_first_and_stand_nowhere() {
     scenario.with = with(&[("role-to-assume", SPOKE), ("aws-region", "eu-west-1"), ("then", LEAF)]);
     let world = World::of(scenario).start();
     let (id, secret) = world.user_keys();
-    let output = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+    let output = program()
         .arg("action")
-        .env_clear()
         .envs(world.environment())
         .env("INPUT_AWS-ACCESS-KEY-ID", &id)
         .env("INPUT_AWS-SECRET-ACCESS-KEY", &secret)

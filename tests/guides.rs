@@ -1,13 +1,5 @@
 //! The guides: each policy is read out of its page, and lets in and keeps out who the page says.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -1,11 +1,5 @@
 //! The modules stand in layers, as `src/lib.rs` lists them: none imports one that stands below it there.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
 use std::fs;
 use std::path::Path;
 

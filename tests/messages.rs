@@ -2,12 +2,6 @@
 //!
 //! `tests/messages/forms.json` holds the error lines alone, as quoted there. A field that a form does not list is not looked at.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_oidc_doctor::Conclusion;

@@ -3,24 +3,16 @@
 //! moto is installed into `target/moto` when it is not there. Without Python or its package index the test says so and is
 //! left out; with `CI=true` it then fails.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
-mod world;
-
+use crate::step;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::{env, thread};
 
+use crate::world::{Call, World};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use world::{Call, World};
 
 const PACKAGES: [&str; 3] = ["moto[iam]==5.2.1", "flask==3.1.3", "flask-cors==6.0.5"];
 
@@ -60,8 +52,7 @@ fn roles_and_providers_are_read_from_a_peer_that_is_not_ours() {
 
 /// Runs the action with moto for IAM, and gives its report.
 fn diagnose(world: &World, moto: &Moto) -> Value {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
-    command.args(world.args()).env_clear().envs(world.environment());
+    let mut command = step(world);
     command.env("AWS_ENDPOINT_URL_IAM", format!("http://{}", moto.address));
     std::fs::write(world.root().join("output"), "").unwrap();
     let run = command.output().unwrap();

@@ -1,13 +1,5 @@
 //! What is printed, whatever a stranger wrote: rendered as GitHub renders it, split as a shell splits it, measured.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
 use aws_oidc_doctor::Claims;
 use aws_oidc_doctor::Evidence;
 use aws_oidc_doctor::Part;

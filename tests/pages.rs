@@ -1,14 +1,5 @@
 //! Every check has a page; the page's example is run, and so is its corrected policy. The page shows what the console says of its
-//! example, so that a change of wording is seen as one: `PAGES=update cargo test --test pages` rewrites it.
-
-#![allow(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
+//! example, so that a change of wording is seen as one: `PAGES=update cargo test --test integration pages::` rewrites it.
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -223,7 +214,7 @@ fn every_page_shows_what_is_said_of_its_example() {
     }
     assert!(
         stale.is_empty(),
-        "{} pages show another report than their example gives. Is the new one right? Then `PAGES=update cargo test --test pages` \
+        "{} pages show another report than their example gives. Is the new one right? Then `PAGES=update cargo test --test integration pages::` \
          writes it.\n{}",
         stale.len(),
         stale.join("\n")

@@ -1,16 +1,9 @@
 //! Before the push: the subjects of a workflow's jobs, the policy that lets them in, and tests of a policy.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
+use crate::{program, text};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use aws_oidc_doctor::{Form, Repository, SourceText, predict};
 use proptest::prelude::*;
@@ -19,13 +12,7 @@ use serde_json::{Value, json};
 
 /// The program in a folder, with nothing of the environment that starts the tests.
 fn run(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
-    command.env_clear().current_dir(folder).args(args);
-    command.output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    program().current_dir(folder).args(args).output().unwrap()
 }
 
 /// A checkout of `acme/widgets` with these workflows.

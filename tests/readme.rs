@@ -1,22 +1,13 @@
-//! The README shows what the tool really prints and what `action.yml` declares. `README=update cargo test --test readme` writes both
+//! The README shows what the tool really prints and what `action.yml` declares. `README=update cargo test --test integration readme::` writes both
 //! anew.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
-mod world;
-
+use crate::program;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Mutex;
 use std::{env, fs};
 
+use crate::world::{Scenario, World};
 use aws_oidc_doctor::INPUTS;
-use world::{Scenario, World};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 const END: &str = "<!-- end -->";
@@ -34,16 +25,15 @@ fn holds(mark: &str, text: &str) {
     if env::var_os("README").is_some_and(|wish| wish == "update") {
         fs::write(README, [before, &start, text, END, after].concat()).unwrap();
     } else {
-        assert_eq!(shown, text, "`README=update cargo test --test readme` writes it anew");
+        assert_eq!(shown, text, "`README=update cargo test --test integration readme::` writes it anew");
     }
 }
 
 #[test]
 fn the_console_output_is_real() {
     let world = World::named("subject-environment").start();
-    let run = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+    let run = program()
         .args(world.scenario().command())
-        .env_clear()
         .envs(world.environment())
         .env("NO_COLOR", "1")
         .output()

@@ -1,26 +1,16 @@
 //! GitHub's REST API, read with the job's own token: what comes of it, where the token goes, and what is left without it.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
-mod world;
-
+use crate::{program, step};
 use std::fs;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
+use crate::world::{Call, Scenario, World};
 use serde_json::{Value, json};
-use world::{Call, Scenario, World};
 
 /// Runs the step.
 fn act(world: &World, more: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
-    command.args(world.args()).env_clear().envs(world.environment());
-    command.envs(more.iter().copied()).output().unwrap()
+    step(world).envs(more.iter().copied()).output().unwrap()
 }
 
 fn report(world: &World) -> Value {
@@ -216,14 +206,9 @@ fn an_empty_github_token_asks_nothing() {
     // A command has none by itself, and neither has a laptop.
     for flag in [None, Some("--github-token=")] {
         let world = World::named("healthy").start();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
+        let mut command = program();
         command.args(["diagnose", "--role-to-assume=arn:aws:iam::123456789012:role/deploy"]);
-        command
-            .args(flag)
-            .env_clear()
-            .envs(world.environment())
-            .output()
-            .unwrap();
+        command.args(flag).envs(world.environment()).output().unwrap();
         assert!(world.requests().iter().all(|request| !request.is_rest()), "{flag:?}");
     }
 }
@@ -253,7 +238,7 @@ fn the_github_token_goes_to_its_api_alone() {
         assert!(begun.elapsed() < Duration::from_secs(3), "{api}: {:?}", begun.elapsed());
     }
     let world = World::named("subject-environment")
-        .fault(Call::Repository, world::Fault::Redirect)
+        .fault(Call::Repository, crate::world::Fault::Redirect)
         .start();
     act(&world, &[]);
     assert!(world.requests_of(Call::Other).is_empty(), "a redirect was followed");
@@ -370,11 +355,8 @@ fn the_output_evidence_is_the_run_on_one_line() {
         assert!(!evidence.contains('\n') && evidence.starts_with('{'), "{evidence}");
         let file = world.root().join("again.json");
         fs::write(&file, &evidence).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"));
-        command
-            .args(["diagnose", "--format=json", "--evidence"])
-            .arg(&file)
-            .env_clear();
+        let mut command = program();
+        command.args(["diagnose", "--format=json", "--evidence"]).arg(&file);
         let again: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
         assert_eq!(again, report(&world), "{name}");
     }

@@ -1,21 +1,10 @@
 //! The role is found wherever the workflow writes it, and what is not known is named: the whole binary, in worlds whose workflow
 //! is changed from test to test.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
+use crate::program;
 
-mod world;
-
-use std::process::Command;
-
+use crate::world::{Call, Scenario, World};
 use serde_json::{Value, json};
-use world::{Call, Scenario, World};
 
 const ACCOUNT: &str = "123456789012";
 
@@ -49,12 +38,7 @@ fn scenario(steps: &[&str]) -> Scenario {
 
 /// What the step prints, without its breaks of lines, and how it ends.
 fn step(world: &World) -> (String, Option<i32>) {
-    let run = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
-        .args(world.args())
-        .env_clear()
-        .envs(world.environment())
-        .output()
-        .unwrap();
+    let run = crate::step(world).output().unwrap();
     let printed = String::from_utf8(run.stdout).unwrap() + &String::from_utf8(run.stderr).unwrap();
     let words: Vec<_> = printed.split_whitespace().collect();
     (words.join(" "), run.status.code())
@@ -63,10 +47,9 @@ fn step(world: &World) -> (String, Option<i32>) {
 /// The evidence that a command in the same job saves, all its runs.
 fn saved(world: &World) -> Vec<Value> {
     let file = world.root().join("saved.json");
-    let run = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+    let run = program()
         .args(world.scenario().command())
         .arg(format!("--save-evidence={}", file.display()))
-        .env_clear()
         .envs(world.environment())
         .output()
         .unwrap();
@@ -296,12 +279,7 @@ fn an_empty_role_is_told_from_one_that_is_omitted() {
         let mut environment = world.environment();
         // The job has the variable, and it is empty.
         environment.insert("SECRET_ROLE".to_owned(), String::new());
-        let run = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
-            .args(world.args())
-            .env_clear()
-            .envs(environment)
-            .output()
-            .unwrap();
+        let run = program().args(world.args()).envs(environment).output().unwrap();
         let report: Value = serde_json::from_str(&world.outputs()["report"]).unwrap();
         let cause = report["cause"]["id"].as_str();
         assert_eq!(cause, want, "{step_of_it} {given:?} {checkout}");

@@ -1,13 +1,5 @@
 //! SARIF is what its schema says, for every case, and its places are where the findings are.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,24 +1,15 @@
 //! How a summary looks on GitHub: each world's, rendered by a GFM renderer, laid out by Chromium, and measured.
 //!
-//! `PICTURES=update cargo test --test screen` takes the pictures in `docs/pictures` anew; `PICTURES=/tmp/x` takes one of every world there.
+//! `PICTURES=update cargo test --test integration screen::` takes the pictures in `docs/pictures` anew; `PICTURES=/tmp/x` takes one of every world there.
 //! Where there is no Chromium, it says so, and measures nothing.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
-mod world;
-
+use crate::program;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-use world::{Scenario, World};
+use crate::world::{Scenario, World};
 
 const CSS: &str = include_str!("screen/github.css");
 /// Where the pictures for the documentation are, and which worlds they show.
@@ -145,9 +136,8 @@ fn summary(name: &str) -> String {
         Some(_) => [scenario.command(), vec!["--format=summary".to_owned()]].concat(),
         None => world.args(),
     };
-    let run = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+    let run = program()
         .args(arguments)
-        .env_clear()
         .envs(world.environment())
         .env("GITHUB_ACTION_REPOSITORY", "acme/aws-oidc-doctor")
         .env("GITHUB_ACTION_REF", "v1")
@@ -192,9 +182,8 @@ fn nothing_is_said_twice_outside_the_folds() {
 
 /// What a terminal or a log of so many columns shows.
 fn log(world: &World, arguments: &[String], columns: usize) -> String {
-    let run = Command::new(env!("CARGO_BIN_EXE_aws-oidc-doctor"))
+    let run = program()
         .args(arguments)
-        .env_clear()
         .envs(world.environment())
         .env("NO_COLOR", "1")
         .env("COLUMNS", columns.to_string())

@@ -1,11 +1,5 @@
 //! The threat model names tests, and they are there.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
 use std::fs;
 use std::path::Path;
 

@@ -1,16 +1,5 @@
 //! The actions beside the container's, `binary` and `configure`: their inputs are those of `action.yml`, and what they run is what
-//! a release has pinned. `ACTIONS=update cargo test --test siblings` writes their generated parts anew.
-
-#![cfg(unix)]
-#![allow(
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
-mod world;
+//! a release has pinned. `ACTIONS=update cargo test --test integration siblings::` writes their generated parts anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
@@ -18,13 +7,13 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::{env, fs};
 
+use crate::world::{Scenario, World};
 use aws_oidc_doctor::INPUTS;
 use serde::Deserialize;
 use tempfile::TempDir;
-use world::{Scenario, World};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-const START: &str = "# Generated from ../action.yml: `ACTIONS=update cargo test --test siblings`\n";
+const START: &str = "# Generated from ../action.yml: `ACTIONS=update cargo test --test integration siblings::`\n";
 const END: &str = "# End of the generated part\n";
 
 /// Our own inputs that `configure` has too. It passes on what the runner fills in by itself, and leaves the others at their defaults.
@@ -99,7 +88,7 @@ fn they_have_the_inputs_of_the_container() {
         } else {
             assert_eq!(
                 there, new,
-                "`ACTIONS=update cargo test --test siblings` writes {folder}/action.yml anew"
+                "`ACTIONS=update cargo test --test integration siblings::` writes {folder}/action.yml anew"
             );
         }
     }

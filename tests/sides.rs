@@ -1,12 +1,5 @@
 //! The laws of what is said and changed on both sides of a call that is signed with AWS credentials, for policies made at random.
 
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
 use aws_oidc_doctor::policy::{Decision, Presence, RequestContext, RequestPrincipal, decide, parse};
 use aws_oidc_doctor::{Conclusion, Diagnosis, Evidence, Fix, Severity, Target, diagnose};
 use proptest::prelude::*;

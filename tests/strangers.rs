@@ -1,16 +1,6 @@
 //! Row 6, "the policy lets in too much", is ruled out only where no stranger gets in: the law of it, for policies and strangers
 //! made at random, and the patterns that people write. `PROPTEST_CASES` sets how many policies are made.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
 use std::cell::Cell;
 
 use aws_oidc_doctor::Budget;

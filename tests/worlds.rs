@@ -1,18 +1,10 @@
 //! The played world itself: its scenarios are in order, and its services answer as GitHub's and AWS's do.
 
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "this is test code, which clippy sees only in `#[test]` functions"
-)]
-
-mod world;
-
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use world::{Call, Fault, Scenario, World};
+use crate::world::{Call, Fault, Scenario, World};
 
 #[test]
 fn every_scenario_reads() {
