@@ -658,11 +658,8 @@ fn explain(id: Option<&str>) -> io::Result<u8> {
         out.write_all(page.as_bytes())?;
         return Ok(0);
     }
-    let rules = match explain::of_cause(id) {
-        rules if rules.is_empty() => explaining(id),
-        rules => rules,
-    };
-    if !rules.is_empty() {
+    let found = [explain::of_cause, explaining, explain::showing];
+    if let Some(rules) = found.iter().map(|find| find(id)).find(|rules| !rules.is_empty()) {
         out.write_all(explain::pages(&rules).as_bytes())?;
         return Ok(0);
     }

@@ -541,6 +541,9 @@ fn a_page_is_found_by_what_people_have() {
             "subject-mismatch",
         ),
         ("Error: Incorrect token audience", "# audience-not-registered"),
+        ("Not authorized", "subject-branch"),
+        ("AccessDenied", "subject-branch"),
+        ("no openidconnect", "provider-missing"),
     ] {
         let output = run(&["explain", asked], "");
         assert_eq!(output.status.code(), Some(0), "{asked}: {}", text(&output.stderr));

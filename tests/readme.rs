@@ -25,7 +25,10 @@ fn holds(mark: &str, text: &str) {
     if env::var_os("README").is_some_and(|wish| wish == "update") {
         fs::write(README, [before, &start, text, END, after].concat()).unwrap();
     } else {
-        assert_eq!(shown, text, "`README=update cargo test --test integration readme::` writes it anew");
+        assert_eq!(
+            shown, text,
+            "`README=update cargo test --test integration readme::` writes it anew"
+        );
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn admit(case: &Case<'_>) -> Vec<Fix> {
 }
 
 /// What a change opens that accepts the subject of pull requests. Whoever can push a branch can change the workflow in it.
-const OPENS_TO_PULL_REQUESTS: &str = "this gives the role to the code of every pull request from this repository, before anybody has \
+const OPENS_TO_PULL_REQUESTS: &str = "this gives the role to the code of every pull request from this repository, before anyone has \
                                       reviewed it: grant the role few permissions";
 
 /// Why no change of the policy is offered, where a condition keeps the token out on purpose.
@@ -401,8 +401,11 @@ fn repair_subject(
         .subject
         .as_ref()
         .filter(|difference| difference.leaf == leaf.leaf)?;
+    let is_typo =
+        breadth == Breadth::AsWritten && difference.kind == Kind::Repository && is_nearly(&difference.pattern, subject);
     let value = match breadth {
         Breadth::Exact | Breadth::Lasting => widened(draft, leaf, subject, breadth)?,
+        Breadth::AsWritten if is_typo => subject.to_owned(),
         Breadth::AsWritten => {
             let value = match &difference.kind {
                 Kind::WildcardLiteral => return to_like(case, policy, leaf, draft),
@@ -426,14 +429,17 @@ fn repair_subject(
     let written = leaf.key.values.get(difference.value)?;
     let can_never_match =
         matches!(difference.kind, Kind::Malformed(_)) && !difference.pattern.contains(['*', '?', '$']);
-    if can_never_match {
+    if can_never_match || is_typo {
         let path = policy.value_pointer(leaf.leaf, leaf.key, difference.value);
         draft.edit(
             written.span,
             json!(value).to_string(),
             json!({"op": "replace", "path": path, "value": value}),
         );
-        return Some(format!("use `{value}` in place of the value that can never match"));
+        return Some(match is_typo {
+            true => format!("use `{value}` in place of `{}`, if that is a typo", difference.pattern),
+            false => format!("use `{value}` in place of the value that can never match"),
+        });
     }
     let pointer = policy.key_pointer(leaf.leaf);
     append(
@@ -450,6 +456,16 @@ fn repair_subject(
         Breadth::AsWritten => format!("add `{value}`, as broad as the existing value"),
         Breadth::Lasting => format!("add `{value}`, which later runs match too"),
     })
+}
+
+/// Does the repository's name differ by a slip of one key? Numbers tell repositories apart on purpose.
+fn is_nearly(pattern: &str, subject: &str) -> bool {
+    let (Some(written), Some(has)) = (Subject::parse(pattern), Subject::parse(subject)) else {
+        return false;
+    };
+    let (written, has) = (written.repository_part(), has.repository_part());
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    !written.contains(['*', '?', '$']) && digits(written) == digits(has) && strsim::osa_distance(written, has) == 1
 }
 
 /// Turns `StringEquals` into `StringLike` for the `sub` condition.
