@@ -58,7 +58,7 @@ pub fn evaluate_lines(input: impl BufRead + Send, output: impl Write + Send) -> 
 /// # Errors
 /// When reading or writing fails.
 pub fn evaluate_in_parallel(input: impl BufRead + Send, output: impl Write + Send, jobs: usize) -> io::Result<Summary> {
-    let input = Mutex::new(Input::new(input));
+    let input = Mutex::new(Lines::new(input));
     let output = Output::new(output);
     let work = || work(&input, &output);
     let summary = thread::scope(|scope| {
@@ -86,7 +86,7 @@ impl Summary {
     }
 }
 
-fn work<R: BufRead, W: Write>(input: &Mutex<Input<R>>, output: &Output<W>) -> io::Result<Summary> {
+fn work<R: BufRead, W: Write>(input: &Mutex<Lines<R>>, output: &Output<W>) -> io::Result<Summary> {
     let mut batch = Batch::default();
     let mut answers = Answers::default();
     loop {
@@ -172,14 +172,14 @@ impl Batch {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-struct Input<R> {
+struct Lines<R> {
     reader: R,
     /// The beginning of a line that is still to come.
     begun: Batch,
     is_over: bool,
 }
 
-impl<R: BufRead> Input<R> {
+impl<R: BufRead> Lines<R> {
     fn new(reader: R) -> Self {
         Self {
             reader,
@@ -471,7 +471,7 @@ impl<'de> Visitor<'de> for LineVisitor<'_, 'de> {
                     )?;
                 }
                 "session_policies" => once(&mut self.0.session_policies, map.next_value()?, "session_policies")?,
-                "request" => once(&mut self.0.request, map.next_value::<Request>()?.0, "request")?,
+                "request" => once(&mut self.0.request, map.next_value::<RequestJson>()?.0, "request")?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -516,9 +516,9 @@ const LONGEST_ERROR: usize = 1024;
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-struct Request(RequestContext);
+struct RequestJson(RequestContext);
 
-impl<'de> Deserialize<'de> for Request {
+impl<'de> Deserialize<'de> for RequestJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(serde::Deserialize)]
         #[serde(expecting = "an object with `action`")]
@@ -526,11 +526,11 @@ impl<'de> Deserialize<'de> for Request {
             #[serde(borrow)]
             action: Cow<'a, str>,
             #[serde(default)]
-            principal: Option<Caller>,
+            principal: Option<PrincipalJson>,
             #[serde(default)]
             resource: Option<String>,
             #[serde(default)]
-            context: Context,
+            context: ContextJson,
         }
         let parts = Parts::deserialize(deserializer)?;
         let mut request = parts.context.0;
@@ -541,24 +541,24 @@ impl<'de> Deserialize<'de> for Request {
     }
 }
 
-struct Caller(RequestPrincipal);
+struct PrincipalJson(RequestPrincipal);
 
-impl<'de> Deserialize<'de> for Caller {
+impl<'de> Deserialize<'de> for PrincipalJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(CallerVisitor)
+        deserializer.deserialize_map(PrincipalVisitor)
     }
 }
 
-struct CallerVisitor;
+struct PrincipalVisitor;
 
-impl<'de> Visitor<'de> for CallerVisitor {
-    type Value = Caller;
+impl<'de> Visitor<'de> for PrincipalVisitor {
+    type Value = PrincipalJson;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with one of `federated`, `aws` and `service`")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Caller, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PrincipalJson, A::Error> {
         let mut caller = None;
         while let Some(Text(key)) = map.next_key()? {
             let value: String = map.next_value()?;
@@ -579,15 +579,15 @@ impl<'de> Visitor<'de> for CallerVisitor {
             }
         }
         caller
-            .map(Caller)
+            .map(PrincipalJson)
             .ok_or_else(|| de::Error::custom("the principal is empty"))
     }
 }
 
 #[derive(Default)]
-struct Context(RequestContext);
+struct ContextJson(RequestContext);
 
-impl<'de> Deserialize<'de> for Context {
+impl<'de> Deserialize<'de> for ContextJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(ContextVisitor)
     }
@@ -596,13 +596,13 @@ impl<'de> Deserialize<'de> for Context {
 struct ContextVisitor;
 
 impl<'de> Visitor<'de> for ContextVisitor {
-    type Value = Context;
+    type Value = ContextJson;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of condition keys")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Context, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ContextJson, A::Error> {
         let mut context = RequestContext::default().with_capacity(FEW_KEYS);
         let mut room = MAX_VALUES;
         while let Some(Text(key)) = map.next_key()? {
@@ -620,7 +620,7 @@ impl<'de> Visitor<'de> for ContextVisitor {
                 )));
             }
         }
-        Ok(Context(context))
+        Ok(ContextJson(context))
     }
 }
 

@@ -10,8 +10,8 @@ use crate::aws::request::{self, Asker};
 use crate::budget::Budget;
 use crate::configure::{Around, Flow, Input, Kind, Stop};
 use crate::evidence::{
-    Attempt, Environment, Evidence, Gap, INPUTS_SOURCE, Identity, PolicyText, Probe, Provider, Request, Role, Runner,
-    SubjectTemplate, Why,
+    Attempt, CredentialSource, Environment, Evidence, Gap, HeldCredentials, Identity, PolicyText, Probe, Provider,
+    Request, Role, Runner, SubjectTemplate, Why,
 };
 use crate::finding::{Document, Fact, Facts, Label};
 use crate::github::claims::Claims;
@@ -20,11 +20,11 @@ use crate::github::subject::difference::{self, SubjectDifference};
 use crate::github::workflow::{self, Workflow, WorkflowError};
 use crate::policy::parse::{lay_out, of_role};
 use crate::policy::{
-    ConditionKey, ConditionLeaf, Decision, Effect, Leaf, Outcome, ParseError, PrincipalKind, RequestContext, Statement,
-    StatementTrace, Trace, TrustPolicy, leaves,
+    ConditionLeaf, Decision, Effect, Outcome, ParseError, PrincipalKind, RequestContext, Statement, StatementTrace,
+    Trace, TrustPolicy, leaves,
 };
 use crate::text::masked::is_masked;
-use crate::text::{SourceText, Span};
+use crate::text::{Location, SourceText, Span, pointer_to};
 use crate::witness::{self, Openings, Witness};
 pub(crate) use caller::CallerCase;
 
@@ -563,7 +563,7 @@ impl<'a> Case<'a> {
             .caller
             .as_ref()
             .filter(|caller| !caller.arn.is_empty())
-            .or(reader.filter(|reader| reader.source != "diagnosis-role"))
+            .or(reader.filter(|reader| reader.source != CredentialSource::DiagnosisRole))
     }
 
     /// Did the job run at all? Everything that was seen of it shows that it did, but for a message of GitHub's own about the job.
@@ -581,11 +581,10 @@ impl<'a> Case<'a> {
 
     /// A label at a value of the trust policy.
     #[must_use]
-    pub fn policy_label(&self, span: Span, pointer: impl Into<String>, text: impl Into<String>) -> Label {
+    pub fn policy_label(&self, location: impl Into<Location>, text: impl Into<String>) -> Label {
         Label {
             document: Document::TrustPolicy,
-            pointer: pointer.into(),
-            span,
+            location: location.into(),
             text: text.into(),
         }
     }
@@ -599,8 +598,7 @@ impl<'a> Case<'a> {
         let value = serde_json::to_string_pretty(self.claims?.0.get(claim)?).ok()?;
         Some(Label {
             document: Document::Claims,
-            pointer: format!("/{}", claim.replace('~', "~0").replace('/', "~1")),
-            span: Span::new(start, start + value.len()),
+            location: Location::new(Span::new(start, start + value.len()), pointer_to("", claim)),
             text: text.into(),
         })
     }
@@ -610,8 +608,7 @@ impl<'a> Case<'a> {
     pub fn workflow_label(&self, span: Span, text: impl Into<String>) -> Label {
         Label {
             document: Document::Workflow,
-            pointer: String::new(),
-            span,
+            location: span.into(),
             text: text.into(),
         }
     }
@@ -655,10 +652,12 @@ impl Facts for Case<'_> {
             }
             Fact::AtHand => {
                 let seen = self.evidence.reader.as_ref().and_then(Probe::known);
-                let is_source = |source: &str| ["environment", "diagnosis-role", "default chain"].contains(&source);
                 // Where none were seen there are none only if the runner or the action's own words say so.
                 let none = valid_at_hand(self.evidence) == Some(false) || self.answer == Some(Answer::NoCredentials);
-                seen.map_or(none, |reader| is_source(&reader.source))
+                seen.map_or(none, |reader| {
+                    use CredentialSource::{DefaultChain, DiagnosisRole, Environment};
+                    matches!(reader.source, DefaultChain | DiagnosisRole | Environment)
+                })
             }
             Fact::Clock => self
                 .evidence
@@ -735,51 +734,25 @@ impl PolicyCase {
             .map(|(index, _)| index)
     }
 
+    /// The condition keys of a statement.
+    #[must_use]
+    pub fn leaves(&self, statement: usize) -> Vec<ConditionLeaf<'_>> {
+        let trace = self.trace.statements.get(statement);
+        trace.map_or_else(Vec::new, |trace| leaves(&self.policy, statement, trace))
+    }
+
+    /// The condition keys of the nearest statement.
+    #[must_use]
+    pub fn nearest_leaves(&self) -> Vec<ConditionLeaf<'_>> {
+        self.nearest.map_or_else(Vec::new, |statement| self.leaves(statement))
+    }
+
     /// The condition keys that fail in the nearest statement.
     #[must_use]
     pub fn failing(&self) -> Vec<ConditionLeaf<'_>> {
-        self.nearest()
-            .map(|(index, statement, trace)| leaves(index, statement, trace))
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|failing| failing.trace.outcome == Outcome::NoMatch)
-            .collect()
-    }
-
-    /// The JSON pointer of a condition key's value.
-    #[must_use]
-    pub fn key_pointer(&self, leaf: Leaf) -> String {
-        let Leaf::Key {
-            statement,
-            condition,
-            key,
-        } = leaf
-        else {
-            return String::new();
-        };
-        let escape = |text: &str| text.replace('~', "~0").replace('/', "~1");
-        let found = self
-            .policy
-            .statements
-            .get(statement)
-            .and_then(|s| s.conditions.get(condition));
-        let name = found.map(|c| escape(&c.name)).unwrap_or_default();
-        let key = found
-            .and_then(|c| c.keys.get(key))
-            .map(|k| escape(&k.key.value))
-            .unwrap_or_default();
-        format!("{}/Condition/{name}/{key}", self.policy.statement_pointer(statement))
-    }
-
-    /// The JSON pointer of one value of a condition key.
-    #[must_use]
-    pub fn value_pointer(&self, leaf: Leaf, key: &ConditionKey, value: usize) -> String {
-        let pointer = self.key_pointer(leaf);
-        if key.is_list {
-            format!("{pointer}/{value}")
-        } else {
-            pointer
-        }
+        let mut leaves = self.nearest_leaves();
+        leaves.retain(|leaf| leaf.trace.outcome == Outcome::NoMatch);
+        leaves
     }
 }
 
@@ -793,11 +766,10 @@ fn nearest(policy: &TrustPolicy, trace: &Trace, issuer: &str, budget: &Budget) -
         .enumerate()
         .filter(|(_, (statement, _))| statement.effect.value == Effect::Allow)
         .min_by_key(|(index, (statement, trace))| {
-            let failing = leaves(*index, statement, trace)
-                .iter()
-                .filter(|leaf| leaf.trace.outcome == Outcome::NoMatch)
-                .count();
-            let distance = difference::distance(statement, trace, issuer, budget);
+            let leaves = leaves(policy, *index, trace);
+            let failing = leaves.iter().filter(|leaf| leaf.trace.outcome == Outcome::NoMatch);
+            let failing = failing.count();
+            let distance = difference::distance(&leaves, issuer, budget);
             (
                 trace.principal.outcome == Outcome::NoMatch,
                 !is_for_tokens(statement),
@@ -876,17 +848,19 @@ fn words_are_whole(message: &str) -> bool {
 /// Are there AWS credentials at hand that AWS takes?
 fn valid_at_hand(evidence: &Evidence) -> Option<bool> {
     if let Some(caller) = evidence.caller.as_ref().filter(|caller| !caller.arn.is_empty()) {
-        return Some(caller.source != INPUTS_SOURCE);
+        return Some(caller.source != CredentialSource::Inputs);
     }
     let reader = evidence.reader.as_ref().and_then(Probe::known);
     let held = evidence
         .runner
         .as_ref()
-        .and_then(|runner| runner.aws_credentials.as_deref());
+        .and_then(|runner| runner.aws_credentials.as_ref());
     match reader {
         // A profile that is named comes before the variables.
-        Some(reader) if reader.source == "environment" && held != Some("profile") => Some(true),
-        _ => (held == Some("none")).then_some(false),
+        Some(reader) if reader.source == CredentialSource::Environment && held != Some(&HeldCredentials::Profile) => {
+            Some(true)
+        }
+        _ => (held == Some(&HeldCredentials::None)).then_some(false),
     }
 }
 

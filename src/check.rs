@@ -17,11 +17,10 @@ use crate::diagnose::diagnose;
 use crate::evidence::{Evidence, PolicyText, Probe, Provider, Request, Role, Runner, WorkflowFile};
 use crate::finding::{Certainty, Conclusion, Diagnosis, Document, Edit, Finding, Found, Rule, Severity};
 use crate::github::claims::{Claims, Token};
-use crate::github::workflow::steps::{self, Run, Variable};
-use crate::github::workflow::{ConfigureStep, Kind, Node, tree};
+use crate::github::workflow::steps::{Step, StepInput};
 use crate::infra::{self, Infra, Place, Written};
 use crate::policy::{Decision, TrustPolicy, parse};
-use crate::predict::{Grant, JobTokens, Prediction, Problem, Repository};
+use crate::predict::{Family, Grant, JobTokens, Prediction, Problem, Repository};
 use crate::text::{SourceText, Span};
 
 use matching::Candidates;
@@ -60,8 +59,36 @@ pub(crate) struct Ask {
     pub(crate) notes: Vec<String>,
 }
 
+impl Ask {
+    fn without_answers(&self) -> Self {
+        Self {
+            file: self.file.clone(),
+            line: self.line,
+            job: self.job.clone(),
+            role: self.role.clone(),
+            policies: Vec::new(),
+            outcomes: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Tokens that differ in nothing that is shown are one.
+    fn come_to(&mut self, outcome: Outcome) {
+        if !self.outcomes.contains(&outcome) {
+            self.outcomes.push(outcome);
+        }
+    }
+
+    fn remark(&mut self, note: impl Into<String>) {
+        let note = note.into();
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
 /// What a kind of token comes to.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// The event that starts the job.
     pub(crate) event: String,
@@ -206,6 +233,10 @@ pub(crate) fn check(
     }
 }
 
+/// So many roles of one name are looked at.
+const MOST_OF_A_NAME: usize = 20;
+const ELSEWHERE: &str = "called by a workflow of another repository it has that repository's subject";
+
 /// The work.
 struct Check<'a> {
     infra: &'a Infra,
@@ -223,10 +254,12 @@ struct Check<'a> {
 /// A step, and what there is to know of it.
 struct Asking<'s> {
     job: &'s JobTokens,
-    step: &'s ConfigureStep,
+    step: &'s Step,
+    /// The tokens that the job can have when the step's inputs are these.
+    families: &'s [Family],
     inputs: Inputs,
-    /// Does the step have an `if`, which may keep it from running?
-    has_if: bool,
+    /// The role, with masks for what is not known of it.
+    role: String,
 }
 
 /// What one policy refuses in a job, for one reason.
@@ -248,38 +281,36 @@ impl Check<'_> {
 
     fn job(&mut self, job: &JobTokens) -> Vec<Ask> {
         let source = self.workflow(&job.file).map(|(_, source)| source.clone());
-        let steps = source.as_ref().and_then(|source| tree(&source.text).ok());
         let mut asks = Vec::new();
-        let evaluated = source
-            .as_ref()
-            .map(|source| evaluated(source, &job.id))
-            .unwrap_or_default();
-        for step in &job.steps {
-            let inputs = known(step, &evaluated);
-            let Some(written) = step.input("role-to-assume").map(|role| role.value.trim()) else {
+        for asked in &job.steps {
+            let step = &asked.step;
+            let role = step.input("role-to-assume").and_then(|role| role.value.as_ref().ok());
+            let Some(role) = role.filter(|role| !role.written().trim().is_empty()) else {
                 continue;
             };
-            let role = evaluated.get(written).map_or(written, String::as_str).to_owned();
             let asking = Asking {
                 job,
                 step,
-                has_if: steps.as_ref().is_none_or(|tree| has_if(tree, step.span)),
-                inputs,
+                families: &asked.families,
+                inputs: known(step),
+                role: role.masked().trim().to_owned(),
             };
             let mut ask = Ask {
                 file: job.file.clone(),
                 line: source
                     .as_ref()
-                    .map_or(job.line, |source| source.position(step.span.start).line),
+                    .map_or(job.line, |source| source.position(step.at.start).line),
                 job: job.name.clone(),
                 policies: Vec::new(),
                 outcomes: Vec::new(),
                 notes: Vec::new(),
-                role,
+                role: role.written().trim().to_owned(),
             };
+            if let Some(file) = &step.file {
+                ask.remark(format!("the step stands in `{file}`"));
+            }
             self.around(&asking);
-            self.ask(&asking, &mut ask);
-            asks.push(ask);
+            asks.extend(self.ask(&asking, ask));
         }
         asks
     }
@@ -292,7 +323,7 @@ impl Check<'_> {
         let at = |span: Span, text: &str| (file, span, text.to_owned());
         let about = vec![asking.job.file.clone(), asking.job.name.clone()];
         if let Some(key) = asking.step.input("aws-access-key-id")
-            && !key.value.trim().is_empty()
+            && key.value.as_ref().is_ok_and(|key| !key.written().trim().is_empty())
             && asking.job.grant != Grant::Missing
         {
             let mut noted = Noted::new(
@@ -309,12 +340,11 @@ impl Check<'_> {
                 .push("remove `aws-access-key-id` and `aws-secret-access-key`, and delete the key in IAM".to_owned());
             noted
                 .spots
-                .push(at(key.span, "a key that lasts until someone deletes it"));
+                .push(at(asking.place_of(key), "a key that lasts until someone deletes it"));
             noted.about = about.clone();
             self.note(noted);
         }
         if asking
-            .job
             .families
             .iter()
             .any(|family| family.event == "pull_request_target" && !family.is_odd)
@@ -329,43 +359,77 @@ impl Check<'_> {
             );
             noted.more.push("a step that runs code of the pull request (its checkout, its build, its tests) has the role's credentials".to_owned());
             noted.more.push("ask for the role in a workflow that a push to a protected branch starts, or in an environment that someone has to approve".to_owned());
-            noted.spots.push(at(asking.step.span, "asked for here"));
+            noted.spots.push(at(asking.step.at, "asked for here"));
             noted.about = about;
             self.note(noted);
         }
     }
 
-    fn ask(&mut self, asking: &Asking<'_>, ask: &mut Ask) {
+    fn ask(&mut self, asking: &Asking<'_>, mut ask: Ask) -> Vec<Ask> {
         if asking.inputs.is_on(Input::RoleChaining) {
-            ask.notes
-                .push("it asks with the session of the step before it, not with the token: not looked at".to_owned());
-            return;
+            ask.remark("it asks with the session of the step before it, not with the token: not looked at");
+            return vec![ask];
         }
         let infra = self.infra;
-        let candidates = Candidates::of(infra, &ask.role);
-        ask.policies = candidates
-            .roles
-            .iter()
-            .filter_map(|role| Some(infra.roles.get(*role)?.address.clone()))
-            .collect();
-        if candidates.roles.is_empty() {
-            ask.notes.push("its policy is not among the files".to_owned());
-            self.without_policy(asking);
-            return;
-        }
-        if !candidates.is_sure {
-            ask.notes.push(format!(
-                "which of {} policies is the role's cannot be told; a token counts as let in where one of them lets it in",
-                candidates.roles.len()
-            ));
-        }
+        let candidates = Candidates::of(infra, &asking.role);
+        let address = |role: &usize| Some(infra.roles.get(*role)?.address.clone());
+        ask.policies = candidates.roles.iter().filter_map(address).collect();
         let partition = candidates.partition.clone();
         let account = candidates.account.clone().unwrap_or_else(|| "${account}".to_owned());
-        if let ([only], true) = (&*candidates.roles, candidates.is_sure) {
-            self.judge(asking, ask, *only, &account, &partition);
-            return;
+        match &*candidates.roles {
+            [] => {
+                ask.remark("its policy is not among the files");
+                self.without_policy(asking);
+            }
+            [only] if candidates.is_by_name => self.judge(asking, &mut ask, *only, &account, &partition),
+            roles if candidates.is_by_name => return self.each(asking, &ask, roles, &account, &partition),
+            roles => {
+                ask.remark(format!(
+                    "which of {} policies is the role's cannot be told; a token counts as let in where one of them lets it in",
+                    roles.len()
+                ));
+                self.compare(asking, &mut ask, roles, &account, &partition);
+            }
         }
-        self.compare(asking, ask, &candidates.roles, &account, &partition);
+        vec![ask]
+    }
+
+    /// Roles of one name, in several accounts as it seems: each is looked at, and which of them the step means is not known.
+    fn each(&mut self, asking: &Asking<'_>, ask: &Ask, roles: &[usize], account: &str, partition: &str) -> Vec<Ask> {
+        let infra = self.infra;
+        let before = self.noted.len();
+        let mut asks = Vec::new();
+        for role in roles.iter().take(MOST_OF_A_NAME) {
+            let Some(own) = infra.roles.get(*role) else { continue };
+            let place = infra.files.get(own.place.file).map_or("", |file| &file.name);
+            let which = format!(
+                "one of {} roles of this name: `{}` of {place}",
+                roles.len(),
+                own.address
+            );
+            let mut of_role = Ask {
+                policies: vec![own.address.clone()],
+                notes: ask.notes.clone(),
+                ..ask.without_answers()
+            };
+            of_role.remark(which.clone());
+            let first = self.noted.len();
+            let of_account = own.account.as_deref().unwrap_or(account);
+            self.judge(asking, &mut of_role, *role, of_account, partition);
+            for noted in self.noted.iter_mut().skip(first) {
+                noted.certainty = noted.certainty.max(Certainty::Likely);
+                noted.more.push(which.clone());
+                noted.about.push(format!("{place} {}", own.address));
+            }
+            asks.push(of_role);
+        }
+        let gets_in = |ask: &Ask| ask.outcomes.iter().any(|outcome| outcome.verdict == Verdict::Allowed);
+        if asks.iter().any(gets_in) {
+            let own = self.noted.iter_mut().skip(before);
+            own.filter(|noted| noted.severity == Severity::Blocks)
+                .for_each(|noted| noted.severity = Severity::Note);
+        }
+        asks
     }
 
     fn policy(&mut self, role: usize, account: &str, partition: &str) -> Result<(Written, TrustPolicy), String> {
@@ -385,7 +449,11 @@ impl Check<'_> {
             .iter()
             .filter_map(|role| Some((*role, self.policy(*role, account, partition).ok()?.1)))
             .collect();
-        for family in asking.job.families.iter().filter(|family| !family.is_odd) {
+        for family in asking.families.iter().filter(|family| !family.is_odd) {
+            if family.is_elsewhere {
+                ask.remark(ELSEWHERE);
+                continue;
+            }
             let mut verdict = Verdict::Denied(String::new());
             for (role, policy) in &policies {
                 let arn = self
@@ -408,12 +476,13 @@ impl Check<'_> {
                     verdict = Verdict::Undecided;
                 }
             }
-            ask.outcomes
-                .extend(family.patterns().into_iter().map(|subject| Outcome {
+            for subject in family.patterns() {
+                ask.come_to(Outcome {
                     event: family.event.clone(),
                     subject,
                     verdict: verdict.clone(),
-                }));
+                });
+            }
         }
     }
 
@@ -453,7 +522,7 @@ impl Check<'_> {
         let (written, policy) = match self.policy(role, account, partition) {
             Ok(read) => read,
             Err(why) => {
-                ask.notes.push(format!("its policy was not looked at: {why}"));
+                ask.remark(format!("its policy was not looked at: {why}"));
                 self.without_policy(asking);
                 return;
             }
@@ -475,7 +544,7 @@ impl Check<'_> {
             evidence
         };
         if asking.job.grant == Grant::Missing {
-            ask.notes.push("the job gets no token".to_owned());
+            ask.remark("the job gets no token".to_owned());
             let diagnosis = diagnose(&with(self, None, ""));
             self.no_token(asking, &diagnosis, Some((role, &written)));
             return;
@@ -485,14 +554,13 @@ impl Check<'_> {
         let mut groups: Vec<Group> = Vec::new();
         // The events on which some token gets in.
         let (mut let_in, mut first_allowed) = (BTreeSet::new(), None);
-        let families = || asking.job.families.iter().filter(|family| !family.is_odd);
+        let families = || asking.families.iter().filter(|family| !family.is_odd);
         let has_names_alone = families().any(|family| family.patterns().iter().any(|pattern| !has_ids(pattern, "@*")));
         for family in families() {
             let patterns = family.patterns();
             let with_unknown_ids = patterns.iter().find(|pattern| has_ids(pattern, "@*"));
             if family.is_elsewhere {
-                ask.notes
-                    .push("called by a workflow of another repository it has that repository's subject".to_owned());
+                ask.remark(ELSEWHERE);
                 continue;
             }
             let asker = Asker {
@@ -520,21 +588,19 @@ impl Check<'_> {
                 if share.decision == Decision::Allow {
                     let_in.insert(family.event.clone());
                     first_allowed = first_allowed.or_else(|| Some((share.token.clone(), family.event.clone())));
-                    ask.outcomes.push(outcome(Verdict::Allowed));
+                    ask.come_to(outcome(Verdict::Allowed));
                     continue;
                 }
                 let diagnosis = diagnose(&with(self, Some(&share.token), &family.event));
                 let Some(cause) = diagnosis.cause().filter(|_| diagnosis.conclusion == Conclusion::Denied) else {
-                    ask.outcomes.push(outcome(Verdict::Undecided));
+                    ask.come_to(outcome(Verdict::Undecided));
                     continue;
                 };
-                ask.outcomes.push(outcome(Verdict::Denied(cause.rule.id.to_owned())));
-                let is_sure = !has_gaps && !asking.has_if && family.widened.is_empty();
+                ask.come_to(outcome(Verdict::Denied(cause.rule.id.to_owned())));
+                let is_sure = !has_gaps && !asking.step.is_conditional && family.widened.is_empty();
                 if unknown_ids && has_names_alone {
                     let note = "whether its subject has IDs (`@`), and which, is not known: `--owner-id` and `--repository-id` tell";
-                    if !ask.notes.iter().any(|other| other == note) {
-                        ask.notes.push(note.to_owned());
-                    }
+                    ask.remark(note);
                     continue;
                 }
                 let token = (family.event.clone(), subject.clone());
@@ -562,7 +628,6 @@ impl Check<'_> {
         // Who else gets in, and what the step itself stops at, does not depend on which token it is.
         let token = first_allowed.or_else(|| {
             let family = asking
-                .job
                 .families
                 .iter()
                 .find(|family| !family.is_odd && !family.is_elsewhere)?;
@@ -630,7 +695,7 @@ impl Check<'_> {
         {
             noted
                 .spots
-                .push((file, asking.step.span, "the role is requested here".to_owned()));
+                .push((file, asking.step.at, "the role is requested here".to_owned()));
         }
         self.note(noted);
     }
@@ -703,13 +768,13 @@ impl Check<'_> {
         for label in &finding.labels {
             let place = match label.document {
                 Document::TrustPolicy => policy
-                    .and_then(|(_, written)| written.place(label.span))
+                    .and_then(|(_, written)| written.place(label.location.span))
                     .map(|place| (place.file, place.span)),
                 Document::Workflow => diagnosis
                     .workflow
                     .as_ref()
                     .and_then(|workflow| self.workflow(&workflow.name))
-                    .map(|(file, _)| (file, label.span)),
+                    .map(|(file, _)| (file, label.location.span)),
                 Document::CallerPolicy(_) | Document::Claims => None,
             };
             if let Some((file, span)) = place {
@@ -718,7 +783,7 @@ impl Check<'_> {
             if label.document == Document::TrustPolicy
                 && let Some(policy) = &diagnosis.policy
             {
-                noted.about.push(policy.slice(label.span).to_owned());
+                noted.about.push(policy.slice(label.location.span).to_owned());
             }
         }
         noted.more.extend(finding.notes.iter().chain(&finding.help).cloned());
@@ -750,36 +815,22 @@ impl Check<'_> {
     }
 }
 
-/// What the expressions among a job's inputs come to in every run, by their text: `env` of the file, and what is computed from it.
-fn evaluated(workflow: &SourceText, job: &str) -> HashMap<String, String> {
-    let run = Run {
-        job: Some(job),
-        path: Some(&workflow.name),
-        is_running: false,
-        defined_in: None,
-        get: &|_, _| None,
-        variable: &|_, _| Variable::Absent,
-        file: &|_| None,
-    };
-    let found = steps::find(&workflow.text, &run).unwrap_or_default();
-    let inputs = found.steps.into_iter().flat_map(|step| step.inputs);
-    inputs
-        .filter_map(|input| {
-            let value = input.value.ok()?.as_known()?.trim().to_owned();
-            Some((input.written.trim().to_owned(), value))
-        })
-        .filter(|(_, value)| !value.is_empty())
-        .collect()
+impl Asking<'_> {
+    /// Where an input stands in the workflow file, or the action that has it is called.
+    fn place_of(&self, input: &StepInput) -> Span {
+        match self.step.file {
+            None => input.span,
+            Some(_) => self.step.at,
+        }
+    }
 }
 
-/// The inputs of a step that are the same in every run; the rest can come from elsewhere.
-fn known(step: &ConfigureStep, evaluated: &HashMap<String, String>) -> Inputs {
+/// The inputs of a step that are known; the rest can come from elsewhere.
+fn known(step: &Step) -> Inputs {
     let mut inputs = Inputs::default();
-    for (name, value) in &step.inputs {
-        let written = value.value.trim();
-        let value = evaluated.get(written).map_or(written, String::as_str);
-        if let Some(input) = Input::named(&name.value)
-            && !value.contains("${{")
+    for own in &step.inputs {
+        let value = own.value.as_ref().ok().and_then(|value| value.as_known());
+        if let (Some(input), Some(value)) = (Input::named(&own.name), value.map(str::trim))
             && !value.is_empty()
         {
             inputs.set(input, value);
@@ -799,19 +850,7 @@ fn places(found: &Found) -> Vec<(Document, Span)> {
         .labels
         .iter()
         .filter(|label| label.document == Document::TrustPolicy);
-    policy.map(|label| (label.document, label.span)).collect()
-}
-
-/// Does the step whose `uses` stands here have an `if`?
-fn has_if(node: &Node, uses: Span) -> bool {
-    match &node.kind {
-        Kind::Map(entries) => {
-            let is_it = node.get("uses").is_some_and(|value| value.span == uses);
-            is_it && node.get("if").is_some() || entries.iter().any(|(_, value)| has_if(value, uses))
-        }
-        Kind::List(items) => items.iter().any(|item| has_if(item, uses)),
-        Kind::Scalar(_) => false,
-    }
+    policy.map(|label| (label.document, label.location.span)).collect()
 }
 
 /// A place in the files, for findings that no diagnosis makes.

@@ -27,7 +27,7 @@ use crate::args::{Args, Diagnose, InputError, place};
 use crate::aws::arn::RoleArn;
 use crate::configure::{Around, Flow, Input, Inputs, REQUIRED_VARIABLES};
 use crate::evidence::{
-    AttachedPolicy, Attempt, Clock, Environment, Evidence, Gap, Hop, INPUTS_SOURCE, Identity, MOST_HOPS, Probe,
+    AttachedPolicy, Attempt, Clock, CredentialSource, Environment, Evidence, Gap, Hop, Identity, MOST_HOPS, Probe,
     Request, Runs, Why, WorkflowFile,
 };
 use crate::github::claims::Token;
@@ -543,8 +543,16 @@ impl Live<'_> {
             };
             (wanted.role || wanted.issuer.is_some()).then_some(wanted)
         });
-        let session = trail.session.clone().map(|session| (session, "the hop before"));
-        let environment = session.or_else(|| Some((environment_credentials(self.outside.env)?, "environment")));
+        let session = trail
+            .session
+            .clone()
+            .map(|session| (session, CredentialSource::HopBefore));
+        let environment = session.or_else(|| {
+            Some((
+                environment_credentials(self.outside.env)?,
+                CredentialSource::Environment,
+            ))
+        });
         let asks = self.in_job
             && run.token.is_none()
             && (needs_provider || given(&self.args.flags.own.diagnosis_role).is_some());
@@ -681,7 +689,7 @@ impl Live<'_> {
         if request.is_on(Input::UseExistingCredentials)
             && let Ok((credentials, source)) = at_hand().await
         {
-            match aws.caller(&credentials, source, until).await {
+            match aws.caller(&credentials, &source, until).await {
                 Ok(caller) => {
                     way.flow = request.flow(self.around(Some(true)));
                     way.credentials = Ok(credentials);
@@ -698,16 +706,16 @@ impl Live<'_> {
         let keys = match way.flow {
             // Its file is sent once the credentials beside it were shown to work. (`src/index.ts`)
             Flow::TokenFile if request.given(Input::AwsAccessKeyId).is_some() => {
-                self.keys().map(|keys| (keys, INPUTS_SOURCE))
+                self.keys().map(|keys| (keys, CredentialSource::Inputs))
             }
-            Flow::AccessKey => self.keys().map(|keys| (keys, INPUTS_SOURCE)),
+            Flow::AccessKey => self.keys().map(|keys| (keys, CredentialSource::Inputs)),
             Flow::Ambient | Flow::Chaining | Flow::NoRole => at_hand().await,
             Flow::TokenFile if request.is_on(Input::RoleChaining) => at_hand().await,
             Flow::Existing | Flow::Nothing | Flow::Oidc | Flow::TokenFile => return way,
         };
         match keys {
             Ok(_) if memoized.is_some() => way.refused = memoized,
-            Ok((credentials, source)) => match aws.caller(&credentials, source, until).await {
+            Ok((credentials, source)) => match aws.caller(&credentials, &source, until).await {
                 Ok(caller) => {
                     way.account = Some(caller.account.clone());
                     way.caller = Some(caller);
@@ -736,9 +744,14 @@ impl Live<'_> {
     }
 
     /// The AWS credentials that the SDK's default chain would find.
-    async fn at_hand(&self, aws: &Aws, request: &Request, trail: &Trail) -> Result<(Credentials, &'static str), Gap> {
+    async fn at_hand(
+        &self,
+        aws: &Aws,
+        request: &Request,
+        trail: &Trail,
+    ) -> Result<(Credentials, CredentialSource), Gap> {
         let env = self.outside.env;
-        let hop = |session: &Credentials| (session.clone(), "the hop before");
+        let hop = |session: &Credentials| (session.clone(), CredentialSource::HopBefore);
         if let Some(session) = trail.of_profile(true) {
             return Ok(hop(session));
         }
@@ -746,21 +759,24 @@ impl Live<'_> {
         // The JavaScript SDK passes the variables over where a profile is named; ours does not.
         if let Some(profile) = env.get("AWS_PROFILE") {
             let found = aws.default_chain(env, workspace, Some(profile)).await?;
-            return Ok((found, "profile"));
+            return Ok((found, CredentialSource::Profile));
         }
         if !request.unsets() {
             if let Some(session) = &trail.session {
                 return Ok(hop(session));
             }
             if let Some(credentials) = environment_credentials(env) {
-                return Ok((credentials, "environment"));
+                return Ok((credentials, CredentialSource::Environment));
             }
         }
         if let Some(session) = trail.of_profile(false) {
             return Ok(hop(session));
         }
         if env.get("RUNNER_ENVIRONMENT") == Some("self-hosted") || has_profile(env) {
-            return Ok((aws.default_chain(env, workspace, None).await?, "default chain"));
+            return Ok((
+                aws.default_chain(env, workspace, None).await?,
+                CredentialSource::DefaultChain,
+            ));
         }
         let what = match request.unsets() {
             true => {
@@ -781,7 +797,7 @@ impl Live<'_> {
                 secret,
                 key(Input::AwsSessionToken),
                 None,
-                INPUTS_SOURCE,
+                "inputs",
             )),
             _ => Err(Gap::new(
                 Why::NotFound,
@@ -894,7 +910,7 @@ impl Live<'_> {
         &self,
         aws: &Result<Aws, Gap>,
         credentials: &Credentials,
-        source: &str,
+        source: &CredentialSource,
         wanted: Wanted<'_>,
     ) -> Reading {
         let aws = match aws {
@@ -921,7 +937,7 @@ impl Live<'_> {
         let (Ok(aws), Some(caller), Some(credentials)) = (aws, &run.caller, credentials) else {
             return;
         };
-        if caller.source == INPUTS_SOURCE {
+        if caller.source == CredentialSource::Inputs {
             return;
         }
         let read = timeout_at(self.deadline, aws.policies_of(credentials, caller.clone())).await;
@@ -980,7 +996,7 @@ impl Live<'_> {
         };
         self.secrets.hand_over(self.outside.mask);
         match reader {
-            Ok((credentials, source)) => self.read(aws, &credentials, source, wanted).await,
+            Ok((credentials, source)) => self.read(aws, &credentials, &source, wanted).await,
             Err(gap) => Reading::none(wanted, &gap),
         }
     }
@@ -991,7 +1007,7 @@ impl Live<'_> {
         http: &Http,
         wanted: Wanted<'_>,
         token: Option<&IdToken>,
-    ) -> Result<(Credentials, &'static str), Gap> {
+    ) -> Result<(Credentials, CredentialSource), Gap> {
         let env = self.outside.env;
         if let (Some(role), Some(token)) = (given(&self.args.flags.own.diagnosis_role), token) {
             let audience = Audience::of_diagnosis_role(&self.args.flags.own);
@@ -1001,12 +1017,15 @@ impl Live<'_> {
                 let token = github::id_token(env, http, &audience, self.outside.mask).await?;
                 aws.credentials(role.trim(), &token.raw, self.deadline).await?
             };
-            return Ok((credentials, "diagnosis-role"));
+            return Ok((credentials, CredentialSource::DiagnosisRole));
         }
         let self_hosted = self.in_job && env.get("RUNNER_ENVIRONMENT") == Some("self-hosted");
         if self_hosted || (!self.in_job && has_profile(env)) {
             let workspace = env.get("GITHUB_WORKSPACE").filter(|_| self.in_job).map(Path::new);
-            return Ok((aws.default_chain(env, workspace, None).await?, "default chain"));
+            return Ok((
+                aws.default_chain(env, workspace, None).await?,
+                CredentialSource::DefaultChain,
+            ));
         }
         Err(Gap::new(
             Why::NoCredentials,

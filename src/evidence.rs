@@ -3,6 +3,7 @@
 //! A fact that was asked for and not got is a result, never an error: [`Probe::Missing`] with a [`Gap`]. A part that is
 //! absent was never asked for. The raw token and credentials never enter here.
 
+mod credentials;
 mod mistaken;
 pub mod paste;
 pub(crate) mod repository;
@@ -17,6 +18,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+pub(crate) use self::credentials::{CredentialSource, HeldCredentials};
 #[cfg(feature = "live")]
 pub(crate) use self::repository::Branches;
 pub(crate) use self::repository::{Environment, Repository, SubjectTemplate};
@@ -123,9 +125,6 @@ pub struct Hop {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller: Option<Identity>,
 }
-
-/// Where the credentials of a [`Hop::caller`] come from that are among the inputs.
-pub(crate) const INPUTS_SOURCE: &str = "inputs";
 
 /// A fact that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -329,7 +328,7 @@ fn session(
         session_policies: session_policies(request),
         transitive_tags: transitive_tags(request, caller),
         arn,
-        source: "the hop before".to_owned(),
+        source: CredentialSource::HopBefore,
         ..Identity::default()
     })
 }
@@ -577,7 +576,8 @@ pub struct Runner {
     pub unset: Vec<String>,
     /// Which AWS credentials the environment holds: `none`, `environment`, `profile`, `web-identity`, `container`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub aws_credentials: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub aws_credentials: Option<HeldCredentials>,
 }
 
 /// An IAM OIDC provider. A field that is `None` is not known.
@@ -645,7 +645,8 @@ pub struct Identity {
     /// The ARN of the user or session.
     pub arn: String,
     /// Where they come from: `environment`, `diagnosis-role`, `default chain`.
-    pub source: String,
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub source: CredentialSource,
     /// The role whose session it is, path included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,

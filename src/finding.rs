@@ -2,17 +2,17 @@
 
 use std::ops::{Deref, DerefMut};
 
-mod comparison;
+mod side_by_side;
 
 use serde_json::Value;
 
-pub(crate) use comparison::{Comparison, Side};
+pub(crate) use side_by_side::{Party, SideBySide};
 
 use crate::configure::{Flow, Input};
 use crate::github::claims::Claims;
 use crate::github::subject::parts::Part;
 use crate::policy::{Decision, Leaf};
-use crate::text::{SourceText, Span};
+use crate::text::{Location, SourceText, Span};
 
 /// What can be wrong, told apart from whether it is. See `docs/checks/`.
 #[derive(Debug, Clone, Copy)]
@@ -262,10 +262,8 @@ impl Document {
 pub struct Label {
     /// Which document.
     pub document: Document,
-    /// JSON pointer of the value, where the document is JSON.
-    pub pointer: String,
-    /// The place.
-    pub span: Span,
+    /// Where in it.
+    pub location: Location,
     /// What is wrong there; may hold text from outside.
     pub text: String,
 }
@@ -317,7 +315,7 @@ pub struct Finding {
     /// What is wrong: one line, lower case, no full stop, text from outside in backticks.
     pub message: String,
     /// The two sides that should be alike, where it comes to that.
-    pub(crate) compares: Option<Comparison>,
+    pub(crate) compares: Option<SideBySide>,
     /// Where.
     pub labels: Vec<Label>,
     /// The leaves of the policy's trace that it explains.
@@ -431,7 +429,7 @@ impl Finding {
 
     /// Sets the two sides beside each other.
     #[must_use]
-    pub(crate) fn compares(mut self, compared: impl Into<Option<Comparison>>) -> Self {
+    pub(crate) fn compares(mut self, compared: impl Into<Option<SideBySide>>) -> Self {
         self.compares = compared.into();
         self
     }
@@ -481,7 +479,7 @@ impl Finding {
 
 /// A fact that is missing for a surer answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Open {
+pub struct MissingFact {
     /// What was wanted.
     pub wanted: String,
     /// Why it is not there.
@@ -603,7 +601,7 @@ pub struct Diagnosis {
     /// The stages of the handshake.
     pub stages: Vec<StageRow>,
     /// What is missing.
-    pub gaps: Vec<Open>,
+    pub gaps: Vec<MissingFact>,
     /// What the policy says of the request; `None` without a policy.
     pub decision: Option<Decision>,
     /// Said of the whole: a contradiction between AWS's answer and ours, for one.

@@ -114,6 +114,13 @@ impl Provider {
 }
 
 impl Role {
+    /// Runs something for every place of it in a file.
+    fn for_each_place(&mut self, file: usize, run: &mut dyn FnMut(&mut Place)) {
+        let parts = self.policy.iter_mut().flat_map(|policy| &mut policy.parts);
+        let places = parts.map(|(_, place)| place).chain([&mut self.place]);
+        places.filter(|place| place.file == file).for_each(run);
+    }
+
     /// The policy as it is in an account: its own number in the place of the account's.
     ///
     /// # Errors
@@ -221,7 +228,7 @@ pub(crate) fn is_source(path: &str) -> bool {
 
 /// May a file hold roles, or what they are made of? Most YAML and JSON of a repository does not.
 pub(crate) fn is_of_interest(path: &str, text: &str) -> bool {
-    !has_extension(path, &["json", "txt", "yaml", "yml"]) || may_hold_roles(text)
+    is_source(path) || !has_extension(path, &["json", "txt", "yaml", "yml"]) || may_hold_roles(text)
 }
 
 fn has_extension(path: &str, extensions: &[&str]) -> bool {

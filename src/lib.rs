@@ -92,8 +92,8 @@ pub use diagnose::{diagnose, explaining, told};
 pub use evidence::paste;
 pub use evidence::{Evidence, PolicyText, Probe, Role, Runs};
 pub use finding::{
-    Cause, CauseStatus, Certainty, Conclusion, Diagnosis, Document, Finding, Fix, Found, Label, Open, Severity, Target,
-    Told,
+    Cause, CauseStatus, Certainty, Conclusion, Diagnosis, Document, Finding, Fix, Found, Label, MissingFact, Severity,
+    Target, Told,
 };
 pub use fix::is_proven;
 pub use github::claims::{Claims, decode};
@@ -101,5 +101,5 @@ pub use github::subject::{Subject, customized_keys, parts::Part};
 pub use github::workflow::{IdToken, read};
 pub use predict::{Checked, Expectations, Form, JobTokens, Prediction, Problem, Repository, TrustedRole, predict};
 pub use secrets::Secrets;
-pub use text::{SourceText, Span, unseen::is_unseen};
+pub use text::{Location, SourceText, Span, unseen::is_unseen};
 pub use witness::{Breadth, Witness, search};

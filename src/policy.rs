@@ -19,7 +19,7 @@ mod suggest;
 mod variables;
 pub mod wildcard;
 
-use crate::text::{Span, Spanned};
+use crate::text::{Location, Span, Spanned, pointer_to};
 pub use context::{Presence, RequestContext, RequestPrincipal};
 pub use evaluate::{decide, decide_and_say_why, decide_within, trace};
 pub use leaves::{ConditionLeaf, leaves};
@@ -76,6 +76,40 @@ impl Policy {
         } else {
             "/Statement".to_owned()
         }
+    }
+
+    /// Where a part of a statement stands; `None` where the statement has none.
+    #[must_use]
+    pub fn location(&self, leaf: Leaf) -> Option<Location> {
+        let (Leaf::Action { statement: index }
+        | Leaf::Key { statement: index, .. }
+        | Leaf::Principal { statement: index }) = leaf;
+        let statement = self.statements.get(index)?;
+        let (span, name) = match leaf {
+            Leaf::Action { .. } => {
+                let action = statement.action.as_ref()?;
+                (action.span, if action.negated { "NotAction" } else { "Action" })
+            }
+            Leaf::Key { condition, key, .. } => {
+                let condition = statement.conditions.get(condition)?;
+                return Some(self.key_location(index, condition, condition.keys.get(key)?));
+            }
+            Leaf::Principal { .. } => {
+                let principal = statement.principal.as_ref()?;
+                let name = if principal.negated { "NotPrincipal" } else { "Principal" };
+                (principal.span, name)
+            }
+        };
+        Some(Location::new(span, pointer_to(&self.statement_pointer(index), name)))
+    }
+
+    /// Where the value of a condition key stands, or the list of them.
+    fn key_location(&self, statement: usize, condition: &Condition, key: &ConditionKey) -> Location {
+        let block = format!("{}/Condition", self.statement_pointer(statement));
+        Location::new(
+            key.span,
+            pointer_to(&pointer_to(&block, &condition.name), &key.key.value),
+        )
     }
 }
 
@@ -216,6 +250,17 @@ pub struct Condition {
     pub keys: Vec<ConditionKey>,
 }
 
+impl ConditionKey {
+    /// Where one of its values stands, given where all of them do: there, if there is none of that index.
+    #[must_use]
+    pub fn value_location(&self, all: Location, index: usize) -> Location {
+        match self.values.get(index) {
+            Some(value) if self.is_list => Location::new(value.span, format!("{}/{index}", all.pointer)),
+            _ => all,
+        }
+    }
+}
+
 /// One condition key and the values it is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConditionKey {
@@ -312,6 +357,8 @@ pub struct KeyTrace {
     pub actual: Presence,
     /// A node a policy value. For a key that is absent or unknown, and for `Null`, it may be empty.
     pub values: Vec<ValueTrace>,
+    /// Is it a hidden part that decides?
+    pub is_masked: bool,
     /// Why it came out so, one clause in plain words: "the request does not include this key".
     pub because: String,
 }
@@ -327,6 +374,8 @@ pub struct ValueTrace {
     pub resolved: String,
     /// For a failed string comparison: how far it got.
     pub parted: Option<Parted>,
+    /// Is it a hidden part that decides?
+    pub is_masked: bool,
     /// Why, where the comparison alone does not say it ("not a number").
     pub because: Option<String>,
 }

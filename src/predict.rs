@@ -21,9 +21,10 @@ use serde_json::{Map, Value, json};
 
 use crate::github::claims::Claims;
 use crate::github::issuer::GITHUB_ISSUER;
-use crate::github::workflow::{ConfigureStep, IdToken};
+use crate::github::workflow::IdToken;
+use crate::github::workflow::steps::Step;
 use crate::text::SourceText;
-use crate::text::language::{Class, Glob, Language};
+use crate::text::language::{Class, Example, Glob, Language};
 
 pub use expect::{Checked, Expectations};
 #[cfg(feature = "live")]
@@ -134,11 +135,20 @@ pub struct JobTokens {
     /// May it ask for a token?
     pub grant: Grant,
     /// Its steps that configure AWS credentials.
-    pub steps: Vec<ConfigureStep>,
+    pub(crate) steps: Vec<Asking>,
     /// The tokens, a family for each event and environment.
     pub families: Vec<Family>,
     /// What else there is to say of it.
     pub notes: Vec<String>,
+}
+
+/// A step that configures AWS credentials, with one of the values that its inputs can have.
+#[derive(Debug, Clone)]
+pub(crate) struct Asking {
+    /// The step.
+    pub(crate) step: Step,
+    /// The tokens that the job can have when its inputs are these.
+    pub(crate) families: Vec<Family>,
 }
 
 /// May a job ask for an ID token?
@@ -404,6 +414,20 @@ impl Family {
             variable.texts = Language::exactly(git_ref);
         }
         Some(own)
+    }
+
+    /// Those of them whose ref is one of these; `None` where none is.
+    #[must_use]
+    fn narrowed(&self, refs: &expression::Refs) -> Option<Self> {
+        let mut own = self.clone();
+        own.is_odd |= refs.are_odd;
+        let variable = match &*self.claims.get("ref")?.0 {
+            [Piece::Variable(variable)] => own.variables.get_mut(*variable)?,
+            [Piece::Text(text)] => return refs.texts.contains(text).then_some(own),
+            _ => return Some(own),
+        };
+        variable.texts = variable.texts.clone().and(refs.texts.clone());
+        (variable.texts.example() != Example::Nothing).then_some(own)
     }
 
     /// One token of them. What is not known is masked.

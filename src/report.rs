@@ -387,7 +387,7 @@ fn capital(text: &str) -> String {
 /// The document and the line of a label.
 fn place(diagnosis: &Diagnosis, label: &Label) -> Option<String> {
     let source = diagnosis.document(label.document)?;
-    let line = source.position(label.span.start).line;
+    let line = source.position(label.location.span.start).line;
     let name = match is_file(label.document, source) {
         true => format!("`{}`", source.name),
         false => source.name.clone(),

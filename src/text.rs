@@ -3,6 +3,7 @@
 pub(crate) mod language;
 pub(crate) mod masked;
 pub(crate) mod unseen;
+pub(crate) mod yaml;
 
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,36 @@ impl Span {
     }
 }
 
+/// Where something stands in a document: in its text, and in its JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// In the text.
+    pub span: Span,
+    /// JSON pointer (RFC 6901); empty where the document is no JSON.
+    pub pointer: String,
+}
+
+impl Location {
+    /// In a text, and in its JSON.
+    #[must_use]
+    pub fn new(span: Span, pointer: impl Into<String>) -> Self {
+        let pointer = pointer.into();
+        Self { span, pointer }
+    }
+}
+
+impl From<Span> for Location {
+    fn from(span: Span) -> Self {
+        Self::new(span, "")
+    }
+}
+
+/// The JSON pointer of what an object has under a name (RFC 6901, section 3).
+#[must_use]
+pub(crate) fn pointer_to(object: &str, name: &str) -> String {
+    format!("{object}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
 /// A place in a text as people count: both from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
@@ -102,6 +133,12 @@ mod tests {
         for (offset, line, column) in [(0, 1, 1), (2, 1, 3), (3, 2, 1), (6, 2, 3), (8, 3, 1), (99, 3, 1)] {
             assert_eq!(position(text, offset), Position { line, column }, "offset {offset}");
         }
+    }
+
+    #[test]
+    fn pointers_escape_what_json_pointers_escape() {
+        assert_eq!(pointer_to("", "a/b~c"), "/a~1b~0c");
+        assert_eq!(pointer_to("/x", ""), "/x/");
     }
 
     #[test]

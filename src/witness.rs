@@ -13,10 +13,10 @@ use crate::budget::{Budget, steps};
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::github::subject::Subject;
 use crate::policy::{
-    Decision, Effect, Presence, PrincipalKind, RequestContext, SetOperator, Statement, TrustPolicy, decide, leaves,
-    trace,
+    Decision, Effect, Leaf, Presence, PrincipalKind, RequestContext, SetOperator, Statement, TrustPolicy, decide,
+    leaves, trace,
 };
-use crate::text::Span;
+use crate::text::Location;
 
 use narrow::{Narrow, SubjectValue, lone, subject_values};
 use request::{Choice, Requests, STRANGER};
@@ -51,9 +51,7 @@ pub struct Witness {
     /// What that means: anyone on GitHub, any repository of the owner, …
     pub reach: String,
     /// Where the policy lets it in.
-    pub span: Span,
-    /// JSON pointer of that place.
-    pub pointer: String,
+    pub location: Location,
 }
 
 impl Witness {
@@ -180,7 +178,7 @@ fn by_credentials(asker: Asker<'_>, policy: &TrustPolicy) -> Openings {
     let statements = policy.statements.iter().enumerate();
     let mut trusting = statements.filter(|(_, s)| s.effect.value == Effect::Allow && trusts_all(s));
     let mut openings = Openings::default();
-    let Some((index, statement)) = trusting.next() else {
+    let Some((index, _)) = trusting.next() else {
         return openings;
     };
     let asker = Asker {
@@ -211,17 +209,20 @@ fn by_credentials(asker: Asker<'_>, policy: &TrustPolicy) -> Openings {
         request.set(key, Presence::Unknown("a stranger can choose it".to_owned()));
     }
     match decide(policy, &request) {
-        Decision::Allow => openings
-            .witnesses
-            .extend(statement.principal.as_ref().map(|principal| Witness {
-                breadth: Breadth::Anyone,
-                subject: STRANGER.to_owned(),
-                chosen: Vec::new(),
-                audience: String::new(),
-                reach: "anyone with an AWS account".to_owned(),
-                span: principal.span,
-                pointer: format!("{}/Principal", policy.statement_pointer(index)),
-            })),
+        Decision::Allow => {
+            openings.witnesses.extend(
+                policy
+                    .location(Leaf::Principal { statement: index })
+                    .map(|location| Witness {
+                        breadth: Breadth::Anyone,
+                        subject: STRANGER.to_owned(),
+                        chosen: Vec::new(),
+                        audience: String::new(),
+                        reach: "anyone with an AWS account".to_owned(),
+                        location,
+                    }),
+            )
+        }
         Decision::Undecided => {
             openings.undecided =
                 Some("the policy trusts `*`, and it is not known whether other AWS accounts are accepted".to_owned());
@@ -398,7 +399,6 @@ impl Search<'_> {
             return;
         };
         let deployment = Deployment::of(self.requests.asker.issuer);
-        let span = statement.condition_span.unwrap_or(statement.effect.span);
         let names = self.names(statement);
         let texts = choices.words();
         // A job of an environment has it in its subject, unless that is customized.
@@ -424,11 +424,10 @@ impl Search<'_> {
                 let culprit = values
                     .iter()
                     .find(|v| crate::policy::wildcard::matches(v.text(), &subject));
-                let (span, place) = culprit
-                    .or(values.first())
-                    .map_or((span, format!("{pointer}/Condition")), |v| {
-                        (v.span(), v.pointer(pointer))
-                    });
+                let at = match culprit.or(values.first()) {
+                    Some(value) => value.location(pointer),
+                    None => conditions(statement, pointer),
+                };
                 let is_vacuous = values.is_empty() && vacuous(alone.policy(), &self.requests.request);
                 let is_anyone = words.owner == STRANGER.0 && words.repository == STRANGER.1;
                 let (breadth, reach) = match is_anyone {
@@ -436,7 +435,7 @@ impl Search<'_> {
                     true => (Breadth::Anyone, everyone(self.requests.asker.issuer)),
                     false => (Breadth::Broad, by_name(&subject)),
                 };
-                return self.add(breadth, subject, &choice, audience, &reach, span, place);
+                return self.add(breadth, subject, &choice, audience, &reach, at);
             }
         }
         if self.has(|breadth| breadth == Breadth::Broad) {
@@ -457,8 +456,8 @@ impl Search<'_> {
                     .find_map(|subject| self.get_in(alone, subject, &choices));
                 if let Some((subject, choice, audience)) = found {
                     let reach = by_name(&subject);
-                    let (span, place) = (value.span(), value.pointer(pointer));
-                    return self.add(Breadth::Broad, subject, &choice, audience, &reach, span, place);
+                    let at = value.location(pointer);
+                    return self.add(Breadth::Broad, subject, &choice, audience, &reach, at);
                 }
             }
         }
@@ -489,8 +488,8 @@ impl Search<'_> {
                 .filter(|subject| Subject::parse(subject).is_some_and(|s| s.is_default()))
                 .find_map(|subject| self.get_in(alone, subject, &nothing));
             if let Some((subject, choice, audience)) = found {
-                let (span, place) = (value.span(), value.pointer(pointer));
-                return self.add(Breadth::Own, subject, &choice, audience, &reach, span, place);
+                let at = value.location(pointer);
+                return self.add(Breadth::Own, subject, &choice, audience, &reach, at);
             }
         }
     }
@@ -531,9 +530,8 @@ impl Search<'_> {
         let found = found
             .or_else(|| Some(stranger()).filter(|subject| self.requests.get_in(alone, subject, &elsewhere, &nothing)));
         if let Some(subject) = found {
-            let span = statement.condition_span.unwrap_or(statement.effect.span);
-            let place = format!("{pointer}/Condition");
-            self.add(Breadth::Audience, subject, &nothing, elsewhere, "", span, place);
+            let at = conditions(statement, pointer);
+            self.add(Breadth::Audience, subject, &nothing, elsewhere, "", at);
         }
     }
 
@@ -541,7 +539,6 @@ impl Search<'_> {
         self.found.iter().any(|witness| is(witness.breadth))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "they are what a witness is made of")]
     fn add(
         &mut self,
         breadth: Breadth,
@@ -549,8 +546,7 @@ impl Search<'_> {
         choice: &Choice,
         audience: String,
         reach: &str,
-        span: Span,
-        pointer: String,
+        location: Location,
     ) {
         if self.has(|other| other == breadth) {
             return;
@@ -565,8 +561,7 @@ impl Search<'_> {
             chosen: chosen.collect(),
             audience,
             reach: reach.to_owned(),
-            span,
-            pointer,
+            location,
         });
     }
 
@@ -837,13 +832,19 @@ fn reach_of_own(value: &SubjectValue<'_>) -> Option<String> {
     }
 }
 
+/// Where a statement's conditions stand; without any, its effect.
+fn conditions(statement: &Statement, pointer: &str) -> Location {
+    let span = statement.condition_span.unwrap_or(statement.effect.span);
+    Location::new(span, format!("{pointer}/Condition"))
+}
+
 /// Does a condition of the statement hold only because its key is absent?
 fn vacuous(alone: &TrustPolicy, request: &RequestContext) -> bool {
     let trace = trace(alone, request);
-    let (Some(statement), Some(trace)) = (alone.statements.first(), trace.statements.first()) else {
+    let Some(trace) = trace.statements.first() else {
         return false;
     };
-    leaves(0, statement, trace).iter().any(|leaf| {
+    leaves(alone, 0, trace).iter().any(|leaf| {
         let operator = leaf.condition.operator.value;
         leaf.trace.actual == Presence::Absent
             && (operator.if_exists

@@ -16,6 +16,7 @@ use aws_oidc_doctor::report::{self, Report};
 use aws_oidc_doctor::{CHECKS, by_id};
 use aws_oidc_doctor::{CauseStatus, Diagnosis, Severity};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// What a report must say. What is absent is not looked at; `"cause": null` says that nothing may block.
 #[derive(Default, Deserialize)]
@@ -250,8 +251,16 @@ fn every_report_holds_together() {
                     .document(label.document)
                     .unwrap_or_else(|| panic!("{name}: {} points into nothing", finding.rule.id));
                 assert!(
-                    label.span.start <= label.span.end && label.span.end <= document.text.len(),
+                    label.location.span.start <= label.location.span.end
+                        && label.location.span.end <= document.text.len(),
                     "{name}: {}",
+                    finding.rule.id
+                );
+                let pointer = &label.location.pointer;
+                let json: Option<Value> = serde_json::from_str(&document.text).ok();
+                assert!(
+                    pointer.is_empty() || json.is_some_and(|json| json.pointer(pointer).is_some()),
+                    "{name}: {} says {pointer}, and nothing is there",
                     finding.rule.id
                 );
             }

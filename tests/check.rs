@@ -237,7 +237,7 @@ fn what_is_not_known_makes_nothing_certain_and_no_finding() {
         ),
         // The step may not run.
         (
-            WORKFLOW.replace("      - uses", "      - if: inputs.deploy\n        uses"),
+            WORKFLOW.replace("      - uses", "      - if: vars.DEPLOY == 'true'\n        uses"),
             wrong.clone(),
             1,
             "blocks likely subject-environment",

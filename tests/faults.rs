@@ -247,7 +247,7 @@ fn check(call: Call, fault: Fault) -> String {
             Fault::Hang if world.rest_url().contains(host) => "does not answer within 5 s".to_owned(),
             Fault::Hang => "does not answer within 10 s".to_owned(),
             Fault::Endless => "1 MiB".to_owned(),
-            _ => "look at".to_owned(),
+            _ => "check".to_owned(),
         };
         let in_aws_words = matches!(fault, Fault::Status(_)) && call != Call::IdToken;
         assert!(

@@ -8,9 +8,9 @@ use aws_oidc_doctor::diagnose;
 use aws_oidc_doctor::is_unseen;
 use aws_oidc_doctor::report::console::Style;
 use aws_oidc_doctor::report::{Pages, Report, Run, claims, console, github, json, summary};
-use aws_oidc_doctor::{Diagnosis, Document, Finding, Found, Label, Open, Told};
+use aws_oidc_doctor::{Diagnosis, Document, Finding, Found, Label, MissingFact, Told};
 use aws_oidc_doctor::{Fix, Target};
-use aws_oidc_doctor::{SourceText, Span};
+use aws_oidc_doctor::{Location, SourceText, Span};
 use comrak::Options;
 use proptest::prelude::*;
 use serde_json::json;
@@ -57,8 +57,7 @@ fn hostile(text: &str) -> Diagnosis {
     let source = SourceText::new(text, format!("{text}\n{text}"));
     let label = |document| Label {
         document,
-        pointer: text.to_owned(),
-        span: Span::new(0, text.len()),
+        location: Location::new(Span::new(0, text.len()), text),
         text: said.clone(),
     };
     let fix = |target, diff: &str| Fix {
@@ -91,7 +90,7 @@ fn hostile(text: &str) -> Diagnosis {
         .into();
     diagnosis.causes.iter_mut().for_each(|row| row.because = said.clone());
     diagnosis.stages.iter_mut().for_each(|row| row.detail = text.to_owned());
-    diagnosis.gaps = vec![Open {
+    diagnosis.gaps = vec![MissingFact {
         wanted: text.to_owned(),
         why: said.clone(),
         supply: text.to_owned(),
@@ -732,7 +731,7 @@ fn what_is_not_seen_is_shown_in_every_report() {
     diagnosis.policy = Some(SourceText::new("policy", "a\u{200b}b: wrong"));
     diagnosis.findings.truncate(1);
     diagnosis.findings[0].labels.truncate(1);
-    diagnosis.findings[0].labels[0].span = Span::new(7, 12);
+    diagnosis.findings[0].labels[0].location.span = Span::new(7, 12);
     let console = console::render(&diagnosis.into(), Style::default());
     let lines: Vec<&str> = console.lines().collect();
     let at = lines

@@ -48,7 +48,7 @@ fn placed(infra: &Infra, role: usize, written: &Written, fix: &Fix) -> Change {
         .parts
         .first()
         .and_then(|(_, place)| infra.files.get(place.file))
-        .is_some_and(|file| !file.name.ends_with(".tf") && !file.name.ends_with(".tofu"));
+        .is_some_and(|file| !infra::is_source(&file.name));
     let text = if is_template {
         &fix.cloudformation
     } else {

@@ -8,8 +8,8 @@ use crate::policy::masked::{Rule, fit};
 pub(super) struct Candidates {
     /// Their indices.
     pub(super) roles: Vec<usize>,
-    /// Is it this one, by its name and account?
-    pub(super) is_sure: bool,
+    /// Do they have the name, and not only a name that can be it? Several are of several accounts.
+    pub(super) is_by_name: bool,
     /// The account's number, where the step names it.
     pub(super) account: Option<String>,
     /// The partition; a mask where the step does not name it.
@@ -38,7 +38,7 @@ impl Candidates {
         let account = account.filter(known).map(str::to_owned);
         let name = name.rsplit('/').next().unwrap_or(name);
         // Nothing is left of it but an expression.
-        let is_open = name.trim_start().starts_with("${{") && name.trim_end().ends_with("}}");
+        let is_open = name == "***" || name.starts_with("${{") && name.ends_with("}}");
         let mut found: Vec<(Fit, usize)> = Vec::new();
         for (index, role) in infra.roles.iter().enumerate() {
             let is_elsewhere = role.account.is_some() && account.is_some() && role.account != account;
@@ -55,7 +55,7 @@ impl Candidates {
         let text = |index: &usize| Some(infra.roles.get(*index)?.policy.as_ref().ok()?.text.clone());
         roles.dedup_by(|a, b| text(a).is_some() && text(a) == text(b));
         Self {
-            is_sure: best == Some(Fit::Exactly) && roles.len() == 1,
+            is_by_name: best == Some(Fit::Exactly),
             roles,
             account,
             partition: partition.filter(known).unwrap_or("${partition}").to_owned(),

@@ -76,21 +76,172 @@ proptest! {
         for family in prediction.jobs.iter().flat_map(|job| &job.families).filter(|family| !family.is_odd) {
             for share in family.judge(&parsed, asker) {
                 let diagnosis = diagnose(&evidence(&file, &written, &share.token, &family.event));
-                wanted.push((family.event.clone(), match diagnosis.conclusion {
+                let verdict = match diagnosis.conclusion {
                     Conclusion::Allowed => Verdict::Allowed,
                     Conclusion::Denied => Verdict::Denied(diagnosis.cause().unwrap().rule.id.to_owned()),
                     Conclusion::Undecided => Verdict::Undecided,
-                }));
+                };
+                if !wanted.contains(&(family.event.clone(), verdict.clone())) {
+                    wanted.push((family.event.clone(), verdict));
+                }
             }
         }
         let checked = check(infra, std::slice::from_ref(&file), &prediction, &repository());
         let [ask] = &*checked.asks else { panic!("{:?}", checked.asks) };
-        let said: Vec<_> = ask.outcomes.iter().map(|outcome| (outcome.event.clone(), outcome.verdict.clone())).collect();
+        let mut said: Vec<_> = Vec::new();
+        for outcome in &ask.outcomes {
+            if !said.contains(&(outcome.event.clone(), outcome.verdict.clone())) {
+                said.push((outcome.event.clone(), outcome.verdict.clone()));
+            }
+        }
         prop_assert_eq!(said, wanted);
         // What fails the check is nothing less than a job that gets in with no token of some kind.
         let blocks = checked.findings.iter().any(|noted| noted.severity == Severity::Blocks);
         if blocks {
             prop_assert!(ask.outcomes.iter().any(|outcome| matches!(outcome.verdict, Verdict::Denied(_))));
         }
+    }
+}
+
+/// A step of configure-aws-credentials for a role.
+fn step(role: &str) -> String {
+    format!(
+        "{{uses: aws-actions/configure-aws-credentials@v6, with: {{role-to-assume: \"{role}\", aws-region: eu-west-1}}}}"
+    )
+}
+
+/// The roles that the steps ask for, and for each what its tokens come to: `dev: environment:dev allowed`.
+fn asked(files: &[(&str, &str)], actions: &[(&str, &str)]) -> Vec<String> {
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, text)| SourceText::new(format!(".github/workflows/{name}"), *text))
+        .collect();
+    let other = |path: &str| {
+        let found = actions.iter().find(|(name, _)| *name == path);
+        found.map(|(_, text)| (*text).to_owned())
+    };
+    let role = |name: &str, subject: &str| {
+        let arn = format!("arn:aws:iam::123456789012:role/{name}");
+        json!({ "RoleName": name, "Arn": arn, "AssumeRolePolicyDocument": policy("StringLike", &[subject]) })
+    };
+    let roles = json!({ "Roles": [
+        role("dev", "repo:octo/app:environment:dev"),
+        role("prod", "repo:octo/app:environment:prod"),
+        role("main", "repo:octo/app:ref:refs/heads/main"),
+        role("other", "repo:octo/app:ref:refs/heads/*"),
+    ] });
+    let infra = infra::read(vec![SourceText::new("roles.json", roles.to_string())]);
+    let prediction = predict(&repository(), &files, &other);
+    assert_eq!(prediction.problems, []);
+    let checked = check(infra, &files, &prediction, &repository());
+    let line = |ask: &Ask| {
+        let outcome = |outcome: &Outcome| {
+            let verdict = match &outcome.verdict {
+                Verdict::Allowed => "allowed",
+                Verdict::Denied(_) => "denied",
+                Verdict::Undecided => "undecided",
+            };
+            format!("{} {verdict}", outcome.subject.replace("repo:octo/app:", ""))
+        };
+        let outcomes: Vec<_> = ask.outcomes.iter().map(outcome).collect();
+        format!("{}: {}", ask.role.rsplit('/').next().unwrap(), outcomes.join(", "))
+    };
+    checked.asks.iter().map(line).collect()
+}
+
+#[test]
+fn a_role_is_followed_with_the_tokens_that_ask_for_it() {
+    let on = "on: {push: {branches: [main, dev]}}\npermissions: {id-token: write}\n";
+    let job = |more: &str, step: &str| format!("{on}jobs: {{deploy: {{runs-on: x, {more} steps: [{step}]}}}}");
+    let arn = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
+    let by_ref = format!(
+        "${{{{ github.ref == 'refs/heads/main' && '{}' || '{}' }}}}",
+        arn("main"),
+        arn("other")
+    );
+    let called =
+        "on: {workflow_call: {inputs: {stage: {type: string}, account: {type: string}}}}\njobs: {deploy: {runs-on: x, \
+                  environment: \"${{ inputs.stage }}\", steps: [STEP]}}"
+            .replace(
+                "STEP",
+                &step("arn:aws:iam::${{ inputs.account }}:role/${{ inputs.stage }}"),
+            );
+    let calls = |stage: &str| {
+        format!(
+            "{{uses: ./.github/workflows/called.yml, permissions: {{id-token: write}}, with: {{stage: {stage}, account: \"123456789012\"}}}}"
+        )
+    };
+    let caller = format!(
+        "on: {{push: {{branches: [main]}}}}\njobs: {{a: {}, b: {}}}",
+        calls("dev"),
+        calls("prod")
+    );
+    let action = "inputs: {stage: {required: true}, account: {default: '123456789012'}}\nruns: {using: composite, steps: [STEP]}"
+        .replace("STEP", &step("arn:aws:iam::${{ inputs.account }}:role/${{ inputs.stage }}"));
+    let two = ["dev: environment:dev allowed", "prod: environment:prod allowed"];
+    for (files, actions, want) in [
+        (
+            vec![(
+                "matrix.yml",
+                job(
+                    "strategy: {matrix: {stage: [dev, prod]}}, environment: \"${{ matrix.stage }}\",",
+                    &step(&arn("${{ matrix.stage }}")),
+                ),
+            )],
+            vec![],
+            two.to_vec(),
+        ),
+        (
+            vec![(
+                "include.yml",
+                job(
+                    "strategy: {matrix: {include: [{to: {name: dev, id: 123456789012}}, {to: {name: prod, id: 123456789012}}]}}, \
+                     environment: \"${{ matrix.to.name }}\",",
+                    &step("arn:aws:iam::${{ matrix.to.id }}:role/${{ matrix.to.name }}"),
+                ),
+            )],
+            vec![],
+            two.to_vec(),
+        ),
+        (
+            vec![("called.yml", called), ("caller.yml", caller)],
+            vec![],
+            vec![two[0], two[1], "${{ inputs.stage }}: "],
+        ),
+        (
+            vec![("ref.yml", job("", &step(&by_ref)))],
+            vec![],
+            vec!["main: ref:refs/heads/main allowed", "other: ref:refs/heads/dev allowed"],
+        ),
+        (
+            vec![(
+                "if.yml",
+                job(
+                    "",
+                    &format!(
+                        "{}, {}",
+                        step(&arn("main")).replacen('{', "{if: \"github.ref_name == 'main'\", ", 1),
+                        step(&arn("other")).replacen('{', "{if: \"github.ref_name != 'main'\", ", 1)
+                    ),
+                ),
+            )],
+            vec![],
+            vec!["main: ref:refs/heads/main allowed", "other: ref:refs/heads/dev allowed"],
+        ),
+        (
+            vec![(
+                "composite.yml",
+                job(
+                    "environment: prod,",
+                    "{uses: ./.github/actions/aws, with: {stage: prod}}",
+                ),
+            )],
+            vec![(".github/actions/aws/action.yml", action)],
+            vec!["prod: environment:prod allowed"],
+        ),
+    ] {
+        let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let actions: Vec<_> = actions.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        assert_eq!(asked(&files, &actions), want, "{files:?}");
     }
 }

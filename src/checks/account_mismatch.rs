@@ -5,7 +5,7 @@ use crate::aws::answer::Answer;
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Certainty, Comparison, Fact, Finding, Rule, Side, Stage};
+use crate::finding::{Certainty, Fact, Finding, Party, Rule, SideBySide, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -60,10 +60,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         };
         let finding = Finding::blocks(format!("{which} is not among `allowed-account-ids`"))
             .compares(ends_in.zip(allowed.split_first()).map(|(account, (first, more))| {
-                Comparison::of(
+                SideBySide::of(
                     "account",
-                    Side::new("step", "ends in", account),
-                    Side::new("`allowed-account-ids`", "has", *first).and_more(more.len()),
+                    Party::new("step", "ends in", account),
+                    Party::new("`allowed-account-ids`", "has", *first).and_more(more.len()),
                 )
             }))
             .rests_on(case, on)
@@ -90,10 +90,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     match (provider, account) {
         (Some(provider), Some(account)) if is_account(&provider.account) && provider.account != account && !case.is_allowed() => Some(
             Finding::blocks(format!("the OIDC provider is in account `{}`, and the role in `{account}`", provider.account))
-                .compares(Comparison::of(
+                .compares(SideBySide::of(
                     "account",
-                    Side::new("role", "is in", &account),
-                    Side::new("provider", "is in", &provider.account),
+                    Party::new("role", "is in", &account),
+                    Party::new("provider", "is in", &provider.account),
                 ))
                 .at_most(if case.answer.as_ref().is_some_and(Answer::passed_provider) { Certainty::Possible } else { Certainty::Likely })
                 .note("AWS looks for the provider in the account that the role's ARN names, and nowhere else")

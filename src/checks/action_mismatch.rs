@@ -2,7 +2,7 @@
 
 use super::check::{Check, When};
 use crate::case::Case;
-use crate::finding::{Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
+use crate::finding::{Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
 use crate::policy::{Leaf, Outcome};
 
 /// The check.
@@ -35,12 +35,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 .join("`, `")
         })
         .unwrap_or_default();
-    let element = if action.is_some_and(|action| action.negated) {
-        "NotAction"
-    } else {
-        "Action"
-    };
-    let message = if element == "NotAction" {
+    let message = if action.is_some_and(|action| action.negated) {
         format!("`NotAction` excludes `sts:AssumeRoleWithWebIdentity`: `{written}`")
     } else {
         format!("the trust policy allows `{written}`, but a token needs `sts:AssumeRoleWithWebIdentity`")
@@ -52,22 +47,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Some([first, more @ ..]) => (Some(first), more.len()),
         _ => (None, 0),
     };
+    let leaf = Leaf::Action { statement: index };
+    let place = policy.policy.location(leaf);
     let mut finding = Finding::blocks(message)
-        .label(action.map(|action| {
-            case.policy_label(
-                action.span,
-                format!("{}/{element}", policy.policy.statement_pointer(index)),
-                "does not cover `sts:AssumeRoleWithWebIdentity`",
-            )
-        }))
+        .label(place.map(|at| case.policy_label(at, "does not cover `sts:AssumeRoleWithWebIdentity`")))
         .compares(allowed.map(|allowed| {
-            Comparison::of(
+            SideBySide::of(
                 "action",
-                Side::new("token", "needs", "sts:AssumeRoleWithWebIdentity"),
-                Side::new("policy", "allows", &allowed.value).and_more(more),
+                Party::new("token", "needs", "sts:AssumeRoleWithWebIdentity"),
+                Party::new("policy", "allows", &allowed.value).and_more(more),
             )
         }))
-        .explains([Leaf::Action { statement: index }]);
+        .explains([leaf]);
     if written
         .split("`, `")
         .any(|action| action.eq_ignore_ascii_case("sts:AssumeRole"))

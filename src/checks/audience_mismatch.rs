@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Cause, Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
+use crate::finding::{Cause, Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
 use crate::github::issuer::issuer_host;
 use crate::policy::Presence;
 use crate::text::unseen;
@@ -36,18 +36,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     if leaf.condition.operator.value.comparison.is_negated() {
         let finding = Finding::blocks(format!("the trust policy excludes the token's audience, `{audience}`"))
-            .label(case.policy_label(
-                leaf.key.span,
-                policy.key_pointer(leaf.leaf),
-                format!("`{}` forbids it", leaf.condition.name),
-            ))
+            .label(case.policy_label(leaf.location(), format!("`{}` forbids it", leaf.condition.name)))
             .label(case.claim_label("aud", "the token's audience"))
             .explains([leaf.leaf])
             .help("list the accepted audiences with `StringEquals` instead of those to exclude");
         return Some(super::check::by_policy(case, &RESTS_ON, finding));
     }
     let values: Vec<&str> = leaf.key.values.iter().map(|value| value.value.as_str()).collect();
-    let accepts = |first: &&str| Side::new("policy", "accepts", *first).and_more(values.len() - 1);
+    let accepts = |first: &&str| Party::new("policy", "accepts", *first).and_more(values.len() - 1);
     let mut finding = Finding::blocks(format!(
         "the trust policy expects the audience `{}`, but the token's is `{audience}`",
         values.join("` or `")
@@ -55,7 +51,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     .compares(
         values
             .first()
-            .map(|first| Comparison::of("audience", Side::new("token", "sends", audience), accepts(first))),
+            .map(|first| SideBySide::of("audience", Party::new("token", "sends", audience), accepts(first))),
     )
     .explains(
         failing
@@ -65,7 +61,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .collect::<Vec<_>>(),
     );
     finding = super::check::by_policy(case, &RESTS_ON, finding);
-    let first = leaf.key.values.first().map_or(leaf.key.span, |value| value.span);
     let differs = match values.first() {
         Some(value) if value.eq_ignore_ascii_case(audience) => "differs by letter case".to_owned(),
         Some(value)
@@ -78,7 +73,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         }
         _ => format!("the token has `{audience}`"),
     };
-    finding = finding.label(case.policy_label(first, policy.value_pointer(leaf.leaf, leaf.key, 0), differs));
+    finding = finding.label(case.policy_label(leaf.value(0), differs));
     finding = finding.label(case.claim_label("aud", "the token's audience"));
     let literal = !leaf.condition.operator.value.comparison.takes_wildcards();
     let looks_the_same = |value: &&str| {

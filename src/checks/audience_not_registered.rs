@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Cause, Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
+use crate::finding::{Cause, Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
 use crate::text::masked::is_masked;
 
 /// The check.
@@ -61,10 +61,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         },
     );
     if let (Some(audience), Some([first, more @ ..])) = (wanted, ids.map(Vec::as_slice)) {
-        let accepts = Side::new("provider", "accepts", first).and_more(more.len());
-        finding = finding.compares(Comparison::of(
+        let accepts = Party::new("provider", "accepts", first).and_more(more.len());
+        finding = finding.compares(SideBySide::of(
             "audience",
-            Side::new("token", "sends", audience),
+            Party::new("token", "sends", audience),
             accepts,
         ));
     }

@@ -7,7 +7,7 @@ use crate::configure::Input;
 use crate::finding::{Document, Fact, Finding, Label, Remedy, Rule, Stage};
 use crate::policy::access::{Access, Side};
 use crate::policy::{Decision, Effect, Outcome, Statement, StatementTrace};
-use crate::text::Span;
+use crate::text::{Location, Span};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -184,8 +184,7 @@ pub(super) fn label(case: &Case<'_>, access: Option<Access>) -> Option<Label> {
                     fits,
                     Label {
                         document: Document::CallerPolicy(index),
-                        pointer,
-                        span,
+                        location: Location::new(span, pointer),
                         text,
                     },
                 ))

@@ -6,7 +6,7 @@ use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::finding::{Fact, Finding, Label, Remedy, Rule, Stage};
 use crate::github::issuer::Deployment;
-use crate::policy::{Decision, Outcome, Principal, PrincipalKind, leaves};
+use crate::policy::{Decision, Leaf, Outcome, Principal, PrincipalKind};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -67,22 +67,12 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             );
         }
         if trace.principal.outcome == Outcome::NoMatch {
-            finding = finding.label(statement.principal.as_ref().map(|p| {
-                case.policy_label(
-                    p.span,
-                    format!("{}/Principal", policy.policy.statement_pointer(index)),
-                    "the caller is not among these",
-                )
-            }));
+            let principal = policy.policy.location(Leaf::Principal { statement: index });
+            finding = finding.label(principal.map(|at| case.policy_label(at, "the caller is not among these")));
         }
         if trace.action.outcome == Outcome::NoMatch {
-            finding = finding.label(statement.action.as_ref().map(|a| {
-                case.policy_label(
-                    a.span,
-                    format!("{}/Action", policy.policy.statement_pointer(index)),
-                    "does not cover `sts:AssumeRole`",
-                )
-            }));
+            let action = policy.policy.location(Leaf::Action { statement: index });
+            finding = finding.label(action.map(|at| case.policy_label(at, "does not cover `sts:AssumeRole`")));
         }
     }
     finding = finding.notes(super::check::source_account(case));
@@ -142,17 +132,17 @@ fn odd_principal(case: &Case<'_>, principal: &Principal) -> Option<String> {
 /// Where the policy asks for a token, which a call with AWS credentials does not carry: by its principal, or by a condition.
 fn of_a_token(case: &Case<'_>) -> Option<Label> {
     let policy = case.policy.as_ref()?;
-    let (index, statement, trace) = policy.nearest()?;
+    let (index, statement, _) = policy.nearest()?;
     let principal = statement.principal.as_ref()?;
     if principal
         .entries
         .iter()
         .all(|entry| entry.kind == PrincipalKind::Federated)
     {
-        let pointer = format!("{}/Principal", policy.policy.statement_pointer(index));
-        return Some(case.policy_label(principal.span, pointer, "this trusts tokens, and the step sends none"));
+        let place = policy.policy.location(Leaf::Principal { statement: index })?;
+        return Some(case.policy_label(place, "this trusts tokens, and the step sends none"));
     }
-    let claim = leaves(index, statement, trace).into_iter().find(|leaf| {
+    let claim = policy.nearest_leaves().into_iter().find(|leaf| {
         let name = leaf.name().to_lowercase();
         leaf.trace.outcome == Outcome::NoMatch
             && name
@@ -160,5 +150,5 @@ fn of_a_token(case: &Case<'_>) -> Option<Label> {
                 .is_some_and(|(issuer, _)| Deployment::of(issuer) != Deployment::Other)
     })?;
     let text = format!("`{}` is a claim of a token, and the step sends none", claim.name());
-    Some(case.policy_label(claim.key.span, policy.key_pointer(claim.leaf), text))
+    Some(case.policy_label(claim.location(), text))
 }

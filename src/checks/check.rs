@@ -2,13 +2,12 @@
 
 use crate::case::{Case, PolicyCase};
 use crate::configure::Input;
-use crate::finding::{Certainty, Comparison, Document, Fact, Finding, Label, Remedy, Rule, Severity, Side};
+use crate::finding::{Certainty, Fact, Finding, Label, Party, Remedy, Rule, Severity, SideBySide};
 use crate::github::subject::difference::{self, Kind, SubjectDifference};
 use crate::github::subject::{Context, Subject};
 use crate::github::workflow::IdToken;
-use crate::policy::{Decision, Effect, Leaf};
-use crate::text::Span;
-use crate::text::unseen;
+use crate::policy::{Decision, Effect};
+use crate::text::{Location, Span, unseen};
 use crate::witness::Breadth;
 
 /// One thing that can be wrong, and how it is found.
@@ -65,7 +64,7 @@ pub(super) fn subject(
         .compares(sides(difference))
         .explains([difference.leaf]);
     // The primary label comes first; a finding's own labels (the workflow's) after it.
-    let mut labels = vec![policy_label(case, policy, difference)];
+    let mut labels = vec![policy_label(case, difference)];
     labels.extend(case.claim_label("sub", "the token's subject"));
     labels.append(&mut finding.labels);
     finding.labels = labels;
@@ -91,20 +90,20 @@ pub(super) fn subject(
 }
 
 /// The token's subject, and the value that comes nearest.
-fn sides(difference: &SubjectDifference) -> Comparison {
+fn sides(difference: &SubjectDifference) -> SideBySide {
     let (subject, part) = (&difference.subject, &difference.token_part);
     let from = match subject.strip_suffix(part.as_str()) {
         Some(head) => head.len(),
         None => subject.find(part.as_str()).unwrap_or_default(),
     };
-    let token = Side::new("token", "sends", subject);
-    let policy = Side::new("policy", "accepts", &difference.pattern).and_more(difference.others);
+    let token = Party::new("token", "sends", subject);
+    let policy = Party::new("policy", "accepts", &difference.pattern).and_more(difference.others);
     let (pattern_part, token_part) = (difference.part, (from, from + part.len()));
     // A wildcard that is taken literally stands against all that it could stand for.
     if part.is_empty() || part == subject || pattern_part.0 == pattern_part.1 {
-        return Comparison::of("subject", token, policy);
+        return SideBySide::of("subject", token, policy);
     }
-    Comparison::within("subject", token, token_part, policy, pattern_part)
+    SideBySide::within("subject", token, token_part, policy, pattern_part)
 }
 
 /// A finding on the nearest statement, and the facts that it rests on beside the policy: it is certain where no other statement can
@@ -134,44 +133,27 @@ fn is_one_kind(case: &Case<'_>, policy: &PolicyCase, found: &SubjectDifference) 
 }
 
 /// The part of the policy's value that differs, where the text lets it be pointed at.
-pub(super) fn policy_label(case: &Case<'_>, policy: &PolicyCase, difference: &SubjectDifference) -> Label {
-    let Leaf::Key {
-        statement,
-        condition,
-        key,
-    } = difference.leaf
-    else {
-        return case.policy_label(difference.span, "", "");
-    };
-    let found = policy
-        .policy
-        .statements
-        .get(statement)
-        .and_then(|s| s.conditions.get(condition))
-        .and_then(|c| c.keys.get(key));
-    let pointer = found
-        .map(|key| policy.value_pointer(difference.leaf, key, difference.value))
-        .unwrap_or_default();
-    let inner = Span::new(difference.span.start + 1, difference.span.end.saturating_sub(1));
+pub(super) fn policy_label(case: &Case<'_>, difference: &SubjectDifference) -> Label {
+    let whole = difference.location.span;
+    let inner = Span::new(whole.start + 1, whole.end.saturating_sub(1));
     let raw = case.policy_source.as_ref().map_or("", |source| source.slice(inner));
     // An escape in the text, or a variable in the value: then the bytes do not correspond.
     let (from, to) = difference.part;
     let span = if raw == difference.pattern && from < to {
         Span::new(inner.start + from, inner.start + to)
     } else {
-        difference.span
+        whole
     };
     let text = match &difference.kind {
         Kind::WildcardLiteral => "taken literally here".to_owned(),
         Kind::Malformed(reason) => reason.to_string(),
         _ => format!("the token has `{}` here", difference.token_part),
     };
-    Label {
-        document: Document::TrustPolicy,
-        pointer,
+    let place = Location {
         span,
-        text,
-    }
+        ..difference.location.clone()
+    };
+    case.policy_label(place, text)
 }
 
 /// What the policy expects after the repository, and what the token has, in words.
@@ -213,21 +195,6 @@ pub(super) fn environment_in_workflow(case: &Case<'_>) -> Option<Label> {
             })?;
     let environment = job.environment.as_ref()?;
     Some(case.workflow_label(environment.span, "the subject names this environment"))
-}
-
-/// The name of the operator of a difference, as written.
-pub(super) fn operator_name(case: &Case<'_>, difference: &SubjectDifference) -> String {
-    let Leaf::Key {
-        statement, condition, ..
-    } = difference.leaf
-    else {
-        return String::new();
-    };
-    case.policy
-        .as_ref()
-        .and_then(|policy| policy.policy.statements.get(statement))
-        .and_then(|statement| statement.conditions.get(condition))
-        .map_or_else(String::new, |condition| condition.name.clone())
 }
 
 /// "the nearest of 3 statements is explained": a note where several statements allow something.
@@ -273,7 +240,7 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
     let mut finding = finding
         .label(Label {
             text,
-            ..case.policy_label(witness.span, witness.pointer.as_str(), "")
+            ..case.policy_label(witness.location.clone(), "")
         })
         .note("it blocks nothing: this is what the policy accepts besides this job");
     if breadth != Breadth::Audience {

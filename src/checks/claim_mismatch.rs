@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::request::CLAIM_KEYS;
 use crate::case::{Case, is_told};
-use crate::finding::{Cause, Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
+use crate::finding::{Cause, Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
 use crate::github::claims::Claims;
 use crate::github::issuer::issuer_host;
 use crate::github::subject::{Context, Subject};
@@ -88,17 +88,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             _ => None,
         };
         let key = leaf.name();
-        let label = case.policy_label(
-            leaf.key.values.first().map_or(leaf.key.span, |value| value.span),
-            policy.key_pointer(leaf.leaf),
-            has.clone(),
-        );
+        let label = case.policy_label(leaf.value(0), has.clone());
         let compared = match (&leaf.trace.actual, leaf.key.values.as_slice()) {
             (Presence::One(has), [first, more @ ..]) if comparison.is_string() && !comparison.is_negated() => {
-                let accepts = Side::new("policy", "accepts", &first.value).and_more(more.len());
-                Some(Comparison::of(
+                let accepts = Party::new("policy", "accepts", &first.value).and_more(more.len());
+                Some(SideBySide::of(
                     format!("`{key}`"),
-                    Side::new("token", "sends", has),
+                    Party::new("token", "sends", has),
                     accepts,
                 ))
             }

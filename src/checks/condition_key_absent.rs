@@ -63,11 +63,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     ))
     .explains(absent.iter().map(|leaf| leaf.leaf).collect::<Vec<_>>());
     for leaf in &absent {
-        finding = finding.label(case.policy_label(
-            leaf.key.key.span,
-            policy.key_pointer(leaf.leaf),
-            why(leaf.name(), &prefix, case),
-        ));
+        finding = finding.label(case.policy_label(leaf.named_at(), why(leaf.name(), &prefix, case)));
     }
     let has_subject = policy.nearest().is_some_and(|(_, statement, _)| {
         let mut keys = statement.conditions.iter().flat_map(|condition| &condition.keys);
@@ -124,12 +120,12 @@ fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
     {
         return None;
     }
-    let (index, statement, trace) = policy.nearest()?;
+    let (_, _, trace) = policy.nearest()?;
     if trace.outcome == Outcome::NoMatch {
         return None;
     }
     let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
-    let leaves = crate::policy::leaves(index, statement, trace);
+    let leaves = policy.nearest_leaves();
     let claim_of = |leaf: &crate::policy::ConditionLeaf<'_>| {
         leaf.key
             .key
@@ -150,7 +146,7 @@ fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
     let key = guard.key.key.value.as_str();
     Some(
         Finding::blocks(format!("the trust policy relies on `{key}` alone, and AWS refuses: the request here likely does not include that key"))
-            .label(case.policy_label(guard.key.key.span, policy.key_pointer(guard.leaf), "according to AWS's current documentation, this matches"))
+            .label(case.policy_label(guard.named_at(), "according to AWS's current documentation, this matches"))
             .note("AWS has evaluated ten of GitHub's claims since January 2026; before that, such a condition never matched, and reports differ on where it does now")
             .note("since June 2025 IAM has accepted a policy for GitHub only with a condition on `sub` or `job_workflow_ref`, so this one is older")
             .help("put the condition on `sub`; another claim can be added to it")

@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
-use crate::evidence::{Probe, Why};
+use crate::evidence::{HeldCredentials, Probe, Why};
 use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
@@ -32,7 +32,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let runner = case.runner();
-    let is_none = runner.and_then(|runner| runner.aws_credentials.as_deref()) == Some("none");
+    let is_none = runner.and_then(|runner| runner.aws_credentials.as_ref()) == Some(&HeldCredentials::None);
     let is_hosted = runner.and_then(|runner| runner.runner_environment.as_deref()) == Some("github-hosted");
     let said = case.answer == Some(Answer::NoCredentials);
     let proof: &[Fact] = if keys_are_lost {

@@ -60,10 +60,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
-    let rests_on = policy
-        .nearest()
-        .map(|(index, statement, trace)| crate::policy::leaves(index, statement, trace))
-        .unwrap_or_default();
+    let rests_on = policy.nearest_leaves();
     let claims: Vec<&str> = rests_on
         .iter()
         .filter(|leaf| {

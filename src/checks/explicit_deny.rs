@@ -5,6 +5,7 @@ use crate::aws::request::CLAIM_KEYS;
 use crate::case::Case;
 use crate::finding::{Fact, Finding, Remedy, Rule, Stage};
 use crate::policy::{Decision, Effect, Outcome, Presence};
+use crate::text::Location;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -36,11 +37,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .as_ref()
             .map(|sid| format!(" (`{}`)", sid.value))
             .unwrap_or_default();
-        let leaves = crate::policy::leaves(index, statement, trace);
+        let leaves = policy.leaves(index);
         if leaves.is_empty() {
+            let pointer = format!("{}/Effect", policy.policy.statement_pointer(index));
             finding = finding.label(case.policy_label(
-                statement.effect.span,
-                format!("{}/Effect", policy.policy.statement_pointer(index)),
+                Location::new(statement.effect.span, pointer),
                 format!("this statement{name} has no condition"),
             ));
         }
@@ -56,8 +57,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 never = Some(leaf.name().to_owned());
             }
             finding = finding.label(case.policy_label(
-                leaf.key.span,
-                policy.key_pointer(leaf.leaf),
+                leaf.location(),
                 format!("this Deny{name} applies: {}", leaf.trace.because),
             ));
         }

@@ -5,7 +5,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
 use crate::finding::{Fact, Finding, Rule, Stage};
-use crate::policy::{ConditionLeaf, Outcome, leaves};
+use crate::policy::{ConditionLeaf, Outcome};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -21,7 +21,6 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    let policy = case.policy.as_ref()?;
     let leaf = required(case)?;
     let sent = case.request().given(Input::RoleExternalId);
     Some(
@@ -29,11 +28,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             Some(_) => "the external ID that is sent is not the one that the trust policy requires",
             None => "the trust policy requires an external ID, but none is sent",
         })
-        .label(case.policy_label(
-            leaf.key.values.first().map_or(leaf.key.span, |value| value.span),
-            policy.key_pointer(leaf.leaf),
-            "required here",
-        ))
+        .label(case.policy_label(leaf.value(0), "required here"))
         .explains([leaf.leaf])
         .rests_on(case, &[Fact::Policy, Fact::Input(Input::RoleExternalId)])
         .help("set `role-external-id` in the step to the value that the role's owner gave out"),
@@ -54,11 +49,11 @@ fn required<'a>(case: &'a Case<'_>) -> Option<ConditionLeaf<'a>> {
     let policy = case.policy.as_ref()?;
     let failing = policy.failing().into_iter().find(|leaf| is_external_id(leaf.name()));
     failing.or_else(|| {
-        let (index, statement, trace) = policy.nearest()?;
+        let (_, _, trace) = policy.nearest()?;
         let fits = trace.principal.outcome == Outcome::Match && trace.action.outcome == Outcome::Match;
         let refused =
             matches!(&case.answer, Some(Answer::AssumeRoleDenied(refusal)) if refusal.action == "sts:AssumeRole");
-        let all = leaves(index, statement, trace);
+        let all = policy.nearest_leaves();
         let (ids, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|leaf| is_external_id(leaf.name()));
         let is_alone = others.iter().all(|leaf| leaf.trace.outcome == Outcome::Match);
         let is_positive = |leaf: &ConditionLeaf<'_>| !leaf.condition.operator.value.comparison.is_negated();

@@ -5,7 +5,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Probe, Why};
-use crate::finding::{Cause, Certainty, Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
+use crate::finding::{Cause, Certainty, Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
 use crate::github::workflow::{ConfigureStep, IdToken, Job, Permissions, Workflow};
 use crate::text::Span;
 
@@ -64,11 +64,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         "the job isn't allowed to request an ID token: `id-token: write` is missing from its `permissions`"
     })
     .compares((!granted).then(|| {
-        Comparison::of(
+        SideBySide::of(
             "permission",
-            Side::new("step", "needs", "id-token: write"),
+            Party::new("step", "needs", "id-token: write"),
             // What a `permissions` block does not list is `none`. (GitHub docs, "Workflow syntax".)
-            Side::new("job", "has", "id-token: none"),
+            Party::new("job", "has", "id-token: none"),
         )
     }))
     .rests_on(

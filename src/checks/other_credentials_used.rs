@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
-use crate::evidence::Probe;
+use crate::evidence::{CredentialSource, HeldCredentials, Probe};
 use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
 
 /// The check.
@@ -31,7 +31,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let request = case.request();
-    let credentials = case.runner().and_then(|runner| runner.aws_credentials.as_deref());
+    let held = case.runner().and_then(|runner| runner.aws_credentials.as_ref());
+    let held = held.filter(|held| **held != HeldCredentials::None);
     let refused = matches!(case.answer, Some(Answer::BadCredentials));
     let (message, on): (_, Option<&[Fact]>) = match case.flow {
         Flow::Nothing => (
@@ -59,7 +60,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             "invalid credentials from elsewhere were used instead of the job's ID token".to_owned(),
             Some(&[]),
         ),
-        _ if request.given(Input::UseExistingCredentials).is_some() && credentials.is_some_and(|kind| kind != "none") => (
+        _ if request.given(Input::UseExistingCredentials).is_some() && held.is_some() => (
             "`use-existing-credentials` is set and the environment has credentials: configure-aws-credentials keeps those while they are valid".to_owned(),
             None,
         ),
@@ -69,14 +70,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .rests_on(case, on.unwrap_or_default())
         .note("it asks for an ID token only with `role-to-assume`, without `aws-access-key-id`, `web-identity-token-file`, `role-chaining` and `force-skip-oidc`, and only if the job has `id-token: write`")
         .help("remove the inputs that name other credentials from the step, or give the job `id-token: write` if that is what is missing");
-    let finding = match credentials {
-        Some(kind) if kind != "none" => {
-            finding.note(format!("the environment holds AWS credentials from elsewhere: {kind}"))
-        }
-        _ => finding,
-    };
+    let finding = finding
+        .notes(held.map(|held| format!("the environment holds AWS credentials from elsewhere: {}", held.name())));
     let finding = match case.evidence.reader.as_ref().and_then(Probe::known) {
-        Some(identity) if identity.source == "environment" => finding.note(format!(
+        Some(identity) if identity.source == CredentialSource::Environment => finding.note(format!(
             "the identity that it would really use: `{}` (account `{}`)",
             identity.arn, identity.account
         )),

@@ -22,7 +22,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if let Some(error) = &case.policy_error {
         let mut finding = Finding::blocks(format!("the trust policy cannot be read: {}", error.message))
             .rests_on(case, &[Fact::Policy])
-            .label(case.policy_label(error.span, "", "here"))
+            .label(case.policy_label(error.span, "here"))
             .note("IAM does not accept this as a trust policy: it is a different document, or the role still has its previous policy, or it was never created");
         if let Some(help) = &error.help {
             finding = finding.help(help.clone());

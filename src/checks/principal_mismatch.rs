@@ -3,9 +3,10 @@
 use super::check::{Check, When};
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
-use crate::finding::{Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
+use crate::finding::{Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::policy::{Decision, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal};
+use crate::text::Location;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -31,8 +32,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return Some(
             Finding::blocks("the trust policy has no `Allow` statement")
                 .label(case.policy_label(
-                    policy.policy.statement_span,
-                    "/Statement",
+                    Location::new(policy.policy.statement_span, "/Statement"),
                     "no statement here has the effect `Allow`",
                 ))
                 .note("anything not explicitly allowed is denied")
@@ -55,16 +55,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .unwrap_or_default();
     let federated = entries.iter().find(|entry| entry.kind == PrincipalKind::Federated);
     let mut explains = vec![Leaf::Principal { statement: index }];
-    let finding = match federated.and_then(|entry| entry.values.first()) {
-        Some(value) => Finding::blocks(message(&value.value, &wanted, case))
-            .compares(Comparison::of(
+    let finding = match federated.and_then(|entry| Some((entry.values.first()?, entry.is_list))) {
+        Some((value, is_list)) => Finding::blocks(message(&value.value, &wanted, case))
+            .compares(SideBySide::of(
                 "principal",
-                Side::new("token", "belongs to", &wanted),
-                Side::new("policy", "trusts", &value.value),
+                Party::new("token", "belongs to", &wanted),
+                Party::new("policy", "trusts", &value.value),
             ))
             .label(case.policy_label(
-                value.span,
-                format!("{pointer}/Federated"),
+                Location::new(
+                    value.span,
+                    format!("{pointer}/Federated{}", if is_list { "/0" } else { "" }),
+                ),
                 format!("the token's provider is `{wanted}`"),
             )),
         None => {
@@ -80,8 +82,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             ))
             .label(statement.principal.as_ref().map(|principal| {
                 case.policy_label(
-                    principal.span,
-                    pointer,
+                    Location::new(principal.span, pointer),
                     format!("`Federated` is missing here, such as `{wanted}`"),
                 )
             }))

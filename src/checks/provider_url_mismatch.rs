@@ -5,7 +5,7 @@ use crate::aws::answer::Answer;
 use crate::aws::arn::ProviderArn;
 use crate::case::Case;
 use crate::evidence::Probe;
-use crate::finding::{Cause, Comparison, Fact, Finding, Remedy, Rule, Side, Stage};
+use crate::finding::{Cause, Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
 use crate::github::issuer::{Deployment, GITHUB_ISSUER, issuer_host};
 use crate::text::masked::is_masked;
 
@@ -41,13 +41,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     Some(
         Finding::blocks(message)
-            .compares(Comparison::of(
+            .compares(SideBySide::of(
                 "issuer",
-                Side::new("token", "comes from", host),
+                Party::new("token", "comes from", host),
                 match seen {
-                    Seen::InMessage => Side::new("AWS", "looked for", &url),
-                    Seen::InPolicy => Side::new("policy", "names", &url),
-                    Seen::InAccount | Seen::Nowhere => Side::new("provider", "is for", &url),
+                    Seen::InMessage => Party::new("AWS", "looked for", &url),
+                    Seen::InPolicy => Party::new("policy", "names", &url),
+                    Seen::InAccount | Seen::Nowhere => Party::new("provider", "is for", &url),
                 },
             ))
             .rests_on(case, on)

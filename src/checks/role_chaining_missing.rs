@@ -5,7 +5,7 @@ use crate::aws::answer::Answer;
 use crate::aws::arn::RoleArn;
 use crate::case::Case;
 use crate::configure::Flow;
-use crate::evidence::Probe;
+use crate::evidence::{CredentialSource, HeldCredentials, Probe};
 use crate::finding::{Finding, Rule, Stage};
 use crate::github::workflow::ConfigureStep;
 use crate::policy::{Leaf, PrincipalKind};
@@ -45,7 +45,7 @@ pub(super) fn applies(case: &Case<'_>) -> bool {
         matches!(case.answer, Some(Answer::NoProvider(_) | Answer::NotAuthorized(_))) || case.answer.is_none();
     let session = case.evidence.reader.as_ref().map(|reader| match reader {
         Probe::Known(identity) => {
-            identity.source == "environment"
+            identity.source == CredentialSource::Environment
                 && identity.arn.contains(":assumed-role/")
                 && case.account().1.is_some_and(|account| account != identity.account)
         }
@@ -53,7 +53,7 @@ pub(super) fn applies(case: &Case<'_>) -> bool {
     });
     let exported = session == Some(true)
         || session.is_none()
-            && case.runner().and_then(|runner| runner.aws_credentials.as_deref()) == Some("environment");
+            && case.runner().and_then(|runner| runner.aws_credentials.as_ref()) == Some(&HeldCredentials::Environment);
     // The policy itself can say that it waits for a role, not for a token.
     let trusts_role = case.policy.as_ref().is_some_and(|policy| {
         let mut entries = policy

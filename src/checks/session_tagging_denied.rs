@@ -5,7 +5,7 @@ use crate::aws::answer::{Answer, Refusal};
 use crate::case::{CallerCase, Case};
 use crate::configure::Input;
 use crate::finding::{Fact, Finding, Remedy, Rule, Stage};
-use crate::policy::{Decision, leaves, wildcard};
+use crate::policy::{Decision, Leaf, wildcard};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -54,18 +54,19 @@ fn where_it_is_missing(case: &Case<'_>, finding: Finding) -> Finding {
         return finding;
     }
     let place = case.policy.as_ref().and_then(|policy| {
-        let (index, statement, trace) = policy.nearest()?;
+        let (index, statement, _) = policy.nearest()?;
         let action = statement.action.as_ref()?;
         let covers = |value: &str| wildcard::matches(&value.to_lowercase(), "sts:tagsession");
         if action.negated || !action.values.iter().any(|value| covers(&value.value)) {
-            let pointer = format!("{}/Action", policy.policy.statement_pointer(index));
-            return Some(case.policy_label(action.span, pointer, "`sts:TagSession` is not among these"));
+            let place = policy.policy.location(Leaf::Action { statement: index })?;
+            return Some(case.policy_label(place, "`sts:TagSession` is not among these"));
         }
-        let absent = leaves(index, statement, trace)
+        let absent = policy
+            .nearest_leaves()
             .into_iter()
             .find(|leaf| leaf.is("sts:ExternalId") || leaf.is("sts:RoleSessionName"))?;
         let text = format!("a request to tag carries no `{}`", absent.name());
-        Some(case.policy_label(absent.key.span, policy.key_pointer(absent.leaf), text))
+        Some(case.policy_label(absent.location(), text))
     });
     finding.label(place).remedy(Remedy::TrustCaller)
 }

@@ -49,11 +49,7 @@ fn odd_operator(case: &Case<'_>) -> Option<Finding> {
     let mut finding = Finding::blocks(format!(
         "the `{operator}` condition on the token's subject does not hold"
     ))
-    .label(case.policy_label(
-        leaf.key.values.first().map_or(leaf.key.span, |value| value.span),
-        policy.key_pointer(leaf.leaf),
-        leaf.trace.because.clone(),
-    ))
+    .label(case.policy_label(leaf.value(0), leaf.trace.because.clone()))
     .label(case.claim_label("sub", "the token's subject"))
     .explains([leaf.leaf]);
     if operator.contains("Arn") {

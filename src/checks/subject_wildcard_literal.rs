@@ -22,10 +22,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     super::check::subject(case, |kind| matches!(kind, Kind::WildcardLiteral), finding)
 }
 
-fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
-    let operator = super::check::operator_name(case, difference);
+fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     Finding::blocks(format!(
-        "the `*` or `?` in the `sub` condition is taken literally, because the operator is `{operator}`"
+        "the `*` or `?` in the `sub` condition is taken literally, because the operator is `{}`",
+        difference.operator
     ))
     // IAM User Guide, `reference_policies_elements_condition_operators`.
     .note("among the string operators, only `StringLike` and `StringNotLike` support wildcards; the ARN operators support them too, but never match a subject")

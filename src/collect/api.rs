@@ -15,7 +15,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::time::{Instant, timeout_at};
 
 use super::Env;
-use super::http::{Answer, Http, authority};
+use super::http::{Http, Reply, authority};
 use super::origin::Destination;
 use crate::evidence::{Branches, Environment, Gap, Repository, SubjectTemplate, Why};
 use crate::github::workflow;
@@ -227,8 +227,8 @@ fn address<'s>(base: &Url, segments: impl IntoIterator<Item = &'s str>, query: O
 }
 
 /// What an answer means that is none.
-fn refusal(answer: &Answer, permission: Option<&str>) -> Gap {
-    let Answer { host, status, .. } = answer;
+fn refusal(answer: &Reply, permission: Option<&str>) -> Gap {
+    let Reply { host, status, .. } = answer;
     if let Some(detour) = answer.detour() {
         return Gap::new(Why::Malformed, detour);
     }
@@ -258,7 +258,7 @@ fn refusal(answer: &Answer, permission: Option<&str>) -> Gap {
 }
 
 /// From when on it answers again, where it says so.
-fn until(answer: &Answer) -> String {
+fn until(answer: &Reply) -> String {
     let number = |name| answer.header(name)?.parse::<i64>().ok();
     if let Some(seconds) = number("retry-after") {
         return format!(", and it answers again in {seconds} s");
@@ -363,7 +363,7 @@ mod tests {
             for (name, value) in headers {
                 map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
-            let answer = Answer {
+            let answer = Reply {
                 host: "api.github.com".to_owned(),
                 status,
                 headers: map,

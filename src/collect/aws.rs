@@ -28,7 +28,9 @@ use super::origin::Destination;
 use crate::args::Given;
 use crate::aws::arn::{RoleArn, partition_of_region, provider_arn};
 use crate::configure::{Input, Tag};
-use crate::evidence::{AttachedPolicy, Attempt, Gap, Identity, PolicyText, Probe, Provider, Request, Role, Why};
+use crate::evidence::{
+    AttachedPolicy, Attempt, CredentialSource, Gap, Identity, PolicyText, Probe, Provider, Request, Role, Why,
+};
 use crate::policy::parse::lay_out;
 
 /// The default chain looks into files and asks metadata services; where none is, this is how long it takes.
@@ -73,7 +75,7 @@ impl Answered {
 }
 
 /// An answer of STS, and what came back.
-type Answer<T, E> = (Result<T, SdkError<E>>, Seen);
+type Called<T, E> = (Result<T, SdkError<E>>, Seen);
 
 /// configure-aws-credentials makes up to 36 calls where AWS throttles.
 const MOST_CALLS: u32 = 20;
@@ -214,7 +216,7 @@ impl Aws {
     pub(crate) async fn caller(
         &self,
         credentials: &Credentials,
-        source: &str,
+        source: &CredentialSource,
         (until, attempts): (Instant, u32),
     ) -> Result<Identity, Probe<Attempt>> {
         let call = "sts:GetCallerIdentity";
@@ -235,7 +237,7 @@ impl Aws {
             Ok((Some(account), Some(arn))) => Ok(Identity {
                 account,
                 arn: clean(&arn, MESSAGE),
-                source: source.to_owned(),
+                source: source.clone(),
                 ..Identity::default()
             }),
             Ok(_) => Err(Probe::Missing(nothing(call, &seen))),
@@ -296,7 +298,7 @@ impl Aws {
         request: &Request,
         role: &str,
         token: &SecretString,
-    ) -> Answer<
+    ) -> Called<
         AssumeRoleWithWebIdentityOutput,
         aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError,
     > {
@@ -323,7 +325,7 @@ impl Aws {
         credentials: &Credentials,
         tags: &[Tag],
         transitive: &[String],
-    ) -> Answer<
+    ) -> Called<
         aws_sdk_sts::operation::assume_role::AssumeRoleOutput,
         aws_sdk_sts::operation::assume_role::AssumeRoleError,
     > {
@@ -378,7 +380,12 @@ impl Aws {
     }
 
     /// Reads from IAM with these credentials, all calls side by side.
-    pub(crate) async fn read(&self, credentials: Credentials, source: &str, wanted: Wanted<'_>) -> Reading {
+    pub(crate) async fn read(
+        &self,
+        credentials: Credentials,
+        source: &CredentialSource,
+        wanted: Wanted<'_>,
+    ) -> Reading {
         if let Some(gap) = unsound(&credentials, source) {
             return Reading::none(wanted, &gap);
         }
@@ -432,14 +439,14 @@ impl Aws {
         reading
     }
 
-    async fn identity(&self, credentials: &Credentials, source: &str) -> Probe<Identity> {
+    async fn identity(&self, credentials: &Credentials, source: &CredentialSource) -> Probe<Identity> {
         let line = Line::new(&self.sts_http, &self.sts);
         match self.sts(&line, Some(credentials)).get_caller_identity().send().await {
             Ok(identity) => match (identity.account, identity.arn) {
                 (Some(account), Some(arn)) => Probe::Known(Identity {
                     account,
                     arn: clean(&arn, MESSAGE),
-                    source: source.to_owned(),
+                    source: source.clone(),
                     ..Identity::default()
                 }),
                 _ => Probe::Missing(nothing("sts:GetCallerIdentity", &line.seen())),
@@ -886,8 +893,8 @@ impl Reading {
 /// so often itself, and each time up to three calls by its SDK.
 async fn persist<T, E: ProvideErrorMetadata>(
     (until, attempts): (Instant, u32),
-    mut call: impl AsyncFnMut() -> Answer<T, E>,
-) -> Answer<T, E> {
+    mut call: impl AsyncFnMut() -> Called<T, E>,
+) -> Called<T, E> {
     let mut calls = 1;
     loop {
         let (answer, seen) = call().await;
@@ -943,7 +950,7 @@ pub(crate) fn random() -> f64 {
 }
 
 /// The SDK panics over a line break in a key, which a secret that was pasted with one has.
-fn unsound(credentials: &Credentials, source: &str) -> Option<Gap> {
+fn unsound(credentials: &Credentials, source: &CredentialSource) -> Option<Gap> {
     let is_odd = |key: &str| key.contains(|letter: char| !letter.is_ascii_graphic());
     let odd = is_odd(credentials.access_key_id()) || credentials.session_token().is_some_and(is_odd);
     let what = || format!("the credentials ({source}) hold white space or other characters that no key has");

@@ -7,11 +7,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::aws::{random, wait};
-use super::http::{Answer, Http};
+use super::http::{Http, Reply};
 use super::origin::{Audience, Destination};
 use super::{Env, files};
 use crate::configure::REQUIRED_VARIABLES;
-use crate::evidence::{Gap, Runner, Why};
+use crate::evidence::{Gap, HeldCredentials, Runner, Why};
 use crate::github::claims;
 use crate::github::claims::Token;
 use crate::secrets::Secrets;
@@ -41,7 +41,7 @@ pub(crate) fn runner(env: &Env) -> Option<Runner> {
             .filter(|name| env.get(name).is_none())
             .map(str::to_owned)
             .collect(),
-        aws_credentials: Some(aws_credentials(env).to_owned()),
+        aws_credentials: Some(aws_credentials(env)),
     })
 }
 
@@ -55,21 +55,21 @@ const REQUEST_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 const REQUEST_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 
 /// Where the SDK's default chain would find credentials, in its order.
-fn aws_credentials(env: &Env) -> &'static str {
+fn aws_credentials(env: &Env) -> HeldCredentials {
     let any = |names: &[&str]| names.iter().any(|name| env.get(name).is_some());
     if any(&["AWS_PROFILE"]) {
-        "profile"
+        HeldCredentials::Profile
     } else if any(&["AWS_ACCESS_KEY_ID"]) {
-        "environment"
+        HeldCredentials::Environment
     } else if any(&["AWS_WEB_IDENTITY_TOKEN_FILE"]) {
-        "web-identity"
+        HeldCredentials::WebIdentity
     } else if any(&[
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     ]) {
-        "container"
+        HeldCredentials::Container
     } else {
-        "none"
+        HeldCredentials::None
     }
 }
 
@@ -206,7 +206,7 @@ fn not_granted(env: &Env) -> String {
     )
 }
 
-fn read(answer: &Answer, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
+fn read(answer: &Reply, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
     #[derive(Deserialize)]
     struct Body {
         value: Option<String>,
@@ -278,8 +278,8 @@ mod tests {
     use super::*;
     use reqwest::header::HeaderMap;
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
+    fn answer(status: u16, body: &str) -> Reply {
+        Reply {
             host: "token.example".to_owned(),
             status,
             headers: HeaderMap::new(),
@@ -405,8 +405,8 @@ mod tests {
             let runner = runner(&env).unwrap();
             assert_eq!(runner.head_repository.as_deref(), want, "{event}");
             assert_eq!(
-                (runner.id_token_request, runner.aws_credentials.as_deref()),
-                (Some(false), Some("none"))
+                (runner.id_token_request, runner.aws_credentials),
+                (Some(false), Some(HeldCredentials::None))
             );
         }
         assert_eq!(runner(&Env::default()), None);

@@ -123,7 +123,7 @@ impl Http {
     ///
     /// # Errors
     /// A [`Gap`] that names the host and what to look at. No part of the request is in it.
-    pub(crate) async fn send(&self, request: Request, to: &Destination) -> Result<Answer, Gap> {
+    pub(crate) async fn send(&self, request: Request, to: &Destination) -> Result<Reply, Gap> {
         Ok(self.fetch(request, to).await?.scrubbed(&self.secrets))
     }
 
@@ -131,7 +131,7 @@ impl Http {
     ///
     /// # Errors
     /// As [`Self::send`].
-    pub(crate) async fn send_for_secret(&self, request: Request, to: &Destination) -> Result<Answer, Gap> {
+    pub(crate) async fn send_for_secret(&self, request: Request, to: &Destination) -> Result<Reply, Gap> {
         let answer = self.fetch(request, to).await?;
         Ok(match answer.status {
             200 => answer,
@@ -139,7 +139,7 @@ impl Http {
         })
     }
 
-    async fn fetch(&self, request: Request, to: &Destination) -> Result<Answer, Gap> {
+    async fn fetch(&self, request: Request, to: &Destination) -> Result<Reply, Gap> {
         // The last word is the token, or the signature.
         let shown = request
             .headers()
@@ -153,7 +153,7 @@ impl Http {
             .map_err(|gap| Gap::new(gap.why, self.secrets.scrub(&gap.detail)))
     }
 
-    async fn exchange(&self, mut request: Request, to: &Destination) -> Result<Answer, Gap> {
+    async fn exchange(&self, mut request: Request, to: &Destination) -> Result<Reply, Gap> {
         let host = authority(request.url().as_str()).unwrap_or_default();
         if !to.admits(request.url()) {
             return Err(Gap::new(
@@ -183,7 +183,7 @@ impl Http {
             Ok((status, headers, body))
         };
         match answer.await {
-            Ok((status, headers, Some(body))) => Ok(Answer {
+            Ok((status, headers, Some(body))) => Ok(Reply {
                 host,
                 status,
                 headers,
@@ -284,7 +284,7 @@ impl fmt::Debug for Http {
 }
 
 /// An answer, whatever its status.
-pub(crate) struct Answer {
+pub(crate) struct Reply {
     /// Host and port that answered.
     pub host: String,
     /// The HTTP status.
@@ -295,7 +295,7 @@ pub(crate) struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Reply {
     /// The `Date` header, seconds since 1970.
     #[must_use]
     pub(crate) fn date(&self) -> Option<i64> {
@@ -608,7 +608,7 @@ mod tests {
 
     #[test]
     fn an_excerpt_is_one_short_line_without_secrets() {
-        let answer = |body: &str| Answer {
+        let answer = |body: &str| Reply {
             host: String::new(),
             status: 500,
             headers: HeaderMap::new(),

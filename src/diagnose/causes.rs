@@ -195,9 +195,7 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
     };
     let name = format!("{}:sub", issuer_host(&case.issuer));
     let leaves: Vec<Outcome> = policy
-        .nearest()
-        .map(|(index, statement, trace)| crate::policy::leaves(index, statement, trace))
-        .unwrap_or_default()
+        .nearest_leaves()
         .iter()
         .filter(|leaf| leaf.is(&name))
         .map(|leaf| leaf.trace.outcome)
@@ -232,10 +230,7 @@ fn audience(case: &Case<'_>) -> Result<String, String> {
     let name = format!("{}:aud", issuer_host(&case.issuer));
     // What the nearest statement says of the audience; `None` where it does not ask.
     let policy = case.policy.as_ref().map(|policy| {
-        let leaves = policy
-            .nearest()
-            .map(|(index, statement, trace)| crate::policy::leaves(index, statement, trace))
-            .unwrap_or_default();
+        let leaves = policy.nearest_leaves();
         let asked: Vec<Outcome> = leaves
             .iter()
             .filter(|leaf| leaf.is(&name))

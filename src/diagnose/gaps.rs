@@ -4,7 +4,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Attempt, Gap, Probe, Request, Why};
-use crate::finding::{Fact, Facts as _, Open};
+use crate::finding::{Fact, Facts as _, MissingFact};
 use crate::policy::{Decision, Outcome};
 use crate::text::Span;
 
@@ -64,13 +64,13 @@ fn said(text: &str) -> String {
 
 /// What is missing, and how to supply it.
 #[must_use]
-pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
+pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
     let mut gaps = Vec::new();
     if case.is_allowed() {
         return gaps;
     }
     let mut open = |wanted: &str, why: String, supply: &str| {
-        gaps.push(Open {
+        gaps.push(MissingFact {
             wanted: wanted.to_owned(),
             why,
             supply: supply.to_owned(),
@@ -190,14 +190,15 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
         } else {
             "compare it by hand, or look up the call in CloudTrail"
         };
-        for (_, statement, trace) in policy.statements() {
+        for (index, statement, trace) in policy.statements() {
             if trace.outcome != Outcome::Unknown {
                 continue;
             }
             if trace.principal.outcome == Outcome::Unknown {
+                let is_masked =
+                    trace.principal.because.is_none() && trace.principal.values.iter().any(|value| value.is_masked);
                 let why = trace.principal.because.clone();
                 let why = why.or_else(|| trace.principal.values.iter().find_map(|value| value.because.clone()));
-                let is_masked = why.as_ref().is_some_and(|why| why.contains("masked"));
                 open(
                     "whether the principal matches",
                     why.unwrap_or_else(|| "AWS does not describe it".to_owned()),
@@ -211,13 +212,12 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<Open> {
                     "remove `Resource` from the policy",
                 );
             }
-            for leaf in crate::policy::leaves(0, statement, trace) {
+            for leaf in policy.leaves(index) {
                 if leaf.trace.outcome == Outcome::Unknown {
-                    let is_masked = leaf.trace.because.ends_with("the hidden part decides");
                     open(
                         &format!("whether the condition on `{}` holds", leaf.name()),
                         leaf.trace.because.clone(),
-                        if is_masked { UNMASK } else { supply },
+                        if leaf.trace.is_masked { UNMASK } else { supply },
                     );
                 }
             }
@@ -244,7 +244,7 @@ fn with_the_role(request: &Request) -> String {
 
 /// What GitHub's API did not tell, like reasons together.
 #[must_use]
-pub(super) fn unread(case: &Case<'_>) -> Vec<Open> {
+pub(super) fn unread(case: &Case<'_>) -> Vec<MissingFact> {
     let evidence = case.evidence;
     let is_asked = evidence.repository.is_some() || case.names_no_role();
     let workflow = evidence.workflow.as_ref().filter(|_| is_asked).and_then(Probe::gap);
@@ -267,7 +267,7 @@ pub(super) fn unread(case: &Case<'_>) -> Vec<Open> {
             None => all.push((vec![what], gap)),
         }
     }
-    let open = |(parts, gap): (Vec<&str>, &Gap)| Open {
+    let open = |(parts, gap): (Vec<&str>, &Gap)| MissingFact {
         wanted: parts.join(", "),
         why: reason(gap),
         supply: match gap.why {

@@ -17,7 +17,7 @@ use crate::github::subject::difference::Kind;
 use crate::github::subject::lasting::lasting;
 use crate::policy::{
     Condition, ConditionKey, ConditionLeaf, Decision, Effect, Leaf, Outcome, Presence, PrincipalKind, RequestPrincipal,
-    Statement, leaves,
+    Statement,
 };
 use crate::text::{SourceText, Span};
 
@@ -71,7 +71,7 @@ pub(crate) fn ask_first(case: &Case<'_>) -> Option<String> {
 /// A statement that rests on this job's subject alone, whatever the others rest on.
 pub(super) fn exact_statement(case: &Case<'_>) -> Option<Fix> {
     let (policy, source) = subject_of_change(case)?;
-    let draft = apart::add(case, policy, source, None, Breadth::Exact)?;
+    let draft = apart::add(case, policy, source, None, Extent::Exact)?;
     prove(case, policy, source, draft)
 }
 
@@ -83,17 +83,17 @@ fn drafts(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Vec<Draf
     let shortfall = match shortfall(case, policy) {
         Nearest::Short(shortfall) => shortfall,
         Nearest::None => {
-            return apart::add(case, policy, source, None, Breadth::Exact)
+            return apart::add(case, policy, source, None, Extent::Exact)
                 .into_iter()
                 .collect();
         }
         Nearest::Guarded => return Vec::new(),
     };
     let mut drafts = Vec::new();
-    for breadth in [Breadth::Exact, Breadth::AsWritten, Breadth::Lasting] {
-        let here = repair(case, policy, source, &shortfall, breadth);
+    for extent in [Extent::Exact, Extent::AsWritten, Extent::Lasting] {
+        let here = repair(case, policy, source, &shortfall, extent);
         // What cannot be mended where it stands gets a statement of its own, with all other conditions.
-        let apart = || apart::add(case, policy, source, Some(&shortfall), breadth);
+        let apart = || apart::add(case, policy, source, Some(&shortfall), extent);
         drafts.extend(
             here.filter(|draft| prove(case, policy, source, draft.clone()).is_some())
                 .or_else(apart),
@@ -205,7 +205,7 @@ fn subject_of_change<'a>(case: &'a Case<'_>) -> Option<(&'a PolicyCase, &'a Sour
 
 /// How much a mended condition lets in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Breadth {
+pub(super) enum Extent {
     /// What this token has, and nothing else.
     Exact,
     /// As much as the value that was meant for it.
@@ -237,7 +237,7 @@ fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
         }
         is_confined |=
             meant.eq_ignore_ascii_case(&subject) && is_positive(leaf.condition) && names_own_repository(case, leaf.key);
-        let from = policy.key_pointer(leaf.leaf);
+        let from = leaf.location().pointer;
         let object = from.rsplit_once('/').map(|(object, _)| object)?;
         let path = format!("{object}/{}", meant.replace('~', "~0").replace('/', "~1"));
         // A key that stands twice in one object is no policy.
@@ -266,13 +266,13 @@ fn repair(
     policy: &PolicyCase,
     source: &SourceText,
     shortfall: &Shortfall<'_>,
-    breadth: Breadth,
+    extent: Extent,
 ) -> Option<Draft> {
     let Shortfall { index, statement, .. } = *shortfall;
     let name = |claim: &str| case.asker().key(claim);
     // Values that are added to two conditions are combined with those that stand there, which is more than was asked for.
     let is_one = shortfall.values.len() <= 1;
-    if !is_one || breadth != Breadth::Exact && shortfall.values.is_empty() {
+    if !is_one || extent != Extent::Exact && shortfall.values.is_empty() {
         return None;
     }
     let mut draft = Draft {
@@ -308,10 +308,10 @@ fn repair(
     }
     for (leaf, value) in &shortfall.values {
         if leaf.is(&name("sub")) {
-            done.push(repair_subject(case, policy, source, leaf, value, breadth, &mut draft)?);
+            done.push(repair_subject(case, policy, source, leaf, value, extent, &mut draft)?);
         } else {
-            let value = widened(&mut draft, leaf, value, breadth)?;
-            let pointer = policy.key_pointer(leaf.leaf);
+            let value = widened(&mut draft, leaf, value, extent)?;
+            let pointer = leaf.location().pointer;
             append(
                 &mut draft,
                 source,
@@ -346,18 +346,18 @@ fn repair(
 }
 
 /// The value to be added for what the token has; what is to be said of it goes to the draft's notes.
-pub(super) fn widened(draft: &mut Draft, leaf: &ConditionLeaf<'_>, value: &str, breadth: Breadth) -> Option<String> {
+pub(super) fn widened(draft: &mut Draft, leaf: &ConditionLeaf<'_>, value: &str, extent: Extent) -> Option<String> {
     let takes_wildcards = leaf.condition.operator.value.comparison.takes_wildcards();
     let lasting = lasting(value);
-    match breadth {
+    match extent {
         // Cannot be written as a plain value here.
-        Breadth::Exact if takes_wildcards && value.contains(['*', '?', '$']) => None,
-        Breadth::Exact => {
+        Extent::Exact if takes_wildcards && value.contains(['*', '?', '$']) => None,
+        Extent::Exact => {
             draft.notes.extend(lasting.map(|lasting| lasting.holds.to_owned()));
             Some(value.to_owned())
         }
-        Breadth::AsWritten => None,
-        Breadth::Lasting => {
+        Extent::AsWritten => None,
+        Extent::Lasting => {
             let lasting = lasting.filter(|_| takes_wildcards)?;
             draft
                 .notes
@@ -394,7 +394,7 @@ fn repair_subject(
     source: &SourceText,
     leaf: &ConditionLeaf<'_>,
     subject: &str,
-    breadth: Breadth,
+    extent: Extent,
     draft: &mut Draft,
 ) -> Option<String> {
     let difference = policy
@@ -402,11 +402,11 @@ fn repair_subject(
         .as_ref()
         .filter(|difference| difference.leaf == leaf.leaf)?;
     let is_typo =
-        breadth == Breadth::AsWritten && difference.kind == Kind::Repository && is_nearly(&difference.pattern, subject);
-    let value = match breadth {
-        Breadth::Exact | Breadth::Lasting => widened(draft, leaf, subject, breadth)?,
-        Breadth::AsWritten if is_typo => subject.to_owned(),
-        Breadth::AsWritten => {
+        extent == Extent::AsWritten && difference.kind == Kind::Repository && is_nearly(&difference.pattern, subject);
+    let value = match extent {
+        Extent::Exact | Extent::Lasting => widened(draft, leaf, subject, extent)?,
+        Extent::AsWritten if is_typo => subject.to_owned(),
+        Extent::AsWritten => {
             let value = match &difference.kind {
                 Kind::WildcardLiteral => return to_like(case, policy, leaf, draft),
                 Kind::Case => {
@@ -430,7 +430,7 @@ fn repair_subject(
     let can_never_match =
         matches!(difference.kind, Kind::Malformed(_)) && !difference.pattern.contains(['*', '?', '$']);
     if can_never_match || is_typo {
-        let path = policy.value_pointer(leaf.leaf, leaf.key, difference.value);
+        let path = &difference.location.pointer;
         draft.edit(
             written.span,
             json!(value).to_string(),
@@ -441,7 +441,7 @@ fn repair_subject(
             false => format!("use `{value}` in place of the value that can never match"),
         });
     }
-    let pointer = policy.key_pointer(leaf.leaf);
+    let pointer = leaf.location().pointer;
     append(
         draft,
         source,
@@ -451,10 +451,10 @@ fn repair_subject(
         &pointer,
         &value,
     );
-    Some(match breadth {
-        Breadth::Exact => format!("add exactly this job's subject `{value}`"),
-        Breadth::AsWritten => format!("add `{value}`, as broad as the existing value"),
-        Breadth::Lasting => format!("add `{value}`, which later runs match too"),
+    Some(match extent {
+        Extent::Exact => format!("add exactly this job's subject `{value}`"),
+        Extent::AsWritten => format!("add `{value}`, as broad as the existing value"),
+        Extent::Lasting => format!("add `{value}`, which later runs match too"),
     })
 }
 
@@ -596,7 +596,7 @@ fn spare(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Dr
         if statement.effect.value != Effect::Deny || trace.outcome != Outcome::Match {
             continue;
         }
-        let all = leaves(index, statement, trace);
+        let all = policy.leaves(index);
         let name = format!("{}:sub", issuer_host(&case.issuer));
         let leaf = all.iter().find(|leaf| {
             let comparison = leaf.condition.operator.value.comparison;
@@ -611,7 +611,7 @@ fn spare(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Dr
             leaf.key.span,
             &leaf.key.values,
             leaf.key.is_list,
-            &policy.key_pointer(leaf.leaf),
+            &leaf.location().pointer,
             subject,
         );
         draft.title = format!("except exactly this job's subject `{subject}` from the Deny statement");

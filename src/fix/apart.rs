@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::admit::{Breadth, Shortfall, is_positive};
+use super::admit::{Extent, Shortfall, is_positive};
 use super::edit::{Draft, indentation};
 use crate::aws::request::meant_key;
 use crate::case::{Case, PolicyCase};
@@ -17,7 +17,7 @@ pub(super) fn add(
     policy: &PolicyCase,
     source: &SourceText,
     shortfall: Option<&Shortfall<'_>>,
-    breadth: Breadth,
+    extent: Extent,
 ) -> Option<Draft> {
     let RequestPrincipal::Federated(provider) = &policy.request.principal else {
         return None;
@@ -45,16 +45,16 @@ pub(super) fn add(
     let mut named: Vec<String> = Vec::new();
     let mut lasts = false;
     for (key, value) in wanted {
-        let (operator, value) = match (breadth, lasting(value)) {
-            (Breadth::AsWritten, _) => return None,
-            (Breadth::Lasting, Some(lasting)) => {
+        let (operator, value) = match (extent, lasting(value)) {
+            (Extent::AsWritten, _) => return None,
+            (Extent::Lasting, Some(lasting)) => {
                 draft
                     .notes
                     .push(format!("covers later runs: it accepts {}", lasting.opens));
                 lasts = true;
                 ("StringLike", lasting.pattern)
             }
-            (Breadth::Exact, Some(lasting)) => {
+            (Extent::Exact, Some(lasting)) => {
                 draft.notes.push(lasting.holds.to_owned());
                 ("StringEquals", value.to_owned())
             }
@@ -69,12 +69,12 @@ pub(super) fn add(
             .as_object_mut()?;
         keys.insert(key, Value::String(value));
     }
-    if breadth == Breadth::Lasting && !lasts {
+    if extent == Extent::Lasting && !lasts {
         return None;
     }
     let named = named.join(" with ");
-    draft.title = match breadth {
-        Breadth::Lasting => format!("add a statement for {named}, which later runs match too"),
+    draft.title = match extent {
+        Extent::Lasting => format!("add a statement for {named}, which later runs match too"),
         _ => format!("add a statement for exactly this job's subject {named}"),
     };
     draft

@@ -3,7 +3,7 @@
 use crate::case::PolicyCase;
 use crate::finding::Edit;
 use crate::policy::{ConditionLeaf, Leaf, Statement};
-use crate::text::{SourceText, Span, Spanned};
+use crate::text::{SourceText, Span, Spanned, pointer_to};
 use serde_json::{Value, json};
 use similar::TextDiff;
 
@@ -93,12 +93,7 @@ pub(super) fn remove(
     statement: &Statement,
     leaf: &ConditionLeaf<'_>,
 ) -> Option<()> {
-    let Leaf::Key {
-        statement: index,
-        condition,
-        ..
-    } = leaf.leaf
-    else {
+    let Leaf::Key { statement: index, .. } = leaf.leaf else {
         return None;
     };
     let alone = leaf.condition.keys.len() == 1;
@@ -106,20 +101,17 @@ pub(super) fn remove(
         if statement.conditions.len() == 1 {
             return None;
         }
-        let name = statement
-            .conditions
-            .get(condition)?
-            .name
-            .replace('~', "~0")
-            .replace('/', "~1");
         (
             Span::new(leaf.condition.operator.span.start, leaf.condition.span.end),
-            format!("{}/Condition/{name}", policy.policy.statement_pointer(index)),
+            pointer_to(
+                &format!("{}/Condition", policy.policy.statement_pointer(index)),
+                &leaf.condition.name,
+            ),
         )
     } else {
         (
             Span::new(leaf.key.key.span.start, leaf.key.span.end),
-            policy.key_pointer(leaf.leaf),
+            leaf.location().pointer,
         )
     };
     let text = source.text.as_str();

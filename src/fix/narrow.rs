@@ -62,9 +62,12 @@ fn restrict(
         return None;
     }
     let statements = policy.policy.statements.iter().enumerate();
-    let (index, statement) = statements
-        .rev()
-        .find(|(index, _)| stranger.pointer.starts_with(&policy.policy.statement_pointer(*index)))?;
+    let (index, statement) = statements.rev().find(|(index, _)| {
+        stranger
+            .location
+            .pointer
+            .starts_with(&policy.policy.statement_pointer(*index))
+    })?;
     let name = case.asker().key("sub");
     for (c, condition) in statement.conditions.iter().enumerate().filter(|(_, c)| is_positive(c)) {
         for (k, key) in condition.keys.iter().enumerate() {
@@ -74,7 +77,7 @@ fn restrict(
                     condition: c,
                     key: k,
                 };
-                let path = policy.key_pointer(leaf);
+                let path = policy.policy.location(leaf)?.pointer;
                 let text = json!(subject).to_string();
                 draft.edit(key.span, text, json!({"op": "replace", "path": path, "value": subject}));
                 return Some(());

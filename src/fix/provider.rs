@@ -109,7 +109,7 @@ pub(super) fn takes_audience(case: &Case<'_>, policy: &PolicyCase, audience: &st
         let Some(statement) = policy.policy.statements.get(index) else {
             return false;
         };
-        let leaves = leaves(index, statement, traced);
+        let leaves = leaves(&policy.policy, index, traced);
         let mut audiences = leaves.iter().filter(|leaf| leaf.is(&key));
         statement.effect.value == Effect::Allow && audiences.all(|leaf| leaf.trace.outcome != Outcome::NoMatch)
     };

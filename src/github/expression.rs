@@ -33,7 +33,7 @@ pub(crate) struct Text(Vec<Piece>);
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+pub(crate) enum Piece {
     Known(String),
     /// What stands for it is an expression, which holds names and no values.
     Unknown(String),
@@ -46,12 +46,33 @@ pub(crate) struct Fault(pub(crate) String);
 
 /// What can be named in an expression.
 pub(crate) trait Contexts {
-    /// The value of `context.key`, or of the whole context without a key; `None` where it is not known.
+    /// The value of `context.key`, or of the whole context without a key; `None` where it is not known. The inputs of an event, which
+    /// can be known one by one, are asked for as those of a context: `github.event.inputs`.
     ///
     /// # Errors
     /// It rests on an expression that has no value.
     fn get(&self, context: &str, key: Option<&str>) -> Result<Option<Value>, Fault>;
+
+    /// What is so of values that are not known, where somebody follows each answer; `None` where nobody does. The question is `written`
+    /// as well, and has the same answer however often it is asked.
+    fn decide(&self, question: Question<'_>, written: &str) -> Option<bool> {
+        let _ = (question, written);
+        None
+    }
 }
+
+/// What the value of an expression depends on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Question<'a> {
+    /// Are both equal?
+    Equal(&'a Value, &'a Value),
+    /// Does a function of texts hold?
+    Holds(Function, &'a [Value]),
+    /// Something else.
+    Other,
+}
+
+const EVENT_INPUTS: &str = "github.event.inputs";
 
 impl Value {
     /// A value of which nothing is known but the expression that stands for it.
@@ -145,6 +166,20 @@ impl Text {
             [Piece::Known(text)] => Some(text),
             _ => None,
         }
+    }
+
+    /// Its parts.
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        &self.0
+    }
+
+    /// With other names for what is not known.
+    pub(crate) fn renamed(self, name: impl Fn(String) -> String) -> Self {
+        let renamed = |piece| match piece {
+            Piece::Unknown(expression) => Piece::Unknown(name(expression)),
+            known => known,
+        };
+        Self(self.0.into_iter().map(renamed).collect())
     }
 
     /// Is any of it known that is not blank?
@@ -248,7 +283,7 @@ pub(crate) fn condition(text: &str, contexts: &dyn Contexts, budget: &Budget) ->
         _ => text,
     };
     let evaluator = Evaluator { contexts, budget };
-    evaluator.parsed(expression).ok()?.is_true()
+    evaluator.truth(&evaluator.parsed(expression).ok()?)
 }
 
 /// An expression up to its `}}`, which is none within quotes, and what follows.
@@ -283,6 +318,11 @@ impl Evaluator<'_> {
         }
     }
 
+    fn truth(&self, value: &Value) -> Option<bool> {
+        let ask = || self.contexts.decide(Question::Other, &value.expression());
+        value.is_true().or_else(ask)
+    }
+
     fn parsed(&self, text: &str) -> Result<Value, Fault> {
         let text = text.trim();
         if text.len() > LONGEST {
@@ -308,7 +348,7 @@ impl Evaluator<'_> {
             Expr::BinExpr(_) => self.binary(expression)?,
             Expr::UnExpr { op: UnOp::Not, expr } => {
                 let value = self.value(expr)?;
-                match value.is_true() {
+                match self.truth(&value) {
                     Some(is_true) => Value::Known(Json::Bool(!is_true)),
                     None => Value::unknown(format!("!{}", value.operand())),
                 }
@@ -327,7 +367,10 @@ impl Evaluator<'_> {
         let mut left = self.value(first)?;
         for (op, rhs) in chain.into_iter().rev() {
             self.take(0)?;
-            left = match (op, left.is_true()) {
+            let truth = matches!(op, BinOp::And | BinOp::Or)
+                .then(|| self.truth(&left))
+                .flatten();
+            left = match (op, truth) {
                 (BinOp::And, Some(false)) | (BinOp::Or, Some(true)) => left,
                 (BinOp::And, Some(true)) | (BinOp::Or, Some(false)) => self.value(rhs)?,
                 _ => self.compared(op, &left, &self.value(rhs)?)?,
@@ -350,7 +393,15 @@ impl Evaluator<'_> {
         let (Value::Known(a), Value::Known(b)) = (left, right) else {
             let written = format!("{} {sign} {}", left.operand(), right.operand());
             self.take(written.len())?;
-            return Ok(Value::unknown(written));
+            let decided = match op {
+                BinOp::Neq => {
+                    let equal = format!("{} == {}", left.operand(), right.operand());
+                    self.contexts.decide(Question::Equal(left, right), &equal).map(|is| !is)
+                }
+                BinOp::Eq => self.contexts.decide(Question::Equal(left, right), &written),
+                _ => self.contexts.decide(Question::Other, &written),
+            };
+            return Ok(decided.map_or_else(|| Value::unknown(written), |is| Value::Known(Json::Bool(is))));
         };
         let (a, b) = (evaluation(a.clone()), evaluation(b.clone()));
         let (a, b) = (a.sema(), b.sema());
@@ -448,6 +499,12 @@ impl Evaluator<'_> {
                     _ => open(),
                 })
             }
+            (Function::Contains | Function::EndsWith | Function::StartsWith, _, None) => {
+                let open = open();
+                let question = Question::Holds(call.func, &arguments);
+                let decided = self.contexts.decide(question, &open.expression());
+                Ok(decided.map_or(open, |is| Value::Known(Json::Bool(is))))
+            }
             _ => Ok(open()),
         }
     }
@@ -469,8 +526,16 @@ impl Evaluator<'_> {
                 match &key {
                     Key::Name(key) => {
                         parts.next();
-                        let found = self.contexts.get(&name.to_ascii_lowercase(), Some(key))?;
-                        found.unwrap_or_else(|| Value::unknown(format!("{name}{}", access(key))))
+                        match self.event_input(name, key, parts.clone())? {
+                            Some(input) => {
+                                parts.nth(1);
+                                input
+                            }
+                            None => {
+                                let found = self.contexts.get(&name.to_ascii_lowercase(), Some(key))?;
+                                found.unwrap_or_else(|| Value::unknown(format!("{name}{}", access(key))))
+                            }
+                        }
                     }
                     _ => {
                         let found = self.contexts.get(&name.to_ascii_lowercase(), None)?;
@@ -500,6 +565,31 @@ impl Evaluator<'_> {
             };
         }
         Ok(value)
+    }
+
+    /// `github.event.inputs.x`, of which these are the last two parts.
+    fn event_input<'e>(
+        &self,
+        name: &str,
+        key: &str,
+        mut rest: impl Iterator<Item = &'e SpannedExpr<'e>>,
+    ) -> Result<Option<Value>, Fault> {
+        let is_inputs = |part: &SpannedExpr<'_>| match &part.inner {
+            Expr::Identifier(name) => name.as_str().eq_ignore_ascii_case("inputs"),
+            _ => false,
+        };
+        let is_event = name.eq_ignore_ascii_case("github") && key.eq_ignore_ascii_case("event");
+        let input = match (is_event && rest.next().is_some_and(is_inputs))
+            .then(|| rest.next())
+            .flatten()
+        {
+            Some(input) => self.key(input)?,
+            None => return Ok(None),
+        };
+        match input {
+            Key::Name(input) => self.contexts.get(EVENT_INPUTS, Some(&input)),
+            _ => Ok(None),
+        }
     }
 
     fn key(&self, part: &SpannedExpr<'_>) -> Result<Key, Fault> {
@@ -601,7 +691,7 @@ fn shown(value: Json) -> String {
 }
 
 /// A whole number without a fraction, as the runner writes it.
-fn number(value: f64) -> Json {
+pub(crate) fn number(value: f64) -> Json {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() < EXACT {
         #[expect(clippy::cast_possible_truncation, reason = "it is whole and small enough")]

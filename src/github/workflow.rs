@@ -5,10 +5,10 @@
 
 pub(crate) mod steps;
 
-use std::collections::HashMap;
-
-use granit_parser::{Event, Options, Parser};
-
+/// Why a text is no workflow, and where.
+pub(crate) use crate::text::yaml::Fault as WorkflowError;
+use crate::text::yaml::{self, Limits};
+pub(crate) use crate::text::yaml::{Kind, Node};
 use crate::text::{Span, Spanned};
 
 /// The longest text that is read; GitHub's own limit is half of it.
@@ -138,18 +138,6 @@ pub enum IdToken {
     Absent,
 }
 
-/// Why a text is no workflow, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct WorkflowError {
-    /// Line, from 1.
-    pub line: usize,
-    /// Column, from 1.
-    pub column: usize,
-    /// What is wrong.
-    pub message: String,
-}
-
 /// Reads a workflow file or a part of one.
 ///
 /// # Errors
@@ -194,10 +182,7 @@ fn workflow(root: &Node) -> Workflow {
                     workflow.jobs.push(job);
                 }
                 None if root.get("uses").is_some() || root.get("with").is_some() => {
-                    let list = Node {
-                        span: root.span,
-                        kind: Kind::List(vec![root.clone()]),
-                    };
+                    let list = Node::new(Kind::List(vec![root.clone()]), root.span);
                     workflow.jobs.push(job(None, &list, Some(&list)));
                 }
                 None => {}
@@ -315,220 +300,16 @@ fn events(on: &Node) -> Vec<Trigger> {
     }
 }
 
-/// YAML as it stands, every value with its place. Scalars keep their text: an input `012` is no number.
-#[derive(Debug, Clone)]
-pub(crate) struct Node {
-    pub(crate) span: Span,
-    pub(crate) kind: Kind,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum Kind {
-    Scalar(String),
-    List(Vec<Node>),
-    Map(Vec<(Spanned<String>, Node)>),
-}
-
-impl Node {
-    pub(crate) fn entry(&self, name: &str) -> Option<(&Spanned<String>, &Self)> {
-        let Kind::Map(entries) = &self.kind else { return None };
-        entries
-            .iter()
-            .find(|(key, _)| key.value == name)
-            .map(|(key, value)| (key, value))
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
-        self.entry(name).map(|(_, value)| value)
-    }
-
-    /// The entry of a name in which letter case does not matter.
-    fn named(&self, name: &str) -> Option<&Self> {
-        let Kind::Map(entries) = &self.kind else { return None };
-        let is_it = |(key, _): &&(Spanned<String>, Self)| key.value.eq_ignore_ascii_case(name);
-        entries.iter().find(is_it).map(|(_, value)| value)
-    }
-
-    fn text(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Scalar(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// A text or a list of texts.
-    fn texts(&self, name: &str) -> Vec<String> {
-        let texts = match self.get(name).map(|node| (node, &node.kind)) {
-            Some((_, Kind::List(items))) => items.iter().filter_map(Self::scalar).collect(),
-            Some((node, _)) => node.scalar().into_iter().collect(),
-            None => Vec::new(),
-        };
-        texts.into_iter().map(|text| text.value).collect()
-    }
-
-    pub(crate) fn scalar(&self) -> Option<Spanned<String>> {
-        match &self.kind {
-            Kind::Scalar(text) => Some(Spanned::new(text.clone(), self.span)),
-            _ => None,
-        }
-    }
-
-    /// How many values it holds, itself included.
-    fn count(&self) -> usize {
-        1 + match &self.kind {
-            Kind::Scalar(_) => 0,
-            Kind::List(items) => items.iter().map(Self::count).sum(),
-            Kind::Map(entries) => entries.iter().map(|(_, value)| 1 + value.count()).sum(),
-        }
-    }
-
-    /// How many bytes its texts have.
-    fn bytes(&self) -> usize {
-        match &self.kind {
-            Kind::Scalar(text) => text.len(),
-            Kind::List(items) => items.iter().map(Self::bytes).sum(),
-            Kind::Map(entries) => entries.iter().map(|(key, value)| key.value.len() + value.bytes()).sum(),
-        }
-    }
-}
-
-/// Nesting deeper than this is no workflow.
-const MAX_DEPTH: usize = 64;
-/// So many values, aliases spelled out, are no workflow.
-const MAX_NODES: usize = 100_000;
-/// So many bytes of text that anchors and aliases repeat are no workflow.
-const MAX_REPEATED: usize = 4 << 20;
-
-const REPEATS: &str = "with its aliases spelled out it is larger than 4 MiB";
-
-/// A list or map that has begun. The key of a map's next value waits in `key`.
-struct Open {
-    node: Node,
-    anchor: usize,
-    key: Option<Spanned<String>>,
-}
-
-impl Open {
-    fn add(&mut self, value: Node) {
-        self.node.span.end = self.node.span.end.max(value.span.end);
-        match &mut self.node.kind {
-            Kind::List(items) => items.push(value),
-            Kind::Map(entries) => match self.key.take() {
-                Some(key) => entries.push((key, value)),
-                // A key that is a list or a map has no name; nothing asks for it.
-                None => {
-                    self.key = Some(
-                        value
-                            .scalar()
-                            .unwrap_or_else(|| Spanned::new(String::new(), value.span)),
-                    )
-                }
-            },
-            Kind::Scalar(_) => {}
-        }
-    }
-}
+/// What a workflow file, or an action's, is at most.
+const LIMITS: Limits = Limits {
+    depth: 64,
+    values: 100_000,
+    what: "a workflow",
+};
 
 /// The first document of a YAML text; an empty one is an empty map.
 pub(crate) fn tree(text: &str) -> Result<Node, WorkflowError> {
-    let too_much = |message: &str, at: Span| {
-        let place = crate::text::position(text, at.start);
-        WorkflowError {
-            line: place.line,
-            column: place.column,
-            message: message.to_owned(),
-        }
-    };
-    let mut open: Vec<Open> = Vec::new();
-    let mut anchors: HashMap<usize, Node> = HashMap::new();
-    let (mut nodes, mut repeated) = (0, 0);
-    for event in Parser::new_from_str_with_options(text, options()) {
-        let (event, place) = event.map_err(|error| WorkflowError {
-            line: error.marker().line(),
-            column: error.marker().col() + 1,
-            message: error.info(),
-        })?;
-        let span = place
-            .byte_range()
-            .map_or_else(Span::default, |range| Span::new(range.start, range.end));
-        let (node, anchor) = match event {
-            Event::Scalar(value, _, anchor, _) => {
-                let kind = Kind::Scalar(value.into_owned());
-                (Node { span, kind }, anchor)
-            }
-            Event::Alias(anchor) => {
-                let Some(node) = anchors.get(&anchor) else {
-                    return Err(too_much("an alias stands inside its own anchor", span));
-                };
-                repeated += node.bytes();
-                if repeated > MAX_REPEATED {
-                    return Err(too_much(REPEATS, span));
-                }
-                (node.clone(), 0)
-            }
-            Event::SequenceStart(_, anchor, _) | Event::MappingStart(_, anchor, _) => {
-                if open.len() >= MAX_DEPTH {
-                    return Err(too_much("it is nested too deeply", span));
-                }
-                let kind = match event {
-                    Event::SequenceStart(..) => Kind::List(Vec::new()),
-                    _ => Kind::Map(Vec::new()),
-                };
-                let node = Node { span, kind };
-                open.push(Open {
-                    node,
-                    anchor,
-                    key: None,
-                });
-                continue;
-            }
-            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                Some(mut closed) => {
-                    // The end of a block is where the next token starts; that of `{}` and `[]` is the bracket.
-                    if text
-                        .get(span.start..span.end)
-                        .is_some_and(|end| end == "}" || end == "]")
-                    {
-                        closed.node.span.end = span.end;
-                    }
-                    (closed.node, closed.anchor)
-                }
-                None => continue,
-            },
-            Event::DocumentEnd => break,
-            _ => continue,
-        };
-        nodes += if matches!(node.kind, Kind::Scalar(_)) {
-            1
-        } else {
-            node.count()
-        };
-        if nodes > MAX_NODES {
-            return Err(too_much("it holds more values than a workflow can", span));
-        }
-        if anchor != 0 {
-            repeated += node.bytes();
-            if repeated > MAX_REPEATED {
-                return Err(too_much(REPEATS, span));
-            }
-            anchors.insert(anchor, node.clone());
-        }
-        match open.last_mut() {
-            Some(parent) => parent.add(node),
-            None => return Ok(node),
-        }
-    }
-    Ok(Node {
-        span: Span::default(),
-        kind: Kind::Map(Vec::new()),
-    })
-}
-
-fn options() -> Options {
-    let mut options = Options::default();
-    options.flow_nesting_limit = MAX_DEPTH;
-    options.block_nesting_limit = MAX_DEPTH;
-    options
+    yaml::read(text, &LIMITS)
 }
 
 #[cfg(test)]
@@ -781,7 +562,7 @@ jobs:
             let error = read(&text).unwrap_err();
             assert_eq!(
                 (error.line, error.message.as_str()),
-                (line, REPEATS),
+                (line, "with its aliases spelled out it is larger than 4 MiB"),
                 "{} bytes",
                 text.len()
             );

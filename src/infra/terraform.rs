@@ -3,6 +3,7 @@
 mod document;
 mod expression;
 mod functions;
+mod json;
 pub(super) mod module;
 
 use std::collections::BTreeSet;
@@ -18,11 +19,14 @@ use crate::text::{SourceText, Span};
 
 /// Is it a file of Terraform or OpenTofu?
 pub(super) fn is_source(path: &str) -> bool {
-    path.ends_with(".tf") || path.ends_with(".tofu")
+    [".tf", ".tf.json", ".tofu", ".tofu.json"]
+        .iter()
+        .any(|end| path.ends_with(end))
 }
 
 /// Is it a file of values that Terraform takes by itself?
 fn is_given(path: &str) -> bool {
+    let path = path.strip_suffix(".json").unwrap_or(path);
     path.ends_with(".auto.tfvars") || path.rsplit('/').next() == Some("terraform.tfvars")
 }
 
@@ -34,7 +38,23 @@ pub(super) fn read(files: &[SourceText], into: &mut Draft) {
         if !is_source && !is_given {
             continue;
         }
-        match parse_body(&file.text) {
+        let unread = |line, column, message: &str| Unread {
+            file: index,
+            line,
+            column,
+            why: format!("it is not Terraform: {message}"),
+        };
+        if file.name.ends_with(".json") {
+            let read = if is_source { json::native } else { json::values };
+            match read(&file.text) {
+                Ok(native) => world.native.insert(index, native),
+                Err(fault) => {
+                    into.unread.push(unread(fault.line, fault.column, &fault.message));
+                    continue;
+                }
+            };
+        }
+        match parse_body(world.text(index)) {
             Ok(body) => {
                 let bodies = if is_source {
                     &mut world.directories
@@ -46,17 +66,18 @@ pub(super) fn read(files: &[SourceText], into: &mut Draft) {
                     .or_default()
                     .push((index, body));
             }
-            Err(error) => into.unread.push(Unread {
-                file: index,
-                line: error.location().line(),
-                column: error.location().column(),
-                why: format!(
-                    "it is not Terraform: {}",
-                    error.message().lines().next().unwrap_or_default()
-                ),
-            }),
+            Err(error) => {
+                let mut location = (error.location().line(), error.location().column());
+                // Of native syntax that was JSON the places are not the file's.
+                if world.native.contains_key(&index) {
+                    location = (1, 1);
+                }
+                let message = error.message().lines().next().unwrap_or_default();
+                into.unread.push(unread(location.0, location.1, message));
+            }
         }
     }
+    let first = (into.roles.len(), into.providers.len(), into.elsewhere.len());
     // A directory that is called is read by its callers, with their values; where all call each other, one of them begins.
     let calls: Vec<(&str, Vec<String>)> = world
         .directories
@@ -86,6 +107,22 @@ pub(super) fn read(files: &[SourceText], into: &mut Draft) {
         if let Some(module) = Module::new(&world, directory, String::new(), None, &[]) {
             roles(&module, into);
         }
+    }
+    for (file, native) in &world.native {
+        for role in into.roles.iter_mut().skip(first.0) {
+            role.for_each_place(*file, &mut |place| native.moved(place));
+            native.move_all(&mut role.source, *file);
+        }
+        let providers = into
+            .providers
+            .iter_mut()
+            .skip(first.1)
+            .map(|provider| &mut provider.place);
+        let elsewhere = into.elsewhere.iter_mut().skip(first.2).map(|(.., place)| place);
+        providers
+            .chain(elsewhere)
+            .filter(|place| place.file == *file)
+            .for_each(|place| native.moved(place));
     }
 }
 

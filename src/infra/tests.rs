@@ -163,6 +163,23 @@ Resources:
             Action: sts:AssumeRoleWithWebIdentity
             Condition: {StringEquals: {token.actions.githubusercontent.com:sub: !Sub 'repo:${Repo}:*'}}
 ";
+    let as_json = json!({
+        "variable": { "repo": { "default": "octo/app" } },
+        "data": { "aws_iam_policy_document": { "d": [{ "//": "who", "statement": [{
+            "actions": ["sts:AssumeRoleWithWebIdentity"],
+            "principals": { "type": "Federated", "identifiers": [PROVIDER.trim_matches('"')] },
+            "condition": [{
+                "test": "StringEquals", "variable": "token.actions.githubusercontent.com:sub", "values": ["repo:${var.repo}:*"],
+            }],
+        }] }] } },
+        "resource": [{ "aws_iam_role": [{ "r": {
+            "name": "${join(\"\", [\"dep\", \"loy\"])}", "assume_role_policy": "${data.aws_iam_policy_document.d.json}",
+        } }] }],
+    });
+    let as_text = json!({ "resource": { "aws_iam_role": { "r": { "name": "deploy", "assume_role_policy": trust } } } });
+    let values = json!({ "repo": "octo/app" });
+    let without_default =
+        json!({ "variable": { "repo": {} }, "data": as_json["data"], "resource": as_json["resource"] });
     let plan = json!({ "format_version": "1.2", "planned_values": { "root_module": { "child_modules": [{ "resources": [{
         "address": "module.a.aws_iam_role.r", "type": "aws_iam_role",
         "values": { "name": "deploy", "assume_role_policy": trust },
@@ -183,6 +200,12 @@ Resources:
                 "module \"m\" {\n  source = \"../b\"\n  repo = \"octo/app\"\n}\n",
             ),
             ("b/main.tf", &document.replace("octo/app", "${var.repo}")),
+        ],
+        &[("a/cdk.tf.json", &as_json.to_string())],
+        &[("a/main.tf.json", &format!("{as_text:#}"))],
+        &[
+            ("a/main.tofu.json", &format!("{without_default:#}")),
+            ("a/terraform.tfvars.json", &values.to_string()),
         ],
         &[("template.yaml", yaml)],
         &[("plan.json", &plan.to_string())],
@@ -214,12 +237,19 @@ fn a_value_is_found_where_it_is_written() {
     let heredoc = format!(
         "resource \"aws_iam_role\" \"r\" {{\n  assume_role_policy = <<-EOF\n    {{\n    {STATEMENT}\n    }}\n  EOF\n}}\n"
     );
-    for (text, value, line) in [
-        (&text, "repo:octo/app:*", 11),
-        (&text, "repo:octo/app:ref:refs/heads/dev", 2),
-        (&heredoc, "repo:octo/app:*", 5),
+    let as_json = "{\"locals\": {\n\"branch\": \"repo:octo/app:ref:refs/heads/dev\"},\n\"resource\": {\"aws_iam_role\": {\"r\": {\n\
+                   \"assume_role_policy\": \"${data.aws_iam_policy_document.d.json}\"}}},\n\"data\": {\"aws_iam_policy_document\": {\"d\":\n\
+                   {\"statement\": {\"condition\": {\"values\": [\n\"repo:octo/app:*\", \"${local.branch}\"],\n\
+                   \"test\": \"StringLike\", \"variable\": \"token.actions.githubusercontent.com:sub\"}}}}}}\n"
+        .to_owned();
+    for (name, text, value, line) in [
+        ("main.tf", &text, "repo:octo/app:*", 11),
+        ("main.tf", &text, "repo:octo/app:ref:refs/heads/dev", 2),
+        ("main.tf", &heredoc, "repo:octo/app:*", 5),
+        ("main.tf.json", &as_json, "repo:octo/app:*", 7),
+        ("main.tf.json", &as_json, "repo:octo/app:ref:refs/heads/dev", 2),
     ] {
-        let infra = infra(&[("main.tf", text)]);
+        let infra = infra(&[(name, text)]);
         let policy = infra.roles[0].policy.as_ref().unwrap();
         let at = policy.text.find(&format!("\"{value}\"")).unwrap();
         let place = policy.exactly(Span::new(at, at + value.len() + 2)).unwrap();
@@ -319,7 +349,7 @@ proptest::proptest! {
 
     #[test]
     fn no_source_makes_it_panic(text in r#"(resource "aws_iam_role" "r" \{|assume_role_policy = |jsonencode\(|<<EOF|EOF|"\$\{|var\.|local\.a|data\.x|\[|\]|\{|\}|\(|\)|=|"|,|:|\n| |\*|%\{|for x in |Resources:|!Sub |!If|Ref|AssumeRole|é|a){0,30}"#) {
-        for name in ["a.tf", "a.json", "a.yaml", "terraform.tfvars"] {
+        for name in ["a.tf", "a.tf.json", "a.json", "a.yaml", "terraform.tfvars"] {
             let _ = read(vec![SourceText::new(name, format!("{text}\nAssumeRole"))]);
         }
     }

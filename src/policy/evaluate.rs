@@ -129,7 +129,7 @@ pub(super) fn settle(says: Says) -> Decision {
 
 /// What decided on a condition key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
+enum Basis {
     Absent,
     Compared,
     /// The key is there with nothing in it.
@@ -139,7 +139,7 @@ enum Why {
     Unknown,
 }
 
-type Verdict = (Outcome, Why);
+type Ruling = (Outcome, Basis);
 
 const ABSENT_IF_EXISTS: &str =
     "the request does not include this key, and AWS's pages differ on whether `ForAnyValue` or `IfExists` decides then";
@@ -312,12 +312,12 @@ impl<'a> Evaluation<'a> {
         every(grouped(&condition.keys, |key| key.key.value.to_ascii_lowercase(), key))
     }
 
-    fn key(&self, operator: Operator, key: &ConditionKey) -> Verdict {
+    fn key(&self, operator: Operator, key: &ConditionKey) -> Ruling {
         let presence = self.request.get(&key.key.value);
         if let Presence::Many(values) = presence
             && !self.limits.take(4 * values.len() as u64)
         {
-            return (Outcome::Unknown, Why::Unknown);
+            return (Outcome::Unknown, Basis::Unknown);
         }
         if operator.comparison == Comparison::Null {
             return existence(operator, key, presence);
@@ -327,7 +327,7 @@ impl<'a> Evaluation<'a> {
             Presence::Unknown(_)
                 if self.request.has_masks && key.values.iter().any(|value| is_masked(&value.value)) =>
             {
-                (Outcome::Unknown, Why::Unknown)
+                (Outcome::Unknown, Basis::Unknown)
             }
             Presence::Unknown(_) => unknown(operator, key),
             Presence::One(value) => self.one(operator, key, value),
@@ -335,18 +335,18 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn one(&self, operator: Operator, key: &ConditionKey, value: &str) -> Verdict {
+    fn one(&self, operator: Operator, key: &ConditionKey, value: &str) -> Ruling {
         if operator.set.is_some() && value.is_empty() {
             return empty(operator);
         }
         self.values(operator, key, value)
     }
 
-    fn many(&self, operator: Operator, key: &ConditionKey, values: &[String]) -> Verdict {
+    fn many(&self, operator: Operator, key: &ConditionKey, values: &[String]) -> Ruling {
         let Some(set) = operator.set else {
             return match values {
                 [value] => self.one(operator, key, value),
-                _ => (Outcome::Unknown, Why::Undocumented(SEVERAL_VALUES)),
+                _ => (Outcome::Unknown, Basis::Undocumented(SEVERAL_VALUES)),
             };
         };
         match values {
@@ -356,17 +356,17 @@ impl<'a> Evaluation<'a> {
         }
         let compared = self.each(set, operator, key, values);
         if values.iter().all(String::is_empty) && compared.0 != empty(operator).0 {
-            return (Outcome::Unknown, Why::Undocumented(EMPTY_VALUES));
+            return (Outcome::Unknown, Basis::Undocumented(EMPTY_VALUES));
         }
         compared
     }
 
     /// All values of the request against all values of the policy.
-    fn each(&self, set: SetOperator, operator: Operator, key: &ConditionKey, values: &[String]) -> Verdict {
-        let mut why = Why::Compared;
+    fn each(&self, set: SetOperator, operator: Operator, key: &ConditionKey, values: &[String]) -> Ruling {
+        let mut why = Basis::Compared;
         let each = values.iter().map(|value| {
             let (outcome, this) = self.values(operator, key, value);
-            if outcome == Outcome::Unknown && why == Why::Compared {
+            if outcome == Outcome::Unknown && why == Basis::Compared {
                 why = this;
             }
             outcome
@@ -380,7 +380,7 @@ impl<'a> Evaluation<'a> {
             if outcome == Outcome::Unknown {
                 why
             } else {
-                Why::Compared
+                Basis::Compared
             },
         )
     }
@@ -391,7 +391,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// One value of the request against all values of the policy: any may fit, of a negated operator none.
-    fn values(&self, operator: Operator, key: &ConditionKey, actual: &str) -> Verdict {
+    fn values(&self, operator: Operator, key: &ConditionKey, actual: &str) -> Ruling {
         let negated = operator.comparison.is_negated();
         let (mut fits, mut is_null, mut unknown) = (false, false, None);
         for wanted in &key.values {
@@ -414,13 +414,13 @@ impl<'a> Evaluation<'a> {
             }
         }
         match (fits, unknown) {
-            (true, _) if negated => (Outcome::NoMatch, Why::Compared),
-            (true, _) if is_null => (Outcome::Unknown, Why::Undocumented(NULL_AND_MATCH)),
-            (true, _) => (Outcome::Match, Why::Compared),
-            (false, Some(because)) => (Outcome::Unknown, Why::Undocumented(because)),
-            (false, None) if negated => (Outcome::Match, Why::Compared),
-            (false, None) if is_null && operator.if_exists => (Outcome::Unknown, Why::Undocumented(NULL_IF_EXISTS)),
-            (false, None) => (Outcome::NoMatch, Why::Compared),
+            (true, _) if negated => (Outcome::NoMatch, Basis::Compared),
+            (true, _) if is_null => (Outcome::Unknown, Basis::Undocumented(NULL_AND_MATCH)),
+            (true, _) => (Outcome::Match, Basis::Compared),
+            (false, Some(because)) => (Outcome::Unknown, Basis::Undocumented(because)),
+            (false, None) if negated => (Outcome::Match, Basis::Compared),
+            (false, None) if is_null && operator.if_exists => (Outcome::Unknown, Basis::Undocumented(NULL_IF_EXISTS)),
+            (false, None) => (Outcome::NoMatch, Basis::Compared),
         }
     }
 }
@@ -429,30 +429,30 @@ impl<'a> Evaluation<'a> {
 /// condition requires that the key is not matched … the condition is true." `…IfExists`: "evaluate the condition element
 /// as true"; a nonmatch cannot come from "a missing key when checked with `…IfExists`". `ForAllValues` is true without the
 /// key, `ForAnyValue` false; which of these wins in `ForAnyValue:…IfExists` is not said.
-fn absent(operator: Operator) -> Verdict {
+fn absent(operator: Operator) -> Ruling {
     let outcome = match operator.set {
         Some(SetOperator::ForAnyValue) if operator.if_exists => {
-            return (Outcome::Unknown, Why::Undocumented(ABSENT_IF_EXISTS));
+            return (Outcome::Unknown, Basis::Undocumented(ABSENT_IF_EXISTS));
         }
         Some(SetOperator::ForAnyValue) => Outcome::NoMatch,
         Some(SetOperator::ForAllValues) => Outcome::Match,
         None => Outcome::of(operator.if_exists || operator.comparison.is_negated()),
     };
-    (outcome, Why::Absent)
+    (outcome, Basis::Absent)
 }
 
 /// `ForAllValues` is true "if the context key value resolves to a null dataset, such as an empty string", `ForAnyValue`
 /// false (`reference_policies_condition-single-vs-multi-valued-context-keys`).
-fn empty(operator: Operator) -> Verdict {
+fn empty(operator: Operator) -> Ruling {
     match operator.set {
-        Some(SetOperator::ForAllValues) => (Outcome::Match, Why::Empty),
-        _ if operator.if_exists => (Outcome::Unknown, Why::Undocumented(EMPTY_IF_EXISTS)),
-        _ => (Outcome::NoMatch, Why::Empty),
+        Some(SetOperator::ForAllValues) => (Outcome::Match, Basis::Empty),
+        _ if operator.if_exists => (Outcome::Unknown, Basis::Undocumented(EMPTY_IF_EXISTS)),
+        _ => (Outcome::NoMatch, Basis::Empty),
     }
 }
 
 /// A key that may be absent or have any value: told only where all that gives the same.
-fn unknown(operator: Operator, key: &ConditionKey) -> Verdict {
+fn unknown(operator: Operator, key: &ConditionKey) -> Ruling {
     let fits_all = operator.comparison.positive() == Comparison::StringLike
         && key.values.iter().any(|value| wildcard::is_universal(&value.value))
         && !key.values.iter().any(|value| value.value.contains("${"));
@@ -462,29 +462,29 @@ fn unknown(operator: Operator, key: &ConditionKey) -> Verdict {
         && present == absent(operator).0
         && (operator.set.is_none() || empty(operator).0 == present);
     if same {
-        (present, Why::Compared)
+        (present, Basis::Compared)
     } else {
-        (Outcome::Unknown, Why::Unknown)
+        (Outcome::Unknown, Basis::Unknown)
     }
 }
 
 /// `Null`: "either `true` (the key doesn't exist — it is null) or `false` (the key exists and its value is not null)".
-fn existence(operator: Operator, key: &ConditionKey, presence: &Presence) -> Verdict {
+fn existence(operator: Operator, key: &ConditionKey, presence: &Presence) -> Ruling {
     if operator.set.is_some() {
-        return (Outcome::Unknown, Why::Undocumented(NULL_SET));
+        return (Outcome::Unknown, Basis::Undocumented(NULL_SET));
     }
     let wants = |wanted| key.values.iter().any(|value| truth(&value.value) == Some(wanted));
     let outcome = match (wants(true), wants(false), presence) {
         (true, true, _) | (true, false, Presence::Absent) => Outcome::Match,
         _ if key.values.iter().any(|value| truth(&value.value).is_none()) => {
-            return (Outcome::Unknown, Why::Undocumented(NULL_VALUE));
+            return (Outcome::Unknown, Basis::Undocumented(NULL_VALUE));
         }
         (false, false, _) | (false, true, Presence::Absent) => Outcome::NoMatch,
-        (.., Presence::Unknown(_)) => return (Outcome::Unknown, Why::Unknown),
-        _ if is_empty(presence) => return (Outcome::Unknown, Why::Undocumented(NULL_EMPTY)),
+        (.., Presence::Unknown(_)) => return (Outcome::Unknown, Basis::Unknown),
+        _ if is_empty(presence) => return (Outcome::Unknown, Basis::Undocumented(NULL_EMPTY)),
         (_, wants_present, _) => Outcome::of(wants_present),
     };
-    (outcome, Why::Existence)
+    (outcome, Basis::Existence)
 }
 
 fn is_empty(presence: &Presence) -> bool {
@@ -613,6 +613,7 @@ impl Evaluation<'_> {
                     span: value.span,
                     resolved: value.value.clone(),
                     parted: None,
+                    is_masked: because == Some(principal::MASKED),
                     because: because.map(str::to_owned),
                 }
             })
@@ -637,6 +638,7 @@ impl Evaluation<'_> {
                 span: value.span,
                 resolved: resolved(Comparison::ArnLike, &value.value, self.variables).into_owned(),
                 parted: None,
+                is_masked: because == Some(MASKED),
                 because: because.map(str::to_owned),
             }
         };
@@ -675,13 +677,14 @@ impl Evaluation<'_> {
             span: value.span,
             resolved: value.value.clone(),
             parted,
+            is_masked: false,
             because: None,
         }
     }
 
     fn trace_key(&self, condition: &Condition, key: &ConditionKey) -> KeyTrace {
         let operator = condition.operator.value;
-        let verdict = self.key(operator, key);
+        let ruling = self.key(operator, key);
         let actual = self.request.get(&key.key.value).clone();
         let values = match (&actual, operator.comparison) {
             (Presence::Absent | Presence::Unknown(_), _) | (_, Comparison::Null) => Vec::new(),
@@ -689,8 +692,9 @@ impl Evaluation<'_> {
             (Presence::Many(values), _) => self.trace_values(operator, key, values),
         };
         KeyTrace {
-            outcome: verdict.0,
-            because: self.key_reason(operator, key, verdict),
+            outcome: ruling.0,
+            is_masked: ruling.1 == Basis::Undocumented(MASKED),
+            because: self.key_reason(operator, key, ruling),
             actual,
             values,
         }
@@ -714,12 +718,14 @@ impl Evaluation<'_> {
                 ),
                 _ => None,
             };
+            let because = fits.iter().find_map(|fit| fit.because);
             ValueTrace {
                 outcome,
                 span: wanted.span,
                 resolved: resolved(comparison, &wanted.value, self.variables).into_owned(),
                 parted,
-                because: fits.iter().find_map(|fit| fit.because).map(str::to_owned),
+                is_masked: because == Some(MASKED),
+                because: because.map(str::to_owned),
             }
         };
         key.values.iter().map(one).collect()
@@ -825,26 +831,26 @@ impl Evaluation<'_> {
         }
     }
 
-    fn key_reason(&self, operator: Operator, key: &ConditionKey, (outcome, why): Verdict) -> String {
+    fn key_reason(&self, operator: Operator, key: &ConditionKey, (outcome, why): Ruling) -> String {
         let presence = self.request.get(&key.key.value);
         match why {
-            Why::Undocumented(MASKED) => masked_reason(key, presence).unwrap_or_else(|| MASKED.to_owned()),
-            Why::Undocumented(because) => because.to_owned(),
-            Why::Unknown => match presence {
+            Basis::Undocumented(MASKED) => masked_reason(key, presence).unwrap_or_else(|| MASKED.to_owned()),
+            Basis::Undocumented(because) => because.to_owned(),
+            Basis::Unknown => match presence {
                 Presence::Unknown(because) if !because.is_empty() => format!("the value is not known: {because}"),
                 _ => "the value is not known".to_owned(),
             },
-            Why::Absent => absent_reason(operator, outcome),
-            Why::Empty if outcome == Outcome::Match => {
+            Basis::Absent => absent_reason(operator, outcome),
+            Basis::Empty if outcome == Outcome::Match => {
                 format!("the key has an empty value, which satisfies `{operator}`")
             }
-            Why::Empty => format!("the key has an empty value, which does not satisfy `{operator}`"),
-            Why::Existence => match presence {
+            Basis::Empty => format!("the key has an empty value, which does not satisfy `{operator}`"),
+            Basis::Existence => match presence {
                 Presence::Absent => "the request does not include this key".to_owned(),
                 Presence::Unknown(_) => "it does not depend on whether the request includes this key".to_owned(),
                 _ => "the request includes this key".to_owned(),
             },
-            Why::Compared => match presence {
+            Basis::Compared => match presence {
                 Presence::One(actual) => compared_reason(operator, key, actual, outcome),
                 Presence::Many(values) => match values.as_slice() {
                     [actual] => compared_reason(operator, key, actual, outcome),

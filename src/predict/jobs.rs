@@ -1,17 +1,20 @@
 //! From workflow files to the tokens of their jobs.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::configure::Input;
+use crate::github::expression::{Contexts, Value, is_expression};
+use crate::github::workflow::steps::{self, Step};
 use crate::github::workflow::{self, IdToken, Job, Kind, Node, Permissions, PermissionsKind, Workflow, WorkflowError};
 use crate::text::language::{Class, Example, Glob, Language};
 use crate::text::{SourceText, Span, Spanned};
 
-use super::expression::{Known, Part, Refs, Steps, Value, Values};
+use super::expression::{Follow, Known, Part, Refs, Values, budget, of_caller};
 use super::filter::any_name;
 use super::trigger::{CALL, InSubject, Trigger, Way, any_ref, is_of_forks, triggers, ways};
 use super::{
-    Family, File, Form, Grant, JobTokens, Piece, Prediction, Problem, Repository, Template, Variable, Why,
+    Asking, Family, File, Form, Grant, JobTokens, Piece, Prediction, Problem, Repository, Template, Variable, Why,
     name_character, value_character,
 };
 
@@ -61,6 +64,8 @@ pub fn predict(repository: &Repository, files: &[File], other: &dyn Fn(&str) -> 
     let mut walk = Walk {
         repository,
         files: &all,
+        other,
+        actions: RefCell::default(),
         jobs: Vec::new(),
         left: MOST_JOBS,
     };
@@ -171,6 +176,9 @@ struct Run {
 struct Walk<'a> {
     repository: &'a Repository,
     files: &'a BTreeMap<&'a str, &'a Source>,
+    /// Reads a further file, and what that came to.
+    other: &'a dyn Fn(&str) -> Option<String>,
+    actions: RefCell<BTreeMap<String, Option<String>>>,
     jobs: Vec<JobTokens>,
     left: usize,
 }
@@ -191,7 +199,7 @@ impl Walk<'_> {
                         inputs: inputs.clone(),
                         event_inputs: inputs,
                         matrix: None,
-                        steps: Steps::default(),
+                        budget: budget(),
                     };
                     let run = Run {
                         why: vec![source.why(way.at, way.what.clone())],
@@ -231,7 +239,7 @@ impl Walk<'_> {
                 inputs: None,
                 event_inputs: None,
                 matrix: None,
-                steps: Steps::default(),
+                budget: budget(),
             },
             why: vec![source.why(way.at, way.what.clone())],
             widened: vec!["who calls this workflow from another repository is not known here".to_owned()],
@@ -266,7 +274,7 @@ impl Walk<'_> {
         for matrix in matrix(body, &deciding(body)) {
             let mut run = Run { grant, ..run.clone() };
             run.known.matrix = matrix;
-            run.known.steps = Steps::default();
+            run.known.budget = budget();
             let condition = body.entry("if").and_then(|(key, value)| Some((key, value.scalar()?)));
             let Some((key, condition)) = condition else {
                 self.run(source, job, body, &run);
@@ -309,8 +317,12 @@ impl Walk<'_> {
             run.widened.push(why);
             run.known.matrix = None;
             let of_called = self.of_called(uses, &run);
+            let asks = Asks {
+                called: of_called,
+                ..Asks::default()
+            };
             for environment in [None, Some(any_environment())] {
-                self.add(source, job, &run, environment, &of_called);
+                self.add(source, job, &run, environment, &asks);
             }
             return;
         };
@@ -329,18 +341,22 @@ impl Walk<'_> {
 
     /// A job that asks for tokens itself.
     fn tokens(&mut self, source: &Source, job: &Job, body: &Node, run: &Run) {
-        if run.grant == Grant::Missing && job.steps.is_empty() {
+        let ways = self.steps(source, body, run);
+        if run.grant == Grant::Missing && ways.iter().all(|(_, steps)| steps.is_empty()) {
             return;
         }
         let path = path_of(&source.file.name);
-        let of_called = self.of_called(&format!("./{path}"), run);
+        let asks = Asks {
+            called: self.of_called(&format!("./{path}"), run),
+            ways,
+        };
         let environment = body.get("environment");
         let name = job.environment.as_ref();
         let Some(name) = name.filter(|name| !name.value.trim().is_empty()) else {
             // `environment: ${{ fromJSON(…) }}` is a text; anything else without a name is none.
             let is_none = environment.is_none_or(|node| !matches!(node.kind, Kind::List(_)));
             if is_none {
-                self.add(source, job, run, None, &of_called);
+                self.add(source, job, run, None, &asks);
             }
             return;
         };
@@ -351,7 +367,7 @@ impl Walk<'_> {
             let can_be_none = parts.iter().all(|part| matches!(part, Part::Any));
             run.known.refs = refs;
             if can_be_none {
-                self.add(source, job, &run, None, &of_called);
+                self.add(source, job, &run, None, &asks);
             }
             if !parts.is_empty() {
                 run.why.push(source.why(name.span, what.clone()));
@@ -361,10 +377,24 @@ impl Walk<'_> {
                 let environment = environment_of(&parts, &run.known.refs.texts);
                 let is_none = |names: &Language| names.example() == Example::Nothing;
                 if !matches!(&environment, Environment::Open(names, _) if is_none(names)) {
-                    self.add(source, job, &run, Some(environment), &of_called);
+                    self.add(source, job, &run, Some(environment), &asks);
                 }
             }
         }
+    }
+
+    /// The steps of a job that configure AWS credentials, for each answer that they depend on.
+    fn steps(&self, source: &Source, body: &Node, run: &Run) -> Vec<(Refs, Vec<Step>)> {
+        let read = |path: &str| {
+            let mut actions = self.actions.borrow_mut();
+            let text = actions.entry(path.to_owned()).or_insert_with(|| (self.other)(path));
+            text.clone()
+        };
+        let known = &run.known;
+        let steps = |contexts: &dyn Contexts| steps::of_job(&source.root, body, contexts, &read, &known.budget);
+        // Of too many ways the steps as they are without any answer.
+        let ways = known.ways(Follow::Refs, steps);
+        ways.or_else(|| known.ways(Follow::Nothing, steps)).unwrap_or_default()
     }
 
     /// `job_workflow_ref` up to and with its `@`, and what can stand after that: that of the run where it is `None`.
@@ -391,14 +421,8 @@ impl Walk<'_> {
     }
 
     /// The tokens of a job in a run, with an environment or without.
-    fn add(
-        &mut self,
-        source: &Source,
-        job: &Job,
-        run: &Run,
-        environment: Option<Environment>,
-        (called, called_at): &(Template, Option<Language>),
-    ) {
+    fn add(&mut self, source: &Source, job: &Job, run: &Run, environment: Option<Environment>, asks: &Asks) {
+        let (called, called_at) = &asks.called;
         let subjects: &[bool] = match (&environment, run.way.subject) {
             (Some(_), _) | (None, InSubject::Ref) => &[false],
             (None, InSubject::PullRequest) => &[true],
@@ -422,7 +446,7 @@ impl Walk<'_> {
             let git_ref = build.variable(run.known.refs.texts.clone(), &run.way.words);
             build.set("ref", git_ref.clone());
             build.set("iss", Template::text(self.repository.issuer.clone()));
-            let (audiences, words) = audiences(job);
+            let (audiences, words) = audiences(asks);
             let audience = build.variable(audiences, words);
             build.set("aud", audience);
             if !run.is_elsewhere {
@@ -457,12 +481,12 @@ impl Walk<'_> {
                 None => Template::text("ref:").join(&git_ref),
             };
             build.subject(&prefix, &context);
-            self.push(source, job, run, family);
+            self.push(source, job, run, family, asks);
         }
     }
 
     /// Adds tokens to those of the job.
-    fn push(&mut self, source: &Source, job: &Job, run: &Run, family: Family) {
+    fn push(&mut self, source: &Source, job: &Job, run: &Run, family: Family, asks: &Asks) {
         let name: Vec<&str> = run.callers.iter().map(String::as_str).collect();
         let name = match (&*name, &job.uses) {
             (callers, Some(_)) => callers.join(" / "),
@@ -486,7 +510,7 @@ impl Walk<'_> {
                     name,
                     id: job.id.value.clone(),
                     grant: run.grant,
-                    steps: job.steps.clone(),
+                    steps: Vec::new(),
                     families: Vec::new(),
                     notes: Vec::new(),
                 });
@@ -500,17 +524,47 @@ impl Walk<'_> {
         if run.grant == Grant::Missing {
             note(tokens, "without `id-token: write` the job gets no token");
         }
-        // Jobs of a matrix that differ in nothing that matters.
-        let is_known = |other: &Family| {
-            let texts = |family: &Family| -> Vec<Language> {
-                family.variables.iter().map(|variable| variable.texts.clone()).collect()
+        for (refs, steps) in &asks.ways {
+            let own = match &*asks.ways {
+                [_] => Some(family.clone()),
+                _ => family.narrowed(refs),
             };
-            other.event == family.event && other.claims == family.claims && texts(other) == texts(&family)
-        };
-        if tokens.families.len() < MOST && !tokens.families.iter().any(is_known) {
-            tokens.families.push(family);
+            for (step, own) in steps.iter().filter_map(|step| Some((step, own.clone()?))) {
+                let is_room = tokens.steps.len() < MOST;
+                match tokens.steps.iter_mut().find(|asking| asking.step == *step) {
+                    Some(asking) => add_family(&mut asking.families, own),
+                    None if is_room => tokens.steps.push(Asking {
+                        step: step.clone(),
+                        families: vec![own],
+                    }),
+                    None => {}
+                }
+            }
         }
+        add_family(&mut tokens.families, family);
     }
+}
+
+/// Adds tokens, unless they are there: jobs of a matrix may differ in nothing that matters.
+fn add_family(families: &mut Vec<Family>, family: Family) {
+    let is_known = |other: &Family| {
+        let texts = |family: &Family| -> Vec<Language> {
+            family.variables.iter().map(|variable| variable.texts.clone()).collect()
+        };
+        other.event == family.event && other.claims == family.claims && texts(other) == texts(&family)
+    };
+    if families.len() < MOST && !families.iter().any(is_known) {
+        families.push(family);
+    }
+}
+
+/// What a job asks for in a run.
+#[derive(Default)]
+struct Asks {
+    /// The workflow that it is defined in, as [`Walk::of_called`] has it.
+    called: (Template, Option<Language>),
+    /// Its steps, for each answer that they depend on.
+    ways: Vec<(Refs, Vec<Step>)>,
 }
 
 fn note(tokens: &mut JobTokens, text: &str) {
@@ -757,16 +811,18 @@ fn granted(permissions: &Permissions) -> Grant {
 }
 
 /// The audiences that a job's steps ask for: AWS's own where none says otherwise (configure-aws-credentials, `action.yml`).
-fn audiences(job: &Job) -> (Language, &'static str) {
+fn audiences(asks: &Asks) -> (Language, &'static str) {
     const USUAL: &str = "sts.amazonaws.com";
     let mut audiences: Vec<&str> = Vec::new();
-    for step in &job.steps {
-        let audience = step.input(Input::Audience.name());
-        let audience = audience.map_or(USUAL, |audience| audience.value.trim());
+    for step in asks.ways.iter().flat_map(|(_, steps)| steps) {
+        let audience = match step.input(Input::Audience.name()) {
+            Some(input) => match input.value.as_ref().map(|audience| audience.as_known()) {
+                Ok(Some(audience)) => audience.trim(),
+                _ => return (Language::everything(), "any audience"),
+            },
+            None => USUAL,
+        };
         let audience = if audience.is_empty() { USUAL } else { audience };
-        if audience.contains("${{") {
-            return (Language::everything(), "any audience");
-        }
         if !audiences.contains(&audience) {
             audiences.push(audience);
         }
@@ -789,8 +845,18 @@ fn deciding(body: &Node) -> String {
     add(body.get("if"));
     add(body.get("environment"));
     add(body.get("environment").and_then(|environment| environment.get("name")));
-    if let Some(Kind::Map(entries)) = body.get("with").map(|with| &with.kind) {
+    let mut add_all = |node: Option<&Node>| {
+        let entries = node.map(Node::entries).unwrap_or_default();
         entries.iter().for_each(|(_, value)| add(Some(value)));
+    };
+    add_all(body.get("with"));
+    add_all(body.get("env"));
+    if let Some(Kind::List(steps)) = body.get("steps").map(|steps| &steps.kind) {
+        for step in steps.iter().filter(|step| steps::may_ask(step)) {
+            add_all(step.get("with"));
+            add_all(step.get("env"));
+            add_all(Some(step));
+        }
     }
     texts
 }
@@ -821,7 +887,7 @@ fn matrix(body: &Node, deciding: &str) -> Vec<Values> {
         for row in &rows {
             for value in values {
                 let mut row: BTreeMap<String, Value> = row.clone();
-                row.insert(key.value.clone(), literal(value));
+                row.insert(key.value.clone(), literal("matrix", &key.value, value));
                 next.push(row);
             }
         }
@@ -841,7 +907,12 @@ fn matrix(body: &Node, deciding: &str) -> Vec<Values> {
                 let Kind::Map(entries) = &item.kind else {
                     return vec![None];
                 };
-                let own = || entries.iter().map(|(key, value)| (key.value.clone(), literal(value)));
+                let own = || {
+                    let value = |key: &str, value| literal("matrix", key, value);
+                    entries
+                        .iter()
+                        .map(move |(key, own)| (key.value.clone(), value(&key.value, own)))
+                };
                 added.push(own().collect::<BTreeMap<_, _>>());
                 for row in rows.iter().filter(|_| !is_alone) {
                     let fits = own().all(|(key, value)| row.get(&key).is_none_or(|there| *there == value));
@@ -864,11 +935,9 @@ fn matrix(body: &Node, deciding: &str) -> Vec<Values> {
     rows.into_iter().map(Some).collect()
 }
 
-/// A value that is a text without expressions; anything else is not known.
-fn literal(node: &Node) -> Value {
-    let text = node.scalar().map(|text| text.value);
-    text.filter(|text| !text.contains("${{"))
-        .map_or(Value::Any, Value::Text)
+/// A value without expressions; another one is known by its name alone.
+fn literal(context: &str, name: &str, node: &Node) -> Value {
+    steps::literal(node).map_or_else(|| Value::unknown(format!("{context}.{name}")), Value::Known)
 }
 
 /// The inputs of an event, for each choice of those that have options and are named by `deciding` texts; nothing for an event that has
@@ -884,15 +953,19 @@ fn dispatch_inputs(trigger: &Trigger<'_>, deciding: &str) -> Vec<Values> {
     };
     let mut all = vec![BTreeMap::new()];
     for (name, input) in inputs {
-        let kind = input.get("type").and_then(Node::scalar);
-        let values: Vec<Value> = match kind.as_ref().map(|kind| kind.value.as_str()) {
+        let any = || Value::unknown(format!("inputs.{}", name.value));
+        let values: Vec<Value> = match input.get("type").and_then(Node::text) {
             Some("choice") if deciding.contains(&name.value.to_lowercase()) => {
                 match input.get("options").map(|options| &options.kind) {
-                    Some(Kind::List(options)) => options.iter().map(literal).collect(),
-                    _ => vec![Value::Any],
+                    // What is chosen is a text.
+                    Some(Kind::List(options)) => {
+                        let text = |option: &Node| option.text().filter(|text| !is_expression(text)).map(Value::text);
+                        options.iter().map(|option| text(option).unwrap_or_else(any)).collect()
+                    }
+                    _ => vec![any()],
                 }
             }
-            _ => vec![Value::Any],
+            _ => vec![any()],
         };
         let next: Vec<_> = all
             .iter()
@@ -906,7 +979,7 @@ fn dispatch_inputs(trigger: &Trigger<'_>, deciding: &str) -> Vec<Values> {
             .collect();
         all = if next.len() > MOST || values.is_empty() {
             let unknown = |mut inputs: BTreeMap<String, Value>| {
-                inputs.insert(name.value.clone(), Value::Any);
+                inputs.insert(name.value.clone(), any());
                 inputs
             };
             all.into_iter().map(unknown).collect()
@@ -927,25 +1000,34 @@ fn call_inputs(called: &Source, caller: &Node, known: &Known) -> Vec<(Refs, BTre
     };
     let given = caller.get("with");
     for (name, input) in declared {
-        let given = given.and_then(|with| with.get(&name.value));
+        let given = given.and_then(|with| with.named(&name.value));
+        let any = || Value::unknown(format!("inputs.{}", name.value));
         let mut next = Vec::new();
         for (refs, inputs) in &all {
-            let values = match given.map(Node::scalar) {
-                Some(Some(text)) => {
+            let values = match given.map(Node::text) {
+                Some(Some(text)) if is_expression(text) => {
                     let here = Known {
                         refs: refs.clone(),
                         ..known.clone()
                     };
-                    let texts = here.texts(&text.value).into_iter();
-                    texts.map(|(refs, parts)| (refs, Value::of_parts(&parts))).collect()
+                    here.values(text)
+                        .into_iter()
+                        .map(|(refs, value)| (refs, of_caller(value)))
+                        .collect()
                 }
-                Some(None) => vec![(refs.clone(), Value::Any)],
+                Some(_) => vec![(
+                    refs.clone(),
+                    given.map_or_else(any, |given| text_of(given).unwrap_or_else(any)),
+                )],
                 None => {
-                    let default = input.get("default").map(literal);
-                    vec![(refs.clone(), default.unwrap_or(Value::Text(String::new())))]
+                    let default = input.get("default").map(|default| text_of(default).unwrap_or_else(any));
+                    vec![(refs.clone(), default.unwrap_or_else(|| Value::text("")))]
                 }
             };
-            next.extend(values.into_iter().map(|(refs, value)| {
+            let values = values
+                .into_iter()
+                .map(|(refs, value)| (refs, steps::typed(value, Some(input))));
+            next.extend(values.map(|(refs, value)| {
                 let mut inputs = inputs.clone();
                 inputs.insert(name.value.clone(), value);
                 (refs, inputs)
@@ -953,13 +1035,20 @@ fn call_inputs(called: &Source, caller: &Node, known: &Known) -> Vec<(Refs, BTre
         }
         if next.len() > MOST {
             for (_, inputs) in &mut all {
-                inputs.insert(name.value.clone(), Value::Any);
+                inputs.insert(name.value.clone(), any());
             }
         } else {
             all = next;
         }
     }
     all
+}
+
+/// What is written for an input, which is a text until its type makes another value of it.
+fn text_of(node: &Node) -> Option<Value> {
+    let text = node.text()?;
+    steps::literal(node)?;
+    Some(Value::text(text))
 }
 
 /// The text that its parts come to, where they are known.

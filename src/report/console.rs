@@ -12,7 +12,8 @@ use super::{
     is_diff_header, one_is_enough, outcome, stage_word, standing, target_place,
 };
 use crate::finding::{
-    CauseStatus, Certainty, Comparison, Conclusion, Diagnosis, Document, Fix, Found, Label, Severity, Side, StageStatus,
+    CauseStatus, Certainty, Conclusion, Diagnosis, Document, Fix, Found, Label, Party, Severity, SideBySide,
+    StageStatus,
 };
 use crate::text::SourceText;
 use crate::text::unseen::push_shown;
@@ -213,9 +214,9 @@ impl Printer<'_> {
     }
 
     /// Both sides under each other, and a line under the part that differs.
-    fn comparison(&self, compared: &Comparison) -> String {
-        let Comparison { what, left, right } = compared;
-        let name = |side: &Side| format!("{} {}", side.who, side.does);
+    fn comparison(&self, compared: &SideBySide) -> String {
+        let SideBySide { what, left, right } = compared;
+        let name = |side: &Party| format!("{} {}", side.who, side.does);
         let width = name(left).chars().count().max(name(right).chars().count());
         let mut out = format!("  {}\n", self.paint(DIM, &clean(what)));
         for side in [left, right] {
@@ -450,7 +451,7 @@ fn shown<'a>(
     let moved = |at: usize| text.get(..at).map(|before| visible(before).len());
     let mut annotations = Vec::new();
     for (i, label) in labels.iter().enumerate() {
-        let (Some(start), Some(end)) = (moved(label.span.start), moved(label.span.end)) else {
+        let (Some(start), Some(end)) = (moved(label.location.span.start), moved(label.location.span.end)) else {
             continue;
         };
         let kind = if primary && i == 0 {

@@ -96,10 +96,10 @@ fn of_run(diagnosis: &Diagnosis, pages: &Pages, counts: &mut [usize; 3]) -> Stri
             (is_file(label.document, source) && clean(&source.name) == source.name).then_some((label, source))
         });
         if let Some((label, source)) = place {
-            let start = source.position(label.span.start);
+            let start = source.position(label.location.span.start);
             properties.push(format!("file={}", escape_property(&source.name)));
             properties.push(format!("line={}", start.line));
-            let end = source.position(label.span.end);
+            let end = source.position(label.location.span.end);
             if end.line == start.line {
                 properties.push(format!("col={}", start.column));
                 properties.push(format!("endColumn={}", end.column));

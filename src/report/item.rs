@@ -89,7 +89,7 @@ fn item<'a>(run: &'a Run, found: &'a Found) -> Item<'a> {
         Some(Spot {
             source,
             shown_as: shown_as(label.document, source),
-            span: label.span,
+            span: label.location.span,
             text: clean(&label.text),
         })
     });
@@ -137,7 +137,7 @@ fn about(run: &Run, diagnosis: &Diagnosis, found: &Found) -> Vec<String> {
         .filter(|label| label.document != Document::Claims)
         .filter_map(|label| {
             let source = diagnosis.document(label.document)?;
-            Some(source.slice(label.span).to_owned())
+            Some(source.slice(label.location.span).to_owned())
         });
     run.role.iter().cloned().chain(texts).collect()
 }

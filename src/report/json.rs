@@ -399,14 +399,14 @@ fn finding<'a>(diagnosis: &'a Diagnosis, finding: &'a Found) -> FindingJson<'a> 
 
 fn label<'a>(diagnosis: &'a Diagnosis, label: &'a Label) -> LabelJson<'a> {
     let source = diagnosis.document(label.document);
-    let position = source.map(|source| source.position(label.span.start));
+    let position = source.map(|source| source.position(label.location.span.start));
     LabelJson {
         document: label.document.name(),
-        pointer: &label.pointer,
+        pointer: &label.location.pointer,
         line: position.map(|position| position.line),
         column: position.map(|position| position.column),
         text: &label.text,
-        source: source.map(|source| source.slice(label.span)),
+        source: source.map(|source| source.slice(label.location.span)),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     place, stage_word, standing,
 };
 use crate::finding::{
-    CauseStatus, Certainty, Comparison, Conclusion, Diagnosis, Document, Fix, Found, Session, Severity, Side,
+    CauseStatus, Certainty, Conclusion, Diagnosis, Document, Fix, Found, Party, Session, Severity, SideBySide,
     StageStatus, Told,
 };
 use crate::fix::is_about_commands;
@@ -210,8 +210,8 @@ fn body(diagnosis: &Diagnosis, pages: &Pages, is_hop: bool, most: usize) -> Stri
 }
 
 /// Both sides under each other, with the part in bold that differs.
-fn comparison(compared: &Comparison) -> String {
-    let row = |side: &Side| {
+fn comparison(compared: &SideBySide) -> String {
+    let row = |side: &Party| {
         let more = match side.more {
             0 => String::new(),
             1 => " or one other value".to_owned(),
@@ -595,12 +595,12 @@ fn message(diagnosis: &Diagnosis, finding: &Found) -> String {
         let Some(source) = diagnosis.document(label.document) else {
             continue;
         };
-        let position = source.position(label.span.start);
+        let position = source.position(label.location.span.start);
         let column = match label.document {
             Document::Claims => String::new(),
             _ => format!(", line {}, column {}", position.line, position.column),
         };
-        let what = source.slice(label.span).lines().next().unwrap_or_default();
+        let what = source.slice(label.location.span).lines().next().unwrap_or_default();
         let _ = writeln!(
             out,
             "- {}{column}: {} — {}",

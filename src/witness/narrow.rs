@@ -3,7 +3,7 @@
 use crate::aws::request::Asker;
 use crate::github::issuer::issuer_host;
 use crate::policy::{Comparison, Condition, ConditionKey, Statement, TrustPolicy};
-use crate::text::{Span, Spanned};
+use crate::text::{Location, Spanned, pointer_to};
 
 use super::weight::Weight;
 
@@ -190,22 +190,10 @@ impl<'a> SubjectValue<'a> {
         &self.value.value
     }
 
-    pub(super) fn span(&self) -> Span {
-        self.value.span
-    }
-
-    pub(super) fn pointer(&self, statement: &str) -> String {
-        let escape = |text: &str| text.replace('~', "~0").replace('/', "~1");
-        let pointer = format!(
-            "{statement}/Condition/{}/{}",
-            escape(self.operator),
-            escape(&self.of.key.value)
-        );
-        if self.of.is_list {
-            format!("{pointer}/{}", self.index)
-        } else {
-            pointer
-        }
+    pub(super) fn location(&self, statement: &str) -> Location {
+        let operator = pointer_to(&format!("{statement}/Condition"), self.operator);
+        let all = Location::new(self.of.span, pointer_to(&operator, &self.of.key.value));
+        self.of.value_location(all, self.index)
     }
 
     /// The same value at the same place of another statement, under the same operator and key.

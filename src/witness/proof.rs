@@ -267,7 +267,7 @@ fn open(asker: Asker<'_>, rest: &TrustPolicy, kept: &[usize], is_only: bool, req
                     "it is not known whether the principal of {whose} covers a stranger's token{why}"
                 ));
             }
-            let leaves = leaves(left, statement, trace);
+            let leaves = leaves(rest, left, trace);
             let unknown = leaves.iter().filter(|leaf| leaf.trace.outcome == Outcome::Unknown);
             // What no claim decides, first.
             let of_token = format!("{}:", issuer_host(asker.issuer)).to_lowercase();

@@ -5,14 +5,15 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Deref;
 
 use crate::budget::{Budget, steps};
 use crate::github::issuer::issuer_host;
 use crate::github::subject::{Context, Subject, customized_keys};
 use crate::policy::masked::{Rule, fit};
 use crate::policy::wildcard;
-use crate::policy::{Leaf, Outcome, Presence, Statement, StatementTrace, Trace, TrustPolicy};
-use crate::text::Span;
+use crate::policy::{ConditionLeaf, Leaf, Outcome, Presence, Trace, TrustPolicy, leaves};
+use crate::text::Location;
 use crate::text::masked::{Masked, Piece, is_masked};
 
 /// The way in which a subject and a policy's value differ.
@@ -114,17 +115,38 @@ impl fmt::Display for Also {
     }
 }
 
-/// The `sub` condition that fails, and how.
+/// The `sub` condition that fails, and how its nearest value differs from the token's subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubjectDifference {
     /// The condition key.
     pub leaf: Leaf,
+    /// The operator's name as written.
+    pub operator: String,
     /// The value that comes nearest: its index.
     pub value: usize,
-    /// Its text.
+    /// Where it stands.
+    pub location: Location,
+    /// How many other values the condition has.
+    pub others: usize,
+    /// Do all other values of the statement differ in the same way?
+    pub alike: bool,
+    /// How it differs.
+    pub difference: Difference,
+}
+
+impl Deref for SubjectDifference {
+    type Target = Difference;
+
+    fn deref(&self) -> &Difference {
+        &self.difference
+    }
+}
+
+/// How a value of a policy and the token's subject differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The value.
     pub pattern: String,
-    /// Its place.
-    pub span: Span,
     /// The token's subject.
     pub subject: String,
     /// In what way they differ.
@@ -133,10 +155,6 @@ pub struct SubjectDifference {
     pub part: (usize, usize),
     /// The part of the subject that they stand against.
     pub token_part: String,
-    /// How many other values the condition has.
-    pub others: usize,
-    /// Do all other values of the statement differ in the same way?
-    pub alike: bool,
     /// Does the operator take wildcards literally?
     pub literal: bool,
     /// Does the repository part fit?
@@ -156,113 +174,100 @@ pub(crate) fn subject(
     issuer: &str,
     budget: &Budget,
 ) -> Option<SubjectDifference> {
-    let (index, s, t) = (
-        statement,
-        policy.statements.get(statement)?,
-        trace.statements.get(statement)?,
-    );
-    nearest_value(index, s, t, issuer, budget).map(|near| near.difference)
+    let leaves = leaves(policy, statement, trace.statements.get(statement)?);
+    let near = nearest_value(&leaves, issuer, budget)?;
+    Some(SubjectDifference {
+        leaf: near.leaf.leaf,
+        operator: near.leaf.condition.name.clone(),
+        value: near.value,
+        location: near.leaf.value(near.value),
+        others: near.leaf.key.values.len() - 1,
+        alike: near.alike,
+        difference: near.difference,
+    })
 }
 
 /// How far a statement's `sub` condition is from the token's subject; 0 when it fits or there is none.
 #[must_use]
-pub(crate) fn distance(statement: &Statement, trace: &StatementTrace, issuer: &str, budget: &Budget) -> u32 {
-    nearest_value(0, statement, trace, issuer, budget).map_or(0, |mut near| near.rank * 1000 + near.unlike(budget))
+pub(crate) fn distance(leaves: &[ConditionLeaf<'_>], issuer: &str, budget: &Budget) -> u32 {
+    nearest_value(leaves, issuer, budget).map_or(0, |mut near| near.rank * 1000 + near.unlike(budget))
 }
 
-/// A difference, and how far the two sides are from each other: the kind first, then how alike the texts are.
-#[derive(Clone)]
-struct Near {
+/// The nearest value, and how far the two sides are from each other: the kind first, then how alike the texts are.
+struct Near<'a> {
     rank: u32,
     /// Costly, so it is looked at only where the kinds are the same.
     unlike: Option<u32>,
-    difference: SubjectDifference,
+    leaf: &'a ConditionLeaf<'a>,
+    value: usize,
+    alike: bool,
+    difference: Difference,
 }
 
-impl Near {
+impl Near<'_> {
     fn unlike(&mut self, budget: &Budget) -> u32 {
         *self.unlike.get_or_insert_with(|| self.difference.unlike(budget))
     }
 }
 
-fn nearest_value(
-    index: usize,
-    statement: &Statement,
-    trace: &StatementTrace,
-    issuer: &str,
-    budget: &Budget,
-) -> Option<Near> {
+fn nearest_value<'a>(leaves: &'a [ConditionLeaf<'a>], issuer: &str, budget: &Budget) -> Option<Near<'a>> {
     let name = format!("{}:sub", issuer_host(issuer));
-    let mut best: Option<Near> = None;
+    let mut best: Option<Near<'_>> = None;
     let mut kinds = HashSet::new();
-    for (c, (condition, condition_trace)) in statement.conditions.iter().zip(&trace.conditions).enumerate() {
-        let comparison = condition.operator.value.comparison;
-        if comparison.is_negated() || !comparison.is_string() {
+    for leaf in leaves {
+        let (comparison, trace) = (leaf.condition.operator.value.comparison, leaf.trace);
+        if comparison.is_negated() || !comparison.is_string() || trace.outcome == Outcome::Match || !leaf.is(&name) {
             continue;
         }
-        for (k, (key, key_trace)) in condition.keys.iter().zip(&condition_trace.keys).enumerate() {
-            let Presence::One(subject) = &key_trace.actual else {
-                continue;
-            };
-            if key_trace.outcome == Outcome::Match || !key.key.value.eq_ignore_ascii_case(&name) {
+        let Presence::One(subject) = &trace.actual else {
+            continue;
+        };
+        for (v, value) in leaf.key.values.iter().enumerate() {
+            let resolved = trace.values.get(v).map_or(&value.value, |value| &value.resolved);
+            // The first is always compared, so that there is something to say.
+            let bytes = resolved.len().saturating_add(subject.len());
+            if !budget.take(20 + 4 * steps(bytes))
+                && let Some(mut best) = best.take()
+            {
+                best.alike = false;
+                return Some(best);
+            }
+            let difference = compare(resolved, subject, !comparison.takes_wildcards());
+            // Undecided by AWS's documentation: a placeholder that was never filled in still says enough.
+            if trace.outcome == Outcome::Unknown && difference.kind != Kind::Malformed(Reason::Placeholder) {
                 continue;
             }
-            let leaf = Leaf::Key {
-                statement: index,
-                condition: c,
-                key: k,
+            // A value for the names alone that would not fit with the ids either says nothing of its own.
+            if !(difference.kind == Kind::Immutable
+                && difference.also.iter().any(|also| matches!(also, Also::Context(..))))
+            {
+                kinds.insert(std::mem::discriminant(&difference.kind));
+            }
+            let mut near = Near {
+                rank: difference.rank(),
+                unlike: None,
+                leaf,
+                value: v,
+                alike: true,
+                difference,
             };
-            for (v, value) in key.values.iter().enumerate() {
-                let resolved = key_trace
-                    .values
-                    .get(v)
-                    .map_or(value.value.as_str(), |value| value.resolved.as_str());
-                // The first is always compared, so that there is something to say.
-                let bytes = resolved.len().saturating_add(subject.len());
-                if !budget.take(20 + 4 * steps(bytes))
-                    && let Some(best) = &mut best
-                {
-                    best.difference.alike = false;
-                    return Some(best.clone());
-                }
-                let mut difference = compare(resolved, subject, !comparison.takes_wildcards());
-                // Undecided by AWS's documentation: a placeholder that was never filled in still says enough.
-                if key_trace.outcome == Outcome::Unknown && difference.kind != Kind::Malformed(Reason::Placeholder) {
-                    continue;
-                }
-                difference.leaf = leaf;
-                difference.value = v;
-                difference.span = value.span;
-                difference.others = key.values.len() - 1;
-                // A value for the names alone that would not fit with the ids either says nothing of its own.
-                if !(difference.kind == Kind::Immutable
-                    && difference.also.iter().any(|also| matches!(also, Also::Context(..))))
-                {
-                    kinds.insert(std::mem::discriminant(&difference.kind));
-                }
-                let mut near = Near {
-                    rank: difference.rank(),
-                    unlike: None,
-                    difference,
-                };
-                let is_nearer = match &mut best {
-                    Some(best) if best.rank == near.rank => near.unlike(budget) < best.unlike(budget),
-                    Some(best) => near.rank < best.rank,
-                    None => true,
-                };
-                if is_nearer {
-                    best = Some(near);
-                }
+            let is_nearer = match &mut best {
+                Some(best) if best.rank == near.rank => near.unlike(budget) < best.unlike(budget),
+                Some(best) => near.rank < best.rank,
+                None => true,
+            };
+            if is_nearer {
+                best = Some(near);
             }
         }
     }
     best.map(|mut best| {
-        best.difference.alike = kinds.len() <= 1;
+        best.alike = kinds.len() <= 1;
         best
     })
 }
 
-impl SubjectDifference {
+impl Difference {
     /// Do both sides name the same kind of thing, two branches or two environments?
     fn same_kind(&self) -> bool {
         let kind = Subject::parse(&self.pattern).and_then(|value| value.kind());
@@ -308,18 +313,13 @@ impl SubjectDifference {
 
 /// Compares one value of a policy with a subject that it does not match.
 #[must_use]
-pub(crate) fn compare(pattern: &str, subject: &str, literal: bool) -> SubjectDifference {
-    let mut found = SubjectDifference {
-        leaf: Leaf::Action { statement: 0 },
-        value: 0,
+pub(crate) fn compare(pattern: &str, subject: &str, literal: bool) -> Difference {
+    let mut found = Difference {
         pattern: pattern.to_owned(),
-        span: Span::default(),
         subject: subject.to_owned(),
         kind: Kind::Mismatch,
         part: (0, pattern.len()),
         token_part: subject.to_owned(),
-        others: 0,
-        alike: true,
         literal,
         repository_fits: false,
         also: Vec::new(),
@@ -362,7 +362,7 @@ fn placeholder(pattern: &str) -> Option<(usize, usize)> {
     None
 }
 
-fn classify(found: &mut SubjectDifference, pattern: &str, subject: &str) {
+fn classify(found: &mut Difference, pattern: &str, subject: &str) {
     let rule = if found.literal { Rule::Equal } else { Rule::Wildcards };
     let hidden = fit(pattern, subject, rule);
     if hidden == Some(Outcome::Unknown) {

@@ -10,8 +10,9 @@ use serde_json::Value as Json;
 
 use super::{CONFIGURE, DOCTOR, Kind, Node, WorkflowError, bounded_tree};
 use crate::budget::Budget;
-use crate::github::expression::{self, Contexts, Fault, Text, Value, is_expression};
-use crate::text::Spanned;
+use crate::github::expression::{self, Contexts, Fault, Question, Text, Value, is_expression};
+use crate::text::yaml::Style;
+use crate::text::{Span, Spanned};
 
 /// What is known of contexts, by their names and keys.
 pub(crate) type Known = BTreeMap<String, BTreeMap<String, Json>>;
@@ -74,6 +75,10 @@ pub(crate) struct Found {
 /// A step that configures AWS credentials.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Step {
+    /// Its `uses` in the job, or that of the local action that it stands in.
+    pub(crate) at: Span,
+    /// Does it have an `if` of which it is not known that it holds?
+    pub(crate) is_conditional: bool,
     /// Its `name`, else its `id`.
     pub(crate) name: Option<String>,
     /// The action or workflow file that it stands in, where that is not the running one.
@@ -82,9 +87,18 @@ pub(crate) struct Step {
     pub(crate) inputs: Vec<StepInput>,
 }
 
+impl Step {
+    /// An input; names are not case-sensitive.
+    pub(crate) fn input(&self, name: &str) -> Option<&StepInput> {
+        self.inputs.iter().find(|input| input.name.eq_ignore_ascii_case(name))
+    }
+}
+
 /// An input of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StepInput {
+    /// Where its value stands in its file.
+    pub(crate) span: Span,
     /// Its name as written.
     pub(crate) name: String,
     /// Its value as written.
@@ -99,17 +113,10 @@ pub(crate) struct StepInput {
 /// [`WorkflowError`] where the workflow file is none.
 pub(crate) fn find(text: &str, run: &Run<'_>) -> Result<Found, WorkflowError> {
     let root = bounded_tree(text)?;
-    let finder = Finder {
-        run,
-        budget: Budget::new(WORK),
-        files: Cell::new(0),
-        ways: RefCell::default(),
-        notes: RefCell::default(),
-        used: RefCell::default(),
-    };
+    let budget = Budget::new(WORK);
+    let finder = Finder::new(run, None, &budget);
     let file = File {
         path: None,
-        text,
         root: &root,
     };
     let dispatch = ["on", "workflow_dispatch", "inputs"];
@@ -135,6 +142,51 @@ pub(crate) fn find(text: &str, run: &Run<'_>) -> Result<Found, WorkflowError> {
         merge(&mut found, other);
     }
     Ok(found)
+}
+
+/// May this step, or the local action that it calls, configure AWS credentials?
+pub(crate) fn may_ask(step: &Node) -> bool {
+    match step.get("uses").and_then(Node::text) {
+        Some(uses) => uses.starts_with("./") || uses.to_ascii_lowercase().starts_with(CONFIGURE),
+        None => step.get("with").is_some(),
+    }
+}
+
+/// The steps of a job of a workflow file, for somebody who knows what its expressions can name.
+pub(crate) fn of_job(
+    root: &Node,
+    job: &Node,
+    contexts: &dyn Contexts,
+    file: &dyn Fn(&str) -> Option<String>,
+    budget: &Budget,
+) -> Vec<Step> {
+    let run = Run {
+        job: None,
+        path: None,
+        is_running: false,
+        defined_in: None,
+        get: &|_, _| None,
+        variable: &|_, _| Variable::Absent,
+        file,
+    };
+    let finder = Finder::new(&run, Some(contexts), budget);
+    let steps = job.get("steps").map(|steps| &steps.kind);
+    let Some(Kind::List(steps)) = steps else {
+        return Vec::new();
+    };
+    let scope = Scope {
+        finder: &finder,
+        file: File { path: None, root },
+        job: None,
+        env: [job.get("env"), root.get("env")],
+        step_env: None,
+        inputs: Inputs::Unknown,
+        is_running: true,
+        steps,
+    };
+    let mut found = Vec::new();
+    finder.steps(steps, &scope, &[], &mut found);
+    found
 }
 
 /// Several jobs call the same workflow, or several files have a job of this id: what they agree on is known.
@@ -174,7 +226,9 @@ fn unresolved(written: &str) -> Result<Text, Fault> {
 
 struct Finder<'a> {
     run: &'a Run<'a>,
-    budget: Budget,
+    /// In place of what the run knows.
+    contexts: Option<&'a dyn Contexts>,
+    budget: &'a Budget,
     files: Cell<usize>,
     /// The steps of each job that can be the running one.
     ways: RefCell<Vec<Vec<Step>>>,
@@ -187,7 +241,6 @@ struct Finder<'a> {
 struct File<'a> {
     /// Its path, where it is not the running workflow's.
     path: Option<&'a str>,
-    text: &'a str,
     root: &'a Node,
 }
 
@@ -226,7 +279,19 @@ struct Scope<'a> {
     steps: &'a [Node],
 }
 
-impl Finder<'_> {
+impl<'a> Finder<'a> {
+    fn new(run: &'a Run<'a>, contexts: Option<&'a dyn Contexts>, budget: &'a Budget) -> Self {
+        Self {
+            run,
+            contexts,
+            budget,
+            files: Cell::new(0),
+            ways: RefCell::default(),
+            notes: RefCell::default(),
+            used: RefCell::default(),
+        }
+    }
+
     /// Finds the job in a workflow file and in those that it calls.
     fn workflow(&self, file: File<'_>, inputs: Inputs<'_>, callers: &[&str]) {
         let jobs = jobs(file.root);
@@ -300,7 +365,6 @@ impl Finder<'_> {
                 };
                 let file = File {
                     path: Some(path),
-                    text: &text,
                     root: &root,
                 };
                 self.workflow(file, inputs, &[callers, &[path]].concat());
@@ -336,13 +400,17 @@ impl Finder<'_> {
                 ..*around
             };
             let condition = node.get("if").and_then(Node::text);
-            if condition.and_then(|text| expression::condition(text, &scope, &self.budget)) == Some(false) {
+            let holds = condition.map_or(Some(true), |text| expression::condition(text, &scope, self.budget));
+            if holds == Some(false) {
                 self.note(format!("`{}` is skipped: its `if` is false", uses.unwrap_or_default()));
                 continue;
             }
+            let first = found.len();
             match local {
                 Some(path) => self.action(path.trim_end_matches('/'), with, &scope, callers, found),
                 None => found.push(Step {
+                    at: Span::default(),
+                    is_conditional: false,
                     name: node
                         .get("name")
                         .or_else(|| node.get("id"))
@@ -351,6 +419,10 @@ impl Finder<'_> {
                     file: scope.file.path.map(str::to_owned),
                     inputs: with.map(|with| scope.inputs_of(with)).unwrap_or_default(),
                 }),
+            }
+            for step in found.iter_mut().skip(first) {
+                step.at = node.get("uses").unwrap_or(node).span;
+                step.is_conditional |= holds.is_none();
             }
         }
     }
@@ -390,7 +462,6 @@ impl Finder<'_> {
                 let name = format!("./{path}");
                 let file = File {
                     path: Some(&name),
-                    text: &text,
                     root: &root,
                 };
                 self.steps(
@@ -459,6 +530,13 @@ impl Finder<'_> {
 
 impl Contexts for Scope<'_> {
     fn get(&self, context: &str, key: Option<&str>) -> Result<Option<Value>, Fault> {
+        let around = match context {
+            "github" | "github.event.inputs" | "matrix" => self.finder.contexts,
+            _ => None,
+        };
+        if let Some(around) = around {
+            return around.get(context, key);
+        }
         match (context, key) {
             ("env", Some(name)) => self.variable(name),
             ("inputs", Some(name)) => self.input(name),
@@ -467,6 +545,10 @@ impl Contexts for Scope<'_> {
             ("matrix" | "strategy", key) if self.is_running => Ok(self.finder.known(context, key).map(Value::Known)),
             _ => Ok(None),
         }
+    }
+
+    fn decide(&self, question: Question<'_>, written: &str) -> Option<bool> {
+        self.finder.contexts?.decide(question, written)
     }
 }
 
@@ -477,6 +559,7 @@ impl Scope<'_> {
         };
         let entries = entries.iter().filter_map(|(name, node)| {
             Some(StepInput {
+                span: node.span,
                 name: name.value.clone(),
                 written: node.text()?.to_owned(),
                 value: self.evaluated(node).and_then(Value::into_text),
@@ -534,7 +617,10 @@ impl Scope<'_> {
 
     fn input(&self, name: &str) -> Result<Option<Value>, Fault> {
         match self.inputs {
-            Inputs::Unknown => Ok(None),
+            Inputs::Unknown => match self.finder.contexts {
+                Some(contexts) => contexts.get("inputs", Some(name)),
+                None => Ok(None),
+            },
             Inputs::Event(declared) => {
                 match self
                     .finder
@@ -596,25 +682,55 @@ impl Scope<'_> {
             return Err(Fault("it is a list or an object, not a string".to_owned()));
         };
         if is_expression(text) {
-            return expression::evaluate(text, self, &self.finder.budget);
+            return expression::evaluate(text, self, self.finder.budget);
         }
-        // Without quotes it is a number, and loses its zero (actions/runner, `YamlObjectReader`).
-        let is_account = text.len() == 12 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-        let quoted = self
-            .file
-            .text
-            .get(node.span.start..)
-            .unwrap_or_default()
-            .starts_with(['"', '\'']);
-        if is_account && !quoted {
+        if is_account_as_number(node) {
             return Ok(Value::unknown(text));
         }
         Ok(Value::text(text))
     }
 }
 
+/// Without quotes it is a number, and loses its zero (actions/runner, `YamlObjectReader`).
+fn is_account_as_number(node: &Node) -> bool {
+    let is_it =
+        |text: &str| text.len() == 12 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    node.style == Style::Plain && node.text().is_some_and(is_it)
+}
+
+/// A value as it is written, typed as GitHub types it (YAML 1.2, core schema); `None` where an expression is in it.
+pub(crate) fn literal(node: &Node) -> Option<Json> {
+    Some(match &node.kind {
+        Kind::Scalar(text) if is_expression(text) || is_account_as_number(node) => return None,
+        Kind::Scalar(text) if node.style == Style::Plain => match text.as_str() {
+            "true" | "True" | "TRUE" => Json::Bool(true),
+            "false" | "False" | "FALSE" => Json::Bool(false),
+            "null" | "Null" | "NULL" | "~" | "" => Json::Null,
+            // Other bases and numbers that are none.
+            text if ["0x", "0o", ".", "-.", "+."]
+                .iter()
+                .any(|start| text.starts_with(start)) =>
+            {
+                return None;
+            }
+            text => match text.parse() {
+                Ok(value) if text.bytes().all(|byte| b"0123456789+-.eE".contains(&byte)) => expression::number(value),
+                _ => Json::String(text.to_owned()),
+            },
+        },
+        Kind::Scalar(text) => Json::String(text.clone()),
+        Kind::List(items) => Json::Array(items.iter().map(literal).collect::<Option<_>>()?),
+        Kind::Map(entries) => {
+            let entries = entries
+                .iter()
+                .map(|(key, value)| Some((key.value.clone(), literal(value)?)));
+            Json::Object(entries.collect::<Option<_>>()?)
+        }
+    })
+}
+
 /// The value of an input that is declared to be a boolean or a number.
-fn typed(value: Value, declared: Option<&Node>) -> Value {
+pub(crate) fn typed(value: Value, declared: Option<&Node>) -> Value {
     let kind = declared.and_then(|input| input.get("type")).and_then(Node::text);
     match (kind, &value) {
         (Some("boolean"), Value::Known(Json::String(text))) if matches!(&**text, "true" | "false") => {

@@ -9,6 +9,7 @@ use hcl_edit::structure::{Attribute, Block, Body};
 
 use super::document;
 use super::expression::{MOST_ELEMENTS, Names, Scope};
+use super::json::Native;
 use crate::infra::policy::GITHUB;
 use crate::infra::value::{Kind, Place, Text, Value, mark};
 use crate::text::{SourceText, Span};
@@ -28,6 +29,8 @@ pub(in crate::infra) const PARTITION: &str = "partition";
 /// All files, and what of them is Terraform, by directory.
 pub(super) struct World<'a> {
     pub(super) files: &'a [SourceText],
+    /// Those of them that are JSON, in native syntax.
+    pub(super) native: BTreeMap<usize, Native>,
     pub(super) directories: BTreeMap<String, Vec<(usize, Body)>>,
     /// Values for variables: `terraform.tfvars` and `*.auto.tfvars`.
     pub(super) given: BTreeMap<String, Vec<(usize, Body)>>,
@@ -39,10 +42,17 @@ impl<'a> World<'a> {
     pub(super) fn new(files: &'a [SourceText]) -> Self {
         Self {
             files,
+            native: BTreeMap::new(),
             directories: BTreeMap::new(),
             given: BTreeMap::new(),
             work: Cell::new((MOST_WORK, MOST_WORK_IN_ALL)),
         }
+    }
+
+    /// The text of a file, in native syntax.
+    pub(super) fn text(&self, file: usize) -> &str {
+        let given = || self.files.get(file).map_or("", |file| &file.text);
+        self.native.get(&file).map_or_else(given, |native| &native.text)
     }
 }
 
@@ -152,7 +162,7 @@ impl<'a> Module<'a> {
 
     /// The text of a file.
     pub(super) fn text(&self, file: usize) -> &'a str {
-        self.world.files.get(file).map_or("", |file| &file.text)
+        self.world.text(file)
     }
 
     /// A file by its path, seen from this module.

@@ -2,18 +2,18 @@
 
 /// What differs, and the two sides of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Comparison {
+pub(crate) struct SideBySide {
     /// What is compared: the subject, the audience, the issuer …
     pub(crate) what: String,
     /// Who comes.
-    pub(crate) left: Side,
+    pub(crate) left: Party,
     /// Who decides.
-    pub(crate) right: Side,
+    pub(crate) right: Party,
 }
 
-/// One side of a [`Comparison`].
+/// One side of a [`SideBySide`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Side {
+pub(crate) struct Party {
     /// Who: `token`, `policy`.
     pub(crate) who: &'static str,
     /// What it does with the value: `sends`, `accepts`.
@@ -26,9 +26,9 @@ pub(crate) struct Side {
     pub(crate) more: usize,
 }
 
-impl Comparison {
+impl SideBySide {
     /// Two values, told apart where their parts (between `:` and `/`) begin and cease to differ.
-    pub(crate) fn of(what: impl Into<String>, left: Side, right: Side) -> Self {
+    pub(crate) fn of(what: impl Into<String>, left: Party, right: Party) -> Self {
         let (one, other) = (left.value.len(), right.value.len());
         Self::within(what, left, (0, one), right, (0, other))
     }
@@ -36,12 +36,12 @@ impl Comparison {
     /// Two values of which only these parts can differ.
     pub(crate) fn within(
         what: impl Into<String>,
-        mut left: Side,
+        mut left: Party,
         one: (usize, usize),
-        mut right: Side,
+        mut right: Party,
         other: (usize, usize),
     ) -> Self {
-        let part = |side: &Side, (from, to): (usize, usize)| side.value.get(from..to).map(str::to_owned);
+        let part = |side: &Party, (from, to): (usize, usize)| side.value.get(from..to).map(str::to_owned);
         if let (Some(a), Some(b)) = (part(&left, one), part(&right, other)) {
             let start = alike(&a, &b);
             let (a, b) = (a.get(start..).unwrap_or_default(), b.get(start..).unwrap_or_default());
@@ -54,7 +54,7 @@ impl Comparison {
     }
 }
 
-impl Side {
+impl Party {
     /// Somebody's value, all of which differs.
     pub(crate) fn new(who: &'static str, does: &'static str, value: impl Into<String>) -> Self {
         let value = value.into();
@@ -169,7 +169,7 @@ mod tests {
             ("x:", "x::", [["x:", "", ""], ["x:", ":", ""]]),
             ("", "é", [["", "", ""], ["", "é", ""]]),
         ] {
-            let compared = Comparison::of("it", Side::new("a", "b", left), Side::new("c", "d", right));
+            let compared = SideBySide::of("it", Party::new("a", "b", left), Party::new("c", "d", right));
             assert_eq!([compared.left.parts(), compared.right.parts()], parts);
         }
     }
@@ -177,7 +177,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_is_lost(left in "[a:/é]{0,6}", right in "[a:/é]{0,6}") {
-            let compared = Comparison::of("it", Side::new("a", "b", left.clone()), Side::new("c", "d", right.clone()));
+            let compared = SideBySide::of("it", Party::new("a", "b", left.clone()), Party::new("c", "d", right.clone()));
             proptest::prop_assert_eq!(compared.left.parts().concat(), left);
             proptest::prop_assert_eq!(compared.right.parts().concat(), right);
             let [one, other] = [compared.left.parts(), compared.right.parts()];

@@ -1,0 +1,266 @@
+//! YAML as it stands, JSON among it: every value with its place, and scalars as their text.
+
+use std::collections::HashMap;
+
+use granit_parser::{Event, Options, Parser, ScalarStyle, Tag};
+
+use super::{Span, Spanned, position};
+
+/// A value, and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) span: Span,
+    pub(crate) kind: Kind,
+    /// How a scalar is written.
+    pub(crate) style: Style,
+    /// Its local tag, `Sub` of `!Sub`.
+    pub(crate) tag: Option<Box<str>>,
+}
+
+/// What it is. Scalars keep their text: an input `012` is no number.
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    Scalar(String),
+    List(Vec<Node>),
+    Map(Vec<(Spanned<String>, Node)>),
+}
+
+/// How a scalar is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Without quotes: it can be a number, a boolean or nothing.
+    Plain,
+    /// Behind `|`.
+    Literal,
+    /// In quotes, or behind `>`.
+    Text,
+}
+
+/// What is no YAML, or more of it than there can be, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// What a file of some kind is at most.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    /// Levels of lists and maps in each other.
+    pub(crate) depth: usize,
+    /// Values, aliases spelled out.
+    pub(crate) values: usize,
+    /// What the file is: `a workflow`.
+    pub(crate) what: &'static str,
+}
+
+/// So many bytes of text that anchors and aliases repeat are in no file.
+const MOST_REPEATED: usize = 4 << 20;
+
+const REPEATS: &str = "with its aliases spelled out it is larger than 4 MiB";
+
+impl Node {
+    /// A value that is written in no way of its own.
+    pub(crate) fn new(kind: Kind, span: Span) -> Self {
+        Self {
+            span,
+            kind,
+            style: Style::Text,
+            tag: None,
+        }
+    }
+
+    pub(crate) fn entry(&self, name: &str) -> Option<(&Spanned<String>, &Self)> {
+        let found = self.entries().iter().find(|(key, _)| key.value == name);
+        found.map(|(key, value)| (key, value))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
+        self.entry(name).map(|(_, value)| value)
+    }
+
+    /// The entry of a name in which letter case does not matter.
+    pub(crate) fn named(&self, name: &str) -> Option<&Self> {
+        let is_it = |(key, _): &&(Spanned<String>, Self)| key.value.eq_ignore_ascii_case(name);
+        self.entries().iter().find(is_it).map(|(_, value)| value)
+    }
+
+    /// The entries of a map.
+    pub(crate) fn entries(&self) -> &[(Spanned<String>, Self)] {
+        match &self.kind {
+            Kind::Map(entries) => entries,
+            Kind::List(_) | Kind::Scalar(_) => &[],
+        }
+    }
+
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar(text) => Some(text),
+            Kind::List(_) | Kind::Map(_) => None,
+        }
+    }
+
+    /// A text or a list of texts.
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        let texts = match self.get(name).map(|node| (node, &node.kind)) {
+            Some((_, Kind::List(items))) => items.iter().filter_map(Self::text).collect(),
+            Some((node, _)) => node.text().into_iter().collect(),
+            None => Vec::new(),
+        };
+        texts.into_iter().map(str::to_owned).collect()
+    }
+
+    pub(crate) fn scalar(&self) -> Option<Spanned<String>> {
+        self.text().map(|text| Spanned::new(text.to_owned(), self.span))
+    }
+
+    /// How many values it holds, itself included, and how many bytes their texts have.
+    fn size(&self) -> (usize, usize) {
+        let sum =
+            |(count, bytes): (usize, usize), (more, more_bytes): (usize, usize)| (count + more, bytes + more_bytes);
+        match &self.kind {
+            Kind::Scalar(text) => (1, text.len()),
+            Kind::List(items) => items.iter().map(Self::size).fold((1, 0), sum),
+            Kind::Map(entries) => {
+                let sizes = entries
+                    .iter()
+                    .map(|(key, value)| sum((1, key.value.len()), value.size()));
+                sizes.fold((1, 0), sum)
+            }
+        }
+    }
+}
+
+/// A list or map that has begun. The key of a map's next value waits in `key`.
+struct Open {
+    node: Node,
+    anchor: usize,
+    key: Option<Spanned<String>>,
+}
+
+impl Open {
+    fn add(&mut self, value: Node) {
+        self.node.span.end = self.node.span.end.max(value.span.end);
+        match &mut self.node.kind {
+            Kind::List(items) => items.push(value),
+            Kind::Map(entries) => match self.key.take() {
+                Some(key) => entries.push((key, value)),
+                // A key that is a list or a map has no name; nothing asks for it.
+                None => {
+                    let key = value.scalar();
+                    self.key = Some(key.unwrap_or_else(|| Spanned::new(String::new(), value.span)));
+                }
+            },
+            Kind::Scalar(_) => {}
+        }
+    }
+}
+
+/// The first document of a text; an empty one is an empty map.
+///
+/// # Errors
+/// [`Fault`] where it is no YAML, or beyond the limits.
+pub(crate) fn read(text: &str, limits: &Limits) -> Result<Node, Fault> {
+    let too_much = |message: String, at: Span| {
+        let place = position(text, at.start);
+        Fault {
+            line: place.line,
+            column: place.column,
+            message,
+        }
+    };
+    let mut options = Options::default();
+    options.flow_nesting_limit = limits.depth;
+    options.block_nesting_limit = limits.depth;
+    let mut open: Vec<Open> = Vec::new();
+    let mut anchors: HashMap<usize, (Node, (usize, usize))> = HashMap::new();
+    let (mut values, mut repeated) = (0, 0);
+    for event in Parser::new_from_str_with_options(text, options) {
+        let (event, place) = event.map_err(|error| Fault {
+            line: error.marker().line(),
+            column: error.marker().col() + 1,
+            message: error.info(),
+        })?;
+        let span = place
+            .byte_range()
+            .map_or_else(Span::default, |range| Span::new(range.start, range.end));
+        // The values in a list or map are counted where they end.
+        let (node, anchor, count) = match event {
+            Event::Scalar(value, style, anchor, tag) => {
+                let style = match style {
+                    ScalarStyle::Plain => Style::Plain,
+                    ScalarStyle::Literal => Style::Literal,
+                    _ => Style::Text,
+                };
+                let tag = tag.as_deref().and_then(local);
+                let kind = Kind::Scalar(value.into_owned());
+                (Node { span, kind, style, tag }, anchor, 1)
+            }
+            Event::Alias(anchor) => {
+                let Some((node, (count, bytes))) = anchors.get(&anchor) else {
+                    return Err(too_much("an alias stands inside its own anchor".to_owned(), span));
+                };
+                repeated += bytes;
+                (node.clone(), 0, *count)
+            }
+            Event::SequenceStart(_, anchor, ref tag) | Event::MappingStart(_, anchor, ref tag) => {
+                if open.len() >= limits.depth {
+                    return Err(too_much("it is nested too deeply".to_owned(), span));
+                }
+                let kind = match event {
+                    Event::SequenceStart(..) => Kind::List(Vec::new()),
+                    _ => Kind::Map(Vec::new()),
+                };
+                let mut node = Node::new(kind, span);
+                node.tag = tag.as_deref().and_then(local);
+                open.push(Open {
+                    node,
+                    anchor,
+                    key: None,
+                });
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
+                Some(mut closed) => {
+                    // The end of a block is where the next token starts; that of `{}` and `[]` is the bracket.
+                    if text
+                        .get(span.start..span.end)
+                        .is_some_and(|end| end == "}" || end == "]")
+                    {
+                        closed.node.span.end = span.end;
+                    }
+                    (closed.node, closed.anchor, 1)
+                }
+                None => continue,
+            },
+            Event::DocumentEnd => break,
+            _ => continue,
+        };
+        values += count;
+        if values > limits.values {
+            return Err(too_much(format!("it holds more values than {} can", limits.what), span));
+        }
+        if anchor != 0 {
+            let size = node.size();
+            repeated += size.1;
+            anchors.insert(anchor, (node.clone(), size));
+        }
+        if repeated > MOST_REPEATED {
+            return Err(too_much(REPEATS.to_owned(), span));
+        }
+        match open.last_mut() {
+            Some(parent) => parent.add(node),
+            None => return Ok(node),
+        }
+    }
+    Ok(Node::new(Kind::Map(Vec::new()), Span::default()))
+}
+
+fn local(tag: &Tag) -> Option<Box<str>> {
+    (tag.handle() == "!").then(|| tag.suffix().into())
+}
