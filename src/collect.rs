@@ -457,18 +457,20 @@ impl Live<'_> {
             mut requests,
             mut left_out,
             contexts,
+            after_unseen,
         } = asked;
         evidence.contexts = contexts;
         then(&self.args.flags.own.then, &mut requests, &mut left_out);
         let mut runs: Vec<Evidence> = Vec::new();
         let mut trail = Trail::default();
         let mut caller = evidence.caller.take();
-        for request in requests {
+        for (index, request) in requests.into_iter().enumerate() {
             let way = request.flow(self.around(None));
+            // What a step that is left out exports is in the environment by now, or nobody knows it.
+            let goes_on = matches!(way, Flow::Ambient | Flow::Chaining);
+            let is_after_unseen = goes_on && after_unseen.contains(&index);
             // A step that goes on with what the one before exported is a hop of its chain.
-            let before = runs
-                .last_mut()
-                .filter(|_| matches!(way, Flow::Ambient | Flow::Chaining));
+            let before = runs.last_mut().filter(|_| goes_on && !is_after_unseen);
             let mut run = if before.is_some() {
                 Evidence {
                     runner: evidence.runner.clone(),
@@ -478,13 +480,24 @@ impl Live<'_> {
                 trail.broken = None;
                 evidence.clone()
             };
+            if is_after_unseen {
+                trail = Trail::default();
+                if environment_credentials(self.outside.env).is_none() {
+                    trail.broken = Some(
+                        "a step before this one has its credentials among its inputs, so what this one begins with is not known here",
+                    );
+                }
+            }
             run.request = request;
             if matches!(way, Flow::AccessKey | Flow::Ambient | Flow::Chaining) {
                 run.caller = caller.take();
             }
+            // After a break nobody asks, and it is known who would.
+            let would = before.as_deref().filter(|_| trail.broken.is_some());
+            let would = would.and_then(|before| before.hops().last()?.session());
             match http {
                 // What it awaits is large, and a stack is not.
-                Ok(http) => Box::pin(self.hop(&mut run, http, api, shared, &mut trail)).await,
+                Ok(http) => Box::pin(self.hop(&mut run, http, api, shared, &mut trail, would)).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
             match before {
@@ -515,6 +528,7 @@ impl Live<'_> {
         api: Option<&Api<'_>>,
         shared: &mut Shared,
         trail: &mut Trail,
+        would: Option<Identity>,
     ) {
         let Shared {
             token: asked,
@@ -524,6 +538,7 @@ impl Live<'_> {
         let arn = RoleArn::parse(request.get(Input::RoleToAssume).unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
         let aws = Aws::new(self.outside.env, http, &self.args.flags.inputs, &request, partition);
+        let is_broken = trail.broken.is_some();
         let way = self.way(&aws, &request, trail).await;
         if way.flow == Flow::TokenFile && run.token.is_none() {
             run.token = self.token_of_file(&request);
@@ -604,18 +619,22 @@ impl Live<'_> {
             });
         }
         let given = run.caller.take();
-        run.caller = match (way.caller, given) {
+        run.caller = match (way.caller.or(would), given) {
             (Some(caller), Some(given)) => Some(Identity {
                 identity_policies: given.identity_policies,
                 ..caller
             }),
             (caller, given) => caller.or(given),
         };
-        // What the policies of who asks say is asked where AWS does not let it in.
-        if matches!(attempt, Some(Probe::Known(Attempt::Denied { .. }))) {
+        // What the policies of who asks say is asked where AWS does not let it in, or would be asked by somebody who never came to it.
+        let at_hand = match &attempt {
+            Some(Probe::Known(Attempt::Denied { .. })) => Some(way.credentials.as_ref().ok()),
+            _ if is_broken => Some(environment.as_ref().map(|(credentials, _)| credentials)),
+            _ => None,
+        };
+        if let Some(credentials) = at_hand {
             let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
-            self.read_caller(run, &aws, http, way.credentials.as_ref().ok(), wanted, token)
-                .await;
+            self.read_caller(run, &aws, http, credentials, token).await;
         }
         // What was asked for to read from IAM is not what the step sends.
         let asked = asked.as_ref().filter(|_| asks && needs_provider);
@@ -931,29 +950,28 @@ impl Live<'_> {
         aws: &Result<Aws, Gap>,
         http: &Http,
         credentials: Option<&Credentials>,
-        wanted: Option<Wanted<'_>>,
         token: Option<&IdToken>,
     ) {
-        let (Ok(aws), Some(caller), Some(credentials)) = (aws, &run.caller, credentials) else {
+        let (Ok(aws), Some(caller)) = (aws, &run.caller) else {
             return;
         };
-        if caller.source == CredentialSource::Inputs {
-            return;
+        let mut read = caller.clone();
+        let credentials = credentials.filter(|_| caller.source != CredentialSource::Inputs);
+        if let Some(credentials) = credentials {
+            let policies = timeout_at(self.deadline, aws.policies_of(credentials, caller.clone())).await;
+            read = policies.unwrap_or_else(|_| Identity {
+                identity_policies: Some(Probe::Missing(late("IAM"))),
+                ..caller.clone()
+            });
         }
-        let read = timeout_at(self.deadline, aws.policies_of(credentials, caller.clone())).await;
-        let mut read = read.unwrap_or_else(|_| Identity {
-            identity_policies: Some(Probe::Missing(late("IAM"))),
-            ..caller.clone()
-        });
-        let is_refused = read
-            .identity_policies
-            .as_ref()
-            .and_then(Probe::gap)
-            .is_some_and(|gap| gap.why == Why::AccessDenied);
-        if is_refused
+        let is_open = credentials.is_none()
+            || read.identity_policies.as_ref().is_some_and(|read| {
+                let gap = read.gap();
+                gap.is_some_and(|gap| matches!(gap.why, Why::AccessDenied | Why::NotFound | Why::WrongAccount))
+            });
+        if is_open
             && given(&self.args.flags.own.diagnosis_role).is_some()
-            && let Some(wanted) = wanted
-            && let Ok(Ok((reader, _))) = timeout_at(self.deadline, self.reader(aws, http, wanted, token)).await
+            && let Ok(Ok((reader, _))) = timeout_at(self.deadline, self.reader(aws, http, &caller.account, token)).await
         {
             self.secrets.hand_over(self.outside.mask);
             let other = timeout_at(self.deadline, aws.policies_of(&reader, caller.clone())).await;
@@ -987,7 +1005,7 @@ impl Live<'_> {
         };
         let reader = match aws {
             Ok(aws) => {
-                let reader = self.reader(aws, http, wanted, token);
+                let reader = self.reader(aws, http, wanted.account, token);
                 timeout_at(self.deadline, reader)
                     .await
                     .unwrap_or_else(|_| Err(late("STS")))
@@ -1005,7 +1023,7 @@ impl Live<'_> {
         &self,
         aws: &Aws,
         http: &Http,
-        wanted: Wanted<'_>,
+        account: &str,
         token: Option<&IdToken>,
     ) -> Result<(Credentials, CredentialSource), Gap> {
         let env = self.outside.env;
@@ -1029,7 +1047,7 @@ impl Live<'_> {
         }
         Err(Gap::new(
             Why::NoCredentials,
-            format!("no credentials to read account {} with", wanted.account),
+            format!("no credentials to read account {account} with"),
         ))
     }
 

@@ -659,6 +659,15 @@ impl Inputs {
         self.is_on(Input::UnsetCurrentCredentials) && self.exports()
     }
 
+    /// How long the session lasts that AWS gives the step, in seconds: an hour at most where a session asks for it. (STS API
+    /// Reference, `AssumeRole`, `DurationSeconds`.)
+    #[must_use]
+    pub fn lasts(&self, is_chained: bool) -> Option<u32> {
+        const CHAINED: i64 = 3600;
+        let seconds = self.duration()?;
+        u32::try_from(if is_chained { seconds.min(CHAINED) } else { seconds }).ok()
+    }
+
     /// How often the action makes a call that fails (`retryAndBackoff`); the SDK makes up to three of each.
     #[must_use]
     pub fn attempts(&self) -> u32 {
@@ -702,6 +711,13 @@ impl Inputs {
             tags.clear();
         }
         Ok(tags)
+    }
+
+    /// Those of the names in `transitive-tag-keys` that a tag of this step may have: the others are dropped without a word.
+    #[must_use]
+    pub fn transitive_names(&self) -> Vec<String> {
+        self.tags(|_| Some(""))
+            .map_or_else(|_| Vec::new(), |tags| self.transitive_keys(&tags))
     }
 
     /// The names of the tags that the action sends of itself, in some version or in all.

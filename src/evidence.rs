@@ -289,7 +289,8 @@ impl Evidence {
     }
 
     /// The session that the first hop ends with, as [`Hop::session`] has it.
-    fn session(&self) -> Option<Identity> {
+    #[must_use]
+    pub fn session(&self) -> Option<Identity> {
         let (role, attempt) = (self.role.as_ref(), self.attempt.as_ref());
         session(&self.request, role, attempt, self.caller.as_ref())
     }
@@ -327,6 +328,7 @@ fn session(
         role: read.or_else(asked).filter(|role| is_session_of(&arn, role)),
         session_policies: session_policies(request),
         transitive_tags: transitive_tags(request, caller),
+        lasts: request.lasts(caller.is_some_and(Identity::is_session)),
         arn,
         source: CredentialSource::HopBefore,
         ..Identity::default()
@@ -350,11 +352,8 @@ fn session_policies(request: &Request) -> Option<Probe<Vec<AttachedPolicy>>> {
 /// The tags that a session hands on to every session that is chained from it. With the ID token none are sent.
 fn transitive_tags(request: &Request, caller: Option<&Identity>) -> Vec<String> {
     let Some(caller) = caller else { return Vec::new() };
-    let own = request.get(Input::TransitiveTagKeys).unwrap_or_default();
-    let own = own.lines().map(str::trim).filter(|key| !key.is_empty());
-    let sent = own.filter(|_| !request.is_on(Input::RoleSkipSessionTagging));
     let mut all = caller.transitive_tags.clone();
-    all.extend(sent.map(str::to_owned));
+    all.extend(request.transitive_names());
     all.sort();
     all.dedup();
     all
@@ -662,6 +661,9 @@ pub struct Identity {
     /// The tags that the session hands on to those that are chained from it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub transitive_tags: Vec<String>,
+    /// How long the session lasts, in seconds, where the step that asked for it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<u32>,
 }
 
 /// A policy of who asks.
@@ -676,6 +678,18 @@ pub struct AttachedPolicy {
 }
 
 impl Identity {
+    /// Is it the session of a role?
+    #[must_use]
+    pub fn is_session(&self) -> bool {
+        self.arn.contains(":assumed-role/")
+    }
+
+    /// The name of the IAM user that it is.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.arn.split_once(":user/")?.1.rsplit('/').next()
+    }
+
     /// With what another source knows of the same caller.
     #[must_use]
     pub fn completed_by(mut self, other: Self) -> Self {
@@ -691,6 +705,7 @@ impl Identity {
             self.identity_policies = self.identity_policies.or(other.identity_policies);
             self.permissions_boundary = self.permissions_boundary.or(other.permissions_boundary);
             self.session_policies = self.session_policies.or(other.session_policies);
+            self.lasts = self.lasts.or(other.lasts);
             if self.transitive_tags.is_empty() {
                 self.transitive_tags = other.transitive_tags;
             }

@@ -416,6 +416,7 @@ fn request(text: &Text) -> Option<Answer> {
                 "'tags' failed",
                 "unable to validate tags",
                 "session tag",
+                "transitive tag key",
             ],
             A::SessionTagInvalid,
         ),

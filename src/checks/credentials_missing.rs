@@ -26,13 +26,15 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let keys_are_lost =
         case.flow == Flow::AccessKey && request.given(Input::RoleToAssume).is_some() && !request.hands_on();
     let is_chained = case.flow == Flow::Chaining || case.flow == Flow::TokenFile && request.is_on(Input::RoleChaining);
-    let tried = case.evidence.attempt.as_ref().and_then(Probe::gap);
-    let tried = tried.is_some_and(|gap| gap.why == Why::NoCredentials);
+    let gap = case.evidence.attempt.as_ref().and_then(Probe::gap).map(|gap| gap.why);
+    let tried = gap == Some(Why::NoCredentials);
     if !(is_chained || keys_are_lost) || (case.at_hand().is_some() && !request.unsets() && !tried) {
         return None;
     }
     let runner = case.runner();
-    let is_none = runner.and_then(|runner| runner.aws_credentials.as_ref()) == Some(&HeldCredentials::None);
+    // What a step before this one leaves may not be there yet.
+    let is_none = gap != Some(Why::NotFound)
+        && runner.and_then(|runner| runner.aws_credentials.as_ref()) == Some(&HeldCredentials::None);
     let is_hosted = runner.and_then(|runner| runner.runner_environment.as_deref()) == Some("github-hosted");
     let said = case.answer == Some(Answer::NoCredentials);
     let proof: &[Fact] = if keys_are_lost {

@@ -25,6 +25,8 @@ pub(super) struct Requests {
     pub(super) left_out: Vec<String>,
     /// What the expressions of the workflow used.
     pub(super) contexts: Known,
+    /// Those of the requests that come right after a step that is left out and hands its credentials on.
+    pub(super) after_unseen: Vec<usize>,
 }
 
 /// GitHub's events are at most 25 MB; a larger one than this is not read whole.
@@ -117,7 +119,7 @@ impl Live<'_> {
             if !is_chained && asked.requests.iter().any(is_same) {
                 continue;
             }
-            let named = |why: &str| match request.get(Input::RoleToAssume) {
+            let named = |why: &str| match request.get(Input::RoleToAssume).filter(|role| !role.is_empty()) {
                 Some(role) => format!("{place} (`{role}`){why}"),
                 None => format!("{place}{why}"),
             };
@@ -127,6 +129,9 @@ impl Live<'_> {
                 asked
                     .left_out
                     .push(named(": its credentials are among its inputs, and not known here"));
+                if request.hands_on() {
+                    asked.after_unseen.push(asked.requests.len());
+                }
                 continue;
             }
             if asked.requests.len() == MOST_RUNS {

@@ -150,9 +150,16 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
         open(
             "the caller's policies",
             policies.and_then(Probe::gap).map_or_else(nobody, reason),
-            "pass `caller-policy` with each of them (`aws iam get-role-policy`, `aws iam get-policy-version`), or let the calling role read \
-             its own: `iam:GetRole`, `iam:ListRolePolicies`, `iam:GetRolePolicy`, `iam:ListAttachedRolePolicies`, `iam:GetPolicy` and \
-             `iam:GetPolicyVersion`",
+            if case.at_hand().is_some_and(|caller| caller.user().is_some()) {
+                "pass `caller-policy` with each of them (`aws iam get-user-policy`, `aws iam get-group-policy`, `aws iam get-policy-version`), or \
+                 set `diagnosis-role` to a role of the user's account that may read them: `iam:GetUser`, `iam:ListUserPolicies`, `iam:GetUserPolicy`, \
+                 `iam:ListAttachedUserPolicies`, `iam:ListGroupsForUser`, `iam:ListGroupPolicies`, `iam:GetGroupPolicy`, \
+                 `iam:ListAttachedGroupPolicies`, `iam:GetPolicy` and `iam:GetPolicyVersion`"
+            } else {
+                "pass `caller-policy` with each of them (`aws iam get-role-policy`, `aws iam get-policy-version`), or let the calling role read \
+                 its own: `iam:GetRole`, `iam:ListRolePolicies`, `iam:GetRolePolicy`, `iam:ListAttachedRolePolicies`, `iam:GetPolicy` and \
+                 `iam:GetPolicyVersion`"
+            },
         );
     }
     for unread in case.caller.iter().flat_map(|caller| &caller.unread) {

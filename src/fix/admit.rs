@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::apart;
-use super::edit::{Draft, append, indentation, remove};
+use super::edit::{Draft, append, append_action, append_value, indentation, remove};
 use super::proof::prove;
 use super::workflow::{
     ask_for_audience, give_environment, is_for_a_pull_request, job_environment, missing_environment, no_pull_request,
@@ -284,18 +284,8 @@ fn repair(
         done.push(repair_principal(policy, index, statement, &mut draft)?);
     }
     if shortfall.action {
-        let action = statement.action.as_ref().filter(|action| !action.negated)?;
-        let pointer = format!("{}/Action", policy.policy.statement_pointer(index));
         let wanted = "sts:AssumeRoleWithWebIdentity";
-        append(
-            &mut draft,
-            source,
-            action.span,
-            &action.values,
-            action.is_list,
-            &pointer,
-            wanted,
-        );
+        append_action(&mut draft, source, policy, (index, statement), wanted)?;
         done.push(format!("allow `{wanted}`"));
     }
     for leaf in &shortfall.dead {
@@ -311,16 +301,7 @@ fn repair(
             done.push(repair_subject(case, policy, source, leaf, value, extent, &mut draft)?);
         } else {
             let value = widened(&mut draft, leaf, value, extent)?;
-            let pointer = leaf.location().pointer;
-            append(
-                &mut draft,
-                source,
-                leaf.key.span,
-                &leaf.key.values,
-                leaf.key.is_list,
-                &pointer,
-                &value,
-            );
+            append_value(&mut draft, source, leaf, &value);
             done.push(format!("allow `{value}` for `{}`", leaf.name()));
         }
     }
@@ -605,15 +586,7 @@ fn spare(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Dr
         let Presence::One(subject) = &leaf.trace.actual else {
             return None;
         };
-        append(
-            &mut draft,
-            source,
-            leaf.key.span,
-            &leaf.key.values,
-            leaf.key.is_list,
-            &leaf.location().pointer,
-            subject,
-        );
+        append_value(&mut draft, source, leaf, subject);
         draft.title = format!("except exactly this job's subject `{subject}` from the Deny statement");
     }
     (!draft.edits.is_empty()).then_some(draft)

@@ -23,6 +23,14 @@ impl Draft {
         self.edits.push(Edit { span, text });
         self.patch.push(operation);
     }
+
+    /// With a title, where it has none yet.
+    pub(super) fn titled(mut self, title: &str) -> Self {
+        if self.title.is_empty() {
+            title.clone_into(&mut self.title);
+        }
+        self
+    }
 }
 
 /// Adds a value to an element that may be a text or a list, and keeps the list's layout.
@@ -83,6 +91,35 @@ pub(super) fn append(
             json!({"op": "replace", "path": pointer, "value": [last.value, value]}),
         );
     }
+}
+
+/// Adds an action to those of a statement; `None` where it names what it is not about.
+pub(super) fn append_action(
+    draft: &mut Draft,
+    source: &SourceText,
+    policy: &PolicyCase,
+    (index, statement): (usize, &Statement),
+    name: &str,
+) -> Option<()> {
+    let action = statement.action.as_ref().filter(|action| !action.negated)?;
+    let pointer = format!("{}/Action", policy.policy.statement_pointer(index));
+    append(
+        draft,
+        source,
+        action.span,
+        &action.values,
+        action.is_list,
+        &pointer,
+        name,
+    );
+    Some(())
+}
+
+/// Adds a value to those of a condition.
+pub(super) fn append_value(draft: &mut Draft, source: &SourceText, leaf: &ConditionLeaf<'_>, value: &str) {
+    let pointer = leaf.location().pointer;
+    let key = leaf.key;
+    append(draft, source, key.span, &key.values, key.is_list, &pointer, value);
 }
 
 /// Takes a condition key out, with its operator where nothing else stands under it.
