@@ -162,7 +162,7 @@ enum Subcommands {
         #[arg(allow_hyphen_values = true)]
         id: Option<String>,
     },
-    /// Check all jobs of a repository against its trust policies, before a push; no network, no token
+    /// Check all jobs of a repository against its trust policies, before a push; no token, and no network without `--live`
     #[command(after_help = CHECK)]
     Check(Box<check::Check>),
     /// Show every subject that the jobs of workflows can have, before they run; no network, no token

@@ -9,6 +9,7 @@ use crate::aws::arn::{NotARole, ProviderArn, RoleArn};
 use crate::aws::request::{self, Asker};
 use crate::budget::Budget;
 use crate::configure::{Around, Flow, Input, Kind, Stop};
+use crate::evidence::paste::blanked;
 use crate::evidence::{
     Attempt, CredentialSource, Environment, Evidence, Gap, HeldCredentials, Identity, PolicyText, Probe, Provider,
     Request, Role, Runner, SubjectTemplate, Why,
@@ -137,6 +138,16 @@ impl<'a> Case<'a> {
         {
             policy = Some(crate::policy::parse(&document));
             policy_text = Some(document);
+        }
+        // AWS compared the token with a policy, and IAM stores none that is not JSON: what is too much in it was added to show it.
+        if let (Some(Err(_)), true) = (&policy, answer.as_ref().is_some_and(Answer::passed_provider))
+            && let Some(Ok(clean)) = policy_text
+                .as_deref()
+                .and_then(blanked)
+                .as_deref()
+                .map(crate::policy::parse)
+        {
+            policy = Some(Ok(clean));
         }
         let told = claims.and_then(Claims::issuer);
         let named = answer.as_ref().and_then(Answer::issuer);

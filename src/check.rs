@@ -266,7 +266,8 @@ struct Asking<'s> {
 struct Group {
     found: Found,
     diagnosis: Diagnosis,
-    /// The events and subjects.
+    /// One of the tokens, and all events and subjects.
+    token: Claims,
     tokens: Vec<(String, String)>,
     is_sure: bool,
     /// The token has IDs that nobody gave: they are no one's, and no change can name them.
@@ -530,18 +531,9 @@ impl Check<'_> {
         let Some(arn) = self.arn(role, account, partition) else {
             return;
         };
-        let longest = self.infra.roles.get(role).and_then(|role| role.longest);
         let with = |check: &Self, token: Option<&Claims>, event: &str| {
-            let mut evidence = check.evidence(asking, token, event);
-            evidence.request.inputs.set(Input::RoleToAssume, arn.clone());
-            evidence.role = Some(Probe::Known(Role {
-                arn: Some(arn.clone()),
-                trust_policy: Some(PolicyText::Text(written.text.clone())),
-                max_session_duration: longest,
-                ..Role::default()
-            }));
-            evidence.provider = check.provider(role, account, partition);
-            evidence
+            let evidence = check.evidence(asking, token, event);
+            check.of_role(evidence, (role, &written), account, partition)
         };
         if asking.job.grant == Grant::Missing {
             ask.remark("the job gets no token".to_owned());
@@ -614,6 +606,7 @@ impl Check<'_> {
                     }
                     None => groups.push(Group {
                         found: cause.clone(),
+                        token: share.token.clone(),
                         tokens: vec![token],
                         is_sure: is_sure && !unknown_ids,
                         has_made_up_ids: unknown_ids,
@@ -623,7 +616,11 @@ impl Check<'_> {
             }
         }
         for group in groups {
-            self.refused(asking, group, &let_in, (role, &written));
+            let more = match account.contains('$') {
+                true => self.changes_in_any_account(asking, role, &group),
+                false => Vec::new(),
+            };
+            self.refused(asking, group, more, &let_in, (role, &written));
         }
         // Who else gets in, and what the step itself stops at, does not depend on which token it is.
         let token = first_allowed.or_else(|| {
@@ -650,12 +647,20 @@ impl Check<'_> {
     }
 
     /// What a job's tokens are refused for.
-    fn refused(&mut self, asking: &Asking<'_>, group: Group, let_in: &BTreeSet<String>, policy: (usize, &Written)) {
+    fn refused(
+        &mut self,
+        asking: &Asking<'_>,
+        group: Group,
+        more: Vec<Change>,
+        let_in: &BTreeSet<String>,
+        policy: (usize, &Written),
+    ) {
         let mut found = group.found;
         if !group.is_sure {
             found.finding = found.finding.at_most(Certainty::Likely);
         }
         let mut noted = self.translated(&found, &group.diagnosis, Some(policy));
+        noted.changes.splice(0..0, more);
         if group.has_made_up_ids {
             noted.changes.clear();
             for (.., text) in noted.spots.iter_mut().filter(|(.., text)| text.contains("@0")) {
@@ -700,6 +705,61 @@ impl Check<'_> {
         self.note(noted);
     }
 
+    /// The changes of the source that another account's number would have as well, where the role's own is not known: nothing is
+    /// proven of a policy whose principal is not.
+    fn changes_in_any_account(&mut self, asking: &Asking<'_>, role: usize, group: &Group) -> Vec<Change> {
+        const ANY: &str = "000000000000";
+        // Principals that are written out are those of the role's own account.
+        let of_principals = |written: &Written| {
+            let rest = written.text.split(":oidc-provider/").next()?;
+            let account = rest.rsplit(':').next()?;
+            (account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())).then(|| account.to_owned())
+        };
+        let own = self
+            .infra
+            .roles
+            .get(role)
+            .and_then(|role| of_principals(role.policy.as_ref().ok()?));
+        let account = own.unwrap_or_else(|| ANY.to_owned());
+        let Ok((written, _)) = self.policy(role, &account, "aws") else {
+            return Vec::new();
+        };
+        let event = group.tokens.first().map_or("", |(event, _)| event);
+        let evidence = self.evidence(asking, Some(&group.token), event);
+        let diagnosis = diagnose(&self.of_role(evidence, (role, &written), &account, "aws"));
+        let Some(cause) = diagnosis.cause().filter(|cause| cause.rule.id == group.found.rule.id) else {
+            return Vec::new();
+        };
+        let mut changes = self.translated(cause, &diagnosis, Some((role, &written))).changes;
+        changes.retain(|change| {
+            let is_anyones = change.edits.iter().all(|edit| !edit.text.contains(ANY));
+            change.file < self.policies && !change.edits.is_empty() && is_anyones
+        });
+        changes
+    }
+
+    /// With the role and its policy.
+    fn of_role(
+        &self,
+        mut evidence: Evidence,
+        (role, written): (usize, &Written),
+        account: &str,
+        partition: &str,
+    ) -> Evidence {
+        let arn = self.arn(role, account, partition);
+        if let Some(arn) = &arn {
+            evidence.request.inputs.set(Input::RoleToAssume, arn.clone());
+        }
+        evidence.role = Some(Probe::Known(Role {
+            arn,
+            trust_policy: Some(PolicyText::Text(written.text.clone())),
+            max_session_duration: self.infra.roles.get(role).and_then(|role| role.longest),
+            ..Role::default()
+        }));
+        evidence.provider = self.provider(role, account, partition);
+        evidence
+    }
+
     /// As if a job had come with this token.
     fn evidence(&self, asking: &Asking<'_>, token: Option<&Claims>, event: &str) -> Evidence {
         let claim = |name: &str| Some(token?.0.get(name)?.as_str()?.to_owned()).filter(|text| !text.contains("***"));
@@ -742,13 +802,11 @@ impl Check<'_> {
     fn provider(&self, role: usize, account: &str, partition: &str) -> Option<Probe<Provider>> {
         let host = crate::github::issuer::issuer_host(&self.repository.issuer);
         let role = self.infra.roles.get(role)?;
-        let mut own = self.infra.providers.iter().filter(|provider| provider.host == host);
+        let own = self.infra.providers.iter().filter(|provider| provider.host == host);
+        let mut own = own.filter(|provider| provider.place.file == role.place.file);
         let (only, None) = (own.next()?, own.next()) else {
             return None;
         };
-        if only.place.file != role.place.file {
-            return None;
-        }
         Some(Probe::Known(Provider {
             arn: Some(format!(
                 "arn:{}:iam::{account}:oidc-provider/{host}",

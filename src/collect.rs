@@ -8,6 +8,7 @@ pub(crate) mod expectations;
 pub(crate) mod files;
 pub(crate) mod github;
 pub(crate) mod http;
+mod live;
 pub(crate) mod origin;
 pub(crate) mod repository;
 mod requests;

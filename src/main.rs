@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anstream::{AutoStream, ColorChoice};
 use aws_oidc_doctor::args::check::{Check, CheckFormat};
 use aws_oidc_doctor::args::predict::{Generate, PolicyFormat, Predict, Test, TextFormat};
-use aws_oidc_doctor::args::{self, Args, Color, Command, Format};
+use aws_oidc_doctor::args::{self, Args, Color, Command, Format, InputError};
 use aws_oidc_doctor::report::console::Style;
 use aws_oidc_doctor::report::fixed::{Fixed, Form, WhichFix};
 use aws_oidc_doctor::report::{self, FailOn, Pages, Report};
@@ -159,7 +159,7 @@ fn diagnosed(args: &Args, env: &Env) -> io::Result<Option<Diagnosed>> {
     if args.flags.verbose || env.get("RUNNER_DEBUG") == Some("1") {
         log();
     }
-    if is_out_of_time(args) {
+    if is_out_of_time(asks(args)) {
         return Ok(None);
     }
     // Nothing that is printed holds a token. Masks are for what other steps print of it, and hold it themselves: they go to
@@ -193,9 +193,14 @@ fn diagnosed(args: &Args, env: &Env) -> io::Result<Option<Diagnosed>> {
     Ok(Some(Diagnosed { report, runs, failures }))
 }
 
-/// From files alone it does not matter what time it is.
-fn is_out_of_time(args: &Args) -> bool {
-    let is_out = !args.files_alone && args.flags.evidence.is_none() && !CLOCK.contains(&seconds(SystemTime::now()));
+/// Is anybody asked? From files alone it does not matter what time it is.
+fn asks(args: &Args) -> bool {
+    !args.files_alone && args.flags.evidence.is_none()
+}
+
+/// The SDK cannot sign at every time.
+fn is_out_of_time(asks: bool) -> bool {
+    let is_out = asks && !CLOCK.contains(&seconds(SystemTime::now()));
     if is_out {
         let _ = writeln!(
             io::stderr(),
@@ -206,16 +211,21 @@ fn is_out_of_time(args: &Args) -> bool {
 }
 
 fn collected(args: &Args, outside: &Outside<'_>) -> io::Result<Collected> {
+    waited(collect(args, outside))
+}
+
+/// What the network answers.
+fn waited<T>(work: impl Future<Output = T>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let collected = runtime.block_on(collect(args, outside));
+    let done = runtime.block_on(work);
     // A name that is still being resolved is not waited for.
     runtime.shutdown_background();
-    Ok(collected)
+    Ok(done)
 }
 
 /// What a token says, or one line that says why it cannot be read.
 fn claims(args: &Args, env: &Env) -> io::Result<u8> {
-    if is_out_of_time(args) {
+    if is_out_of_time(asks(args)) {
         return Ok(USAGE);
     }
     let outside = Outside {
@@ -254,10 +264,26 @@ fn pages(env: &Env) -> Pages {
 /// All jobs of a repository against its policies.
 fn check(flags: &Check, env: &Env) -> io::Result<u8> {
     let here = std::env::current_dir()?;
+    if is_out_of_time(flags.live) {
+        return Ok(USAGE);
+    }
     let read = Checkout::read(&here, &flags.workflow).and_then(|checkout| {
         let repository = checkout.repository(&flags.repository, env)?;
         let known = flags.baseline.as_deref().map(baseline).transpose()?;
-        let sources = Sources::read(&here, &flags.paths)?;
+        let mut sources = match flags.live && flags.paths.is_empty() {
+            true => Sources::default(),
+            false => Sources::read(&here, &flags.paths)?,
+        };
+        if flags.live {
+            let outside = Outside {
+                env,
+                now,
+                mask: &|_| (),
+            };
+            let prediction = checkout.predict(&repository);
+            waited(sources.ask(&prediction, &outside))
+                .map_err(|error| InputError::new("`--live`", error.to_string()))??;
+        }
         Ok((sources.check(&checkout, &repository), known.unwrap_or_default()))
     });
     let (checked, known) = match read {

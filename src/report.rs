@@ -322,9 +322,9 @@ fn gist(diagnosis: &Diagnosis) -> String {
         (Conclusion::Denied, Some(cause)) => match cause.certainty() {
             Certainty::Certain => cause.message.clone(),
             Certainty::Likely => format!("most likely: {}", cause.message),
-            Certainty::Possible => format!("AWS refused the role; possible cause: {}", cause.message),
+            Certainty::Possible => format!("the role was not assumed; possible cause: {}", cause.message),
         },
-        (Conclusion::Denied, None) => "AWS refused the role; more information is needed to say why".to_owned(),
+        (Conclusion::Denied, None) => "the role was not assumed; more information is needed to say why".to_owned(),
         (Conclusion::Undecided, Some(cause)) => format!("undecided; possible: {}", cause.message),
         (Conclusion::Undecided, None) if diagnosis.no_role => match &diagnosis.written_role {
             Some(written) => format!("the role is written as `{written}`, which only the step itself sees"),

@@ -1,5 +1,6 @@
 //! `check`: a repository's jobs against its policies, as the whole program says it.
 
+use crate::world::{Call, Fault, World};
 use crate::{program, text};
 use std::fs;
 use std::path::Path;
@@ -477,5 +478,166 @@ fn hostile_text_forges_nothing() {
             "{format}: {out}"
         );
         assert!(!out.contains('\u{1b}'), "{format}: {out}");
+    }
+}
+
+#[test]
+fn policies_are_read_from_iam_where_that_is_asked_for() {
+    let folder = repository(&[(DEPLOY, WORKFLOW), ("iam.tf", &terraform("[\"repo:acme/widgets:*\"]"))]);
+    let live = |world: &World, variables: &[(&str, &str)]| {
+        let done = program()
+            .current_dir(folder.path())
+            .args(["check", "--live", "--subjects", "classic"])
+            .envs(world.environment())
+            .env("NO_COLOR", "1")
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        let (out, error) = (text(&done.stdout), text(&done.stderr));
+        for secret in world.secrets() {
+            assert!(!out.contains(&secret) && !error.contains(&secret), "{out}{error}");
+        }
+        // It reads, and takes nobody's place: no token is asked for, and no role is assumed.
+        let asked: Vec<Call> = world.requests().iter().map(|request| request.call).collect();
+        let reads = [
+            Call::GetCallerIdentity,
+            Call::GetRole,
+            Call::GetOpenIdConnectProvider,
+            Call::ListOpenIdConnectProviders,
+        ];
+        assert!(asked.iter().all(|call| reads.contains(call)), "{asked:?}");
+        (done.status.code().unwrap(), out, error)
+    };
+    let world = World::named("subject-environment").start();
+    let (code, out, error) = live(&world, &[]);
+    assert_eq!(code, 1, "{out}{error}");
+    for part in [
+        "error[subject-environment]",
+        "--> IAM: arn:aws:iam::123456789012:role/deploy:",
+        "1 policy for GitHub's tokens: 1 error",
+    ] {
+        assert!(out.contains(part), "{part}\n{out}{error}");
+    }
+    assert_eq!(world.requests_of(Call::GetRole).len(), 1);
+    // Nobody to ask as is an error, and a role that cannot be read is named.
+    let nobody = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].map(|name| (name, ""));
+    let (code, out, error) = live(&world, &nobody);
+    assert!(
+        code == 2 && out.is_empty() && error.starts_with("error: `--live`: "),
+        "{code} {out}{error}"
+    );
+    let world = World::named("subject-environment")
+        .fault(Call::GetRole, Fault::Status(403))
+        .start();
+    let (code, out, error) = live(&world, &[]);
+    assert_eq!(code, 0, "{out}{error}");
+    assert!(
+        out.contains("IAM: `arn:aws:iam::123456789012:role/deploy`: ") && out.contains("iam:GetRole"),
+        "{out}"
+    );
+}
+
+#[test]
+fn terraform_in_json_is_mended_in_its_place() {
+    let source = r#"{
+  "resource": { "aws_iam_role": { "deploy": {
+    "name": "deploy",
+    "assume_role_policy": "${data.aws_iam_policy_document.deploy.json}"
+  } } },
+  "data": { "aws_iam_policy_document": { "deploy": { "statement": [ {
+    "actions": ["sts:AssumeRoleWithWebIdentity"],
+    "principals": [ { "type": "Federated", "identifiers":
+      ["arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"] } ],
+    "condition": [
+      { "test": "StringEquals", "variable": "token.actions.githubusercontent.com:aud", "values": ["sts.amazonaws.com"] },
+      { "test": "StringEquals", "variable": "token.actions.githubusercontent.com:sub",
+        "values": ["repo:octo/app:ref:refs/heads/main"] }
+    ]
+  } ] } } }
+}
+"#;
+    let folder = repository(&[(DEPLOY, WORKFLOW), ("cdk.tf.json", source)]);
+    let (code, report) = json(folder.path(), &[]);
+    assert_eq!(code, 1);
+    assert_eq!(
+        found(&report)[0],
+        "blocks certain subject-environment cdk.tf.json:13",
+        "{report:#}"
+    );
+    let diff = report["findings"][0]["fixes"][0]["diff"].as_str().unwrap();
+    assert!(
+        diff.contains("\n+        \"values\": [\"repo:octo/app:") && diff.contains("environment:production"),
+        "{diff}"
+    );
+}
+
+#[test]
+fn of_several_roles_of_a_name_each_is_looked_at() {
+    let right = terraform("[\"repo:octo/app:environment:production\"]");
+    let wrong = terraform("[\"repo:octo/app:ref:refs/heads/main\"]");
+    let workflow = WORKFLOW.replace("123456789012", "${{ vars.ACCOUNT }}");
+    for (one, other, code, want) in [
+        (&right, &wrong, 0, vec!["note likely subject-environment b/iam.tf:17"]),
+        (
+            &wrong,
+            &wrong.replace("heads/main", "heads/dev"),
+            1,
+            vec![
+                "blocks likely subject-environment a/iam.tf:17",
+                "blocks likely subject-environment b/iam.tf:17",
+            ],
+        ),
+    ] {
+        let folder = repository(&[(DEPLOY, &workflow), ("a/iam.tf", one), ("b/iam.tf", other)]);
+        let (found_code, report) = json(folder.path(), &[]);
+        let mut found = found(&report);
+        found.retain(|line| !line.contains("trust-unused"));
+        assert_eq!(found_code, code, "{report:#}");
+        assert_eq!(found, want, "{report:#}");
+        let all = report["findings"].as_array().unwrap();
+        let blocking = all.iter().filter(|finding| finding["id"] == "subject-environment");
+        for finding in blocking {
+            let file = finding["places"][0]["file"].as_str().unwrap();
+            assert!(
+                finding
+                    .to_string()
+                    .contains(&format!("one of 2 roles of this name: `aws_iam_role.deploy` of {file}"))
+            );
+            let mut fixes = finding["fixes"].as_array().unwrap().iter();
+            assert!(
+                fixes.any(|fix| fix["file"] == file && fix["diff"].is_string()),
+                "{finding:#}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_policy_that_only_check_can_read_is_pointed_there() {
+    let template = r#"{"Resources": {"R": {"Type": "AWS::IAM::Role"}}}"#;
+    let folder = repository(&[
+        ("infra/main.tf", PROVIDER),
+        ("infra/a $(b).tf", PROVIDER),
+        ("role.json", template),
+    ]);
+    for (file, command) in [
+        ("infra/main.tf", "`aws-oidc-doctor check infra/main.tf`"),
+        ("role.json", "`aws-oidc-doctor check role.json`"),
+        ("infra/a $(b).tf", "`aws-oidc-doctor check FILE`"),
+    ] {
+        let done = program()
+            .current_dir(folder.path())
+            .args([
+                "diagnose",
+                "--claims",
+                "repo:octo/app:ref:refs/heads/main",
+                "--trust-policy",
+                file,
+            ])
+            .output()
+            .unwrap();
+        let error = text(&done.stderr);
+        assert_eq!(done.status.code(), Some(2), "{error}");
+        assert!(error.contains(command), "{error}");
     }
 }

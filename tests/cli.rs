@@ -1187,7 +1187,7 @@ fn of_several_steps_every_run_is_reported_saved_and_replayed() {
     assert_eq!(self::report(&world)["runs"].as_array().unwrap().len(), 2);
     let log = text(&output.stdout);
     assert!(
-        log.contains("1 of 2 requests pass; the first that fails: AWS refused the role"),
+        log.contains("1 of 2 requests pass; the first that fails: the role was not assumed"),
         "{log}"
     );
     let passed = step(&world).env("INPUT_FAIL", "false").output().unwrap();

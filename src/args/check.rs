@@ -16,6 +16,10 @@ pub struct Check {
     /// Workflow file, or directory that holds some; repeatable [default: `.github/workflows` of this repository]
     #[arg(long, value_name = "PATH")]
     pub workflow: Vec<String>,
+    /// Read the trust policies from IAM, of the roles that the jobs name, with the AWS credentials at hand; of files only those
+    /// that are named
+    #[arg(long)]
+    pub live: bool,
     /// What is known of the repository.
     #[command(flatten)]
     pub repository: RepositoryFlags,

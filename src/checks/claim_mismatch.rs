@@ -55,7 +55,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             _ => claim == Some("environment") && has_no_environment(case),
         };
         is_context &= matches!(claim, Some("environment" | "ref"));
-        let comparison = leaf.condition.operator.value.comparison;
+        let comparison = leaf.comparison();
         let wanted = match leaf.key.values.as_slice() {
             [value] if comparison.is_string() && !comparison.is_negated() && !value.value.contains(['*', '?', '$']) => {
                 Some(value.value.as_str())

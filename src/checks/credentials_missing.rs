@@ -22,6 +22,9 @@ pub(super) const CHECK: Check = Check {
 
 fn run(case: &Case<'_>) -> Option<Finding> {
     let request = case.request();
+    if let Some(finding) = keys_came_out_empty(case) {
+        return Some(finding);
+    }
     // With these, something else has to be there to sign with: the keys are not in the environment.
     let keys_are_lost =
         case.flow == Flow::AccessKey && request.given(Input::RoleToAssume).is_some() && !request.hands_on();
@@ -77,4 +80,23 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .help("configure the first role in a step before this one, in the same job; that step must export its session: without `output-env-credentials: false` and without an `aws-profile` of its own")
             .help("to come with the job's ID token, take `role-chaining` out of the step")
     })
+}
+
+/// The step has an access key and no role in the file, and the action found no credentials: with a key in the input it would not have
+/// looked for others. (configure-aws-credentials, `src/index.ts`.)
+fn keys_came_out_empty(case: &Case<'_>) -> Option<Finding> {
+    let named = [Input::AwsAccessKeyId, Input::RoleToAssume].map(|input| case.request().get(input));
+    if named != [None, None] || case.answer != Some(Answer::NoCredentials) || !super::check::brings_keys(case) {
+        return None;
+    }
+    let mut steps = super::check::jobs(case).into_iter().flat_map(|job| &job.steps);
+    let key = steps.find_map(|step| step.input("aws-access-key-id"))?;
+    Some(
+        Finding::blocks("the step's `aws-access-key-id` came out empty, and there are no other AWS credentials")
+            .rests_on(case, &[])
+            .label(case.workflow_label(key.span, "empty where this secret or variable is not there"))
+            .note("the step names no role, so it never asks for an ID token")
+            .help("an expression gives an empty text where the secret is not there: pull requests from forks and Dependabot do not see the repository's Actions secrets")
+            .help("to come with the job's ID token, give `role-to-assume` in place of the keys, and the job `id-token: write`"),
+    )
 }

@@ -9,6 +9,7 @@ use super::Env;
 use crate::args::InputError;
 use crate::evidence::paste::{self, Unread};
 use crate::evidence::{AttachedPolicy, Gap, PolicyText, Provider, Role, Runs, Why};
+use crate::fix::argument;
 use crate::github::claims::Token;
 
 const MAX_EVIDENCE: u64 = 16 << 20;
@@ -73,7 +74,15 @@ impl Files<'_> {
         let document = self.document(place, given)?;
         let text = PolicyText::Text(document.text.clone());
         let is_file = !given.trim_start().starts_with(['{', '[']) && given != "-";
-        let mut role = document.read(paste::trust_policy)?;
+        let mut role = document.read(paste::trust_policy).map_err(|error| {
+            let file = if is_file {
+                argument(given, "FILE")
+            } else {
+                "FILE".to_owned()
+            };
+            let check = paste::CHECK.replace("FILE", &file);
+            InputError::new(error.place, error.message.replace(paste::CHECK, &check))
+        })?;
         if is_file && role.trust_policy.as_ref() == Some(&text) {
             role.trust_policy_file = Some(given.to_owned());
         }

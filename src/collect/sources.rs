@@ -8,7 +8,7 @@ use super::files::read;
 use super::repository::Checkout;
 use crate::args::InputError;
 use crate::check::{Checked, check};
-use crate::infra;
+use crate::infra::{self, Place};
 use crate::predict::Repository;
 use crate::report::check::Baseline;
 use crate::text::SourceText;
@@ -34,9 +34,11 @@ const NOT_OURS: [&str; 4] = ["node_modules", "target", "vendor", "venv"];
 /// The roles of files and directories, and what could not be read.
 #[derive(Debug, Default)]
 pub struct Sources {
-    files: Vec<SourceText>,
+    pub(super) files: Vec<SourceText>,
+    /// Identity providers that IAM told of: the file of the role beside it, the host and the audiences.
+    pub(super) live: Vec<(usize, String, Vec<String>)>,
     /// What was not read, and why, a line each.
-    problems: Vec<String>,
+    pub(super) problems: Vec<String>,
     bytes: usize,
 }
 
@@ -67,12 +69,19 @@ impl Sources {
     /// The jobs of a checkout against what these files hold.
     #[must_use]
     pub fn check(self, checkout: &Checkout, repository: &Repository) -> Checked {
-        let mut checked = check(
-            infra::read(self.files),
-            &checkout.files,
-            &checkout.predict(repository),
-            repository,
-        );
+        let mut infra = infra::read(self.files);
+        for (file, host, audiences) in self.live {
+            let place = Place {
+                file,
+                ..Place::default()
+            };
+            infra.providers.push(infra::Provider {
+                host,
+                audiences: Some(audiences),
+                place,
+            });
+        }
+        let mut checked = check(infra, &checkout.files, &checkout.predict(repository), repository);
         checked.unread.extend(self.problems);
         checked
     }

@@ -47,13 +47,21 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     };
     let (inside, out): (Vec<_>, Vec<_>) = outlooks.iter().partition(|outlook| outlook.gets_in);
     let first = out.first()?;
-    let mut found = what_keeps_out(case, first.refused.as_ref()?)??;
+    let mut found = what_keeps_out(case, first.refused.as_ref()?)?;
     let finding = &mut found.finding;
     if !inside.is_empty() && !refused {
         finding.severity = Severity::Note;
     }
     finding.labels.retain(|label| label.document != Document::Claims);
     finding.remedy = None;
+    // No token was seen.
+    if let Some(compared) = finding
+        .compares
+        .as_mut()
+        .filter(|compared| compared.left.does == "sends")
+    {
+        compared.left.does = "would send";
+    }
     let certainty = if inside.is_empty() && (first.is_exact || refused) {
         Certainty::Likely
     } else {
@@ -105,7 +113,7 @@ fn hopeless(case: &Case<'_>) -> Option<Found> {
         let usual = usual.map(|context| format!("repo:{names}:{context}"));
         let own = subject.is_default().then(|| filled.clone());
         for subject in own.into_iter().chain(usual) {
-            let found = what_keeps_out(case, &usual_token(case, &subject)?)??;
+            let found = what_keeps_out(case, &usual_token(case, &subject)?)?;
             first = first.or(WHATEVER.contains(&found.rule.id).then_some(found));
         }
     }
@@ -114,6 +122,8 @@ fn hopeless(case: &Case<'_>) -> Option<Found> {
     finding.labels.retain(|label| label.document != Document::Claims);
     finding.remedy = None;
     finding.fixes.clear();
+    // The token was one to try with.
+    finding.compares = None;
     finding.notes.insert(
         0,
         "no token is available; no token in GitHub's default format passes this, whatever the job runs for".to_owned(),
@@ -270,10 +280,10 @@ fn asked(case: &Case<'_>) -> Vec<(String, String)> {
     let statements = case.policy.iter().flat_map(|policy| &policy.policy.statements);
     let keys = statements
         .flat_map(|statement| &statement.conditions)
-        .filter(|condition| !condition.operator.value.comparison.is_negated())
+        .filter(|condition| !condition.comparison().is_negated())
         .flat_map(|condition| &condition.keys);
     keys.filter_map(|key| {
-        let name = key.key.value.to_lowercase();
+        let name = key.name().to_lowercase();
         let claim = name
             .strip_prefix(&prefix.to_lowercase())
             .filter(|claim| CLAIM_KEYS.contains(claim))?;
@@ -302,8 +312,8 @@ fn usual_token(case: &Case<'_>, subject: &str) -> Option<Claims> {
     Some(Claims(map.clone()))
 }
 
-/// The finding that a token would bring; `None` where even that cannot be told.
-fn what_keeps_out(case: &Case<'_>, claims: &Claims) -> Option<Option<Found>> {
+/// The finding that a token would bring; `None` where it would get in, or where that cannot be told.
+fn what_keeps_out(case: &Case<'_>, claims: &Claims) -> Option<Found> {
     let mut claims = claims.clone();
     if let Some(audience) = case.request().given(Input::Audience) {
         claims.0.insert("aud".to_owned(), json!(audience));
@@ -321,12 +331,11 @@ fn what_keeps_out(case: &Case<'_>, claims: &Claims) -> Option<Option<Found>> {
     }));
     let diagnosis = diagnose_case(&Case::new(&evidence));
     match diagnosis.decision? {
-        Decision::Undecided => None,
-        Decision::Allow => Some(None),
+        Decision::Allow | Decision::Undecided => None,
         Decision::ImplicitDeny | Decision::ExplicitDeny => {
             let is_policys =
                 |found: &&Found| found.severity == Severity::Blocks && found.rule.stage == Stage::TrustPolicy;
-            diagnosis.findings.iter().find(is_policys).cloned().map(Some)
+            diagnosis.findings.iter().find(is_policys).cloned()
         }
     }
 }

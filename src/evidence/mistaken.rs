@@ -121,6 +121,9 @@ impl Kind {
     }
 }
 
+/// What reads the policies of Terraform and CloudFormation.
+pub(crate) const CHECK: &str = "aws-oidc-doctor check FILE";
+
 /// What a text is, where it is not what is wanted, and what to give instead. `None` where it is not recognised, or may be a mistaken
 /// form of what is wanted. No part of the text is in it.
 pub(super) fn instead(text: &str, wanted: Wanted) -> Option<String> {
@@ -138,7 +141,12 @@ pub(super) fn instead(text: &str, wanted: Wanted) -> Option<String> {
         (None, Some(help)) if wanted == Wanted::Policy => help.to_owned(),
         _ => wanted.help().to_owned(),
     };
-    Some(format!("it is {}; {help}", kind.name()))
+    let is_read_by_check = matches!(kind, Kind::CloudFormation | Kind::TerraformPlan | Kind::TerraformSource);
+    let check = match is_read_by_check && wanted == Wanted::Policy {
+        true => format!("; or hold this repository's jobs against it as it is: `{CHECK}`"),
+        false => String::new(),
+    };
+    Some(format!("it is {}; {help}{check}", kind.name()))
 }
 
 /// Is this one of the names of an evidence file's parts?

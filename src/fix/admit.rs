@@ -227,12 +227,7 @@ fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
     let mut done = Vec::new();
     for leaf in policy.failing() {
         let meant = meant_key(leaf.name(), &case.issuer).filter(|_| leaf.trace.actual == Presence::Absent)?;
-        if leaf
-            .condition
-            .keys
-            .iter()
-            .any(|key| key.key.value.eq_ignore_ascii_case(&meant))
-        {
+        if leaf.condition.keys.iter().any(|key| key.is(&meant)) {
             return None;
         }
         is_confined |=
@@ -328,7 +323,7 @@ fn repair(
 
 /// The value to be added for what the token has; what is to be said of it goes to the draft's notes.
 pub(super) fn widened(draft: &mut Draft, leaf: &ConditionLeaf<'_>, value: &str, extent: Extent) -> Option<String> {
-    let takes_wildcards = leaf.condition.operator.value.comparison.takes_wildcards();
+    let takes_wildcards = leaf.comparison().takes_wildcards();
     let lasting = lasting(value);
     match extent {
         // Cannot be written as a plain value here.
@@ -399,7 +394,7 @@ fn repair_subject(
                 Kind::Immutable => difference.meant.clone()?,
                 _ => return None,
             };
-            let takes_wildcards = leaf.condition.operator.value.comparison.takes_wildcards();
+            let takes_wildcards = leaf.comparison().takes_wildcards();
             if value == subject || !takes_wildcards && value.contains(['*', '?']) {
                 return None;
             }
@@ -499,13 +494,10 @@ fn own_repository(case: &Case<'_>, value: &str) -> Option<()> {
 
 /// Has the statement a positive condition on `sub`?
 fn restricts_subject(statement: &Statement, key_name: &str) -> bool {
-    statement.conditions.iter().any(|condition| {
-        is_positive(condition)
-            && condition
-                .keys
-                .iter()
-                .any(|key| key.key.value.eq_ignore_ascii_case(key_name))
-    })
+    statement
+        .conditions
+        .iter()
+        .any(|condition| is_positive(condition) && condition.keys.iter().any(|key| key.is(key_name)))
 }
 
 /// Does the statement's condition on `sub` let in subjects of this token's repository alone?
@@ -516,12 +508,12 @@ fn confined(case: &Case<'_>, statement: &Statement, key_name: &str) -> bool {
             && condition
                 .keys
                 .iter()
-                .any(|key| key.key.value.eq_ignore_ascii_case(key_name) && names_own_repository(case, key))
+                .any(|key| key.is(key_name) && names_own_repository(case, key))
     })
 }
 
 pub(super) fn is_positive(condition: &Condition) -> bool {
-    let comparison = condition.operator.value.comparison;
+    let comparison = condition.comparison();
     comparison.is_string() && !comparison.is_negated()
 }
 
@@ -580,7 +572,7 @@ fn spare(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Dr
         let all = policy.leaves(index);
         let name = format!("{}:sub", issuer_host(&case.issuer));
         let leaf = all.iter().find(|leaf| {
-            let comparison = leaf.condition.operator.value.comparison;
+            let comparison = leaf.comparison();
             comparison.is_negated() && comparison.is_string() && leaf.is(&name)
         })?;
         let Presence::One(subject) = &leaf.trace.actual else {

@@ -166,9 +166,7 @@ fn relaxed(policy: &TrustPolicy, admitting: Option<&Statement>, mends: &[Leaf]) 
 /// The condition keys of a policy.
 fn keys(policy: &TrustPolicy) -> impl Iterator<Item = &str> {
     let conditions = policy.statements.iter().flat_map(|statement| &statement.conditions);
-    conditions
-        .flat_map(|condition| &condition.keys)
-        .map(|key| key.key.value.as_str())
+    conditions.flat_map(|condition| &condition.keys).map(|key| key.name())
 }
 
 /// What a request may have for a key: nothing, what the policies name, and something else.
@@ -239,7 +237,7 @@ fn not_storable(case: &Case<'_>, policy: &TrustPolicy) -> Option<String> {
             && trusted.any(|value| value.value.ends_with(&format!("oidc-provider/{GITHUB_ISSUER}")))
             && !restricting.any(|condition| {
                 condition.keys.iter().any(|key| {
-                    keys.iter().any(|name| key.key.value.eq_ignore_ascii_case(name))
+                    keys.iter().any(|name| key.is(name))
                         && key
                             .values
                             .iter()

@@ -149,7 +149,7 @@ fn tag_apart(policy: &PolicyCase, source: &SourceText, principal: Option<&str>) 
     let is_absent = |key: &ConditionKey| {
         ["sts:ExternalId", "sts:RoleSessionName"]
             .iter()
-            .any(|name| key.key.value.eq_ignore_ascii_case(name))
+            .any(|name| key.is(name))
     };
     let principal = match principal {
         Some(asking) => json!({ "AWS": asking }),
@@ -161,7 +161,7 @@ fn tag_apart(policy: &PolicyCase, source: &SourceText, principal: Option<&str>) 
         for key in keys.iter().filter(|key| !is_absent(key)) {
             let value = as_written(source, key.span)?;
             if let Some(keys) = conditions.entry(name).or_insert_with(|| json!({})).as_object_mut() {
-                keys.insert(key.key.value.clone(), value);
+                keys.insert(key.name().to_owned(), value);
             }
         }
     }

@@ -7,11 +7,11 @@
 //! `Resource`, an empty `Statement`, a doubled `Sid`), and what it would refuse is read, so that it can be reported.
 
 use super::json::{self, Fault, Member, Node, Value};
-use super::suggest::Name;
 use super::{
     Actions, BasedOn, Condition, ConditionKey, DuplicateKey, Effect, Operator, Policy, Principal, PrincipalEntry,
     PrincipalKind, Resources, Statement, TrustPolicy, Version,
 };
+use crate::text::alike::did_you_mean;
 use crate::text::{Span, Spanned, pointer_to};
 use serde::Deserialize;
 use serde_json::Value as Document;
@@ -397,7 +397,7 @@ impl<'a> Reader<'a> {
                 return Err(self.error(
                     format!("`Effect` is `Allow` or `Deny`, not {}", quoted(other)),
                     span,
-                    did_you_mean(other, &["Allow", "Deny"]),
+                    help(other, &["Allow", "Deny"]),
                 ));
             }
         };
@@ -452,7 +452,7 @@ impl<'a> Reader<'a> {
                 return Err(self.error(
                     format!("there is no principal type {}", quoted(other)),
                     key,
-                    did_you_mean(other, &["AWS", "CanonicalUser", "Federated", "Service"]),
+                    help(other, &["AWS", "CanonicalUser", "Federated", "Service"]),
                 ));
             }
         };
@@ -728,7 +728,7 @@ impl<'a> Reader<'a> {
         self.error(
             format!("{whole} has no element {}", quoted(name)),
             key,
-            did_you_mean(name, known),
+            help(name, known),
         )
     }
 
@@ -791,10 +791,8 @@ fn all_differ(members: &[Member<'_>]) -> bool {
     true
 }
 
-fn did_you_mean(name: &str, known: &[&str]) -> Option<String> {
-    let names: Vec<Name> = known.iter().map(|known| Name::new(known.chars())).collect();
-    let nearest = Name::new(name.chars()).nearest(names.iter().zip(known), 0.6);
-    nearest.map(|known| format!("did you mean `{known}`?"))
+fn help(name: &str, known: &[&str]) -> Option<String> {
+    did_you_mean(name, known.iter().copied()).map(|known| format!("did you mean `{known}`?"))
 }
 
 /// Somebody's own text in a message: in backticks, on one line, not too long.

@@ -424,7 +424,7 @@ fn verdict(diagnosis: &Diagnosis) -> String {
     };
     let what = match (diagnosis.conclusion, lead.certainty()) {
         (Conclusion::Allowed, _) => super::passes(diagnosis),
-        (Conclusion::Denied, Certainty::Possible) => "AWS refused the role",
+        (Conclusion::Denied, Certainty::Possible) => "the role was not assumed",
         (Conclusion::Denied, _) => "the role cannot be assumed",
         (Conclusion::Undecided, _) => "undecided",
     };

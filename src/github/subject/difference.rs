@@ -215,7 +215,7 @@ fn nearest_value<'a>(leaves: &'a [ConditionLeaf<'a>], issuer: &str, budget: &Bud
     let mut best: Option<Near<'_>> = None;
     let mut kinds = HashSet::new();
     for leaf in leaves {
-        let (comparison, trace) = (leaf.condition.operator.value.comparison, leaf.trace);
+        let (comparison, trace) = (leaf.comparison(), leaf.trace);
         if comparison.is_negated() || !comparison.is_string() || trace.outcome == Outcome::Match || !leaf.is(&name) {
             continue;
         }
@@ -399,7 +399,7 @@ fn classify(found: &mut Difference, pattern: &str, subject: &str) {
     }
     // A subject that is not the default's form may have anything in it; then only a character too many is a slip.
     // What is masked may be the default.
-    let may_be_default = is_masked(subject) && token.is_none_or(|token| token.context.is_none_or(is_masked));
+    let may_be_default = is_masked(subject) && token.is_none_or(|token| token.context.is_none_or(may_be_default));
     let token_customized = !may_be_default && token.is_none_or(|token| !token.is_default());
     let slip = match token_customized {
         true => None,
@@ -472,6 +472,15 @@ fn classify(found: &mut Difference, pattern: &str, subject: &str) {
             found.also.push(Also::SameNamesOtherIds);
         }
     }
+}
+
+/// Can a masked context be one of the default's? It names one thing, and a colon in a name is written `%3A`.
+fn may_be_default(context: &str) -> bool {
+    let name = match Context::of(context) {
+        Context::Branch(name) | Context::Environment(name) | Context::Tag(name) => name,
+        Context::Other(_) | Context::PullRequest => context,
+    };
+    Masked::read(name).is_some_and(|masked| name == context || !masked.known().any(|known| known.contains(':')))
 }
 
 /// What the branches of all merge queues begin with. (GitHub docs, "Managing a merge queue".)
@@ -1022,6 +1031,20 @@ mod tests {
                 false,
                 Kind::Customized,
             ),
+            // What is hidden is one claim of several.
+            (
+                main,
+                "repo:acme/widgets:ref:refs/heads/main:workflow:<NAME>",
+                false,
+                Kind::Customized,
+            ),
+            (
+                main,
+                "repo:acme/widgets:ref:refs/heads/<BRANCH>:actor:***",
+                false,
+                Kind::Customized,
+            ),
+            (main, "repo:acme/widgets:environment:***", false, Kind::Environment),
             ("repo:acme/widgets", main, false, malformed.clone()),
             ("repo:acme/widgets:refs/heads/main", main, false, malformed.clone()),
             ("repo:acme/widgets:ref:main", main, false, malformed.clone()),
