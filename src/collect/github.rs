@@ -313,7 +313,7 @@ mod tests {
                 200,
                 "{\"value\": \"SECRET-no-4711\"}",
                 Why::Malformed,
-                "no ID token: it does not have the three parts",
+                "not an ID token: it does not have the three parts",
             ),
             (200, &big, Why::Malformed, "64 KiB"),
         ] {
