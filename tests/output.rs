@@ -408,6 +408,8 @@ fn what_opens_nothing_comes_before_what_lets_every_pull_request_in() {
 
 #[test]
 fn a_finding_is_at_its_place_in_the_policys_own_file() {
+    let written: serde_json::Value = serde_json::from_str(&policy("repo:acme/widgets:ref:refs/heads/main")).unwrap();
+    let written = format!("{written:#}");
     let diagnosis = |file: &str| {
         let workflow = "jobs:\n  deploy:\n    environment: production\n    runs-on: x\n";
         let evidence = json!({
@@ -417,7 +419,7 @@ fn a_finding_is_at_its_place_in_the_policys_own_file() {
             "token": {"claims": {
                 "iss": format!("https://{HOST}"), "aud": "sts.amazonaws.com", "sub": "repo:acme/widgets:environment:production",
             }},
-            "role": {"trust_policy": policy("repo:acme/widgets:ref:refs/heads/main"), "trust_policy_file": file},
+            "role": {"trust_policy": written, "trust_policy_file": file},
             "workflow": {"path": "deploy.yml", "text": workflow},
         });
         let mut evidence = evidence;
@@ -427,14 +429,10 @@ fn a_finding_is_at_its_place_in_the_policys_own_file() {
         Report::from(diagnose(&Evidence::from_json(&evidence.to_string()).unwrap()))
     };
     for (file, place, uri) in [
-        (
-            "infra/trust.json",
-            ",file=infra/trust.json,line=1,col=",
-            "infra/trust.json",
-        ),
+        ("infra/trust.json", ",file=infra/trust.json,line=", "infra/trust.json"),
         (
             "trust policy, new.json",
-            ",file=trust policy%2C new.json,line=1,col=",
+            ",file=trust policy%2C new.json,line=",
             "trust%20policy,%20new.json",
         ),
         // A name that is no file's, or that cannot be shown: the workflow has the line.

@@ -32,12 +32,11 @@ const MOST_CELL: usize = 300;
 pub fn render(report: &Report) -> String {
     let mut out = String::new();
     if report.is_several() {
-        let _ = writeln!(
-            out,
-            "## {} {}\n",
-            mark(&report.deciding().diagnosis),
-            inline(&report.count())
-        );
+        let mark = match mark(&report.deciding().diagnosis) {
+            "✅" if !report.left_out.is_empty() => "☑️",
+            mark => mark,
+        };
+        let _ = writeln!(out, "## {mark} {}\n", inline(&report.count()));
         out.push_str("| | role | |\n|---|---|---|\n");
         for run in report.runs() {
             let role = run.role.as_deref().map(code).unwrap_or_default();
