@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::text::masked::is_masked;
 pub use table::{INPUTS, Spec};
-pub use tags::Tag;
+pub(crate) use tags::Tag;
 use tags::custom_tags;
 
 /// An input of configure-aws-credentials.
