@@ -798,9 +798,11 @@ fn read_policy(given: &PolicyText, is_stored: bool) -> (String, Result<TrustPoli
     // AWS compared the token with a policy, and IAM stores none that is not JSON: what is too much in it was added to show it.
     if policy.is_err()
         && is_stored
-        && let Some(Ok(clean)) = blanked(&text).as_deref().map(policy::parse)
+        && let Some(clean) = blanked(&text)
+        && let Ok(read) = policy::parse(&clean)
     {
-        policy = Ok(clean);
+        policy = Ok(read);
+        text = clean;
     }
     (text, policy)
 }

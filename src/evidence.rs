@@ -663,6 +663,9 @@ pub struct WorkflowFile {
     /// The commit, where this is known to be the file that runs, and not what a checkout has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Has the checkout another text under this path?
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub checkout_differs: bool,
 }
 
 /// Clocks, in seconds since 1970, all read within the run.

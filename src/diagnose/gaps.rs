@@ -5,6 +5,7 @@ use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Attempt, Gap, Probe, Request, Why};
 use crate::finding::{Fact, Facts as _, MissingFact};
+use crate::github::expression::is_expression;
 use crate::policy::{Decision, Outcome};
 use crate::text::Span;
 
@@ -23,7 +24,9 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     }
     // Where it is known that the step comes to it.
     let may_ask = case.runner().and_then(|runner| runner.id_token_request);
-    if case.flow != Flow::Oidc || may_ask == Some(true) {
+    let role = Input::RoleToAssume;
+    let names_one = request.get(role).is_some() || request.not_known.contains_key(role.name());
+    if case.flow != Flow::Oidc || may_ask == Some(true) && names_one {
         facts.push(("flow", format!("{}: {}", case.flow.name(), request.why(case.flow))));
     }
     if let Some(caller) = case.evidence.caller.as_ref().filter(|caller| !caller.arn.is_empty()) {
@@ -288,6 +291,9 @@ pub(super) fn unread(case: &Case<'_>) -> Vec<MissingFact> {
     all.into_iter().map(open).collect()
 }
 
+const IN_CHECKOUT: &str = "the step in the checkout";
+const BY_A_STRANGER: &str = "which is not followed, because a checkout can be a stranger's";
+
 /// What is odd about the documents themselves.
 #[must_use]
 pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
@@ -295,6 +301,7 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
     for (input, fault) in &case.request().faults {
         remarks.push(format!("the step's `{input}` has no value: {fault}"));
     }
+    let file = case.evidence.workflow.as_ref().and_then(Probe::known);
     for (input, written) in &case.request().set_aside {
         let what = match input.as_str() {
             "audience" => "the token was requested for",
@@ -309,9 +316,26 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
             "sts-endpoint" => "AWS's own address, or the environment's".to_owned(),
             _ => "the environment's proxy, if it has one".to_owned(),
         };
+        let is_known = !is_expression(written);
+        let (place, reason) = match input.as_str() {
+            _ if !is_known => ("the step", "whose value is not known here"),
+            "audience" => (IN_CHECKOUT, BY_A_STRANGER),
+            _ if file.is_some_and(|file| file.commit.is_some()) => (
+                "the step",
+                "which is not followed, because no workflow file decides where a token is sent",
+            ),
+            _ => (IN_CHECKOUT, BY_A_STRANGER),
+        };
         remarks.push(format!(
-            "the step in the checkout has `{input}: {written}`, which is not followed, because a checkout can be a stranger's; \
-             {what} {used}. If the step is yours, pass the value as the input `{input}`"
+            "{place} has `{input}: {written}`, {reason}; {what} {used}. If the step is yours, pass the value as the input `{input}`"
+        ));
+    }
+    if let Some(file) = file.filter(|file| file.checkout_differs && !case.is_allowed()) {
+        let commit = file.commit.as_deref().unwrap_or_default();
+        let commit = commit.get(..7).unwrap_or(commit);
+        remarks.push(format!(
+            "`{}` differs in the checkout: what counts is the one that runs, of commit `{commit}`",
+            file.path
         ));
     }
     if case.flow == Flow::Chaining && (case.answer_set_aside || case.answer.is_none() && case.policy.is_none()) {

@@ -402,7 +402,7 @@ fn classify(found: &mut Difference, pattern: &str, subject: &str) {
     }
     // A subject that is not the default's form may have anything in it; then only a character too many is a slip.
     // What is masked may be the default.
-    let may_be_default = is_masked(subject) && token.is_none_or(|token| token.context.is_none_or(may_be_default));
+    let may_be_default = Masked::read(subject).is_some_and(|masked| may_be_default(&masked));
     let token_customized = !may_be_default && token.is_none_or(|token| !token.is_default());
     let slip = match token_customized {
         true => None,
@@ -477,13 +477,22 @@ fn classify(found: &mut Difference, pattern: &str, subject: &str) {
     }
 }
 
-/// Can a masked context be one of the default's? It names one thing, and a colon in a name is written `%3A`.
-fn may_be_default(context: &str) -> bool {
-    let name = match Context::of(context) {
-        Context::Branch(name) | Context::Environment(name) | Context::Tag(name) => name,
-        Context::Other(_) | Context::PullRequest => context,
+/// Can a subject with hidden parts be one of the default's? Those begin with `repo:`, and end in `pull_request` or in one claim, in
+/// which a colon is written `%3A`.
+fn may_be_default(masked: &Masked<'_>) -> bool {
+    const LEAST: usize = "repo:".len();
+    let known = match masked.pieces.first() {
+        Some(Piece::Known(known)) => *known,
+        _ => "",
     };
-    Masked::read(name).is_some_and(|masked| name == context || !masked.known().any(|known| known.contains(':')))
+    let begins = known
+        .get(..LEAST)
+        .map_or_else(|| "repo:".starts_with(known), |known| known == "repo:");
+    let Some(context) = Subject::parse(masked.text).and_then(|subject| subject.context) else {
+        return begins;
+    };
+    let colons = Masked::read(context).map(|context| context.known().map(|known| known.matches(':').count()).sum());
+    colons.is_some_and(|colons: usize| colons <= 1 && !context.starts_with("pull_request:"))
 }
 
 /// What the branches of all merge queues begin with. (GitHub docs, "Managing a merge queue".)

@@ -29,8 +29,31 @@ pub(super) fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<Slip
     ))
 }
 
-/// Why what follows a masked repository can be in no subject.
+/// A host in a value, whatever stands beside it.
+fn with_host(pattern: &str) -> Option<Slip> {
+    let host = [
+        "https://",
+        "http://",
+        "github.com/",
+        "token.actions.githubusercontent.com",
+    ];
+    let (host, at) = host.iter().find_map(|host| Some((host, pattern.find(host)?)))?;
+    let clean = pattern
+        .replace("https://", "")
+        .replace("http://", "")
+        .replace("github.com/", "");
+    Some((
+        format!("it contains `{host}`, but a subject has only the repository's name").into(),
+        Some(clean),
+        (at, at + host.len()),
+    ))
+}
+
+/// Why what is not hidden of a value can be in no subject.
 pub(super) fn malformed_behind_mask(pattern: &str, value: Option<Subject<'_>>) -> Option<Slip> {
+    if let Some(slip) = with_host(pattern) {
+        return Some(slip);
+    }
     let context = value?.context.filter(|context| !is_masked(context))?;
     let (reason, ..) = malformed(&format!("repo:o/r:{context}"))?;
     Some((reason, None, (pattern.len() - context.len(), pattern.len())))
@@ -119,23 +142,8 @@ fn in_text(pattern: &str) -> Option<Slip> {
         let variable = "its policy variable has no value in this request, or is plain text because `\"Version\": \"2012-10-17\"` is missing";
         return Some((variable.into(), None, at));
     }
-    for host in [
-        "https://",
-        "http://",
-        "github.com/",
-        "token.actions.githubusercontent.com",
-    ] {
-        if pattern.contains(host) {
-            let clean = pattern
-                .replace("https://", "")
-                .replace("http://", "")
-                .replace("github.com/", "");
-            return Some((
-                format!("it contains `{host}`, but a subject has only the repository's name").into(),
-                Some(clean),
-                at(host),
-            ));
-        }
+    if let Some(slip) = with_host(pattern) {
+        return Some(slip);
     }
     if pattern.contains("refs/pull/") {
         let meant = Subject::parse(pattern).map(|value| format!("repo:{}:pull_request", value.repository_part()));
