@@ -21,7 +21,7 @@ use crate::github::claims::{Claims, Token};
 use crate::github::workflow::steps::{Step, StepInput};
 use crate::infra::{self, Infra, Place, Written};
 use crate::policy::{Decision, PrincipalKind, TrustPolicy, parse};
-use crate::predict::{self, Family, Grant, JobTokens, Prediction, Problem, Repository, Why};
+use crate::predict::{self, Family, Grant, JobTokens, Prediction, Problem, Repository, Why, add_family};
 use crate::text::{SourceText, Span};
 
 use matching::Candidates;
@@ -298,7 +298,7 @@ impl Check<'_> {
     fn job(&mut self, job: &JobTokens) -> Vec<Ask> {
         let source = self.workflow(&job.file).map(|(_, source)| source.clone());
         let mut asks = Vec::new();
-        for asked in &job.steps {
+        for asked in in_one_region(&job.steps) {
             let step = &asked.step;
             let role = step.input("role-to-assume").and_then(|role| role.value.as_ref().ok());
             let Some(role) = role.filter(|role| !role.written().trim().is_empty()) else {
@@ -1001,6 +1001,33 @@ fn known(step: &Step) -> Inputs {
         }
     }
     inputs
+}
+
+/// The steps with what they ask for: those that differ in the region alone ask for the same.
+fn in_one_region(steps: &[predict::Asking]) -> Vec<predict::Asking> {
+    let mut all: Vec<predict::Asking> = Vec::new();
+    let asks = |step: &Step| -> Vec<(String, Option<String>)> {
+        let inputs = step
+            .inputs
+            .iter()
+            .filter(|input| !input.name.eq_ignore_ascii_case("aws-region"));
+        let value = |input: &StepInput| input.value.as_ref().ok().map(|value| value.written());
+        inputs.map(|input| (input.name.clone(), value(input))).collect()
+    };
+    for asking in steps {
+        let is_same = |other: &&mut predict::Asking| {
+            let place = |step: &Step| (step.at, step.is_conditional, step.file.clone());
+            place(&other.step) == place(&asking.step) && asks(&other.step) == asks(&asking.step)
+        };
+        match all.iter_mut().find(is_same) {
+            Some(other) => asking
+                .families
+                .iter()
+                .for_each(|family| add_family(&mut other.families, family.clone())),
+            None => all.push(asking.clone()),
+        }
+    }
+    all
 }
 
 /// Does the policy wait for roles, and for no token?
