@@ -873,7 +873,7 @@ impl Check<'_> {
             Probe::Known(WorkflowFile {
                 path: source.name.clone(),
                 text: source.text.clone(),
-                commit: None,
+                ..WorkflowFile::default()
             })
         });
         Evidence {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::check::rules::RULES;
 use crate::checks::{CHECKS, by_id};
 use crate::finding::{Rule, Stage};
+use crate::text::alike::did_you_mean;
 
 /// The page of a check.
 #[must_use]
@@ -37,12 +38,8 @@ pub fn pages(rules: &[&Rule]) -> String {
 #[must_use]
 pub fn near(id: &str) -> Option<(&'static str, &'static str)> {
     let id = id.trim().to_lowercase().replace(['_', ' '], "-");
-    CHECKS
-        .iter()
-        .map(|check| (strsim::normalized_damerau_levenshtein(&id, check.rule.id), &check.rule))
-        .filter(|(alike, _)| *alike > 0.7)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, rule)| (rule.id, rule.page))
+    let near = did_you_mean(&id, CHECKS.iter().map(|check| check.rule.id))?;
+    by_id(near).map(|check| (near, check.rule.page))
 }
 
 /// All checks, by stage, with the number of their cause.

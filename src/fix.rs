@@ -101,7 +101,7 @@ fn token(case: &Case<'_>) -> String {
         && case.claims.and_then(|claims| claims.audience()) == Some(usual)
         && keys.all(|key| {
             let compared = ["sub", "aud"].map(|claim| case.asker().key(claim));
-            compared.iter().any(|name| key.key.value.eq_ignore_ascii_case(name))
+            compared.iter().any(|name| key.is(name))
         });
     let subject = case.claims.and_then(|claims| claims.subject()).filter(|_| is_usual);
     let token = match argument(subject.unwrap_or_default(), "") {

@@ -15,7 +15,6 @@ pub mod masked;
 pub mod operator;
 pub mod parse;
 mod principal;
-mod suggest;
 mod variables;
 pub mod wildcard;
 
@@ -250,7 +249,27 @@ pub struct Condition {
     pub keys: Vec<ConditionKey>,
 }
 
+impl Condition {
+    /// How its operator compares.
+    #[must_use]
+    pub fn comparison(&self) -> Comparison {
+        self.operator.value.comparison
+    }
+}
+
 impl ConditionKey {
+    /// Its name, as written.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.key.value
+    }
+
+    /// Is it this key? Their names are not case-sensitive (IAM User Guide, `reference_policies_elements_condition`).
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.name().eq_ignore_ascii_case(name)
+    }
+
     /// Where one of its values stands, given where all of them do: there, if there is none of that index.
     #[must_use]
     pub fn value_location(&self, all: Location, index: usize) -> Location {

@@ -281,6 +281,17 @@ fn further(hops: &mut [Run]) {
     }
 }
 
+/// The facts that stand right below the headline, where nothing is compared there: fewer where a finding is certain, which says it
+/// all. That a step asks with the job's own token is what everybody expects, and another way is not.
+fn first_facts(diagnosis: &Diagnosis, is_certain: bool) -> Option<&'static [&'static str]> {
+    Some(match (is_certain, diagnosis.flow.has_credentials()) {
+        (false, false) => &["role", "subject", "AWS", "reported"],
+        (false, true) => &["role", "flow", "subject", "AWS", "reported"],
+        (true, false) => return None,
+        (true, true) => &["flow"],
+    })
+}
+
 /// The first line of a diagnosis.
 #[must_use]
 pub fn headline(diagnosis: &Diagnosis) -> String {
@@ -311,9 +322,9 @@ fn gist(diagnosis: &Diagnosis) -> String {
         (Conclusion::Denied, Some(cause)) => match cause.certainty() {
             Certainty::Certain => cause.message.clone(),
             Certainty::Likely => format!("most likely: {}", cause.message),
-            Certainty::Possible => format!("AWS refused the role; possible cause: {}", cause.message),
+            Certainty::Possible => format!("the role was not assumed; possible cause: {}", cause.message),
         },
-        (Conclusion::Denied, None) => "AWS refused the role; more information is needed to say why".to_owned(),
+        (Conclusion::Denied, None) => "the role was not assumed; more information is needed to say why".to_owned(),
         (Conclusion::Undecided, Some(cause)) => format!("undecided; possible: {}", cause.message),
         (Conclusion::Undecided, None) if diagnosis.no_role => match &diagnosis.written_role {
             Some(written) => format!("the role is written as `{written}`, which only the step itself sees"),

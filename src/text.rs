@@ -1,5 +1,6 @@
 //! Text that a finding can point into: a name, the text, and spans of bytes in it.
 
+pub(crate) mod alike;
 pub(crate) mod language;
 pub(crate) mod masked;
 pub(crate) mod unseen;

@@ -196,9 +196,7 @@ fn by_credentials(asker: Asker<'_>, policy: &TrustPolicy) -> Openings {
             .iter()
             .flat_map(|s| &s.conditions)
             .flat_map(|c| &c.keys);
-        let mut values = keys
-            .filter(|other| other.key.value.eq_ignore_ascii_case(key))
-            .flat_map(|other| &other.values);
+        let mut values = keys.filter(|other| other.is(key)).flat_map(|other| &other.values);
         // A stranger may choose a name that fits a wildcard.
         if !values.any(|value| value.value.contains(['*', '?', '$'])) {
             request.set(key, Presence::One(value.to_owned()));
@@ -583,12 +581,8 @@ impl Search<'_> {
         let mut names = Vec::new();
         let mut is_asked = false;
         for condition in &statement.conditions {
-            let comparison = condition.operator.value.comparison;
-            for of in condition
-                .keys
-                .iter()
-                .filter(|of| of.key.value.eq_ignore_ascii_case(&key))
-            {
+            let comparison = condition.comparison();
+            for of in condition.keys.iter().filter(|of| of.is(&key)) {
                 is_asked |= !comparison.is_negated();
                 let how = Compared::by(comparison);
                 let fits = |value: &str| {
@@ -651,9 +645,9 @@ impl Search<'_> {
                 None if key.ends_with(":environment") => presences.push(Presence::Absent),
                 None => {}
             }
-            for (condition, of) in keys.filter(|(_, of)| of.key.value.eq_ignore_ascii_case(&key)) {
+            for (condition, of) in keys.filter(|(_, of)| of.is(&key)) {
                 is_asked = true;
-                let how = Compared::by(condition.operator.value.comparison);
+                let how = Compared::by(condition.comparison());
                 for value in of.values.iter().take(64) {
                     let whose = Whose::Strangers(&self.meant);
                     let fits = shapes
@@ -759,14 +753,14 @@ impl OwnedWords {
 
 fn names_key(statement: &Statement, key: &str) -> bool {
     let mut keys = statement.conditions.iter().flat_map(|condition| &condition.keys);
-    keys.any(|of| of.key.value.eq_ignore_ascii_case(key))
+    keys.any(|of| of.is(key))
 }
 
 /// The statement with its conditions on one key alone.
 fn only_key(policy: &TrustPolicy, statement: &Statement, key: &str) -> TrustPolicy {
     let mut part = statement.clone();
     for condition in &mut part.conditions {
-        condition.keys.retain(|of| of.key.value.eq_ignore_ascii_case(key));
+        condition.keys.retain(|of| of.is(key));
     }
     lone(policy, part)
 }
@@ -889,9 +883,7 @@ fn meant(asker: Asker<'_>, policy: &TrustPolicy) -> Meant {
             .iter()
             .flat_map(|s| &s.conditions)
             .flat_map(|c| &c.keys);
-        let values = keys
-            .filter(|of| of.key.value.eq_ignore_ascii_case(&key))
-            .flat_map(|of| &of.values);
+        let values = keys.filter(|of| of.is(&key)).flat_map(|of| &of.values);
         let own = asker.claims.and_then(|claims| claims.text(name));
         for text in values.map(|value| value.value.as_str()).chain(own) {
             match text.split_once('/') {
@@ -916,7 +908,7 @@ fn wanted_audiences(asker: Asker<'_>, policy: &TrustPolicy) -> Vec<String> {
         .iter()
         .flat_map(|statement| &statement.conditions)
         .flat_map(|condition| &condition.keys)
-        .filter(|key| key.key.value.eq_ignore_ascii_case(&name))
+        .filter(|key| key.is(&name))
         .flat_map(|key| &key.values)
         .map(|value| value.value.replace(['*', '?'], "x"))
         .take(MOST_CHOICES)

@@ -1110,6 +1110,151 @@ fn what_stands_against_a_hop_is_said_by_the_side_it_stands_on() {
     }
 }
 
+/// What is said in each flow, for each side that can deny it, where policies can be read and where not. `--nocapture` shows the table.
+#[test]
+fn each_flow_says_which_side_denies_it() {
+    const USER: &str = "arn:aws:iam::123456789012:user/ci";
+    let session = "arn:aws:sts::123456789012:assumed-role/hub/GitHubActions";
+    let other = "arn:aws:iam::210987654321:role/other";
+    let scp = "with an explicit deny in a service control policy";
+    let (chained_no, caller_no) = ("chained-role-not-trusted", "caller-not-allowed");
+    // Where they can be read, and where not.
+    let rows: [(&str, [&str; 2]); 7] = [
+        ("works", ["-"; 2]),
+        ("identity side", [caller_no, chained_no]),
+        ("trust", [chained_no; 2]),
+        ("tags", ["session-tagging-denied"; 2]),
+        ("external id", ["external-id-mismatch", chained_no]),
+        ("duration", ["duration-out-of-range"; 2]),
+        ("service control policy", [caller_no; 2]),
+    ];
+    println!("| flow | denied by | policies readable | said | certainty | exit |\n|---|---|---|---|---|---|");
+    for flow in ["oidc", "chaining", "keys", "ambient"] {
+        let (asking, signer) = if flow == "chaining" {
+            (HUB, session)
+        } else {
+            (USER, USER)
+        };
+        for (side, said) in rows {
+            for (readable, cause) in [true, false].into_iter().zip(said) {
+                let cause = match (flow, side) {
+                    ("oidc", "trust") if readable => "subject-branch",
+                    // AWS does not say what of the policy it is.
+                    ("oidc", "trust") => "-",
+                    ("oidc", "works" | "duration") => cause,
+                    // An ID token is asked for by nobody, carries no tags and meets no policy of who asks.
+                    ("oidc", _) => continue,
+                    // What lets the step in as somebody else is the permission that it lacks.
+                    ("ambient", _) if cause != "-" && side != "duration" => "id-token-permission-missing",
+                    _ => cause,
+                };
+                let trust = match side {
+                    "trust" => trusts(other, BOTH),
+                    "tags" => trusts(asking, &["sts:AssumeRole"]),
+                    "external id" => with_external_id(asking),
+                    _ => trusts(asking, BOTH),
+                };
+                let allowed = grants(BOTH, if side == "identity side" { other } else { SPOKE });
+                let mut scenario = hub_and_spokes(&trust);
+                let mut inputs = vec![("role-to-assume", SPOKE), ("aws-region", "eu-west-1")];
+                let user = json!({
+                    "account": "123456789012", "arn": signer, "reads-iam": readable,
+                    "policies": if asking == USER { json!({"p": allowed}) } else { json!({}) },
+                });
+                let user = || serde_json::from_value(user.clone()).unwrap();
+                match flow {
+                    "oidc" => inputs[0] = ("role-to-assume", HUB),
+                    "keys" => {
+                        scenario.user = user();
+                        let role = json!({"name": "reader", "trust-policy": trusts(HUB, BOTH), "reads-iam": true});
+                        scenario.account.roles.push(serde_json::from_value(role).unwrap());
+                        if readable {
+                            inputs.push(("diagnosis-role", "arn:aws:iam::123456789012:role/reader"));
+                        }
+                    }
+                    _ => {
+                        scenario.user = user();
+                        scenario.credentials = user();
+                        scenario.token.granted = flow == "chaining";
+                        if flow == "chaining" {
+                            scenario.user = None;
+                            inputs.push(("role-chaining", "true"));
+                            hub(&mut scenario, readable, json!({"p": allowed}), None);
+                        }
+                    }
+                }
+                let of_hub = scenario.account.roles[0].trust_policy.clone();
+                let trust = match (flow, side) {
+                    ("oidc", "trust") => {
+                        scenario.sts = serde_json::from_value(json!("deny")).unwrap();
+                        serde_json::from_str(&of_hub.to_string().replace("heads/main", "heads/dev")).unwrap()
+                    }
+                    ("oidc", _) => of_hub,
+                    _ => trust,
+                };
+                let message = match side {
+                    "duration" if flow != "chaining" => Some((
+                        400,
+                        "ValidationError",
+                        "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.".to_owned(),
+                    )),
+                    "service control policy" => Some((
+                        403,
+                        "AccessDenied",
+                        format!(
+                            "User: {signer} is not authorized to perform: sts:AssumeRole on resource: {SPOKE} {scp}"
+                        ),
+                    )),
+                    _ => None,
+                };
+                if let Some((status, code, message)) = message {
+                    scenario.assume_role =
+                        serde_json::from_value(json!({"status": status, "code": code, "message": message})).unwrap();
+                }
+                if side == "duration" {
+                    inputs.push(("role-duration-seconds", "7200"));
+                }
+                scenario.with = with(&inputs);
+                let world = World::of(scenario).start();
+                let mut flags = Vec::new();
+                if readable {
+                    flags.push(format!("--trust-policy={trust}"));
+                }
+                if flow == "keys" {
+                    let (id, secret) = world.user_keys();
+                    flags.extend([
+                        format!("--aws-access-key-id={id}"),
+                        format!("--aws-secret-access-key={secret}"),
+                    ]);
+                }
+                let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+                let run = diagnose(&world, &flags);
+                let of_cause = |name: &str| run.report["cause"][name].as_str().unwrap_or("-");
+                let message = run.report["findings"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .find(|found| found["severity"] == "blocks");
+                println!(
+                    "| {flow} | {side} | {} | {}: {} | {} | {:?} |",
+                    if readable { "yes" } else { "no" },
+                    of_cause("id"),
+                    message.and_then(|found| found["message"].as_str()).unwrap_or_default(),
+                    of_cause("certainty"),
+                    run.exit.unwrap_or_default(),
+                );
+                assert_eq!(
+                    (run.cause(), run.report["flow"].as_str()),
+                    (cause, Some(flow)),
+                    "{flow}, {side}, readable: {readable}: {:#}",
+                    run.report["findings"]
+                );
+                assert_eq!(run.exit, Some(i32::from(side != "works")));
+            }
+        }
+    }
+}
+
 #[test]
 fn policies_of_who_asks_come_from_files_as_well() {
     let folder = tempfile::tempdir().unwrap();
@@ -1227,6 +1372,191 @@ fn what_iam_does_not_tell_of_the_caller_leaves_the_rest() {
     ];
     diagnose(&world, &keys.each_ref().map(String::as_str));
     assert!(world.requests_of(Call::RolePolicies).is_empty() && world.requests_of(Call::GetRole).is_empty());
+}
+
+/// A user asks, whose keys an earlier step left in the environment: its own policies and its group's are read, and its boundary.
+#[test]
+fn policies_of_a_user_and_its_groups_are_read_as_a_roles_are() {
+    let user = "arn:aws:iam::123456789012:user/team/ci";
+    let other = grants(BOTH, "arn:aws:iam::210987654321:role/other");
+    let this = grants(BOTH, SPOKE);
+    let asks = |reads: bool, own: &Value, group: &Value, boundary: Option<&Value>| {
+        let mut scenario = chained(&trusts(user, BOTH));
+        let identity = json!({
+            "account": "123456789012", "arn": user, "reads-iam": reads, "policies": own, "group-policies": group,
+            "permissions-boundary": boundary,
+        });
+        scenario.credentials = serde_json::from_value(identity.clone()).unwrap();
+        scenario.user = serde_json::from_value(identity).unwrap();
+        scenario
+    };
+    let managed = "arn:aws:iam::123456789012:policy/assume";
+    for (own, group, boundary, told, says) in [
+        (
+            json!({"a": other}),
+            json!({managed: this}),
+            None,
+            (Some(0), "allowed", "chaining", "-"),
+            "",
+        ),
+        (
+            json!({"a": other}),
+            json!({managed: other, "b": other}),
+            None,
+            (Some(1), "denied", "chaining", "caller-not-allowed"),
+            "aws iam put-user-policy --user-name ci",
+        ),
+        (
+            json!({managed: this}),
+            json!({}),
+            Some(&other),
+            (Some(1), "denied", "chaining", "caller-not-allowed"),
+            "let the permissions boundary of the calling user allow",
+        ),
+    ] {
+        let world = World::of(asks(true, &own, &group, boundary)).start();
+        let run = diagnose(&world, &[]);
+        assert_eq!(run.told(), told, "{}", run.evidence["caller"]);
+        assert!(run.report.to_string().contains(says), "{:#}", run.report);
+        // Only a refusal is a reason to read them.
+        let asked = world.requests_of(Call::UserPolicies);
+        assert_eq!(asked.is_empty(), told.0 == Some(0));
+    }
+    // What cannot be read is said, with what would let it be read.
+    let run = diagnose(
+        &World::of(asks(false, &json!({"a": other}), &json!({}), None)).start(),
+        &[],
+    );
+    assert_eq!(run.told().1, "denied");
+    assert!(
+        run.report["gaps"].to_string().contains("`iam:ListGroupsForUser`"),
+        "{:#}",
+        run.report
+    );
+    // Keys among the inputs sign nothing but calls to STS: another role reads.
+    let mut scenario = asks(true, &json!({"a": other}), &json!({}), None);
+    let reader = "arn:aws:iam::123456789012:role/reader";
+    let role = json!({"name": "reader", "trust-policy": trusts(HUB, BOTH), "reads-iam": true});
+    scenario.account.roles.push(serde_json::from_value(role).unwrap());
+    scenario.credentials = None;
+    scenario.with = with(&[
+        ("aws-region", "eu-west-1"),
+        ("role-to-assume", SPOKE),
+        ("diagnosis-role", reader),
+    ]);
+    let world = World::of(scenario).start();
+    let (id, secret) = world.user_keys();
+    let keys = [
+        format!("--aws-access-key-id={id}"),
+        format!("--aws-secret-access-key={secret}"),
+    ];
+    let run = diagnose(&world, &keys.each_ref().map(String::as_str));
+    assert_eq!(
+        run.told(),
+        (Some(1), "denied", "keys", "caller-not-allowed"),
+        "{}",
+        run.evidence
+    );
+    let asked = world.requests_of(Call::UserPolicies);
+    assert!(!asked.is_empty() && asked.iter().all(|request| request.access_key() != Some(&*id)));
+}
+
+/// A step whose keys are secrets is not looked at: what the next one begins with is in the environment by now, or not known.
+#[test]
+fn after_a_step_that_is_left_out_nothing_is_said_to_be_missing() {
+    let region = ("aws-region", "eu-west-1");
+    let secret = ("aws-access-key-id", "${{ secrets.ID }}");
+    let steps = workflow(&[
+        &[region, secret, ("aws-secret-access-key", "${{ secrets.KEY }}")],
+        &[region, ("role-to-assume", SPOKE), ("role-chaining", "true")],
+        &[region, ("role-to-assume", LEAF), ("role-chaining", "true")],
+    ]);
+    for (is_there, told) in [
+        (true, (Some(0), "allowed", "chaining", "-")),
+        (false, (Some(3), "undecided", "chaining", "-")),
+    ] {
+        let mut scenario = chained(&trusts(HUB, BOTH));
+        scenario.with.clear();
+        scenario.workflow = steps.clone();
+        if !is_there {
+            scenario.credentials = None;
+        }
+        let run = diagnose(&World::of(scenario).start(), &[]);
+        assert_eq!(run.told(), told, "{:#}", run.report);
+        assert_eq!(run.report["chain"].as_array().unwrap().len(), 2);
+        assert!(
+            run.evidence["left_out"]
+                .to_string()
+                .contains("its credentials are among its inputs")
+        );
+    }
+}
+
+/// Keys that the step exports are passed over where `AWS_PROFILE` is set, and a service is asked no more often than the step asks.
+#[test]
+fn a_profile_shadows_the_keys_of_a_step_and_its_own_retries_are_its_limit() {
+    let user = "arn:aws:iam::123456789012:user/ci";
+    let region = ("aws-region", "eu-west-1");
+    for (profile, told) in [
+        ("", (Some(0), "allowed", "keys", "-")),
+        ("nobody", (Some(1), "denied", "keys", "credentials-missing")),
+    ] {
+        let mut scenario = hub_and_spokes(&trusts(user, BOTH));
+        scenario.user =
+            serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": false})).unwrap();
+        scenario.with = with(&[region, ("role-to-assume", SPOKE)]);
+        scenario.env = with(&[("AWS_PROFILE", profile)]);
+        let world = World::of(scenario).start();
+        let (id, secret) = world.user_keys();
+        let keys = [
+            format!("--aws-access-key-id={id}"),
+            format!("--aws-secret-access-key={secret}"),
+        ];
+        let run = diagnose(&world, &keys.each_ref().map(String::as_str));
+        assert_eq!(run.told(), told, "{:#}", run.report);
+    }
+    for (status, attempts, calls, exit) in [(429, "4", 4, 1), (429, "12", 9, 0), (503, "1", 9, 0)] {
+        let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+        scenario.with = with(&[region, ("role-to-assume", HUB), ("retry-max-attempts", attempts)]);
+        let world = World::of(scenario)
+            .fault_times(Call::IdToken, Fault::Status(status), 8)
+            .start();
+        let run = diagnose(&world, &[]);
+        assert_eq!(
+            (run.exit, world.requests_of(Call::IdToken).len()),
+            (Some(exit), calls),
+            "{status} {attempts}"
+        );
+    }
+}
+
+/// What stands against the hops after the one that fails is said as well, with the policies of the role that would have asked.
+#[test]
+fn after_a_break_the_policies_of_who_would_ask_are_evaluated() {
+    let middle = "arn:aws:iam::123456789012:role/middle";
+    let other = "arn:aws:iam::210987654321:role/other";
+    for (policies, cause) in [
+        (grants(BOTH, other), Some("caller-not-allowed")),
+        (grants(BOTH, LEAF), None),
+    ] {
+        let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+        let role = json!({"name": "middle", "trust-policy": trusts(other, BOTH), "policies": {"p": policies}});
+        scenario.account.roles.push(serde_json::from_value(role).unwrap());
+        scenario.more_accounts[1].roles[0].trust_policy = trusts(middle, BOTH);
+        let region = ("aws-region", "eu-west-1");
+        let chaining = ("role-chaining", "true");
+        scenario.workflow = workflow(&[
+            &[region, ("role-to-assume", HUB)],
+            &[region, ("role-to-assume", middle), chaining],
+            &[region, ("role-to-assume", LEAF), chaining],
+        ]);
+        let world = World::of(scenario).start();
+        let run = diagnose(&world, &[]);
+        assert_eq!(run.told().1, "denied", "{:#}", run.report);
+        let hop = &run.report["chain"][2];
+        assert_eq!(hop["cause"]["id"].as_str(), cause, "{hop:#}");
+        assert_eq!(world.requests_of(Call::AssumeRole).len(), 1);
+    }
 }
 
 #[test]

@@ -305,7 +305,11 @@ fn each_side_is_mended_where_it_is_the_one_to_mend() {
             Some(allows(&both, SPOKE)),
             &["trust the calling role"],
         ),
-        (external(trusts(OTHER, &both)), Some(allows(&both, SPOKE)), &[]),
+        (
+            external(trusts(OTHER, &both)),
+            Some(allows(&both, SPOKE)),
+            &["trust the calling role"],
+        ),
         (
             trusts(OTHER, &assume),
             Some(allows(&assume, OWN)),

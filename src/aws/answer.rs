@@ -134,6 +134,13 @@ impl Answer {
         if let Some(answer) = surroundings(text) {
             return answer;
         }
+        // What CloudTrail records of the call: the code and no reason. (ministryofjustice/modernisation-platform#3909.)
+        if has(&["an unknown error occurred", "errorcode"])
+            && has(&["accessdenied"])
+            && has(&["assumerolewithwebidentity"])
+        {
+            return Self::NotAuthorized(None);
+        }
         match code {
             "AccessDenied" => Self::NotAuthorized(None),
             "ExpiredToken" | "ExpiredTokenException" => Self::Expired,
@@ -416,6 +423,7 @@ fn request(text: &Text) -> Option<Answer> {
                 "'tags' failed",
                 "unable to validate tags",
                 "session tag",
+                "transitive tag key",
             ],
             A::SessionTagInvalid,
         ),
@@ -562,7 +570,9 @@ const NETWORK: [&str; 13] = [
 ];
 
 /// Words of the other SDKs and of older ones; some of them are said of any host.
-const OTHER_NETWORK: [&str; 21] = [
+const OTHER_NETWORK: [&str; 22] = [
+    // The proxy's own refusal, in configure-aws-credentials.
+    "tunneling socket could not be established",
     // JavaScript, version 2
     "inaccessible host",
     // Python, aws-cli

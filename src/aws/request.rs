@@ -12,6 +12,7 @@ use crate::github::issuer::{Deployment, issuer_host};
 use crate::github::subject::{Context, Subject};
 use crate::policy::masked;
 use crate::policy::{Outcome, Presence, PrincipalKind, RequestContext, RequestPrincipal, TrustPolicy};
+use crate::text::alike::did_you_mean;
 use crate::text::masked::is_masked_account;
 
 /// The ten claims that STS evaluates beside `sub`, `aud`, `oaud`, `amr` and `email`.
@@ -42,7 +43,6 @@ const NO_KEYS: [&str; 6] = [
 /// the prefix left out or misspelled, or another issuer's, or the claim misspelled.
 #[must_use]
 pub(crate) fn meant_key(key: &str, issuer: &str) -> Option<String> {
-    const ALIKE: f64 = 0.7;
     let prefix = issuer_host(issuer).to_lowercase();
     let written = key.to_lowercase();
     let (written_prefix, written_claim) = written
@@ -60,19 +60,16 @@ pub(crate) fn meant_key(key: &str, issuer: &str) -> Option<String> {
     }
     let is_meant = written_prefix.is_empty()
         || written_prefix.contains("github")
-        || strsim::normalized_damerau_levenshtein(written_prefix, &prefix) > ALIKE;
+        || did_you_mean(written_prefix, [&*prefix]).is_some();
     if !is_ours && !is_meant {
         return None;
     }
     let claims = CLAIM_KEYS.iter().filter(|_| Deployment::of(issuer).has_claim_keys());
-    let alike = |claim: &&str| strsim::normalized_damerau_levenshtein(claim, written_claim);
-    let claim = ["sub", "aud"]
-        .iter()
-        .chain(claims)
-        .copied()
-        // A bare word that is merely like a claim may be anything.
-        .filter(|claim| *claim == written_claim || is_ours && alike(claim) > ALIKE)
-        .max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+    let claim = did_you_mean(written_claim, ["sub", "aud"].iter().chain(claims).copied())?;
+    // A bare word that is merely like a claim may be anything.
+    if claim != written_claim && !is_ours {
+        return None;
+    }
     let meant = format!("{prefix}:{claim}");
     (meant != written).then_some(meant)
 }
@@ -228,7 +225,7 @@ fn keys_of(policy: &TrustPolicy) -> impl Iterator<Item = String> + '_ {
             .iter()
             .flat_map(|value| variables(&value.value))
             .collect::<Vec<_>>();
-        std::iter::once(key.key.value.clone()).chain(variables)
+        std::iter::once(key.name().to_owned()).chain(variables)
     });
     let resources = policy
         .statements
@@ -248,8 +245,14 @@ fn variables(text: &str) -> impl Iterator<Item = String> + '_ {
 
 /// A key with the provider's own prefix.
 pub(crate) fn claim_key(asker: Asker<'_>, claim: &str) -> Presence {
+    let is_claim_key = CLAIM_KEYS.contains(&claim) && Deployment::of(asker.issuer).has_claim_keys();
     let Some(claims) = asker.claims else {
-        return Presence::Unknown("there is no token to read it from".to_owned());
+        // Of all other claims AWS makes no key, whatever a token says.
+        let is_key = is_claim_key || ["amr", "aud", "email", "oaud", "sub"].contains(&claim);
+        return match is_key {
+            true => Presence::Unknown("there is no token to read it from".to_owned()),
+            false => Presence::Absent,
+        };
     };
     // STS gives subjects of at most 255 characters back (STS API Reference, `AssumeRoleWithWebIdentity`); branches, environments
     // and repositories have names of that order. What is far longer is somebody's own, and would cost time to compare.
@@ -279,7 +282,7 @@ pub(crate) fn claim_key(asker: Asker<'_>, claim: &str) -> Presence {
             Some(many) => Presence::Many(many.iter().filter_map(|v| v.as_str()).map(str::to_owned).collect()),
             None => text("amr").unwrap_or(Presence::Absent),
         },
-        claim if CLAIM_KEYS.contains(&claim) && Deployment::of(asker.issuer).has_claim_keys() => {
+        claim if is_claim_key => {
             text(claim).unwrap_or_else(|| match claim {
                 // These two a token need not have: a job without environment, a repository outside an enterprise.
                 "environment" if names_environment(claims) => incomplete(claim),

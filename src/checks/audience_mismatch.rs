@@ -34,7 +34,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let Presence::One(audience) = &leaf.trace.actual else {
         return None;
     };
-    if leaf.condition.operator.value.comparison.is_negated() {
+    if leaf.comparison().is_negated() {
         let finding = Finding::blocks(format!("the trust policy excludes the token's audience, `{audience}`"))
             .label(case.policy_label(leaf.location(), format!("`{}` forbids it", leaf.condition.name)))
             .label(case.claim_label("aud", "the token's audience"))
@@ -56,7 +56,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     .explains(
         failing
             .iter()
-            .filter(|other| other.key.key.value.eq_ignore_ascii_case(&name))
+            .filter(|other| other.is(&name))
             .map(|leaf| leaf.leaf)
             .collect::<Vec<_>>(),
     );
@@ -68,14 +68,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         {
             "nearly identical: one ends in a space or a slash".to_owned()
         }
-        Some(value) if value.contains(['*', '?']) && !leaf.condition.operator.value.comparison.takes_wildcards() => {
+        Some(value) if value.contains(['*', '?']) && !leaf.comparison().takes_wildcards() => {
             format!("`{}` takes wildcards literally", leaf.condition.name)
         }
         _ => format!("the token has `{audience}`"),
     };
     finding = finding.label(case.policy_label(leaf.value(0), differs));
     finding = finding.label(case.claim_label("aud", "the token's audience"));
-    let literal = !leaf.condition.operator.value.comparison.takes_wildcards();
+    let literal = !leaf.comparison().takes_wildcards();
     let looks_the_same = |value: &&str| {
         unseen::difference(value, audience, |one, other| {
             !literal && crate::policy::wildcard::matches(one, other)

@@ -5,6 +5,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
 use crate::finding::{Cause, Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
+use crate::text::alike::did_you_mean;
 use crate::text::masked::is_masked;
 
 /// The check.
@@ -74,9 +75,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         } else {
             format!("client IDs: `{}`", ids.join("`, `"))
         });
-        if let Some(near) =
-            wanted.and_then(|audience| super::check::did_you_mean(audience, ids.iter().map(String::as_str)))
-        {
+        if let Some(near) = wanted.and_then(|audience| did_you_mean(audience, ids.iter().map(String::as_str))) {
             finding = finding.help(format!(
                 "did you mean `{near}`? Then set `audience: {near}` in the step"
             ));

@@ -4,6 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::{Answer, PolicyKind, Refusal};
 use crate::case::{CallerCase, Case};
 use crate::configure::Input;
+use crate::evidence::Identity;
 use crate::finding::{Document, Fact, Finding, Label, Remedy, Rule, Stage};
 use crate::policy::access::{Access, Side};
 use crate::policy::{Decision, Effect, Outcome, Statement, StatementTrace};
@@ -72,18 +73,24 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 .map(|because| format!("AWS says why: {because}")),
         );
     finding = finding.notes(super::check::source_account(case));
+    let asking = match case.at_hand().and_then(Identity::user) {
+        Some(_) => "user",
+        None => "role",
+    };
     let kind = named.or(by_policies.map(|(side, _)| kind(side)));
     Some(match kind {
         Some(PolicyKind::ServiceControl) => {
             finding.help("ask whoever manages the organization's service control policies: one that applies to the caller's account denies the call, or none allows it")
         }
         Some(PolicyKind::PermissionsBoundary) => {
-            finding.help("let the permissions boundary of the calling role allow `sts:AssumeRole` and `sts:TagSession` on the role")
+            finding.help(format!("let the permissions boundary of the calling {asking} allow `sts:AssumeRole` and `sts:TagSession` on the role"))
         }
         Some(PolicyKind::Session) => {
             finding.help("the step before narrows its session (`inline-session-policy`, `managed-session-policies`): allow `sts:AssumeRole` and `sts:TagSession` on the role there")
         }
-        _ => finding.help("give the calling role a policy that allows `sts:AssumeRole` and `sts:TagSession` on the ARN of the next role"),
+        _ => finding.help(format!(
+            "give the calling {asking} a policy that allows `sts:AssumeRole` and `sts:TagSession` on the ARN of the next role"
+        )),
     })
 }
 

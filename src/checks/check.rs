@@ -5,7 +5,7 @@ use crate::configure::Input;
 use crate::finding::{Certainty, Fact, Finding, Label, Party, Remedy, Rule, Severity, SideBySide};
 use crate::github::subject::difference::{self, Kind, SubjectDifference};
 use crate::github::subject::{Context, Subject};
-use crate::github::workflow::IdToken;
+use crate::github::workflow::{IdToken, Job};
 use crate::policy::{Decision, Effect};
 use crate::text::{Location, Span, unseen};
 use crate::witness::Breadth;
@@ -294,6 +294,30 @@ pub(super) fn or_goes_on(case: &Case<'_>, mut finding: Finding) -> Finding {
     ))
 }
 
+/// The job that runs, or all jobs of the workflow where that is not known.
+pub(super) fn jobs<'a>(case: &'a Case<'_>) -> Vec<&'a Job> {
+    let Some(Ok(workflow)) = &case.workflow else {
+        return Vec::new();
+    };
+    let id = case.runner().and_then(|runner| runner.job.as_deref());
+    let named = workflow.jobs.iter().filter(|job| Some(job.id.value.as_str()) == id);
+    let named: Vec<&Job> = named.collect();
+    if named.is_empty() {
+        workflow.jobs.iter().collect()
+    } else {
+        named
+    }
+}
+
+/// Do the workflow's steps bring access keys and name no role? Then none of them asks for an ID token.
+pub(super) fn brings_keys(case: &Case<'_>) -> bool {
+    let steps: Vec<_> = jobs(case).into_iter().flat_map(|job| &job.steps).collect();
+    !steps.is_empty()
+        && steps
+            .iter()
+            .all(|step| step.input("aws-access-key-id").is_some() && step.input("role-to-assume").is_none())
+}
+
 /// Where the step has AWS credentials, a bare name stands for a role of their account: which one is asked for then.
 pub(super) fn source_account(case: &Case<'_>) -> Option<String> {
     let name = case
@@ -322,16 +346,6 @@ pub(super) fn one_line(text: &str, most: usize) -> String {
     } else {
         line
     }
-}
-
-/// The nearest of some names, where one is near.
-pub(super) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .filter(|known| *known != name)
-        .map(|known| (strsim::normalized_damerau_levenshtein(name, known), known))
-        .filter(|(alike, _)| *alike > 0.75)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, known)| known)
 }
 
 impl Case<'_> {

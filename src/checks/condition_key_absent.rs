@@ -34,9 +34,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .filter(|leaf| {
             leaf.trace.actual == Presence::Absent
                 && !(leaf
-                    .key
-                    .key
-                    .value
+                    .name()
                     .to_lowercase()
                     .strip_prefix(&prefix)
                     .is_some_and(|claim| CLAIM_KEYS.contains(&claim))
@@ -44,7 +42,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         })
         .collect();
     let first = absent.first()?;
-    let key = first.key.key.value.as_str();
+    let key = first.name();
     // AWS documents these as absent from unsigned requests (IAM User Guide, `reference_policies_condition-keys`), and does not
     // name this one.
     let inferred = |leaf: &&ConditionLeaf<'_>| is_of_signed_requests(&leaf.name().to_lowercase());
@@ -67,7 +65,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     let has_subject = policy.nearest().is_some_and(|(_, statement, _)| {
         let mut keys = statement.conditions.iter().flat_map(|condition| &condition.keys);
-        keys.any(|key| key.key.value.to_lowercase() == format!("{prefix}sub"))
+        keys.any(|key| key.name().to_lowercase() == format!("{prefix}sub"))
     });
     finding = match meant_key(key, &case.issuer) {
         Some(meant) => finding.help(format!("did you mean `{meant}`?")),
@@ -126,14 +124,8 @@ fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
     }
     let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
     let leaves = policy.nearest_leaves();
-    let claim_of = |leaf: &crate::policy::ConditionLeaf<'_>| {
-        leaf.key
-            .key
-            .value
-            .to_lowercase()
-            .strip_prefix(&prefix)
-            .map(str::to_owned)
-    };
+    let claim_of =
+        |leaf: &crate::policy::ConditionLeaf<'_>| leaf.name().to_lowercase().strip_prefix(&prefix).map(str::to_owned);
     if leaves
         .iter()
         .any(|leaf| matches!(claim_of(leaf).as_deref(), Some("sub" | "job_workflow_ref")))
@@ -143,7 +135,7 @@ fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
     let guard = leaves
         .iter()
         .find(|leaf| claim_of(leaf).is_some_and(|claim| CLAIM_KEYS.contains(&claim.as_str())))?;
-    let key = guard.key.key.value.as_str();
+    let key = guard.name();
     Some(
         Finding::blocks(format!("the trust policy relies on `{key}` alone, and AWS refuses: the request here likely does not include that key"))
             .label(case.policy_label(guard.named_at(), "according to AWS's current documentation, this matches"))

@@ -22,20 +22,29 @@ pub(super) const CHECK: Check = Check {
 
 fn run(case: &Case<'_>) -> Option<Finding> {
     let request = case.request();
+    if let Some(finding) = keys_came_out_empty(case) {
+        return Some(finding);
+    }
     // With these, something else has to be there to sign with: the keys are not in the environment.
     let keys_are_lost =
         case.flow == Flow::AccessKey && request.given(Input::RoleToAssume).is_some() && !request.hands_on();
     let is_chained = case.flow == Flow::Chaining || case.flow == Flow::TokenFile && request.is_on(Input::RoleChaining);
-    let tried = case.evidence.attempt.as_ref().and_then(Probe::gap);
-    let tried = tried.is_some_and(|gap| gap.why == Why::NoCredentials);
-    if !(is_chained || keys_are_lost) || (case.at_hand().is_some() && !request.unsets() && !tried) {
+    let gap = case.evidence.attempt.as_ref().and_then(Probe::gap).map(|gap| gap.why);
+    let tried = gap == Some(Why::NoCredentials);
+    let runner = case.runner();
+    let at_hand = runner.and_then(|runner| runner.aws_credentials.as_ref());
+    let is_shadowed =
+        case.flow == Flow::AccessKey && tried && !keys_are_lost && at_hand == Some(&HeldCredentials::Profile);
+    if !(is_chained || keys_are_lost || is_shadowed) || (case.at_hand().is_some() && !request.unsets() && !tried) {
         return None;
     }
-    let runner = case.runner();
-    let is_none = runner.and_then(|runner| runner.aws_credentials.as_ref()) == Some(&HeldCredentials::None);
+    // What a step before this one leaves may not be there yet.
+    let is_none = gap != Some(Why::NotFound) && at_hand == Some(&HeldCredentials::None);
     let is_hosted = runner.and_then(|runner| runner.runner_environment.as_deref()) == Some("github-hosted");
     let said = case.answer == Some(Answer::NoCredentials);
-    let proof: &[Fact] = if keys_are_lost {
+    let proof: &[Fact] = if is_shadowed {
+        &[Fact::Input(Input::AwsAccessKeyId), Fact::Input(Input::AwsProfile)]
+    } else if keys_are_lost {
         &[
             Fact::Input(Input::AwsAccessKeyId),
             Fact::Input(Input::AwsProfile),
@@ -55,7 +64,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         (false, true) => &[],
         (false, false) => return None,
     };
-    let finding = Finding::blocks(if keys_are_lost {
+    let finding = Finding::blocks(if is_shadowed {
+        "`AWS_PROFILE` is set, so the SDK looks for credentials in that profile and passes over the step's own keys"
+    } else if keys_are_lost {
         "the keys among the inputs are not put into the environment, and the call that assumes the role finds none to sign with"
     } else if request.unsets() {
         "`unset-current-credentials` takes the credentials away that `role-chaining` needs"
@@ -64,7 +75,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     })
     .rests_on(case, on)
     .note("configure-aws-credentials shows it as `Could not load credentials from any providers`, as if the `id-token` permission were missing");
-    Some(if keys_are_lost {
+    Some(if is_shadowed {
+        finding.help("take `AWS_PROFILE` out of the environment of this step")
+    } else if keys_are_lost {
         finding.help(
             "leave `output-env-credentials` at `true` and `aws-profile` out of the step, or use `default` as its name",
         )
@@ -75,4 +88,23 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .help("configure the first role in a step before this one, in the same job; that step must export its session: without `output-env-credentials: false` and without an `aws-profile` of its own")
             .help("to come with the job's ID token, take `role-chaining` out of the step")
     })
+}
+
+/// The step has an access key and no role in the file, and the action found no credentials: with a key in the input it would not have
+/// looked for others. (configure-aws-credentials, `src/index.ts`.)
+fn keys_came_out_empty(case: &Case<'_>) -> Option<Finding> {
+    let named = [Input::AwsAccessKeyId, Input::RoleToAssume].map(|input| case.request().get(input));
+    if named != [None, None] || case.answer != Some(Answer::NoCredentials) || !super::check::brings_keys(case) {
+        return None;
+    }
+    let mut steps = super::check::jobs(case).into_iter().flat_map(|job| &job.steps);
+    let key = steps.find_map(|step| step.input("aws-access-key-id"))?;
+    Some(
+        Finding::blocks("the step's `aws-access-key-id` came out empty, and there are no other AWS credentials")
+            .rests_on(case, &[])
+            .label(case.workflow_label(key.span, "empty where this secret or variable is not there"))
+            .note("the step names no role, so it never asks for an ID token")
+            .help("an expression gives an empty text where the secret is not there: pull requests from forks and Dependabot do not see the repository's Actions secrets")
+            .help("to come with the job's ID token, give `role-to-assume` in place of the keys, and the job `id-token: write`"),
+    )
 }

@@ -64,9 +64,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let claims: Vec<&str> = rests_on
         .iter()
         .filter(|leaf| {
-            leaf.key
-                .key
-                .value
+            leaf.name()
                 .to_lowercase()
                 .strip_prefix(&prefix)
                 .is_some_and(|claim| CLAIM_KEYS.contains(&claim))

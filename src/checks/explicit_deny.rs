@@ -50,10 +50,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 .iter()
                 .chain(&["sub", "aud"])
                 .any(|claim| leaf.is(&case.asker().key(claim)));
-            if leaf.trace.actual == Presence::Absent
-                && leaf.condition.operator.value.comparison.is_negated()
-                && !is_claim
-            {
+            if leaf.trace.actual == Presence::Absent && leaf.comparison().is_negated() && !is_claim {
                 never = Some(leaf.name().to_owned());
             }
             finding = finding.label(case.policy_label(

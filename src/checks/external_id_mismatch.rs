@@ -56,7 +56,7 @@ fn required<'a>(case: &'a Case<'_>) -> Option<ConditionLeaf<'a>> {
         let all = policy.nearest_leaves();
         let (ids, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|leaf| is_external_id(leaf.name()));
         let is_alone = others.iter().all(|leaf| leaf.trace.outcome == Outcome::Match);
-        let is_positive = |leaf: &ConditionLeaf<'_>| !leaf.condition.operator.value.comparison.is_negated();
+        let is_positive = |leaf: &ConditionLeaf<'_>| !leaf.comparison().is_negated();
         (fits && refused && is_alone && case.request().given(Input::RoleExternalId).is_none())
             .then(|| ids.into_iter().find(is_positive))?
     })

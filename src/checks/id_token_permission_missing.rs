@@ -6,7 +6,7 @@ use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Probe, Why};
 use crate::finding::{Cause, Certainty, Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
-use crate::github::workflow::{ConfigureStep, IdToken, Job, Permissions, Workflow};
+use crate::github::workflow::{ConfigureStep, IdToken, Job, Permissions};
 use crate::text::Span;
 
 /// The check.
@@ -53,10 +53,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     {
         return None;
     }
+    let has_role = case.request().given(Input::RoleToAssume).is_some();
+    if !has_role && !said && super::check::brings_keys(case) {
+        return None;
+    }
     let granted = case.workflow_grants_id_token();
     // Without the permission the runner sets no `ACTIONS_ID_TOKEN_REQUEST_URL`: that it is not there proves it.
     // "Could not load credentials" may still come from an empty role, where that is not known.
-    let has_role = case.request().given(Input::RoleToAssume).is_some();
     let is_proven = absent && has_role || said;
     let mut finding = Finding::blocks(if granted {
         "the job isn't allowed to request an ID token, although the workflow file grants `id-token: write`"
@@ -144,7 +147,7 @@ fn workflow_places(case: &Case<'_>) -> Vec<(Span, String)> {
         return Vec::new();
     };
     let mut places = Vec::new();
-    for job in jobs(case, workflow) {
+    for job in super::check::jobs(case) {
         let text = |kind: &str, permissions: &Permissions| match permissions.id_token {
             IdToken::Read(_) => format!(
                 "{kind} does not grant `id-token: write`: `read-all` does not include it, and `id-token` has no value `read`"
@@ -174,18 +177,4 @@ fn workflow_places(case: &Case<'_>) -> Vec<(Span, String)> {
     }
     places.dedup();
     places
-}
-
-fn jobs<'a>(case: &Case<'_>, workflow: &'a Workflow) -> Vec<&'a Job> {
-    let id = case.runner().and_then(|runner| runner.job.as_deref());
-    let named: Vec<&Job> = workflow
-        .jobs
-        .iter()
-        .filter(|job| Some(job.id.value.as_str()) == id)
-        .collect();
-    if named.is_empty() {
-        workflow.jobs.iter().collect()
-    } else {
-        named
-    }
 }

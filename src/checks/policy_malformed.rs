@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
-use crate::finding::{Fact, Finding, Rule, Stage};
+use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -27,7 +27,17 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         if let Some(help) = &error.help {
             finding = finding.help(help.clone());
         }
-        return Some(finding);
+        // AWS compared the token with a policy that IAM could store, so with another than this.
+        let compared = case.answer.as_ref().is_some_and(Answer::passed_provider);
+        let text = case.policy_source.as_ref().map_or("", |source| source.text.as_str());
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        return Some(match (compared, is_json) {
+            (false, _) => finding,
+            (true, true) => finding.at_most(Certainty::Likely),
+            (true, false) => finding
+                .at_most(Certainty::Possible)
+                .help("pass the policy as IAM has it: `aws iam get-role --role-name NAME --query Role.AssumeRolePolicyDocument`"),
+        });
     }
     if case.answer != Some(Answer::IamRefusedPolicy) {
         return None;

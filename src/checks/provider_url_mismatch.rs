@@ -7,6 +7,7 @@ use crate::case::Case;
 use crate::evidence::Probe;
 use crate::finding::{Cause, Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
 use crate::github::issuer::{Deployment, GITHUB_ISSUER, issuer_host};
+use crate::text::alike::is_nearly;
 use crate::text::masked::is_masked;
 
 /// The check.
@@ -177,7 +178,7 @@ fn difference(url: &str, host: &str) -> Option<String> {
     } else if url.contains("githubusercontent.com")
         || url.contains("_services/token")
         || url.contains("ghe.com")
-        || strsim::normalized_levenshtein(url, host) > 0.8
+        || is_nearly(url, host)
     {
         Some("the hosts differ".to_owned())
     } else {

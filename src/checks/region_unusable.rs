@@ -6,6 +6,7 @@ use crate::case::{Case, is_told};
 use crate::configure::Input;
 use crate::evidence::{Attempt, Probe, Why};
 use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
+use crate::text::alike::did_you_mean;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -81,7 +82,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     let near = region
         .filter(|region| !REGIONS.contains(region))
-        .and_then(|region| super::check::did_you_mean(region, REGIONS.iter().copied()));
+        .and_then(|region| did_you_mean(region, REGIONS.iter().copied()));
     let mut finding = Finding::blocks(message).rests_on(case, on);
     if on == by_input {
         finding = finding.by_action();

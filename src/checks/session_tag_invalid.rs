@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::Input;
-use crate::finding::{Fact, Finding, Rule, Stage};
+use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
 use crate::text::masked::is_hidden;
 
 /// The check.
@@ -33,6 +33,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 .help("use a newer configure-aws-credentials"),
         );
     }
+    if let Some(finding) = sent_again(case) {
+        return Some(finding);
+    }
     let said = case.answer == Some(Answer::SessionTagInvalid);
     let fault = case
         .request()
@@ -53,6 +56,44 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .note("a tag has a key of at most 128 characters and a value of at most 256, of letters, digits, blanks and `_.:/=+-@`; at most 50 tags in all")
             .note("with the ID token no tags are sent; `custom-tags` is read all the same, and broken JSON in it fails the step")
             .help("correct `custom-tags`, or set `role-skip-session-tagging: true`"),
+    )
+}
+
+/// "If you pass a session tag with the same key as an inherited tag, the operation fails." (STS API Reference, `AssumeRole`, `Tags`.)
+fn sent_again(case: &Case<'_>) -> Option<Finding> {
+    let said = case.answer == Some(Answer::SessionTagInvalid)
+        && case
+            .message()
+            .is_some_and(|text| text.contains("transitive tag key from the calling session"));
+    let inherited = &case.at_hand().filter(|_| case.asks_with_credentials())?.transitive_tags;
+    // Those that every version sends, whatever the job runs for.
+    let sent = case.request().tags(|_| Some("")).unwrap_or_default();
+    let sent = sent.into_iter().filter(|tag| !tag.droppable).map(|tag| tag.key);
+    let again: Vec<String> = sent
+        .filter(|key| inherited.iter().any(|name| name.eq_ignore_ascii_case(key)))
+        .map(|key| format!("`{key}`"))
+        .collect();
+    if !said && (case.answer.is_some() || again.is_empty()) {
+        return None;
+    }
+    let names = match again.as_slice() {
+        [] => "a session tag".to_owned(),
+        [only] => format!("the session tag {only}"),
+        several => format!("the session tags {}", several.join(", ")),
+    };
+    let finding = Finding::blocks(format!(
+        "the step sends {names} again, which the session that asks hands on already (`transitive-tag-keys`)"
+    ));
+    let is_told = case.request().get(Input::RoleSkipSessionTagging).is_some();
+    Some(
+        match (said, is_told) {
+            (true, _) => finding.rests_on(case, &[Fact::Answer]),
+            (false, true) => finding,
+            (false, false) => finding.at_most(Certainty::Possible),
+        }
+        .note("AWS refuses a tag whose key is inherited, whatever its value; configure-aws-credentials sends the same tags in every step")
+        .help("set `role-skip-session-tagging: true` in this step: the inherited tags stay, and need `sts:TagSession` on both sides all the same")
+        .help("or take `transitive-tag-keys` out of the step before"),
     )
 }
 

@@ -57,7 +57,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     if is_of_a_template {
         finding = finding
             .at_most(Certainty::Likely)
-            .note("a customized subject can have this format; this token's subject has the default one");
+            .note("a customized subject can have this format; no default subject has it");
     }
     // A value that would not match either is no help.
     let fits = |meant: &&String| {

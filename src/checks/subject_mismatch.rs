@@ -40,7 +40,7 @@ fn odd_operator(case: &Case<'_>) -> Option<Finding> {
     let name = format!("{}:sub", issuer_host(&case.issuer));
     let failing = policy.failing();
     let leaf = failing.iter().find(|leaf| {
-        let comparison = leaf.condition.operator.value.comparison;
+        let comparison = leaf.comparison();
         leaf.is(&name)
             && matches!(leaf.trace.actual, Presence::One(_))
             && (comparison.is_negated() || !comparison.is_string())
@@ -56,7 +56,7 @@ fn odd_operator(case: &Case<'_>) -> Option<Finding> {
         finding = finding
             .note("an `Arn…` operator compares ARNs, and a subject is not an ARN")
             .help("compare the subject with `StringEquals` or `StringLike`");
-    } else if !leaf.condition.operator.value.comparison.is_negated() {
+    } else if !leaf.comparison().is_negated() {
         finding = finding.help("compare the subject with `StringEquals` or `StringLike`");
     }
     // Among values that shut out one branch or environment of this repository alone, it is not the repository that is wrong.
@@ -71,9 +71,7 @@ fn odd_operator(case: &Case<'_>) -> Option<Finding> {
             _ => value.strip_prefix("*:").is_some_and(is_some),
         }
     };
-    if leaf.condition.operator.value.comparison.is_negated()
-        && leaf.key.values.iter().all(|value| forbids_context(&value.value))
-    {
+    if leaf.comparison().is_negated() && leaf.key.values.iter().all(|value| forbids_context(&value.value)) {
         finding.cause = Some(Cause::Context);
     }
     let finding = super::check::by_policy(case, &[Fact::Issuer, Fact::Claim("sub")], finding);

@@ -4,6 +4,7 @@ use super::check::{Check, When};
 use crate::case::Case;
 use crate::finding::{Cause, Finding, Rule, Stage};
 use crate::github::subject::difference::{Kind, SubjectDifference};
+use crate::text::alike::is_nearly;
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -66,8 +67,7 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     } else if owner(wanted) == owner(has) {
         finding = finding.note("the owner is the same but the repository differs: it was renamed, or the role belongs to another repository");
     }
-    let alike = strsim::normalized_levenshtein(&names(wanted), &names(has));
-    if alike > 0.8 && alike < 1.0 && !wanted.contains('*') {
+    if is_nearly(&names(wanted), &names(has)) && !wanted.contains('*') {
         finding = finding.note("the two are nearly identical: this may be a typo");
     }
     finding.help("if this repository should have the role, add its subject; if the names in the policy are outdated, remove them, since anyone can register a name that has become available")

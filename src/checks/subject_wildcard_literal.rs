@@ -29,5 +29,5 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     ))
     // IAM User Guide, `reference_policies_elements_condition_operators`.
     .note("among the string operators, only `StringLike` and `StringNotLike` support wildcards; the ARN operators support them too, but never match a subject")
-    .note("with `StringLike` the value would match this token")
+    .note("with `StringLike` the value would match")
 }

@@ -12,12 +12,14 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_iam::operation::get_policy::GetPolicyOutput;
+use aws_sdk_iam::operation::get_policy_version::GetPolicyVersionOutput;
 use aws_sdk_sts::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
 use aws_sdk_sts::types::{self, PolicyDescriptorType};
-use futures_util::future::{join3, join4, try_join_all};
+use futures_util::future::{join, join4, try_join, try_join_all};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
@@ -32,6 +34,78 @@ use crate::evidence::{
     AttachedPolicy, Attempt, CredentialSource, Gap, Identity, PolicyText, Probe, Provider, Request, Role, Why,
 };
 use crate::policy::parse::lay_out;
+
+/// What policies are attached to.
+#[derive(Debug, Clone)]
+struct Holder {
+    kind: HolderKind,
+    name: String,
+    arn: String,
+}
+
+/// Its kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HolderKind {
+    Group,
+    Role,
+    User,
+}
+
+impl HolderKind {
+    /// The calls that read it, the names of its inline policies, its managed policies, and one inline policy.
+    const fn calls(self) -> [&'static str; 4] {
+        match self {
+            Self::Group => [
+                "iam:GetGroup",
+                "iam:ListGroupPolicies",
+                "iam:ListAttachedGroupPolicies",
+                "iam:GetGroupPolicy",
+            ],
+            Self::Role => [
+                "iam:GetRole",
+                "iam:ListRolePolicies",
+                "iam:ListAttachedRolePolicies",
+                "iam:GetRolePolicy",
+            ],
+            Self::User => [
+                "iam:GetUser",
+                "iam:ListUserPolicies",
+                "iam:ListAttachedUserPolicies",
+                "iam:GetUserPolicy",
+            ],
+        }
+    }
+}
+
+impl Holder {
+    /// The role whose session asks, or the user; neither for an account.
+    fn of(identity: &Identity) -> Option<Self> {
+        if let Some(name) = identity.user() {
+            return Some(Self {
+                kind: HolderKind::User,
+                name: name.to_owned(),
+                arn: identity.arn.clone(),
+            });
+        }
+        let (head, session) = identity.arn.split_once(":assumed-role/")?;
+        let name = session.split('/').next()?.to_owned();
+        let partition = head.split(':').nth(1)?;
+        Some(Self {
+            kind: HolderKind::Role,
+            arn: format!("arn:{partition}:iam::{}:role/{name}", identity.account),
+            name,
+        })
+    }
+}
+
+/// The policies that IAM lists for one of them.
+struct Lists {
+    holder: Holder,
+    inline: Vec<String>,
+    managed: Vec<String>,
+    /// There are more.
+    is_cut: bool,
+}
 
 /// The default chain looks into files and asks metadata services; where none is, this is how long it takes.
 const DEFAULT_CHAIN: Duration = Duration::from_secs(1);
@@ -536,137 +610,212 @@ impl Aws {
         }
     }
 
-    /// With the policies of the role whose session it is: what IAM refuses is a gap. A session of another account's role, a user and
-    /// an account are left as they are.
+    /// With the policies of the role whose session it is, or of the user and its groups: what IAM refuses is a gap. A session of
+    /// another account's role and an account are left as they are.
     pub(super) async fn policies_of(&self, credentials: &Credentials, mut identity: Identity) -> Identity {
-        let session = identity.arn.split_once(":assumed-role/").map(|(_, session)| session);
-        let Some(name) = session.and_then(|session| session.split('/').next()).map(str::to_owned) else {
+        let Some(asking) = Holder::of(&identity) else {
             return identity;
         };
-        let partition = identity.arn.split(':').nth(1).unwrap_or("aws").to_owned();
-        let resource = format!("arn:{partition}:iam::{}:role/{name}", identity.account);
-        let (role, inline, managed) = join3(
-            async {
-                let line = Line::new(&self.http, &self.iam);
-                let answer = self.iam(&line, credentials).get_role().role_name(&name).send().await;
-                answer
-                    .map(|output| output.role)
-                    .map_err(|error| self.denied("iam:GetRole", &resource, &error, &line.seen()))
-            },
-            async {
-                let line = Line::new(&self.http, &self.iam);
-                let answer = self
-                    .iam(&line, credentials)
-                    .list_role_policies()
-                    .role_name(&name)
-                    .send()
-                    .await;
-                answer
-                    .map(|output| (output.policy_names, output.is_truncated))
-                    .map_err(|error| self.denied("iam:ListRolePolicies", &resource, &error, &line.seen()))
-            },
-            async {
-                let line = Line::new(&self.http, &self.iam);
-                let call = self.iam(&line, credentials).list_attached_role_policies();
-                let answer = call.role_name(&name).send().await;
-                answer
-                    .map(|output| (output.attached_policies.unwrap_or_default(), output.is_truncated))
-                    .map_err(|error| self.denied("iam:ListAttachedRolePolicies", &resource, &error, &line.seen()))
-            },
-        )
-        .await;
-        let role = match role {
-            // A role of the same name in another account is another one.
-            Ok(Some(role)) if role.arn.split(':').nth(4) == Some(&identity.account) => Ok(role),
+        let (held, lists) = join(self.held(credentials, &asking), self.lists(credentials, &asking)).await;
+        let held = match held {
+            // One of the same name in another account is another one.
+            Ok((arn, boundary)) if arn.split(':').nth(4) == Some(&identity.account) => Ok((arn, boundary)),
             Ok(_) => Err(Gap::new(
                 Why::WrongAccount,
-                "iam:GetRole: the credentials read another account",
+                format!("{}: the credentials read another account", asking.kind.calls()[0]),
             )),
-            Err(gap) => Err(gap),
-        };
-        let (arn, boundary) = match role {
-            Ok(role) => (Some(role.arn), Ok(role.permissions_boundary)),
-            Err(gap) => (None, Err(gap)),
-        };
-        let lists = match (inline, managed, &boundary) {
-            (Ok(inline), Ok(managed), Ok(_)) => Ok((inline, managed)),
-            (Err(gap), ..) | (_, Err(gap), _) => Err(gap),
-            (.., Err(gap)) => Err(gap.clone()),
+            // Who asks is somewhere, so this is another account.
+            Err(gap) => Err(elsewhere(gap)),
         };
         let attached = async {
-            let ((inline, more), (managed, even_more)) = lists?;
-            if more || even_more || inline.len() + managed.len() > MOST_POLICIES {
-                let what = format!("the role that asks has more than {MOST_POLICIES} policies, which are not read");
+            held.as_ref().map_err(Gap::clone)?;
+            let lists = lists?;
+            let count: usize = lists.iter().map(|list| list.inline.len() + list.managed.len()).sum();
+            if count > MOST_POLICIES || lists.iter().any(|list| list.is_cut) {
+                let what = format!("who asks has more than {MOST_POLICIES} policies, which are not read");
                 return Err(Gap::new(Why::Malformed, what));
             }
-            let inline = try_join_all(
-                inline
-                    .iter()
-                    .map(|policy| self.inline_policy(credentials, &name, policy, &resource)),
-            );
-            let managed = managed.iter().filter_map(|policy| policy.policy_arn.as_deref());
-            let managed = try_join_all(managed.map(|arn| self.managed_policy(credentials, arn)));
-            let (inline, managed) = futures_util::future::try_join(inline, managed).await?;
+            let inline = lists.iter().flat_map(|list| {
+                let names = list.inline.iter();
+                names.map(|name| self.inline_policy(credentials, &list.holder, name))
+            });
+            let managed = lists.iter().flat_map(|list| &list.managed);
+            let managed = managed.map(|arn| self.managed_policy(credentials, arn));
+            let (inline, managed) = try_join(try_join_all(inline), try_join_all(managed)).await?;
             Ok(inline.into_iter().chain(managed).collect())
         };
         let limit = async {
-            let boundary = boundary?.and_then(|boundary| boundary.permissions_boundary_arn);
-            let arn =
-                boundary.ok_or_else(|| Gap::new(Why::NotFound, "the role that asks has no permissions boundary"))?;
-            self.managed_policy(credentials, &arn).await
+            let (_, boundary) = held.as_ref().map_err(Gap::clone)?;
+            let arn = boundary
+                .as_ref()
+                .ok_or_else(|| Gap::new(Why::NotFound, "who asks has no permissions boundary"))?;
+            self.managed_policy(credentials, arn).await.map_err(elsewhere)
         };
-        let (attached, limit) = futures_util::future::join(attached, limit).await;
-        let probe = |read| match read {
-            Ok(fact) => Probe::Known(fact),
-            Err(gap) => Probe::Missing(gap),
-        };
-        identity.role = arn.or(identity.role);
-        identity.identity_policies = Some(probe(attached));
-        identity.permissions_boundary = Some(match limit {
-            Ok(policy) => Probe::Known(policy),
-            Err(gap) => Probe::Missing(gap),
-        });
+        let (attached, limit) = join(attached, limit).await;
+        if let (HolderKind::Role, Ok((arn, _))) = (asking.kind, held) {
+            identity.role = Some(arn);
+        }
+        identity.identity_policies = Some(attached.into());
+        identity.permissions_boundary = Some(limit.into());
         identity
+    }
+
+    /// The ARN of a role or user, and that of its permissions boundary.
+    async fn held(&self, credentials: &Credentials, asking: &Holder) -> Result<(String, Option<String>), Gap> {
+        let (call, name) = ((asking.kind.calls()[0], &*asking.arn), &*asking.name);
+        if asking.kind == HolderKind::User {
+            let get = async |iam: aws_sdk_iam::Client| iam.get_user().user_name(name).send().await;
+            let user = self.ask(credentials, call, get, |output| output.user).await?;
+            let boundary = user.permissions_boundary;
+            return Ok((
+                user.arn,
+                boundary.and_then(|boundary| boundary.permissions_boundary_arn),
+            ));
+        }
+        let get = async |iam: aws_sdk_iam::Client| iam.get_role().role_name(name).send().await;
+        let role = self.ask(credentials, call, get, |output| output.role).await?;
+        let boundary = role.permissions_boundary;
+        Ok((
+            role.arn,
+            boundary.and_then(|boundary| boundary.permissions_boundary_arn),
+        ))
+    }
+
+    /// What is attached to a role, or to a user and its groups.
+    async fn lists(&self, credentials: &Credentials, asking: &Holder) -> Result<Vec<Lists>, Gap> {
+        if asking.kind != HolderKind::User {
+            return Ok(vec![self.list(credentials, asking.clone()).await?]);
+        }
+        let name = &*asking.name;
+        let groups = async {
+            let get = async |iam: aws_sdk_iam::Client| iam.list_groups_for_user().user_name(name).send().await;
+            let call = ("iam:ListGroupsForUser", &*asking.arn);
+            // A user is in ten groups at most, which is no more than a page.
+            let groups = self.ask(credentials, call, get, |output| Some(output.groups)).await?;
+            let groups = groups.into_iter().map(|group| Holder {
+                kind: HolderKind::Group,
+                name: group.group_name,
+                arn: group.arn,
+            });
+            try_join_all(groups.map(|group| self.list(credentials, group))).await
+        };
+        let (own, mut all) = try_join(self.list(credentials, asking.clone()), groups).await?;
+        all.push(own);
+        Ok(all)
+    }
+
+    async fn list(&self, credentials: &Credentials, holder: Holder) -> Result<Lists, Gap> {
+        let ([_, inline, managed, _], name, arn) = (holder.kind.calls(), &*holder.name, &*holder.arn);
+        let (inline, managed) = ((inline, arn), (managed, arn));
+        type Iam = aws_sdk_iam::Client;
+        let read = match holder.kind {
+            HolderKind::Group => {
+                let names = async |iam: Iam| iam.list_group_policies().group_name(name).send().await;
+                let arns = async |iam: Iam| iam.list_attached_group_policies().group_name(name).send().await;
+                try_join(
+                    self.ask(credentials, inline, names, |output| {
+                        Some((output.policy_names, output.is_truncated))
+                    }),
+                    self.ask(credentials, managed, arns, |output| {
+                        Some((output.attached_policies, output.is_truncated))
+                    }),
+                )
+                .await
+            }
+            HolderKind::Role => {
+                let names = async |iam: Iam| iam.list_role_policies().role_name(name).send().await;
+                let arns = async |iam: Iam| iam.list_attached_role_policies().role_name(name).send().await;
+                try_join(
+                    self.ask(credentials, inline, names, |output| {
+                        Some((output.policy_names, output.is_truncated))
+                    }),
+                    self.ask(credentials, managed, arns, |output| {
+                        Some((output.attached_policies, output.is_truncated))
+                    }),
+                )
+                .await
+            }
+            HolderKind::User => {
+                let names = async |iam: Iam| iam.list_user_policies().user_name(name).send().await;
+                let arns = async |iam: Iam| iam.list_attached_user_policies().user_name(name).send().await;
+                try_join(
+                    self.ask(credentials, inline, names, |output| {
+                        Some((output.policy_names, output.is_truncated))
+                    }),
+                    self.ask(credentials, managed, arns, |output| {
+                        Some((output.attached_policies, output.is_truncated))
+                    }),
+                )
+                .await
+            }
+        };
+        let ((inline, more), (managed, even_more)) = read?;
+        let managed = managed.unwrap_or_default().into_iter();
+        Ok(Lists {
+            inline,
+            managed: managed.filter_map(|policy| policy.policy_arn).collect(),
+            is_cut: more || even_more,
+            holder,
+        })
     }
 
     async fn inline_policy(
         &self,
         credentials: &Credentials,
-        role: &str,
+        holder: &Holder,
         policy: &str,
-        resource: &str,
     ) -> Result<AttachedPolicy, Gap> {
-        let line = Line::new(&self.http, &self.iam);
-        let call = self.iam(&line, credentials).get_role_policy().role_name(role);
-        match call.policy_name(policy).send().await {
-            Ok(output) => Ok(attached(policy, &output.policy_document)),
-            Err(error) => Err(self.denied("iam:GetRolePolicy", resource, &error, &line.seen())),
-        }
+        let ([.., call], name) = (holder.kind.calls(), &*holder.name);
+        let call = (call, &*holder.arn);
+        type Iam = aws_sdk_iam::Client;
+        let document = match holder.kind {
+            HolderKind::Group => {
+                let get = async |iam: Iam| iam.get_group_policy().group_name(name).policy_name(policy).send().await;
+                self.ask(credentials, call, get, |output| Some(output.policy_document))
+                    .await
+            }
+            HolderKind::Role => {
+                let get = async |iam: Iam| iam.get_role_policy().role_name(name).policy_name(policy).send().await;
+                self.ask(credentials, call, get, |output| Some(output.policy_document))
+                    .await
+            }
+            HolderKind::User => {
+                let get = async |iam: Iam| iam.get_user_policy().user_name(name).policy_name(policy).send().await;
+                self.ask(credentials, call, get, |output| Some(output.policy_document))
+                    .await
+            }
+        };
+        document.map(|document| attached(policy, &document))
     }
 
     /// A managed policy, in the version that counts.
     async fn managed_policy(&self, credentials: &Credentials, arn: &str) -> Result<AttachedPolicy, Gap> {
-        let line = Line::new(&self.http, &self.iam);
-        let call = "iam:GetPolicy";
-        let version = match self.iam(&line, credentials).get_policy().policy_arn(arn).send().await {
-            Ok(output) => output.policy.and_then(|policy| policy.default_version_id),
-            Err(error) => return Err(self.denied(call, arn, &error, &line.seen())),
+        let get = async |iam: aws_sdk_iam::Client| iam.get_policy().policy_arn(arn).send().await;
+        let version = |output: GetPolicyOutput| output.policy?.default_version_id;
+        let version = self.ask(credentials, ("iam:GetPolicy", arn), get, version).await?;
+        let get = async |iam: aws_sdk_iam::Client| {
+            let call = iam.get_policy_version().policy_arn(arn).version_id(version);
+            call.send().await
         };
-        let version = version.ok_or_else(|| nothing(call, &line.seen()))?;
+        let document = |output: GetPolicyVersionOutput| output.policy_version?.document;
+        let document = self
+            .ask(credentials, ("iam:GetPolicyVersion", arn), get, document)
+            .await?;
+        Ok(attached(arn, &document))
+    }
+
+    /// A call to IAM, by its name and what it is about, and what is wanted of its answer.
+    async fn ask<O, T, E: ProvideErrorMetadata>(
+        &self,
+        credentials: &Credentials,
+        (call, resource): (&str, &str),
+        send: impl AsyncFnOnce(aws_sdk_iam::Client) -> Result<O, SdkError<E>>,
+        wanted: impl FnOnce(O) -> Option<T>,
+    ) -> Result<T, Gap> {
         let line = Line::new(&self.http, &self.iam);
-        let call = "iam:GetPolicyVersion";
-        let version = self
-            .iam(&line, credentials)
-            .get_policy_version()
-            .policy_arn(arn)
-            .version_id(version);
-        let document = match version.send().await {
-            Ok(output) => output.policy_version.and_then(|version| version.document),
-            Err(error) => return Err(self.denied(call, arn, &error, &line.seen())),
-        };
-        document
-            .map(|document| attached(arn, &document))
-            .ok_or_else(|| nothing(call, &line.seen()))
+        let answer = send(self.iam(&line, credentials)).await;
+        let answer = answer.map_err(|error| self.denied(call, resource, &error, &line.seen()))?;
+        wanted(answer).ok_or_else(|| nothing(call, &line.seen()))
     }
 
     /// Credentials of the machine: profiles, web identity, container and instance metadata; or those of one profile alone.
@@ -960,6 +1109,16 @@ fn unsound(credentials: &Credentials, source: &CredentialSource) -> Option<Gap> 
 fn keys(given: types::Credentials) -> Credentials {
     let (id, secret) = (given.access_key_id, given.secret_access_key);
     Credentials::new(id, secret, Some(given.session_token), None, "session")
+}
+
+/// What exists and is not found is looked for in the wrong account.
+fn elsewhere(gap: Gap) -> Gap {
+    let why = if gap.why == Why::NotFound {
+        Why::WrongAccount
+    } else {
+        gap.why
+    };
+    Gap { why, ..gap }
 }
 
 /// A policy as IAM lists it. (Its document is percent-encoded: IAM API Reference, `GetRolePolicy` and `GetPolicyVersion`.)

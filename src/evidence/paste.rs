@@ -393,6 +393,58 @@ fn broken(text: &str, wanted: Wanted, error: serde_json::Error) -> Unread {
     unread
 }
 
+/// A policy without what people add where they show one: comments, a fence, a comma before a bracket, blanks that are none of JSON's.
+/// Each byte of it is a space then, so every place stays where it was. `None` where there is nothing of the kind.
+#[must_use]
+pub(crate) fn blanked(text: &str) -> Option<String> {
+    let mut clean = String::with_capacity(text.len());
+    let (mut rest, mut at_line_start) = (text, true);
+    while let Some(c) = rest.chars().next() {
+        let is_blank = c.is_whitespace() || matches!(c, '\u{200b}' | '\u{feff}');
+        let line = rest.find(['\n', '\r']).unwrap_or(rest.len());
+        let (keep, length) = match c {
+            '"' => (true, string(rest)),
+            '#' => (false, line),
+            '`' if at_line_start && rest.starts_with("```") => (false, line),
+            '/' if rest.starts_with("//") => (false, line),
+            '/' if rest.starts_with("/*") => (false, rest.find("*/").map_or(rest.len(), |end| end + 2)),
+            ' ' | '\t' | '\n' | '\r' => (true, 1),
+            _ if is_blank => (false, c.len_utf8()),
+            _ => (true, c.len_utf8()),
+        };
+        let (this, after) = rest.split_at_checked(length)?;
+        if matches!(c, '}' | ']') && clean.trim_end().ends_with(',') {
+            let comma = clean.rfind(',')?;
+            clean.replace_range(comma..=comma, " ");
+        }
+        if keep {
+            clean.push_str(this);
+        } else {
+            clean.extend(this.bytes().map(|byte| {
+                if matches!(byte, b'\n' | b'\r') {
+                    char::from(byte)
+                } else {
+                    ' '
+                }
+            }));
+        }
+        at_line_start = c == '\n' || at_line_start && (is_blank || !keep);
+        rest = after;
+    }
+    (clean != text).then_some(clean)
+}
+
+/// How long the JSON string is that a text begins with.
+fn string(text: &str) -> usize {
+    let mut is_escaped = false;
+    let end = text.char_indices().skip(1).find(|(_, c)| {
+        let ends = *c == '"' && !is_escaped;
+        is_escaped = *c == '\\' && !is_escaped;
+        ends
+    });
+    end.map_or(text.len(), |(at, _)| at + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
@@ -484,6 +536,35 @@ mod tests {
             let error = trust_policy(text).unwrap_err();
             assert_eq!(error.at.map(|(line, _)| line), Some(line), "{text}: {error:?}");
             assert!(error.message.contains(want), "{text}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_added_to_a_policy_is_blanked() {
+        for (text, clean) in [
+            ("{\"a\": 1} // b", "{\"a\": 1}     "),
+            (
+                "{\"a\": \"# // /* \\\" , }\" # b\n}",
+                "{\"a\": \"# // /* \\\" , }\"    \n}",
+            ),
+            ("{/* a\n */\"a\": [1,\n],}", "{    \n   \"a\": [1 \n] }"),
+            ("```json\n{}\n```\n", "       \n{}\n   \n"),
+            ("{\u{a0}\"\u{a0}\": 1}", "{  \"\u{a0}\": 1}"),
+        ] {
+            assert_eq!(blanked(text).as_deref(), Some(clean), "{text}");
+            assert_eq!(text.len(), clean.len(), "{text}");
+        }
+        for text in ["", "{}", "{\"a\": \"x, ]\"}", "\"", "\"\\"] {
+            assert_eq!(blanked(text), None, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_place_of_a_blanked_text_stays(text in "[ -~\n\u{a0}\u{200b}]{0,40}") {
+            let clean = blanked(&text).unwrap_or_else(|| text.clone());
+            proptest::prop_assert_eq!(clean.len(), text.len());
+            proptest::prop_assert_eq!(blanked(&clean), None);
         }
     }
 

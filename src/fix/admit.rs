@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::apart;
-use super::edit::{Draft, append, indentation, remove};
+use super::edit::{Draft, append_action, append_value, indentation, remove};
 use super::proof::prove;
 use super::workflow::{ask_for_audience, give_environment, job_environment, missing_environment};
 use crate::aws::request::{CLAIM_KEYS, meant_key};
@@ -218,12 +218,7 @@ fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
     let mut done = Vec::new();
     for leaf in policy.failing() {
         let meant = meant_key(leaf.name(), &case.issuer).filter(|_| leaf.trace.actual == Presence::Absent)?;
-        if leaf
-            .condition
-            .keys
-            .iter()
-            .any(|key| key.key.value.eq_ignore_ascii_case(&meant))
-        {
+        if leaf.condition.keys.iter().any(|key| key.is(&meant)) {
             return None;
         }
         is_confined |=
@@ -275,18 +270,8 @@ fn repair(
         done.push(repair_principal(policy, index, statement, &mut draft)?);
     }
     if shortfall.action {
-        let action = statement.action.as_ref().filter(|action| !action.negated)?;
-        let pointer = format!("{}/Action", policy.policy.statement_pointer(index));
         let wanted = "sts:AssumeRoleWithWebIdentity";
-        append(
-            &mut draft,
-            source,
-            action.span,
-            &action.values,
-            action.is_list,
-            &pointer,
-            wanted,
-        );
+        append_action(&mut draft, source, policy, (index, statement), wanted)?;
         done.push(format!("allow `{wanted}`"));
     }
     for leaf in &shortfall.dead {
@@ -302,16 +287,7 @@ fn repair(
             done.push(repair_subject(case, policy, source, leaf, value, extent, &mut draft)?);
         } else {
             let value = widened(&mut draft, leaf, value, extent)?;
-            let pointer = leaf.location().pointer;
-            append(
-                &mut draft,
-                source,
-                leaf.key.span,
-                &leaf.key.values,
-                leaf.key.is_list,
-                &pointer,
-                &value,
-            );
+            append_value(&mut draft, source, leaf, &value);
             done.push(format!("allow `{value}` for `{}`", leaf.name()));
         }
     }
@@ -338,7 +314,7 @@ fn repair(
 
 /// The value to be added for what the token has; what is to be said of it goes to the draft's notes.
 pub(super) fn widened(draft: &mut Draft, leaf: &ConditionLeaf<'_>, value: &str, extent: Extent) -> Option<String> {
-    let takes_wildcards = leaf.condition.operator.value.comparison.takes_wildcards();
+    let takes_wildcards = leaf.comparison().takes_wildcards();
     let lasting = lasting(value);
     match extent {
         // Cannot be written as a plain value here.
@@ -406,7 +382,7 @@ fn repair_subject(
                 Kind::Immutable => difference.meant.clone()?,
                 _ => return None,
             };
-            let takes_wildcards = leaf.condition.operator.value.comparison.takes_wildcards();
+            let takes_wildcards = leaf.comparison().takes_wildcards();
             if value == subject || !takes_wildcards && value.contains(['*', '?']) {
                 return None;
             }
@@ -426,16 +402,7 @@ fn repair_subject(
         );
         return Some(format!("use `{value}` in place of the value that can never match"));
     }
-    let pointer = leaf.location().pointer;
-    append(
-        draft,
-        source,
-        leaf.key.span,
-        &leaf.key.values,
-        leaf.key.is_list,
-        &pointer,
-        &value,
-    );
+    append_value(draft, source, leaf, &value);
     Some(match extent {
         Extent::Exact => format!("add exactly this job's subject `{value}`"),
         Extent::AsWritten => format!("add `{value}`, as broad as the existing value"),
@@ -493,13 +460,10 @@ fn own_repository(case: &Case<'_>, value: &str) -> Option<()> {
 
 /// Has the statement a positive condition on `sub`?
 fn restricts_subject(statement: &Statement, key_name: &str) -> bool {
-    statement.conditions.iter().any(|condition| {
-        is_positive(condition)
-            && condition
-                .keys
-                .iter()
-                .any(|key| key.key.value.eq_ignore_ascii_case(key_name))
-    })
+    statement
+        .conditions
+        .iter()
+        .any(|condition| is_positive(condition) && condition.keys.iter().any(|key| key.is(key_name)))
 }
 
 /// Does the statement's condition on `sub` let in subjects of this token's repository alone?
@@ -510,12 +474,12 @@ fn confined(case: &Case<'_>, statement: &Statement, key_name: &str) -> bool {
             && condition
                 .keys
                 .iter()
-                .any(|key| key.key.value.eq_ignore_ascii_case(key_name) && names_own_repository(case, key))
+                .any(|key| key.is(key_name) && names_own_repository(case, key))
     })
 }
 
 pub(super) fn is_positive(condition: &Condition) -> bool {
-    let comparison = condition.operator.value.comparison;
+    let comparison = condition.comparison();
     comparison.is_string() && !comparison.is_negated()
 }
 
@@ -574,21 +538,13 @@ fn spare(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Dr
         let all = policy.leaves(index);
         let name = format!("{}:sub", issuer_host(&case.issuer));
         let leaf = all.iter().find(|leaf| {
-            let comparison = leaf.condition.operator.value.comparison;
+            let comparison = leaf.comparison();
             comparison.is_negated() && comparison.is_string() && leaf.is(&name)
         })?;
         let Presence::One(subject) = &leaf.trace.actual else {
             return None;
         };
-        append(
-            &mut draft,
-            source,
-            leaf.key.span,
-            &leaf.key.values,
-            leaf.key.is_list,
-            &leaf.location().pointer,
-            subject,
-        );
+        append_value(&mut draft, source, leaf, subject);
         draft.title = format!("except exactly this job's subject `{subject}` from the Deny statement");
     }
     (!draft.edits.is_empty()).then_some(draft)

@@ -102,7 +102,7 @@ fn kept(case: &Case<'_>, source: &SourceText, shortfall: &Shortfall<'_>) -> Map<
                 condition: c,
                 key: k,
             };
-            let written = key.key.value.as_str();
+            let written = key.name();
             let is_dead = shortfall.dead.iter().any(|dead| dead.leaf == leaf);
             let passes = |meant: &String| {
                 let claim = meant.rsplit(':').next().and_then(|claim| case.claims?.text(claim));

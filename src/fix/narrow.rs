@@ -71,7 +71,7 @@ fn restrict(
     let name = case.asker().key("sub");
     for (c, condition) in statement.conditions.iter().enumerate().filter(|(_, c)| is_positive(c)) {
         for (k, key) in condition.keys.iter().enumerate() {
-            if key.key.value.eq_ignore_ascii_case(&name) {
+            if key.is(&name) {
                 let leaf = Leaf::Key {
                     statement: index,
                     condition: c,

@@ -1,5 +1,7 @@
 //! Only what was applied and evaluated becomes a fix.
 
+use serde_json::Value;
+
 use super::admit::is_positive;
 use super::edit::{Draft, apply, diff};
 use super::render;
@@ -7,7 +9,7 @@ use crate::aws::answer::Answer;
 use crate::aws::request::{self, Asker};
 use crate::budget::{Budget, steps};
 use crate::case::{Case, PolicyCase};
-use crate::finding::{Fix, Target};
+use crate::finding::{Edit, Fix, Target};
 use crate::github::issuer::{GITHUB_ISSUER, issuer_host};
 use crate::github::subject::Subject;
 use crate::policy::{Decision, Effect, Leaf, Outcome, Presence, RequestContext, Statement, TrustPolicy, decide, parse};
@@ -68,11 +70,22 @@ pub(super) fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, d
         }
         .to_owned(),
     );
-    fix.edits = draft.edits;
-    fix.patch = draft.patch;
+    written(fix, (draft.edits, draft.patch), source, text, &changed)
+}
+
+/// The change in all forms in which it is printed.
+pub(super) fn written(
+    mut fix: Fix,
+    (edits, patch): (Vec<Edit>, Vec<Value>),
+    source: &SourceText,
+    text: String,
+    changed: &TrustPolicy,
+) -> Option<Fix> {
+    fix.edits = edits;
+    fix.patch = patch;
     fix.diff = diff(&source.text, &text, "trust-policy.json");
     let document = serde_json::from_str(&text).ok()?;
-    fix.terraform = render::terraform(&changed, &document);
+    fix.terraform = render::terraform(changed, &document);
     fix.cloudformation = render::cloudformation(&document);
     fix.text = text;
     Some(fix)
@@ -153,9 +166,7 @@ fn relaxed(policy: &TrustPolicy, admitting: Option<&Statement>, mends: &[Leaf]) 
 /// The condition keys of a policy.
 fn keys(policy: &TrustPolicy) -> impl Iterator<Item = &str> {
     let conditions = policy.statements.iter().flat_map(|statement| &statement.conditions);
-    conditions
-        .flat_map(|condition| &condition.keys)
-        .map(|key| key.key.value.as_str())
+    conditions.flat_map(|condition| &condition.keys).map(|key| key.name())
 }
 
 /// What a request may have for a key: nothing, what the policies name, and something else.
@@ -226,7 +237,7 @@ fn not_storable(case: &Case<'_>, policy: &TrustPolicy) -> Option<String> {
             && trusted.any(|value| value.value.ends_with(&format!("oidc-provider/{GITHUB_ISSUER}")))
             && !restricting.any(|condition| {
                 condition.keys.iter().any(|key| {
-                    keys.iter().any(|name| key.key.value.eq_ignore_ascii_case(name))
+                    keys.iter().any(|name| key.is(name))
                         && key
                             .values
                             .iter()

@@ -87,7 +87,7 @@ fn push_statement(text: &mut String, statement: &Statement) {
                 text,
                 "\n    condition {{\n      test     = {}\n      variable = {}\n      values   = [{}]\n    }}",
                 in_document(&condition.name),
-                in_document(&key.key.value),
+                in_document(key.name()),
                 all(&key.values)
             );
         }

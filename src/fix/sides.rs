@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::edit::{Draft, append, apply, diff, indentation};
-use super::proof::storable;
+use super::edit::{Draft, Values, append, append_action, apply, indentation};
+use super::proof::{storable, written};
 use super::render;
 use crate::aws::request;
 use crate::case::{CallerCase, Case, PolicyCase};
@@ -16,7 +16,7 @@ use crate::policy::{
     parse, parse_identity,
 };
 use crate::text::masked::is_masked;
-use crate::text::{SourceText, Span};
+use crate::text::{Location, SourceText, Span};
 use crate::witness;
 
 /// The actions of the call.
@@ -68,11 +68,16 @@ pub(super) fn allow_caller(case: &Case<'_>) -> Option<Fix> {
         format!("let the caller use {} on this role", joined(&actions)),
         Target::CallerPolicy,
     );
-    let asking = identity.arn.split(":assumed-role/").nth(1)?.split('/').next()?;
-    let asking = render::argument(asking, "ROLE");
+    let (kind, asking) = match identity.user() {
+        Some(user) => ("user", render::argument(user, "USER")),
+        None => {
+            let asking = identity.arn.split(":assumed-role/").nth(1)?.split('/').next()?;
+            ("role", render::argument(asking, "ROLE"))
+        }
+    };
     let name = render::argument(&format!("assume-{}", role.name), "NAME");
     fix.command = format!(
-        "aws iam put-role-policy --role-name {asking} --policy-name {name} --policy-document file://policy.json"
+        "aws iam put-{kind}-policy --{kind}-name {asking} --policy-name {name} --policy-document file://policy.json"
     );
     fix.terraform = render::terraform(&policy, &document);
     fix.text = text;
@@ -97,81 +102,77 @@ pub(super) fn trust_caller(case: &Case<'_>) -> Option<Fix> {
     let identity = case.at_hand()?;
     let asking = identity.role.as_deref().or_else(|| {
         // A user's ARN is its own.
-        identity.arn.contains(":user/").then_some(identity.arn.as_str())
+        identity.user().map(|_| &*identity.arn)
     })?;
-    let drafts = match (policy.trace.decision, policy.tagging) {
-        (Decision::Allow, Some(Decision::ImplicitDeny)) => vec![also_tag(policy, source), tag_apart(policy, source)],
-        (Decision::ImplicitDeny, _) => vec![
-            add_principal(case, policy, source, asking),
-            add_statement(case, policy, source, asking),
-        ],
+    let (drafts, principal) = match (policy.trace.decision, policy.tagging) {
+        (Decision::Allow, Some(Decision::ImplicitDeny)) => (vec![Draft::default()], None),
+        (Decision::ImplicitDeny, _) => {
+            let added = add_principal(policy, source, asking);
+            let stated = add_statement(case, policy, source, asking);
+            (added.into_iter().chain(stated).collect(), Some(asking))
+        }
         _ => return None,
     };
     drafts
-        .into_iter()
-        .flatten()
+        .iter()
+        .flat_map(|draft| with_tags(policy, source, draft, principal))
         .find_map(|draft| prove(case, policy, source, draft, asking))
 }
 
-/// `sts:TagSession` beside `sts:AssumeRole`, in the statement that allows it.
-fn also_tag(policy: &PolicyCase, source: &SourceText) -> Option<Draft> {
-    let (index, statement, _) = policy.nearest()?;
-    let action = statement.action.as_ref().filter(|action| !action.negated)?;
-    let mut draft = Draft {
-        title: "allow `sts:TagSession` beside `sts:AssumeRole`".to_owned(),
-        ..Draft::default()
+/// A change, and the same with what the tags need that go along: `sts:TagSession` beside `sts:AssumeRole`, or else, as it carries
+/// neither `sts:ExternalId` nor `sts:RoleSessionName` (AWS service authorization reference for STS) and a condition on one of them
+/// keeps the tags out, in a statement of its own.
+fn with_tags(policy: &PolicyCase, source: &SourceText, draft: &Draft, principal: Option<&str>) -> Vec<Draft> {
+    let beside = || {
+        let (index, statement, _) = policy.nearest()?;
+        let mut beside = draft.clone();
+        append_action(&mut beside, source, policy, (index, statement), "sts:TagSession")?;
+        Some(beside.titled("allow `sts:TagSession` beside `sts:AssumeRole`"))
     };
-    let pointer = format!("{}/Action", policy.policy.statement_pointer(index));
-    append(
-        &mut draft,
-        source,
-        action.span,
-        &action.values,
-        action.is_list,
-        &pointer,
-        "sts:TagSession",
-    );
-    Some(draft)
+    let apart = || {
+        let mut apart = draft.clone();
+        insert(&mut apart, policy, source, &tag_apart(policy, source, principal)?)?;
+        apart.notes.push(
+            "`sts:TagSession` carries neither `sts:ExternalId` nor `sts:RoleSessionName`, so a statement with a condition on one of them cannot \
+             allow it; by itself it gives no session"
+                .to_owned(),
+        );
+        Some(apart.titled("allow `sts:TagSession` in a statement of its own"))
+    };
+    let alone = (!draft.edits.is_empty()).then(|| draft.clone());
+    [alone, beside(), apart()].into_iter().flatten().collect()
 }
 
-/// A statement of its own: `sts:TagSession` carries neither `sts:ExternalId` nor `sts:RoleSessionName` (AWS service authorization
-/// reference for STS), so that a condition on one of them keeps the tags out.
-fn tag_apart(policy: &PolicyCase, source: &SourceText) -> Option<Draft> {
+/// The statement that comes nearest, for `sts:TagSession` alone: what it does not carry is no condition there.
+fn tag_apart(policy: &PolicyCase, source: &SourceText, principal: Option<&str>) -> Option<Value> {
     let (_, statement, _) = policy.nearest()?;
     let is_absent = |key: &ConditionKey| {
         ["sts:ExternalId", "sts:RoleSessionName"]
             .iter()
-            .any(|name| key.key.value.eq_ignore_ascii_case(name))
+            .any(|name| key.is(name))
     };
-    let mut apart = json!({
-        "Effect": "Allow",
-        "Principal": written(source, statement.principal.as_ref()?.span)?,
-        "Action": "sts:TagSession",
-    });
+    let principal = match principal {
+        Some(asking) => json!({ "AWS": asking }),
+        None => as_written(source, statement.principal.as_ref()?.span)?,
+    };
+    let mut apart = json!({ "Effect": "Allow", "Principal": principal, "Action": "sts:TagSession" });
     let mut conditions = serde_json::Map::new();
     for Condition { name, keys, .. } in &statement.conditions {
         for key in keys.iter().filter(|key| !is_absent(key)) {
-            let value = written(source, key.span)?;
+            let value = as_written(source, key.span)?;
             if let Some(keys) = conditions.entry(name).or_insert_with(|| json!({})).as_object_mut() {
-                keys.insert(key.key.value.clone(), value);
+                keys.insert(key.name().to_owned(), value);
             }
         }
     }
     if let Some(apart) = apart.as_object_mut().filter(|_| !conditions.is_empty()) {
         apart.insert("Condition".to_owned(), Value::Object(conditions));
     }
-    let mut draft = insert(policy, source, &apart)?;
-    draft.title = "allow `sts:TagSession` in a statement of its own".to_owned();
-    draft.notes.push(
-        "`sts:TagSession` carries neither `sts:ExternalId` nor `sts:RoleSessionName`, so a statement with a condition on one of them cannot \
-         allow it; by itself it gives no session"
-            .to_owned(),
-    );
-    Some(draft)
+    Some(apart)
 }
 
 /// The role that asks, beside the principals of the statement that lacks nothing else.
-fn add_principal(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, asking: &str) -> Option<Draft> {
+fn add_principal(policy: &PolicyCase, source: &SourceText, asking: &str) -> Option<Draft> {
     let (index, statement, trace) = policy.nearest()?;
     let principal = statement.principal.as_ref().filter(|principal| !principal.negated)?;
     let entry = principal
@@ -196,37 +197,14 @@ fn add_principal(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, aski
     } else {
         span.end
     };
-    let mut draft = Draft {
-        title: "trust the calling role".to_owned(),
-        ..Draft::default()
-    };
+    let mut draft = Draft::default().titled("trust the calling role");
     let pointer = format!("{}/Principal/AWS", policy.policy.statement_pointer(index));
-    append(
-        &mut draft,
-        source,
-        Span::new(start, end),
-        &entry.values,
-        entry.is_list,
-        &pointer,
-        asking,
-    );
-    // The tags that go along may need more.
-    if case.is_tagged() {
-        let action = statement.action.as_ref()?;
-        let covers = |value: &str| crate::policy::wildcard::matches(&value.to_lowercase(), "sts:tagsession");
-        if !action.negated && !action.values.iter().any(|value| covers(&value.value)) {
-            let pointer = format!("{}/Action", policy.policy.statement_pointer(index));
-            append(
-                &mut draft,
-                source,
-                action.span,
-                &action.values,
-                action.is_list,
-                &pointer,
-                "sts:TagSession",
-            );
-        }
-    }
+    let trusted = Values {
+        location: Location::new(Span::new(start, end), pointer),
+        values: &entry.values,
+        is_list: entry.is_list,
+    };
+    append(&mut draft, source, &trusted, asking);
     Some(draft)
 }
 
@@ -248,14 +226,13 @@ fn add_statement(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, aski
         return None;
     }
     let statement = json!({ "Effect": "Allow", "Principal": { "AWS": asking }, "Action": actions(case) });
-    let mut draft = insert(policy, source, &statement)?;
-    draft.title = "trust the calling role".to_owned();
-    Some(draft)
+    let mut draft = Draft::default();
+    insert(&mut draft, policy, source, &statement)?;
+    Some(draft.titled("trust the calling role"))
 }
 
 /// A statement more, at the end.
-fn insert(policy: &PolicyCase, source: &SourceText, statement: &Value) -> Option<Draft> {
-    let mut draft = Draft::default();
+fn insert(draft: &mut Draft, policy: &PolicyCase, source: &SourceText, statement: &Value) -> Option<()> {
     let last = policy.policy.statements.last()?;
     if !policy.policy.statement_is_list {
         return None;
@@ -271,11 +248,11 @@ fn insert(policy: &PolicyCase, source: &SourceText, statement: &Value) -> Option
         format!(",{before}{text}"),
         json!({"op": "add", "path": "/Statement/-", "value": statement}),
     );
-    Some(draft)
+    Some(())
 }
 
 /// A value as the policy has it.
-fn written(source: &SourceText, span: Span) -> Option<Value> {
+fn as_written(source: &SourceText, span: Span) -> Option<Value> {
     serde_json::from_str(source.slice(span)).ok()
 }
 
@@ -310,14 +287,7 @@ fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft
          their account, no other account and no token"
             .to_owned(),
     );
-    fix.edits = draft.edits;
-    fix.patch = draft.patch;
-    fix.diff = diff(&source.text, &text, "trust-policy.json");
-    let document = serde_json::from_str(&text).ok()?;
-    fix.terraform = render::terraform(&changed, &document);
-    fix.cloudformation = render::cloudformation(&document);
-    fix.text = text;
-    Some(fix)
+    written(fix, (draft.edits, draft.patch), source, text, &changed)
 }
 
 /// Does the trust policy let the call in, with its tags?

@@ -73,6 +73,8 @@ pub struct Job {
     pub secrets_inherit: bool,
     /// Its `timeout-minutes`.
     pub timeout: Option<Spanned<String>>,
+    /// Those of its steps, in order.
+    pub step_timeouts: Vec<Option<Spanned<String>>>,
     /// Its steps that use `aws-actions/configure-aws-credentials`.
     pub steps: Vec<ConfigureStep>,
     /// Its steps that use this action.
@@ -88,6 +90,8 @@ pub struct ConfigureStep {
     pub name: Option<Spanned<String>>,
     /// What stands under `with`; names as written.
     pub inputs: Vec<(Spanned<String>, Spanned<String>)>,
+    /// Its place among the job's steps.
+    pub index: usize,
 }
 
 impl ConfigureStep {
@@ -202,7 +206,11 @@ fn job(id: Option<&Spanned<String>>, body: &Node, steps: Option<&Node>) -> Job {
         Some(Kind::List(steps)) => &**steps,
         _ => &[],
     };
-    let using = |wanted: fn(&str) -> bool| steps.iter().filter_map(|node| step(node, wanted)).collect();
+    let using = |wanted: fn(&str) -> bool| {
+        let steps = steps.iter().enumerate();
+        steps.filter_map(|(index, node)| step(node, index, wanted)).collect()
+    };
+    let timeout = |node: &Node| node.get("timeout-minutes").and_then(Node::scalar);
     Job {
         span: Span::new(id.span.start, body.span.end.max(id.span.end)),
         permissions: body.entry("permissions").map(permissions),
@@ -217,14 +225,15 @@ fn job(id: Option<&Spanned<String>>, body: &Node, steps: Option<&Node>) -> Job {
             .get("secrets")
             .and_then(Node::scalar)
             .is_some_and(|text| text.value == "inherit"),
-        timeout: body.get("timeout-minutes").and_then(Node::scalar),
+        timeout: timeout(body),
+        step_timeouts: steps.iter().map(timeout).collect(),
         steps: using(|uses| uses.to_ascii_lowercase().starts_with(CONFIGURE)),
         doctor_steps: using(|uses| uses.to_ascii_lowercase().contains(DOCTOR)),
         id,
     }
 }
 
-fn step(node: &Node, wanted: fn(&str) -> bool) -> Option<ConfigureStep> {
+fn step(node: &Node, index: usize, wanted: fn(&str) -> bool) -> Option<ConfigureStep> {
     let uses = node.get("uses").and_then(Node::scalar);
     let fits = match &uses {
         Some(uses) => wanted(&uses.value),
@@ -245,6 +254,7 @@ fn step(node: &Node, wanted: fn(&str) -> bool) -> Option<ConfigureStep> {
         span: uses.map_or(node.span, |uses| uses.span),
         name: node.get("name").or_else(|| node.get("id")).and_then(Node::scalar),
         inputs,
+        index,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The condition keys of an evaluated statement, one by one.
 
-use super::{Condition, ConditionKey, KeyTrace, Leaf, Policy, StatementTrace};
+use super::{Comparison, Condition, ConditionKey, KeyTrace, Leaf, Policy, StatementTrace};
 use crate::text::Location;
 
 /// A condition key of a statement, and what evaluating it found.
@@ -24,13 +24,19 @@ impl ConditionLeaf<'_> {
     /// The name of the key, as written.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.key.key.value
+        self.key.name()
     }
 
-    /// Is it this key? Their names are not case-sensitive (IAM User Guide, `reference_policies_elements_condition`).
+    /// Is it this key?
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        self.name().eq_ignore_ascii_case(name)
+        self.key.is(name)
+    }
+
+    /// How its operator compares.
+    #[must_use]
+    pub fn comparison(&self) -> Comparison {
+        self.condition.comparison()
     }
 
     /// Where its value stands, or the list of them.

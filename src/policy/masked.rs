@@ -184,6 +184,31 @@ mod tests {
                 Rule::Wildcards,
                 NoMatch,
             ),
+            // A branch or an environment that has a placeholder's name is one thing, without a colon.
+            (
+                "repo:acme/*:ref:refs/heads/*",
+                "repo:acme/<REPO>:environment:<ENV>",
+                Rule::Wildcards,
+                NoMatch,
+            ),
+            (
+                "repo:acme/*:environment:*",
+                "repo:acme/app:ref:refs/heads/<BRANCH>",
+                Rule::Wildcards,
+                NoMatch,
+            ),
+            (
+                "repo:acme/*:ref:refs/heads/*",
+                "repo:acme/<REPO>:environment:***",
+                Rule::Wildcards,
+                Unknown,
+            ),
+            (
+                "repo:acme/*:ref:refs/heads/*",
+                "repo:acme/<REPO>:ref:refs/heads/<BRANCH>",
+                Rule::Wildcards,
+                Match,
+            ),
             // In the policy it may be a wildcard as well.
             ("repo:***/app:*", "repo:acme/app:pull_request", Rule::Wildcards, Unknown),
             (

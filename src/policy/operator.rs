@@ -2,9 +2,10 @@
 //!
 //! Names and meanings are those of the IAM User Guide, `reference_policies_elements_condition_operators`.
 
-use super::suggest::Name;
 use std::fmt;
 use std::sync::LazyLock;
+
+use crate::text::alike::Name;
 
 /// A condition operator as it stands in a policy: `ForAnyValue:StringLikeIfExists`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,7 +51,7 @@ impl Operator {
         }
         static KNOWN: LazyLock<Vec<(Name, Operator)>> =
             LazyLock::new(|| all().map(|operator| (plain(&operator.to_string()), operator)).collect());
-        plain(name).nearest(KNOWN.iter().map(|(name, operator)| (name, *operator)), 0.7)
+        plain(name).nearest(KNOWN.iter().map(|(name, operator)| (name, *operator)))
     }
 
     /// The same operator without negation: `StringLike` for `StringNotLike`.

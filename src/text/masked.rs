@@ -277,11 +277,15 @@ fn is_redaction(word: &str) -> bool {
 }
 
 /// What can be hidden here, by what stands around it. Owners and repositories have neither a colon nor a slash in their
-/// names, and a subject sets them apart so: `repo:owner/repository:…` (GitHub docs, "OpenID Connect reference").
+/// names, and a subject sets them apart so: `repo:owner/repository:…`. In what follows, a colon is written `%3A` (GitHub docs,
+/// "OpenID Connect reference"), and no ref has one (`git check-ref-format`): what has a name of its own is one of them.
 fn fill(text: &str, at: usize, mask: &str) -> Fill {
     let before = text.get(..at).unwrap_or_default();
     let after = text.get(at + mask.len()..).unwrap_or_default();
     let fields = before.matches(':').count();
+    if fields > 2 && before.starts_with("repo:") && is_template(mask) {
+        return Fill::Field;
+    }
     let Some((end_of_field, _)) = after.split_once(':') else {
         // It may hide the other fields as well.
         return Fill::Any;
@@ -376,6 +380,16 @@ mod tests {
                 "repo:acme/app:ref:refs/heads/***",
                 Fill::Any,
                 "is masked in its last part",
+            ),
+            (
+                "repo:acme/app:environment:<ENV>",
+                Fill::Field,
+                "has the placeholder `<ENV>` in its last part",
+            ),
+            (
+                "repo:acme/app:<CONTEXT>",
+                Fill::Any,
+                "has the placeholder `<CONTEXT>` in its last part",
             ),
             ("arn:aws:iam::***:role/deploy", Fill::Digits, "is masked in its account"),
             ("***:ref:refs/heads/main", Fill::Any, "is masked"),

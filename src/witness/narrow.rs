@@ -192,7 +192,7 @@ impl<'a> SubjectValue<'a> {
 
     pub(super) fn location(&self, statement: &str) -> Location {
         let operator = pointer_to(&format!("{statement}/Condition"), self.operator);
-        let all = Location::new(self.of.span, pointer_to(&operator, &self.of.key.value));
+        let all = Location::new(self.of.span, pointer_to(&operator, self.of.name()));
         self.of.value_location(all, self.index)
     }
 
@@ -201,8 +201,7 @@ impl<'a> SubjectValue<'a> {
         let condition = statement.conditions.get(self.condition)?;
         let of = condition.keys.get(self.key)?;
         let value = of.values.get(self.index)?;
-        let is_same =
-            value.value == self.value.value && of.key.value == self.of.key.value && condition.name == self.operator;
+        let is_same = value.value == self.value.value && of.name() == self.of.name() && condition.name == self.operator;
         is_same.then_some(SubjectValue {
             condition: self.condition,
             key: self.key,
@@ -221,12 +220,12 @@ pub(super) fn subject_values<'a>(asker: Asker<'_>, statement: &'a Statement) -> 
     let name = format!("{}:sub", issuer_host(asker.issuer));
     let mut values = Vec::new();
     for (c, condition) in statement.conditions.iter().enumerate() {
-        let comparison = condition.operator.value.comparison;
+        let comparison = condition.comparison();
         if !comparison.is_string() || comparison.is_negated() {
             continue;
         }
         for (k, of) in condition.keys.iter().enumerate() {
-            if of.key.value.eq_ignore_ascii_case(&name) {
+            if of.is(&name) {
                 values.extend(of.values.iter().enumerate().map(|(index, value)| SubjectValue {
                     condition: c,
                     key: k,

@@ -148,11 +148,10 @@ fn known(asker: Asker<'_>, condition: &Condition, key: &ConditionKey) -> Known {
     let comparison = operator.comparison;
     let prefix = format!("{}:", issuer_host(asker.issuer));
     let claim = key
-        .key
-        .value
+        .name()
         .get(..prefix.len())
         .filter(|start| start.eq_ignore_ascii_case(&prefix))
-        .and_then(|_| key.key.value.get(prefix.len()..))
+        .and_then(|_| key.name().get(prefix.len()..))
         .map(str::to_ascii_lowercase);
     let Some(claim) = claim.filter(|_| Deployment::of(asker.issuer) != Deployment::Other) else {
         return Known::No;

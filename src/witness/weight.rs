@@ -23,7 +23,7 @@ impl Weight {
                 weight.fixed += 8 + steps(value.value.len());
             }
             for key in statement.conditions.iter().flat_map(|condition| &condition.keys) {
-                weight.fixed += 8 + steps(key.key.value.len());
+                weight.fixed += 8 + steps(key.name().len());
                 for value in &key.values {
                     weight = weight.and(Self::value(&value.value));
                 }

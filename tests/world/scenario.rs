@@ -149,13 +149,22 @@ pub struct Provider {
 }
 
 /// Whose credentials these are.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Identity {
     pub account: String,
     pub arn: String,
     /// May it read roles and providers?
     pub reads_iam: bool,
+    /// A user's own policies by name, the managed ones by ARN; without them and its group's it is allowed everything.
+    #[serde(default)]
+    pub policies: BTreeMap<String, Value>,
+    /// Those of its group.
+    #[serde(default)]
+    pub group_policies: BTreeMap<String, Value>,
+    /// A user's permissions boundary.
+    #[serde(default)]
+    pub permissions_boundary: Option<Value>,
 }
 
 /// An answer of STS.

@@ -40,6 +40,8 @@ pub enum Call {
     Environment,
     /// What IAM says of the policies of a role: `GetRolePolicy`, `GetPolicy` and the like.
     RolePolicies,
+    /// The same of a user and its groups.
+    UserPolicies,
     /// `CONNECT` to the proxy.
     Proxy,
     /// Anything else.
@@ -545,9 +547,11 @@ fn home(call: Call) -> Service {
         Call::AssumeRoleWithWebIdentity | Call::DiagnosisRole | Call::AssumeRole | Call::GetCallerIdentity => {
             Service::Sts
         }
-        Call::GetRole | Call::GetOpenIdConnectProvider | Call::ListOpenIdConnectProviders | Call::RolePolicies => {
-            Service::Iam
-        }
+        Call::GetRole
+        | Call::GetOpenIdConnectProvider
+        | Call::ListOpenIdConnectProviders
+        | Call::RolePolicies
+        | Call::UserPolicies => Service::Iam,
         Call::Contents | Call::Repository | Call::SubjectTemplate | Call::Environment => Service::Rest,
         Call::Proxy | Call::Other => Service::Elsewhere,
     }

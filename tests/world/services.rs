@@ -66,6 +66,9 @@ pub fn recognise(request: &Request, service: Service, state: &State) -> Call {
             _,
             Some("ListRolePolicies" | "ListAttachedRolePolicies" | "GetRolePolicy" | "GetPolicy" | "GetPolicyVersion"),
         ) => Call::RolePolicies,
+        (_, Some(action)) if service == Service::Iam && (action.contains("User") || action.contains("Group")) => {
+            Call::UserPolicies
+        }
         _ => Call::Other,
     }
 }
@@ -84,6 +87,7 @@ pub fn answer(request: &Request, service: Service, state: &State) -> Response {
         Call::GetOpenIdConnectProvider => get_provider(request, state),
         Call::ListOpenIdConnectProviders => list_providers(request, state),
         Call::RolePolicies => role_policies(request, state),
+        Call::UserPolicies => user_policies(request, state),
         Call::Proxy | Call::Other => return refusal(request, service, 404),
     };
     match answer {
@@ -268,6 +272,7 @@ fn assume_role(request: &Request, state: &State) -> Result<String, Response> {
         let is_its_session = |role: &&Role| caller.arn.starts_with(&session_arn(role, account, ""));
         roles.find(is_its_session)
     });
+    let user = state.scenario.user.as_ref().filter(|user| user.arn == caller.arn);
     for action in actions {
         let is_allowed = |policies: &Option<BTreeMap<String, Value>>| {
             policies
@@ -281,6 +286,13 @@ fn assume_role(request: &Request, state: &State) -> Result<String, Response> {
                     .as_ref()
                     .is_none_or(|policy| allows(policy, action, arn))
         });
+        let of_user = user
+            .into_iter()
+            .flat_map(|user| user.policies.values().chain(user.group_policies.values()));
+        let of_user: Vec<&Value> = of_user.collect();
+        let by_user = of_user.is_empty() || of_user.iter().any(|policy| allows(policy, action, arn));
+        let limit = user.and_then(|user| user.permissions_boundary.as_ref());
+        let by_caller = by_caller && by_user && limit.is_none_or(|limit| allows(limit, action, arn));
         if !by_caller || !trusts(&role.trust_policy, &caller, action, field("ExternalId")) {
             return Err(denied(action));
         }
@@ -365,13 +377,81 @@ fn get_role(request: &Request, state: &State) -> Result<String, Response> {
         role.name,
         role.arn(account),
         match role.permissions_boundary {
-            Some(_) => format!(
-                "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>\
-                 <PermissionsBoundaryArn>{BOUNDARY}</PermissionsBoundaryArn></PermissionsBoundary>"
-            ),
+            Some(_) => boundary(),
             None => String::new(),
         }
     ))
+}
+
+fn boundary() -> String {
+    format!(
+        "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>\
+         <PermissionsBoundaryArn>{BOUNDARY}</PermissionsBoundaryArn></PermissionsBoundary>"
+    )
+}
+
+/// What IAM says of the user's policies, and of those of its one group, `deployers`.
+fn user_policies(request: &Request, state: &State) -> Result<String, Response> {
+    let action = &request.form["Action"];
+    reader(request, state, &format!("iam:{action}"))?;
+    let not_found = || error(404, "NoSuchEntity", "It cannot be found.");
+    let user = state.scenario.user.as_ref().ok_or_else(not_found)?;
+    let name = user.arn.rsplit('/').next().unwrap_or_default();
+    let field = |name: &str| request.form.get(name).map_or("", String::as_str);
+    let (of, whose) = match action.contains("Group") && *action != "ListGroupsForUser" {
+        true => (&user.group_policies, "deployers"),
+        false => (&user.policies, name),
+    };
+    if field("UserName") != name && field("GroupName") != whose {
+        return Err(not_found());
+    }
+    Ok(match action.as_str() {
+        "GetUser" => format!(
+            "<User><Path>/</Path><UserName>{name}</UserName><UserId>AIDA123EXAMPLE0000000</UserId><Arn>{}</Arn>\
+             <CreateDate>2026-03-14T09:26:53Z</CreateDate>{}</User>",
+            user.arn,
+            user.permissions_boundary
+                .as_ref()
+                .map_or_else(String::new, |_| boundary())
+        ),
+        "ListGroupsForUser" => format!(
+            "<Groups><member><Path>/</Path><GroupName>deployers</GroupName><GroupId>AGPA123EXAMPLE0000000</GroupId>\
+             <Arn>arn:aws:iam::{}:group/deployers</Arn><CreateDate>2026-03-14T09:26:53Z</CreateDate></member></Groups>\
+             <IsTruncated>false</IsTruncated>",
+            user.account
+        ),
+        "ListUserPolicies" | "ListGroupPolicies" => {
+            let names: Vec<String> = of.keys().filter(|name| !name.starts_with("arn:")).cloned().collect();
+            format!("{}<IsTruncated>false</IsTruncated>", members("PolicyNames", &names))
+        }
+        "ListAttachedUserPolicies" | "ListAttachedGroupPolicies" => attached_policies(of.keys()),
+        _ => {
+            let policy = of.get(field("PolicyName")).ok_or_else(not_found)?;
+            let document = utf8_percent_encode(&policy.to_string(), RFC_3986).to_string();
+            let owner = if action.contains("Group") {
+                "GroupName"
+            } else {
+                "UserName"
+            };
+            format!(
+                "<{owner}>{whose}</{owner}><PolicyName>{}</PolicyName><PolicyDocument>{document}</PolicyDocument>",
+                field("PolicyName")
+            )
+        }
+    })
+}
+
+/// The managed ones of some policies.
+fn attached_policies<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let mut list = String::new();
+    for arn in names.filter(|name| name.starts_with("arn:")) {
+        write!(
+            list,
+            "<member><PolicyName>x</PolicyName><PolicyArn>{arn}</PolicyArn></member>"
+        )
+        .unwrap();
+    }
+    format!("<AttachedPolicies>{list}</AttachedPolicies><IsTruncated>false</IsTruncated>")
 }
 
 const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/boundary";
@@ -393,9 +473,15 @@ fn role_policies(request: &Request, state: &State) -> Result<String, Response> {
     let managed = || {
         let mut all = account.roles.iter();
         let arn = field("PolicyArn");
-        let found = all.find_map(|role| match arn {
-            BOUNDARY => role.permissions_boundary.clone(),
-            arn => policies(role).get(arn).cloned(),
+        let user = state.scenario.user.as_ref().and_then(|user| match arn {
+            BOUNDARY => user.permissions_boundary.clone(),
+            arn => user.policies.get(arn).or_else(|| user.group_policies.get(arn)).cloned(),
+        });
+        let found = user.or_else(|| {
+            all.find_map(|role| match arn {
+                BOUNDARY => role.permissions_boundary.clone(),
+                arn => policies(role).get(arn).cloned(),
+            })
         });
         found.ok_or_else(not_found)
     };
@@ -407,17 +493,7 @@ fn role_policies(request: &Request, state: &State) -> Result<String, Response> {
                 .collect();
             format!("{}<IsTruncated>false</IsTruncated>", members("PolicyNames", &names))
         }
-        "ListAttachedRolePolicies" => {
-            let mut list = String::new();
-            for arn in policies(role()?).keys().filter(|name| name.starts_with("arn:")) {
-                write!(
-                    list,
-                    "<member><PolicyName>x</PolicyName><PolicyArn>{arn}</PolicyArn></member>"
-                )
-                .unwrap();
-            }
-            format!("<AttachedPolicies>{list}</AttachedPolicies><IsTruncated>false</IsTruncated>")
-        }
+        "ListAttachedRolePolicies" => attached_policies(policies(role()?).keys()),
         "GetRolePolicy" => {
             let (role, name) = (role()?, field("PolicyName"));
             let policy = policies(role).get(name).cloned().ok_or_else(not_found)?;
@@ -507,6 +583,7 @@ fn caller(request: &Request, state: &State) -> Result<Identity, Response> {
         account: account.id.clone(),
         arn: session_arn(role, account, "GitHubActions"),
         reads_iam: role.reads_iam,
+        ..Identity::default()
     })
 }
 
@@ -524,9 +601,15 @@ fn reader<'a>(request: &Request, state: &'a State, action: &str) -> Result<&'a A
             "The entity cannot be found in this account.",
         ));
     }
-    let what = ["RoleName", "OpenIDConnectProviderArn", "PolicyArn"]
-        .iter()
-        .find_map(|field| request.form.get(*field));
+    let what = [
+        "RoleName",
+        "UserName",
+        "GroupName",
+        "OpenIDConnectProviderArn",
+        "PolicyArn",
+    ]
+    .iter()
+    .find_map(|field| request.form.get(*field));
     let message = format!(
         "User: {} is not authorized to perform: {action} on resource: {} because no identity-based policy allows the \
          {action} action",

@@ -3,6 +3,8 @@
 //! Cause 4 or 7: when the repository part of the subject fits some value and only what follows it does not, it is 7; everything
 //! else is 4. The kinds stand in the order in which they are tried, exact before general.
 
+mod malformed;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
@@ -15,6 +17,7 @@ use crate::policy::wildcard;
 use crate::policy::{ConditionLeaf, Leaf, Outcome, Presence, Trace, TrustPolicy, leaves};
 use crate::text::Location;
 use crate::text::masked::{Masked, Piece, is_masked};
+use malformed::{malformed, malformed_behind_mask, odd_name, stray};
 
 /// The way in which a subject and a policy's value differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,7 +218,7 @@ fn nearest_value<'a>(leaves: &'a [ConditionLeaf<'a>], issuer: &str, budget: &Bud
     let mut best: Option<Near<'_>> = None;
     let mut kinds = HashSet::new();
     for leaf in leaves {
-        let (comparison, trace) = (leaf.condition.operator.value.comparison, leaf.trace);
+        let (comparison, trace) = (leaf.comparison(), leaf.trace);
         if comparison.is_negated() || !comparison.is_string() || trace.outcome == Outcome::Match || !leaf.is(&name) {
             continue;
         }
@@ -399,7 +402,7 @@ fn classify(found: &mut Difference, pattern: &str, subject: &str) {
     }
     // A subject that is not the default's form may have anything in it; then only a character too many is a slip.
     // What is masked may be the default.
-    let may_be_default = is_masked(subject) && token.is_none_or(|token| token.context.is_none_or(is_masked));
+    let may_be_default = Masked::read(subject).is_some_and(|masked| may_be_default(&masked));
     let token_customized = !may_be_default && token.is_none_or(|token| !token.is_default());
     let slip = match token_customized {
         true => None,
@@ -472,6 +475,24 @@ fn classify(found: &mut Difference, pattern: &str, subject: &str) {
             found.also.push(Also::SameNamesOtherIds);
         }
     }
+}
+
+/// Can a subject with hidden parts be one of the default's? Those begin with `repo:`, and end in `pull_request` or in one claim, in
+/// which a colon is written `%3A`.
+fn may_be_default(masked: &Masked<'_>) -> bool {
+    const LEAST: usize = "repo:".len();
+    let known = match masked.pieces.first() {
+        Some(Piece::Known(known)) => *known,
+        _ => "",
+    };
+    let begins = known
+        .get(..LEAST)
+        .map_or_else(|| "repo:".starts_with(known), |known| known == "repo:");
+    let Some(context) = Subject::parse(masked.text).and_then(|subject| subject.context) else {
+        return begins;
+    };
+    let colons = Masked::read(context).map(|context| context.known().map(|known| known.matches(':').count()).sum());
+    colons.is_some_and(|colons: usize| colons <= 1 && !context.starts_with("pull_request:"))
 }
 
 /// What the branches of all merge queues begin with. (GitHub docs, "Managing a merge queue".)
@@ -612,328 +633,6 @@ fn customized_context(value: &Subject<'_>) -> bool {
     })
 }
 
-/// The reason, the value as it could be meant, the bytes at fault.
-type Slip = (Reason, Option<String>, (usize, usize));
-
-/// A character in the repository's name that no name on GitHub has, nor this token.
-fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<Slip> {
-    let value = value?;
-    let repository = value.repository_part();
-    let is_odd = |c: char| !(c.is_alphanumeric() || "-_./@*?".contains(c) || subject.contains(c));
-    let at = match repository.find(is_odd) {
-        Some(at) => at,
-        // `@owner`: GitHub's way to mention somebody.
-        None if value.owner.is_empty() && value.owner_id.is_some() => 0,
-        None => return None,
-    };
-    let odd = repository.get(at..)?.chars().next()?;
-    let clean: String = repository.chars().filter(|c| *c != odd && !is_odd(*c)).collect();
-    let start = "repo:".len() + at;
-    Some((
-        format!("`{odd}` cannot occur in the name of an owner or repository").into(),
-        (clean.matches('/').count() == 1 && !matches!(odd, '<' | '>' | '{' | '}' | '$'))
-            .then(|| value.with_names(&clean)),
-        (start, start + odd.len_utf8()),
-    ))
-}
-
-/// Why what follows a masked repository can be in no subject.
-fn malformed_behind_mask(pattern: &str, value: Option<Subject<'_>>) -> Option<Slip> {
-    let context = value?.context.filter(|context| !is_masked(context))?;
-    let (reason, ..) = malformed(&format!("repo:o/r:{context}"))?;
-    Some((reason, None, (pattern.len() - context.len(), pattern.len())))
-}
-
-/// Why a value can never be a subject: the reason, the value as it could be meant, the bytes at fault.
-fn malformed(pattern: &str) -> Option<Slip> {
-    let whole = (0, pattern.len());
-    let at = |needle: &str| {
-        pattern
-            .find(needle)
-            .map_or(whole, |start| (start, start + needle.len()))
-    };
-    let replaced = |from: &str, to: &str| Some(pattern.replacen(from, to, 1));
-    if pattern.trim().is_empty() {
-        return Some(("it is empty".into(), None, whole));
-    }
-    if pattern.trim() != pattern {
-        let part = if pattern.trim_end() == pattern {
-            (0, pattern.len() - pattern.trim_start().len())
-        } else {
-            (pattern.trim_end().len(), pattern.len())
-        };
-        return Some((
-            "it starts or ends with a stray space".into(),
-            Some(pattern.trim().to_owned()),
-            part,
-        ));
-    }
-    if let Some(odd) = pattern.find(|c: char| {
-        c.is_control()
-            || matches!(
-                c,
-                '\\' | '"' | '\u{200b}' | '\u{feff}' | '\u{a0}' | '\u{2018}'..='\u{201f}'
-            )
-    }) {
-        let width = pattern
-            .get(odd..)
-            .and_then(|rest| rest.chars().next())
-            .map_or(1, char::len_utf8);
-        let clean: String = pattern
-            .chars()
-            .filter(|c| {
-                !(c.is_control()
-                    || matches!(
-                        c,
-                        '\\' | '"' | '\u{200b}' | '\u{feff}' | '\u{a0}' | '\u{2018}'..='\u{201f}'
-                    ))
-            })
-            .collect();
-        return Some((
-            "it contains a character that no subject has: a backslash, a quote or an invisible character".into(),
-            Some(clean),
-            (odd, odd + width),
-        ));
-    }
-    if let Some((at, _)) = pattern
-        .match_indices("repo:")
-        .find(|(at, _)| pattern.get(..*at).is_some_and(|head| head.ends_with([',', ';', '|'])))
-    {
-        return Some((
-            "it has several subjects in one string; each must be a separate value in a list".into(),
-            pattern.get(..at - 1).map(str::to_owned),
-            (at - 1, at),
-        ));
-    }
-    if let Some(open) = pattern.find("${") {
-        let inside = pattern
-            .get(open + 2..)
-            .and_then(|rest| rest.split('}').next())
-            .unwrap_or_default();
-        let at = (open, pattern.len().min(open + inside.len() + 3));
-        if inside.starts_with('{') || !(inside.contains(':') || matches!(inside.trim(), "*" | "?" | "$")) {
-            return Some((Reason::Placeholder, None, at));
-        }
-        let variable = "its policy variable has no value in this request, or is plain text because `\"Version\": \"2012-10-17\"` is missing";
-        return Some((variable.into(), None, at));
-    }
-    for host in [
-        "https://",
-        "http://",
-        "github.com/",
-        "token.actions.githubusercontent.com",
-    ] {
-        if pattern.contains(host) {
-            let clean = pattern
-                .replace("https://", "")
-                .replace("http://", "")
-                .replace("github.com/", "");
-            return Some((
-                format!("it contains `{host}`, but a subject has only the repository's name").into(),
-                Some(clean),
-                at(host),
-            ));
-        }
-    }
-    if pattern.contains("refs/pull/") {
-        let meant = Subject::parse(pattern).map(|value| format!("repo:{}:pull_request", value.repository_part()));
-        return Some((
-            "no default subject contains `refs/pull/…`: a pull request's ends in `:pull_request`, with neither branch nor number"
-                .into(),
-            meant,
-            at("refs/pull/"),
-        ));
-    }
-    let Some(value) = Subject::parse(pattern) else {
-        return no_repo_prefix(pattern, whole);
-    };
-    let repository = value.repository_part();
-    let part = ("repo:".len(), "repo:".len() + repository.len());
-    if repository.contains(char::is_whitespace) {
-        let clean: String = repository.split_whitespace().collect();
-        return Some((
-            "it has a stray space in the repository's name".into(),
-            Some(value.with_names(&clean)),
-            part,
-        ));
-    }
-    if repository.contains(['\'', '`']) {
-        return Some((
-            "it contains a quote".into(),
-            Some(pattern.replace(['\'', '`'], "")),
-            part,
-        ));
-    }
-    let literal_part = repository.split('*').next().unwrap_or_default();
-    if literal_part.matches('/').count() > 1 && repository.contains('*') {
-        let names = literal_part.trim_end_matches('/');
-        return Some((
-            "a slash follows the repository: it must be a colon".into(),
-            (names.matches('/').count() == 1 && value.context.is_none()).then(|| format!("repo:{names}:*")),
-            part,
-        ));
-    }
-    if !repository.contains('*') {
-        if repository.matches('/').count() > 1 || repository.ends_with('/') || repository.starts_with('/') {
-            let clean = repository.trim_matches('/').to_owned();
-            let meant = (clean.matches('/').count() == 1).then(|| value.with_names(&clean));
-            return Some((format!("`{repository}` is not `owner/repository`").into(), meant, part));
-        }
-        if let Some(clean) = repository.strip_suffix(".git") {
-            return Some((
-                "the repository's name ends in `.git`, which a subject does not have".into(),
-                Some(value.with_names(clean)),
-                part,
-            ));
-        }
-        if value.repository.is_none() {
-            return Some((format!("`{repository}` is not `owner/repository`").into(), None, part));
-        }
-    }
-    let Some(context) = value.context else {
-        return (!repository.ends_with('*')).then(|| {
-            (
-                "nothing follows the repository: a default subject ends in `:ref:…`, `:environment:…` or `:pull_request`"
-                    .into(),
-                Some(format!("{pattern}:*")),
-                (pattern.len(), pattern.len()),
-            )
-        });
-    };
-    let context_part = (pattern.len() - context.len(), pattern.len());
-    if context.is_empty() {
-        return Some(("nothing follows the last colon".into(), None, context_part));
-    }
-    if context.trim_start() != context {
-        return Some((
-            "it has a stray space after the colon".into(),
-            Some(pattern.replace(": ", ":")),
-            context_part,
-        ));
-    }
-    if context.starts_with("workflow:") || context.starts_with("job_workflow_ref:") && !customized_context(&value) {
-        return Some((
-            "no default subject names its workflow; the claim `job_workflow_ref` does".into(),
-            None,
-            context_part,
-        ));
-    }
-    if context.starts_with("refs/") {
-        return Some((
-            "`ref:` is missing before `refs/`".into(),
-            replaced(":refs/", ":ref:refs/"),
-            context_part,
-        ));
-    }
-    if let Some(name) = context.strip_prefix("ref:") {
-        if let Some((head, rest)) = name.split_once(':')
-            && !customized_context(&value)
-            && !head.contains('*')
-        {
-            return Some((
-                format!("`:{rest}` follows the ref, but the ref must end the subject").into(),
-                Some(format!("repo:{repository}:ref:{head}")),
-                (pattern.len() - rest.len() - 1, pattern.len()),
-            ));
-        }
-        let literal = name.split(['*', '?']).next().unwrap_or_default();
-        let fits = ["refs/heads/", "refs/tags/", "refs/"]
-            .iter()
-            .any(|form| literal.starts_with(form) || form.starts_with(literal));
-        let cut_off = ["refs", "refs/", "refs/heads", "refs/heads/", "refs/tags", "refs/tags/"].contains(&name);
-        if !fits
-            || cut_off
-            || literal.starts_with("refs/head/")
-            || literal.starts_with("refs/tag/")
-            || literal.starts_with("refs/branches/")
-        {
-            let bare = name
-                .rsplit_once("heads/")
-                .map_or(name, |(_, bare)| bare)
-                .trim_start_matches('/');
-            let bare = bare
-                .strip_prefix("refs/")
-                .map_or(bare, |rest| rest.split_once('/').map_or(rest, |(_, name)| name));
-            return Some((
-                format!("`{name}` is not a full ref: `refs/heads/…` for a branch, `refs/tags/…` for a tag").into(),
-                Some(format!("repo:{repository}:ref:refs/heads/{bare}")),
-                context_part,
-            ));
-        }
-        return None;
-    }
-    if customized_context(&value) {
-        return None;
-    }
-    if let Some(name) = context.strip_prefix("environment:")
-        && let Some((_, rest)) = name.split_once(':')
-    {
-        return Some((
-            format!("`:{rest}` follows the environment; a colon in its name is written `%3A`").into(),
-            None,
-            (pattern.len() - rest.len() - 1, pattern.len()),
-        ));
-    }
-    let literal = context.split(['*', '?']).next().unwrap_or_default();
-    let fits = ["ref:refs/", "environment:", "pull_request"]
-        .iter()
-        .any(|form| literal.starts_with(form) || form.starts_with(literal));
-    let bare_pull_request = literal.starts_with("pull_request") && context != "pull_request" && !context.contains('*');
-    if fits && !bare_pull_request && context != "environment:" && context != "environment" {
-        return None;
-    }
-    let meant = match context.split_once(':') {
-        Some(("env" | "environments" | "Environment", name)) => Some(format!("repo:{repository}:environment:{name}")),
-        Some(("branch" | "branches" | "heads", name)) => Some(format!("repo:{repository}:ref:refs/heads/{name}")),
-        Some(("tag" | "tags", name)) => Some(format!("repo:{repository}:ref:refs/tags/{name}")),
-        _ if context.starts_with("pull") => Some(format!("repo:{repository}:pull_request")),
-        _ => None,
-    };
-    Some((
-        format!("`{context}` is none of `ref:…`, `environment:…` and `pull_request`").into(),
-        meant,
-        context_part,
-    ))
-}
-
-/// A character too many: without it the value would match.
-fn stray(pattern: &str, subject: &str) -> Option<Slip> {
-    pattern.char_indices().find_map(|(at, c)| {
-        let doubled = matches!(c, '/' | ':')
-            && pattern
-                .get(at + 1..)
-                .is_some_and(|rest| rest.starts_with(c) || rest.is_empty());
-        if !(doubled || c.is_whitespace() || ",;=\"'`()[]<>|".contains(c)) {
-            return None;
-        }
-        let without = format!("{}{}", pattern.get(..at)?, pattern.get(at + c.len_utf8()..)?);
-        matches(&without, subject).then(|| {
-            (
-                format!("it has a stray `{c}` in it").into(),
-                Some(without),
-                (at, at + c.len_utf8()),
-            )
-        })
-    })
-}
-
-/// A value that does not begin with `repo:`, nor with a wildcard, nor with a claim that a customized subject may begin with.
-fn no_repo_prefix(pattern: &str, whole: (usize, usize)) -> Option<Slip> {
-    if pattern.starts_with(['*', '?']) {
-        return None;
-    }
-    let first = pattern.split(':').next().unwrap_or_default();
-    if is_template_key(first) && pattern.contains(':') {
-        return None;
-    }
-    let literal = pattern.split(['*', '?']).next().unwrap_or_default();
-    if "repo:".starts_with(literal) {
-        return None;
-    }
-    let meant = first.contains('/').then(|| format!("repo:{pattern}"));
-    Some(("it does not start with `repo:`".into(), meant, whole))
-}
-
 /// The first run of characters that differ by letter case alone.
 fn parted_by_case(pattern: &str, subject: &str) -> ((usize, usize), String) {
     let common = pattern
@@ -959,247 +658,4 @@ fn parted_by_case(pattern: &str, subject: &str) -> ((usize, usize), String) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kind(pattern: &str, subject: &str, literal: bool) -> Kind {
-        match compare(pattern, subject, literal).kind {
-            Kind::Malformed(_) => Kind::Malformed(Reason::Placeholder),
-            kind => kind,
-        }
-    }
-
-    #[test]
-    fn kinds_of_difference() {
-        let malformed = Kind::Malformed(Reason::Placeholder);
-        let main = "repo:acme/widgets:ref:refs/heads/main";
-        let ids = "repo:acme@12/widgets@34:ref:refs/heads/main";
-        let env = "repo:acme/widgets:environment:prod";
-        let pr = "repo:acme/widgets:pull_request";
-        let tag = "repo:acme/widgets:ref:refs/tags/v1";
-        let queue = "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/main/pr-1-abc";
-        let queues = "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/*";
-        let cases = [
-            ("repo:acme/*", main, true, Kind::WildcardLiteral),
-            ("repo:acme/widgets:*", main, true, Kind::WildcardLiteral),
-            ("repo:Acme/widgets:*", main, false, Kind::Case),
-            ("repo:acme/widgets:environment:Prod", env, false, Kind::Case),
-            ("repo:Acme/widgets:ref:refs/heads/dev", main, false, Kind::Case),
-            (main, ids, false, Kind::Immutable),
-            ("repo:acme/widgets:*", ids, true, Kind::Immutable),
-            ("repo:acme/*", ids, false, Kind::Immutable),
-            (
-                "repo:acme-12/widgets-34:ref:refs/heads/main",
-                ids,
-                false,
-                Kind::Immutable,
-            ),
-            ("repo:acme-*/widgets-*:ref:refs/heads/main", ids, false, Kind::Immutable),
-            (ids, main, false, Kind::Immutable),
-            ("repo:acme/widgets:environment:prod", ids, false, Kind::Immutable),
-            ("repo:old/widgets:ref:refs/heads/main", ids, false, Kind::Repository),
-            (
-                "repo:acme@12/widgets@99:ref:refs/heads/main",
-                ids,
-                false,
-                Kind::Repository,
-            ),
-            (
-                "repo:acme/widgets:environment:prod:job_workflow_ref:x",
-                env,
-                false,
-                Kind::Customized,
-            ),
-            (
-                "repo:acme/widgets:environment:prod",
-                "repository_owner:acme:environment:prod",
-                false,
-                Kind::Customized,
-            ),
-            (
-                main,
-                "repo:acme/widgets:ref:refs/heads/main:actor:x",
-                false,
-                Kind::Customized,
-            ),
-            ("repo:acme/widgets", main, false, malformed.clone()),
-            ("repo:acme/widgets:refs/heads/main", main, false, malformed.clone()),
-            ("repo:acme/widgets:ref:main", main, false, malformed.clone()),
-            ("repo:acme/widgets:ref:heads/main", main, false, malformed.clone()),
-            ("repo:acme/widgets:ref:refs/pull/*", pr, false, malformed.clone()),
-            ("repo:acme/widgets:workflow:deploy", main, false, malformed.clone()),
-            ("repo:acme/widgets:ref:refs/heads/main ", main, false, malformed.clone()),
-            ("repo: acme/widgets:*", main, false, malformed.clone()),
-            ("acme/widgets:ref:refs/heads/main", main, false, malformed.clone()),
-            ("repo:github.com/acme/widgets:*", main, false, malformed.clone()),
-            ("repo:acme/widgets.git:*", main, false, malformed.clone()),
-            ("repo:${GITHUB_REPO}:*", main, false, malformed.clone()),
-            ("repo:acme/widgets:branch:main", main, false, malformed.clone()),
-            ("repo:acme/widgets:environment", env, false, malformed.clone()),
-            ("repo:acme/widgets/*", main, false, malformed.clone()),
-            ("repo:acme/widgets:ref:refs/heads", main, false, malformed.clone()),
-            ("repo:acme/widgets::ref:refs/heads/main", main, false, malformed.clone()),
-            ("repo:acme/widgets:ref:refs/heads//main", main, false, malformed.clone()),
-            ("repo:acme/widgets:ref:refs/heads/main,", main, false, malformed),
-            (pr, env, false, Kind::Environment),
-            (env, pr, false, Kind::PullRequest),
-            (pr, queue, false, Kind::MergeQueue),
-            (main, env, false, Kind::Environment),
-            (env, main, false, Kind::Environment),
-            ("repo:acme/*:environment:stage", env, false, Kind::Environment),
-            ("*:environment:stage", env, false, Kind::Environment),
-            ("repo:acme/widgets:ref:*", env, false, Kind::Environment),
-            (main, pr, false, Kind::PullRequest),
-            (pr, main, false, Kind::PullRequest),
-            ("repo:acme/widgets:ref:refs/heads/*", tag, false, Kind::Tag),
-            (tag, main, false, Kind::Tag),
-            ("repo:acme/widgets:ref:refs/heads/dev", main, false, Kind::Branch),
-            (
-                "repo:acme/widgets:ref:refs/heads/release/*",
-                queue,
-                false,
-                Kind::MergeQueue,
-            ),
-            (main, queue, false, Kind::MergeQueue),
-            (queue, main, false, Kind::MergeQueue),
-            (queues, main, false, Kind::MergeQueue),
-            (
-                "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/next/*",
-                queue,
-                false,
-                Kind::MergeQueue,
-            ),
-            (queues, queue, true, Kind::WildcardLiteral),
-            (queues, pr, false, Kind::PullRequest),
-            (queues, env, false, Kind::Environment),
-            (tag, queue, false, Kind::Tag),
-            ("repo:acme/gadgets:ref:refs/heads/main", queue, false, Kind::Repository),
-            (
-                main,
-                "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/notes",
-                false,
-                Kind::Branch,
-            ),
-            (
-                main,
-                "repo:acme/widgets:ref:refs/heads/gh-readonly-queue/main/pr-review",
-                false,
-                Kind::Branch,
-            ),
-            ("repo:acme/gadgets:ref:refs/heads/main", main, false, Kind::Repository),
-            ("repo:acne/*", main, false, Kind::Repository),
-            ("repo:acne/*:pull_request", main, false, Kind::Repository),
-        ];
-        for (pattern, subject, literal, want) in cases {
-            assert_eq!(kind(pattern, subject, literal), want, "{pattern} against {subject}");
-        }
-    }
-
-    #[test]
-    fn what_is_masked_is_no_difference() {
-        let malformed = Kind::Malformed(Reason::Placeholder);
-        let main = "repo:***/widgets:ref:refs/heads/main";
-        for (pattern, subject, literal, want) in [
-            // Nothing is said of what may fit.
-            ("repo:acme/widgets:*", main, false, Kind::Mismatch),
-            (
-                "repo:***/widgets:ref:refs/heads/main",
-                "repo:acme/widgets:ref:refs/heads/main",
-                true,
-                Kind::Mismatch,
-            ),
-            (
-                "repo:<OWNER>/<REPO>:*",
-                "repo:acme/widgets:pull_request",
-                false,
-                Kind::Mismatch,
-            ),
-            (
-                "repo:${{ github.repository }}:*",
-                "repo:acme/widgets:pull_request",
-                false,
-                malformed.clone(),
-            ),
-            // The rest decides.
-            ("repo:acme/gadgets:*", main, false, Kind::Repository),
-            ("repo:acme/widgets:ref:refs/heads/dev", main, false, Kind::Branch),
-            ("repo:acme/widgets:environment:prod", main, false, Kind::Environment),
-            ("repo:acme/Widgets:ref:refs/heads/main", main, false, Kind::Case),
-            ("repo:acme/*", main, true, Kind::WildcardLiteral),
-            ("repo:acme/widgets:ref:main", main, false, malformed.clone()),
-            (
-                "repo:***/widgets:ref:main",
-                "repo:acme/widgets:ref:refs/heads/main",
-                false,
-                malformed,
-            ),
-            (
-                "repo:***/widgets:pull_request",
-                "repo:acme/widgets:ref:refs/heads/main",
-                false,
-                Kind::PullRequest,
-            ),
-            (
-                "repo:${{ github.repository }}:environment:prod",
-                "repo:acme/widgets:pull_request",
-                false,
-                Kind::PullRequest,
-            ),
-            (
-                "repo:acme/widgets:pull_request",
-                "repo:***:ref:refs/heads/main",
-                true,
-                Kind::PullRequest,
-            ),
-            (
-                "repo:acme/widgets:*",
-                "repo:***@1/widgets@2:pull_request",
-                false,
-                Kind::Immutable,
-            ),
-            (
-                "repo:acme@9/widgets@9:*",
-                "repo:acme@1/***@2:pull_request",
-                false,
-                Kind::Repository,
-            ),
-            ("repo:acme/gadgets:*", "repo:acme/widgets:***", false, Kind::Repository),
-        ] {
-            assert_eq!(kind(pattern, subject, literal), want, "{pattern} against {subject}");
-            let meant = compare(pattern, subject, literal).meant;
-            assert!(
-                meant.is_none_or(|meant| !is_masked(&meant)),
-                "{pattern} against {subject}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_part_that_differs() {
-        for (pattern, subject, part, token_part) in [
-            ("repo:Acme/widgets:*", "repo:acme/widgets:pull_request", "Acme", "acme"),
-            (
-                "repo:acme/gadgets:*",
-                "repo:acme/widgets:pull_request",
-                "acme/gadgets",
-                "acme/widgets",
-            ),
-            (
-                "repo:acme/widgets:ref:refs/heads/dev",
-                "repo:acme/widgets:ref:refs/heads/main",
-                "ref:refs/heads/dev",
-                "ref:refs/heads/main",
-            ),
-            (
-                "repo:acme/widgets:*",
-                "repo:acme@1/widgets@2:pull_request",
-                "acme/widgets",
-                "acme@1/widgets@2",
-            ),
-        ] {
-            let found = compare(pattern, subject, false);
-            assert_eq!(pattern.get(found.part.0..found.part.1), Some(part), "{pattern}");
-            assert_eq!(found.token_part, token_part, "{pattern}");
-        }
-    }
-}
+mod tests;
