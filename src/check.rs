@@ -272,6 +272,20 @@ struct Group {
     is_sure: bool,
     /// The token has IDs that nobody gave: they are no one's, and no change can name them.
     has_made_up_ids: bool,
+    /// What the same tokens are refused for if their subjects have IDs: which of both forms they have is not known.
+    with_ids: Option<Box<Self>>,
+}
+
+impl Group {
+    /// Are these its tokens with IDs in their subjects?
+    fn is_with_ids(&self, other: &Self) -> bool {
+        let names = |(event, subject): &(String, String)| {
+            let names = without_ids(subject).filter(|names| names != subject)?;
+            Some((event.clone(), names))
+        };
+        let is_own = |token| names(token).is_some_and(|names| self.tokens.contains(&names));
+        other.tokens.iter().all(is_own)
+    }
 }
 
 impl Check<'_> {
@@ -607,12 +621,13 @@ impl Check<'_> {
                         tokens: vec![token],
                         is_sure: is_sure && !unknown_ids,
                         has_made_up_ids: unknown_ids,
+                        with_ids: None,
                         diagnosis,
                     }),
                 }
             }
         }
-        for group in groups {
+        for group in in_one_form(groups) {
             let more = match account.contains('$') {
                 true => self.changes_in_any_account(asking, role, &group),
                 false => Vec::new(),
@@ -658,6 +673,23 @@ impl Check<'_> {
         }
         let mut noted = self.translated(&found, &group.diagnosis, Some(policy));
         noted.changes.splice(0..0, more);
+        if let Some(other) = &group.with_ids {
+            let with_ids = self.translated(&other.found, &other.diagnosis, Some(policy));
+            let is_new = |change: &Change| noted.changes.iter().all(|own| own.title != change.title);
+            let changes: Vec<Change> = with_ids.changes.into_iter().filter(is_new).collect();
+            noted.changes.extend(changes);
+            let subjects: Vec<String> = other
+                .tokens
+                .iter()
+                .take(5)
+                .map(|(_, subject)| format!("`{subject}`"))
+                .collect();
+            noted.more.push(format!(
+                "with IDs in its subject ({}) it does not get in either: {}",
+                subjects.join(", "),
+                other.found.message
+            ));
+        }
         if group.has_made_up_ids {
             noted.changes.clear();
             for (.., text) in noted.spots.iter_mut().filter(|(.., text)| text.contains("@0")) {
@@ -892,6 +924,32 @@ fn known(step: &Step) -> Inputs {
         }
     }
     inputs
+}
+
+/// One group of the two that tell the same of subjects with and without IDs.
+fn in_one_form(groups: Vec<Group>) -> Vec<Group> {
+    let (with_ids, mut all): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(|group| {
+        let mut subjects = group.tokens.iter().map(|(_, subject)| subject);
+        subjects.all(|subject| has_ids(subject, "@"))
+    });
+    for group in with_ids {
+        match all
+            .iter_mut()
+            .find(|other| other.with_ids.is_none() && other.is_with_ids(&group))
+        {
+            Some(other) => other.with_ids = Some(Box::new(group)),
+            None => all.push(group),
+        }
+    }
+    all
+}
+
+/// A subject without the IDs of owner and repository.
+fn without_ids(subject: &str) -> Option<String> {
+    let (repository, rest) = subject.strip_prefix("repo:")?.split_once(':')?;
+    let (owner, name) = repository.split_once('/')?;
+    let name_of = |part: &str| part.split('@').next().unwrap_or_default().to_owned();
+    Some(format!("repo:{}/{}:{rest}", name_of(owner), name_of(name)))
 }
 
 /// Does this subject, or pattern of subjects, have IDs of the repository? `*` where they are not known.
