@@ -140,14 +140,13 @@ impl<'a> Case<'a> {
             policy_text = Some(document);
         }
         // AWS compared the token with a policy, and IAM stores none that is not JSON: what is too much in it was added to show it.
-        if let (Some(Err(_)), true) = (&policy, answer.as_ref().is_some_and(Answer::passed_provider))
-            && let Some(Ok(clean)) = policy_text
-                .as_deref()
-                .and_then(blanked)
-                .as_deref()
-                .map(crate::policy::parse)
+        if matches!(policy, Some(Err(_)))
+            && answer.as_ref().is_some_and(Answer::passed_provider)
+            && let Some(clean) = policy_text.as_deref().and_then(blanked)
+            && let Ok(read) = crate::policy::parse(&clean)
         {
-            policy = Some(Ok(clean));
+            policy = Some(Ok(read));
+            policy_text = Some(clean);
         }
         let told = claims.and_then(Claims::issuer);
         let named = answer.as_ref().and_then(Answer::issuer);

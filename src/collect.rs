@@ -453,7 +453,8 @@ impl Live<'_> {
                 api.is_some() && evidence.token.is_none() && evidence.request.flow(self.around(None)) == Flow::Oidc;
             if let Some(http) = http.as_ref().ok().filter(|_| asks) {
                 let audience = Audience::of(&self.args.flags.inputs);
-                self.token(http, &mut shared.tokens, &audience).await;
+                let attempts = evidence.request.attempts();
+                self.token(http, attempts, &mut shared.tokens, &audience).await;
             }
         };
         let (workflow, (), reading) = join3(workflow, token, self.read_ahead(&evidence, http)).await;
@@ -625,7 +626,7 @@ impl Live<'_> {
         // The attempt waits for the token, and what IAM says waits for nothing but credentials.
         let job_side = async {
             if asks {
-                self.token(http, tokens, &audience).await;
+                self.token(http, request.attempts(), tokens, &audience).await;
             }
             let token = tokens.of(&audience).filter(|_| asks).and_then(Asked::got);
             let otherwise = async {
@@ -730,11 +731,11 @@ impl Live<'_> {
     }
 
     /// Asks for the job's token, once for all roles with this audience.
-    async fn token(&self, http: &Http, tokens: &mut Tokens, audience: &Audience) {
+    async fn token(&self, http: &Http, attempts: u32, tokens: &mut Tokens, audience: &Audience) {
         if tokens.of(audience).is_some() {
             return;
         }
-        let token = github::id_token(self.outside.env, http, audience, self.outside.mask);
+        let token = github::id_token(self.outside.env, http, audience, attempts, self.outside.mask);
         let token = timeout_at(self.deadline, token)
             .await
             .unwrap_or_else(|_| Err(late("the ID token service")));
@@ -790,6 +791,16 @@ impl Live<'_> {
             Flow::TokenFile if request.is_on(Input::RoleChaining) => at_hand().await,
             Flow::Existing | Flow::Nothing | Flow::Oidc | Flow::TokenFile => return way,
         };
+        let keys = match keys {
+            Ok((keys, CredentialSource::Inputs)) if self.is_shadowed(request, trail) => match at_hand().await {
+                Ok((found, _)) if found.access_key_id() == keys.access_key_id() => Ok((keys, CredentialSource::Inputs)),
+                _ => Err(Gap::new(
+                    Why::NoCredentials,
+                    "`AWS_PROFILE` names a profile, which comes before the keys that the step puts into the environment",
+                )),
+            },
+            keys => keys,
+        };
         match keys {
             Ok(_) if memoized.is_some() => way.refused = memoized,
             Ok((credentials, source)) => match aws.caller(&credentials, &source, until).await {
@@ -818,6 +829,12 @@ impl Live<'_> {
             }
         }
         way
+    }
+
+    /// Does a profile that is named come before the variables that the step sets? (`@aws-sdk/credential-provider-node`.)
+    fn is_shadowed(&self, request: &Request, trail: &Trail) -> bool {
+        let is_named = trail.profile.is_some() || self.outside.env.get("AWS_PROFILE").is_some();
+        is_named && request.given(Input::AwsProfile).is_none()
     }
 
     /// The AWS credentials that the SDK's default chain would find.
@@ -1090,7 +1107,8 @@ impl Live<'_> {
             let credentials = if token.token.claims.audience() == Some(audience.as_str()) {
                 aws.credentials(role.trim(), &token.raw, self.deadline).await?
             } else {
-                let token = github::id_token(env, http, &audience, self.outside.mask).await?;
+                let attempts = Request::default().attempts();
+                let token = github::id_token(env, http, &audience, attempts, self.outside.mask).await?;
                 aws.credentials(role.trim(), &token.raw, self.deadline).await?
             };
             return Ok((credentials, CredentialSource::DiagnosisRole));

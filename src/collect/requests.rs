@@ -144,7 +144,8 @@ impl Live<'_> {
             };
             // Its keys and files are not a checkout's to give, and other steps of the job can be looked at.
             let way = request.flow(self.around(None));
-            if matches!(way, Flow::AccessKey | Flow::TokenFile) && !is_one {
+            let is_unseen = matches!(way, Flow::AccessKey | Flow::TokenFile) && request.stop(way).is_none();
+            if is_unseen && !is_one {
                 asked
                     .left_out
                     .push(named(": its credentials are among its inputs, and not known here"));

@@ -189,11 +189,13 @@ impl Printer<'_> {
         let mut out = format!("{}\n\n", self.paint(paint, &self.wrapped(&verdict(diagnosis), "")));
         match lead.and_then(|lead| lead.compares.as_ref()) {
             Some(compared) => out.push_str(&self.comparison(compared)),
-            None if lead.is_none_or(|lead| lead.certainty() != Certainty::Certain) => {
-                out.push_str(&self.facts(diagnosis, &["role", "subject", "AWS", "reported"]));
-                out.push('\n');
+            None => {
+                let is_certain = lead.is_some_and(|lead| lead.certainty() == Certainty::Certain);
+                if let Some(names) = super::first_facts(diagnosis, is_certain) {
+                    out.push_str(&self.facts(diagnosis, names));
+                    out.push('\n');
+                }
             }
-            None => {}
         }
         for finding in diagnosis.findings.iter().take(MOST_FINDINGS) {
             let _ = writeln!(out, "{}\n", self.snippet(diagnosis, finding));

@@ -399,7 +399,7 @@ fn classify(found: &mut Difference, pattern: &str, subject: &str) {
     }
     // A subject that is not the default's form may have anything in it; then only a character too many is a slip.
     // What is masked may be the default.
-    let may_be_default = is_masked(subject) && token.is_none_or(|token| token.context.is_none_or(may_be_default));
+    let may_be_default = Masked::read(subject).is_some_and(|masked| may_be_default(&masked));
     let token_customized = !may_be_default && token.is_none_or(|token| !token.is_default());
     let slip = match token_customized {
         true => None,
@@ -474,13 +474,22 @@ fn classify(found: &mut Difference, pattern: &str, subject: &str) {
     }
 }
 
-/// Can a masked context be one of the default's? It names one thing, and a colon in a name is written `%3A`.
-fn may_be_default(context: &str) -> bool {
-    let name = match Context::of(context) {
-        Context::Branch(name) | Context::Environment(name) | Context::Tag(name) => name,
-        Context::Other(_) | Context::PullRequest => context,
+/// Can a subject with hidden parts be one of the default's? Those begin with `repo:`, and end in `pull_request` or in one claim, in
+/// which a colon is written `%3A`.
+fn may_be_default(masked: &Masked<'_>) -> bool {
+    const LEAST: usize = "repo:".len();
+    let known = match masked.pieces.first() {
+        Some(Piece::Known(known)) => *known,
+        _ => "",
     };
-    Masked::read(name).is_some_and(|masked| name == context || !masked.known().any(|known| known.contains(':')))
+    let begins = known
+        .get(..LEAST)
+        .map_or_else(|| "repo:".starts_with(known), |known| known == "repo:");
+    let Some(context) = Subject::parse(masked.text).and_then(|subject| subject.context) else {
+        return begins;
+    };
+    let colons = Masked::read(context).map(|context| context.known().map(|known| known.matches(':').count()).sum());
+    colons.is_some_and(|colons: usize| colons <= 1 && !context.starts_with("pull_request:"))
 }
 
 /// What the branches of all merge queues begin with. (GitHub docs, "Managing a merge queue".)
@@ -646,8 +655,31 @@ fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<Slip> {
     ))
 }
 
-/// Why what follows a masked repository can be in no subject.
+/// A host in a value, whatever stands beside it.
+fn with_host(pattern: &str) -> Option<Slip> {
+    let host = [
+        "https://",
+        "http://",
+        "github.com/",
+        "token.actions.githubusercontent.com",
+    ];
+    let (host, at) = host.iter().find_map(|host| Some((host, pattern.find(host)?)))?;
+    let clean = pattern
+        .replace("https://", "")
+        .replace("http://", "")
+        .replace("github.com/", "");
+    Some((
+        format!("it contains `{host}`, but a subject has only the repository's name").into(),
+        Some(clean),
+        (at, at + host.len()),
+    ))
+}
+
+/// Why what is not hidden of a value can be in no subject.
 fn malformed_behind_mask(pattern: &str, value: Option<Subject<'_>>) -> Option<Slip> {
+    if let Some(slip) = with_host(pattern) {
+        return Some(slip);
+    }
     let context = value?.context.filter(|context| !is_masked(context))?;
     let (reason, ..) = malformed(&format!("repo:o/r:{context}"))?;
     Some((reason, None, (pattern.len() - context.len(), pattern.len())))
@@ -726,23 +758,8 @@ fn malformed(pattern: &str) -> Option<Slip> {
         let variable = "its policy variable has no value in this request, or is plain text because `\"Version\": \"2012-10-17\"` is missing";
         return Some((variable.into(), None, at));
     }
-    for host in [
-        "https://",
-        "http://",
-        "github.com/",
-        "token.actions.githubusercontent.com",
-    ] {
-        if pattern.contains(host) {
-            let clean = pattern
-                .replace("https://", "")
-                .replace("http://", "")
-                .replace("github.com/", "");
-            return Some((
-                format!("it contains `{host}`, but a subject has only the repository's name").into(),
-                Some(clean),
-                at(host),
-            ));
-        }
+    if let Some(slip) = with_host(pattern) {
+        return Some(slip);
     }
     if pattern.contains("refs/pull/") {
         let meant = Subject::parse(pattern).map(|value| format!("repo:{}:pull_request", value.repository_part()));
@@ -1044,7 +1061,25 @@ mod tests {
                 false,
                 Kind::Customized,
             ),
+            (
+                "repo:acme/widgets:pull_request",
+                "repo:acme/widgets:pull_request:actor:***",
+                false,
+                Kind::Customized,
+            ),
+            (
+                main,
+                "repository_owner:<ORG>:repository_visibility:private",
+                false,
+                Kind::Customized,
+            ),
             (main, "repo:acme/widgets:environment:***", false, Kind::Environment),
+            (
+                "repo:https://github.com/<ORG>/widgets:*",
+                main,
+                false,
+                malformed.clone(),
+            ),
             ("repo:acme/widgets", main, false, malformed.clone()),
             ("repo:acme/widgets:refs/heads/main", main, false, malformed.clone()),
             ("repo:acme/widgets:ref:main", main, false, malformed.clone()),
