@@ -346,13 +346,16 @@ impl Check<'_> {
                 Severity::Risk,
                 format!("job `{}` has an access key beside its ID token", asking.job.name),
             );
-            noted.more.push("with keys among its inputs the step asks with them, and not with the token (configure-aws-credentials)".to_owned());
+            noted.more.push(
+                "with an access key among its inputs, configure-aws-credentials uses that key and not the token"
+                    .to_owned(),
+            );
             noted
                 .more
-                .push("take `aws-access-key-id` and `aws-secret-access-key` out, and delete the key in IAM".to_owned());
+                .push("remove `aws-access-key-id` and `aws-secret-access-key`, and delete the key in IAM".to_owned());
             noted
                 .spots
-                .push(at(asking.place_of(key), "a key that lasts until somebody deletes it"));
+                .push(at(asking.place_of(key), "a key that lasts until someone deletes it"));
             noted.about = about.clone();
             self.note(noted);
         }
@@ -365,12 +368,12 @@ impl Check<'_> {
                 &rules::PULL_REQUEST_TARGET,
                 Severity::Risk,
                 format!(
-                    "job `{}` asks for a role on `pull_request_target`, which anybody who opens a pull request can start",
+                    "job `{}` asks for a role on `pull_request_target`, which anyone who opens a pull request can start",
                     asking.job.name
                 ),
             );
             noted.more.push("a step that runs code of the pull request (its checkout, its build, its tests) has the role's credentials".to_owned());
-            noted.more.push("ask for the role in a workflow that a push to a protected branch starts, or in an environment that somebody has to approve".to_owned());
+            noted.more.push("ask for the role in a workflow that a push to a protected branch starts, or in an environment that someone has to approve".to_owned());
             noted.spots.push(at(asking.step.at, "asked for here"));
             noted.about = about;
             self.note(noted);
@@ -755,7 +758,7 @@ impl Check<'_> {
         {
             noted
                 .spots
-                .push((file, asking.step.at, "the role is asked for here".to_owned()));
+                .push((file, asking.step.at, "the role is requested here".to_owned()));
         }
         self.note(noted);
     }

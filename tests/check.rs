@@ -387,7 +387,7 @@ fn a_baseline_lets_old_findings_pass_and_new_ones_fail() {
     let (code, out, _) = run(folder.path(), &["--baseline", "known.json", "--subjects", "classic"]);
     assert_eq!(code, 1, "{out}");
     assert!(out.contains("`preview`") && out.contains("2 known before"), "{out}");
-    for (text, message) in [("{", "it is not JSON"), ("{}", "it is no baseline")] {
+    for (text, message) in [("{", "it is not JSON"), ("{}", "it is not a baseline")] {
         fs::write(folder.path().join("known.json"), text).unwrap();
         let (code, out, error) = run(folder.path(), &["--baseline", "known.json"]);
         assert!(

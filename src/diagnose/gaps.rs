@@ -52,14 +52,17 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
                 .unwrap_or_default();
             facts.push(("AWS", format!("{code}: {message}{id}")));
         }
-        Some(Probe::Known(Attempt::Reported { text })) => facts.push(("reported", text.clone())),
+        Some(Probe::Known(Attempt::Reported { text })) => facts.push(("reported", said(text))),
         Some(Probe::Missing(gap)) => facts.push(("AWS", format!("no answer: {}", reason(gap)))),
         None => {}
     }
-    if let Some(text) = &case.evidence.reported {
-        facts.push(("reported", text.clone()));
-    }
+    facts.extend(case.evidence.reported.as_ref().map(|text| ("reported", said(text))));
     facts
+}
+
+/// A message without the mark that the runner's log puts before an error.
+fn said(text: &str) -> String {
+    text.trim_start().trim_start_matches("##[error]").to_owned()
 }
 
 /// What is missing, and how to supply it.
@@ -69,13 +72,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
     if case.is_allowed() {
         return gaps;
     }
-    let mut open = |wanted: &str, why: String, supply: &str| {
-        gaps.push(MissingFact {
-            wanted: wanted.to_owned(),
-            why,
-            supply: supply.to_owned(),
-        });
-    };
+    let mut open = |wanted: &str, why: String, supply: &str| gaps.push(MissingFact::new(wanted, why, supply));
     let nobody = || "not requested".to_owned();
     let running = case.evidence.runner.is_some();
     if case.claims.is_none() && case.flow == Flow::Oidc {
@@ -189,51 +186,59 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
             ),
         }
     }
-    if let Some(policy) = &case.policy
-        && policy.trace.decision == Decision::Undecided
-    {
-        let supply = if matches!(case.answer, Some(Answer::NotAuthorized(_))) {
-            "everything else in the statement matches, so this is likely what denies the request: compare it by hand, or look up the call in CloudTrail"
-        } else {
-            "compare it by hand, or look up the call in CloudTrail"
-        };
-        for (index, statement, trace) in policy.statements() {
-            if trace.outcome != Outcome::Unknown {
-                continue;
-            }
-            if trace.principal.outcome == Outcome::Unknown {
-                let is_masked =
-                    trace.principal.because.is_none() && trace.principal.values.iter().any(|value| value.is_masked);
-                let why = trace.principal.because.clone();
-                let why = why.or_else(|| trace.principal.values.iter().find_map(|value| value.because.clone()));
+    gaps.extend(undecided(case));
+    gaps
+}
+
+const UNMASK: &str = "supply the unmasked value; if AWS itself has the placeholder, no token matches it";
+
+/// What the policy asks that cannot be decided.
+fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
+    let mut gaps = Vec::new();
+    let policy = case.policy.as_ref();
+    let Some(policy) = policy.filter(|policy| policy.trace.decision == Decision::Undecided) else {
+        return gaps;
+    };
+    let mut open = |wanted: &str, why: String, supply: &str| gaps.push(MissingFact::new(wanted, why, supply));
+    let supply = if matches!(case.answer, Some(Answer::NotAuthorized(_))) {
+        "everything else in the statement matches, so this is likely what denies the request: compare it by hand, or look up the call in CloudTrail"
+    } else {
+        "compare it by hand, or look up the call in CloudTrail"
+    };
+    for (index, statement, trace) in policy.statements() {
+        if trace.outcome != Outcome::Unknown {
+            continue;
+        }
+        if trace.principal.outcome == Outcome::Unknown {
+            let is_masked =
+                trace.principal.because.is_none() && trace.principal.values.iter().any(|value| value.is_masked);
+            let why = trace.principal.because.clone();
+            let why = why.or_else(|| trace.principal.values.iter().find_map(|value| value.because.clone()));
+            open(
+                "whether the principal matches",
+                why.unwrap_or_else(|| "AWS does not describe it".to_owned()),
+                if is_masked { UNMASK } else { supply },
+            );
+        }
+        if statement.resource.is_some() {
+            open(
+                "what `Resource` does in a trust policy",
+                "IAM refuses to store one, so AWS does not describe it".to_owned(),
+                "remove `Resource` from the policy",
+            );
+        }
+        for leaf in policy.leaves(index) {
+            if leaf.trace.outcome == Outcome::Unknown {
                 open(
-                    "whether the principal matches",
-                    why.unwrap_or_else(|| "AWS does not describe it".to_owned()),
-                    if is_masked { UNMASK } else { supply },
+                    &format!("whether the condition on `{}` holds", leaf.name()),
+                    leaf.trace.because.clone(),
+                    if leaf.trace.is_masked { UNMASK } else { supply },
                 );
-            }
-            if statement.resource.is_some() {
-                open(
-                    "what `Resource` does in a trust policy",
-                    "IAM refuses to store one, so AWS does not describe it".to_owned(),
-                    "remove `Resource` from the policy",
-                );
-            }
-            for leaf in policy.leaves(index) {
-                if leaf.trace.outcome == Outcome::Unknown {
-                    open(
-                        &format!("whether the condition on `{}` holds", leaf.name()),
-                        leaf.trace.because.clone(),
-                        if leaf.trace.is_masked { UNMASK } else { supply },
-                    );
-                }
             }
         }
     }
     gaps
 }
-
-const UNMASK: &str = "supply the unmasked value; if AWS itself has the placeholder, no token matches it";
 
 /// How to hand over a role that an expression of the workflow gives: as the step has it, so that no value need be known.
 fn with_the_role(request: &Request) -> String {
