@@ -1561,6 +1561,32 @@ fn a_profile_that_is_there_already_ends_the_step() {
     }
 }
 
+/// Where the inputs are evidently the step's own, a region that none of them names is missing; else it may be left to the doctor.
+#[test]
+fn a_region_is_missing_where_the_steps_own_inputs_are_at_hand() {
+    let region = ("AWS_REGION", "eu-west-1");
+    for (input, env, told) in [
+        (
+            ("role-chaining", "true"),
+            None,
+            (Some(1), "denied", "chaining", "region-unusable"),
+        ),
+        (
+            ("role-chaining", "true"),
+            Some(region),
+            (Some(0), "allowed", "chaining", "-"),
+        ),
+        (("role-session-name", "ci"), None, (Some(0), "allowed", "oidc", "-")),
+    ] {
+        let mut scenario = chained(&trusts(HUB, BOTH));
+        let role = if input.0 == "role-chaining" { SPOKE } else { HUB };
+        scenario.with = with(&[("role-to-assume", role), input]);
+        scenario.env = with(env.as_slice());
+        let run = diagnose(&World::of(scenario).start(), &[]);
+        assert_eq!(run.told(), told, "{:#}", run.report);
+    }
+}
+
 /// What stands against the hops after the one that fails is said as well, with the policies of the role that would have asked.
 #[test]
 fn after_a_break_the_policies_of_who_would_ask_are_evaluated() {
