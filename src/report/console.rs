@@ -292,11 +292,16 @@ impl Printer<'_> {
         for gap in &diagnosis.gaps {
             let wanted = format!("{}: {}", gap.wanted, cut(&gap.why, MOST_CELL));
             let supply = format!("how to supply it: {}", gap.supply);
+            // What is copied is a line of its own, and is not broken.
+            let (supply, copied) = match supply.split_once(" `with: ") {
+                Some((before, with)) => (before, format!("\n      with: {}", clean(with.trim_end_matches('`')))),
+                None => (&*supply, String::new()),
+            };
             let _ = writeln!(
                 out,
-                "{}\n{}",
+                "{}\n{}{copied}",
                 self.wrapped(&wanted, "  "),
-                self.wrapped(&supply, "    ")
+                self.wrapped(supply, "    ")
             );
         }
         out
