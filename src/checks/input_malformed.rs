@@ -19,6 +19,22 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
+    if let Some(why) = case.profile_fault() {
+        // `mergeProfileSection` in `src/profileManager.ts`
+        return Some(
+            Finding::blocks(format!(
+                "the profile `{}` cannot be written: {why}",
+                case.request().given(Input::AwsProfile).unwrap_or_default()
+            ))
+            .rests_on(
+                case,
+                &[Fact::Input(Input::AwsProfile), Fact::Input(Input::OverwriteAwsProfile)],
+            )
+            .by_action()
+            .note("configure-aws-credentials fails then, after AWS has given it credentials")
+            .help("set `overwrite-aws-profile: true`, or give the profile another name"),
+        );
+    }
     Some(match case.stop.as_ref()? {
         Stop::Boolean(input) => {
             let given = case.request().given(*input).unwrap_or_default();

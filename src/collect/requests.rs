@@ -198,7 +198,7 @@ impl Live<'_> {
         // What nobody wrote was not empty: the runner makes absent inputs so.
         let audience = Audience::of(&self.args.flags.inputs);
         let mut request = self.complete(Inputs::of_step([]), given, None, &audience);
-        // With an input that says where credentials come from, the step's `with:` is at hand, and it has no role.
+        // With an input that says where credentials come from, the step's `with:` is at hand, and what it lacks is empty.
         let is_whole = [
             Input::AwsAccessKeyId,
             Input::ForceSkipOidc,
@@ -207,10 +207,10 @@ impl Live<'_> {
             Input::WebIdentityTokenFile,
         ];
         let is_whole = is_whole.iter().any(|input| given.given(*input).is_some());
-        let written = if empty || is_whole {
-            &[Input::AwsRegion][..]
-        } else {
-            &[Input::AwsRegion, Input::RoleToAssume]
+        let written = match (is_whole, empty) {
+            (true, _) => &[][..],
+            (false, true) => &[Input::AwsRegion],
+            (false, false) => &[Input::AwsRegion, Input::RoleToAssume],
         };
         for input in written.iter().filter(|input| given.get(**input).is_none()) {
             request.inputs.forget_empty(*input);
