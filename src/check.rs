@@ -20,7 +20,7 @@ use crate::github::claims::{Claims, Token};
 use crate::github::workflow::steps::{Step, StepInput};
 use crate::infra::{self, Infra, Place, Written};
 use crate::policy::{Decision, TrustPolicy, parse};
-use crate::predict::{Family, Grant, JobTokens, Prediction, Problem, Repository};
+use crate::predict::{Family, Grant, JobTokens, Prediction, Problem, Repository, Why};
 use crate::text::{SourceText, Span};
 
 use matching::Candidates;
@@ -525,8 +525,34 @@ impl Check<'_> {
             noted
                 .more
                 .insert(0, format!("job `{}` of {}", asking.job.name, asking.job.file));
+            // The job itself grants it: who calls its workflow does not, which stands in the files as well.
+            if noted.spots.is_empty() {
+                noted.spots = self.calls(asking);
+                if !noted.spots.is_empty() {
+                    noted.certainty = Certainty::Likely;
+                }
+            }
             self.note(noted);
         }
+    }
+
+    /// Where the job's workflow is called.
+    fn calls(&self, asking: &Asking<'_>) -> Vec<(usize, Span, String)> {
+        let why = asking.families.iter().take(1).flat_map(|family| &family.why);
+        let calls = why.filter(|why| why.what.starts_with("`uses: "));
+        let spot = |why: &Why| {
+            let (file, source) = self.workflow(&why.file)?;
+            let before: usize = source.text.split_inclusive('\n').take(why.line - 1).map(str::len).sum();
+            let line = source.text.get(before..)?.lines().next()?;
+            let start = before + (line.len() - line.trim_start().len());
+            let span = Span::new(start, before + line.trim_end().len());
+            Some((
+                file,
+                span,
+                "called here: this job must grant `id-token: write` too".to_owned(),
+            ))
+        };
+        calls.filter_map(spot).collect()
     }
 
     /// One policy, which is the role's.
@@ -796,7 +822,7 @@ impl Check<'_> {
             Probe::Known(WorkflowFile {
                 path: source.name.clone(),
                 text: source.text.clone(),
-                commit: None,
+                ..WorkflowFile::default()
             })
         });
         Evidence {

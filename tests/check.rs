@@ -736,3 +736,41 @@ fn each_source_is_mended_where_it_says_it() {
         assert_eq!(applied.len(), 1, "{name}: {diff}");
     }
 }
+
+#[test]
+fn who_calls_a_workflow_must_grant_the_token_too() {
+    let called = WORKFLOW.replace("  push:\n    branches: [main]\n", "  workflow_call:\n");
+    let caller = "on: push\njobs:\n  prod:\n    uses: ./.github/workflows/called.yml\n";
+    let files = [
+        (".github/workflows/called.yml", &*called),
+        (DEPLOY, caller),
+        ("iam.tf", &terraform(r#"["repo:octo/app:environment:production"]"#)),
+    ];
+    let (code, report) = json(repository(&files).path(), &[]);
+    assert_eq!(
+        found(&report)[0],
+        format!("blocks likely id-token-permission-missing {DEPLOY}:4"),
+        "{report:#}"
+    );
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn a_default_that_can_be_another_value_is_not_unused() {
+    let source = |sub: &str| {
+        terraform(&format!("[\"repo:octo/app:environment:production\", {sub}]"))
+            + "variable \"stage\" { default = \"dev\" }\n"
+    };
+    for (sub, want) in [
+        (r#""repo:octo/app:environment:${var.stage}""#, 0),
+        (r#""repo:octo/app:environment:dev""#, 1),
+    ] {
+        let folder = repository(&[(DEPLOY, WORKFLOW), ("iam.tf", &source(sub))]);
+        let (_, report) = json(folder.path(), &[]);
+        let unused = found(&report)
+            .iter()
+            .filter(|line| line.contains("trust-unused"))
+            .count();
+        assert_eq!(unused, want, "{sub}: {report:#}");
+    }
+}

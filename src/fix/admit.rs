@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::apart;
-use super::edit::{Draft, append, append_action, append_value, indentation, remove};
+use super::edit::{Draft, append_action, append_value, indentation, remove};
 use super::proof::prove;
 use super::workflow::{ask_for_audience, give_environment, job_environment, missing_environment};
 use crate::aws::request::{CLAIM_KEYS, meant_key};
@@ -402,16 +402,7 @@ fn repair_subject(
         );
         return Some(format!("use `{value}` in place of the value that can never match"));
     }
-    let pointer = leaf.location().pointer;
-    append(
-        draft,
-        source,
-        leaf.key.span,
-        &leaf.key.values,
-        leaf.key.is_list,
-        &pointer,
-        &value,
-    );
+    append_value(draft, source, leaf, &value);
     Some(match extent {
         Extent::Exact => format!("add exactly this job's subject `{value}`"),
         Extent::AsWritten => format!("add `{value}`, as broad as the existing value"),
