@@ -21,6 +21,7 @@ use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use world::{Expect, Scenario, World};
@@ -28,13 +29,14 @@ use world::{Expect, Scenario, World};
 const DEFAULT: &str = "subject-environment";
 
 const HELP: &str = "\
-cargo run --example demo -- [NAME] [--tls] [--exec PROGRAM]
+cargo run --example demo -- [NAME] [--tls] [--delay MS] [--exec PROGRAM]
 
 Starts a world that plays GitHub, STS and IAM on loopback, and runs the doctor in it as the runner would.
 
   NAME            the world to show (subject-environment)
   --list          list the worlds
   --all           run all of them, live and from the saved evidence, and check what is found
+  --delay MS      let every answer take so long
   --tls           speak TLS, with a certificate authority of our own
   --exec PROGRAM  run PROGRAM instead of the doctor, with the same arguments and environment
 ";
@@ -84,10 +86,17 @@ fn main() -> ExitCode {
     let mut name = DEFAULT.to_owned();
     let mut tls = false;
     let mut program = None;
+    let mut delay = 0;
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--all" => return all(),
+            "--delay" => {
+                delay = arguments
+                    .next()
+                    .and_then(|delay| delay.parse().ok())
+                    .unwrap_or_default()
+            }
             "--exec" => program = arguments.next().map(OsString::from),
             "--help" | "-h" => {
                 print!("{HELP}");
@@ -103,7 +112,7 @@ fn main() -> ExitCode {
         }
     }
     match Scenario::named(&name) {
-        Ok(scenario) => show(scenario, tls, program),
+        Ok(scenario) => show(scenario, tls, Duration::from_millis(delay), program),
         Err(error) => {
             eprintln!("{error}");
             ExitCode::from(2)
@@ -112,9 +121,9 @@ fn main() -> ExitCode {
 }
 
 /// Runs one world and prints what the log of the step would show.
-fn show(scenario: Scenario, tls: bool, program: Option<OsString>) -> ExitCode {
+fn show(scenario: Scenario, tls: bool, delay: Duration, program: Option<OsString>) -> ExitCode {
     println!("{}\n{}\n", scenario.title, scenario.shows);
-    let setup = World::of(scenario);
+    let setup = World::of(scenario).delay(delay);
     let world = if tls { setup.tls() } else { setup }.start();
     let ca = world.ca_file();
 
@@ -127,11 +136,13 @@ fn show(scenario: Scenario, tls: bool, program: Option<OsString>) -> ExitCode {
     if !io::stdout().is_terminal() || env::var_os("NO_COLOR").is_some() {
         command.env("NO_COLOR", "1");
     }
+    let begun = Instant::now();
     let run = command.stderr(Stdio::inherit()).output().unwrap();
+    let took = begun.elapsed().as_millis();
     print!("{}", as_in_the_log(&text(&run.stdout), &world.secrets()));
 
     let exit = run.status.code().unwrap_or(-1);
-    println!("\nexit code {exit}; {} requests:", world.requests().len());
+    println!("\nexit code {exit}; {} requests in {took} ms:", world.requests().len());
     for request in world.requests() {
         println!("  {:?}", request.call);
     }

@@ -21,8 +21,8 @@ use crate::github::subject::difference::{self, SubjectDifference};
 use crate::github::workflow::{self, Workflow, WorkflowError};
 use crate::policy::parse::{lay_out, of_role};
 use crate::policy::{
-    ConditionLeaf, Decision, Effect, Outcome, ParseError, PrincipalKind, RequestContext, Statement, StatementTrace,
-    Trace, TrustPolicy, leaves,
+    self, ConditionLeaf, Decision, Effect, Outcome, ParseError, PrincipalKind, RequestContext, Statement,
+    StatementTrace, Trace, TrustPolicy, leaves,
 };
 use crate::text::masked::is_masked;
 use crate::text::{Location, SourceText, Span, pointer_to};
@@ -119,36 +119,16 @@ impl<'a> Case<'a> {
             .given(Input::RoleToAssume)
             .map(|text| RoleArn::parse(text.trim()));
         let role = evidence.role.as_ref().and_then(Probe::known);
-        let own = role
-            .and_then(|role| role.arn.as_deref())
-            .and_then(|arn| RoleArn::parse(arn).ok());
         let asked = role_arn.as_ref().and_then(|role| role.as_ref().ok()).cloned();
         let role_named = match asked {
             Some(asked) if asked.account.is_some() => Some(asked),
-            asked => own.or_else(|| of_source_account(evidence, flow)).or(asked),
+            asked => own_arn(role).or_else(|| of_source_account(evidence, flow)).or(asked),
         };
-        let policy_text = role.and_then(|role| role.trust_policy.as_ref()).map(|text| match text {
-            PolicyText::Text(text) => lay_out(text),
-            PolicyText::Value(value) => serde_json::to_string_pretty(value).unwrap_or_default(),
-        });
-        let mut policy_text = policy_text;
-        let mut policy = policy_text.as_deref().map(crate::policy::parse);
-        if let Some(Err(_)) = policy
-            && let Some(document) = policy_text.as_deref().and_then(of_role)
-        {
-            policy = Some(crate::policy::parse(&document));
-            policy_text = Some(document);
-        }
-        // AWS compared the token with a policy, and IAM stores none that is not JSON: what is too much in it was added to show it.
-        if let (Some(Err(_)), true) = (&policy, answer.as_ref().is_some_and(Answer::passed_provider))
-            && let Some(Ok(clean)) = policy_text
-                .as_deref()
-                .and_then(blanked)
-                .as_deref()
-                .map(crate::policy::parse)
-        {
-            policy = Some(Ok(clean));
-        }
+        let is_stored = answer.as_ref().is_some_and(Answer::passed_provider);
+        let (policy_text, policy) = role
+            .and_then(|role| role.trust_policy.as_ref())
+            .map(|given| read_policy(given, is_stored))
+            .unzip();
         let told = claims.and_then(Claims::issuer);
         let named = answer.as_ref().and_then(Answer::issuer);
         let issuer = told.or(named).map(str::to_owned);
@@ -255,13 +235,13 @@ impl<'a> Case<'a> {
 
     fn evaluate(&self, policy: TrustPolicy) -> PolicyCase {
         let request = self.request_for(&policy);
-        let trace = crate::policy::trace(&policy, &request);
+        let trace = policy::trace(&policy, &request);
         let nearest = nearest(&policy, &trace, &self.issuer, &self.comparing);
         let subject = nearest
             .and_then(|statement| difference::subject(&policy, &trace, statement, &self.issuer, &self.comparing));
         let tagging = self.is_tagged().then(|| {
             let request = self.signed_by(request::tag_session(self.asker(), &[&policy]));
-            crate::policy::trace(&policy, &request).decision
+            policy::trace(&policy, &request).decision
         });
         PolicyCase {
             policy,
@@ -402,10 +382,7 @@ impl<'a> Case<'a> {
     /// Partition and account of the role, as far as known.
     #[must_use]
     pub fn account(&self) -> (String, Option<String>) {
-        let own = self
-            .role()
-            .and_then(|role| role.arn.as_deref())
-            .and_then(|arn| RoleArn::parse(arn).ok());
+        let own = own_arn(self.role());
         let asked = self.role_arn.as_ref().and_then(|role| role.as_ref().ok()).cloned();
         let role = asked.filter(|role| role.account.is_some()).or(own);
         if let Some(role) = role {
@@ -798,6 +775,36 @@ fn is_for_tokens(statement: &Statement) -> bool {
         let mut kinds = principal.entries.iter().map(|entry| entry.kind);
         kinds.any(|kind| matches!(kind, PrincipalKind::Federated | PrincipalKind::Everyone))
     })
+}
+
+/// The role's own ARN, as it was read.
+fn own_arn(role: Option<&Role>) -> Option<RoleArn> {
+    RoleArn::parse(role?.arn.as_deref()?).ok()
+}
+
+/// A policy as it is shown, and read. Where somebody gave the role in its place, the role's.
+fn read_policy(given: &PolicyText, is_stored: bool) -> (String, Result<TrustPolicy, ParseError>) {
+    let mut text = match given {
+        PolicyText::Text(text) => lay_out(text),
+        PolicyText::Value(value) => serde_json::to_string_pretty(value).unwrap_or_default(),
+    };
+    let mut policy = policy::parse(&text);
+    if policy.is_err()
+        && let Some(document) = of_role(&text)
+    {
+        policy = policy::parse(&document);
+        text = document;
+    }
+    // AWS compared the token with a policy, and IAM stores none that is not JSON: what is too much in it was added to show it.
+    if policy.is_err()
+        && is_stored
+        && let Some(clean) = blanked(&text)
+        && let Ok(read) = policy::parse(&clean)
+    {
+        policy = Ok(read);
+        text = clean;
+    }
+    (text, policy)
 }
 
 /// The role that a bare name stands for where the step has AWS credentials: one of their account. (`src/assumeRole.ts`.)

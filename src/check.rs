@@ -20,7 +20,7 @@ use crate::github::claims::{Claims, Token};
 use crate::github::workflow::steps::{Step, StepInput};
 use crate::infra::{self, Infra, Place, Written};
 use crate::policy::{Decision, TrustPolicy, parse};
-use crate::predict::{Family, Grant, JobTokens, Prediction, Problem, Repository};
+use crate::predict::{Family, Grant, JobTokens, Prediction, Problem, Repository, Why};
 use crate::text::{SourceText, Span};
 
 use matching::Candidates;
@@ -272,6 +272,20 @@ struct Group {
     is_sure: bool,
     /// The token has IDs that nobody gave: they are no one's, and no change can name them.
     has_made_up_ids: bool,
+    /// What the same tokens are refused for if their subjects have IDs: which of both forms they have is not known.
+    with_ids: Option<Box<Self>>,
+}
+
+impl Group {
+    /// Are these its tokens with IDs in their subjects?
+    fn is_with_ids(&self, other: &Self) -> bool {
+        let names = |(event, subject): &(String, String)| {
+            let names = without_ids(subject).filter(|names| names != subject)?;
+            Some((event.clone(), names))
+        };
+        let is_own = |token| names(token).is_some_and(|names| self.tokens.contains(&names));
+        other.tokens.iter().all(is_own)
+    }
 }
 
 impl Check<'_> {
@@ -514,8 +528,34 @@ impl Check<'_> {
             noted
                 .more
                 .insert(0, format!("job `{}` of {}", asking.job.name, asking.job.file));
+            // The job itself grants it: who calls its workflow does not, which stands in the files as well.
+            if noted.spots.is_empty() {
+                noted.spots = self.calls(asking);
+                if !noted.spots.is_empty() {
+                    noted.certainty = Certainty::Likely;
+                }
+            }
             self.note(noted);
         }
+    }
+
+    /// Where the job's workflow is called.
+    fn calls(&self, asking: &Asking<'_>) -> Vec<(usize, Span, String)> {
+        let why = asking.families.iter().take(1).flat_map(|family| &family.why);
+        let calls = why.filter(|why| why.what.starts_with("`uses: "));
+        let spot = |why: &Why| {
+            let (file, source) = self.workflow(&why.file)?;
+            let before: usize = source.text.split_inclusive('\n').take(why.line - 1).map(str::len).sum();
+            let line = source.text.get(before..)?.lines().next()?;
+            let start = before + (line.len() - line.trim_start().len());
+            let span = Span::new(start, before + line.trim_end().len());
+            Some((
+                file,
+                span,
+                "called here: this job must grant `id-token: write` too".to_owned(),
+            ))
+        };
+        calls.filter_map(spot).collect()
     }
 
     /// One policy, which is the role's.
@@ -610,12 +650,13 @@ impl Check<'_> {
                         tokens: vec![token],
                         is_sure: is_sure && !unknown_ids,
                         has_made_up_ids: unknown_ids,
+                        with_ids: None,
                         diagnosis,
                     }),
                 }
             }
         }
-        for group in groups {
+        for group in in_one_form(groups) {
             let more = match account.contains('$') {
                 true => self.changes_in_any_account(asking, role, &group),
                 false => Vec::new(),
@@ -661,6 +702,23 @@ impl Check<'_> {
         }
         let mut noted = self.translated(&found, &group.diagnosis, Some(policy));
         noted.changes.splice(0..0, more);
+        if let Some(other) = &group.with_ids {
+            let with_ids = self.translated(&other.found, &other.diagnosis, Some(policy));
+            let is_new = |change: &Change| noted.changes.iter().all(|own| own.title != change.title);
+            let changes: Vec<Change> = with_ids.changes.into_iter().filter(is_new).collect();
+            noted.changes.extend(changes);
+            let subjects: Vec<String> = other
+                .tokens
+                .iter()
+                .take(5)
+                .map(|(_, subject)| format!("`{subject}`"))
+                .collect();
+            noted.more.push(format!(
+                "with IDs in its subject ({}) it does not get in either: {}",
+                subjects.join(", "),
+                other.found.message
+            ));
+        }
         if group.has_made_up_ids {
             noted.changes.clear();
             for (.., text) in noted.spots.iter_mut().filter(|(.., text)| text.contains("@0")) {
@@ -767,7 +825,7 @@ impl Check<'_> {
             Probe::Known(WorkflowFile {
                 path: source.name.clone(),
                 text: source.text.clone(),
-                commit: None,
+                ..WorkflowFile::default()
             })
         });
         Evidence {
@@ -895,6 +953,32 @@ fn known(step: &Step) -> Inputs {
         }
     }
     inputs
+}
+
+/// One group of the two that tell the same of subjects with and without IDs.
+fn in_one_form(groups: Vec<Group>) -> Vec<Group> {
+    let (with_ids, mut all): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(|group| {
+        let mut subjects = group.tokens.iter().map(|(_, subject)| subject);
+        subjects.all(|subject| has_ids(subject, "@"))
+    });
+    for group in with_ids {
+        match all
+            .iter_mut()
+            .find(|other| other.with_ids.is_none() && other.is_with_ids(&group))
+        {
+            Some(other) => other.with_ids = Some(Box::new(group)),
+            None => all.push(group),
+        }
+    }
+    all
+}
+
+/// A subject without the IDs of owner and repository.
+fn without_ids(subject: &str) -> Option<String> {
+    let (repository, rest) = subject.strip_prefix("repo:")?.split_once(':')?;
+    let (owner, name) = repository.split_once('/')?;
+    let name_of = |part: &str| part.split('@').next().unwrap_or_default().to_owned();
+    Some(format!("repo:{}/{}:{rest}", name_of(owner), name_of(name)))
 }
 
 /// Does this subject, or pattern of subjects, have IDs of the repository? `*` where they are not known.

@@ -28,8 +28,8 @@ use crate::args::{Args, Diagnose, InputError, place};
 use crate::aws::arn::RoleArn;
 use crate::configure::{Around, Flow, Input, Inputs, REQUIRED_VARIABLES};
 use crate::evidence::{
-    AttachedPolicy, Attempt, Clock, CredentialSource, Environment, Evidence, Gap, Hop, Identity, MOST_HOPS, Probe,
-    Request, Runs, Why, WorkflowFile,
+    AttachedPolicy, Attempt, Clock, CredentialSource, Environment, Evidence, Gap, Hop, Identity, MOST_HOPS, MOST_RUNS,
+    Probe, Request, Runs, Why, WorkflowFile,
 };
 use crate::github::claims::Token;
 use crate::github::workflow;
@@ -193,7 +193,7 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             Some(text) => Probe::Known(WorkflowFile {
                 path: path.to_owned(),
                 text,
-                commit: None,
+                ..WorkflowFile::default()
             }),
             None => unreadable("workflow-file"),
         });
@@ -203,10 +203,12 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
     }
     let saved = saved.or_else(|| args.files_alone.then(|| vec![Evidence::default()]));
     if let Some(saved) = saved {
-        collected.runs = saved
-            .into_iter()
-            .map(|run| over(run, evidence.clone(), flags))
-            .collect();
+        let given = saved.into_iter().map(|run| over(run, evidence.clone(), flags));
+        let runs = given.flat_map(|run| match requests::anew(&run, args, secrets) {
+            Some(asked) => apart(&run, asked),
+            None => vec![run],
+        });
+        collected.runs = runs.take(MOST_RUNS).collect();
         if let Some(last) = collected.runs.last_mut() {
             let mut requests = vec![last.request.clone()];
             requests.extend(last.chain.iter().map(|hop| hop.request.clone()));
@@ -253,7 +255,29 @@ fn over(mut run: Evidence, given: Evidence, flags: &Diagnose) -> Evidence {
         }
     }
     run.request.inputs.overlay(&flags.inputs);
+    // What is given is known.
+    let is_given = |name: &str| Input::named(name).is_some_and(|input| flags.inputs.given(input).is_some());
+    run.request.not_known.retain(|name, _| !is_given(name));
+    run.request.faults.retain(|name, _| !is_given(name));
     run
+}
+
+/// A run for each of the requests, or a hop of the chain that it belongs to.
+fn apart(run: &Evidence, asked: Requests) -> Vec<Evidence> {
+    let mut runs: Vec<Evidence> = Vec::new();
+    for request in asked.requests {
+        match runs.last_mut().filter(|_| request.is_on(Input::RoleChaining)) {
+            Some(before) => before.chain.push(Hop {
+                request,
+                ..Hop::default()
+            }),
+            None => runs.push(Evidence { request, ..run.clone() }),
+        }
+    }
+    if let Some(last) = runs.last_mut() {
+        last.left_out.extend(asked.left_out);
+    }
+    runs
 }
 
 /// The policies are those of who asks first: in a chain that begins with the token, the second hop does.
@@ -349,6 +373,7 @@ struct Way {
 
 /// A token that was asked for.
 struct Asked {
+    audience: Audience,
     token: Result<IdToken, Gap>,
     /// When it came, by this machine's clock.
     at: i64,
@@ -357,8 +382,22 @@ struct Asked {
 /// What is asked once for all roles of a job.
 #[derive(Default)]
 struct Shared {
-    token: Option<Asked>,
+    tokens: Tokens,
+    /// Those that a token may be requested for, beside the input's or the default.
+    audiences: Vec<Audience>,
+    /// What IAM says of the role that is given, by its ARN.
+    reading: Option<(String, Reading)>,
     environment: Option<Probe<Environment>>,
+}
+
+/// Those for each audience.
+#[derive(Default)]
+struct Tokens(Vec<Asked>);
+
+impl Tokens {
+    fn of(&self, audience: &Audience) -> Option<&Asked> {
+        self.0.iter().find(|asked| asked.audience.as_str() == audience.as_str())
+    }
 }
 
 impl Asked {
@@ -379,7 +418,8 @@ impl Live<'_> {
             match self.in_job {
                 true => self.job(evidence, &http, api.as_ref()).await,
                 false => {
-                    let asked = Requests::of(evidence.request.clone());
+                    let asked = requests::anew(&evidence, self.args, self.secrets);
+                    let asked = asked.unwrap_or_else(|| Requests::of(evidence.request.clone()));
                     self.hops(evidence, asked, &http, None, &mut Shared::default()).await
                 }
             }
@@ -407,37 +447,51 @@ impl Live<'_> {
         let running = Running::of(env, api);
         let workflow = async { running.as_ref().filter(|_| !is_given)?.workflow().await };
         let mut shared = Shared::default();
-        // With a role and a region the step's `with:` is at hand, and nothing waits for the workflow.
-        let is_whole = [Input::RoleToAssume, Input::AwsRegion];
-        let is_whole = is_whole.iter().all(|input| evidence.request.given(*input).is_some());
-        if is_whole && !is_given {
-            let asked = self.requests(&evidence, true, &|_| None);
-            let hops = self.hops(evidence, asked, http, api, &mut shared);
-            let (workflow, mut runs) = join(workflow, hops).await;
-            for run in &mut runs {
-                run.workflow = run.workflow.take().or_else(|| workflow.clone());
-            }
-            return runs;
-        }
-        // Which role it is, the workflow says. The token does not wait for that.
+        // Which role it is, and what else the step has, the workflow says. The token does not wait for that.
         let token = async {
             let asks =
                 api.is_some() && evidence.token.is_none() && evidence.request.flow(self.around(None)) == Flow::Oidc;
             if let Some(http) = http.as_ref().ok().filter(|_| asks) {
-                self.token(http, &mut shared.token).await;
+                let audience = Audience::of(&self.args.flags.inputs);
+                let attempts = evidence.request.attempts();
+                self.token(http, attempts, &mut shared.tokens, &audience).await;
             }
         };
-        let (workflow, ()) = join(workflow, token).await;
+        let (workflow, (), reading) = join3(workflow, token, self.read_ahead(&evidence, http)).await;
+        shared.reading = reading;
         evidence.workflow = evidence.workflow.or(workflow);
         let asked = self.asked(&evidence, running.as_ref()).await;
         self.hops(evidence, asked, http, api, &mut shared).await
     }
 
+    /// What IAM says of a role that is given with its region: that waits for no workflow.
+    async fn read_ahead(&self, evidence: &Evidence, http: &Result<Http, Gap>) -> Option<(String, Reading)> {
+        let env = self.outside.env;
+        let role = evidence.request.given(Input::RoleToAssume)?;
+        evidence.request.given(Input::AwsRegion)?;
+        let credentials = environment_credentials(env)?;
+        let arn = RoleArn::parse(role).ok()?;
+        let flow = evidence.request.flow(self.around(None));
+        let issuer = github::likely_issuer(env);
+        let wanted = wanted(evidence, &arn, flow, &issuer)?;
+        let aws = Aws::new(
+            env,
+            http.as_ref().ok()?,
+            &self.args.flags.inputs,
+            &evidence.request,
+            &arn.partition,
+        );
+        let reading = self
+            .read(&aws, &credentials, &CredentialSource::Environment, wanted)
+            .await;
+        Some((role.to_owned(), reading))
+    }
+
     /// What the job asks for. Local actions and called workflows are read as they are come to.
     async fn asked(&self, evidence: &Evidence, running: Option<&Running<'_>>) -> Requests {
         loop {
-            let is_running = running.is_none_or(Running::is_running);
-            let asked = self.requests(evidence, is_running, &|path| running?.file(path));
+            let proof = running.and_then(Running::proof);
+            let asked = self.requests(evidence, proof, &|path| running?.file(path));
             match running {
                 Some(running) if running.read_missed().await => {}
                 _ => return asked,
@@ -458,9 +512,11 @@ impl Live<'_> {
             mut requests,
             mut left_out,
             contexts,
+            audiences,
             after_unseen,
         } = asked;
         evidence.contexts = contexts;
+        shared.audiences = audiences;
         then(&self.args.flags.own.then, &mut requests, &mut left_out);
         let mut runs: Vec<Evidence> = Vec::new();
         let mut trail = Trail::default();
@@ -498,7 +554,7 @@ impl Live<'_> {
             let would = would.and_then(|before| before.hops().last()?.session());
             match http {
                 // What it awaits is large, and a stack is not.
-                Ok(http) => Box::pin(self.hop(&mut run, http, api, shared, &mut trail, would)).await,
+                Ok(http) => Box::pin(self.hop(&mut run, (http, api), shared, &mut trail, would)).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
             match before {
@@ -525,17 +581,21 @@ impl Live<'_> {
     async fn hop(
         &self,
         run: &mut Evidence,
-        http: &Http,
-        api: Option<&Api<'_>>,
+        (http, api): (&Http, Option<&Api<'_>>),
         shared: &mut Shared,
         trail: &mut Trail,
         would: Option<Identity>,
     ) {
         let Shared {
-            token: asked,
+            tokens,
+            audiences,
+            reading: ahead,
             environment: protected,
         } = shared;
         let request = run.request.clone();
+        let is_its = |audience: &&Audience| request.get(Input::Audience) == Some(audience.as_str());
+        let audience = audiences.iter().find(is_its).cloned();
+        let audience = audience.unwrap_or_else(|| Audience::of(&self.args.flags.inputs));
         let arn = RoleArn::parse(request.get(Input::RoleToAssume).unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
         let aws = Aws::new(self.outside.env, http, &self.args.flags.inputs, &request, partition);
@@ -547,18 +607,8 @@ impl Live<'_> {
         let likely = github::likely_issuer(self.outside.env);
         let issuer = |run: &Evidence| Some(run.token.as_ref()?.known()?.claims.issuer()?.to_owned());
         let issuer = issuer(run).unwrap_or(likely);
-        // Who comes with AWS credentials on purpose needs no provider.
-        let needs_provider = !matches!(way.flow, Flow::AccessKey | Flow::Chaining | Flow::Existing);
-        let wanted = arn.as_ref().and_then(|arn| {
-            let wanted = Wanted {
-                arn,
-                account: arn.account.as_deref()?,
-                // A part of its name may be missing.
-                role: run.role.is_none() && !request.names_no_role(),
-                issuer: (run.provider.is_none() && needs_provider).then_some(&*issuer),
-            };
-            (wanted.role || wanted.issuer.is_some()).then_some(wanted)
-        });
+        let needs_provider = needs_provider(way.flow);
+        let wanted = arn.as_ref().and_then(|arn| wanted(run, arn, way.flow, &issuer));
         let session = trail
             .session
             .clone()
@@ -576,9 +626,9 @@ impl Live<'_> {
         // The attempt waits for the token, and what IAM says waits for nothing but credentials.
         let job_side = async {
             if asks {
-                self.token(http, asked).await;
+                self.token(http, request.attempts(), tokens, &audience).await;
             }
-            let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
+            let token = tokens.of(&audience).filter(|_| asks).and_then(Asked::got);
             let otherwise = async {
                 match (&environment, wanted) {
                     (None, Some(wanted)) => Some(self.read_otherwise(&aws, http, wanted, token).await),
@@ -595,8 +645,16 @@ impl Live<'_> {
             let (made, otherwise, ()) = join3(attempt, otherwise, protection).await;
             (made, otherwise)
         };
+        let is_read = |(role, _): &mut (String, Reading)| {
+            let is_environments = matches!(environment, Some((_, CredentialSource::Environment)));
+            is_environments && request.given(Input::RoleToAssume) == Some(&**role)
+        };
+        let ahead = ahead
+            .take_if(is_read)
+            .filter(|_| wanted.is_some_and(|wanted| wanted.issuer.is_some()));
         let account_side = async {
             match (&environment, wanted) {
+                _ if ahead.is_some() => ahead.map(|(_, reading)| reading),
                 (Some((credentials, source)), Some(wanted)) => Some(self.read(&aws, credentials, source, wanted).await),
                 _ => None,
             }
@@ -634,11 +692,11 @@ impl Live<'_> {
             _ => None,
         };
         if let Some(credentials) = at_hand {
-            let token = asked.as_ref().filter(|_| asks).and_then(Asked::got);
+            let token = tokens.of(&audience).filter(|_| asks).and_then(Asked::got);
             self.read_caller(run, &aws, http, credentials, token).await;
         }
         // What was asked for to read from IAM is not what the step sends.
-        let asked = asked.as_ref().filter(|_| asks && needs_provider);
+        let asked = tokens.of(&audience).filter(|_| asks && needs_provider);
         let token = asked.and_then(Asked::got);
         if let Some(asked) = asked {
             run.clock = Some(Clock {
@@ -672,17 +730,17 @@ impl Live<'_> {
         }
     }
 
-    /// Asks for the job's token, once for all its roles.
-    async fn token(&self, http: &Http, asked: &mut Option<Asked>) {
-        if asked.is_some() {
+    /// Asks for the job's token, once for all roles with this audience.
+    async fn token(&self, http: &Http, attempts: u32, tokens: &mut Tokens, audience: &Audience) {
+        if tokens.of(audience).is_some() {
             return;
         }
-        let audience = Audience::of(&self.args.flags.inputs);
-        let token = github::id_token(self.outside.env, http, &audience, self.outside.mask);
+        let token = github::id_token(self.outside.env, http, audience, attempts, self.outside.mask);
         let token = timeout_at(self.deadline, token)
             .await
             .unwrap_or_else(|_| Err(late("the ID token service")));
-        *asked = Some(Asked {
+        tokens.0.push(Asked {
+            audience: audience.clone(),
             token,
             at: (self.outside.now)(),
         });
@@ -733,6 +791,16 @@ impl Live<'_> {
             Flow::TokenFile if request.is_on(Input::RoleChaining) => at_hand().await,
             Flow::Existing | Flow::Nothing | Flow::Oidc | Flow::TokenFile => return way,
         };
+        let keys = match keys {
+            Ok((keys, CredentialSource::Inputs)) if self.is_shadowed(request, trail) => match at_hand().await {
+                Ok((found, _)) if found.access_key_id() == keys.access_key_id() => Ok((keys, CredentialSource::Inputs)),
+                _ => Err(Gap::new(
+                    Why::NoCredentials,
+                    "`AWS_PROFILE` names a profile, which comes before the keys that the step puts into the environment",
+                )),
+            },
+            keys => keys,
+        };
         match keys {
             Ok(_) if memoized.is_some() => way.refused = memoized,
             Ok((credentials, source)) => match aws.caller(&credentials, &source, until).await {
@@ -761,6 +829,12 @@ impl Live<'_> {
             }
         }
         way
+    }
+
+    /// Does a profile that is named come before the variables that the step sets? (`@aws-sdk/credential-provider-node`.)
+    fn is_shadowed(&self, request: &Request, trail: &Trail) -> bool {
+        let is_named = trail.profile.is_some() || self.outside.env.get("AWS_PROFILE").is_some();
+        is_named && request.given(Input::AwsProfile).is_none()
     }
 
     /// The AWS credentials that the SDK's default chain would find.
@@ -1033,7 +1107,8 @@ impl Live<'_> {
             let credentials = if token.token.claims.audience() == Some(audience.as_str()) {
                 aws.credentials(role.trim(), &token.raw, self.deadline).await?
             } else {
-                let token = github::id_token(env, http, &audience, self.outside.mask).await?;
+                let attempts = Request::default().attempts();
+                let token = github::id_token(env, http, &audience, attempts, self.outside.mask).await?;
                 aws.credentials(role.trim(), &token.raw, self.deadline).await?
             };
             return Ok((credentials, CredentialSource::DiagnosisRole));
@@ -1114,6 +1189,23 @@ fn then(roles: &[String], requests: &mut Vec<Request>, left_out: &mut Vec<String
             ..Request::default()
         });
     }
+}
+
+/// Who comes with AWS credentials on purpose needs no provider.
+fn needs_provider(flow: Flow) -> bool {
+    !matches!(flow, Flow::AccessKey | Flow::Chaining | Flow::Existing)
+}
+
+/// What to read from IAM for a run.
+fn wanted<'a>(run: &Evidence, arn: &'a RoleArn, flow: Flow, issuer: &'a str) -> Option<Wanted<'a>> {
+    let wanted = Wanted {
+        arn,
+        account: arn.account.as_deref()?,
+        // A part of its name may be missing.
+        role: run.role.is_none() && !run.request.names_no_role(),
+        issuer: (run.provider.is_none() && needs_provider(flow)).then_some(issuer),
+    };
+    (wanted.role || wanted.issuer.is_some()).then_some(wanted)
 }
 
 /// Does a step with a token file ask first whose AWS credentials it has besides?
@@ -1204,14 +1296,14 @@ jobs:
             workflow: Some(Probe::Known(WorkflowFile {
                 path: "w.yml".to_owned(),
                 text: WORKFLOW.to_owned(),
-                commit: None,
+                ..WorkflowFile::default()
             })),
             ..Evidence::default()
         };
         if let Some(role) = role {
             evidence.request.inputs.set(Input::RoleToAssume, role);
         }
-        live.requests(&evidence, true, &|_| None).requests
+        live.requests(&evidence, None, &|_| None).requests
     }
 
     #[test]

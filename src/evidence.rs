@@ -7,10 +7,10 @@ mod credentials;
 mod mistaken;
 pub mod paste;
 pub(crate) mod repository;
+mod request;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::ops::Deref;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
@@ -22,7 +22,8 @@ pub(crate) use self::credentials::{CredentialSource, HeldCredentials};
 #[cfg(feature = "live")]
 pub(crate) use self::repository::Branches;
 pub(crate) use self::repository::{Environment, Repository, SubjectTemplate};
-use crate::configure::{INPUTS, Input, Inputs, Text};
+pub use self::request::Request;
+use crate::configure::Input;
 use crate::github::claims::Token;
 use crate::secrets::{Secrets, bare_address};
 
@@ -433,108 +434,6 @@ impl Why {
     }
 }
 
-/// What the step asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Request {
-    /// The inputs of the step.
-    pub inputs: Inputs,
-    /// Where the inputs were read when no input named them: "step `Configure AWS` of job `deploy`".
-    pub source: Option<String>,
-    /// What the step in the checkout says of the audience, the endpoint and the proxy, by input. It is shown and not followed:
-    /// where a token goes is not a checkout's to say.
-    pub set_aside: BTreeMap<String, String>,
-    /// Inputs of the step that nobody here knows, or not all of, as they would be written in another step of the job: with
-    /// `${{ secrets.ROLE }}` in them. They hold names and no values.
-    pub not_known: BTreeMap<String, String>,
-    /// Inputs of the step that have no value, and why.
-    pub faults: BTreeMap<String, String>,
-}
-
-impl Request {
-    /// Is it not known which role is asked for, or not in all its parts?
-    #[must_use]
-    pub fn names_no_role(&self) -> bool {
-        self.get(Input::RoleToAssume).is_none() || self.not_known.contains_key(Input::RoleToAssume.name())
-    }
-
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-impl Deref for Request {
-    type Target = Inputs;
-
-    fn deref(&self) -> &Inputs {
-        &self.inputs
-    }
-}
-
-const SOURCE: &str = "source";
-const SET_ASIDE: &str = "set-aside";
-const NOT_KNOWN: &str = "not-known";
-const FAULTS: &str = "faults";
-
-impl Serialize for Request {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(None)?;
-        for (input, value) in self.inputs.iter() {
-            map.serialize_entry(input.name(), value)?;
-        }
-        if let Some(source) = &self.source {
-            map.serialize_entry(SOURCE, source)?;
-        }
-        if !self.set_aside.is_empty() {
-            map.serialize_entry(SET_ASIDE, &self.set_aside)?;
-        }
-        if !self.not_known.is_empty() {
-            map.serialize_entry(NOT_KNOWN, &self.not_known)?;
-        }
-        if !self.faults.is_empty() {
-            map.serialize_entry(FAULTS, &self.faults)?;
-        }
-        map.end()
-    }
-}
-
-/// Names that mean nothing here are passed over: a saved run may be a later version's.
-impl<'de> Deserialize<'de> for Request {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct RequestVisitor;
-
-        impl<'de> Visitor<'de> for RequestVisitor {
-            type Value = Request;
-
-            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-                to.write_str("inputs by name")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Request, A::Error> {
-                let mut request = Request::default();
-                while let Some(name) = map.next_key::<String>()? {
-                    match (&*name, INPUTS.iter().find(|spec| spec.name == name)) {
-                        (SOURCE, _) => request.source = map.next_value::<Option<Text>>()?.map(|text| text.0),
-                        (SET_ASIDE, _) => request.set_aside = map.next_value()?,
-                        (NOT_KNOWN, _) => request.not_known = map.next_value()?,
-                        (FAULTS, _) => request.faults = map.next_value()?,
-                        (_, Some(spec)) => {
-                            if let Some(Text(value)) = map.next_value()? {
-                                request.inputs.set(spec.input, value);
-                            }
-                        }
-                        _ => {
-                            map.next_value::<serde::de::IgnoredAny>()?;
-                        }
-                    }
-                }
-                Ok(request)
-            }
-        }
-
-        from.deserialize_map(RequestVisitor)
-    }
-}
-
 /// The job, as the runner's variables describe it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -764,6 +663,9 @@ pub struct WorkflowFile {
     /// The commit, where this is known to be the file that runs, and not what a checkout has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Has the checkout another text under this path?
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub checkout_differs: bool,
 }
 
 /// Clocks, in seconds since 1970, all read within the run.

@@ -488,6 +488,16 @@ pub struct MissingFact {
     pub supply: String,
 }
 
+impl MissingFact {
+    pub(crate) fn new(wanted: impl Into<String>, why: impl Into<String>, supply: impl Into<String>) -> Self {
+        Self {
+            wanted: wanted.into(),
+            why: why.into(),
+            supply: supply.into(),
+        }
+    }
+}
+
 /// What it all comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conclusion {

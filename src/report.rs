@@ -292,6 +292,17 @@ fn further(hops: &mut [Run]) {
     }
 }
 
+/// The facts that stand right below the headline, where nothing is compared there: fewer where a finding is certain, which says it
+/// all. That a step asks with the job's own token is what everybody expects, and another way is not.
+fn first_facts(diagnosis: &Diagnosis, is_certain: bool) -> Option<&'static [&'static str]> {
+    Some(match (is_certain, diagnosis.flow.has_credentials()) {
+        (false, false) => &["role", "subject", "AWS", "reported"],
+        (false, true) => &["role", "flow", "subject", "AWS", "reported"],
+        (true, false) => return None,
+        (true, true) => &["flow"],
+    })
+}
+
 /// The first line of a diagnosis.
 #[must_use]
 pub fn headline(diagnosis: &Diagnosis) -> String {

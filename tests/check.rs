@@ -349,6 +349,23 @@ fn a_role_in_env_is_followed_and_no_id_is_made_up() {
 }
 
 #[test]
+fn of_both_forms_of_a_subject_one_finding_tells() {
+    let policy = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
+    let folder = repository(&[(DEPLOY, WORKFLOW), ("role.tf", &policy)]);
+    let (code, out, error) = run(folder.path(), &["--owner-id", "1", "--repository-id", "2"]);
+    assert_eq!(code, 1, "{out}{error}");
+    assert_eq!(out.matches("error[").count(), 1, "{out}");
+    for part in [
+        "error[subject-environment]",
+        "with IDs in its subject (`repo:octo@1/app@2:environment:production`) it does not get in either: ",
+        "fix: add exactly this job's subject `repo:octo/app:environment:production`",
+        "fix: add exactly this job's subject `repo:octo@1/app@2:environment:production`",
+    ] {
+        assert!(out.contains(part), "{part}\n{out}");
+    }
+}
+
+#[test]
 fn a_baseline_lets_old_findings_pass_and_new_ones_fail() {
     let source = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
     let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/iam.tf", &source)]);
@@ -639,5 +656,121 @@ fn a_policy_that_only_check_can_read_is_pointed_there() {
         let error = text(&done.stderr);
         assert_eq!(done.status.code(), Some(2), "{error}");
         assert!(error.contains(command), "{error}");
+    }
+}
+
+/// A policy for a branch, as each kind of source writes it.
+fn sources() -> Vec<(&'static str, String)> {
+    const SUB: &str = "repo:octo/app:ref:refs/heads/main";
+    let host = "token.actions.githubusercontent.com";
+    let provider = format!("arn:aws:iam::123456789012:oidc-provider/{host}");
+    let role = |policy: &str| {
+        format!("resource \"aws_iam_role\" \"deploy\" {{\n  name = \"deploy\"\n  assume_role_policy = {policy}\n}}\n")
+    };
+    let encoded = format!(
+        "jsonencode({{\n    Version = \"2012-10-17\"\n    Statement = [{{\n      Effect = \"Allow\"\n      \
+         Action = \"sts:AssumeRoleWithWebIdentity\"\n      Principal = {{ Federated = \"{provider}\" }}\n      \
+         Condition = {{ StringEquals = {{\n        \"{host}:aud\" = \"sts.amazonaws.com\"\n        \"{host}:sub\" = \"{SUB}\"\n      \
+         }} }}\n    }}]\n  }})"
+    );
+    let json = format!(
+        "{{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [{{\n    \"Effect\": \"Allow\",\n    \
+         \"Action\": \"sts:AssumeRoleWithWebIdentity\",\n    \"Principal\": {{ \"Federated\": \"{provider}\" }},\n    \
+         \"Condition\": {{ \"StringEquals\": {{\n      \"{host}:aud\": \"sts.amazonaws.com\",\n      \"{host}:sub\": [\"{SUB}\"]\n    \
+         }} }}\n  }}]\n}}"
+    );
+    let heredoc = format!("<<EOF\n{json}\nEOF");
+    let template = |sub: &str| {
+        format!(
+            "Resources:\n  Deploy:\n    Type: AWS::IAM::Role\n    Properties:\n      RoleName: deploy\n      \
+             AssumeRolePolicyDocument:\n        Version: '2012-10-17'\n        Statement:\n          - Effect: Allow\n            \
+             Action: sts:AssumeRoleWithWebIdentity\n            Principal: {{Federated: '{provider}'}}\n            Condition:\n              \
+             StringEquals:\n                {host}:aud: sts.amazonaws.com\n                {host}:sub: {sub}\n"
+        )
+    };
+    let cfn = format!(
+        "{{ \"Resources\": {{ \"Deploy\": {{ \"Type\": \"AWS::IAM::Role\", \"Properties\": {{ \"RoleName\": \"deploy\",\n\
+         \"AssumeRolePolicyDocument\": {json} }} }} }} }}\n"
+    );
+    vec![
+        ("jsonencode.tf", role(&encoded)),
+        ("heredoc.tf", role(&heredoc)),
+        ("document.tf", terraform(&format!("[\"{SUB}\"]"))),
+        ("template.json", cfn),
+        ("template.yaml", template(SUB)),
+        ("quoted.yaml", template(&format!("'{SUB}'"))),
+        ("sub.yaml", template(&format!("!Sub '{SUB}'"))),
+        ("list.yaml", template(&format!("[\"{SUB}\"]"))),
+    ]
+}
+
+#[test]
+fn each_source_is_mended_where_it_says_it() {
+    for (name, source) in sources() {
+        let folder = repository(&[(DEPLOY, WORKFLOW), (name, &source)]);
+        let (code, report) = json(folder.path(), &[]);
+        let line = source
+            .lines()
+            .position(|line| line.contains("refs/heads/main"))
+            .unwrap()
+            + 1;
+        let first = found(&report).first().cloned();
+        assert_eq!(
+            first.as_deref(),
+            Some(&*format!("blocks certain subject-environment {name}:{line}")),
+            "{name}: {report:#}"
+        );
+        assert_eq!(code, 1, "{name}");
+        let fixes = report["findings"][0]["fixes"].as_array().unwrap();
+        let diff = fixes
+            .iter()
+            .find(|fix| fix["file"] == name)
+            .map(|fix| fix["diff"].as_str().unwrap());
+        let diff = diff.unwrap_or_else(|| panic!("{name}: {fixes:#?}"));
+        let apply = format!("{diff}\n");
+        fs::write(folder.path().join("fix.diff"), apply).unwrap();
+        let applied: Vec<&str> = diff
+            .lines()
+            .filter(|line| line.starts_with('+') && line.contains("production"))
+            .collect();
+        assert_eq!(applied.len(), 1, "{name}: {diff}");
+    }
+}
+
+#[test]
+fn who_calls_a_workflow_must_grant_the_token_too() {
+    let called = WORKFLOW.replace("  push:\n    branches: [main]\n", "  workflow_call:\n");
+    let caller = "on: push\njobs:\n  prod:\n    uses: ./.github/workflows/called.yml\n";
+    let files = [
+        (".github/workflows/called.yml", &*called),
+        (DEPLOY, caller),
+        ("iam.tf", &terraform(r#"["repo:octo/app:environment:production"]"#)),
+    ];
+    let (code, report) = json(repository(&files).path(), &[]);
+    assert_eq!(
+        found(&report)[0],
+        format!("blocks likely id-token-permission-missing {DEPLOY}:4"),
+        "{report:#}"
+    );
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn a_default_that_can_be_another_value_is_not_unused() {
+    let source = |sub: &str| {
+        terraform(&format!("[\"repo:octo/app:environment:production\", {sub}]"))
+            + "variable \"stage\" { default = \"dev\" }\n"
+    };
+    for (sub, want) in [
+        (r#""repo:octo/app:environment:${var.stage}""#, 0),
+        (r#""repo:octo/app:environment:dev""#, 1),
+    ] {
+        let folder = repository(&[(DEPLOY, WORKFLOW), ("iam.tf", &source(sub))]);
+        let (_, report) = json(folder.path(), &[]);
+        let unused = found(&report)
+            .iter()
+            .filter(|line| line.contains("trust-unused"))
+            .count();
+        assert_eq!(unused, want, "{sub}: {report:#}");
     }
 }

@@ -211,6 +211,8 @@ fn a_job_without_a_role_gets_an_answer() {
             "{folded}"
         );
         assert!(!log.contains("::error"), "{log}");
+        // Nobody gave a role, so nothing is said of the way that a step with one takes.
+        assert!(!log.contains("`role-to-assume` is given"), "{log}");
         for part in [
             "<details><summary>The smallest trust policy that accepts this token</summary>",
             "#### Claims of the ID token",

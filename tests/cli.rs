@@ -1067,7 +1067,7 @@ fn without_inputs_the_jobs_own_steps_are_diagnosed() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     let said = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        said.contains("`with: { role-to-assume: \"${{ secrets.ROLE }}\" }`"),
+        said.contains(" with: { role-to-assume: \"${{ secrets.ROLE }}\" } "),
         "{said}"
     );
     assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());

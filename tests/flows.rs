@@ -1492,6 +1492,44 @@ fn after_a_step_that_is_left_out_nothing_is_said_to_be_missing() {
     }
 }
 
+/// Keys that the step exports are passed over where `AWS_PROFILE` is set, and a service is asked no more often than the step asks.
+#[test]
+fn a_profile_shadows_the_keys_of_a_step_and_its_own_retries_are_its_limit() {
+    let user = "arn:aws:iam::123456789012:user/ci";
+    let region = ("aws-region", "eu-west-1");
+    for (profile, told) in [
+        ("", (Some(0), "allowed", "keys", "-")),
+        ("nobody", (Some(1), "denied", "keys", "credentials-missing")),
+    ] {
+        let mut scenario = hub_and_spokes(&trusts(user, BOTH));
+        scenario.user =
+            serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": false})).unwrap();
+        scenario.with = with(&[region, ("role-to-assume", SPOKE)]);
+        scenario.env = with(&[("AWS_PROFILE", profile)]);
+        let world = World::of(scenario).start();
+        let (id, secret) = world.user_keys();
+        let keys = [
+            format!("--aws-access-key-id={id}"),
+            format!("--aws-secret-access-key={secret}"),
+        ];
+        let run = diagnose(&world, &keys.each_ref().map(String::as_str));
+        assert_eq!(run.told(), told, "{:#}", run.report);
+    }
+    for (status, attempts, calls, exit) in [(429, "4", 4, 1), (429, "12", 9, 0), (503, "1", 9, 0)] {
+        let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+        scenario.with = with(&[region, ("role-to-assume", HUB), ("retry-max-attempts", attempts)]);
+        let world = World::of(scenario)
+            .fault_times(Call::IdToken, Fault::Status(status), 8)
+            .start();
+        let run = diagnose(&world, &[]);
+        assert_eq!(
+            (run.exit, world.requests_of(Call::IdToken).len()),
+            (Some(exit), calls),
+            "{status} {attempts}"
+        );
+    }
+}
+
 /// What stands against the hops after the one that fails is said as well, with the policies of the role that would have asked.
 #[test]
 fn after_a_break_the_policies_of_who_would_ask_are_evaluated() {

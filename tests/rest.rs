@@ -78,6 +78,182 @@ fn what_a_strangers_checkout_says_is_passed_over() {
     assert!(asked.iter().all(|request| !request.body.contains("of-a-stranger")));
 }
 
+/// Whose the audience is: the input's, that of the workflow which is proven to run, or the default.
+#[test]
+fn an_audience_is_followed_where_the_workflow_is_proven_to_run() {
+    const OWN: &str = "https://github.com/acme";
+    const DEFAULT: &str = "sts.amazonaws.com";
+    /// The world, in which something is changed; whom the token is for; and whether the checkout is said to be the source.
+    type Row = (&'static str, fn(&mut Scenario), &'static str, bool);
+    let rows: [Row; 8] = [
+        ("the API has its text", |_| {}, OWN, false),
+        ("the checkout has its id", |of| of.rest.texts = false, OWN, false),
+        (
+            "the checkout has another id",
+            |of| {
+                of.rest.texts = false;
+                let mut running = of.workflow.clone().unwrap();
+                running.push("# another".to_owned());
+                of.rest.workflow = Some(running);
+            },
+            DEFAULT,
+            true,
+        ),
+        ("the API tells nothing", |of| of.rest.contents = false, DEFAULT, true),
+        (
+            "nothing is asked of the API",
+            |of| drop(of.with.insert("github-token".to_owned(), String::new())),
+            DEFAULT,
+            true,
+        ),
+        (
+            "an input comes first",
+            |of| drop(of.with.insert("audience".to_owned(), "vault".to_owned())),
+            "vault",
+            false,
+        ),
+        (
+            "its own action is the running commit's",
+            |of| in_an_action(of, true),
+            OWN,
+            false,
+        ),
+        (
+            "its own action is the checkout's",
+            |of| in_an_action(of, false),
+            DEFAULT,
+            true,
+        ),
+    ];
+    for (row, change, audience, is_checkouts) in rows {
+        let mut scenario = Scenario::named("id-of-the-running-workflow").unwrap();
+        scenario.rest.texts = true;
+        change(&mut scenario);
+        let file = scenario.files.remove("login/action.yml");
+        let world = World::of(scenario).start();
+        if let Some(lines) = file {
+            fs::create_dir_all(world.workspace().join("login")).unwrap();
+            fs::write(world.workspace().join("login/action.yml"), lines.join("\n")).unwrap();
+        }
+        let output = act(&world, &[]);
+        let asked: Vec<_> = world
+            .requests_of(Call::IdToken)
+            .iter()
+            .map(|asked| asked.form["audience"].clone())
+            .collect();
+        assert_eq!(asked.last().map(String::as_str), Some(audience), "{row}");
+        assert!(
+            asked.iter().all(|asked| [audience, DEFAULT].contains(&&**asked)),
+            "{row}: {asked:?}"
+        );
+        let evidence = evidence(&world);
+        assert_eq!(evidence["request"]["audience"], audience, "{row}");
+        assert_eq!(evidence["token"]["claims"]["aud"], audience, "{row}");
+        let source = report(&world)["role_source"].as_str().unwrap().to_owned();
+        assert_eq!(
+            source.ends_with("as the checkout has it"),
+            is_checkouts,
+            "{row}: {source}"
+        );
+        let said = log(&output).contains("the step in the checkout has `audience: https://github.com/acme`");
+        assert_eq!(said, is_checkouts, "{row}");
+        // One for the session that AWS gives, and not one for each audience.
+        assert_eq!(world.requests_of(Call::AssumeRoleWithWebIdentity).len(), 1, "{row}");
+    }
+}
+
+/// The step stands in an action of the repository's own, which the commit that runs has, or the checkout alone.
+fn in_an_action(scenario: &mut Scenario, is_running: bool) {
+    let lines = scenario.workflow.as_mut().unwrap();
+    let steps = lines.iter().position(|line| line.contains("name: Configure")).unwrap();
+    let step: Vec<_> = lines.drain(steps..).collect();
+    lines.push("      - uses: ./login".to_owned());
+    let action = ["runs:", "  using: composite", "  steps:"].map(str::to_owned);
+    let action: Vec<_> = action.into_iter().chain(step).collect();
+    let path = "login/action.yml".to_owned();
+    if is_running {
+        scenario.rest.files.insert(path, action);
+    } else {
+        scenario.files.insert(path, action);
+    }
+}
+
+/// What is pasted is the role and the region, and what the step has beside them is the workflow's to say.
+#[test]
+fn what_role_and_region_leave_open_is_that_steps() {
+    let step = |duration: &str| {
+        format!(
+            "      - {{uses: aws-actions/configure-aws-credentials@v6, with: {{role-to-assume: \
+             'arn:aws:iam::123456789012:role/deploy', aws-region: eu-west-1, role-duration-seconds: {duration}}}}}"
+        )
+    };
+    for (more, inputs, want) in [
+        (None, None, "43200"),
+        // What is given comes first.
+        (None, Some("1800"), "1800"),
+        // A step that is the same, and one that is not.
+        (Some("43200"), None, "43200"),
+        (Some("900"), None, "3600"),
+    ] {
+        let mut scenario = Scenario::named("role-and-region-pasted").unwrap();
+        let lines = scenario.workflow.as_mut().unwrap();
+        lines.truncate(lines.iter().position(|line| line.contains("name: Configure")).unwrap());
+        lines.push(step("43200"));
+        lines.extend(more.map(step));
+        let inputs = inputs.map(|duration| ("role-duration-seconds".to_owned(), duration.to_owned()));
+        scenario.with.extend(inputs);
+        let world = World::of(scenario).start();
+        act(&world, &[]);
+        let asked = world.requests_of(Call::AssumeRoleWithWebIdentity).remove(0);
+        assert_eq!(asked.form["DurationSeconds"], want, "{more:?}");
+    }
+}
+
+#[test]
+fn a_checkout_with_another_workflow_than_the_running_one_is_said_to_have_it() {
+    let line =
+        "`.github/workflows/deploy.yml` differs in the checkout: what counts is the one that runs, of commit `4d3b1f6`";
+    for (name, with, want) in [
+        ("checkout-of-a-stranger", "(omitted)", true),
+        // The role is given, and the workflow is still the other one.
+        ("checkout-of-a-stranger", "arn:aws:iam::123456789012:role/deploy", true),
+        ("subject-environment", "(omitted)", false),
+        ("no-checkout", "(omitted)", false),
+    ] {
+        let world = World::named(name).with("role-to-assume", with).start();
+        act(&world, &[]);
+        let notes = report(&world)["notes"].to_string();
+        assert_eq!(notes.contains(line), want, "{name}: {notes}");
+    }
+    // A long one is read, and one that is too long is said to be.
+    for (length, cause, want) in [
+        (900_000, "subject-environment", None),
+        (
+            1 << 20,
+            "",
+            Some("GitHub has `.github/workflows/deploy.yml`, and it is larger than 1 MiB"),
+        ),
+    ] {
+        let mut scenario = Scenario::named("no-checkout").unwrap();
+        scenario
+            .workflow
+            .as_mut()
+            .unwrap()
+            .push(format!("# {}", "x".repeat(length)));
+        let world = World::of(scenario).start();
+        let printed = log(&act(&world, &[])).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(world.outputs()["cause"], cause, "{length}");
+        assert!(want.is_none_or(|want| printed.contains(want)), "{length}: {printed}");
+    }
+    // How a line ends is no difference.
+    let world = World::named("subject-environment").start();
+    let file = world.workspace().join(".github/workflows/deploy.yml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace('\n', "\r\n")).unwrap();
+    act(&world, &[]);
+    assert_eq!(evidence(&world)["workflow"]["checkout_differs"], Value::Null);
+}
+
 /// An action of the repository's own: as the commit that runs has it, else as the checkout has it, which is said.
 #[test]
 fn a_local_action_is_the_running_commits_or_said_to_be_the_checkouts() {

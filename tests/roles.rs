@@ -70,6 +70,14 @@ fn every_input_of_the_step_is_followed() {
     scenario.matrix = json!({
         "account": ACCOUNT, "role": "deploy", "region": "eu-west-1", "audience": "vault", "endpoint": "https://evil.example",
     });
+    // GitHub's API tells what runs, and an audience of that is followed; an endpoint never is.
+    let mut running = saved(&World::of(scenario.clone()).start());
+    let request = running.remove(0)["request"].take();
+    assert_eq!(request["audience"], "vault");
+    assert_eq!(request["sts-endpoint"], "");
+    assert_eq!(request["set-aside"], json!({"sts-endpoint": "https://evil.example"}));
+
+    scenario.rest.contents = false;
     let world = World::of(scenario).start();
     let [run] = &*saved(&world) else { panic!() };
     let request = &run["request"];
@@ -121,6 +129,136 @@ fn a_role_that_is_handed_over_has_the_steps_other_inputs() {
     assert_eq!(request.get("not-known"), None);
 }
 
+/// A run that names no role, in a file: what its workflow says is asked for.
+#[test]
+fn a_saved_run_without_a_role_is_asked_for_anew() {
+    const ROLE: &str = "arn:aws:iam::123456789012:role/deploy";
+    let one = |with: &str| workflow(&[&configure(with)]).join("\n");
+    let two = |first: &str, second: &str| workflow(&[&configure(first), &configure(second)]).join("\n");
+    let plain = format!("{{role-to-assume: '{ROLE}', aws-region: eu-west-1, role-session-name: mine}}");
+    let other = plain.replace("role/deploy", "role/other");
+    let matrix = plain.replace("role/deploy", "role/${{ matrix.role }}");
+    let secret = "{role-to-assume: '${{ secrets.ROLE }}', aws-region: eu-west-1}";
+    let denied = json!({"outcome": "denied", "code": "AccessDenied", "message": "Not authorized to perform sts:AssumeRoleWithWebIdentity"});
+    let resolve = |workflow: String, more: Value, flags: &[&str]| -> Value {
+        let mut run = json!({
+            "schema": 1, "runner": {"job": "deploy", "event_name": "push", "ref": "refs/heads/main"},
+            "token": {"claims": {"iss": "https://token.actions.githubusercontent.com", "aud": "sts.amazonaws.com",
+                                 "sub": "repo:acme/widgets:environment:production"}},
+            "workflow": {"path": "w.yml", "text": workflow, "commit": "4d3b1f6"},
+        });
+        run.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        std::fs::write(place("run.json"), run.to_string()).unwrap();
+        let output = program()
+            .args([
+                "diagnose",
+                "--format=json",
+                "--evidence",
+                &place("run.json"),
+                "--save-evidence",
+                &place("saved.json"),
+            ])
+            .args(flags)
+            .output()
+            .unwrap();
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&std::fs::read(place("saved.json")).unwrap()).unwrap()
+    };
+    for (workflow, more, flags, role, source) in [
+        (
+            one(&plain),
+            json!({}),
+            &[][..],
+            json!(ROLE),
+            "configure-aws-credentials step 1 of job `deploy`",
+        ),
+        // What is known comes first, and the rest is the step's.
+        (
+            one(&plain),
+            json!({"request": {"aws-region": "us-east-1"}}),
+            &[],
+            json!(ROLE),
+            "configure-aws-credentials step 1 of job `deploy`",
+        ),
+        (
+            one(&matrix),
+            json!({"contexts": {"matrix": {"role": "deploy"}}}),
+            &[],
+            json!(ROLE),
+            "configure-aws-credentials step 1 of job `deploy`",
+        ),
+        (
+            one(secret),
+            json!({}),
+            &[],
+            Value::Null,
+            "configure-aws-credentials step 1 of job `deploy`, whose `role-to-assume` is `${{ secrets.ROLE }}`",
+        ),
+        // What is given afterwards is known.
+        (
+            one(secret),
+            json!({"request": {"not-known": {"role-to-assume": "${{ secrets.ROLE }}"}}}),
+            &["--role-to-assume", ROLE],
+            json!(ROLE),
+            "",
+        ),
+        // Of two steps it is the one whose role was read; an answer can be to either.
+        (
+            two(&other, &plain),
+            json!({"role": {"arn": ROLE}, "attempt": denied}),
+            &[],
+            json!(ROLE),
+            "configure-aws-credentials step 2 of job `deploy`",
+        ),
+        (two(&other, &plain), json!({"attempt": denied}), &[], Value::Null, ""),
+        ("jobs: [".to_owned(), json!({}), &[], Value::Null, ""),
+    ] {
+        let saved = resolve(workflow.clone(), more.clone(), flags);
+        let request = &saved["request"];
+        assert_eq!(
+            request.get("role-to-assume").cloned().unwrap_or_default(),
+            role,
+            "{workflow} {more}: {saved}"
+        );
+        assert_eq!(
+            request["source"].as_str().unwrap_or_default(),
+            source,
+            "{workflow} {more}"
+        );
+        if let Some(region) = more.pointer("/request/aws-region") {
+            assert_eq!(
+                (&request["aws-region"], &request["role-session-name"]),
+                (region, &json!("mine"))
+            );
+        }
+    }
+    // Which job it is, nobody says, and only one configures credentials.
+    let two_jobs = one(&plain) + "\n  build: {runs-on: x, steps: [{run: make}]}";
+    let saved = resolve(two_jobs.clone(), json!({"runner": {}}), &[]);
+    assert_eq!(saved["request"]["role-to-assume"], ROLE, "{saved}");
+    let both = two_jobs.replace("[{run: make}]", &format!("[{}]", configure(&other)));
+    let saved = resolve(both, json!({"runner": {}}), &[]);
+    let source = "the workflow file has several jobs, and nothing says which of them it is";
+    assert_eq!(
+        (&saved["request"]["role-to-assume"], &saved["request"]["source"]),
+        (&Value::Null, &json!(source))
+    );
+    // Several steps are several runs, and a chained one is a hop.
+    let chained = plain.replace("mine", "mine, role-chaining: true");
+    let saved = resolve(two(&other, &chained), json!({}), &[]);
+    assert_eq!(saved["chain"][0]["request"]["role-to-assume"], ROLE, "{saved}");
+    let saved = resolve(two(&other, &plain), json!({}), &[]);
+    assert_eq!(saved["runs"][1]["request"]["role-to-assume"], ROLE, "{saved}");
+    // An audience is the step's: no token is asked for here.
+    let saved = resolve(one(&plain.replace("mine", "mine, audience: vault")), json!({}), &[]);
+    assert_eq!(
+        (&saved["request"]["audience"], &saved["request"]["set-aside"]),
+        (&json!("vault"), &Value::Null)
+    );
+}
+
 #[test]
 fn each_step_with_a_role_that_is_not_known_is_named() {
     let chained =
@@ -133,8 +271,8 @@ fn each_step_with_a_role_that_is_not_known_is_named() {
     let world = World::of(scenario(&[&steps[0], &steps[1], &steps[2]])).start();
     let (printed, _) = step(&world);
     for line in [
-        r#"`with: { role-to-assume: "${{ secrets.ONE }}" }`"#,
-        r#"`with: { role-to-assume: "${{ secrets.TWO }}" }`"#,
+        r#" with: { role-to-assume: "${{ secrets.ONE }}" } "#,
+        r#" with: { role-to-assume: "${{ secrets.TWO }}" } "#,
         "the role of the step before this one is not known",
     ] {
         assert!(printed.contains(line), "{line}\n{printed}");
@@ -224,6 +362,10 @@ fn bad_input_is_a_line_each_and_the_rest_is_reported() {
         ("{uses: ./broken}".to_owned(), "`./broken` is not an action (line 1"),
         ("{uses: ./none}".to_owned(), "`./none` cannot be read"),
         (
+            "{uses: acme/login@v1, with: {role-arn: x}}".to_owned(),
+            "`acme/login@v1` is an action of another repository, and is not read",
+        ),
+        (
             "{uses: ../../etc}".to_owned(),
             "has no step of configure-aws-credentials",
         ),
@@ -247,6 +389,53 @@ fn bad_input_is_a_line_each_and_the_rest_is_reported() {
     let (printed, exit) = step(&world);
     assert_eq!(exit, Some(0), "{printed}");
     assert!(printed.contains("larger than 1 MiB"), "{printed}");
+}
+
+/// Every world, with a secret in place of its role: what is certain then is not of that role.
+#[test]
+fn in_no_world_is_anything_certain_of_a_role_that_is_not_known() {
+    let hidden = |lines: &mut Vec<String>| {
+        for line in lines.iter_mut() {
+            if let Some((before, _)) = line.split_once("role-to-assume:") {
+                *line = format!("{before}role-to-assume: ${{{{ secrets.ROLE }}}}");
+            }
+        }
+    };
+    let mut count = 0;
+    for name in Scenario::names() {
+        let mut scenario = Scenario::named(&name).unwrap();
+        if scenario.args.is_some() || name == "api-slow" {
+            continue;
+        }
+        scenario.with.remove("role-to-assume");
+        scenario
+            .workflow
+            .iter_mut()
+            .chain(&mut scenario.rest.workflow)
+            .for_each(hidden);
+        let files = scenario.files.values_mut().chain(scenario.rest.files.values_mut());
+        files.for_each(hidden);
+        let world = World::of(scenario).start();
+        step(&world);
+        let report: Value = serde_json::from_str(&world.outputs()["report"]).unwrap();
+        let runs = report["runs"]
+            .as_array()
+            .cloned()
+            .unwrap_or_else(|| vec![report.clone()]);
+        for finding in runs.iter().flat_map(|run| run["findings"].as_array().unwrap()) {
+            if finding["severity"] != "blocks" || finding["certainty"] != "certain" {
+                continue;
+            }
+            let id = finding["id"].as_str().unwrap();
+            let stage = format!("{:?}", aws_oidc_doctor::by_id(id).unwrap().rule.stage);
+            let is_of_the_role = ["Provider", "Role", "TrustPolicy", "Session"].contains(&&*stage);
+            assert!(!is_of_the_role, "{name}: {id} is certain");
+        }
+        assert!(world.requests_of(Call::GetRole).is_empty(), "{name}");
+        assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty(), "{name}");
+        count += 1;
+    }
+    assert!(count > 40, "{count}");
 }
 
 #[test]

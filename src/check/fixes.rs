@@ -77,7 +77,14 @@ fn in_file(infra: &Infra, written: &Written, edit: &Edit) -> Option<(usize, Edit
         (edit.span, edit.text.as_str())
     };
     let is_behind = edit.span.start == edit.span.end;
-    let new: String = serde_json::from_str(new).ok()?;
+    // One value in the place of another, or a list of them.
+    let (new, is_list) = match serde_json::from_str::<String>(new) {
+        Ok(one) => (vec![one], false),
+        Err(_) => (
+            serde_json::from_str::<Vec<String>>(new).ok().filter(|_| !is_behind)?,
+            true,
+        ),
+    };
     let value: String = serde_json::from_str(written.text.get(old.start..old.end)?).ok()?;
     let place = written.exactly(old)?;
     let file = infra.files.get(place.file)?;
@@ -85,10 +92,13 @@ fn in_file(infra: &Infra, written: &Written, edit: &Edit) -> Option<(usize, Edit
     let quote = source.chars().next().filter(|c| matches!(c, '"' | '\''));
     // Characters that mean something there: an escape, a template.
     let is_plain = |text: &str| !text.contains(['"', '\'', '\\', '\n']) && !text.contains("${") && !text.contains("%{");
-    if !is_plain(&new) {
+    if !new.iter().all(|new| is_plain(new)) {
         return None;
     }
-    let new = quote.map_or_else(|| format!("\"{new}\""), |quote| format!("{quote}{new}{quote}"));
+    let quote_or = quote.unwrap_or('"');
+    let new: Vec<String> = new.iter().map(|new| format!("{quote_or}{new}{quote_or}")).collect();
+    let new = new.join(", ");
+    let new = if is_list { format!("[{new}]") } else { new };
     if is_behind {
         // What stands in a list with brackets can have a comma and another value behind it.
         let after = file.text.get(place.span.end..).unwrap_or_default().trim_start();
@@ -102,8 +112,14 @@ fn in_file(infra: &Infra, written: &Written, edit: &Edit) -> Option<(usize, Edit
         Some(quote) => source.strip_prefix(quote)?.strip_suffix(quote)?,
         None => source,
     };
+    // A list takes the place of a text with its function.
+    let before = file.text.get(..place.span.start)?.trim_end();
+    let start = match before.strip_suffix("!Sub") {
+        Some(before) if is_list => before.len(),
+        _ => place.span.start,
+    };
     let edit = Edit {
-        span: place.span,
+        span: Span::new(start, place.span.end),
         text: new,
     };
     (inside == value && is_plain(&value)).then_some((place.file, edit))

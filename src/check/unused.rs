@@ -5,6 +5,7 @@ use crate::github::issuer::issuer_host;
 use crate::infra::Written;
 use crate::policy::{Comparison, Effect, TrustPolicy};
 use crate::predict::{Grant, Prediction};
+use crate::text::Span;
 use crate::text::language::{Example, Glob, Language};
 use crate::text::masked::is_masked;
 
@@ -50,6 +51,18 @@ impl Check<'_> {
         }
     }
 
+    /// Is a value made of a variable's default, in whose place another one can be given?
+    fn is_a_default(&self, written: &Written, value: Span) -> bool {
+        let place = written.exactly(value);
+        let source = place.and_then(|place| Some(self.infra.files.get(place.file)?.slice(place.span)));
+        let text = written
+            .text
+            .get(value.start..value.end)
+            .unwrap_or_default()
+            .trim_matches('"');
+        !written.assumed.is_empty() && !source.is_some_and(|source| source.contains(text))
+    }
+
     /// The values of a policy that are subjects of this repository, each as a finding.
     fn values(&self, policy: &TrustPolicy, written: &Written, repository: &str, address: &str) -> Vec<(String, Noted)> {
         let key = format!("{}:sub", issuer_host(&self.repository.issuer));
@@ -82,7 +95,7 @@ impl Check<'_> {
                     let is_own = starts(&own[0])
                         || starts(&own[1])
                             && text.contains(&format!("/{}@", repository.split('/').nth(1).unwrap_or_default()));
-                    if !is_own || is_masked(text) || text.contains("${") {
+                    if !is_own || is_masked(text) || text.contains("${") || self.is_a_default(written, value.span) {
                         continue;
                     }
                     let context = text

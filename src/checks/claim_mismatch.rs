@@ -7,7 +7,7 @@ use crate::finding::{Cause, Fact, Finding, Party, Remedy, Rule, SideBySide, Stag
 use crate::github::claims::Claims;
 use crate::github::issuer::issuer_host;
 use crate::github::subject::{Context, Subject};
-use crate::policy::Presence;
+use crate::policy::{ConditionLeaf, Presence, wildcard};
 use crate::text::unseen;
 
 /// The check.
@@ -36,13 +36,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         let claim = lower.strip_prefix(&prefix);
         let own = claim.is_some_and(|claim| claim == "sub" || claim == "aud");
         let known = claim.is_some_and(|claim| CLAIM_KEYS.contains(&claim)) && case.deployment().has_claim_keys();
-        let has = match &leaf.trace.actual {
-            Presence::One(value) => format!("the request has `{value}`"),
-            Presence::Many(values) => format!("the request has `{}`", values.join("`, `")),
-            Presence::Absent if known => match claim {
-                Some("environment") => "the job has no environment, so the token does not have this claim".to_owned(),
-                _ => "the token does not have this claim".to_owned(),
-            },
+        let has = match (&leaf.trace.actual, claim) {
+            (Presence::One(value), _) => format!("the request has `{value}`"),
+            (Presence::Many(values), _) => format!("the request has `{}`", values.join("`, `")),
+            (Presence::Absent, Some("environment")) if known => {
+                "the job has no environment, so the token does not have this claim".to_owned()
+            }
+            (Presence::Absent, _) if known => "the token does not have this claim".to_owned(),
             _ => continue,
         };
         if own {
@@ -55,60 +55,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             _ => claim == Some("environment") && has_no_environment(case),
         };
         is_context &= matches!(claim, Some("environment" | "ref"));
-        let comparison = leaf.comparison();
-        let wanted = match leaf.key.values.as_slice() {
-            [value] if comparison.is_string() && !comparison.is_negated() && !value.value.contains(['*', '?', '$']) => {
-                Some(value.value.as_str())
-            }
-            _ => None,
-        };
-        match (claim, wanted) {
-            (Some("environment"), Some(name)) => {
-                helps.push(format!(
-                    "give the job `environment: {name}`, if that is where it deploys"
-                ));
-            }
-            (Some("job_workflow_ref"), Some(workflow)) => {
-                helps.push(format!(
-                    "let the job call `{workflow}`, if that is the workflow that should deploy"
-                ));
-            }
-            _ => {}
-        }
-        let unseen = match &leaf.trace.actual {
-            Presence::One(has) if comparison.is_string() && !comparison.is_negated() => {
-                let literal = !comparison.takes_wildcards();
-                let mut values = leaf.key.values.iter();
-                values.find_map(|value| {
-                    unseen::difference(&value.value, has, |one, other| {
-                        !literal && crate::policy::wildcard::matches(one, other)
-                    })
-                })
-            }
-            _ => None,
-        };
+        helps.extend(claim.and_then(|claim| help(claim, leaf)));
         let key = leaf.name();
         let label = case.policy_label(leaf.value(0), has.clone());
-        let compared = match (&leaf.trace.actual, leaf.key.values.as_slice()) {
-            (Presence::One(has), [first, more @ ..]) if comparison.is_string() && !comparison.is_negated() => {
-                let accepts = Party::new("policy", "accepts", &first.value).and_more(more.len());
-                Some(SideBySide::of(
-                    format!("`{key}`"),
-                    Party::new("token", "sends", has),
-                    accepts,
-                ))
-            }
-            _ => None,
-        };
         let so_far = match finding {
             None => Finding::blocks(format!("the condition on `{key}` does not hold: {has}"))
-                .compares(compared)
+                .compares(side_by_side(leaf))
                 .note(leaf.trace.because.clone())
                 .label(label)
                 .explains([leaf.leaf]),
             Some(finding) => finding.label(label).explains([leaf.leaf]),
         };
-        finding = Some(so_far.notes(unseen));
+        finding = Some(so_far.notes(unseen_difference(leaf)));
     }
     let mut finding = helps.into_iter().fold(finding?, Finding::help);
     finding.cause = is_context.then_some(Cause::Context);
@@ -120,6 +78,59 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .help("change the condition or the job so that they agree")
             .remedy(Remedy::Admit),
     )
+}
+
+/// Does a condition accept the texts that it lists, and nothing beside what they stand for?
+fn lists_texts(leaf: &ConditionLeaf<'_>) -> bool {
+    leaf.comparison().is_string() && !leaf.comparison().is_negated()
+}
+
+/// What the job can do so that the claim is the one value that is accepted.
+fn help(claim: &str, leaf: &ConditionLeaf<'_>) -> Option<String> {
+    let [only] = leaf.key.values.as_slice() else {
+        return None;
+    };
+    let wanted = Some(&only.value).filter(|value| lists_texts(leaf) && !value.contains(['*', '?', '$']))?;
+    match claim {
+        "environment" => Some(format!(
+            "give the job `environment: {wanted}`, if that is where it deploys"
+        )),
+        "job_workflow_ref" => Some(format!(
+            "let the job call `{wanted}`, if that is the workflow that should deploy"
+        )),
+        _ => None,
+    }
+}
+
+/// What the token sends, and what the policy accepts.
+fn side_by_side(leaf: &ConditionLeaf<'_>) -> Option<SideBySide> {
+    let Presence::One(has) = &leaf.trace.actual else {
+        return None;
+    };
+    let [first, more @ ..] = leaf.key.values.as_slice() else {
+        return None;
+    };
+    lists_texts(leaf).then(|| {
+        SideBySide::of(
+            format!("`{}`", leaf.name()),
+            Party::new("token", "sends", has),
+            Party::new("policy", "accepts", &first.value).and_more(more.len()),
+        )
+    })
+}
+
+/// A difference between the claim and a value that nobody sees.
+fn unseen_difference(leaf: &ConditionLeaf<'_>) -> Option<String> {
+    let Presence::One(has) = &leaf.trace.actual else {
+        return None;
+    };
+    let takes_wildcards = leaf.comparison().takes_wildcards();
+    let mut values = leaf.key.values.iter().filter(|_| lists_texts(leaf));
+    values.find_map(|value| {
+        unseen::difference(&value.value, has, |one, other| {
+            takes_wildcards && wildcard::matches(one, other)
+        })
+    })
 }
 
 /// Does the token's subject tell that the job has no environment? One would stand in a default subject, in the branch's place.

@@ -31,16 +31,20 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let is_chained = case.flow == Flow::Chaining || case.flow == Flow::TokenFile && request.is_on(Input::RoleChaining);
     let gap = case.evidence.attempt.as_ref().and_then(Probe::gap).map(|gap| gap.why);
     let tried = gap == Some(Why::NoCredentials);
-    if !(is_chained || keys_are_lost) || (case.at_hand().is_some() && !request.unsets() && !tried) {
+    let runner = case.runner();
+    let at_hand = runner.and_then(|runner| runner.aws_credentials.as_ref());
+    let is_shadowed =
+        case.flow == Flow::AccessKey && tried && !keys_are_lost && at_hand == Some(&HeldCredentials::Profile);
+    if !(is_chained || keys_are_lost || is_shadowed) || (case.at_hand().is_some() && !request.unsets() && !tried) {
         return None;
     }
-    let runner = case.runner();
     // What a step before this one leaves may not be there yet.
-    let is_none = gap != Some(Why::NotFound)
-        && runner.and_then(|runner| runner.aws_credentials.as_ref()) == Some(&HeldCredentials::None);
+    let is_none = gap != Some(Why::NotFound) && at_hand == Some(&HeldCredentials::None);
     let is_hosted = runner.and_then(|runner| runner.runner_environment.as_deref()) == Some("github-hosted");
     let said = case.answer == Some(Answer::NoCredentials);
-    let proof: &[Fact] = if keys_are_lost {
+    let proof: &[Fact] = if is_shadowed {
+        &[Fact::Input(Input::AwsAccessKeyId), Fact::Input(Input::AwsProfile)]
+    } else if keys_are_lost {
         &[
             Fact::Input(Input::AwsAccessKeyId),
             Fact::Input(Input::AwsProfile),
@@ -60,7 +64,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         (false, true) => &[],
         (false, false) => return None,
     };
-    let finding = Finding::blocks(if keys_are_lost {
+    let finding = Finding::blocks(if is_shadowed {
+        "`AWS_PROFILE` is set, so the SDK looks for credentials in that profile and passes over the step's own keys"
+    } else if keys_are_lost {
         "the keys among the inputs are not put into the environment, and the call that assumes the role finds none to sign with"
     } else if request.unsets() {
         "`unset-current-credentials` takes the credentials away that `role-chaining` needs"
@@ -69,7 +75,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     })
     .rests_on(case, on)
     .note("configure-aws-credentials shows it as `Could not load credentials from any providers`, as if the `id-token` permission were missing");
-    Some(if keys_are_lost {
+    Some(if is_shadowed {
+        finding.help("take `AWS_PROFILE` out of the environment of this step")
+    } else if keys_are_lost {
         finding.help(
             "leave `output-env-credentials` at `true` and `aws-profile` out of the step, or use `default` as its name",
         )

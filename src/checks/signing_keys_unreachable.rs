@@ -25,11 +25,17 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let finding = Finding::blocks("AWS could not read the signing keys of the token's issuer")
         .rests_on(case, &[Fact::Answer])
         .note("AWS fetches `<issuer>/.well-known/openid-configuration` and the keys it names from the internet");
-    Some(if case.claims.is_some() && !case.deployment().is_hosted_by_github() {
-        finding.help("make both addresses reachable from the internet, with a valid certificate: AWS cannot use an issuer inside a private network")
-    } else {
-        finding
-            .note("for github.com this is temporary: it is reported when many jobs start at once")
-            .help("run the job again; nothing needs to change in the role or the provider")
+    const REACH: &str = "make both addresses reachable from the internet, with a valid certificate: AWS cannot use an issuer inside a private network";
+    // aws/aws-cli#7194, terraform-aws-modules/terraform-aws-iam#280: reports, which AWS does not explain.
+    const PASSES: &str = "for github.com this is temporary, as reported: it was seen when many jobs started at once";
+    Some(match (case.claims, case.deployment().is_hosted_by_github()) {
+        (Some(_), false) => finding.help(REACH),
+        (Some(_), true) => finding
+            .note(PASSES)
+            .help("run the job again; nothing needs to change in the role or the provider"),
+        (None, _) => finding
+            .note(PASSES)
+            .help("for github.com run the job again; nothing needs to change in the role or the provider")
+            .help(format!("for a server of your own, {REACH}")),
     })
 }

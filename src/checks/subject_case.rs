@@ -36,7 +36,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     ))
     .at_most(certainty)
     .note(
-        "`StringEquals` and `StringLike` are case-sensitive; GitHub keeps the letter case of a name as it was created",
+        "`StringEquals` and `StringLike` are case-sensitive, and the subject has a name's letters as GitHub stores them",
     )
     .help("use the token's letter case in the policy")
 }

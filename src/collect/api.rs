@@ -35,11 +35,20 @@ pub(crate) struct Api<'a> {
     deadline: Instant,
 }
 
+/// A file of a repository as a commit has it.
+pub(crate) struct Blob {
+    /// Its id in git.
+    pub id: Option<String>,
+    /// Its text; a [`Gap`] where GitHub gives none, or more than a workflow can have.
+    pub text: Result<String, Gap>,
+}
+
 /// A file of the repository at a commit: GitHub docs, "Get repository content".
 #[derive(Deserialize)]
 struct Content {
     #[serde(rename = "type")]
     kind: String,
+    sha: Option<String>,
     #[serde(default)]
     encoding: String,
     #[serde(default)]
@@ -104,8 +113,8 @@ impl<'a> Api<'a> {
     /// A file of a repository as a commit has it.
     ///
     /// # Errors
-    /// A [`Gap`], also where it is no text, or longer than a workflow can be.
-    pub(crate) async fn file(&self, (owner, name): (&str, &str), path: &str, commit: &str) -> Result<String, Gap> {
+    /// A [`Gap`], also where it is no file.
+    pub(crate) async fn file(&self, (owner, name): (&str, &str), path: &str, commit: &str) -> Result<Blob, Gap> {
         let segments = ["repos", owner, name, "contents"].into_iter().chain(path.split('/'));
         let content: Content = self
             .get(segments, Some(("ref", commit)), Some("contents: read"))
@@ -114,17 +123,24 @@ impl<'a> Api<'a> {
         if content.kind != "file" {
             return Err(malformed("no file"));
         }
-        if content.encoding != "base64" {
-            return Err(malformed("too large to be read"));
-        }
-        let mut packed = content.content;
-        packed.retain(|letter| !letter.is_ascii_whitespace());
-        let bytes = STANDARD.decode(packed).map_err(|_| malformed("not in base64"))?;
-        let text = String::from_utf8(bytes).map_err(|_| malformed("no text in UTF-8"))?;
-        if text.len() > workflow::MAX_BYTES {
-            return Err(malformed("larger than 1 MiB"));
-        }
-        Ok(text)
+        let text = || {
+            // Of a large file there is the id alone.
+            if content.encoding != "base64" {
+                return Err(malformed("too large to be read"));
+            }
+            let mut packed = content.content;
+            packed.retain(|letter| !letter.is_ascii_whitespace());
+            let bytes = STANDARD.decode(packed).map_err(|_| malformed("not in base64"))?;
+            let text = String::from_utf8(bytes).map_err(|_| malformed("no text in UTF-8"))?;
+            match text.len() > workflow::MAX_BYTES {
+                true => Err(malformed("larger than 1 MiB")),
+                false => Ok(text),
+            }
+        };
+        Ok(Blob {
+            id: content.sha,
+            text: text(),
+        })
     }
 
     /// The repository that the job runs in.

@@ -136,17 +136,25 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b')');
 
 /// A service that has a moment's trouble, and a job that the service does not know as started yet, are asked again, as often
-/// as configure-aws-credentials asks by itself.
+/// as configure-aws-credentials asks by default.
 const MOST_CALLS: u32 = 12;
+/// Its HTTP client asks so often by itself where a gateway has trouble. (`@actions/http-client`, `_maxRetries`.)
+const OF_A_GATEWAY: u32 = 11;
 
 /// The largest answer with a token in it: STS takes tokens of up to 20 000 characters.
 const MAX_ANSWER: usize = 64 << 10;
 
-/// Asks for an ID token, and hands it to `mask` before anything else.
+/// Asks for an ID token, as often as the step would, and hands it to `mask` before anything else.
 ///
 /// # Errors
 /// A [`Gap`] that says why there is none. No part of a token is in it.
-pub(crate) async fn id_token(env: &Env, http: &Http, audience: &Audience, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
+pub(crate) async fn id_token(
+    env: &Env,
+    http: &Http,
+    audience: &Audience,
+    attempts: u32,
+    mask: &dyn Fn(&str),
+) -> Result<IdToken, Gap> {
     let (Some(service), Some(token)) = (Destination::token_service(env), env.get(REQUEST_TOKEN)) else {
         return Err(Gap::new(Why::NotGranted, not_granted(env)));
     };
@@ -173,17 +181,22 @@ pub(crate) async fn id_token(env: &Env, http: &Http, audience: &Audience, mask: 
             .headers_mut()
             .insert(USER_AGENT, HeaderValue::from_static("aws-oidc-doctor"));
         let answer = http.send_for_secret(request, &service).await;
-        let again = match &answer {
+        let most = match &answer {
             Ok(answer) => {
                 tracing::info!(host = answer.host, status = answer.status, "ID token");
-                answer.status == 429 || answer.status >= 500
+                match answer.status {
+                    502..=504 => attempts.saturating_mul(OF_A_GATEWAY),
+                    429 | 500.. => attempts,
+                    _ => 0,
+                }
             }
             Err(gap) => {
                 tracing::info!(gap.detail, "ID token");
-                may_be_asked && gap.why == Why::Unreachable
+                let passes = may_be_asked && gap.why == Why::Unreachable;
+                if passes { attempts } else { 0 }
             }
         };
-        if !again || calls >= MOST_CALLS {
+        if calls >= most.min(MOST_CALLS) {
             return read(&answer?, http.secrets(), mask);
         }
         tokio::time::sleep(wait(calls, random())).await;

@@ -28,8 +28,8 @@ pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 /// To answer, from the start of the request to the end of the body.
 pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 
-/// The largest answer that is read.
-const MAX_BODY: usize = 1 << 20;
+/// The largest answer that is read: a file of 1 MiB in base64.
+const MAX_BODY: usize = 3 << 19;
 /// The largest file of certificates that is read.
 const MAX_CERTIFICATES: u64 = 4 << 20;
 /// The longest piece of an answer that is shown.

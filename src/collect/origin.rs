@@ -1,5 +1,6 @@
-//! Where a token or a key may go, and for whom a token is made out. Both come from the inputs and the environment alone:
-//! a checkout, a saved run, a profile and an answer are somebody else's text, and none of the constructors here takes one.
+//! Where a token or a key may go, and for whom a token is made out. Both come from the inputs and the environment, and for whom
+//! also from the workflow that is proven to run: a checkout, a saved run, a profile and an answer are somebody else's text, and
+//! none of the constructors here takes one.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,6 +8,7 @@ use std::net::IpAddr;
 use reqwest::Url;
 
 use super::Env;
+use super::running::Proven;
 use crate::args::{Given, OwnInputs};
 use crate::aws::arn::{RoleArn, usual_audience};
 use crate::configure::Input;
@@ -20,6 +22,8 @@ pub enum Origin {
     Input(&'static str),
     /// A variable of the environment.
     Variable(&'static str),
+    /// The workflow that is proven to run.
+    Workflow,
 }
 
 impl fmt::Display for Origin {
@@ -28,6 +32,7 @@ impl fmt::Display for Origin {
             Self::Default => to.write_str("the default"),
             Self::Input(name) => write!(to, "the input `{name}`"),
             Self::Variable(name) => write!(to, "the variable `{name}`"),
+            Self::Workflow => to.write_str("the running workflow"),
         }
     }
 }
@@ -49,6 +54,18 @@ impl Audience {
                 origin: Origin::Input("audience"),
             },
             None => Self::usual("aws"),
+        }
+    }
+
+    /// That of a step in the workflow that runs: the input `audience` comes before it.
+    #[must_use]
+    pub(crate) fn of_step(inputs: &Given, text: &str, _: Proven) -> Self {
+        match text.trim() {
+            text if !text.is_empty() && inputs.given(Input::Audience).is_none() => Self {
+                text: text.to_owned(),
+                origin: Origin::Workflow,
+            },
+            _ => Self::of(inputs),
         }
     }
 

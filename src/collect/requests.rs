@@ -5,16 +5,20 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value as Json;
+use tokio::time::Instant;
 
 use super::files;
 use super::origin::Audience;
-use super::{Env, Live};
+use super::running::Proven;
+use super::{Env, Live, Outside};
+use crate::args::Args;
 use crate::aws::arn::RoleArn;
 use crate::configure::{Flow, Input, Inputs};
 use crate::evidence::{Evidence, MOST_RUNS, Probe, Request, WorkflowFile};
-use crate::github::expression::Text;
+use crate::github::expression::{Text, is_expression};
 use crate::github::workflow::steps::{self, Found, Known, Run, Step, Variable};
 use crate::github::workflow::{self, Workflow};
+use crate::secrets::Secrets;
 
 /// What is asked for, and what is left out.
 #[derive(Default)]
@@ -25,6 +29,8 @@ pub(super) struct Requests {
     pub(super) left_out: Vec<String>,
     /// What the expressions of the workflow used.
     pub(super) contexts: Known,
+    /// The audiences that steps of the running workflow have.
+    pub(super) audiences: Vec<Audience>,
     /// Those of the requests that come right after a step that is left out and hands its credentials on.
     pub(super) after_unseen: Vec<usize>,
 }
@@ -72,27 +78,30 @@ impl Requests {
 }
 
 impl Live<'_> {
-    /// What is asked of AWS: the inputs, or else what the job's own configure-aws-credentials steps say; and the steps that
-    /// are left out. `further` are the files of the repository that the workflow calls; are all of them known to be those that
-    /// run?
+    /// What is asked of AWS: the inputs, and what they leave open as the job's own configure-aws-credentials steps say it; and the
+    /// steps that are left out. `further` are the files of the repository that the workflow calls; is there proof that all of
+    /// them are those that run?
     pub(super) fn requests(
         &self,
         evidence: &Evidence,
-        is_running: bool,
+        proof: Option<Proven>,
         further: &dyn Fn(&str) -> Option<String>,
     ) -> Requests {
         let given = &evidence.request;
         let file = evidence.workflow.as_ref().and_then(Probe::known);
-        let found = file.map(|file| self.found(file, further));
+        let found = file.map(|file| self.found(file, &evidence.contexts, further));
         let is_unread = matches!(found, Some(None));
         let found = found.flatten().unwrap_or_default();
-        // What a checkout has can be a stranger's.
-        let of = match is_running && file.is_some_and(|file| file.commit.is_some()) {
+        // What a checkout has can be a stranger's. A saved run says of its own whether it is.
+        let is_told = |file: &WorkflowFile| file.commit.is_some() || evidence.runner.is_none();
+        let is_saved = !self.in_job && file.is_some_and(is_told);
+        let of = match proof.is_some() || is_saved {
             true => "",
             false => ", as the checkout has it",
         };
         let workflow = file.and_then(|file| workflow::read(&file.text).ok());
-        let named = given.given(Input::RoleToAssume).is_some();
+        let role = given.given(Input::RoleToAssume);
+        let named = role.is_some();
         let job_id = self.outside.env.get("GITHUB_JOB");
         let own = workflow.as_ref().and_then(|workflow| own_role(workflow, job_id));
         // An input of ours that is there and came out empty: a secret that is not there. That is the finding.
@@ -101,19 +110,29 @@ impl Live<'_> {
             contexts: found.used,
             ..Requests::default()
         };
-        // The role of this step is given, as our own step names it with the same words.
-        let like = |step: &&Step| own.as_deref().is_some_and(|own| written(step) == Some(own));
-        let mut likes = found.steps.iter().filter(like);
-        let steps = match (named, likes.next(), likes.next()) {
-            (true, Some(only), None) => std::slice::from_ref(only),
-            (true, ..) => &[],
-            _ if empty => &[],
-            _ => &*found.steps,
+        let (first, last) = match role {
+            Some(role) => match its_step(&found.steps, own.as_deref(), role) {
+                Some(at) => (self.first_of(&found.steps, at), at + 1),
+                None => (0, 0),
+            },
+            None if empty => (0, 0),
+            None => (0, found.steps.len()),
         };
+        let is_one = last == first + 1;
         let job = job_id.unwrap_or_default();
-        for (index, step) in steps.iter().enumerate() {
+        let nothing = Request::default();
+        for (index, step) in found.steps.iter().enumerate().take(last).skip(first) {
             let place = place(step, index, job);
-            let request = self.of_step(step, given, asked.requests.last());
+            let audience = self.audience(step, proof);
+            // The inputs are those of the step whose role they name.
+            let given = if named && index + 1 < last { &nothing } else { given };
+            let request = self.of_step(step, given, asked.requests.last(), &audience);
+            if is_one && named && request == self.without_a_step(given, empty) {
+                continue;
+            }
+            if !asked.audiences.contains(&audience) {
+                asked.audiences.push(audience);
+            }
             let is_chained = request.is_on(Input::RoleChaining);
             let is_same = |other: &Request| other.inputs == request.inputs && other.not_known == request.not_known;
             if !is_chained && asked.requests.iter().any(is_same) {
@@ -125,7 +144,8 @@ impl Live<'_> {
             };
             // Its keys and files are not a checkout's to give, and other steps of the job can be looked at.
             let way = request.flow(self.around(None));
-            if matches!(way, Flow::AccessKey | Flow::TokenFile) && steps.len() > 1 {
+            let is_unseen = matches!(way, Flow::AccessKey | Flow::TokenFile) && request.stop(way).is_none();
+            if is_unseen && !is_one {
                 asked
                     .left_out
                     .push(named(": its credentials are among its inputs, and not known here"));
@@ -158,10 +178,26 @@ impl Live<'_> {
         asked
     }
 
+    /// The first step of the chain that one belongs to: one that is chained begins with the session of the step before it, unless
+    /// the job has one already.
+    fn first_of(&self, steps: &[Step], at: usize) -> usize {
+        let is_chained = |step: &Step| {
+            let audience = Audience::of(&self.args.flags.inputs);
+            let request = self.of_step(step, &Request::default(), None, &audience);
+            request.is_on(Input::RoleChaining)
+        };
+        if super::environment_credentials(self.outside.env).is_some() {
+            return at;
+        }
+        let chain = steps.iter().take(at + 1).rev();
+        at - chain.take_while(|step| is_chained(step)).count().min(at)
+    }
+
     /// The inputs that were given, where no step says more.
     fn without_a_step(&self, given: &Request, empty: bool) -> Request {
         // What nobody wrote was not empty: the runner makes absent inputs so.
-        let mut request = self.complete(Inputs::of_step([]), given, None);
+        let audience = Audience::of(&self.args.flags.inputs);
+        let mut request = self.complete(Inputs::of_step([]), given, None, &audience);
         // With an input that says where credentials come from, the step's `with:` is at hand, and it has no role.
         let is_whole = [
             Input::AwsAccessKeyId,
@@ -183,7 +219,7 @@ impl Live<'_> {
     }
 
     /// What a step asks for, with the inputs that were given over its own.
-    fn of_step(&self, step: &Step, given: &Request, before: Option<&Request>) -> Request {
+    fn of_step(&self, step: &Step, given: &Request, before: Option<&Request>, audience: &Audience) -> Request {
         let (mut not_known, mut faults) = (BTreeMap::new(), BTreeMap::new());
         let mut role = None;
         let mut with = Vec::new();
@@ -217,11 +253,11 @@ impl Live<'_> {
         if let Some(role) = role {
             inputs.set(Input::RoleToAssume, role);
         }
-        let mut request = self.complete(inputs, given, before);
+        let mut request = self.complete(inputs, given, before, audience);
         // What is given is known.
         not_known.retain(|name, _| Input::named(name).is_some_and(|input| given.given(input).is_none()));
         faults.retain(|name, _| Input::named(name).is_some_and(|input| given.given(input).is_none()));
-        request.set_aside = self.set_aside(step);
+        request.set_aside = self.set_aside(step, audience);
         request.not_known = not_known;
         request.faults = faults;
         request
@@ -229,7 +265,7 @@ impl Live<'_> {
 
     /// The inputs that were given, over those of the step, over the variables that configure-aws-credentials takes for
     /// inputs (`src/helpers.ts`), over its defaults (`action.yml`).
-    pub(super) fn complete(&self, mut inputs: Inputs, given: &Request, before: Option<&Request>) -> Request {
+    fn complete(&self, mut inputs: Inputs, given: &Request, before: Option<&Request>, audience: &Audience) -> Request {
         inputs.overlay(given);
         // A step exports its region, whatever comes of it (`exportRegion`).
         let exported = before
@@ -241,7 +277,7 @@ impl Live<'_> {
         });
         // Where the token goes and for whom is the inputs' to say, never a step's in the checkout.
         let own = &self.args.flags.inputs;
-        inputs.set(Input::Audience, Audience::of(own).as_str());
+        inputs.set(Input::Audience, audience.as_str());
         for input in [Input::StsEndpoint, Input::HttpProxy, Input::NoProxy] {
             inputs.set(input, own.given(input).unwrap_or_default());
         }
@@ -251,10 +287,24 @@ impl Live<'_> {
         }
     }
 
-    /// What a step of the checkout says of where a token goes and for whom, where it is another than what is used.
-    fn set_aside(&self, step: &Step) -> BTreeMap<String, String> {
+    /// The audience of a step: its own in the workflow that is proven to run, where it is known.
+    fn audience(&self, step: &Step, proof: Option<Proven>) -> Audience {
         let inputs = &self.args.flags.inputs;
-        let audience = Audience::of(inputs);
+        let own = step
+            .inputs
+            .iter()
+            .find(|own| Input::named(&own.name) == Some(Input::Audience));
+        let text = own.and_then(|own| own.value.as_ref().ok()?.as_known());
+        let text = text.filter(|text| self.secrets.scrub(text) == *text);
+        match text.zip(proof) {
+            Some((text, proof)) => Audience::of_step(inputs, text, proof),
+            None => Audience::of(inputs),
+        }
+    }
+
+    /// What a step of the checkout says of where a token goes and for whom, where it is another than what is used.
+    fn set_aside(&self, step: &Step, audience: &Audience) -> BTreeMap<String, String> {
+        let inputs = &self.args.flags.inputs;
         [
             (Input::Audience, audience.as_str()),
             (Input::StsEndpoint, ""),
@@ -276,9 +326,10 @@ impl Live<'_> {
     }
 
     /// The steps of the running job.
-    fn found(&self, file: &WorkflowFile, further: &dyn Fn(&str) -> Option<String>) -> Option<Found> {
+    fn found(&self, file: &WorkflowFile, saved: &Known, further: &dyn Fn(&str) -> Option<String>) -> Option<Found> {
         let contexts = Contexts {
             live: self,
+            saved,
             matrix: object(self.args.flags.own.matrix.as_deref()),
             strategy: object(self.args.flags.own.strategy.as_deref()),
             inputs: OnceCell::new(),
@@ -334,6 +385,117 @@ impl Live<'_> {
     }
 }
 
+/// What a run without a role asks for by the workflow that it has, where that says more than the run does.
+pub(super) fn anew(run: &Evidence, args: &Args, secrets: &Secrets) -> Option<Requests> {
+    run.workflow.as_ref()?.known()?;
+    if !run.request.names_no_role() || !run.chain.is_empty() {
+        return None;
+    }
+    let env = variables(run);
+    let outside = Outside {
+        env: &env,
+        now: || 0,
+        mask: &|_| (),
+    };
+    let reader = Live {
+        args,
+        outside: &outside,
+        secrets,
+        deadline: Instant::now(),
+        in_job: false,
+    };
+    // What is blank, or the default, was not given: a saved run has all inputs.
+    let mut given = Request::default();
+    for (input, value) in run.request.iter() {
+        if !value.trim().is_empty() && value != input.spec().default {
+            given.inputs.set(input, value);
+        }
+    }
+    let plain = Evidence {
+        request: given,
+        runner: run.runner.clone(),
+        workflow: run.workflow.clone(),
+        contexts: run.contexts.clone(),
+        ..Evidence::default()
+    };
+    let mut asked = reader.requests(&plain, None, &|_| None);
+    asked.contexts = plain.contexts;
+    let is_told = run.request.source.is_some() || !run.request.not_known.is_empty();
+    let is_found = asked.requests.iter().any(|request| !request.names_no_role());
+    if is_told && !is_found {
+        return None;
+    }
+    // Of several, it is the one whose role was read.
+    let read = run.role.as_ref().and_then(Probe::known);
+    if let [_, _, ..] = &*asked.requests {
+        let read = read.and_then(|role| role.arn.as_deref());
+        let is_read = |request: &Request| read.is_some() && request.given(Input::RoleToAssume) == read;
+        if asked.requests.iter().any(is_read) {
+            asked.requests.retain(is_read);
+        } else if run.role.is_some() || run.attempt.is_some() {
+            return None;
+        }
+    }
+    for request in &mut asked.requests {
+        if request.names_no_role() && !request.not_known.contains_key(Input::RoleToAssume.name()) {
+            // No step: what is not in the file is not known.
+            request.inputs = run.request.inputs.clone();
+        }
+        match run.request.set_aside.is_empty() {
+            // A token was not asked for here, so nothing is set aside.
+            true => follow(request),
+            false => request.set_aside.clone_from(&run.request.set_aside),
+        }
+    }
+    Some(asked)
+}
+
+/// Takes what was set aside for what it is.
+fn follow(request: &mut Request) {
+    for (name, value) in std::mem::take(&mut request.set_aside) {
+        match Input::named(&name) {
+            Some(_) if is_expression(&value) => drop(request.not_known.insert(name, value)),
+            Some(input) => request.inputs.set(input, value),
+            None => {}
+        }
+    }
+}
+
+/// The job that a run is of which does not tell: the only one that configures AWS credentials.
+fn only_job(run: &Evidence) -> Option<String> {
+    let workflow = workflow::read(&run.workflow.as_ref()?.known()?.text).ok()?;
+    let mut jobs = workflow.jobs.into_iter().filter(|job| !job.steps.is_empty());
+    let only = jobs.next().filter(|_| jobs.next().is_none())?;
+    Some(only.id.value).filter(|id| !id.is_empty())
+}
+
+/// The variables of the job that a saved run is of, as far as it tells.
+fn variables(run: &Evidence) -> Env {
+    let job = run.runner.clone().unwrap_or_default();
+    let id = job.job.clone().or_else(|| only_job(run));
+    let name = job.git_ref.as_deref().and_then(|full| full.splitn(3, '/').nth(2));
+    let text = |value: &Json| value.as_str().map(str::to_owned);
+    let github = run.contexts.get("github").into_iter().flatten();
+    let github = github.filter_map(|(key, value)| Some((format!("GITHUB_{}", key.to_ascii_uppercase()), text(value)?)));
+    let env = run.contexts.get("env").into_iter().flatten();
+    let env = env.filter_map(|(name, value)| Some((name.clone(), text(value)?)));
+    [
+        ("GITHUB_ACTOR", &job.actor),
+        ("GITHUB_EVENT_NAME", &job.event_name),
+        ("GITHUB_JOB", &id),
+        ("GITHUB_REF", &job.git_ref),
+        ("GITHUB_REF_NAME", &name.map(str::to_owned)),
+        ("GITHUB_REPOSITORY", &job.repository),
+        ("GITHUB_SERVER_URL", &job.server_url),
+        ("GITHUB_WORKFLOW_REF", &job.workflow_ref),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
+    .chain(env)
+    .chain(github)
+    .collect()
+}
+
 /// What stands for a value that is not known, where inputs are read.
 const UNKNOWN: &str = "${{ }}";
 
@@ -342,6 +504,32 @@ fn own_role(workflow: &Workflow, job: Option<&str>) -> Option<String> {
     let steps = workflow.job(job)?.doctor_steps.iter();
     let mut roles = steps.filter_map(|step| Some(step.input(Input::RoleToAssume.name())?.value.trim().to_owned()));
     roles.next()
+}
+
+/// Which step has a role that is given: our own step names it with the same words, or it has this value. `None` where several have
+/// it that differ.
+fn its_step(steps: &[Step], own: Option<&str>, role: &str) -> Option<usize> {
+    let inputs = |step: &'_ Step| step.inputs.clone().into_iter().map(|input| (input.name, input.value));
+    let only = |is_it: &dyn Fn(&Step) -> bool| {
+        let mut those = steps.iter().enumerate().filter(|(_, step)| is_it(step));
+        let first = those.next();
+        let is_only = those.all(|(_, other)| first.is_some_and(|(_, first)| inputs(first).eq(inputs(other))));
+        (first.map(|(at, _)| at), is_only)
+    };
+    let (first, is_only) = match only(&|step| own.is_some_and(|own| written(step) == Some(own))) {
+        (None, _) => only(&|step| value(step) == Some(role)),
+        found => found,
+    };
+    first.filter(|_| is_only)
+}
+
+/// The role of a step, where it is known.
+fn value(step: &Step) -> Option<&str> {
+    let role = step
+        .inputs
+        .iter()
+        .find(|input| Input::named(&input.name) == Some(Input::RoleToAssume))?;
+    Some(role.value.as_ref().ok()?.as_known()?.trim())
 }
 
 /// The role of a step, as written.
@@ -363,18 +551,22 @@ fn place(step: &Step, index: usize, job: &str) -> String {
         Some(name) => format!("step `{name}`"),
         None => format!("configure-aws-credentials step {}", index + 1),
     };
-    match &step.file {
-        Some(file) if file.starts_with("./") => format!("{name} of `{file}`, called in job `{job}`"),
-        Some(file) => format!("{name} of job `{job}` in `{file}`"),
-        None => format!("{name} of job `{job}`"),
+    match (&step.file, job) {
+        (Some(file), "") => format!("{name} of `{file}`"),
+        (None, "") => name,
+        (Some(file), _) if file.starts_with("./") => format!("{name} of `{file}`, called in job `{job}`"),
+        (Some(file), _) => format!("{name} of job `{job}` in `{file}`"),
+        (None, _) => format!("{name} of job `{job}`"),
     }
 }
 
 /// Where a role was looked for in vain.
 fn without_a_role(notes: &[String], has_job: bool, job: &str) -> String {
-    let what = match has_job {
-        true => format!("job `{job}` has no step of configure-aws-credentials that names a role"),
-        false => format!("job `{job}` is not found in the workflow file"),
+    let what = match (has_job, job) {
+        (true, "") => "the job has no step of configure-aws-credentials that names a role".to_owned(),
+        (true, _) => format!("job `{job}` has no step of configure-aws-credentials that names a role"),
+        (false, "") => "the workflow file has several jobs, and nothing says which of them it is".to_owned(),
+        (false, _) => format!("job `{job}` is not found in the workflow file"),
     };
     std::iter::once(&what)
         .chain(notes)
@@ -386,6 +578,8 @@ fn without_a_role(notes: &[String], has_job: bool, job: &str) -> String {
 /// What the running job knows of itself.
 struct Contexts<'a> {
     live: &'a Live<'a>,
+    /// What a saved run knew of itself.
+    saved: &'a Known,
     matrix: Option<Json>,
     strategy: Option<Json>,
     inputs: OnceCell<Option<Json>>,
@@ -395,6 +589,11 @@ struct Contexts<'a> {
 impl Contexts<'_> {
     fn get(&self, context: &str, key: Option<&str>) -> Option<Json> {
         let env = self.live.outside.env;
+        let is_key = |name: &&String| key.is_some_and(|key| name.eq_ignore_ascii_case(key));
+        let mut saved = self.saved.get(context).into_iter().flatten();
+        if let Some((_, value)) = saved.find(|(name, _)| is_key(name)) {
+            return Some(value.clone());
+        }
         let of = match (context, key) {
             ("github", Some(key)) => return self.github(env, key),
             ("inputs", _) => self.inputs.get_or_init(|| inputs(env)).as_ref()?,

@@ -4,8 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+
 use super::Env;
-use super::api::Api;
+use super::api::{Api, Blob};
 use super::files::Files;
 use crate::evidence::{Gap, Probe, Why, WorkflowFile};
 use crate::github::workflow;
@@ -26,9 +28,14 @@ pub(crate) struct Running<'a> {
     workspace: Option<&'a Path>,
     /// Further files that were asked for: their texts, where they were read and are there.
     further: RefCell<BTreeMap<String, Option<Option<String>>>>,
-    /// Are all of those known to be the ones that run?
-    is_running: Cell<bool>,
+    /// Were the workflow and all of those read, and are they the ones that run?
+    is_proven: Cell<bool>,
 }
+
+/// Proof that the workflow and all that it calls is what runs: GitHub's API gave the texts, or the ids that the checkout's have.
+/// Nobody else can make one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Proven(());
 
 impl<'a> Running<'a> {
     /// Those of the environment's job.
@@ -46,16 +53,23 @@ impl<'a> Running<'a> {
             commit: env.get("GITHUB_WORKFLOW_SHA"),
             workspace: env.get("GITHUB_WORKSPACE").filter(|_| is_own).map(Path::new),
             further: RefCell::default(),
-            is_running: Cell::new(true),
+            is_proven: Cell::new(false),
         })
     }
 
     /// The workflow's own file.
     pub(crate) async fn workflow(&self) -> Option<Probe<WorkflowFile>> {
-        let read = self.read(self.path).await?.map(|(text, commit)| WorkflowFile {
-            path: self.path.to_owned(),
-            text,
-            commit,
+        let read = self.read(self.path).await?.map(|(text, commit)| {
+            self.is_proven.set(commit.is_some());
+            WorkflowFile {
+                path: self.path.to_owned(),
+                checkout_differs: commit.is_some()
+                    && self
+                        .checked_out(self.path)
+                        .is_some_and(|own| own.is_ok_and(|own| differ(&own, &text))),
+                text,
+                commit,
+            }
         });
         Some(read.into())
     }
@@ -77,7 +91,7 @@ impl<'a> Running<'a> {
         for path in &missed {
             let read = self.read(path).await.and_then(Result::ok);
             let text = read.map(|(text, commit)| {
-                self.is_running.set(self.is_running.get() && commit.is_some());
+                self.is_proven.set(self.is_proven.get() && commit.is_some());
                 text
             });
             self.further.borrow_mut().insert(path.clone(), Some(text));
@@ -85,26 +99,30 @@ impl<'a> Running<'a> {
         !missed.is_empty()
     }
 
-    /// Are all further files that were read known to be those that run?
-    pub(crate) fn is_running(&self) -> bool {
-        self.is_running.get()
+    /// That the files which were read are those that run, where it is so.
+    pub(crate) fn proof(&self) -> Option<Proven> {
+        self.is_proven.get().then_some(Proven(()))
     }
 
     /// A file's text, and the commit where that is known to be the one that runs.
     async fn read(&self, path: &str) -> Option<Result<(String, Option<String>), Gap>> {
-        let refused = match self.api.zip(self.commit) {
-            Some((api, commit)) => match api.file(self.repository, path, commit).await {
-                Ok(text) => return Some(Ok((text, Some(commit.to_owned())))),
-                Err(gap) => Some(gap),
-            },
+        let read = match self.api.zip(self.commit) {
+            Some((api, commit)) => Some((api.file(self.repository, path, commit).await, commit)),
             None => None,
         };
-        let workspace = self.workspace.map(|workspace| Files {
-            workspace: Some(workspace),
-        });
-        let found = workspace.map(|files| files.text(path, workflow::MAX_BYTES as u64));
-        Some(match (found, refused) {
-            (Some(Ok(text)), _) => Ok((text, None)),
+        let (id, refused) = match read {
+            Some((Ok(Blob { text: Ok(text), .. }), commit)) => return Some(Ok((text, Some(commit.to_owned())))),
+            Some((Ok(Blob { text: Err(gap), id }), commit)) => (id.map(|id| (id, commit)), Some(gap)),
+            Some((Err(gap), _)) => (None, Some(gap)),
+            None => (None, None),
+        };
+        Some(match (self.checked_out(path), refused) {
+            (Some(Ok(text)), _) => {
+                let commit = id
+                    .filter(|(id, _)| *id == blob_id(&text))
+                    .map(|(_, commit)| commit.to_owned());
+                Ok((text, commit))
+            }
             (_, Some(gap)) => Err(gap),
             (Some(Err(message)), None) => Err(Gap::new(
                 Why::NotFound,
@@ -112,5 +130,47 @@ impl<'a> Running<'a> {
             )),
             (None, None) => return None,
         })
+    }
+
+    /// A file as the checkout has it.
+    fn checked_out(&self, path: &str) -> Option<Result<String, String>> {
+        let files = Files {
+            workspace: Some(self.workspace?),
+        };
+        Some(files.text(path, workflow::MAX_BYTES as u64))
+    }
+}
+
+/// The id that git gives to a file with this text (git, "Git Internals - Git Objects"). Who would have another text with the id
+/// of one that is given needs more than a collision of SHA-1.
+fn blob_id(text: &str) -> String {
+    let mut hash = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    hash.update(format!("blob {}\0{text}", text.len()).as_bytes());
+    hash.finish()
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Do they differ in more than how their lines end, which a checkout on Windows changes?
+fn differ(one: &str, other: &str) -> bool {
+    !one.lines().eq(other.lines())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_gits() {
+        // `git hash-object`
+        for (text, id) in [
+            ("", "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"),
+            ("hello\n", "ce013625030ba8dba906f756967f9e9ca394464a"),
+            ("on: push # \u{fc}\n", "5c9d9139790f4e2b84392f9cc727ba7f41c5ea09"),
+        ] {
+            assert_eq!(blob_id(text), id, "{text}");
+        }
     }
 }

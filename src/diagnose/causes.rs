@@ -107,7 +107,8 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
             if answer.is_some_and(Answer::passed_provider) {
                 out("AWS accepted the issuer's certificate")
             } else if known && case.deployment().is_hosted_by_github() {
-                out("AWS checks GitHub's certificate against its own root authorities, not the thumbprint")
+                // IAM User Guide, `id_roles_providers_create_oidc`; where AWS falls back to the thumbprint, its answer says so.
+                out("AWS checks GitHub's certificate against its own root authorities: it needs no thumbprint")
             } else if known {
                 open("the issuer is not GitHub's own, and AWS's answer does not say")
             } else {

@@ -10,11 +10,13 @@ use crate::aws::request::CLAIM_KEYS;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::Probe;
-use crate::finding::{Certainty, Document, Found, Severity, Stage, Target};
+use crate::finding::{Certainty, Document, Finding, Found, Party, Severity, SideBySide, Stage, Target};
 use crate::github::claims::{Claims, Token};
-use crate::github::subject::Subject;
-use crate::policy::Decision;
+use crate::github::subject::difference::{QUEUE, queue_base};
+use crate::github::subject::{Context, Subject};
+use crate::policy::{Decision, wildcard};
 use crate::predict::{Family, Form, Repository, predict};
+use crate::text::SourceText;
 use crate::text::masked::is_masked;
 
 /// What comes of an event.
@@ -27,6 +29,8 @@ struct Outlook {
     gets_in: bool,
     /// A token that does not.
     refused: Option<Claims>,
+    /// The subject of that token and of all like it, where they are many.
+    pattern: Option<String>,
 }
 
 /// Why the trust policy will not let this job in, by the workflow file alone. Never certain: a token would tell.
@@ -54,14 +58,7 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     }
     finding.labels.retain(|label| label.document != Document::Claims);
     finding.remedy = None;
-    // No token was seen.
-    if let Some(compared) = finding
-        .compares
-        .as_mut()
-        .filter(|compared| compared.left.does == "sends")
-    {
-        compared.left.does = "would send";
-    }
+    foretell(finding, first);
     let certainty = if inside.is_empty() && (first.is_exact || refused) {
         Certainty::Likely
     } else {
@@ -80,6 +77,87 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     );
     found.finding = found.finding.at_most(certainty);
     Some(found)
+}
+
+/// No token was seen: nothing is shown as sent, and of many that come nobody's name is made up.
+fn foretell(finding: &mut Finding, outlook: &Outlook) {
+    let subject = outlook.refused.as_ref().and_then(Claims::subject).unwrap_or_default();
+    if let Some(compared) = finding.compares.take() {
+        let left = compared.left;
+        let would = if left.does == "sends" { "would send" } else { left.does };
+        let all = outlook.pattern.clone().filter(|_| left.value == subject);
+        let value = all.unwrap_or(left.value);
+        finding.compares = Some(SideBySide::of(
+            compared.what,
+            Party::new(left.who, would, value),
+            compared.right,
+        ));
+    }
+    for label in &mut finding.labels {
+        if let Some(rest) = label.text.strip_prefix("the token has ") {
+            label.text = format!("the token would have {rest}");
+        }
+    }
+    let Some((pattern, own)) = outlook.pattern.as_deref().zip(Subject::parse(subject)) else {
+        return;
+    };
+    let Some(all) = Subject::parse(pattern) else { return };
+    let base = |subject: &Subject<'_>| match subject.kind() {
+        Some(Context::Branch(name)) => queue_base(name).map(str::to_owned),
+        _ => None,
+    };
+    let names = [
+        (Some(subject.to_owned()), pattern.to_owned()),
+        (
+            own.context.map(str::to_owned),
+            all.context.unwrap_or_default().to_owned(),
+        ),
+        (name(&own), name(&all).unwrap_or_default()),
+        (
+            base(&own).filter(|base| !pattern.contains(&format!("{QUEUE}{base}/"))),
+            "*".to_owned(),
+        ),
+    ];
+    let texts = std::iter::once(&mut finding.message)
+        .chain(&mut finding.notes)
+        .chain(&mut finding.help)
+        .chain(finding.labels.iter_mut().map(|label| &mut label.text));
+    for text in texts {
+        for (own, all) in &names {
+            if let Some(own) = own {
+                *text = text.replace(&format!("`{own}`"), &format!("`{all}`"));
+            }
+        }
+        *text = text
+            .replace("the branch `*`", "a branch")
+            .replace("the tag `*`", "a tag")
+            .replace("the merge queue of `*`", "a merge queue");
+    }
+}
+
+/// The branch, tag or environment that a subject names.
+fn name(subject: &Subject<'_>) -> Option<String> {
+    match subject.kind()? {
+        Context::Branch(name) | Context::Environment(name) | Context::Tag(name) => Some(name.to_owned()),
+        Context::Other(_) | Context::PullRequest => None,
+    }
+}
+
+/// A merge queue's branch, as GitHub names them, where a shorter one was made up.
+fn of_queue(mut token: Claims) -> Claims {
+    let branch = token.text("ref").and_then(|name| name.strip_prefix("refs/heads/"));
+    if let Some(branch) = branch.filter(|name| name.starts_with(QUEUE) && queue_base(name).is_none()) {
+        let (base, _) = branch.rsplit_once('/').unwrap_or((branch, ""));
+        let (from, to) = (
+            branch.to_owned(),
+            format!("{base}/pr-1-0123456789abcdef0123456789abcdef01234567"),
+        );
+        for claim in ["ref", "sub"] {
+            let renamed = token.text(claim).map(|text| text.replace(&from, &to));
+            token.0.extend(renamed.map(|text| (claim.to_owned(), json!(text))));
+        }
+    }
+    token
 }
 
 /// What no token of GitHub's default form gets past, whatever the job: the policy's own values are tried, and the usual subjects of the
@@ -147,11 +225,14 @@ fn outlooks(case: &Case<'_>) -> Option<Vec<Outlook>> {
         return None;
     }
     let repository = repository(case)?;
-    let prediction = predict(
-        &repository,
-        std::slice::from_ref(case.workflow_source.as_ref()?),
-        &|_| None,
-    );
+    let source = case.workflow_source.as_ref()?;
+    // People show the job alone. With an environment its subject is the same for every event.
+    let is_cut = workflow.events.is_empty() && job.environment.is_some();
+    let source = match is_cut {
+        true => SourceText::new(source.name.as_str(), format!("on: push\n{}", source.text)),
+        false => source.clone(),
+    };
+    let prediction = predict(&repository, std::slice::from_ref(&source), &|_| None);
     let families = prediction.jobs.iter().filter(|tokens| tokens.id == job.id.value);
     let families: Vec<&Family> = families
         .flat_map(|tokens| &tokens.families)
@@ -184,7 +265,10 @@ fn outlooks(case: &Case<'_>) -> Option<Vec<Outlook>> {
         let families: Vec<&Family> = here.iter().filter(|family| family.event == *event).collect();
         outlook(case, event, &families)
     };
-    let found: Vec<Outlook> = events.iter().map(of_event).collect();
+    let mut found: Vec<Outlook> = events.iter().map(of_event).collect();
+    for outlook in found.iter_mut().filter(|_| is_cut) {
+        outlook.words = outlook.words.replacen("on `push` ", "whatever the event ", 1);
+    }
     (!found.is_empty()).then_some(found)
 }
 
@@ -220,11 +304,17 @@ fn outlook(case: &Case<'_>, event: &str, families: &[&Family]) -> Outlook {
         (Some(_), None) => format!("{subjects}, which the policy may accept"),
         (None, _) => format!("{subjects}, {all}which the policy refuses"),
     };
+    let refused = refused.map(|share| of_queue(share.token.clone()));
+    let is_one_of_many = |pattern: &&String| {
+        let subject = refused.as_ref().and_then(Claims::subject).unwrap_or_default();
+        **pattern != subject && wildcard::matches(pattern, subject)
+    };
     Outlook {
         words,
         is_exact,
         gets_in: accepted.is_some(),
-        refused: refused.map(|share| share.token.clone()),
+        pattern: patterns.iter().find(is_one_of_many).cloned(),
+        refused,
     }
 }
 
@@ -371,6 +461,89 @@ mod tests {
             }
         }
         Evidence::from_json(&evidence.to_string()).unwrap()
+    }
+
+    #[test]
+    fn of_many_tokens_nobodys_name_is_made_up() {
+        let denied = json!({"attempt": {"outcome": "reported", "text": "Not authorized to perform sts:AssumeRoleWithWebIdentity"}});
+        let branch = "repo:acme/widgets:ref:refs/heads/main";
+        for (subject, on, message) in [
+            (branch, "{push: {tags: ['v*']}}", "the job runs for the tag `v*`, but"),
+            (branch, "release", "the job runs for a tag, but"),
+            (
+                branch,
+                "{push: {branches: [dev]}}",
+                "the job runs for the branch `dev`, but",
+            ),
+            (branch, "merge_group", "the job runs for a merge queue, but"),
+            (
+                branch,
+                "{merge_group: {branches: [dev]}}",
+                "the job runs for the merge queue of `dev`, but",
+            ),
+            (
+                "repo:acme/widgets:environment:prod",
+                "schedule",
+                "the trust policy expects the environment `prod`, but the job has no environment: its subject names a branch",
+            ),
+        ] {
+            let diagnosis = diagnose(&evidence(subject, on, "", &denied));
+            let cause = diagnosis.cause().unwrap_or_else(|| panic!("{on}"));
+            assert!(cause.message.starts_with(message), "{on}: {}", cause.message);
+            let left = &cause.compares.as_ref().unwrap().left;
+            assert_eq!(left.does, "would send", "{on}");
+            let texts = cause.notes.iter().chain(cause.labels.iter().map(|label| &label.text));
+            for text in texts.chain([&left.value]) {
+                assert!(
+                    !text.contains("the token has ") && !text.contains("refs/tags/a"),
+                    "{on}: {text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_token_gets_past_shows_none() {
+        let evidence = evidence("repo:acme/widgets", "push", "", &json!({"workflow": null}));
+        let diagnosis = diagnose(&evidence);
+        let cause = diagnosis.cause().unwrap();
+        assert_eq!((cause.rule.id, cause.compares.is_none()), ("subject-malformed", true));
+        assert!(
+            !cause.notes.iter().any(|note| note.contains("this token")),
+            "{:?}",
+            cause.notes
+        );
+    }
+
+    #[test]
+    fn a_job_without_its_workflow_has_the_subject_of_its_environment() {
+        let denied = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
+        let text = |environment: &str| {
+            format!(
+                "jobs:\n  deploy:\n    runs-on: ubuntu-latest\n{environment}    steps:\n      - uses: aws-actions/configure-aws-credentials@v6\n        \
+                 with:\n          role-to-assume: arn:aws:iam::123456789012:role/deploy\n"
+            )
+        };
+        for (environment, cause) in [
+            ("    environment: prod\n", Some("subject-environment")),
+            ("    environment: ${{ inputs.e }}\n", None),
+            ("", None),
+        ] {
+            let more = json!({
+                "workflow": { "path": "deploy.yml", "text": text(environment) },
+                "attempt": { "outcome": "reported", "text": denied },
+            });
+            let diagnosis = diagnose(&evidence("repo:acme/widgets:ref:refs/heads/main", "push", "", &more));
+            assert_eq!(diagnosis.cause().map(|found| found.rule.id), cause, "{environment}");
+            if let Some(found) = diagnosis.cause() {
+                assert!(
+                    found
+                        .notes
+                        .iter()
+                        .any(|note| note.contains("whatever the event the subject is"))
+                );
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::apart;
-use super::edit::{Draft, append, append_action, append_value, indentation, remove};
+use super::edit::{Draft, append_action, append_value, indentation, remove};
 use super::proof::prove;
 use super::workflow::{
     ask_for_audience, give_environment, is_for_a_pull_request, job_environment, missing_environment, no_pull_request,
@@ -417,16 +417,7 @@ fn repair_subject(
             false => format!("use `{value}` in place of the value that can never match"),
         });
     }
-    let pointer = leaf.location().pointer;
-    append(
-        draft,
-        source,
-        leaf.key.span,
-        &leaf.key.values,
-        leaf.key.is_list,
-        &pointer,
-        &value,
-    );
+    append_value(draft, source, leaf, &value);
     Some(match extent {
         Extent::Exact => format!("add exactly this job's subject `{value}`"),
         Extent::AsWritten => format!("add `{value}`, as broad as the existing value"),

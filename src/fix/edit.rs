@@ -3,7 +3,7 @@
 use crate::case::PolicyCase;
 use crate::finding::Edit;
 use crate::policy::{ConditionLeaf, Leaf, Statement};
-use crate::text::{SourceText, Span, Spanned, pointer_to};
+use crate::text::{Location, SourceText, Span, Spanned, pointer_to};
 use serde_json::{Value, json};
 use similar::TextDiff;
 
@@ -33,16 +33,21 @@ impl Draft {
     }
 }
 
-/// Adds a value to an element that may be a text or a list, and keeps the list's layout.
-pub(super) fn append(
-    draft: &mut Draft,
-    source: &SourceText,
-    span: Span,
-    values: &[Spanned<String>],
-    is_list: bool,
-    pointer: &str,
-    value: &str,
-) {
+/// The values of an element or of a condition key: a text or a list.
+pub(super) struct Values<'a> {
+    pub location: Location,
+    pub values: &'a [Spanned<String>],
+    pub is_list: bool,
+}
+
+/// Adds a value, and keeps the list's layout.
+pub(super) fn append(draft: &mut Draft, source: &SourceText, to: &Values<'_>, value: &str) {
+    let Values {
+        location: Location { span, pointer },
+        values,
+        is_list,
+    } = to;
+    let span = *span;
     let new = json!(value).to_string();
     let Some(last) = values.last() else {
         draft.edit(
@@ -52,9 +57,9 @@ pub(super) fn append(
         );
         return;
     };
-    if is_list {
+    if *is_list {
         // The white space between two values, or before the only one.
-        let before = match values {
+        let before = match *values {
             [.., previous, last] => Span::new(previous.span.end, last.span.start),
             _ => Span::new(span.start + 1, last.span.start),
         };
@@ -102,24 +107,23 @@ pub(super) fn append_action(
     name: &str,
 ) -> Option<()> {
     let action = statement.action.as_ref().filter(|action| !action.negated)?;
-    let pointer = format!("{}/Action", policy.policy.statement_pointer(index));
-    append(
-        draft,
-        source,
-        action.span,
-        &action.values,
-        action.is_list,
-        &pointer,
-        name,
-    );
+    let actions = Values {
+        location: policy.policy.location(Leaf::Action { statement: index })?,
+        values: &action.values,
+        is_list: action.is_list,
+    };
+    append(draft, source, &actions, name);
     Some(())
 }
 
 /// Adds a value to those of a condition.
 pub(super) fn append_value(draft: &mut Draft, source: &SourceText, leaf: &ConditionLeaf<'_>, value: &str) {
-    let pointer = leaf.location().pointer;
-    let key = leaf.key;
-    append(draft, source, key.span, &key.values, key.is_list, &pointer, value);
+    let values = Values {
+        location: leaf.location(),
+        values: &leaf.key.values,
+        is_list: leaf.key.is_list,
+    };
+    append(draft, source, &values, value);
 }
 
 /// Takes a condition key out, with its operator where nothing else stands under it.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::edit::{Draft, append, append_action, apply, indentation};
+use super::edit::{Draft, Values, append, append_action, apply, indentation};
 use super::proof::{storable, written};
 use super::render;
 use crate::aws::request;
@@ -16,7 +16,7 @@ use crate::policy::{
     parse, parse_identity,
 };
 use crate::text::masked::is_masked;
-use crate::text::{SourceText, Span};
+use crate::text::{Location, SourceText, Span};
 use crate::witness;
 
 /// The actions of the call.
@@ -199,15 +199,12 @@ fn add_principal(policy: &PolicyCase, source: &SourceText, asking: &str) -> Opti
     };
     let mut draft = Draft::default().titled("trust the calling role");
     let pointer = format!("{}/Principal/AWS", policy.policy.statement_pointer(index));
-    append(
-        &mut draft,
-        source,
-        Span::new(start, end),
-        &entry.values,
-        entry.is_list,
-        &pointer,
-        asking,
-    );
+    let trusted = Values {
+        location: Location::new(Span::new(start, end), pointer),
+        values: &entry.values,
+        is_list: entry.is_list,
+    };
+    append(&mut draft, source, &trusted, asking);
     Some(draft)
 }
 

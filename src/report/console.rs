@@ -189,11 +189,13 @@ impl Printer<'_> {
         let mut out = format!("{}\n\n", self.paint(paint, &self.wrapped(&verdict(diagnosis), "")));
         match lead.and_then(|lead| lead.compares.as_ref()) {
             Some(compared) => out.push_str(&self.comparison(compared)),
-            None if lead.is_none_or(|lead| lead.certainty() != Certainty::Certain) => {
-                out.push_str(&self.facts(diagnosis, &["role", "subject", "AWS", "reported"]));
-                out.push('\n');
+            None => {
+                let is_certain = lead.is_some_and(|lead| lead.certainty() == Certainty::Certain);
+                if let Some(names) = super::first_facts(diagnosis, is_certain) {
+                    out.push_str(&self.facts(diagnosis, names));
+                    out.push('\n');
+                }
             }
-            None => {}
         }
         for finding in diagnosis.findings.iter().take(MOST_FINDINGS) {
             let _ = writeln!(out, "{}\n", self.snippet(diagnosis, finding));
@@ -290,11 +292,16 @@ impl Printer<'_> {
         for gap in &diagnosis.gaps {
             let wanted = format!("{}: {}", gap.wanted, cut(&gap.why, MOST_CELL));
             let supply = format!("how to supply it: {}", gap.supply);
+            // What is copied is a line of its own, and is not broken.
+            let (supply, copied) = match supply.split_once(" `with: ") {
+                Some((before, with)) => (before, format!("\n      with: {}", clean(with.trim_end_matches('`')))),
+                None => (&*supply, String::new()),
+            };
             let _ = writeln!(
                 out,
-                "{}\n{}",
+                "{}\n{}{copied}",
                 self.wrapped(&wanted, "  "),
-                self.wrapped(&supply, "    ")
+                self.wrapped(supply, "    ")
             );
         }
         out

@@ -152,10 +152,11 @@ fn body(diagnosis: &Diagnosis, pages: &Pages, is_hop: bool, most: usize) -> Stri
     let mut out = String::new();
     match lead.and_then(|lead| lead.compares.as_ref()) {
         Some(compared) => out.push_str(&comparison(compared)),
-        None if !is_certain && !is_hop => {
-            out.push_str(&facts(diagnosis, &["role", "subject", "AWS", "reported"]));
+        None if is_hop => {}
+        None => {
+            let names = super::first_facts(diagnosis, is_certain);
+            out.extend(names.map(|names| facts(diagnosis, names)));
         }
-        None => {}
     }
     out.extend(lead.map(|lead| why(diagnosis, lead)));
     let mut room = Room {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -28,6 +29,8 @@ pub struct Rest {
     pub actions: bool,
     /// The workflow file as the commit that runs has it; else it is the one that is checked out.
     pub workflow: Option<Vec<String>>,
+    /// Does it give the texts of files, and not their ids alone?
+    pub texts: bool,
     /// Further files of that commit.
     pub files: BTreeMap<String, Vec<String>>,
     /// What `GET /repos/acme/widgets` says besides the usual.
@@ -57,6 +60,7 @@ impl Default for Rest {
             contents: true,
             actions: true,
             workflow: None,
+            texts: true,
             files: BTreeMap::new(),
             repository: Map::new(),
             subject_template: json!({"use_default": true, "use_immutable_subject": false, "sub_claim_prefix": "repo:acme/widgets"}),
@@ -124,7 +128,7 @@ pub fn answer(request: &Request, state: &State) -> Response {
             let further = || rest.files.get(&path).or_else(|| scenario.files.get(&path));
             let lines = running.filter(|_| is_workflow).or_else(further);
             match lines.filter(|_| request.form.get("ref").is_some_and(|commit| commit == COMMIT)) {
-                Some(lines) => found(content(&path, &(lines.join("\n") + "\n"))),
+                Some(lines) => found(content(&path, &(lines.join("\n") + "\n"), rest.texts)),
                 None => refusal(404),
             }
         }
@@ -150,8 +154,8 @@ pub fn answer(request: &Request, state: &State) -> Response {
     }
 }
 
-/// As "Get repository content" gives a file.
-fn content(path: &str, text: &str) -> Value {
+/// As "Get repository content" gives a file; of a large one without its text.
+fn content(path: &str, text: &str, whole: bool) -> Value {
     let packed = STANDARD.encode(text);
     let lines: Vec<&str> = packed
         .as_bytes()
@@ -159,9 +163,16 @@ fn content(path: &str, text: &str) -> Value {
         .map(|line| std::str::from_utf8(line).unwrap())
         .collect();
     json!({
-        "type": "file", "encoding": "base64", "size": text.len(), "name": path.rsplit('/').next(), "path": path,
-        "content": lines.join("\n") + "\n", "sha": "f2dec82a7d35ad4437d479e5f0ee3ac9a1f5a93c",
+        "type": "file", "encoding": if whole { "base64" } else { "none" }, "size": text.len(), "name": path.rsplit('/').next(),
+        "path": path, "content": if whole { lines.join("\n") + "\n" } else { String::new() }, "sha": id(text),
     })
+}
+
+/// As `git hash-object` has it.
+fn id(text: &str) -> String {
+    let blob = format!("blob {}\0{text}", text.len());
+    let id = digest(&SHA1_FOR_LEGACY_USE_ONLY, blob.as_bytes());
+    id.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// In GitHub's words.

@@ -391,6 +391,9 @@ impl<'a> Finder<'a> {
             };
             let local = uses.and_then(|uses| uses.strip_prefix("./"));
             if !is_configure && local.is_none() {
+                if let Some(uses) = uses.filter(|uses| may_configure(uses, with)) {
+                    self.note(format!("`{uses}` is an action of another repository, and is not read"));
+                }
                 continue;
             }
             let env = node.get("env").map(|env| (env, around));
@@ -769,6 +772,18 @@ fn jobs(root: &Node) -> Vec<(Option<&str>, &Node, &[Node])> {
         },
         Kind::Scalar(_) => Vec::new(),
     }
+}
+
+/// May an action of another repository configure AWS credentials? Its name or an input of it says so; AWS's other actions do not.
+fn may_configure(uses: &str, with: Option<&Node>) -> bool {
+    let uses = uses.to_ascii_lowercase();
+    let is_known = uses.starts_with("aws-actions/") || uses.contains(DOCTOR) || uses.starts_with("docker://");
+    let says = |name: &str| name.contains("aws") || name.contains("role");
+    let has_one = || match with.map(|with| &with.kind) {
+        Some(Kind::Map(inputs)) => inputs.iter().any(|(name, _)| says(&name.value.to_ascii_lowercase())),
+        _ => false,
+    };
+    !is_known && (says(&uses) || has_one())
 }
 
 fn is_doctor(step: &Node) -> bool {
