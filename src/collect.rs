@@ -678,7 +678,7 @@ impl Live<'_> {
             trail.broken.get_or_insert(if request.names_no_role() {
                 "the role of the step before this one is not known, so neither is the session that this one begins with"
             } else {
-                "the step before this one ends without credentials, so the job does not come to it"
+                "the step before this one ends without credentials, so the job never gets to it"
             });
         }
         let given = run.caller.take();
@@ -754,7 +754,7 @@ impl Live<'_> {
     async fn way(&self, aws: &Result<Aws, Gap>, request: &Request, trail: &Trail) -> Way {
         let mut way = Way {
             flow: request.flow(self.around(None)),
-            credentials: Err(Gap::new(Why::NoCredentials, "no AWS credentials are at hand")),
+            credentials: Err(Gap::new(Why::NoCredentials, "no AWS credentials are available")),
             caller: None,
             account: None,
             refused: None,
@@ -1242,7 +1242,7 @@ fn late(who: &str) -> Gap {
     Gap::new(
         Why::TimedOut,
         format!(
-            "{who} does not answer within the {} s of a diagnosis: look at proxies and egress rules",
+            "{who} does not answer within the {} s of a diagnosis: check proxies and egress rules",
             DEADLINE.as_secs()
         ),
     )

@@ -107,7 +107,7 @@ fn keys_came_out_empty(case: &Case<'_>) -> Option<Finding> {
             .rests_on(case, &[])
             .label(case.workflow_label(key.span, "empty where this secret or variable is not there"))
             .note("the step names no role, so it never asks for an ID token")
-            .help("an expression gives an empty text where the secret is not there: pull requests from forks and Dependabot do not see the repository's Actions secrets")
+            .help("an expression with a missing secret yields an empty string: pull requests from forks and Dependabot do not see the repository's Actions secrets")
             .help("to come with the job's ID token, give `role-to-assume` in place of the keys, and the job `id-token: write`"),
     )
 }

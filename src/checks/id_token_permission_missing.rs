@@ -90,6 +90,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if granted && !is_proven {
         finding = finding.at_most(Certainty::Possible);
     }
+    // `act` runs jobs without GitHub, and its containers have this path. (nektos/act#2500.)
+    if case.message().is_some_and(|text| text.contains("/run/act/")) {
+        let finding = finding
+            .at_most(Certainty::Possible)
+            .note("the log is one of `act`, which runs jobs without GitHub and, as reported, has no ID token for them, whatever `permissions` says")
+            .help("run the job on GitHub, or give `act` AWS credentials of your own");
+        return Some(super::check::or_goes_on(case, finding));
+    }
     let places = workflow_places(case);
     if places.is_empty() && !granted {
         finding = finding

@@ -27,16 +27,16 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         if let Some(help) = &error.help {
             finding = finding.help(help.clone());
         }
-        // AWS compared the token with a policy that IAM could store, so with another than this.
+        // AWS compared the token with a policy that IAM could store, so with another than this. Nobody else knows what the role has.
         let compared = case.answer.as_ref().is_some_and(Answer::passed_provider);
         let text = case.policy_source.as_ref().map_or("", |source| source.text.as_str());
         let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-        return Some(match (compared, is_json) {
-            (false, _) => finding,
-            (true, true) => finding.at_most(Certainty::Likely),
-            (true, false) => finding
+        return Some(if compared && !is_json {
+            finding
                 .at_most(Certainty::Possible)
-                .help("pass the policy as IAM has it: `aws iam get-role --role-name NAME --query Role.AssumeRolePolicyDocument`"),
+                .help("pass the policy as IAM has it: `aws iam get-role --role-name NAME --query Role.AssumeRolePolicyDocument`")
+        } else {
+            finding.at_most(Certainty::Likely)
         });
     }
     if case.answer != Some(Answer::IamRefusedPolicy) {

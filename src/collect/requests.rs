@@ -420,6 +420,14 @@ pub(super) fn anew(run: &Evidence, args: &Args, secrets: &Secrets) -> Option<Req
     };
     let mut asked = reader.requests(&plain, None, &|_| None);
     asked.contexts = plain.contexts;
+    // Who shows a workflow to others writes `(redacted)` or the like in place of the role.
+    let mut roles = asked
+        .requests
+        .iter()
+        .filter_map(|request| request.given(Input::RoleToAssume));
+    if roles.any(|role| !role.starts_with("arn:")) {
+        return None;
+    }
     let is_told = run.request.source.is_some() || !run.request.not_known.is_empty();
     let is_found = asked.requests.iter().any(|request| !request.names_no_role());
     if is_told && !is_found {
