@@ -31,17 +31,20 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let is_chained = case.flow == Flow::Chaining || case.flow == Flow::TokenFile && request.is_on(Input::RoleChaining);
     let gap = case.evidence.attempt.as_ref().and_then(Probe::gap).map(|gap| gap.why);
     let tried = gap == Some(Why::NoCredentials);
+    // What the step itself said of its credentials counts for more than what another one sees.
+    let said = case.answer == Some(Answer::NoCredentials);
     let runner = case.runner();
     let at_hand = runner.and_then(|runner| runner.aws_credentials.as_ref());
     let is_shadowed =
         case.flow == Flow::AccessKey && tried && !keys_are_lost && at_hand == Some(&HeldCredentials::Profile);
-    if !(is_chained || keys_are_lost || is_shadowed) || (case.at_hand().is_some() && !request.unsets() && !tried) {
+    if !(is_chained || keys_are_lost || is_shadowed)
+        || (case.at_hand().is_some() && !request.unsets() && !tried && !said)
+    {
         return None;
     }
     // What a step before this one leaves may not be there yet.
     let is_none = gap != Some(Why::NotFound) && at_hand == Some(&HeldCredentials::None);
     let is_hosted = runner.and_then(|runner| runner.runner_environment.as_deref()) == Some("github-hosted");
-    let said = case.answer == Some(Answer::NoCredentials);
     let proof: &[Fact] = if is_shadowed {
         &[Fact::Input(Input::AwsAccessKeyId), Fact::Input(Input::AwsProfile)]
     } else if keys_are_lost {
