@@ -34,6 +34,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             if bare && (case.asks_with_credentials() || case.flow != Flow::Oidc && case.stop.is_none()) {
                 return None;
             }
+            // A name is no ARN to send, and AWS answered to the token: the name was written down in the ARN's place.
+            if bare && case.answer.as_ref().is_some_and(Answer::token_was_sent) {
+                return None;
+            }
             // Masked as a whole: nobody can say what stands there.
             if bare && is_masked(given) && !said {
                 return None;

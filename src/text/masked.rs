@@ -156,7 +156,7 @@ fn may_have_masks(text: &str) -> bool {
         run = if byte == previous { run + 1 } else { 1 };
         previous = byte;
         match byte {
-            b'<' | b'{' | b'[' | b'#' | 0xE2 => true,
+            b'<' | b'{' | b'[' | b'(' | b'#' | 0xE2 => true,
             b'R' => run == 1,
             b'*' | b'.' => run == 3,
             b'?' | b'x' | b'X' => run == 4,
@@ -205,6 +205,10 @@ fn mask<'a>(before: &str, rest: &'a str, is_account: bool) -> Found<'a> {
                 (None, Some(name)) if is_name(name) => found(name.len() + 2),
                 _ => Found::Text(1),
             }
+        }
+        // `(redacted by the author)`, in place of the whole value.
+        Some(b'(') if before.is_empty() && rest.find(')') == Some(rest.len() - 1) && rest.len() > 2 => {
+            found(rest.len())
         }
         Some(b'[') => match inside(rest, "[", "]").filter(|word| is_redaction(word)) {
             Some(word) => found(word.len() + 2),
@@ -333,6 +337,8 @@ mod tests {
             ("repo:${ORG}/app:*", &["${ORG}"]),
             ("repo:[REDACTED]/app:*", &["[REDACTED]"]),
             ("repo:REDACTED/app:*", &["REDACTED"]),
+            ("(removed by me)", &["(removed by me)"]),
+            ("(a)b(c)", &[]),
             ("repo:XXXX/xxxxxx:*", &["XXXX", "xxxxxx"]),
             ("repo:.../app:…", &["...", "…"]),
             ("repo:acme.../app", &["..."]),
