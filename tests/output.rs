@@ -433,7 +433,7 @@ fn a_finding_is_at_its_place_in_the_policys_own_file() {
         (
             "trust policy, new.json",
             ",file=trust policy%2C new.json,line=",
-            "trust%20policy,%20new.json",
+            "trust%20policy%2C%20new.json",
         ),
         // A name that is no file's, or that cannot be shown: the workflow has the line.
         ("", ",file=deploy.yml,line=3,col=", "deploy.yml"),

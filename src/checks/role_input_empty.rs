@@ -43,7 +43,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             (_, true) => &[Fact::Answer],
             _ => &[],
         })
-        .note("configure-aws-credentials then goes on with whatever AWS credentials it finds; if it finds none, it fails with `Could not load credentials from any providers`")
+        .note("configure-aws-credentials then goes on with whatever AWS credentials it finds; where it finds none, it fails with `Could not load credentials from any providers`")
         .help("an expression with a missing secret, variable or input yields an empty string: check its name, the environment or repository that holds it, and `secrets: inherit` in the job that calls a reusable workflow")
         .help("pull requests from forks and runs by Dependabot do not see the repository's Actions secrets; a role's ARN is no secret, so a variable (`vars.…`) works as well");
     if let Some(Ok(workflow)) = &case.workflow {
