@@ -9,7 +9,7 @@ COPY . /src
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/target \
     cargo rustc --release --locked --manifest-path /src/Cargo.toml --target-dir /target --bin aws-oidc-doctor \
-        -- -C link-arg=-Wl,-z,pack-relative-relocs \
+        -- -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,-T,/src/.ci/static.ld \
     && install -D /target/release/aws-oidc-doctor /out/aws-oidc-doctor \
     && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt \
     && install -D -m 644 -t /out/licenses /src/LICENSE-APACHE /src/LICENSE-MIT

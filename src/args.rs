@@ -239,9 +239,9 @@ Example:
   aws-oidc-doctor check .
 
 Exit codes:
-  0  every job that asks for a role among the policies gets it, as far as is known
+  0  every job gets the role that it requests, as far as is known
   1  a job would not get its role, or there is a risk and --fail-on=risk (0 with --fail-on=never)
-  2  wrong usage, or an input that cannot be read";
+  2  usage error, or input that cannot be read";
 
 const TEST: &str = "\
 A file:
@@ -257,12 +257,12 @@ A file:
 Exit codes:
   0  every expectation is met
   1  one is not
-  2  wrong usage, unreadable input, or output that cannot be written";
+  2  usage error, unreadable input, or output that cannot be written";
 
 const GENERATE: &str = "\
 Exit codes:
   0  the policy is shown; it was evaluated
-  2  wrong usage, unreadable input, no such policy, or output that cannot be written";
+  2  usage error, unreadable input, no such policy, or output that cannot be written";
 
 const PREDICT: &str = "\
 Example:
@@ -270,7 +270,7 @@ Example:
 
 Exit codes:
   0  the subjects are shown
-  2  wrong usage, unreadable input, or output that cannot be written";
+  2  usage error, unreadable input, or output that cannot be written";
 
 const CLAIMS: &str = "\
 Example:
@@ -278,7 +278,7 @@ Example:
 
 Exit codes:
   0  the token is shown
-  2  wrong usage, unreadable input, or output that cannot be written";
+  2  usage error, unreadable input, or output that cannot be written";
 
 const FIX: &str = "\
 Example:
@@ -323,6 +323,8 @@ enum Schema {
     Evidence,
     /// The report (`--format json`)
     Report,
+    /// A file of expectations (`test`)
+    Test,
 }
 
 impl Schema {
@@ -330,6 +332,7 @@ impl Schema {
         match self {
             Self::Evidence => include_str!("../schemas/evidence.json"),
             Self::Report => include_str!("../schemas/report.json"),
+            Self::Test => include_str!("../schemas/test.json"),
         }
     }
 }
@@ -564,7 +567,7 @@ pub struct OwnInputs {
     pub attempt: Option<String>,
     #[arg(long, visible_alias = "workflow", value_name = "FILE", help_heading = OWN, help = "Workflow file to check instead of the running one")]
     pub workflow_file: Option<String>,
-    #[arg(long, value_name = "ARN", help_heading = OWN, help = "Further role of a chain, assumed with the session of the one before; repeatable, or one a line")]
+    #[arg(long, value_name = "ARN", help_heading = OWN, help = "Further role of a chain, assumed with the session of the one before; repeatable, or one per line")]
     pub then: Vec<String>,
     #[arg(long, value_name = "BOOL", num_args = SWITCH, require_equals = true, default_missing_value = "true", help_heading = OWN, help = "Fail when the role cannot be assumed; `false` is `--fail-on=never` [default: true]")]
     pub fail: Option<String>,

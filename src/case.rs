@@ -517,7 +517,16 @@ impl<'a> Case<'a> {
     pub fn ends_by_itself(&self) -> bool {
         let unset = self.runner().is_some_and(|runner| !runner.unset.is_empty());
         let assumes = !self.flow.keeps() && self.request().given(Input::RoleToAssume).is_some();
-        self.stop.is_some() || (unset && assumes) || self.is_account_refused()
+        self.stop.is_some() || (unset && assumes) || self.is_account_refused() || self.profile_fault().is_some()
+    }
+
+    /// Why the profile that the step names cannot be written, where it comes to that: after it was given credentials.
+    #[must_use]
+    pub fn profile_fault(&self) -> Option<&str> {
+        self.evidence
+            .request
+            .profile_fault()
+            .filter(|_| self.flow != Flow::Existing)
     }
 
     /// Does `allowed-account-ids` refuse the account that the step ends in? It is not looked at where the step keeps the

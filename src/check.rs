@@ -12,6 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::aws::arn::RoleArn;
 use crate::aws::request::Asker;
+use crate::checks::by_id;
 use crate::configure::{Input, Inputs};
 use crate::diagnose::diagnose;
 use crate::evidence::{Evidence, PolicyText, Probe, Provider, Request, Role, Runner, WorkflowFile};
@@ -19,8 +20,8 @@ use crate::finding::{Certainty, Conclusion, Diagnosis, Document, Edit, Finding, 
 use crate::github::claims::{Claims, Token};
 use crate::github::workflow::steps::{Step, StepInput};
 use crate::infra::{self, Infra, Place, Written};
-use crate::policy::{Decision, TrustPolicy, parse};
-use crate::predict::{Family, Grant, JobTokens, Prediction, Problem, Repository, Why};
+use crate::policy::{Decision, PrincipalKind, TrustPolicy, parse};
+use crate::predict::{self, Family, Grant, JobTokens, Prediction, Problem, Repository, Why, add_family};
 use crate::text::{SourceText, Span};
 
 use matching::Candidates;
@@ -297,7 +298,7 @@ impl Check<'_> {
     fn job(&mut self, job: &JobTokens) -> Vec<Ask> {
         let source = self.workflow(&job.file).map(|(_, source)| source.clone());
         let mut asks = Vec::new();
-        for asked in &job.steps {
+        for asked in in_one_region(&job.steps) {
             let step = &asked.step;
             let role = step.input("role-to-assume").and_then(|role| role.value.as_ref().ok());
             let Some(role) = role.filter(|role| !role.written().trim().is_empty()) else {
@@ -346,13 +347,16 @@ impl Check<'_> {
                 Severity::Risk,
                 format!("job `{}` has an access key beside its ID token", asking.job.name),
             );
-            noted.more.push("with keys among its inputs the step asks with them, and not with the token (configure-aws-credentials)".to_owned());
+            noted.more.push(
+                "with an access key among its inputs, configure-aws-credentials uses that key and not the token"
+                    .to_owned(),
+            );
             noted
                 .more
-                .push("take `aws-access-key-id` and `aws-secret-access-key` out, and delete the key in IAM".to_owned());
+                .push("remove `aws-access-key-id` and `aws-secret-access-key`, and delete the key in IAM".to_owned());
             noted
                 .spots
-                .push(at(asking.place_of(key), "a key that lasts until somebody deletes it"));
+                .push(at(asking.place_of(key), "a key that lasts until someone deletes it"));
             noted.about = about.clone();
             self.note(noted);
         }
@@ -365,12 +369,12 @@ impl Check<'_> {
                 &rules::PULL_REQUEST_TARGET,
                 Severity::Risk,
                 format!(
-                    "job `{}` asks for a role on `pull_request_target`, which anybody who opens a pull request can start",
+                    "job `{}` asks for a role on `pull_request_target`, which anyone who opens a pull request can start",
                     asking.job.name
                 ),
             );
             noted.more.push("a step that runs code of the pull request (its checkout, its build, its tests) has the role's credentials".to_owned());
-            noted.more.push("ask for the role in a workflow that a push to a protected branch starts, or in an environment that somebody has to approve".to_owned());
+            noted.more.push("ask for the role in a workflow that a push to a protected branch starts, or in an environment that someone has to approve".to_owned());
             noted.spots.push(at(asking.step.at, "asked for here"));
             noted.about = about;
             self.note(noted);
@@ -578,6 +582,11 @@ impl Check<'_> {
             self.no_token(asking, &diagnosis, Some((role, &written)));
             return;
         }
+        let is_later = |other: &predict::Asking| other.step.at.start < asking.step.at.start;
+        if asking.job.steps.iter().any(is_later) && trusts_roles_alone(&policy) {
+            self.unchained(asking, ask, &written, &policy);
+            return;
+        }
         let has_gaps = !written.assumed.is_empty() || written.unknown.iter().any(|name| !infra::is_filled_in(name));
         let parsed = RoleArn::parse(&arn).ok();
         let mut groups: Vec<Group> = Vec::new();
@@ -684,6 +693,51 @@ impl Check<'_> {
         }
     }
 
+    /// A later step that comes with the token, where the policy waits for the session of an earlier one.
+    fn unchained(&mut self, asking: &Asking<'_>, ask: &mut Ask, written: &Written, policy: &TrustPolicy) {
+        let Some(check) = by_id("role-chaining-missing") else {
+            return;
+        };
+        for family in asking
+            .families
+            .iter()
+            .filter(|family| !family.is_odd && !family.is_elsewhere)
+        {
+            for subject in family.patterns() {
+                ask.come_to(Outcome {
+                    event: family.event.clone(),
+                    subject,
+                    verdict: Verdict::Denied(check.rule.id.to_owned()),
+                });
+            }
+        }
+        let message = "this step asks with the job's ID token, and the role trusts the role of an earlier step: `role-chaining: true` is missing";
+        let mut noted = Noted::new(&check.rule, Severity::Blocks, message);
+        noted
+            .more
+            .push(format!("job `{}` of {}", asking.job.name, asking.job.file));
+        noted
+            .more
+            .push("set `role-chaining: true` in this step, or let the role trust the token".to_owned());
+        if let Some((file, _)) = self.workflow(&asking.job.file) {
+            noted.spots.push((
+                file,
+                asking.step.at,
+                "`role-chaining: true` is missing in this step".to_owned(),
+            ));
+        }
+        let principal = policy
+            .statements
+            .iter()
+            .find_map(|statement| statement.principal.as_ref());
+        let place = principal.and_then(|principal| written.place(principal.span));
+        noted
+            .spots
+            .extend(place.map(|place| spot(place, "the role trusts roles, and no token")));
+        noted.about.extend([asking.job.file.clone(), asking.job.name.clone()]);
+        self.note(noted);
+    }
+
     /// What a job's tokens are refused for.
     fn refused(
         &mut self,
@@ -755,7 +809,7 @@ impl Check<'_> {
         {
             noted
                 .spots
-                .push((file, asking.step.at, "the role is asked for here".to_owned()));
+                .push((file, asking.step.at, "the role is requested here".to_owned()));
         }
         self.note(noted);
     }
@@ -950,6 +1004,43 @@ fn known(step: &Step) -> Inputs {
         }
     }
     inputs
+}
+
+/// The steps with what they ask for: those that differ in the region alone ask for the same.
+fn in_one_region(steps: &[predict::Asking]) -> Vec<predict::Asking> {
+    let mut all: Vec<predict::Asking> = Vec::new();
+    let asks = |step: &Step| -> Vec<(String, Option<String>)> {
+        let inputs = step
+            .inputs
+            .iter()
+            .filter(|input| !input.name.eq_ignore_ascii_case("aws-region"));
+        let value = |input: &StepInput| input.value.as_ref().ok().map(|value| value.written());
+        inputs.map(|input| (input.name.clone(), value(input))).collect()
+    };
+    for asking in steps {
+        let is_same = |other: &&mut predict::Asking| {
+            let place = |step: &Step| (step.at, step.is_conditional, step.file.clone());
+            place(&other.step) == place(&asking.step) && asks(&other.step) == asks(&asking.step)
+        };
+        match all.iter_mut().find(is_same) {
+            Some(other) => asking
+                .families
+                .iter()
+                .for_each(|family| add_family(&mut other.families, family.clone())),
+            None => all.push(asking.clone()),
+        }
+    }
+    all
+}
+
+/// Does the policy wait for roles, and for no token?
+fn trusts_roles_alone(policy: &TrustPolicy) -> bool {
+    let principals = policy
+        .statements
+        .iter()
+        .filter_map(|statement| statement.principal.as_ref());
+    let mut entries = principals.flat_map(|principal| &principal.entries).peekable();
+    entries.peek().is_some() && entries.all(|entry| entry.kind == PrincipalKind::Aws)
 }
 
 /// One group of the two that tell the same of subjects with and without IDs.

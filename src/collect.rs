@@ -601,6 +601,9 @@ impl Live<'_> {
         let aws = Aws::new(self.outside.env, http, &self.args.flags.inputs, &request, partition);
         let is_broken = trail.broken.is_some();
         let way = self.way(&aws, &request, trail).await;
+        if let Some(why) = self.profile_fault(&request, trail) {
+            run.request.faults.insert(Input::AwsProfile.name().to_owned(), why);
+        }
         if way.flow == Flow::TokenFile && run.token.is_none() {
             run.token = self.token_of_file(&request);
         }
@@ -670,11 +673,12 @@ impl Live<'_> {
             None => (None, None),
         };
         run.environment = protected.clone();
-        if !matches!(attempt, Some(Probe::Known(Attempt::Allowed { .. }))) {
+        let is_written = run.request.profile_fault().is_none() || way.flow == Flow::Existing;
+        if !is_written || !matches!(attempt, Some(Probe::Known(Attempt::Allowed { .. }))) {
             trail.broken.get_or_insert(if request.names_no_role() {
                 "the role of the step before this one is not known, so neither is the session that this one begins with"
             } else {
-                "the step before this one ends without credentials, so the job does not come to it"
+                "the step before this one ends without credentials, so the job never gets to it"
             });
         }
         let given = run.caller.take();
@@ -750,7 +754,7 @@ impl Live<'_> {
     async fn way(&self, aws: &Result<Aws, Gap>, request: &Request, trail: &Trail) -> Way {
         let mut way = Way {
             flow: request.flow(self.around(None)),
-            credentials: Err(Gap::new(Why::NoCredentials, "no AWS credentials are at hand")),
+            credentials: Err(Gap::new(Why::NoCredentials, "no AWS credentials are available")),
             caller: None,
             account: None,
             refused: None,
@@ -829,6 +833,27 @@ impl Live<'_> {
             }
         }
         way
+    }
+
+    /// Is the profile that the step writes there already, by a step before it or in the machine's own file?
+    fn profile_fault(&self, request: &Request, trail: &Trail) -> Option<String> {
+        let name = request.given(Input::AwsProfile)?;
+        if !self.in_job
+            || request.is_on(Input::OverwriteAwsProfile)
+            || request.get(Input::OverwriteAwsProfile).is_none()
+        {
+            return None;
+        }
+        let env = self.outside.env;
+        let workspace = env.get("GITHUB_WORKSPACE").map(Path::new);
+        let place = if trail.profiles.contains_key(name) {
+            "a step before this one wrote it"
+        } else if files::has_profile(env, workspace, name) {
+            "the machine's credentials file has it"
+        } else {
+            return None;
+        };
+        Some(format!("{place}, and `overwrite-aws-profile` is not set"))
     }
 
     /// Does a profile that is named come before the variables that the step sets? (`@aws-sdk/credential-provider-node`.)
@@ -1217,7 +1242,7 @@ fn late(who: &str) -> Gap {
     Gap::new(
         Why::TimedOut,
         format!(
-            "{who} does not answer within the {} s of a diagnosis: look at proxies and egress rules",
+            "{who} does not answer within the {} s of a diagnosis: check proxies and egress rules",
             DEADLINE.as_secs()
         ),
     )

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 use serde_json::Value;
 
+pub use self::table::{INPUTS, Spec};
+pub(crate) use self::tags::Tag;
+use self::tags::custom_tags;
 use crate::text::masked::is_masked;
-pub use table::{INPUTS, Spec};
-pub use tags::Tag;
-use tags::custom_tags;
 
 /// An input of configure-aws-credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -248,7 +248,7 @@ impl Inputs {
                 "`role-chaining: true`, so it uses the credentials in the environment and never the ID token"
             }
             Flow::Existing => {
-                "`use-existing-credentials` is set and the credentials at hand are valid, so it keeps those and assumes no role"
+                "`use-existing-credentials` is set and the environment's credentials are valid, so it keeps those and assumes no role"
             }
             Flow::NoRole => {
                 "`role-to-assume` is empty, so it keeps whatever AWS credentials it finds and assumes no role"
@@ -256,7 +256,9 @@ impl Inputs {
             Flow::Nothing => {
                 "`force-skip-oidc: true` with a role, and neither `aws-access-key-id` nor `web-identity-token-file`, so it stops before AWS"
             }
-            Flow::Oidc => "`role-to-assume` is given and the job may ask for an ID token, so it sends that token",
+            Flow::Oidc => {
+                "`role-to-assume` is given and the job is allowed to request an ID token, so it sends that token"
+            }
             Flow::TokenFile => {
                 "`web-identity-token-file` is given, so it sends the token in that file and never the job's ID token"
             }
@@ -551,7 +553,9 @@ impl<'de> Deserialize<'de> for Text {
         match Value::deserialize(from)? {
             Value::String(text) => Ok(Self(text)),
             value @ (Value::Bool(_) | Value::Number(_)) => Ok(Self(value.to_string())),
-            _ => Err(serde::de::Error::custom("expected a text, a number, `true` or `false`")),
+            _ => Err(serde::de::Error::custom(
+                "expected a string, a number, `true` or `false`",
+            )),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use self::credentials::{CredentialSource, HeldCredentials};
 #[cfg(feature = "live")]
 pub(crate) use self::repository::Branches;
 pub(crate) use self::repository::{Environment, Repository, SubjectTemplate};
-pub use self::request::Request;
+pub(crate) use self::request::Request;
 use crate::configure::Input;
 use crate::github::claims::Token;
 use crate::secrets::{Secrets, bare_address};

@@ -23,6 +23,28 @@ pub fn of_cause(number: &str) -> Vec<&'static Rule> {
         .collect()
 }
 
+/// The checks whose page shows this part of a message among the logs that people see.
+#[must_use]
+pub fn showing(text: &str) -> Vec<&'static Rule> {
+    // A word in small letters is a misspelt id.
+    if !text.contains(|c: char| c == ' ' || c.is_ascii_uppercase()) {
+        return Vec::new();
+    }
+    let text = match text.trim() {
+        // The code that STS gives with these words.
+        "AccessDenied" => "not authorized".to_owned(),
+        text => text.to_lowercase(),
+    };
+    let shows = |rule: &&Rule| {
+        let (_, rest) = rule.page.split_once("\n## What it looks like\n").unwrap_or_default();
+        let (seen, _) = rest.split_once("\n## ").unwrap_or_default();
+        // Every other part lies between two fences.
+        let mut logs = seen.split("```").skip(1).step_by(2);
+        logs.any(|log| log.to_lowercase().contains(&text))
+    };
+    CHECKS.iter().map(|check| &check.rule).filter(shows).collect()
+}
+
 /// The page of a rule, or a line for each of several.
 #[must_use]
 pub fn pages(rules: &[&Rule]) -> String {

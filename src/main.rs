@@ -239,7 +239,7 @@ fn claims(args: &Args, env: &Env) -> io::Result<u8> {
         if errors.is_empty() {
             let gap = runs.first().and_then(|run| run.token.as_ref()?.gap());
             let why = gap.map_or_else(
-                || "this is no job that has one; give a file, the token itself, or `-`".to_owned(),
+                || "this is not a job that has one; give a file, the token itself, or `-`".to_owned(),
                 |gap| format!("{}: {}", gap.why.words(), gap.detail),
             );
             writeln!(io::stderr(), "error: no token: {}", report::clean(&why))?;
@@ -425,7 +425,7 @@ fn examples() -> io::Result<u8> {
 }
 
 const EXAMPLES: &str = "\
-error: nothing to diagnose: this is no job of GitHub Actions, and no flag names a file, a message or a role
+error: nothing to diagnose: this is not a GitHub Actions job, and no flag names a file, a message or a role
 
   In a job:          aws-oidc-doctor diagnose --role-to-assume arn:aws:iam::123456789012:role/deploy --aws-region eu-west-1
   With the claims:   aws-oidc-doctor diagnose --claims claims.json --trust-policy trust-policy.json
@@ -684,11 +684,8 @@ fn explain(id: Option<&str>) -> io::Result<u8> {
         out.write_all(page.as_bytes())?;
         return Ok(0);
     }
-    let rules = match explain::of_cause(id) {
-        rules if rules.is_empty() => explaining(id),
-        rules => rules,
-    };
-    if !rules.is_empty() {
+    let found = [explain::of_cause, explaining, explain::showing];
+    if let Some(rules) = found.iter().map(|find| find(id)).find(|rules| !rules.is_empty()) {
         out.write_all(explain::pages(&rules).as_bytes())?;
         return Ok(0);
     }

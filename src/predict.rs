@@ -32,8 +32,8 @@ pub(crate) use expect::{Read, Wrong};
 pub use generate::TrustedRole;
 #[cfg(feature = "live")]
 pub(crate) use generate::{Target, generate};
-pub(crate) use jobs::RunsFor;
 pub use jobs::predict;
+pub(crate) use jobs::{RunsFor, add_family};
 
 /// What is known of the repository beside its files.
 #[derive(Debug, Clone)]

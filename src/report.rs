@@ -27,8 +27,10 @@ use crate::configure::Input;
 use crate::diagnose::diagnose;
 use crate::evidence::Evidence;
 use crate::finding::{
-    Cause, CauseStatus, Certainty, Conclusion, Diagnosis, Found, Label, Session, Severity, StageStatus, Target,
+    Cause, CauseStatus, Certainty, Conclusion, Diagnosis, Document, Found, Label, Session, Severity, StageStatus,
+    Target,
 };
+use crate::text::SourceText;
 use crate::text::unseen::push_shown;
 
 /// The most findings that one report shows in full.
@@ -58,6 +60,8 @@ pub enum FailOn {
 pub struct Report {
     first: Run,
     more: Vec<Run>,
+    /// Steps of the job that were not checked, in words.
+    left_out: Vec<String>,
     /// Where the pages of the checks are.
     pages: Pages,
 }
@@ -81,7 +85,10 @@ impl Report {
     pub fn of(runs: &[Evidence]) -> Self {
         let mut all: Vec<Run> = runs.iter().map(Run::of).collect();
         several::compare(runs, &mut all);
-        all.into_iter().collect()
+        Self {
+            left_out: runs.iter().flat_map(|run| &run.left_out).cloned().collect(),
+            ..all.into_iter().collect()
+        }
     }
 
     /// The same, with links to the pages of the checks.
@@ -147,11 +154,14 @@ impl Report {
     /// How many of several requests pass.
     fn count(&self) -> String {
         let (all, passing) = (self.runs().count(), self.runs().filter(|run| run.passes()).count());
-        format!("{passing} of {all} requests pass")
+        match self.left_out.len() {
+            0 => format!("{passing} of {all} requests pass"),
+            left_out => format!("{passing} of {all} requests pass, {left_out} not checked"),
+        }
     }
 
     fn is_several(&self) -> bool {
-        !self.more.is_empty()
+        !self.more.is_empty() || !self.left_out.is_empty()
     }
 }
 
@@ -232,6 +242,7 @@ impl FromIterator<Run> for Report {
         Self {
             first: runs.next().unwrap_or_else(|| Run::of(&Evidence::default())),
             more: runs.collect(),
+            left_out: Vec::new(),
             pages: Pages::default(),
         }
     }
@@ -336,7 +347,7 @@ fn gist(diagnosis: &Diagnosis) -> String {
             None => format!(
                 "{passes}: {}",
                 match (is_by_aws, diagnosis.flow.keeps(), diagnosis.flow.has_credentials()) {
-                    (true, true, _) => "AWS accepts the credentials at hand",
+                    (true, true, _) => "AWS accepts the existing credentials",
                     (true, false, true) => "AWS issued a session for the credentials in use",
                     (true, false, false) => "AWS accepted the token",
                     (false, _, true) => "the trust policy accepts these credentials",
@@ -388,13 +399,20 @@ fn capital(text: &str) -> String {
 fn place(diagnosis: &Diagnosis, label: &Label) -> Option<String> {
     let source = diagnosis.document(label.document)?;
     let line = source.position(label.location.span.start).line;
-    let is_path = !source.name.contains('`') && !source.name.starts_with("trust policy");
-    let name = if is_path {
-        format!("`{}`", source.name)
-    } else {
-        source.name.clone()
+    let name = match is_file(label.document, source) {
+        true => format!("`{}`", source.name),
+        false => source.name.clone(),
     };
     Some(format!("{name}, line {line}"))
+}
+
+/// Is it a file that the reader has, whose lines can be pointed at? What is fetched or pasted has a name of ours.
+fn is_file(document: Document, source: &SourceText) -> bool {
+    match document {
+        Document::Workflow => true,
+        Document::TrustPolicy => source.name != "trust policy" && !source.name.starts_with("trust policy of role `"),
+        Document::CallerPolicy(_) | Document::Claims => false,
+    }
 }
 
 /// Where a change is made.

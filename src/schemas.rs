@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::configure::INPUTS;
 use crate::evidence::{Evidence, MOST_RUNS, Probe, Request, Runs, SCHEMA};
+use crate::predict::{Expectations, Read};
 use crate::report::{Report, json as report};
 
 impl<T: JsonSchema> JsonSchema for Probe<T> {
@@ -105,11 +106,35 @@ fn root() -> &'static Path {
 }
 
 /// The schemas by name.
-fn schemas() -> [(&'static str, Value); 2] {
+fn schemas() -> [(&'static str, Value); 3] {
     [
         ("evidence", schemars::schema_for!(Runs).to_value()),
         ("report", report::tests::schema()),
+        ("test", expectations()),
     ]
+}
+
+/// The schema of a file of expectations, in whose YAML every scalar is a text: an id need not be quoted.
+fn expectations() -> Value {
+    fn scalars(schema: &mut Value) {
+        match schema {
+            Value::Object(fields) => {
+                let is_text = |kind: &Value| kind == "string" || *kind == json!(["string", "null"]);
+                match fields.get_mut("type").filter(|kind| is_text(kind)) {
+                    Some(kind) => *kind = json!(["string", "number", "boolean", "null"]),
+                    None => fields.values_mut().for_each(scalars),
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(scalars),
+            _ => {}
+        }
+    }
+    let mut schema = schemars::schema_for!(Expectations).to_value();
+    scalars(&mut schema);
+    schema["anyOf"] = json!(["allow", "deny"].map(|list| json!({
+        "required": [list], "properties": { list: { "minItems": 1 } }
+    })));
+    schema
 }
 
 /// Evidence of every case.
@@ -159,7 +184,7 @@ fn the_schemas_are_those_of_the_types() {
 
 #[test]
 fn every_case_and_every_report_fits_its_schema() {
-    let [(_, evidence), (_, mut report)] = schemas();
+    let [(_, evidence), (_, mut report), _] = schemas();
     closed(&mut report);
     let evidence = jsonschema::validator_for(&evidence).unwrap();
     let report = jsonschema::validator_for(&report).unwrap();
@@ -201,5 +226,36 @@ fn every_case_and_every_report_fits_its_schema() {
         json!({"request": {"aws-region": ["x"]}}),
     ] {
         assert!(!evidence.is_valid(&wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn the_schema_of_a_test_takes_what_is_read() {
+    let schema = jsonschema::validator_for(&expectations()).unwrap();
+    for (text, want) in [
+        (
+            "policy: trust-policy.json\nrepository: acme/widgets\nallow:\n  - environment: production\n  - {event: push, ref: main}\n\
+             deny:\n  - event: pull_request\n  - {name: a fork, claims: {sub: 'repo:someone/widgets:ref:refs/heads/main'}}\n",
+            true,
+        ),
+        (
+            "policy: {Version: '2012-10-17', Statement: []}\nowner-id: 1\nrepository-id: 2\naudience: x\nissuer: y\n\
+             deny: [{ref: 1.0, environment: true, claims: {runner_id: 3}}]\n",
+            true,
+        ),
+        ("allow: []\ndeny: [{ref: main}]\n", true),
+        ("repository: acme/widgets\n", false),
+        ("allow: []\n", false),
+        ("allow: 7\n", false),
+        ("allow: [main]\n", false),
+        ("allows: []\n", false),
+        ("allow: [{branch: main}]\n", false),
+        ("allow: [{ref: [main]}]\n", false),
+        ("repository: [a]\nallow: [{ref: main}]\n", false),
+        ("allow: [{claims: {sub: [a]}}]\n", false),
+    ] {
+        let file: Value = serde_saphyr::from_str(text).unwrap();
+        assert_eq!(schema.is_valid(&file), want, "by the schema: {text}");
+        assert_eq!(Read::of(text).is_ok(), want, "by `test`: {text}");
     }
 }

@@ -1,5 +1,6 @@
 //! `check`: a repository's jobs against its policies, as the whole program says it.
 
+use crate::screen::{PICTURES, browse, chromium};
 use crate::world::{Call, Fault, World};
 use crate::{program, text};
 use std::fs;
@@ -387,7 +388,7 @@ fn a_baseline_lets_old_findings_pass_and_new_ones_fail() {
     let (code, out, _) = run(folder.path(), &["--baseline", "known.json", "--subjects", "classic"]);
     assert_eq!(code, 1, "{out}");
     assert!(out.contains("`preview`") && out.contains("2 known before"), "{out}");
-    for (text, message) in [("{", "it is not JSON"), ("{}", "it is no baseline")] {
+    for (text, message) in [("{", "it is not JSON"), ("{}", "it is not a baseline")] {
         fs::write(folder.path().join("known.json"), text).unwrap();
         let (code, out, error) = run(folder.path(), &["--baseline", "known.json"]);
         assert!(
@@ -772,5 +773,148 @@ fn a_default_that_can_be_another_value_is_not_unused() {
             .filter(|line| line.contains("trust-unused"))
             .count();
         assert_eq!(unused, want, "{sub}: {report:#}");
+    }
+}
+
+/// What a terminal shows, as HTML: bold and the bright colours, which are all that is used.
+fn screen(log: &str) -> String {
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let mut parts = log.split("\u{1b}[");
+    let mut html = escaped(parts.next().unwrap_or_default());
+    let (mut is_bold, mut colour) = (false, "");
+    for part in parts {
+        let (codes, text) = part.split_once('m').unwrap();
+        for code in codes.split(';') {
+            match code {
+                "0" | "" => (is_bold, colour) = (false, ""),
+                "1" => is_bold = true,
+                "31" | "91" => colour = "#ff7b72",
+                "32" | "92" => colour = "#7ee787",
+                "33" | "93" => colour = "#e3b341",
+                "34" | "94" => colour = "#79c0ff",
+                "36" | "96" => colour = "#76e3ea",
+                "2" | "90" => colour = "#8b949e",
+                other => panic!("{other}: no such colour"),
+            }
+        }
+        let weight = if is_bold { "600" } else { "400" };
+        html += &format!(
+            "<span style=\"font-weight:{weight};color:{colour}\">{}</span>",
+            escaped(text)
+        );
+    }
+    format!(
+        "<!DOCTYPE html><meta charset=\"utf-8\"><body style=\"margin:0;background:#0d1117\"><pre style=\"margin:16px;color:#e6edf3;\
+         font:13px/1.45 'DejaVu Sans Mono',monospace\">$ aws-oidc-doctor check\n\n{html}</pre>"
+    )
+}
+
+/// A result of SARIF as GitHub shows it in the files of a pull request.
+fn annotation(log: &Value, source: &str) -> String {
+    let run = &log["runs"][0];
+    let result = &run["results"][0];
+    let place = &result["locations"][0]["physicalLocation"];
+    let line = usize::try_from(place["region"]["startLine"].as_u64().unwrap()).unwrap();
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = |value: &Value| escaped(value.as_str().unwrap_or_default());
+    let row = |(number, code): (usize, &str)| {
+        format!(
+            "<tr><td style=\"color:#59636e;padding:0 16px;text-align:right\">{number}</td><td>{}</td></tr>",
+            escaped(code)
+        )
+    };
+    let rows = |from: usize, to: usize| -> String {
+        source
+            .lines()
+            .enumerate()
+            .map(|(at, code)| (at + 1, code))
+            .filter(|(at, _)| (from..to).contains(at))
+            .map(row)
+            .collect()
+    };
+    let title = text(&run["tool"]["driver"]["rules"][0]["shortDescription"]["text"]);
+    format!(
+        "<!DOCTYPE html><meta charset=\"utf-8\"><body style=\"margin:16px;font:14px/1.5 'Noto Sans',Helvetica,Arial,sans-serif;color:#1f2328\">\
+         <div style=\"border:1px solid #d1d9e0;border-radius:6px\"><div style=\"background:#f6f8fa;padding:8px 16px;border-bottom:1px \
+         solid #d1d9e0;font-family:'DejaVu Sans Mono',monospace;font-size:12px\">{file}</div>\
+         <style>pre,table{{font:12px/20px 'DejaVu Sans Mono',monospace;white-space:pre;margin:0}}</style><table>{before}</table>\
+         <div style=\"margin:8px 16px;border:1px solid #d1d9e0;border-left:4px solid #cf222e;border-radius:6px;padding:12px 16px\">\
+         <b>Check failure</b> <span style=\"color:#59636e\">Code scanning / {tool}</span><p style=\"margin:8px 0\"><b>{title}</b> \
+         <span style=\"background:#cf222e;color:#fff;border-radius:1em;padding:1px 8px;font-size:12px\">{level}</span></p>\
+         <p style=\"margin:8px 0 0\">{message}</p></div><table>{after}</table></div>",
+        file = text(&place["artifactLocation"]["uri"]),
+        tool = text(&run["tool"]["driver"]["name"]),
+        level = text(&result["level"]),
+        message = text(&result["message"]["text"]).replace('\n', "<br>"),
+        before = rows(line.saturating_sub(4), line + 1),
+        after = rows(line + 1, line + 4),
+    )
+}
+
+#[test]
+fn a_check_and_its_annotation_have_pictures() {
+    let source = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
+    let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/iam.tf", &source)]);
+    let (_, console, _) = run(folder.path(), &["--color", "always", "--subjects", "classic"]);
+    let (_, sarif, _) = run(folder.path(), &["--format", "sarif", "--subjects", "classic"]);
+    let pages = [
+        ("check", screen(&console)),
+        (
+            "check-annotation",
+            annotation(&serde_json::from_str(&sarif).unwrap(), &source),
+        ),
+    ];
+    assert!(pages[0].1.contains("error[subject-environment]") && pages[1].1.contains("infra/iam.tf"));
+    let (Some(wish), Some(program)) = (std::env::var_os("PICTURES"), chromium()) else {
+        return;
+    };
+    let to = match wish.to_str() {
+        Some("update") => Path::new(PICTURES),
+        _ => Path::new(&wish),
+    };
+    for (name, page) in pages {
+        let file = folder.path().join(format!("{name}.html"));
+        fs::write(&file, &page).unwrap();
+        let lines = u32::try_from(page.matches('\n').count() + page.matches("<tr>").count()).unwrap();
+        let height = if name == "check" {
+            lines * 19 + 40
+        } else {
+            lines * 20 + 300
+        };
+        let arguments = [
+            format!("--window-size=1140,{height}"),
+            format!("--screenshot={}", to.join(format!("{name}.png")).display()),
+            format!("file://{}", file.display()),
+        ];
+        browse(program, folder.path(), &arguments);
+    }
+}
+
+#[test]
+fn a_second_step_without_role_chaining_is_told() {
+    let second = "      - uses: aws-actions/configure-aws-credentials@v6
+        with: {role-to-assume: 'arn:aws:iam::210987654321:role/spoke', aws-region: eu-west-1}
+";
+    let spoke = r#"resource "aws_iam_role" "spoke" {
+  name               = "spoke"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = "sts:AssumeRole", Principal = { AWS = "arn:aws:iam::123456789012:role/deploy" } }]
+  })
+}
+"#;
+    let source = terraform(r#"["repo:octo/app:environment:production"]"#) + spoke;
+    for (second, code, want) in [
+        (
+            second.to_owned(),
+            1,
+            vec![format!("blocks likely role-chaining-missing {DEPLOY}:15")],
+        ),
+        (second.replace("{role", "{role-chaining: true, role"), 0, vec![]),
+    ] {
+        let workflow = format!("{WORKFLOW}{second}");
+        let folder = repository(&[(DEPLOY, &workflow), ("iam.tf", &source)]);
+        let (found_code, report) = json(folder.path(), &[]);
+        assert_eq!((found_code, found(&report)), (code, want), "{report:#}");
     }
 }

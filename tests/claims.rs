@@ -169,7 +169,7 @@ fn what_is_no_token_is_named_and_not_repeated() {
         (vec![secret, secret], "", "unexpected argument"),
         (vec![secret, "--claims", secret], "", "cannot be used"),
         (vec!["-", "--format", secret], "", "error:"),
-        (vec![], "", "error: no token: this is no job that has one"),
+        (vec![], "", "error: no token: this is not a job that has one"),
     ] {
         let output = run(&[&["claims"], &*args].concat(), stdin);
         let said = text(&output.stderr);
@@ -263,7 +263,9 @@ fn without_a_policy_the_report_ends_with_one_and_with_the_next_step() {
                    run.json --trust-policy -";
     assert!(log.contains(&format!("\n  $ {command}\n")), "{log}");
     assert!(
-        world.summary().contains(&format!("```shell\n{command}\n```")),
+        world
+            .summary()
+            .contains(&format!("```shell\n{}\n```", command.replace(" | ", " |\n  "))),
         "{}",
         world.summary()
     );

@@ -101,7 +101,7 @@ fn bad_input_is_the_error_alone() {
         (
             "evidence",
             file("nothing.json", b"{}"),
-            ": it is JSON, but no saved run: ",
+            ": it is JSON, but not a saved run: ",
         ),
         (
             "evidence",
@@ -513,7 +513,7 @@ fn the_program_explains_itself() {
         );
     }
     assert_eq!(run(&["man", "nosuch"], "").status.code(), Some(2));
-    for name in ["evidence", "report"] {
+    for name in ["evidence", "report", "test"] {
         let schema: Value = serde_json::from_slice(&run(&["schema", name], "").stdout).unwrap();
         assert_eq!(
             schema["$schema"], "https://json-schema.org/draft/2020-12/schema",
@@ -541,6 +541,9 @@ fn a_page_is_found_by_what_people_have() {
             "subject-mismatch",
         ),
         ("Error: Incorrect token audience", "# audience-not-registered"),
+        ("Not authorized", "subject-branch"),
+        ("AccessDenied", "subject-branch"),
+        ("no openidconnect", "provider-missing"),
     ] {
         let output = run(&["explain", asked], "");
         assert_eq!(output.status.code(), Some(0), "{asked}: {}", text(&output.stderr));

@@ -247,7 +247,7 @@ fn check(call: Call, fault: Fault) -> String {
             Fault::Hang if world.rest_url().contains(host) => "does not answer within 5 s".to_owned(),
             Fault::Hang => "does not answer within 10 s".to_owned(),
             Fault::Endless => "1 MiB".to_owned(),
-            _ => "look at".to_owned(),
+            _ => "check".to_owned(),
         };
         let in_aws_words = matches!(fault, Fault::Status(_)) && call != Call::IdToken;
         assert!(
@@ -372,7 +372,7 @@ fn without_https_a_token_does_not_leave_this_machine() {
         let run = diagnose(&world, &[(variable, value)]);
         let detail = run.evidence[part]["missing"]["detail"].as_str().unwrap_or_default();
         assert!(
-            detail.contains("`192.0.2.1:8080` is not asked: without https"),
+            detail.contains("`192.0.2.1:8080` is not called: without https"),
             "{}",
             run.evidence
         );
@@ -498,7 +498,7 @@ fn proxies_lead_to_the_real_names() {
     let run = diagnose(&world, &[certificates, ("HTTPS_PROXY", &dead)]);
     assert!(
         run.shown
-            .contains(&format!("look at the proxy `{closed}` (HTTPS_PROXY, NO_PROXY)")),
+            .contains(&format!("check the proxy `{closed}` (HTTPS_PROXY, NO_PROXY)")),
         "{}",
         run.shown
     );

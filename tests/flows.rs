@@ -1530,6 +1530,63 @@ fn a_profile_shadows_the_keys_of_a_step_and_its_own_retries_are_its_limit() {
     }
 }
 
+/// A profile that is there already is not written without `overwrite-aws-profile`, and the step fails after AWS let it in.
+#[test]
+fn a_profile_that_is_there_already_ends_the_step() {
+    let region = ("aws-region", "eu-west-1");
+    let (first, second) = (("aws-profile", "default"), ("role-chaining", "true"));
+    let overwrite = ("overwrite-aws-profile", "true");
+    for (more, told) in [
+        (vec![], (Some(0), "allowed", "chaining", "-")),
+        (vec![first], (Some(1), "denied", "chaining", "input-malformed")),
+        (vec![first, overwrite], (Some(0), "allowed", "chaining", "-")),
+        (vec![("aws-profile", "other")], (Some(0), "allowed", "chaining", "-")),
+        (
+            vec![("aws-profile", "kept")],
+            (Some(1), "denied", "chaining", "input-malformed"),
+        ),
+    ] {
+        let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+        let last = [vec![region, ("role-to-assume", SPOKE), second], more.clone()].concat();
+        scenario.workflow = workflow(&[&[region, ("role-to-assume", HUB), first], &last]);
+        let world = World::of(scenario).start();
+        fs::create_dir_all(world.root().join("home/.aws")).unwrap();
+        fs::write(
+            world.root().join("home/.aws/credentials"),
+            "[kept]\naws_access_key_id = x\n",
+        )
+        .unwrap();
+        let run = diagnose(&world, &[]);
+        assert_eq!(run.told(), told, "{more:?} {:#}", run.report);
+    }
+}
+
+/// Where the inputs are evidently the step's own, a region that none of them names is missing; else it may be left to the doctor.
+#[test]
+fn a_region_is_missing_where_the_steps_own_inputs_are_at_hand() {
+    let region = ("AWS_REGION", "eu-west-1");
+    for (input, env, told) in [
+        (
+            ("role-chaining", "true"),
+            None,
+            (Some(1), "denied", "chaining", "region-unusable"),
+        ),
+        (
+            ("role-chaining", "true"),
+            Some(region),
+            (Some(0), "allowed", "chaining", "-"),
+        ),
+        (("role-session-name", "ci"), None, (Some(0), "allowed", "oidc", "-")),
+    ] {
+        let mut scenario = chained(&trusts(HUB, BOTH));
+        let role = if input.0 == "role-chaining" { SPOKE } else { HUB };
+        scenario.with = with(&[("role-to-assume", role), input]);
+        scenario.env = with(env.as_slice());
+        let run = diagnose(&World::of(scenario).start(), &[]);
+        assert_eq!(run.told(), told, "{:#}", run.report);
+    }
+}
+
 /// What stands against the hops after the one that fails is said as well, with the policies of the role that would have asked.
 #[test]
 fn after_a_break_the_policies_of_who_would_ask_are_evaluated() {

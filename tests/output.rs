@@ -332,6 +332,123 @@ fn what_was_not_looked_at_is_no_check_mark() {
 }
 
 #[test]
+fn a_step_that_was_not_checked_has_a_row_beside_the_roles() {
+    let run = json!({"request": {"role-to-assume": "arn:aws:iam::123456789012:role/deploy"}, "attempt": {"outcome": "allowed"}});
+    let mut last = run.clone();
+    last["left_out"] = json!(["step `Eleven | x` (`arn:aws:iam::123456789012:role/eleven`)"]);
+    for (runs, count) in [
+        (json!([run, last]), "## ☑️ 2 of 2 requests pass, 1 not checked"),
+        (json!([last]), "## ☑️ 1 of 1 requests pass, 1 not checked"),
+        (json!([run, run]), "## ✅ 2 of 2 requests pass\n"),
+    ] {
+        let file = json!({"schema": 1, "runs": runs}).to_string();
+        let report = Report::of(&aws_oidc_doctor::Runs::from_json(&file).unwrap().0);
+        let text = summary::render(&report);
+        let row = "| ❓ | step `Eleven \\| x` (`arn:aws:iam::123456789012:role/eleven`) | not checked |";
+        assert!(text.starts_with(count), "{text}");
+        assert_eq!(text.contains(row), count.contains("not checked"), "{text}");
+    }
+}
+
+/// A pull request's job, whose policy trusts a branch, and the workflow it is in.
+fn pull_request(workflow: &str, event: &str) -> Diagnosis {
+    let evidence = json!({
+        "schema": 1,
+        "request": {"role-to-assume": "arn:aws:iam::123456789012:role/deploy", "aws-region": "eu-west-1"},
+        "runner": {"job": "deploy"},
+        "token": {"claims": {
+            "iss": format!("https://{HOST}"), "aud": "sts.amazonaws.com", "sub": "repo:acme/widgets:pull_request",
+            "repository": "acme/widgets", "event_name": event,
+        }},
+        "role": {
+            "arn": "arn:aws:iam::123456789012:role/deploy",
+            "trust_policy": policy("repo:acme/widgets:ref:refs/heads/main"),
+            "trust_policy_file": "infra/trust.json",
+        },
+        "workflow": {"path": ".github/workflows/deploy.yml", "text": workflow},
+    });
+    diagnose(&Evidence::from_json(&evidence.to_string()).unwrap())
+}
+
+#[test]
+fn what_opens_nothing_comes_before_what_lets_every_pull_request_in() {
+    const JOB: &str = "jobs:\n  deploy:\n    runs-on: x\n";
+    let own = format!("{JOB}    if: github.ref == 'refs/heads/main'\n");
+    let of_a_step = format!("{JOB}    steps:\n      - if: true\n        run: x\n");
+    for (workflow, event, has_diff) in [
+        (JOB, "pull_request", Some(true)),
+        (&of_a_step, "pull_request", Some(true)),
+        (&own, "pull_request", Some(false)),
+        ("", "pull_request", Some(false)),
+        (JOB, "pull_request_target", None),
+    ] {
+        let diagnosis = pull_request(workflow, event);
+        let fixes = &diagnosis.cause().unwrap().fixes;
+        let targets: Vec<Target> = fixes.iter().map(|fix| fix.target).collect();
+        let warns = |fix: &Fix| fix.notes.iter().any(|note| note.contains("every pull request"));
+        let Some(has_diff) = has_diff else {
+            assert_eq!(targets, [Target::TrustPolicy], "{event}");
+            assert!(!warns(&fixes[0]));
+            continue;
+        };
+        assert_eq!(targets, [Target::Workflow, Target::TrustPolicy], "{workflow}");
+        assert!(fixes[0].text.contains("if: github.event_name != 'pull_request'"));
+        let added = "\n+    if: github.event_name != 'pull_request'\n";
+        assert_eq!(fixes[0].diff.contains(added), has_diff, "{workflow}: {}", fixes[0].diff);
+        assert!(
+            warns(&fixes[1]) && fixes[1].command.contains(" --number 2 "),
+            "{:?}",
+            fixes[1]
+        );
+        let text = summary::render(&diagnosis.into());
+        let (before, fold) = text.split_once("<details><summary>The change").unwrap();
+        assert!(before.contains("every pull request") && !fold.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn a_finding_is_at_its_place_in_the_policys_own_file() {
+    let written: serde_json::Value = serde_json::from_str(&policy("repo:acme/widgets:ref:refs/heads/main")).unwrap();
+    let written = format!("{written:#}");
+    let diagnosis = |file: &str| {
+        let workflow = "jobs:\n  deploy:\n    environment: production\n    runs-on: x\n";
+        let evidence = json!({
+            "schema": 1,
+            "request": {"role-to-assume": "arn:aws:iam::123456789012:role/deploy", "aws-region": "eu-west-1"},
+            "runner": {"job": "deploy"},
+            "token": {"claims": {
+                "iss": format!("https://{HOST}"), "aud": "sts.amazonaws.com", "sub": "repo:acme/widgets:environment:production",
+            }},
+            "role": {"trust_policy": written, "trust_policy_file": file},
+            "workflow": {"path": "deploy.yml", "text": workflow},
+        });
+        let mut evidence = evidence;
+        if file.is_empty() {
+            evidence["role"].as_object_mut().unwrap().remove("trust_policy_file");
+        }
+        Report::from(diagnose(&Evidence::from_json(&evidence.to_string()).unwrap()))
+    };
+    for (file, place, uri) in [
+        ("infra/trust.json", ",file=infra/trust.json,line=", "infra/trust.json"),
+        (
+            "trust policy, new.json",
+            ",file=trust policy%2C new.json,line=",
+            "trust%20policy%2C%20new.json",
+        ),
+        // A name that is no file's, or that cannot be shown: the workflow has the line.
+        ("", ",file=deploy.yml,line=3,col=", "deploy.yml"),
+        ("a\u{202e}b.json", ",file=deploy.yml,line=3,col=", "a%E2%80%AEb.json"),
+    ] {
+        let report = diagnosis(file);
+        let text = github::annotations(&report);
+        assert!(text.starts_with("::error ") && text.contains(place), "{file}: {text}");
+        let log: serde_json::Value = serde_json::from_str(&aws_oidc_doctor::report::sarif::render(&report)).unwrap();
+        let first = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+        assert_eq!(first, uri, "{file}");
+    }
+}
+
+#[test]
 fn no_escape_but_ours_reaches_a_terminal() {
     for text in [
         "\u{1b}]8;;https://evil.example\u{1b}\\x",

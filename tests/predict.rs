@@ -113,8 +113,8 @@ fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
     for (args, words) in [
         (&["predict", "none.yml"][..], "`none.yml`"),
         (&["predict", "--repository", "acme"], "owner/name"),
-        (&["predict", "--owner-id", "x"], "is not an id"),
-        (&["predict", "--created", "yesterday"], "is not a day"),
+        (&["predict", "--owner-id", "x"], "is not an ID"),
+        (&["predict", "--created", "yesterday"], "is not a date"),
         (
             &["generate", "--environment", "x", "--repository", "a b/c"],
             "owner/name",

@@ -213,6 +213,8 @@ fn a_saved_run_without_a_role_is_asked_for_anew() {
             "configure-aws-credentials step 2 of job `deploy`",
         ),
         (two(&other, &plain), json!({"attempt": denied}), &[], Value::Null, ""),
+        // Somebody's word for a role that is not shown.
+        (one(&plain.replace(ROLE, "(redacted)")), json!({}), &[], Value::Null, ""),
         ("jobs: [".to_owned(), json!({}), &[], Value::Null, ""),
     ] {
         let saved = resolve(workflow.clone(), more.clone(), flags);
@@ -355,11 +357,11 @@ fn bad_input_is_a_line_each_and_the_rest_is_reported() {
             role("${{ fromJSON('x') }}"),
             "`fromJSON` is given a text that is not JSON",
         ),
-        (role("${{ fromJSON('[1]') }}"), "it gives a list, and not a text"),
+        (role("${{ fromJSON('[1]') }}"), "it gives a list, not a string"),
         (role("${{ nowhere.x }}"), "`${{ nowhere.x }}`"),
         (role(&format!("${{{{ '{large}' }}}}")), "longer than 8 KiB"),
         ("{uses: ./loop}".to_owned(), "`loop` calls itself"),
-        ("{uses: ./broken}".to_owned(), "`./broken` is no action (line 1"),
+        ("{uses: ./broken}".to_owned(), "`./broken` is not an action (line 1"),
         ("{uses: ./none}".to_owned(), "`./none` cannot be read"),
         (
             "{uses: acme/login@v1, with: {role-arn: x}}".to_owned(),

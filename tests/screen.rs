@@ -13,7 +13,7 @@ use crate::world::{Scenario, World};
 
 const CSS: &str = include_str!("screen/github.css");
 /// Where the pictures for the documentation are, and which worlds they show.
-const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pictures");
+pub(crate) const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pictures");
 const SHOWN: [(&str, &str); 6] = [
     ("subject-environment", "light"),
     ("subject-environment", "dark"),
@@ -70,13 +70,13 @@ fn page(theme: &str, articles: &BTreeMap<String, String>) -> String {
     format!("<!DOCTYPE html><html class=\"{theme}\"><meta charset=\"utf-8\"><style>{CSS}</style><body>{articles}")
 }
 
-fn chromium() -> Option<&'static str> {
+pub(crate) fn chromium() -> Option<&'static str> {
     ["chromium", "chromium-browser", "google-chrome"]
         .into_iter()
         .find(|name| Command::new(name).arg("--version").output().is_ok())
 }
 
-fn browse(program: &str, folder: &Path, arguments: &[String]) -> String {
+pub(crate) fn browse(program: &str, folder: &Path, arguments: &[String]) -> String {
     let run = Command::new(program)
         .args([
             "--headless",

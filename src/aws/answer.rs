@@ -80,7 +80,7 @@ pub enum Answer {
     Throttled,
     /// The certificate of the issuer does not fit the provider's thumbprints.
     Thumbprint,
-    /// The job may not ask for an ID token.
+    /// The job isn't allowed to ask for an ID token.
     TokenNotGranted,
     /// The service did not give an ID token: the audience that it refused, where it says so.
     TokenRequestFailed(Option<String>),

@@ -209,6 +209,17 @@ fn a_role_is_followed_with_the_tokens_that_ask_for_it() {
             vec![two[0], two[1], "${{ inputs.stage }}: "],
         ),
         (
+            vec![(
+                "region.yml",
+                job(
+                    "strategy: {matrix: {region: [eu-west-1, us-east-1]}}, environment: prod,",
+                    &step(&arn("prod")).replace("eu-west-1", "\"${{ matrix.region }}\""),
+                ),
+            )],
+            vec![],
+            vec!["prod: environment:prod allowed"],
+        ),
+        (
             vec![("ref.yml", job("", &step(&by_ref)))],
             vec![],
             vec!["main: ref:refs/heads/main allowed", "other: ref:refs/heads/dev allowed"],

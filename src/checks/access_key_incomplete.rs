@@ -24,7 +24,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .rests_on(case, &[Fact::AtHand, Fact::Input(Input::AwsAccessKeyId), Fact::Input(Input::UseExistingCredentials)])
             .by_action()
             .note("with `aws-access-key-id` configure-aws-credentials never uses the ID token, and stops where the secret is missing")
-            .help("take `aws-access-key-id` out of the step to come with the ID token, or give the secret as well")
-            .help("an expression gives an empty text where the secret is not there: pull requests from forks and Dependabot do not see the repository's Actions secrets")
+            .help("remove `aws-access-key-id` from the step to use the ID token, or set the secret as well")
+            .help("an expression with a missing secret yields an empty string: pull requests from forks and Dependabot do not see the repository's Actions secrets")
     })
 }

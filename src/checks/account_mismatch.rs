@@ -73,8 +73,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             } else {
                 format!("allowed: `{}`", allowed.join("`, `"))
             })
-            .note("configure-aws-credentials looks at this after it has exported the credentials")
-            .help("add the account to `allowed-account-ids`, or give the role of an account that is in it");
+            .note("configure-aws-credentials checks this only after it has exported the credentials")
+            .help("add the account to `allowed-account-ids`, or use a role of an account that is listed");
         // What is refused before the action comes to the account fails first.
         let is_refused = case
             .answer
@@ -97,7 +97,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 ))
                 .at_most(if case.answer.as_ref().is_some_and(Answer::passed_provider) { Certainty::Possible } else { Certainty::Likely })
                 .note("AWS looks for the provider in the account that the role's ARN names, and nowhere else")
-                .help("create the provider in the role's account as well, or assume a role of the provider's account and go on from there with `role-chaining`"),
+                .help("create the provider in the role's account as well, or assume a role in the provider's account and chain from there with `role-chaining`"),
         ),
         _ => None,
     }

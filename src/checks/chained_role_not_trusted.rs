@@ -41,10 +41,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     let mut finding = Finding::blocks(match denied {
         Some(refusal) if refusal.user.is_empty() || refusal.resource.is_empty() => {
-            "the credentials that ask are not allowed to assume the role".to_owned()
+            "the calling credentials aren't allowed to assume the role".to_owned()
         }
         Some(refusal) => format!("`{}` is not allowed to assume `{}`", refusal.user, refusal.resource),
-        None => "the trust policy does not trust the credentials that ask for this role".to_owned(),
+        None => "the trust policy does not trust the credentials that request this role".to_owned(),
     });
     // Else a policy of who asks, of the organization or of an endpoint can be what denies.
     finding = match denied {
@@ -79,7 +79,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if let Some(label) = of_a_token(case) {
         finding = finding
             .label(label)
-            .note("a step with `role-chaining: true` asks with the session of the step before and sends no token, so nothing of a token can be compared")
+            .note("a step with `role-chaining: true` asks with the session of the step before and sends no token, so there is no token to compare")
             .help("trust the role that asks; or, if this account has an OIDC provider for GitHub, leave `role-chaining` out and let the job's own token in");
     }
     let assume = case.caller.as_ref().and_then(|caller| caller.assume);
@@ -96,10 +96,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     Some(
         finding
             .remedy(Remedy::TrustCaller)
-            .note("both sides must agree: the trust policy of the role that is asked for, and, across accounts, a policy of the role that asks, each for `sts:AssumeRole` (and `sts:TagSession`)")
-            .help("add the ARN of the asking role to the trust policy's `Principal` (`AWS`), with the actions `sts:AssumeRole` and `sts:TagSession`")
-            .help("give the asking role a policy that allows both on the ARN of the next role")
-            .help("if the job should have come with its ID token, see `other-credentials-used` and `id-token-permission-missing`"),
+            .note("both sides must agree: the trust policy of the requested role and, across accounts, a policy of the calling role, each for `sts:AssumeRole` (and `sts:TagSession`)")
+            .help("add the ARN of the calling role to the trust policy's `Principal` (`AWS`), with the actions `sts:AssumeRole` and `sts:TagSession`")
+            .help("give the calling role a policy that allows both on the ARN of the next role")
+            .help("if the job should have used its ID token, see `other-credentials-used` and `id-token-permission-missing`"),
     )
 }
 
@@ -122,7 +122,7 @@ fn odd_principal(case: &Case<'_>, principal: &Principal) -> Option<String> {
         let is_unique_id = value.starts_with("AROA") || value.starts_with("AIDA");
         is_unique_id.then(|| {
             format!(
-                "`{value}` is the unique ID of a role or user that was deleted: one of the same name that was made again is another one; save \
+                "`{value}` is the unique ID of a role or user that was deleted: one created again with the same name is a different one; save \
                  the policy with its ARN"
             )
         })

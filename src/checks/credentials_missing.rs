@@ -31,17 +31,20 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let is_chained = case.flow == Flow::Chaining || case.flow == Flow::TokenFile && request.is_on(Input::RoleChaining);
     let gap = case.evidence.attempt.as_ref().and_then(Probe::gap).map(|gap| gap.why);
     let tried = gap == Some(Why::NoCredentials);
+    // What the step itself said of its credentials counts for more than what another one sees.
+    let said = case.answer == Some(Answer::NoCredentials);
     let runner = case.runner();
     let at_hand = runner.and_then(|runner| runner.aws_credentials.as_ref());
     let is_shadowed =
         case.flow == Flow::AccessKey && tried && !keys_are_lost && at_hand == Some(&HeldCredentials::Profile);
-    if !(is_chained || keys_are_lost || is_shadowed) || (case.at_hand().is_some() && !request.unsets() && !tried) {
+    if !(is_chained || keys_are_lost || is_shadowed)
+        || (case.at_hand().is_some() && !request.unsets() && !tried && !said)
+    {
         return None;
     }
     // What a step before this one leaves may not be there yet.
     let is_none = gap != Some(Why::NotFound) && at_hand == Some(&HeldCredentials::None);
     let is_hosted = runner.and_then(|runner| runner.runner_environment.as_deref()) == Some("github-hosted");
-    let said = case.answer == Some(Answer::NoCredentials);
     let proof: &[Fact] = if is_shadowed {
         &[Fact::Input(Input::AwsAccessKeyId), Fact::Input(Input::AwsProfile)]
     } else if keys_are_lost {
@@ -104,7 +107,7 @@ fn keys_came_out_empty(case: &Case<'_>) -> Option<Finding> {
             .rests_on(case, &[])
             .label(case.workflow_label(key.span, "empty where this secret or variable is not there"))
             .note("the step names no role, so it never asks for an ID token")
-            .help("an expression gives an empty text where the secret is not there: pull requests from forks and Dependabot do not see the repository's Actions secrets")
+            .help("an expression with a missing secret yields an empty string: pull requests from forks and Dependabot do not see the repository's Actions secrets")
             .help("to come with the job's ID token, give `role-to-assume` in place of the keys, and the job `id-token: write`"),
     )
 }

@@ -1,4 +1,4 @@
-//! `duration-out-of-range`: the session would be shorter or longer than AWS gives.
+//! `duration-out-of-range`: the session would be shorter or longer than AWS allows.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         id: "duration-out-of-range",
         cause: None,
         stage: Stage::Request,
-        title: "the session would be shorter or longer than AWS gives",
+        title: "the session would be shorter or longer than AWS allows",
         page: include_str!("../../docs/checks/duration-out-of-range.md"),
     },
     when: When::NotAllowed,
@@ -48,21 +48,23 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     );
     let message = match (&case.answer, asked) {
         (Some(Answer::DurationOverMaximum), _) => format!(
-            "{seconds} is over what this role gives{}",
+            "{seconds} is more than this role allows{}",
             maximum.map(|m| format!(" ({m})")).unwrap_or_default()
         ),
-        (Some(Answer::DurationChained), _) => format!("{seconds} is over the hour that a chained role may have"),
+        (Some(Answer::DurationChained), _) => {
+            format!("{seconds} is more than the hour that a chained role is limited to")
+        }
         (Some(Answer::DurationInvalid(_)), _) => {
-            format!("{seconds} is outside the 900 to 43200 seconds that AWS takes")
+            format!("{seconds} is outside the 900 to 43200 seconds that AWS accepts")
         }
         (_, Some(asked)) if !(SHORTEST..=LONGEST).contains(&asked) && !token_refused => {
-            format!("{seconds} is outside the 900 to 43200 that AWS takes")
+            format!("{seconds} is outside the 900 to 43200 that AWS accepts")
         }
         (_, Some(asked)) if chained && asked > 3600 => {
-            format!("{seconds} is over the hour that a chained role may have")
+            format!("{seconds} is more than the hour that a chained role is limited to")
         }
         (_, Some(asked)) if maximum.is_some_and(|maximum| asked > maximum) => format!(
-            "{seconds} is over what this role gives ({})",
+            "{seconds} is more than this role allows ({})",
             maximum.unwrap_or_default()
         ),
         _ => return None,
@@ -70,8 +72,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let in_range = asked.is_some_and(|asked| (SHORTEST..=LONGEST).contains(&asked));
     let mut finding = Finding::blocks(message);
     if case.answer == Some(Answer::DurationOverMaximum) {
-        finding = finding
-            .note("most likely AWS says so only once it has found the role and taken the token: it publishes no order");
+        finding = finding.note(
+            "most likely AWS says so only once it has found the role and accepted the token: it publishes no order",
+        );
     }
     let over_maximum = !said && maximum.is_some_and(|maximum| asked.is_some_and(|asked| asked > maximum));
     if over_maximum && token_refused {

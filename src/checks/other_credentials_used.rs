@@ -22,9 +22,9 @@ pub(super) const CHECK: Check = Check {
 
 fn run(case: &Case<'_>) -> Option<Finding> {
     if case.flow == Flow::Existing {
-        let finding = Finding::risk("`use-existing-credentials` is set and the credentials at hand are valid: the step keeps them and assumes no role")
-            .note("any text in `use-existing-credentials` turns it on, `false` as well")
-            .help("take `use-existing-credentials` out of the step where the role is meant");
+        let finding = Finding::risk("`use-existing-credentials` is set and the environment's credentials are valid: the step keeps them and assumes no role")
+            .note("any text in `use-existing-credentials` turns it on, even `false`")
+            .help("remove `use-existing-credentials` from the step if it should assume the role");
         return Some(super::check::or_goes_on(case, finding));
     }
     if case.is_allowed() {
@@ -69,7 +69,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let finding = Finding::blocks(message)
         .rests_on(case, on.unwrap_or_default())
         .note("it asks for an ID token only with `role-to-assume`, without `aws-access-key-id`, `web-identity-token-file`, `role-chaining` and `force-skip-oidc`, and only if the job has `id-token: write`")
-        .help("take the inputs that name other credentials out of the step, or give the job `id-token: write` where that is what is missing");
+        .help("remove the inputs that name other credentials from the step, or give the job `id-token: write` if that is what is missing");
     let finding = finding
         .notes(held.map(|held| format!("the environment holds AWS credentials from elsewhere: {}", held.name())));
     let finding = match case.evidence.reader.as_ref().and_then(Probe::known) {

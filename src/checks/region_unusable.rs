@@ -43,7 +43,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let (message, on): (_, &[Fact]) = match region {
         Some(region) if said && not_supplied && REGIONS.contains(&region) => (
             format!(
-                "no usable region reached the action, though `aws-region` is `{region}` here: in the job that failed it was empty or another"
+                "no usable region reached the action, though `aws-region` is `{region}` here: in the job that failed it was empty or different"
             ),
             &[Fact::Answer],
         ),
@@ -55,7 +55,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 .any(|b| !(b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')) =>
         {
             (
-                format!("`{region}` is not the name of a region: those have small letters, digits and hyphens"),
+                format!(
+                    "`{region}` is not the name of a region, which has only lower-case letters, digits and hyphens"
+                ),
                 by_input,
             )
         }

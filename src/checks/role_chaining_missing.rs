@@ -1,4 +1,4 @@
-//! `role-chaining-missing`: a second role is asked for with the ID token instead of the first role's session.
+//! `role-chaining-missing`: a second role is requested with the ID token instead of the first role's session.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
         id: "role-chaining-missing",
         cause: None,
         stage: Stage::Session,
-        title: "a second role is asked for with the ID token instead of the first role's session",
+        title: "a second role is requested with the ID token instead of the first role's session",
         page: include_str!("../../docs/checks/role-chaining-missing.md"),
     },
     when: When::Always,

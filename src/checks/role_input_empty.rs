@@ -44,8 +44,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             _ => &[],
         })
         .note("configure-aws-credentials then goes on with whatever AWS credentials it finds; where it finds none, it fails with `Could not load credentials from any providers`")
-        .help("an expression gives an empty text where the secret, variable or input is not there: look at its name, at the environment or repository that has it, and at `secrets: inherit` in the job that calls a reusable workflow")
-        .help("pull requests from forks and runs by Dependabot do not see the repository's Actions secrets; a role's ARN is no secret, so a variable (`vars.…`) serves as well");
+        .help("an expression with a missing secret, variable or input yields an empty string: check its name, the environment or repository that holds it, and `secrets: inherit` in the job that calls a reusable workflow")
+        .help("pull requests from forks and runs by Dependabot do not see the repository's Actions secrets; a role's ARN is no secret, so a variable (`vars.…`) works as well");
     if let Some(Ok(workflow)) = &case.workflow {
         for job in workflow
             .jobs

@@ -1,4 +1,4 @@
-//! `runner-variables-missing`: variables of the runner are not there.
+//! `runner-variables-missing`: the runner's variables are missing.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         id: "runner-variables-missing",
         cause: None,
         stage: Stage::Request,
-        title: "variables of the runner are not there",
+        title: "the runner's variables are missing",
         page: include_str!("../../docs/checks/runner-variables-missing.md"),
     },
     when: When::NotAllowed,
@@ -33,6 +33,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .rests_on(case, &[Fact::Input(Input::RoleToAssume)])
             .by_action()
             .note("it stops with `Missing required environment variables. Are you running in GitHub Actions?`")
-            .help("GitHub's runner sets them in every job: look at what runs the job in its place (act, Forgejo, a script of your own), or at what takes them out of the environment"),
+            .help("GitHub's runner sets them in every job: check what runs the job in its place (act, Forgejo, your own script), or what removes them from the environment"),
     )
 }

@@ -35,8 +35,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     Some(
         Finding::blocks(message)
             .rests_on(case, if said { &[Fact::Answer] } else { &[Fact::Input(Input::RoleSessionName)] })
-            .note("AWS takes 2 to 64 letters, digits and `_+=,.@-`")
-            .help("set `role-session-name` to something that always fits, such as `gha-${{ github.run_id }}`; `github.actor` can be `dependabot[bot]`, and branch names have slashes"),
+            .note("AWS accepts 2 to 64 letters, digits and `_+=,.@-`")
+            .help("set `role-session-name` to something that is always valid, such as `gha-${{ github.run_id }}`; `github.actor` can be `dependabot[bot]`, and branch names have slashes"),
     )
 }
 

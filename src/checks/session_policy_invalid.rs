@@ -31,7 +31,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .map(|list| list.lines().filter(|line| !line.trim().is_empty()).count());
     let message = match inline {
         Some(policy) if policy.chars().count() > 2048 => format!(
-            "`inline-session-policy` has {} characters, and AWS takes 2048",
+            "`inline-session-policy` has {} characters, and AWS accepts 2048",
             policy.chars().count()
         ),
         Some(policy) => match serde_json::from_str::<serde::de::IgnoredAny>(policy) {
@@ -40,7 +40,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             Ok(_) => return None,
         },
         None if managed.is_some_and(|count| count > 10) => format!(
-            "`managed-session-policies` has {} ARNs, and AWS takes 10",
+            "`managed-session-policies` has {} ARNs, and AWS accepts 10",
             managed.unwrap_or_default()
         ),
         None if said => "AWS rejects the session policies, or they and the tags are too large together".to_owned(),
@@ -56,6 +56,6 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 (None, true) => &[Fact::Answer, Fact::Input(Input::ManagedSessionPolicies)],
             })
             .note("a session policy has at most 2048 characters, and policies and tags together must fit in what AWS packs them into")
-            .help("correct or shorten `inline-session-policy`, or give fewer `managed-session-policies`"),
+            .help("correct or shorten `inline-session-policy`, or pass fewer `managed-session-policies`"),
     )
 }

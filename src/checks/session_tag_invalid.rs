@@ -113,7 +113,7 @@ fn fault(tags: &str) -> Option<String> {
         } else if value.chars().count() > 256 {
             Some(format!("the value of the tag `{key}` has more than 256 characters"))
         } else {
-            odd.map(|odd| format!("the value of the tag `{key}` has `{odd}` in it"))
+            odd.map(|odd| format!("the value of the tag `{key}` contains `{odd}`"))
         }
     })
 }

@@ -47,7 +47,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     .as_note()
     .rests_on(case, &[Fact::Input(Input::RoleDurationSeconds)])
     .label(case.workflow_label(timeout.span, "longer than the session"))
-    .note("it blocks nothing: what calls AWS after the session has ended fails with `ExpiredToken`")
+    .note("this blocks nothing, but a call to AWS after the session has ended fails with `ExpiredToken`")
     .note("configure-aws-credentials exports the session once, so no SDK can renew it");
     Some(if is_chained {
         finding

@@ -28,7 +28,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
         Finding::blocks(format!("the event is a pull request, so the subject ends in `:pull_request`, but the trust policy expects {wanted}"))
             .note("a pull request's subject contains neither its branch nor its number")
             .help("if pull requests should not get this role, deploy on `push` (after the merge)")
-            .help("or let the policy trust `:pull_request`; the code of every pull request from this repository can then use the role, so grant it few permissions")
+            .help("or let the policy trust `:pull_request`, of a role with few permissions: the code of every pull request from this repository can then use it")
     } else {
         Finding::blocks(format!(
             "the trust policy expects a pull request, but the subject names {has}"

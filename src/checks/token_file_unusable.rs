@@ -32,8 +32,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     Some(
         Finding::blocks(format!("the token in `web-identity-token-file` cannot be used: {what}"))
             .rests_on(case, &[Fact::TokenRequest])
-            .note("a relative path starts in the workspace; configure-aws-credentials follows no symbolic link, but for `/var/run/secrets/<name>/serviceaccount/token`")
+            .note("a relative path starts in the workspace; configure-aws-credentials follows no symbolic link except `/var/run/secrets/<name>/serviceaccount/token`")
             .help("name the file itself, and make sure that the step that writes it comes before this one")
-            .help("to come with the job's own ID token, take `web-identity-token-file` (or the variable `WEB_IDENTITY_TOKEN_FILE`) out of the step"),
+            .help("to use the job's own ID token, remove `web-identity-token-file` (or the variable `WEB_IDENTITY_TOKEN_FILE`) from the step"),
     )
 }

@@ -212,7 +212,7 @@ impl<'a> Api<'a> {
         let answer = answer.unwrap_or_else(|_| {
             let host = authority(self.base.as_str()).unwrap_or_default();
             let seconds = PATIENCE.as_secs();
-            let what = format!("`{host}` does not answer within {seconds} s: look at proxies and egress rules");
+            let what = format!("`{host}` does not answer within {seconds} s: check proxies and egress rules");
             Err(Gap::new(Why::TimedOut, what))
         });
         let answer = answer.inspect_err(|gap| tracing::info!(path, gap.detail, "GitHub's API"))?;
@@ -223,7 +223,7 @@ impl<'a> Api<'a> {
         serde_json::from_slice(&answer.body).map_err(|_| {
             let host = &answer.host;
             let what = answer.detour().unwrap_or_else(|| {
-                format!("`{host}` answers with something that is not the JSON of GitHub's API: look at the proxy")
+                format!("`{host}` answers with something that is not the JSON of GitHub's API: check the proxy")
             });
             Gap::new(Why::Malformed, what)
         })

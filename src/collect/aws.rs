@@ -936,19 +936,19 @@ impl Aws {
         let (why, what) = match error {
             SdkError::ConstructionFailure(_) => (
                 Why::Malformed,
-                "the request cannot be made: look at the region and the endpoint".to_owned(),
+                "the request cannot be made: check the region and the endpoint".to_owned(),
             ),
             _ if status == 429 => (Why::Throttled, format!("`{host}` answers with HTTP 429")),
             _ if seen.page => (
                 Why::Malformed,
                 format!(
-                    "`{host}` answers with HTTP {status} and a web page, so this is not AWS: look at the proxy (HTTPS_PROXY, NO_PROXY), egress rules and the endpoint"
+                    "`{host}` answers with HTTP {status} and a web page, so this is not AWS: check the proxy (HTTPS_PROXY, NO_PROXY), egress rules and the endpoint"
                 ),
             ),
             _ if (300..400).contains(&status) => (
                 Why::Malformed,
                 format!(
-                    "`{host}` answers with HTTP {status}, a redirect that is not followed: look at the proxy and the endpoint"
+                    "`{host}` answers with HTTP {status}, a redirect that is not followed: check the proxy and the endpoint"
                 ),
             ),
             _ if status >= 500 => (Why::Unreachable, format!("`{host}` answers with HTTP {status}")),
@@ -957,7 +957,7 @@ impl Aws {
             _ => (
                 Why::Malformed,
                 format!(
-                    "`{host}` answers with HTTP {status} and something that AWS does not say, or breaks off: look at the proxy and the endpoint"
+                    "`{host}` answers with HTTP {status} and something that AWS never sends, or breaks off: check the proxy and the endpoint"
                 ),
             ),
         };
@@ -1164,7 +1164,7 @@ fn region(given: &str, partition: &str) -> Result<String, Gap> {
     Err(Gap::new(
         Why::Malformed,
         format!(
-            "`{}` cannot be a region, so STS has no address: look at `aws-region`",
+            "`{}` cannot be a region, so STS has no address: check `aws-region`",
             clean(given, 80)
         ),
     ))
@@ -1212,7 +1212,7 @@ fn nothing(call: impl Display, seen: &Seen) -> Gap {
     Gap::new(
         Why::Malformed,
         format!(
-            "{call}: the answer of `{}` lacks what it should hold: look at the proxy and the endpoint",
+            "{call}: the answer of `{}` is incomplete: check the proxy and the endpoint",
             seen.host
         ),
     )

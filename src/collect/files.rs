@@ -252,6 +252,17 @@ pub(crate) fn sound_aws_files(env: &Env, workspace: Option<&Path>) -> Result<(),
     Ok(())
 }
 
+/// Does the file that the AWS SDK keeps profiles in have one of this name, with anything in it? Nothing else of it is looked at.
+pub(crate) fn has_profile(env: &Env, workspace: Option<&Path>, name: &str) -> bool {
+    let home = env.get("HOME").map(|home| Path::new(home).join(".aws/credentials"));
+    let named = env.get("AWS_SHARED_CREDENTIALS_FILE").map(PathBuf::from);
+    let text = match (sound_aws_files(env, workspace), named.or(home)) {
+        (Ok(()), Some(path)) => read(path, MAX_DOCUMENT),
+        _ => return false,
+    };
+    text.is_ok_and(|text| text.lines().any(|line| line.trim() == format!("[{name}]")))
+}
+
 fn bounded(from: impl io::Read, most: u64) -> Result<String, String> {
     let mut bytes = Vec::new();
     from.take(most + 1)

@@ -248,12 +248,14 @@ fn read(answer: &Reply, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdToke
         ));
     }
     if answer.body.len() > MAX_ANSWER {
-        return Err(malformed("answers with more than 64 KiB, which is no token".to_owned()));
+        return Err(malformed(
+            "answers with more than 64 KiB, which is not a token".to_owned(),
+        ));
     }
     let Ok(Body { value }) = serde_json::from_slice(&answer.body) else {
         return Err(malformed(match answer.is_page() {
-            true => "answers with a web page instead of a token: look at the proxy (HTTPS_PROXY, NO_PROXY)".to_owned(),
-            false => "answers with something that is not JSON, or breaks off: look at the proxy".to_owned(),
+            true => "answers with a web page instead of a token: check the proxy (HTTPS_PROXY, NO_PROXY)".to_owned(),
+            false => "answers with something that is not JSON, or breaks off: check the proxy".to_owned(),
         }));
     };
     let Some(raw) = value.filter(|value| !value.is_empty()) else {
@@ -263,7 +265,7 @@ fn read(answer: &Reply, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdToke
     secrets.hand_over(mask);
     let raw = SecretString::from(raw);
     let token = claims::decode(raw.expose_secret())
-        .map_err(|error| malformed(format!("answers with something that is no ID token: {error}")))?;
+        .map_err(|error| malformed(format!("answers with something that is not an ID token: {error}")))?;
     Ok(IdToken {
         raw,
         token,
@@ -324,7 +326,7 @@ mod tests {
                 200,
                 "{\"value\": \"SECRET-no-4711\"}",
                 Why::Malformed,
-                "no ID token: it does not have the three parts",
+                "not an ID token: it does not have the three parts",
             ),
             (200, &big, Why::Malformed, "64 KiB"),
         ] {

@@ -159,7 +159,7 @@ impl Http {
             return Err(Gap::new(
                 Why::Unreachable,
                 format!(
-                    "`{host}` is not asked: it is neither AWS's own host nor the one that was given: look at the region and the endpoint"
+                    "`{host}` is not called: it is neither AWS's own host nor the one that was given: check the region and the endpoint"
                 ),
             ));
         }
@@ -169,7 +169,7 @@ impl Http {
             _ => {
                 return Err(Gap::new(
                     Why::Unreachable,
-                    format!("`{host}` is not asked: without https the token or a key could be read on the way"),
+                    format!("`{host}` is not called: without https the token or a key could be read on the way"),
                 ));
             }
         };
@@ -192,7 +192,7 @@ impl Http {
             Ok((..)) => Err(Gap::new(
                 Why::Malformed,
                 format!(
-                    "`{host}` answers with more than 1 MiB: this is not the service, look at proxies and the address"
+                    "`{host}` answers with more than 1 MiB: this is not the service, check proxies and the address"
                 ),
             )),
             Err(error) => Err(self.fault(&error, &host)),
@@ -218,8 +218,8 @@ impl Http {
         };
         let root = clean(texts.last().map_or("", String::as_str), EXCERPT);
         let way = match &self.proxy {
-            Some(proxy) => format!("look at the proxy `{proxy}` (HTTPS_PROXY, NO_PROXY) and at egress rules"),
-            None => "look at egress rules, and whether this network needs HTTPS_PROXY".to_owned(),
+            Some(proxy) => format!("check the proxy `{proxy}` (HTTPS_PROXY, NO_PROXY) and at egress rules"),
+            None => "check egress rules, and whether this network needs HTTPS_PROXY".to_owned(),
         };
         let (why, what) = if error.is_timeout() && error.is_connect() {
             (
@@ -235,7 +235,7 @@ impl Http {
             (
                 Why::Unreachable,
                 format!(
-                    "the name `{host}` does not resolve: look at the region or address, at DNS and the proxy settings"
+                    "the name `{host}` does not resolve: check the region or address, at DNS and the proxy settings"
                 ),
             )
         } else if says("certificate") && !self.certificates {
@@ -258,7 +258,7 @@ impl Http {
         } else if io(std::io::ErrorKind::ConnectionRefused) {
             (
                 Why::Unreachable,
-                format!("`{host}` refuses the connection: look at the address; {way}"),
+                format!("`{host}` refuses the connection: check the address; {way}"),
             )
         } else if error.is_connect() {
             (Why::Unreachable, format!("no connection to `{host}` ({root}): {way}"))
@@ -334,12 +334,10 @@ impl Reply {
         let said = format!("`{}` answers with HTTP {}", self.host, self.status);
         match self.redirect() {
             Some(to) => Some(format!(
-                "{said}, a redirect to `{to}` that is not followed: look at the proxy"
+                "{said}, a redirect to `{to}` that is not followed: check the proxy"
             )),
             None => self.is_page().then(|| {
-                format!(
-                    "{said} and a web page, so something stands in between: look at the proxy (HTTPS_PROXY, NO_PROXY)"
-                )
+                format!("{said} and a web page, so something is in between: check the proxy (HTTPS_PROXY, NO_PROXY)")
             }),
         }
     }
@@ -529,7 +527,7 @@ impl Line {
             && !cut.is_page()
             && !cut.is_whole()
         {
-            let detail = format!("the answer of `{host}` breaks off: look at the proxy and egress rules");
+            let detail = format!("the answer of `{host}` breaks off: check the proxy and egress rules");
             answer = Err(Gap::new(Why::Malformed, detail));
         }
         let seen = match &answer {

@@ -143,7 +143,7 @@ impl Checkout {
     pub fn repository(&self, flags: &RepositoryFlags, env: &Env) -> Result<Repository, InputError> {
         let remote = self.root.as_deref().map(Remote::of).unwrap_or_default();
         if let Some(name) = flags.repository.as_deref().filter(|name| !is_name(name)) {
-            let message = format!("`{name}` is not the name of a repository, which is `owner/name`");
+            let message = format!("`{name}` is not the name of a repository: expected `owner/name`");
             return Err(InputError::new("`--repository`", message));
         }
         let given = flags.repository.clone();
@@ -157,7 +157,7 @@ impl Checkout {
         };
         let id = |flag: &str, given: &Option<String>, variable: &str| match given {
             Some(id) if id.is_empty() || !id.bytes().all(|c| c.is_ascii_digit()) => {
-                Err(InputError::new(flag, format!("`{id}` is not an id, which is a number")))
+                Err(InputError::new(flag, format!("`{id}` is not an ID: expected a number")))
             }
             Some(id) => Ok(Some(id.clone())),
             None => Ok(of_job(variable)),
@@ -167,7 +167,7 @@ impl Checkout {
             (Some(SubjectForm::Immutable), _) => Form::Immutable,
             (None, Some(day)) if is_day(day) => Form::since(day),
             (None, Some(day)) => {
-                let message = format!("`{day}` is not a day, which is `YYYY-MM-DD`");
+                let message = format!("`{day}` is not a date: expected `YYYY-MM-DD`");
                 return Err(InputError::new("`--created`", message));
             }
             (Some(SubjectForm::Both) | None, _) => Form::Either,

@@ -198,7 +198,7 @@ impl Live<'_> {
         // What nobody wrote was not empty: the runner makes absent inputs so.
         let audience = Audience::of(&self.args.flags.inputs);
         let mut request = self.complete(Inputs::of_step([]), given, None, &audience);
-        // With an input that says where credentials come from, the step's `with:` is at hand, and it has no role.
+        // With an input that says where credentials come from, the step's `with:` is at hand, and what it lacks is empty.
         let is_whole = [
             Input::AwsAccessKeyId,
             Input::ForceSkipOidc,
@@ -207,10 +207,10 @@ impl Live<'_> {
             Input::WebIdentityTokenFile,
         ];
         let is_whole = is_whole.iter().any(|input| given.given(*input).is_some());
-        let written = if empty || is_whole {
-            &[Input::AwsRegion][..]
-        } else {
-            &[Input::AwsRegion, Input::RoleToAssume]
+        let written = match (is_whole, empty) {
+            (true, _) => &[][..],
+            (false, true) => &[Input::AwsRegion],
+            (false, false) => &[Input::AwsRegion, Input::RoleToAssume],
         };
         for input in written.iter().filter(|input| given.get(**input).is_none()) {
             request.inputs.forget_empty(*input);
@@ -420,6 +420,14 @@ pub(super) fn anew(run: &Evidence, args: &Args, secrets: &Secrets) -> Option<Req
     };
     let mut asked = reader.requests(&plain, None, &|_| None);
     asked.contexts = plain.contexts;
+    // Who shows a workflow to others writes `(redacted)` or the like in place of the role.
+    let mut roles = asked
+        .requests
+        .iter()
+        .filter_map(|request| request.given(Input::RoleToAssume));
+    if roles.any(|role| !role.starts_with("arn:")) {
+        return None;
+    }
     let is_told = run.request.source.is_some() || !run.request.not_known.is_empty();
     let is_found = asked.requests.iter().any(|request| !request.names_no_role());
     if is_told && !is_found {

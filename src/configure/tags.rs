@@ -114,7 +114,7 @@ pub(super) fn custom_tags(text: &str, beside: usize) -> Result<Vec<Tag>, String>
             Value::Bool(_) | Value::Number(_) => value.to_string(),
             _ => {
                 return Err(format!(
-                    "the value of `{key}` is neither a text nor a number, `true` or `false`"
+                    "the value of `{key}` is neither a string nor a number, `true` or `false`"
                 ));
             }
         };
@@ -131,7 +131,7 @@ pub(super) fn custom_tags(text: &str, beside: usize) -> Result<Vec<Tag>, String>
         }
         if let Some(odd) = key.chars().chain(value.chars()).find(|c| !is_tag_letter(*c)) {
             return Err(format!(
-                "the tag `{key}` has `{odd}` in it, and letters, digits, spaces and `_.:/=+-@` are allowed"
+                "the tag `{key}` contains `{odd}`; only letters, digits, spaces and `_.:/=+-@` are allowed"
             ));
         }
         if key == "GitHub" || TAG_SOURCES.iter().any(|(own, ..)| *own == key) {

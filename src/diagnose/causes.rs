@@ -70,7 +70,7 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
     match cause {
         Cause::NoIdTokenPermission => {
             if case.claims.is_some() {
-                out("the job got an ID token")
+                out(token_is_there(case))
             } else if answer.is_some_and(Answer::token_was_sent) {
                 out("AWS responded to the job's token")
             } else if matches!(answer, Some(Answer::TokenRequestFailed(_))) {
@@ -138,11 +138,22 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
                     environment.name
                 ))
             } else if case.job_ran() {
-                out("the job is running: protection rules would have held it back before it started")
+                out(match case.runner() {
+                    Some(_) => "the job is running: protection rules would have held it back before it started",
+                    None => "the job ran: protection rules would have held it back before it started",
+                })
             } else {
                 open("nothing shows whether the job ran")
             }
         }
+    }
+}
+
+/// Where the token is: what was given is not what was seen.
+pub(super) fn token_is_there(case: &Case<'_>) -> &'static str {
+    match case.runner() {
+        Some(_) => "the job got an ID token",
+        None => "the claims that were given are those of an ID token",
     }
 }
 

@@ -52,14 +52,17 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
                 .unwrap_or_default();
             facts.push(("AWS", format!("{code}: {message}{id}")));
         }
-        Some(Probe::Known(Attempt::Reported { text })) => facts.push(("reported", text.clone())),
+        Some(Probe::Known(Attempt::Reported { text })) => facts.push(("reported", said(text))),
         Some(Probe::Missing(gap)) => facts.push(("AWS", format!("no answer: {}", reason(gap)))),
         None => {}
     }
-    if let Some(text) = &case.evidence.reported {
-        facts.push(("reported", text.clone()));
-    }
+    facts.extend(case.evidence.reported.as_ref().map(|text| ("reported", said(text))));
     facts
+}
+
+/// A message without the mark that the runner's log puts before an error.
+fn said(text: &str) -> String {
+    text.trim_start().trim_start_matches("##[error]").to_owned()
 }
 
 /// What is missing, and how to supply it.

@@ -75,7 +75,7 @@ fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
     let answer = case.answer.as_ref();
     let is = |yes: bool, words: &str| yes.then(|| words.to_owned());
     match stage {
-        Stage::Permission => is(case.claims.is_some(), "the job got an ID token")
+        Stage::Permission => is(case.claims.is_some(), super::causes::token_is_there(case))
             .or_else(|| is(answer.is_some_and(Answer::token_was_sent), "the token was sent to AWS"))
             .or_else(|| {
                 is(

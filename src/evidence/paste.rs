@@ -60,7 +60,7 @@ pub fn runs(text: &str) -> Result<Runs, Unread> {
     }
     if !fields.keys().any(|name| is_part_of_evidence(name)) {
         return Err(Unread::new(
-            "it is JSON, but no saved run: `aws-oidc-doctor diagnose --save-evidence FILE` writes one",
+            "it is JSON, but not a saved run: `aws-oidc-doctor diagnose --save-evidence FILE` writes one",
         ));
     }
     Ok(Runs::from_json(text)?)

@@ -23,7 +23,7 @@ pub struct Request {
     /// Inputs of the step that nobody here knows, or not all of, as they would be written in another step of the job: with
     /// `${{ secrets.ROLE }}` in them. They hold names and no values.
     pub not_known: BTreeMap<String, String>,
-    /// Inputs of the step that have no value, and why.
+    /// Inputs of the step that have no value, or one that the step cannot use here, and why.
     pub faults: BTreeMap<String, String>,
 }
 
@@ -32,6 +32,13 @@ impl Request {
     #[must_use]
     pub fn names_no_role(&self) -> bool {
         self.get(Input::RoleToAssume).is_none() || self.not_known.contains_key(Input::RoleToAssume.name())
+    }
+
+    /// Why the profile that the step names cannot be written, although its name is in order.
+    #[must_use]
+    pub fn profile_fault(&self) -> Option<&str> {
+        self.given(Input::AwsProfile)?;
+        self.faults.get(Input::AwsProfile.name()).map(String::as_str)
     }
 
     pub(super) fn is_default(&self) -> bool {

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::apart;
 use super::edit::{Draft, append_action, append_value, indentation, remove};
 use super::proof::prove;
-use super::workflow::{ask_for_audience, give_environment, job_environment, missing_environment};
+use super::workflow::{
+    ask_for_audience, give_environment, is_for_a_pull_request, job_environment, missing_environment, no_pull_request,
+};
 use crate::aws::request::{CLAIM_KEYS, meant_key};
 use crate::case::{Case, PolicyCase};
 use crate::finding::Fix;
@@ -33,11 +35,14 @@ pub(super) fn admit(case: &Case<'_>) -> Vec<Fix> {
     if let Some(fix) = rename_keys(case, policy).and_then(|draft| prove(case, policy, source, draft)) {
         return vec![fix];
     }
-    let mut fixes: Vec<Fix> = Vec::new();
+    // What opens nothing comes first.
+    let mut fixes: Vec<Fix> = no_pull_request(case, policy).into_iter().collect();
     for draft in drafts(case, policy, source) {
-        if let Some(fix) = prove(case, policy, source, draft)
+        if let Some(mut fix) = prove(case, policy, source, draft)
             && fixes.iter().all(|other| other.text != fix.text)
         {
+            fix.notes
+                .extend(is_for_a_pull_request(case).then(|| OPENS_TO_PULL_REQUESTS.to_owned()));
             fixes.push(fix);
         }
     }
@@ -45,6 +50,10 @@ pub(super) fn admit(case: &Case<'_>) -> Vec<Fix> {
     fixes.extend(ask_for_audience(case, policy));
     fixes
 }
+
+/// What a change opens that accepts the subject of pull requests. Whoever can push a branch can change the workflow in it.
+const OPENS_TO_PULL_REQUESTS: &str = "this gives the role to the code of every pull request from this repository, before anyone has \
+                                      reviewed it: grant the role few permissions";
 
 /// Why no change of the policy is offered, where a condition keeps the token out on purpose.
 #[must_use]
@@ -368,8 +377,11 @@ fn repair_subject(
         .subject
         .as_ref()
         .filter(|difference| difference.leaf == leaf.leaf)?;
+    let is_typo =
+        extent == Extent::AsWritten && difference.kind == Kind::Repository && is_nearly(&difference.pattern, subject);
     let value = match extent {
         Extent::Exact | Extent::Lasting => widened(draft, leaf, subject, extent)?,
+        Extent::AsWritten if is_typo => subject.to_owned(),
         Extent::AsWritten => {
             let value = match &difference.kind {
                 Kind::WildcardLiteral => return to_like(case, policy, leaf, draft),
@@ -393,14 +405,17 @@ fn repair_subject(
     let written = leaf.key.values.get(difference.value)?;
     let can_never_match =
         matches!(difference.kind, Kind::Malformed(_)) && !difference.pattern.contains(['*', '?', '$']);
-    if can_never_match {
+    if can_never_match || is_typo {
         let path = &difference.location.pointer;
         draft.edit(
             written.span,
             json!(value).to_string(),
             json!({"op": "replace", "path": path, "value": value}),
         );
-        return Some(format!("use `{value}` in place of the value that can never match"));
+        return Some(match is_typo {
+            true => format!("use `{value}` in place of `{}`, if that is a typo", difference.pattern),
+            false => format!("use `{value}` in place of the value that can never match"),
+        });
     }
     append_value(draft, source, leaf, &value);
     Some(match extent {
@@ -408,6 +423,16 @@ fn repair_subject(
         Extent::AsWritten => format!("add `{value}`, as broad as the existing value"),
         Extent::Lasting => format!("add `{value}`, which later runs match too"),
     })
+}
+
+/// Does the repository's name differ by a slip of one key? Numbers tell repositories apart on purpose.
+fn is_nearly(pattern: &str, subject: &str) -> bool {
+    let (Some(written), Some(has)) = (Subject::parse(pattern), Subject::parse(subject)) else {
+        return false;
+    };
+    let (written, has) = (written.repository_part(), has.repository_part());
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    !written.contains(['*', '?', '$']) && digits(written) == digits(has) && strsim::osa_distance(written, has) == 1
 }
 
 /// Turns `StringEquals` into `StringLike` for the `sub` condition.

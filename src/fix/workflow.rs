@@ -32,7 +32,7 @@ pub(super) fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fi
                 return None;
             }
             let name = in_yaml(&name);
-            let mut fix = give_environment(case, format!("or give the job `environment: {name}`"), &name)?;
+            let mut fix = give_environment(case, format!("give the job `environment: {name}`"), &name)?;
             fix.notes.push(
                 "which fix to choose: change the policy if deploying without an environment is intended; change the job if the policy is \
                  right"
@@ -45,6 +45,44 @@ pub(super) fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fi
         }
         _ => None,
     }
+}
+
+/// Keeps the job out of pull requests, where the policy trusts a branch or a tag: nothing is opened.
+pub(super) fn no_pull_request(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
+    if !is_for_a_pull_request(case) {
+        return None;
+    }
+    let difference = policy
+        .subject
+        .as_ref()
+        .filter(|difference| difference.kind == Kind::PullRequest)?;
+    let (Context::Branch(_) | Context::Tag(_)) = Subject::parse(&difference.pattern)?.kind()? else {
+        return None;
+    };
+    const CONDITION: &str = "if: github.event_name != 'pull_request'";
+    let mut fix = Fix::new(
+        "keep the job out of pull requests: it runs on `push`, after the merge",
+        Target::Workflow,
+    );
+    fix.text = format!("    {CONDITION}\n");
+    if let (Some(job), Some(source)) = (job(case), case.workflow_source.as_ref())
+        && let Some(edit) = below_key(source, job, |indent| format!("{indent}{CONDITION}\n"))
+    {
+        // One that is there is to be joined with it, by a person.
+        let own = format!("{}if:", edit.text.split("if:").next().unwrap_or_default());
+        if !source.slice(job.span).lines().any(|line| line.starts_with(&own)) {
+            change(&mut fix, source, edit)?;
+        }
+    }
+    Some(fix)
+}
+
+/// Is the token a pull request's, without an environment? (GitHub docs, "OpenID Connect reference", "Example subject claims".)
+pub(super) fn is_for_a_pull_request(case: &Case<'_>) -> bool {
+    let subject = case.claims.and_then(|claims| claims.subject());
+    let event = case.claims.and_then(|claims| claims.text("event_name"));
+    subject.is_some_and(|subject| subject.ends_with(":pull_request"))
+        && event.is_none_or(|event| event == "pull_request")
 }
 
 /// Would the policy let the job in with this environment, or without any? GitHub makes the rest of the subject anew then.
@@ -81,7 +119,7 @@ fn take_environment(case: &Case<'_>) -> Option<Fix> {
     let head = source.text.get(..environment.span.start)?;
     let start = head.rfind('\n').map_or(0, |at| at + 1);
     let end = (start + line.len() + 1).min(source.text.len());
-    let mut fix = Fix::new("or remove the environment from the job", Target::Workflow);
+    let mut fix = Fix::new("remove the environment from the job", Target::Workflow);
     let edit = Edit {
         span: Span::new(start, end),
         text: String::new(),

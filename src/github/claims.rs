@@ -94,7 +94,7 @@ impl Claims {
                     .as_array()
                     .is_some_and(|many| !many.is_empty() && many.iter().all(Value::is_string))
         })
-        .then_some(("aud", "a text or a list of texts"))
+        .then_some(("aud", "a string or a list of strings"))
     }
 }
 
@@ -193,7 +193,7 @@ mod tests {
             ),
             (
                 jwt("{}", r#"{"aud":{}}"#),
-                TokenError::Claim("aud", "a text or a list of texts"),
+                TokenError::Claim("aud", "a string or a list of strings"),
             ),
         ];
         for (text, want) in cases {

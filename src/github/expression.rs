@@ -92,8 +92,8 @@ impl Value {
     pub(crate) fn into_text(self) -> Result<Text, Fault> {
         Ok(match self {
             Self::Known(Json::String(text)) => Text::known(text),
-            Self::Known(Json::Array(_)) => return Err(Fault("it gives a list, and not a text".to_owned())),
-            Self::Known(Json::Object(_)) => return Err(Fault("it gives an object, and not a text".to_owned())),
+            Self::Known(Json::Array(_)) => return Err(Fault("it gives a list, not a string".to_owned())),
+            Self::Known(Json::Object(_)) => return Err(Fault("it gives an object, not a string".to_owned())),
             Self::Known(value) => Text::known(shown(value)),
             Self::Open(text) => text,
         })
@@ -874,9 +874,9 @@ mod tests {
             ("${{ fromJSON('[1') }}", "`fromJSON` is given a text that is not JSON"),
             (
                 "x${{ matrix.list }}",
-                "`${{ matrix.list }}`: it gives a list, and not a text",
+                "`${{ matrix.list }}`: it gives a list, not a string",
             ),
-            ("${{ matrix }}", "it gives an object, and not a text"),
+            ("${{ matrix }}", "it gives an object, not a string"),
             ("${{ format('{0} {1}', 'a') }}", "`format` has no argument 1"),
             (
                 "${{ format('{18446744073709551615}', 'a') }}",

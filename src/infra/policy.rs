@@ -82,11 +82,11 @@ fn document(value: &Value) -> Result<Value, String> {
                     kind: Kind::Unknown(name),
                     ..
                 } => Err(format!("it is only known when it is applied: `{name}`")),
-                _ => Err("it is no JSON object".to_owned()),
+                _ => Err("it is not a JSON object".to_owned()),
             }
         }
         Kind::Unknown(name) => Err(format!("it is only known when it is applied: `{name}`")),
-        _ => Err("it is no JSON object".to_owned()),
+        _ => Err("it is not a JSON object".to_owned()),
     }
 }
 

@@ -331,7 +331,7 @@ fn arn(pattern: &Pattern<'_>, actual: &str) -> Fit {
     };
     if !has_fields(pattern) {
         return if pattern.matches(actual) {
-            Fit::unknown("AWS does not say what an ARN operator makes of a value that is no ARN")
+            Fit::unknown("AWS does not say what an ARN operator makes of a value that is not an ARN")
         } else {
             Fit::of(false)
         };

@@ -863,7 +863,7 @@ impl Evaluation<'_> {
 }
 
 const NOT_PRINCIPAL: &str = "`NotPrincipal` is not supported in a role's trust policy";
-const NO_RESOURCE: &str = "it is not known which role is asked for";
+const NO_RESOURCE: &str = "it is not known which role is requested";
 const EARLY_VARIABLE: &str =
     "AWS replaces no policy variables before the fifth colon of an ARN, and does not say what they give there";
 const INCOMPLETE: &str = "AWS does not say which roles an ARN with fewer than six parts stands for";

@@ -107,7 +107,7 @@ mod tests {
             let policy = parse(text).unwrap();
             let json: Value = serde_json::from_str(text).unwrap();
             let is_same = |at: &Location| {
-                let written: Value = serde_json::from_str(&text[at.span.start..at.span.end]).unwrap();
+                let written: Value = serde_json::from_str(text.get(at.span.start..at.span.end).unwrap()).unwrap();
                 assert_eq!(json.pointer(&at.pointer), Some(&written), "{at:?} in {text}");
             };
             let trace = trace(&policy, &RequestContext::default());

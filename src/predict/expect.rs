@@ -17,6 +17,7 @@ use super::{Family, Form, Repository, RunsFor};
 /// A file of expectations, as it stands beside a policy.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Expectations {
     /// The trust policy: a path from this file on, or the policy itself.
     #[serde(default)]
@@ -47,6 +48,7 @@ pub struct Expectations {
 /// A token: by what its job runs for, by its claims, or by both.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ExpectedToken {
     /// What to call it.
     #[serde(default)]

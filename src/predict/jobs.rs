@@ -546,7 +546,7 @@ impl Walk<'_> {
 }
 
 /// Adds tokens, unless they are there: jobs of a matrix may differ in nothing that matters.
-fn add_family(families: &mut Vec<Family>, family: Family) {
+pub(crate) fn add_family(families: &mut Vec<Family>, family: Family) {
     let is_known = |other: &Family| {
         let texts = |family: &Family| -> Vec<Language> {
             family.variables.iter().map(|variable| variable.texts.clone()).collect()

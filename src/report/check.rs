@@ -37,10 +37,10 @@ impl Baseline {
     pub fn read(text: &str) -> Result<Self, String> {
         let json: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
         if json.get("schema").and_then(Value::as_u64) != Some(1) {
-            return Err("it is no baseline: `schema` is not 1".to_owned());
+            return Err("it is not a baseline: `schema` is not 1".to_owned());
         }
         let findings = json.get("findings").and_then(Value::as_array);
-        let findings = findings.ok_or("it is no baseline: `findings` is missing")?;
+        let findings = findings.ok_or("it is not a baseline: `findings` is missing")?;
         let prints = findings
             .iter()
             .filter_map(|finding| finding.get("fingerprint")?.as_str());

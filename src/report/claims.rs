@@ -55,10 +55,10 @@ pub fn lines(told: &Told) -> String {
 
 /// Why there is no policy.
 pub(super) const NO_POLICY: &str =
-    "no trust policy is offered: it takes a whole token of GitHub Actions, with `iss`, `sub` and `aud`";
+    "no trust policy is offered: it needs a whole GitHub Actions token, with `iss`, `sub` and `aud`";
 
 /// What introduces the command.
-pub(super) const FINISH: &str = "somebody who has access to the role finishes this diagnosis, with `run.json` as `--save-evidence run.json` writes it:";
+pub(super) const FINISH: &str = "anyone with access to the role can finish this diagnosis; `save-evidence: run.json` (on the command line, `--save-evidence run.json`) saves the run:";
 
 /// For programs.
 #[must_use]

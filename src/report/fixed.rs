@@ -55,7 +55,11 @@ impl<'a> Fixed<'a> {
             None => diagnosis.cause().or_else(|| mendable().next()),
         };
         let others = || {
-            let ids: Vec<String> = mendable().map(|found| format!("`--id {}`", found.rule.id)).collect();
+            let flags = |found: &Found| match found.fixes.iter().position(of_policy) {
+                None | Some(0) => format!("`--id {}`", found.rule.id),
+                Some(at) => format!("`--id {} --number {}`", found.rule.id, at + 1),
+            };
+            let ids: Vec<String> = mendable().map(flags).collect();
             if ids.is_empty() {
                 "nothing is written".to_owned()
             } else {

@@ -2,9 +2,9 @@
 //! (actions/runner, `ActionCommand.cs` and `FileCommandManager.cs`; actions/toolkit, `command.ts` and `file-command.ts`.)
 
 use super::console::{Style, sections};
-use super::{Pages, Report, capital, clean, cut, headline, json};
+use super::{Pages, Report, capital, clean, cut, headline, is_file, json};
 use crate::evidence::Runs;
-use crate::finding::{Diagnosis, Document, Severity};
+use crate::finding::{Diagnosis, Severity};
 
 /// The runner cuts an annotation's message at 4096 characters; this leaves room for escapes.
 const MOST_MESSAGE: usize = 1300;
@@ -62,7 +62,7 @@ fn grouped(title: &str, lines: &str) -> String {
     format!("::group::{}\n{lines}::endgroup::\n", escape_data(title))
 }
 
-/// An annotation a finding, at its place in the workflow file where it has one.
+/// An annotation a finding, at its place in a file where it has one: the policy's, where that was given as a file, or the workflow.
 #[must_use]
 pub fn annotations(report: &Report) -> String {
     let mut counts = [0; 3];
@@ -90,13 +90,12 @@ fn of_run(diagnosis: &Diagnosis, pages: &Pages, counts: &mut [usize; 3]) -> Stri
             "title={}",
             escape_property(&format!("aws-oidc-doctor: {}", finding.rule.id))
         )];
-        let label = finding.labels.iter().find(|label| label.document == Document::Workflow);
         // A name that must be shown in another way is none that GitHub finds in the repository.
-        let workflow = diagnosis
-            .workflow
-            .as_ref()
-            .filter(|source| clean(&source.name) == source.name);
-        if let (Some(label), Some(source)) = (label, workflow) {
+        let place = finding.labels.iter().find_map(|label| {
+            let source = diagnosis.document(label.document)?;
+            (is_file(label.document, source) && clean(&source.name) == source.name).then_some((label, source))
+        });
+        if let Some((label, source)) = place {
             let start = source.position(label.location.span.start);
             properties.push(format!("file={}", escape_property(&source.name)));
             properties.push(format!("line={}", start.line));

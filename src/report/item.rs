@@ -4,7 +4,7 @@ use std::hash::Hasher as _;
 
 use fnv::FnvHasher;
 
-use super::{Run, clean, hedge};
+use super::{Run, clean, hedge, is_file};
 use crate::finding::{Certainty, Diagnosis, Document, Edit, Found, Rule, Severity, Target};
 use crate::text::{SourceText, Span};
 
@@ -85,9 +85,10 @@ pub(super) fn items(run: &Run) -> impl Iterator<Item = Item<'_>> {
 fn item<'a>(run: &'a Run, found: &'a Found) -> Item<'a> {
     let diagnosis = &run.diagnosis;
     let spots = found.labels.iter().filter_map(|label| {
+        let source = diagnosis.document(label.document)?;
         Some(Spot {
-            source: diagnosis.document(label.document)?,
-            shown_as: shown_as(label.document),
+            source,
+            shown_as: shown_as(label.document, source),
             span: label.location.span,
             text: clean(&label.text),
         })
@@ -101,10 +102,11 @@ fn item<'a>(run: &'a Run, found: &'a Found) -> Item<'a> {
             Target::Workflow => Document::Workflow,
             Target::CallerPolicy | Target::Provider => return None,
         };
+        let source = diagnosis.document(document)?;
         Some(Change {
             title: clean(&fix.title),
-            source: diagnosis.document(document)?,
-            shown_as: shown_as(document),
+            source,
+            shown_as: shown_as(document, source),
             edits: fix.edits.clone(),
         })
         .filter(|change| !change.edits.is_empty())
@@ -122,9 +124,9 @@ fn item<'a>(run: &'a Run, found: &'a Found) -> Item<'a> {
     }
 }
 
-/// The workflow is a file; the policy and the claims are what somebody was told.
-fn shown_as(document: Document) -> Option<&'static str> {
-    (document != Document::Workflow).then(|| document.name())
+/// The workflow is a file, and a policy that was given as one; other documents are what somebody was told.
+fn shown_as(document: Document, source: &SourceText) -> Option<&'static str> {
+    (!is_file(document, source)).then(|| document.name())
 }
 
 /// The role, and the texts that the finding points at.

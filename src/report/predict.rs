@@ -171,7 +171,7 @@ fn notes(job: &JobTokens) -> Vec<String> {
         family.widened.iter().cloned().for_each(&mut add);
     }
     if job.grant == Grant::Unknown {
-        add("whether it may ask for a token is up to its caller or an expression".to_owned());
+        add("whether it is allowed to request a token is up to its caller or an expression".to_owned());
     }
     notes
 }

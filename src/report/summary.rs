@@ -32,16 +32,19 @@ const MOST_CELL: usize = 300;
 pub fn render(report: &Report) -> String {
     let mut out = String::new();
     if report.is_several() {
-        let _ = writeln!(
-            out,
-            "## {} {}\n",
-            mark(&report.deciding().diagnosis),
-            inline(&report.count())
-        );
+        let mark = match mark(&report.deciding().diagnosis) {
+            "✅" if !report.left_out.is_empty() => "☑️",
+            mark => mark,
+        };
+        let _ = writeln!(out, "## {mark} {}\n", inline(&report.count()));
         out.push_str("| | role | |\n|---|---|---|\n");
         for run in report.runs() {
             let role = run.role.as_deref().map(code).unwrap_or_default();
             let _ = writeln!(out, "{}", row(&run.diagnosis, &role));
+        }
+        for step in report.left_out.iter().take(MOST_LINES) {
+            let step = cell(&inline(&cut(step, MOST_CELL)));
+            let _ = writeln!(out, "| ❓ | {step} | not checked |");
         }
         out.push('\n');
     }
@@ -333,8 +336,9 @@ fn fixes(finding: &Found, room: &mut Room) -> String {
             list(&mut text, fix.notes.iter().filter(|note| !is_about_commands(note)));
             text.push_str(&copies(fix, ""));
         } else {
+            list(&mut text, fix.notes.iter().filter(|note| !is_about_commands(note)));
             let mut change = change(fix);
-            list(&mut change, fix.notes.iter());
+            list(&mut change, fix.notes.iter().filter(|note| is_about_commands(note)));
             text.push_str(&copies(fix, &change));
         }
         out.push_str(&room.keep(text));
@@ -551,7 +555,9 @@ fn told(told: &Told, is_answer: bool) -> String {
     }
     if let Some(command) = &told.finish {
         let words = inline(&capital(super::claims::FINISH));
-        let _ = writeln!(out, "{words}\n\n{}", fence("shell", command));
+        // A shell goes on behind a pipe, and a screen has room for half of it.
+        let command = command.replace(" | ", " |\n  ");
+        let _ = writeln!(out, "{words}\n\n{}", fence("shell", &command));
     }
     const TITLES: [&str; 2] = [
         "The smallest trust policy that accepts this token",

@@ -75,7 +75,7 @@ fn value(key: &str, role: Option<&str>, signer: Signer<'_>) -> Option<Presence> 
             } else if let Some(name) = tag("aws:resourcetag/").or_else(|| tag("iam:resourcetag/")) {
                 match signer.role_tags {
                     Some(tags) => find(tags.iter().map(|(key, value)| (&**key, &**value)), name),
-                    None => unknown("the tags of the role that is asked for are not known here"),
+                    None => unknown("the tags of the requested role are not known here"),
                 }
             } else if tag("aws:principaltag/").is_some() {
                 unknown("the caller's tags are not known here")

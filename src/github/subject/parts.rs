@@ -41,7 +41,7 @@ pub(crate) fn parts(subject: &str) -> Vec<Part> {
             continue;
         }
         let Some(value) = rest.next() else {
-            parts.push(Part::new(key, None, "in no form that GitHub documents"));
+            parts.push(Part::new(key, None, "in a form that GitHub does not document"));
             continue;
         };
         let text = format!("{key}:{value}");

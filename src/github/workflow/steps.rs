@@ -369,7 +369,7 @@ impl<'a> Finder<'a> {
                 };
                 self.workflow(file, inputs, &[callers, &[path]].concat());
             }
-            Err(error) => self.note(format!("`{path}` is no workflow (line {}: {error})", error.line)),
+            Err(error) => self.note(format!("`{path}` is not a workflow (line {}: {error})", error.line)),
         }
     }
 
@@ -474,7 +474,7 @@ impl<'a> Finder<'a> {
                     found,
                 );
             }
-            Err(error) => self.note(format!("`./{path}` is no action (line {}: {error})", error.line)),
+            Err(error) => self.note(format!("`./{path}` is not an action (line {}: {error})", error.line)),
         }
     }
 
@@ -682,7 +682,7 @@ impl Scope<'_> {
 
     fn evaluated(&self, node: &Node) -> Result<Value, Fault> {
         let Some(text) = node.text() else {
-            return Err(Fault("it is a list or an object, and not a text".to_owned()));
+            return Err(Fault("it is a list or an object, not a string".to_owned()));
         };
         if is_expression(text) {
             return expression::evaluate(text, self, self.finder.budget);
@@ -1110,7 +1110,7 @@ mod tests {
         let found = here.find(&job(&["{uses: ./a}".to_owned(), "{uses: ./broken}".to_owned()]));
         assert_eq!(found.notes[..2], ["`a` calls itself", "`b` calls itself"]);
         assert!(
-            found.notes[2].starts_with("`./broken` is no action (line "),
+            found.notes[2].starts_with("`./broken` is not an action (line "),
             "{:?}",
             found.notes
         );
