@@ -204,7 +204,8 @@ fn sentences_are_wrapped_and_what_is_copied_is_not() {
             for line in answer.lines() {
                 in_change = line.starts_with("fix ") || in_change && !line.starts_with("  (") && !line.is_empty();
                 let is_shown = line.contains(" | ") || line.trim_start().starts_with("token ");
-                let is_copied = in_change || is_shown || line.starts_with("  $ ");
+                let is_handed_over = line.trim_start().starts_with("with: { ");
+                let is_copied = in_change || is_shown || is_handed_over || line.starts_with("  $ ");
                 // A word is whole, however long.
                 let has_room = line.split(' ').all(|word| word.chars().count() < columns / 4);
                 let length = line.chars().count();

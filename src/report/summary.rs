@@ -9,7 +9,7 @@ use super::{
 };
 use crate::finding::{
     CauseStatus, Certainty, Conclusion, Diagnosis, Document, Fix, Found, Party, Session, Severity, SideBySide,
-    StageStatus, Told,
+    StageStatus, Target, Told,
 };
 use crate::fix::is_about_commands;
 
@@ -336,9 +336,11 @@ fn fixes(finding: &Found, room: &mut Room) -> String {
             list(&mut text, fix.notes.iter().filter(|note| !is_about_commands(note)));
             text.push_str(&copies(fix, ""));
         } else {
-            list(&mut text, fix.notes.iter().filter(|note| !is_about_commands(note)));
+            // What a change of the policy opens is seen before it is made.
+            let is_seen = |note: &&String| fix.target == Target::TrustPolicy && !is_about_commands(note);
+            list(&mut text, fix.notes.iter().filter(is_seen));
             let mut change = change(fix);
-            list(&mut change, fix.notes.iter().filter(|note| is_about_commands(note)));
+            list(&mut change, fix.notes.iter().filter(|note| !is_seen(note)));
             text.push_str(&copies(fix, &change));
         }
         out.push_str(&room.keep(text));
