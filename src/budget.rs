@@ -26,7 +26,7 @@ impl Budget {
         }
     }
 
-    /// Takes steps. If too few are left, returns `false` from then on: later, smaller tasks aren't done either.
+    /// Takes steps. Returns `false` once too few are left, and from then on: later, smaller tasks aren't done either.
     #[must_use]
     pub fn take(&self, steps: u64) -> bool {
         if let Some(left) = self.left.get().checked_sub(steps).filter(|_| !self.is_spent()) {

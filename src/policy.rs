@@ -270,7 +270,7 @@ impl ConditionKey {
         self.name().eq_ignore_ascii_case(name)
     }
 
-    /// The location of one of its values, given that of all of them, which is returned if there is none at that index.
+    /// The location of one of its values, or `all` (that of all of them) if there is none at that index.
     #[must_use]
     pub fn value_location(&self, all: Location, index: usize) -> Location {
         match self.values.get(index) {

@@ -121,7 +121,7 @@ pub fn search(asker: Asker<'_>, audiences: Option<&[String]>, policy: &TrustPoli
     }
     let everyone = by_credentials(asker, policy);
     openings.join(everyone);
-    // Anyone at all covers any subset.
+    // If anyone at all gets in, narrower groups need no mention.
     if openings.witnesses.iter().any(|witness| witness.breadth.is_anyone()) {
         let is_less = |witness: &Witness| matches!(witness.breadth, Breadth::Broad | Breadth::Own);
         openings.witnesses.retain(|witness| !is_less(witness));

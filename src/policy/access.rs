@@ -15,7 +15,7 @@ pub struct Caller<'a> {
     pub identity: Option<&'a [Policy]>,
     /// Its permissions boundary.
     pub boundary: Option<&'a [Policy]>,
-    /// Its session's policies.
+    /// Its session policies.
     pub session: Option<&'a [Policy]>,
 }
 
@@ -155,7 +155,7 @@ struct Sides {
 /// What a trust policy allows, by how it names the caller.
 #[derive(Debug, Clone, Copy)]
 struct Trust {
-    /// By its own ARN: a user, or one session.
+    /// By its own ARN: a user's or a session's.
     itself: Outcome,
     /// By the role that the caller's session belongs to.
     role: Outcome,

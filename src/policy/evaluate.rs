@@ -220,7 +220,7 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    /// For a trust policy this is undocumented: IAM rejects it.
+    /// In a trust policy, `Resource` has no documented meaning: IAM rejects it.
     fn resource(&self, statement: &Statement) -> Outcome {
         match (&statement.resource, self.policy.based_on) {
             (None, _) => Outcome::Match,
@@ -390,7 +390,7 @@ impl<'a> Evaluation<'a> {
         compare(comparison, wanted, actual, self.variables, has_masks, self.limits)
     }
 
-    /// Compares one value of the request with all values of the policy: any may match, or none for a negated operator.
+    /// Compares one value of the request with all values of the policy: one match is enough; a negated operator requires none.
     fn values(&self, operator: Operator, key: &ConditionKey, actual: &str) -> Ruling {
         let negated = operator.comparison.is_negated();
         let (mut fits, mut is_null, mut unknown) = (false, false, None);

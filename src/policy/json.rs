@@ -235,7 +235,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The tree is `serde_json`'s, and every span covers the right text.
+    /// Asserts that the tree equals `serde_json`'s and every span covers the right text.
     fn same(value: &Value<'_>, expected: &serde_json::Value, text: &str) {
         let written = &text[value.span.start..value.span.end];
         assert_eq!(serde_json::from_str::<serde_json::Value>(written).unwrap(), *expected);

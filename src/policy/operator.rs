@@ -150,8 +150,8 @@ impl Comparison {
         Self::Null,
     ];
 
-    /// Whether it requires that the value does *not* match. Such an operator holds if the key is absent; if it has several
-    /// values, none of them must match.
+    /// Whether it requires that the value does *not* match. Such an operator holds if the key is absent, or if none of the
+    /// values match.
     #[must_use]
     pub fn is_negated(self) -> bool {
         self != self.positive()
@@ -256,7 +256,7 @@ fn all() -> impl Iterator<Item = Operator> {
     })
 }
 
-/// A name without what people get wrong first: case and the colon.
+/// A name without what people most often get wrong: case and separators.
 fn plain(name: &str) -> Name {
     Name::new(name.chars().filter(|c| !matches!(c, ':' | '_' | '-' | ' ')))
 }

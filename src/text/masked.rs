@@ -300,7 +300,7 @@ fn fill(text: &str, at: usize, mask: &str) -> Fill {
     if has_slash { Fill::Name } else { Fill::Field }
 }
 
-/// What the hidden part is called.
+/// The name of the hidden part.
 fn part(text: &str, at: usize, mask: &str) -> &'static str {
     let before = text.get(..at).unwrap_or_default();
     let after = text.get(at + mask.len()..).unwrap_or_default();

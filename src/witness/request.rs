@@ -132,7 +132,7 @@ impl<'a> Requests<'a> {
         set("sub", &|| subject.to_owned());
         let s = Subject::parse(subject);
         let names = s.map_or_else(|| format!("{}/{}", STRANGER.0, STRANGER.1), |s| s.names());
-        // What belongs to the asker's own owner and repository.
+        // Ids of the asker's own owner and repository.
         let token = own.and_then(|claims| claims.subject()).and_then(Subject::parse);
         let is_own_owner = s.zip(token).is_some_and(|(s, token)| s.owner == token.owner);
         let is_own_repository = is_own_owner && s.zip(token).is_some_and(|(s, token)| s.repository == token.repository);

@@ -3,7 +3,7 @@
 use crate::budget::steps;
 use crate::policy::TrustPolicy;
 
-/// How many steps deciding by a policy takes.
+/// How many steps one decision takes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Weight {
     /// For any subject.
