@@ -1,11 +1,11 @@
-//! How much work a diagnosis is given.
+//! How much work a diagnosis may do.
 
 use std::cell::Cell;
 
-/// Work that may be done, counted in steps and never by a clock: the same evidence always gives the same report.
+/// The work that may be done, counted in steps and never by a clock: the same evidence always yields the same report.
 ///
-/// One step is a few nanoseconds: 16 bytes that are copied or looked at. A short value of a policy that is held against a
-/// short text is some ten of them.
+/// One step is a few nanoseconds: 16 bytes copied or examined. Comparing a short value of a policy with a short text takes
+/// about ten of them.
 #[derive(Debug)]
 pub struct Budget {
     left: Cell<u64>,
@@ -13,11 +13,11 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// What is given to each of three things: finding the nearest value, searching for who else gets in, and proving the fixes.
-    /// A usual policy takes a thousandth of it.
+    /// The budget for each of three tasks: finding the nearest value, searching for who else gets in, and proving the fixes.
+    /// A typical policy uses a thousandth of it.
     pub const USUAL: u64 = 30_000_000;
 
-    /// So many steps.
+    /// A budget of this many steps.
     #[must_use]
     pub fn new(steps: u64) -> Self {
         Self {
@@ -26,7 +26,7 @@ impl Budget {
         }
     }
 
-    /// Takes steps. Where fewer are left the answer is no, and stays no: what comes later is not done either.
+    /// Takes steps. Returns `false` once too few are left, and from then on: later, smaller tasks aren't done either.
     #[must_use]
     pub fn take(&self, steps: u64) -> bool {
         if let Some(left) = self.left.get().checked_sub(steps).filter(|_| !self.is_spent()) {
@@ -37,7 +37,7 @@ impl Budget {
         false
     }
 
-    /// Was something left out for want of steps?
+    /// Whether something was left out for lack of steps.
     #[must_use]
     pub fn is_spent(&self) -> bool {
         self.is_spent.get()
@@ -50,7 +50,7 @@ impl Default for Budget {
     }
 }
 
-/// The steps that a text of so many bytes takes.
+/// The steps for a text of this many bytes.
 #[must_use]
 pub(crate) fn steps(bytes: usize) -> u64 {
     1 + u64::try_from(bytes / 16).unwrap_or(u64::MAX >> 1)

@@ -1,8 +1,8 @@
-//! IAM policies, a role's trust policy above all: the document, and what evaluating it for one request found out.
+//! IAM policies, above all a role's trust policy: the document, and the result of evaluating it for one request.
 //!
-//! [`parse()`] reads a trust policy and [`parse_identity()`] a policy of who asks; both keep where everything stands.
-//! [`evaluate::decide`] gives the decision alone, fast; [`evaluate::trace`] gives every leaf with its reason, without short
-//! circuit; [`access::access`] decides by the policies of both sides.
+//! [`parse()`] reads a trust policy and [`parse_identity()`] one of the caller's policies; both keep every part's location.
+//! [`evaluate::decide`] returns the decision alone, fast; [`evaluate::trace`] returns every leaf with its reason, without
+//! short-circuiting; [`access::access`] decides from the policies on both sides.
 
 pub mod access;
 mod compare;
@@ -26,7 +26,7 @@ pub use limits::{Exceeded, Limits};
 pub use operator::{Comparison, Operator, SetOperator};
 pub use parse::{ParseError, parse, parse_identity};
 
-/// A policy as written, with the place of each part. Invalid documents do not get this far.
+/// A policy as written, with the location of each part. Invalid documents don't get this far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// What it is attached to.
@@ -37,37 +37,37 @@ pub struct Policy {
     pub id: Option<Spanned<String>>,
     /// The statements, in order.
     pub statements: Vec<Statement>,
-    /// Is `Statement` a list? A lone statement may be written as an object.
+    /// Whether `Statement` is a list. A lone statement may be written as an object.
     pub statement_is_list: bool,
-    /// The place of the value of `Statement`.
+    /// The location of the value of `Statement`.
     pub statement_span: Span,
-    /// Keys that occur twice in one JSON object. Most parsers, AWS's among them, drop one of the two silently.
+    /// Keys that occur twice in one JSON object. Most parsers, including AWS's, silently drop one of the two.
     pub duplicates: Vec<DuplicateKey>,
-    /// Does `Version` or `Statement` occur twice with different values? The last one is kept here, and the decision is
+    /// Whether `Version` or `Statement` occurs twice with different values. The last one is kept here, and the decision is
     /// [`Decision::Undecided`].
     pub is_ambiguous: bool,
 }
 
-/// A policy that was read as a role's trust policy.
+/// A policy read as a role's trust policy.
 pub type TrustPolicy = Policy;
 
 /// What a policy is attached to (IAM User Guide, `access_policies_identity-vs-resource`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BasedOn {
-    /// Who asks: an identity-based policy, a permissions boundary or a session policy. It names resources and no principal.
+    /// The caller: an identity-based policy, a permissions boundary or a session policy. It names resources and no principal.
     Identity,
-    /// What is asked for: a role's trust policy. It names principals and no resource.
+    /// The requested resource: a role's trust policy. It names principals and no resource.
     Resource,
 }
 
 impl Policy {
-    /// Are policy variables (`${key}`) replaced? Only in 2012-10-17.
+    /// Whether policy variables (`${key}`) are replaced: only in 2012-10-17.
     #[must_use]
     pub fn has_variables(&self) -> bool {
         self.version.as_ref().is_some_and(|v| v.value == Version::V2012)
     }
 
-    /// JSON pointer of a statement: `/Statement/0`, or `/Statement` for a lone object.
+    /// The JSON pointer of a statement: `/Statement/0`, or `/Statement` for a lone object.
     #[must_use]
     pub fn statement_pointer(&self, statement: usize) -> String {
         if self.statement_is_list {
@@ -77,7 +77,7 @@ impl Policy {
         }
     }
 
-    /// Where a part of a statement stands; `None` where the statement has none.
+    /// The location of a part of a statement; `None` if the statement doesn't have that part.
     #[must_use]
     pub fn location(&self, leaf: Leaf) -> Option<Location> {
         let (Leaf::Action { statement: index }
@@ -102,7 +102,7 @@ impl Policy {
         Some(Location::new(span, pointer_to(&self.statement_pointer(index), name)))
     }
 
-    /// Where the value of a condition key stands, or the list of them.
+    /// The location of a condition key's value or list of values.
     fn key_location(&self, statement: usize, condition: &Condition, key: &ConditionKey) -> Location {
         let block = format!("{}/Condition", self.statement_pointer(statement));
         Location::new(
@@ -115,7 +115,7 @@ impl Policy {
 /// The version of the policy language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
-    /// `2008-10-17`, also what a missing `Version` means: no policy variables.
+    /// `2008-10-17`, the default if `Version` is missing: no policy variables.
     V2008,
     /// `2012-10-17`.
     V2012,
@@ -126,11 +126,11 @@ pub enum Version {
 pub struct DuplicateKey {
     /// The key.
     pub key: String,
-    /// The JSON pointer of the object that holds it twice.
+    /// The JSON pointer of the object that contains it twice.
     pub pointer: String,
-    /// Where it stands first (the key's own text).
+    /// The first occurrence (the key's own text).
     pub first: Span,
-    /// Where it stands again.
+    /// The second occurrence.
     pub again: Span,
 }
 
@@ -147,14 +147,14 @@ pub struct Statement {
     pub principal: Option<Principal>,
     /// `Action` or `NotAction`.
     pub action: Option<Actions>,
-    /// `Condition`, a block an operator, in order.
+    /// `Condition`, one block per operator, in order.
     pub conditions: Vec<Condition>,
-    /// The place of the value of `Condition`, where there is one.
+    /// The location of the value of `Condition`, if any.
     pub condition_span: Option<Span>,
-    /// `Resource` or `NotResource`, which a trust policy isn't allowed to have; there it is kept to be reported.
+    /// `Resource` or `NotResource`. Trust policies must not have one; it is kept there so that it can be reported.
     pub resource: Option<Resources>,
-    /// Does one of its own keys but `Sid` occur twice with different values? The last one is kept here (of `Condition`
-    /// all blocks), and the statement is [`Outcome::Unknown`].
+    /// Whether one of its own keys other than `Sid` occurs twice with different values. The last one is kept here (for
+    /// `Condition`, all blocks), and the statement is [`Outcome::Unknown`].
     pub is_ambiguous: bool,
 }
 
@@ -170,7 +170,7 @@ pub enum Effect {
 /// `Principal` or `NotPrincipal`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Principal {
-    /// Is it `NotPrincipal`?
+    /// Whether it is `NotPrincipal`.
     pub negated: bool,
     /// The element's name in the text.
     pub key: Span,
@@ -187,13 +187,13 @@ pub struct PrincipalEntry {
     pub kind: PrincipalKind,
     /// The kind's name in the text (the `"*"` itself for [`PrincipalKind::Everyone`]).
     pub key: Span,
-    /// The values, any of which may fit.
+    /// The values, any of which may match.
     pub values: Vec<Spanned<String>>,
-    /// Is the value written as a list?
+    /// Whether the value is written as a list.
     pub is_list: bool,
 }
 
-/// The kinds of principal of AWS's policy grammar.
+/// The kinds of principal in AWS's policy grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrincipalKind {
     /// `"AWS"`: accounts, users, roles, sessions.
@@ -211,7 +211,7 @@ pub enum PrincipalKind {
 /// `Action` or `NotAction`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Actions {
-    /// Is it `NotAction`?
+    /// Whether it is `NotAction`.
     pub negated: bool,
     /// The element's name in the text.
     pub key: Span,
@@ -219,20 +219,20 @@ pub struct Actions {
     pub span: Span,
     /// The patterns.
     pub values: Vec<Spanned<String>>,
-    /// Is the value written as a list?
+    /// Whether the value is written as a list.
     pub is_list: bool,
 }
 
 /// `Resource` or `NotResource`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resources {
-    /// Is it `NotResource`?
+    /// Whether it is `NotResource`.
     pub negated: bool,
     /// The element's value in the text.
     pub span: Span,
     /// The patterns.
     pub values: Vec<Spanned<String>>,
-    /// Is the value written as a list?
+    /// Whether the value is written as a list.
     pub is_list: bool,
 }
 
@@ -243,7 +243,7 @@ pub struct Condition {
     pub operator: Spanned<Operator>,
     /// The operator's name as written.
     pub name: String,
-    /// The place of the object that holds the keys.
+    /// The location of the object that contains the keys.
     pub span: Span,
     /// The keys, all of which must hold.
     pub keys: Vec<ConditionKey>,
@@ -264,13 +264,13 @@ impl ConditionKey {
         &self.key.value
     }
 
-    /// Is it this key? Their names are not case-sensitive (IAM User Guide, `reference_policies_elements_condition`).
+    /// Whether it is this key. Key names are not case-sensitive (IAM User Guide, `reference_policies_elements_condition`).
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
         self.name().eq_ignore_ascii_case(name)
     }
 
-    /// Where one of its values stands, given where all of them do: there, if there is none of that index.
+    /// The location of one of its values, or `all` (that of all of them) if there is none at that index.
     #[must_use]
     pub fn value_location(&self, all: Location, index: usize) -> Location {
         match self.values.get(index) {
@@ -283,46 +283,46 @@ impl ConditionKey {
 /// One condition key and the values it is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConditionKey {
-    /// The key as written; compared without regard to case.
+    /// The key as written; compared case-insensitively.
     pub key: Spanned<String>,
     /// The values; numbers and booleans as their JSON text.
     pub values: Vec<Spanned<String>>,
-    /// The place of the value or the list.
+    /// The location of the value or the list.
     pub span: Span,
-    /// Is the value written as a list?
+    /// Whether the value is written as a list.
     pub is_list: bool,
 }
 
-/// What a part of the policy says of the request: three values, because some facts cannot be known here.
+/// What a part of the policy says about the request: three-valued, because some facts can't be known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// It fits.
+    /// It matches.
     Match,
-    /// It does not fit.
+    /// It doesn't match.
     NoMatch,
-    /// It cannot be told: a value is unknown, or AWS does not document it.
+    /// It can't be determined: a value is unknown, or AWS doesn't document it.
     Unknown,
 }
 
 /// What the whole policy says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Decision {
-    /// A statement allows, none denies.
+    /// A statement allows it, none denies it.
     Allow,
     /// A Deny statement matches.
     ExplicitDeny,
-    /// No statement allows.
+    /// No statement allows it.
     ImplicitDeny,
     /// It depends on something unknown.
     Undecided,
 }
 
-/// Everything that evaluating one policy for one request found out; nothing is short-circuited.
+/// The full result of evaluating one policy for one request; nothing is short-circuited.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
-    /// The outcome of it all.
+    /// The overall decision.
     pub decision: Decision,
-    /// A node a statement, in order.
+    /// One node per statement, in order.
     pub statements: Vec<StatementTrace>,
 }
 
@@ -331,84 +331,84 @@ pub struct Trace {
 pub struct StatementTrace {
     /// Allow or Deny.
     pub effect: Effect,
-    /// Do all its elements fit?
+    /// Whether all its elements match.
     pub outcome: Outcome,
-    /// Why, where the elements do not say it: a doubled key, a `Resource`.
+    /// Why, if the elements don't say so: a duplicate key, a `Resource`.
     pub because: Option<String>,
-    /// Does the principal fit?
+    /// Whether the principal matches.
     pub principal: ElementTrace,
-    /// Does the action fit?
+    /// Whether the action matches.
     pub action: ElementTrace,
-    /// Does the resource fit? A trust policy has none.
+    /// Whether the resource matches. A trust policy has none.
     pub resource: Option<ElementTrace>,
-    /// A node a condition operator, in the order of [`Statement::conditions`].
+    /// One node per condition operator, in the order of [`Statement::conditions`].
     pub conditions: Vec<ConditionTrace>,
 }
 
 /// `Principal`, `Action`, `Resource` and their Not… forms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ElementTrace {
-    /// Does the element fit?
+    /// Whether the element matches.
     pub outcome: Outcome,
-    /// Where it stands; the whole statement when the element is missing.
+    /// Its location; the whole statement if the element is missing.
     pub span: Span,
-    /// Each value: for principals over all entries in order.
+    /// Each value; for principals, those of all entries in order.
     pub values: Vec<ValueTrace>,
-    /// Why, in words, where the values alone do not say it (missing element, undocumented form).
+    /// Why, in words, if the values alone don't say so (missing element, undocumented form).
     pub because: Option<String>,
 }
 
 /// One condition operator's part of a [`Trace`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConditionTrace {
-    /// Do all its keys hold?
+    /// Whether all its keys hold.
     pub outcome: Outcome,
-    /// A node a key, in the order of [`Condition::keys`].
+    /// One node per key, in the order of [`Condition::keys`].
     pub keys: Vec<KeyTrace>,
 }
 
 /// One condition key's part of a [`Trace`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeyTrace {
-    /// Does the condition on this key hold?
+    /// Whether the condition on this key holds.
     pub outcome: Outcome,
-    /// What the request carries for the key.
+    /// What the request context has for the key.
     pub actual: Presence,
-    /// A node a policy value. For a key that is absent or unknown, and for `Null`, it may be empty.
+    /// One node per policy value. It may be empty if the key is absent or unknown, and for `Null`.
     pub values: Vec<ValueTrace>,
-    /// Is it a hidden part that decides?
+    /// Whether a hidden part decides.
     pub is_masked: bool,
-    /// Why it came out so, one clause in plain words: "the request does not include this key".
+    /// Why, in one clause of plain words: "the request does not include this key".
     pub because: String,
 }
 
-/// One value of the policy against what the request has.
+/// One value of the policy compared with what the request has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValueTrace {
-    /// Does this value fit (before a negated operator turns it round)?
+    /// Whether this value matches (before a negated operator inverts it).
     pub outcome: Outcome,
     /// The value in the policy text.
     pub span: Span,
-    /// The value after policy variables are replaced.
+    /// The value with policy variables replaced.
     pub resolved: String,
     /// For a failed string comparison: how far it got.
     pub parted: Option<Parted>,
-    /// Is it a hidden part that decides?
+    /// Whether a hidden part decides.
     pub is_masked: bool,
-    /// Why, where the comparison alone does not say it ("not a number").
+    /// Why, if the comparison alone doesn't say so ("not a number").
     pub because: Option<String>,
 }
 
-/// How far a failed match got: everything before these bytes agrees.
+/// How far a failed match got: everything before these offsets agrees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parted {
-    /// Byte offset in the pattern ([`ValueTrace::resolved`]) where it parts.
+    /// Byte offset in the pattern ([`ValueTrace::resolved`]) where they diverge.
     pub pattern: usize,
-    /// Byte offset in the request's value where it parts (the furthest that the pattern before `pattern` can reach).
+    /// Byte offset in the request's value where they diverge (the furthest that the pattern before `pattern` can reach).
     pub value: usize,
 }
 
-/// Names one key of one condition of one statement.
+/// Identifies an element of one statement: its action, its principal or one condition key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Leaf {
     /// The action element of a statement.

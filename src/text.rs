@@ -8,10 +8,10 @@ pub(crate) mod yaml;
 
 use serde::{Deserialize, Serialize};
 
-/// A document as it is shown to a person: the trust policy, the workflow file, the token's claims.
+/// A document as shown to the user: the trust policy, the workflow file, the token's claims.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceText {
-    /// What a person calls it: a path, or "trust policy of role `deploy`".
+    /// Its name for the user: a path, or "trust policy of role `deploy`".
     pub name: String,
     /// The whole text. Spans are byte offsets into it.
     pub text: String,
@@ -27,7 +27,7 @@ impl SourceText {
         }
     }
 
-    /// The text under a span; empty when the span does not lie in this text.
+    /// The text of a span; empty if the span isn't within this text.
     #[must_use]
     pub fn slice(&self, span: Span) -> &str {
         self.text.get(span.start..span.end).unwrap_or("")
@@ -68,12 +68,12 @@ impl Span {
     }
 }
 
-/// Where something stands in a document: in its text, and in its JSON.
+/// Where something is in a document: in its text, and in its JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// In the text.
     pub span: Span,
-    /// JSON pointer (RFC 6901); empty where the document is no JSON.
+    /// JSON pointer (RFC 6901); empty if the document isn't JSON.
     pub pointer: String,
 }
 
@@ -92,13 +92,13 @@ impl From<Span> for Location {
     }
 }
 
-/// The JSON pointer of what an object has under a name (RFC 6901, section 3).
+/// The JSON pointer of an object's member (RFC 6901, section 3).
 #[must_use]
 pub(crate) fn pointer_to(object: &str, name: &str) -> String {
     format!("{object}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-/// A place in a text as people count: both from 1, the column in characters.
+/// A position in a text as people count: line and column from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// Line, from 1.
@@ -107,17 +107,17 @@ pub struct Position {
     pub column: usize,
 }
 
-/// A value and where it stands in its document.
+/// A value and where it is in its document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
-    /// Its place, quotes included for a JSON string.
+    /// Its location, including the quotes of a JSON string.
     pub span: Span,
 }
 
 impl<T> Spanned<T> {
-    /// A value at a place.
+    /// A value at a location.
     #[must_use]
     pub fn new(value: T, span: Span) -> Self {
         Self { value, span }

@@ -1,6 +1,6 @@
-//! Who else gets in: a search for a concrete subject of a repository that the policy's author surely did not mean, and that the
-//! evaluator lets in. No witness, no finding: another guard may save the policy. That no stranger gets in is said only where it is
-//! proved (`proof`): a search that found nobody proves nothing.
+//! Who else gets in: a search for a concrete subject of a repository that the policy's author surely didn't mean, but that the
+//! evaluator lets in. No witness, no finding: another guard may save the policy. The report says that no stranger gets in only if
+//! that is proved (`proof`): a search that finds nobody proves nothing.
 
 mod narrow;
 mod proof;
@@ -27,26 +27,26 @@ use shape::{Compared, LONGEST, Meant, Whose, Words, customized_subject, fit, usu
 pub enum Breadth {
     /// Nothing restricts the subject.
     Anyone,
-    /// A token that was made for another service gets in.
+    /// A token made for another service gets in.
     Audience,
-    /// A pattern takes in strangers who choose their names for it.
+    /// A pattern matches strangers who choose their names to fit.
     Broad,
-    /// A pattern takes in more of the owner's own. It is no opening: GitHub's own guide has such patterns.
+    /// A pattern matches more of the owner's own. That isn't an opening: GitHub's own guide has such patterns.
     Own,
     /// The guards hold because their keys are absent.
     Vacuous,
 }
 
-/// A request that gets in beside those that the policy is for.
+/// A request that gets in besides those that the policy is for.
 #[derive(Debug, Clone)]
 pub struct Witness {
     /// The kind of opening.
     pub breadth: Breadth,
-    /// The subject that gets in; where no token is asked for, the ARN.
+    /// The subject that gets in, or the ARN if no token is needed.
     pub subject: String,
-    /// Keys that whoever comes with the subject has to choose, and what.
+    /// Keys that the caller with this subject has to choose, and their values.
     pub chosen: Vec<(String, String)>,
-    /// The audience of the token; empty where it does not matter.
+    /// The audience of the token; empty if it doesn't matter.
     pub audience: String,
     /// What that means: anyone on GitHub, any repository of the owner, …
     pub reach: String,
@@ -55,7 +55,7 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Does it come from a stranger's repository, or account?
+    /// Whether it comes from a stranger's repository or account.
     #[must_use]
     pub fn is_stranger(&self) -> bool {
         matches!(self.breadth, Breadth::Anyone | Breadth::Broad | Breadth::Vacuous)
@@ -67,12 +67,12 @@ impl Witness {
 pub struct Openings {
     /// At most one of each kind.
     pub witnesses: Vec<Witness>,
-    /// Why it cannot be said that no stranger gets in, where none was found and it is not proven that there is none.
+    /// Why it can't be said that no stranger gets in, if none was found but it isn't proven that there is none.
     pub undecided: Option<String>,
 }
 
 impl Openings {
-    /// Those of somebody else as well.
+    /// Adds those of other callers.
     fn join(&mut self, others: Self) {
         for witness in others.witnesses {
             if self.witnesses.iter().all(|other| other.breadth != witness.breadth) {
@@ -86,13 +86,13 @@ impl Openings {
     }
 }
 
-/// Who gets in through a policy beside those whom it is meant for: the asker, and the owners that it names in full.
+/// Who gets in through a policy besides those it is meant for: the asker, and the owners that it names in full.
 ///
-/// The audiences are those that the asker's provider accepts, where they are known.
+/// The audiences are those that the asker's provider accepts, if known.
 #[must_use]
 pub fn search(asker: Asker<'_>, audiences: Option<&[String]>, policy: &TrustPolicy, budget: &Budget) -> Openings {
     let mut openings = by_tokens(asker, audiences, policy, budget);
-    // Other issuers that the policy trusts as well.
+    // Other issuers that the policy also trusts.
     for provider in proof::other_providers(asker, policy) {
         let issuer = format!("https://{}", provider.host);
         let others = if Deployment::of(&issuer) == Deployment::Other {
@@ -121,7 +121,7 @@ pub fn search(asker: Asker<'_>, audiences: Option<&[String]>, policy: &TrustPoli
     }
     let everyone = by_credentials(asker, policy);
     openings.join(everyone);
-    // Anyone at all says more than a part of them.
+    // If anyone at all gets in, narrower groups need no mention.
     if openings.witnesses.iter().any(|witness| witness.breadth.is_anyone()) {
         let is_less = |witness: &Witness| matches!(witness.breadth, Breadth::Broad | Breadth::Own);
         openings.witnesses.retain(|witness| !is_less(witness));
@@ -165,7 +165,7 @@ fn by_tokens(asker: Asker<'_>, audiences: Option<&[String]>, policy: &TrustPolic
     }
 }
 
-/// Somebody who gets in with the credentials of an AWS account that nobody named.
+/// Who gets in with the credentials of an AWS account that the policy doesn't name.
 fn by_credentials(asker: Asker<'_>, policy: &TrustPolicy) -> Openings {
     const STRANGER: &str = "arn:aws:iam::999999999999:role/some-stranger";
     let trusts_all = |statement: &Statement| {
@@ -197,12 +197,12 @@ fn by_credentials(asker: Asker<'_>, policy: &TrustPolicy) -> Openings {
             .flat_map(|s| &s.conditions)
             .flat_map(|c| &c.keys);
         let mut values = keys.filter(|other| other.is(key)).flat_map(|other| &other.values);
-        // A stranger may choose a name that fits a wildcard.
+        // A stranger may choose a name that matches a wildcard.
         if !values.any(|value| value.value.contains(['*', '?', '$'])) {
             request.set(key, Presence::One(value.to_owned()));
         }
     }
-    // Whoever knows what these must be can send it.
+    // Anyone who knows the right values can send them.
     for key in ["sts:ExternalId", "sts:RoleSessionName"] {
         request.set(key, Presence::Unknown("a stranger can choose it".to_owned()));
     }
@@ -230,8 +230,8 @@ fn by_credentials(asker: Asker<'_>, policy: &TrustPolicy) -> Openings {
     openings
 }
 
-/// Does a change of a policy keep out all subjects of other people's repositories that were kept out before? No where one gets in,
-/// and where not all could be tried.
+/// Whether a changed policy keeps out all subjects of other people's repositories that were kept out before; `false` if one gets
+/// in, or if not all could be tried.
 #[must_use]
 pub(crate) fn lets_in_no_more(asker: Asker<'_>, before: &TrustPolicy, after: &TrustPolicy, budget: &Budget) -> bool {
     let own = asker
@@ -279,7 +279,7 @@ pub(crate) fn lets_in_no_more(asker: Asker<'_>, before: &TrustPolicy, after: &Tr
                     None => before.widen(),
                 }
             }
-            // What fits as it stands counts as well, whether or not it is a subject of GitHub's.
+            // The value itself with its wildcards filled in counts as well, whether or not GitHub issues such a subject.
             let mut subjects = subjects(&value, deployment, WORDS, Whose::Anyones, budget);
             if value.text().len() <= LONGEST && budget.take(steps(2 * value.text().len())) {
                 subjects.extend(["", "x"].map(|fill| value.text().replace('*', fill).replace('?', "x")));
@@ -295,7 +295,7 @@ pub(crate) fn lets_in_no_more(asker: Asker<'_>, before: &TrustPolicy, after: &Tr
     !budget.is_spent()
 }
 
-/// What fills a subject where a policy leaves it open.
+/// The words that fill what a policy leaves open in a subject.
 const WORDS: Words<'_> = Words {
     owner: STRANGER.0,
     repository: STRANGER.1,
@@ -303,7 +303,7 @@ const WORDS: Words<'_> = Words {
     environment: "production",
 };
 
-/// Subjects of somebody's that fit a value.
+/// Subjects that match a value, of those who are searched for.
 fn subjects(
     value: &SubjectValue<'_>,
     deployment: Deployment,
@@ -316,7 +316,7 @@ fn subjects(
         ignores_case: value.ignores_case,
     };
     let fits = |shape: &str| fit(value.text(), how, shape, words, whose, budget);
-    // A value in full is one subject, whichever shape it has.
+    // A value without wildcards is one subject, whichever shape it has.
     let most = if how.takes_wildcards && value.text().contains(['*', '?']) {
         usize::MAX
     } else {
@@ -327,7 +327,7 @@ fn subjects(
         subjects.extend(customized_subject(value.text()).as_deref().and_then(fits));
     }
     subjects.dedup();
-    // What the value says in full, before what can be read into it: `pull_request` may be the end of an environment's name.
+    // What the value spells out comes before what can be read into it: `pull_request` may be the end of an environment's name.
     let is_said = |subject: &String| {
         let context = Subject::parse(subject).and_then(|s| s.context);
         context.is_some_and(|context| value.text().ends_with(context))
@@ -358,11 +358,11 @@ struct Search<'a> {
     meant: Meant,
     requests: Requests<'a>,
     audiences: Vec<String>,
-    /// The same, where they are known to be those of the provider.
+    /// The same, if they are known to be the provider's.
     registered: Option<&'a [String]>,
-    /// Was something left out because it is masked?
+    /// Whether something was left out because it is masked.
     is_masked: bool,
-    /// At most one of a kind.
+    /// At most one of each kind.
     found: Vec<Witness>,
 }
 
@@ -388,7 +388,7 @@ impl Search<'_> {
         self.audience(&values, &pointer, statement, &mut alone);
     }
 
-    /// Somebody from a repository of an owner whom nobody meant.
+    /// Searches for a subject from a repository of an owner that isn't meant.
     fn strangers(&mut self, values: &[SubjectValue<'_>], pointer: &str, statement: &Statement, alone: &mut Narrow<'_>) {
         if self.has(|breadth| breadth.is_anyone()) {
             return;
@@ -399,7 +399,7 @@ impl Search<'_> {
         let deployment = Deployment::of(self.requests.asker.issuer);
         let names = self.names(statement);
         let texts = choices.words();
-        // A job of an environment has it in its subject, unless that is customized.
+        // A job with an environment has it in its subject, unless the subject is customized.
         let names_one = |(key, presences): &(String, Vec<Presence>)| {
             key.ends_with(":environment") && presences.first() != Some(&Presence::Absent)
         };
@@ -461,7 +461,7 @@ impl Search<'_> {
         }
     }
 
-    /// What a pattern takes in of the owner's own.
+    /// Searches for what a pattern matches of the owner's own.
     fn own(&mut self, values: &[SubjectValue<'_>], pointer: &str, alone: &mut Narrow<'_>) {
         if self.has(|breadth| breadth == Breadth::Own) {
             return;
@@ -492,7 +492,7 @@ impl Search<'_> {
         }
     }
 
-    /// Somebody who gets in with a token that was made for another service.
+    /// Searches for a token made for another service that gets in.
     fn audience(&mut self, values: &[SubjectValue<'_>], pointer: &str, statement: &Statement, alone: &mut Narrow<'_>) {
         if self.has(|breadth| breadth == Breadth::Audience) {
             return;
@@ -563,7 +563,7 @@ impl Search<'_> {
         });
     }
 
-    /// Does a subject get in by this statement, with an audience that the policy wants? With which choice.
+    /// The subject, choice and audience with which a subject gets in by this statement, if any.
     fn get_in(&mut self, alone: &Narrow<'_>, subject: String, choices: &Choices) -> Option<(String, Choice, String)> {
         for choice in choices.all() {
             for audience in &self.audiences {
@@ -575,7 +575,7 @@ impl Search<'_> {
         None
     }
 
-    /// Names of strangers' repositories that the statement may let in.
+    /// Names of strangers' repositories that the statement might let in.
     fn names(&self, statement: &Statement) -> Vec<(String, String)> {
         let key = self.requests.asker.key("repository");
         let mut names = Vec::new();
@@ -606,8 +606,8 @@ impl Search<'_> {
         names
     }
 
-    /// What a stranger can choose for the keys that the policy asks for, beside the subject: what the policy itself says. `None`
-    /// where nothing satisfies the statement.
+    /// What a stranger can choose for the keys that the policy checks besides the subject: what the policy itself says. `None`
+    /// if nothing satisfies the statement.
     fn choices(&self, statement: &Statement) -> Option<Choices> {
         let (asker, policy) = (self.requests.asker, self.requests.policy);
         let mut choices = Choices::default();
@@ -639,7 +639,7 @@ impl Search<'_> {
             let keys = keys.flat_map(|c| c.keys.iter().map(move |of| (c, of)));
             let mut is_asked = false;
             let mut presences: Vec<Presence> = Vec::new();
-            // What a job has that chooses nothing.
+            // What a job has by default.
             match usual {
                 Some(usual) => presences.push(Presence::One(usual.to_owned())),
                 None if key.ends_with(":environment") => presences.push(Presence::Absent),
@@ -680,7 +680,7 @@ impl Search<'_> {
     }
 }
 
-/// More values of a key than so many are not tried together with a subject.
+/// At most this many values of a key are tried together with a subject.
 const MOST_CHOICES: usize = 4;
 
 /// The values that a stranger can choose from, by condition key.
@@ -690,7 +690,7 @@ struct Choices {
 }
 
 impl Choices {
-    /// All together, a limited number.
+    /// All combinations, up to a limit.
     fn all(&self) -> Vec<Choice> {
         const MOST: usize = 64;
         let mut all = vec![Choice::new()];
@@ -707,7 +707,7 @@ impl Choices {
         all
     }
 
-    /// The words that subjects are made of, so that they say what is chosen.
+    /// The words to build subjects from, so that they agree with what is chosen.
     fn words(&self) -> Vec<OwnedWords> {
         let values = |claim: &str, prefix: &str| {
             let key = self.keys.iter().find(|(key, _)| key.ends_with(claim));
@@ -756,7 +756,7 @@ fn names_key(statement: &Statement, key: &str) -> bool {
     keys.any(|of| of.is(key))
 }
 
-/// The statement with its conditions on one key alone.
+/// The statement with only its conditions on one key.
 fn only_key(policy: &TrustPolicy, statement: &Statement, key: &str) -> TrustPolicy {
     let mut part = statement.clone();
     for condition in &mut part.conditions {
@@ -765,7 +765,7 @@ fn only_key(policy: &TrustPolicy, statement: &Statement, key: &str) -> TrustPoli
     lone(policy, part)
 }
 
-/// Everyone whose tokens this issuer makes out.
+/// Everyone for whom this issuer issues tokens.
 fn everyone(issuer: &str) -> String {
     let host = issuer_host(issuer);
     match Deployment::of(issuer) {
@@ -782,7 +782,7 @@ fn everyone(issuer: &str) -> String {
     }
 }
 
-/// How a stranger came by a subject.
+/// How a stranger can get a subject.
 fn by_name(subject: &str) -> String {
     match Subject::parse(subject) {
         Some(s) if s.owner == STRANGER.0 => format!("strangers: `{}` can be anyone's repository", s.names()),
@@ -797,7 +797,7 @@ fn by_name(subject: &str) -> String {
     }
 }
 
-/// What of the owner's own a value takes in beyond what a job needs, in words.
+/// What a value matches of the owner's own beyond what a job needs, in words.
 fn reach_of_own(value: &SubjectValue<'_>) -> Option<String> {
     let pattern = value.text();
     if !value.takes_wildcards || !pattern.contains(['*', '?']) {
@@ -815,7 +815,7 @@ fn reach_of_own(value: &SubjectValue<'_>) -> Option<String> {
         Some(_) => {}
     }
     let part = subject.repository_part();
-    // A pattern such as `release/*` is meant as it is; one that takes in all is not.
+    // A pattern such as `release/*` is intended; one that matches everything isn't.
     match subject.context? {
         "*" => Some(format!("every branch, tag, environment and pull request of `{part}`")),
         "ref:*" | "ref:refs/*" => Some(format!("every branch and tag of `{part}`")),
@@ -826,13 +826,13 @@ fn reach_of_own(value: &SubjectValue<'_>) -> Option<String> {
     }
 }
 
-/// Where a statement's conditions stand; without any, its effect.
+/// The location of a statement's conditions, or of its effect if there are none.
 fn conditions(statement: &Statement, pointer: &str) -> Location {
     let span = statement.condition_span.unwrap_or(statement.effect.span);
     Location::new(span, format!("{pointer}/Condition"))
 }
 
-/// Does a condition of the statement hold only because its key is absent?
+/// Whether a condition of the statement holds only because its key is absent.
 fn vacuous(alone: &TrustPolicy, request: &RequestContext) -> bool {
     let trace = trace(alone, request);
     let Some(trace) = trace.statements.first() else {
@@ -854,7 +854,7 @@ pub(crate) fn patterns(asker: Asker<'_>, policy: &TrustPolicy) -> usize {
     statements.map(|statement| subject_values(asker, statement).len()).sum()
 }
 
-/// Whom the policy and the token name in full.
+/// The owners that the policy and the token name in full.
 fn meant(asker: Asker<'_>, policy: &TrustPolicy) -> Meant {
     let mut meant = Meant::default();
     let is_plain = |text: &str| !text.is_empty() && !text.contains(['*', '?', '$']);
@@ -900,7 +900,7 @@ fn meant(asker: Asker<'_>, policy: &TrustPolicy) -> Meant {
     meant
 }
 
-/// The audiences that a stranger's job can ask for and that a policy may want.
+/// The audiences that a stranger's job can request and that the policy might accept.
 fn wanted_audiences(asker: Asker<'_>, policy: &TrustPolicy) -> Vec<String> {
     let name = asker.key("aud");
     let mut audiences: Vec<String> = policy
@@ -928,7 +928,7 @@ mod tests {
 
     const HOST: &str = "token.actions.githubusercontent.com";
 
-    /// The shortcut, against the statement as it is.
+    /// Compares the shortcut with the statement as it is.
     #[test]
     fn a_value_alone_says_what_the_statement_says() {
         let inputs = Inputs::default();

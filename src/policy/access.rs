@@ -1,51 +1,51 @@
-//! What the policies on both sides of an AWS call say together: those of who asks, and the trust policy of the role.
+//! What the policies on both sides of an AWS call say together: the caller's, and the role's trust policy.
 //!
 //! IAM User Guide, `reference_policies_evaluation-logic_policy-eval-denyallow`, `…_policy-eval-basics` and
-//! `…-cross-account`. Service and resource control policies are seen by nobody but the organization: what they deny, AWS's
-//! message says.
+//! `…-cross-account`. Service and resource control policies are visible only to the organization; AWS's error message
+//! says when they deny.
 
 use super::evaluate::{self, Says};
 use super::principal::{self, Reach};
 use super::{Decision, Effect, Exceeded, Limits, Outcome, Policy, RequestContext, RequestPrincipal};
 
-/// The policies of who asks. What is `None` is not known; an empty list says that there are none.
+/// The caller's policies. `None` means unknown; an empty list means that there are none.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Caller<'a> {
     /// Its identity-based policies.
     pub identity: Option<&'a [Policy]>,
     /// Its permissions boundary.
     pub boundary: Option<&'a [Policy]>,
-    /// The session policies that its session was given.
+    /// Its session policies.
     pub session: Option<&'a [Policy]>,
 }
 
-/// What each kind of policy says, and what it all comes to.
+/// What each kind of policy says, and the overall decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
-    /// What it comes to.
+    /// The overall decision.
     pub decision: Decision,
-    /// What each side denies, in the order of [`Side::ALL`].
+    /// Each side's denial, if any, in the order of [`Side::ALL`].
     by: [Option<Decision>; 4],
-    /// Do the policies of who asks allow it, each kind of them?
+    /// Whether the caller's policies of every kind allow it.
     allowed_by_caller: bool,
-    /// Do its identity-based policies, whatever limits them?
+    /// Whether its identity-based policies allow it, whatever limits them.
     allowed_by_identity: bool,
 }
 
 impl Access {
-    /// The sides that deny it, or lack what would allow it, each by itself.
+    /// The sides that deny it or fail to allow it, each considered alone.
     pub fn blocked(&self) -> impl Iterator<Item = (Side, Decision)> {
         let sides = Side::ALL.into_iter().zip(self.by);
         sides.filter_map(|(side, decision)| Some((side, decision?)))
     }
 
-    /// Do the policies of who asks allow it, all that there are?
+    /// Whether the caller's policies of every kind allow it.
     #[must_use]
     pub fn is_allowed_by_caller(&self) -> bool {
         self.allowed_by_caller
     }
 
-    /// Do the identity-based ones of them, whatever else limits them?
+    /// Whether the caller's identity-based policies allow it, whatever else limits them.
     #[must_use]
     pub fn is_allowed_by_identity(&self) -> bool {
         self.allowed_by_identity
@@ -68,21 +68,21 @@ impl Access {
 /// The policies of a call, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// The permissions boundary of who asks.
+    /// The caller's permissions boundary.
     Boundary,
-    /// The identity-based policies of who asks.
+    /// The caller's identity-based policies.
     Identity,
-    /// The session policies of who asks.
+    /// The caller's session policies.
     Session,
     /// The role's trust policy.
     Trust,
 }
 
 impl Side {
-    /// In the order in which AWS's page describes them.
+    /// In the order of AWS's page.
     const ALL: [Self; 4] = [Self::Trust, Self::Identity, Self::Boundary, Self::Session];
 
-    /// As AWS names it.
+    /// AWS's name for it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -94,7 +94,7 @@ impl Side {
     }
 }
 
-/// What a request to assume a role comes to.
+/// Decides a request to assume a role.
 #[must_use]
 pub fn access(request: &RequestContext, trust: Option<&Policy>, caller: Caller<'_>) -> Access {
     decide(request, trust, caller, &Limits::unlimited())
@@ -128,7 +128,7 @@ fn decide(request: &RequestContext, trust: Option<&Policy>, caller: Caller<'_>, 
         if sides.denies(side) == Outcome::Match {
             Some(Decision::ExplicitDeny)
         } else {
-            // Whatever the others say.
+            // Regardless of the others.
             (sides.alone(side).allows() == Outcome::NoMatch).then_some(Decision::ImplicitDeny)
         }
     });
@@ -152,12 +152,12 @@ struct Sides {
     is_own_account: Outcome,
 }
 
-/// A trust policy allows by how it names who asks.
+/// What a trust policy allows, by how it names the caller.
 #[derive(Debug, Clone, Copy)]
 struct Trust {
-    /// By its own ARN: a user, or one session.
+    /// By its own ARN: a user's or a session's.
     itself: Outcome,
-    /// By the role whose session asks.
+    /// By the role that the caller's session belongs to.
     role: Outcome,
     /// By its account.
     account: Outcome,
@@ -252,13 +252,13 @@ impl Sides {
         ])
     }
 
-    /// Trust policies "must explicitly allow access for principals". One that names who asks is enough within an account (STS API
+    /// Trust policies "must explicitly allow access for principals". Within an account, naming the caller is enough (STS API
     /// Reference, `AssumeRole`: "Add the user as a principal directly in the role's trust policy"): a role's ARN as far as "a
-    /// permissions boundary or session policy" allows it, a session's and a user's without a limit. An account's ARN leaves it to
-    /// the policies of who asks. (`reference_policies_evaluation-logic_policy-eval-denyallow`.)
+    /// permissions boundary or session policy" allows it, a session's or a user's without limit. An account's ARN leaves it to
+    /// the caller's policies. (`reference_policies_evaluation-logic_policy-eval-denyallow`.)
     fn within_account(&self) -> Outcome {
         let limits = [self.boundary.allow, self.session.allow];
-        // Whether `*` names who asks is not said.
+        // AWS doesn't say whether `*` names the caller.
         let perhaps = |outcome: Outcome| evaluate::or(outcome, Outcome::Unknown);
         let everyone = [self.identity.allow, limits[0], limits[1]].map(perhaps);
         [
@@ -271,14 +271,14 @@ impl Sides {
         .fold(Outcome::NoMatch, evaluate::or)
     }
 
-    /// The same where all other sides allow it.
+    /// The same if all other sides allowed it.
     fn alone(mut self, side: Side) -> Self {
         let open = Says {
             allow: Outcome::Match,
             deny: Outcome::NoMatch,
         };
         if side != Side::Trust {
-            // How the trust policy names who asks decides what else is needed.
+            // How the trust policy names the caller decides what else is needed.
             let known = |outcome| {
                 if outcome == Outcome::Unknown {
                     Outcome::Match
@@ -310,7 +310,7 @@ impl Sides {
     }
 }
 
-/// What policies of one kind say together; without any, identity policies allow nothing, and the others limit nothing.
+/// What policies of one kind say together. If there are none, identity policies allow nothing and the others limit nothing.
 fn of_list(request: &RequestContext, policies: Option<&[Policy]>, without: Outcome, limits: &Limits) -> Says {
     match policies {
         None => Says {
@@ -337,7 +337,7 @@ fn of_list(request: &RequestContext, policies: Option<&[Policy]>, without: Outco
     }
 }
 
-/// Is the role in the account of who asks?
+/// Whether the role is in the caller's account.
 fn is_own_account(request: &RequestContext) -> Outcome {
     let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
     let caller = match &request.principal {

@@ -1,6 +1,6 @@
-//! One value of the policy against one value of the request.
+//! Compares one value of the policy with one value of the request.
 //!
-//! Always in the positive sense: a negated operator is turned round by the caller. The rules are those of the IAM User
+//! Always in the positive sense: the calling code inverts negated operators. The rules are those of the IAM User
 //! Guide, `reference_policies_elements_condition_operators`; what it leaves open is [`Outcome::Unknown`] with the reason.
 
 use super::limits::Limits;
@@ -17,13 +17,13 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-/// Does a value of the policy fit a value of the request?
+/// Whether a value of the policy matches a value of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fit {
     pub(super) outcome: Outcome,
-    /// Why, where the comparison itself does not say it.
+    /// Why, if the comparison itself doesn't say so.
     pub(super) because: Option<&'static str>,
-    /// Does it not fit because a policy variable has no value?
+    /// Whether it fails to match because a policy variable has no value.
     pub(super) is_null: bool,
 }
 
@@ -52,7 +52,7 @@ impl Fit {
         }
     }
 
-    /// Two readings of what AWS leaves open: where they agree it does not matter.
+    /// Two readings of what AWS leaves open: if they agree, it doesn't matter.
     fn either(a: Self, b: Self, because: &'static str) -> Self {
         if a.outcome == b.outcome {
             a
@@ -62,7 +62,7 @@ impl Fit {
     }
 }
 
-/// Compares. `variables` is the request, where the policy's version has variables.
+/// Compares the two. `variables` is the request if the policy's version has variables.
 pub(super) fn compare(
     comparison: Comparison,
     wanted: &str,
@@ -131,7 +131,7 @@ pub(super) fn compare(
     }
 }
 
-/// The outcome where a part of one of them is hidden.
+/// The outcome if part of either is hidden.
 fn hidden(positive: Comparison, wanted: &str, actual: &str, variables: Option<&RequestContext>) -> Option<Outcome> {
     let rule = match positive {
         Comparison::StringEqualsIgnoreCase => Rule::IgnoringCase,
@@ -153,15 +153,15 @@ fn hidden(positive: Comparison, wanted: &str, actual: &str, variables: Option<&R
     Some(if decided && is_plain { outcome } else { Outcome::Unknown })
 }
 
-/// Why nothing can be said of a value with a hidden part.
+/// Why the outcome of a partly hidden value is unknown.
 pub(super) const MASKED: &str = "it is partly masked, and the hidden part decides";
 
 const USED_UP: &str = "there is too much to compare";
 
-/// Finding a variable and its value takes about as long as comparing so many characters for each of its own.
+/// Resolving a variable takes about as long as comparing this many characters for each of its own.
 const REPLACING: u64 = 16;
 
-/// What a comparison takes at most, in characters compared: about a nanosecond each.
+/// The maximum cost of a comparison, in characters compared: about a nanosecond each.
 pub(super) fn steps(positive: Comparison, wanted: &str, actual: &str) -> u64 {
     let bytes = count(wanted) + count(actual);
     match positive {
@@ -180,13 +180,13 @@ pub(super) fn steps(positive: Comparison, wanted: &str, actual: &str) -> u64 {
     }
 }
 
-/// The same for a value whose variables were replaced: it is compared with what they brought as text and as wildcards.
+/// The same for a value whose variables were replaced: their values are compared both as text and as wildcards.
 fn steps_of_replaced(positive: Comparison, wanted: &str, actual: &str) -> u64 {
     4 * steps(positive, wanted, actual) + 16 * count(wanted) + searching(wanted, actual, true)
 }
 
-/// What is between two stars has to be searched for, and with a `?` in it it is tried at each place. `as_one` where a star
-/// may be none.
+/// The text between two stars has to be searched for; with a `?` in it, it is tried at each position. `as_one` if a star
+/// may be literal.
 fn searching(pattern: &str, actual: &str, as_one: bool) -> u64 {
     if memchr::memchr(b'?', pattern.as_bytes()).is_none() {
         return 0;
@@ -206,7 +206,7 @@ fn count(text: &str) -> u64 {
     text.len() as u64
 }
 
-/// The policy's value as it is compared: with its variables replaced, where they are and can be.
+/// The policy's value as compared: with its variables replaced, if it has any and they can be.
 pub(super) fn resolved<'a>(
     comparison: Comparison,
     wanted: &'a str,
@@ -223,7 +223,7 @@ pub(super) fn resolved<'a>(
     }
 }
 
-/// How far a string or an ARN got that does not fit.
+/// How far a string or an ARN that doesn't match got.
 pub(super) fn parted(
     comparison: Comparison,
     wanted: &str,
@@ -281,7 +281,7 @@ fn plain(positive: Comparison, wanted: &str, actual: &str) -> Fit {
         Comparison::DateLessThanEquals => date(wanted, actual, |order| order.is_le()),
         Comparison::DateGreaterThan => date(wanted, actual, |order| order.is_gt()),
         Comparison::DateGreaterThanEquals => date(wanted, actual, |order| order.is_ge()),
-        // `Null` looks at the key, not at values; the negated ones are never handed in.
+        // `Null` looks at the key, not at values; negated operators never get here.
         Comparison::Null
         | Comparison::StringNotEquals
         | Comparison::StringNotEqualsIgnoreCase
@@ -315,7 +315,7 @@ fn ignoring_case(wanted: &str, actual: &str) -> Fit {
     Fit::of(false)
 }
 
-/// What any rule for ignoring case makes the same is the same in this: `ß`, `ẞ` and `ss`; `i`, `ı` and `İ`; `k` and the
+/// Folds together whatever any case-insensitive rule treats as equal: `ß`, `ẞ` and `ss`; `i`, `ı` and `İ`; `k` and the
 /// Kelvin sign.
 fn folded(text: &str) -> String {
     let text = text.to_lowercase().to_uppercase().to_lowercase();
@@ -376,7 +376,7 @@ fn has_fields(pattern: &Pattern<'_>) -> bool {
     pattern.text().splitn(ARN_FIELDS, ':').count() == ARN_FIELDS
 }
 
-/// Where two texts part that are not the same.
+/// Where two different texts diverge.
 fn common_prefix(wanted: &str, actual: &str, same: impl Fn(char, char) -> bool) -> Parted {
     let mut wanted_chars = wanted.chars();
     let mut actual_chars = actual.chars();
@@ -395,7 +395,7 @@ fn common_prefix(wanted: &str, actual: &str, same: impl Fn(char, char) -> bool) 
 }
 
 fn boolean(wanted: &str, actual: &str) -> Fit {
-    // Case does not count: as reported of IAM's policy simulator, and in iam-simulate (`docs/evaluation.md`).
+    // Case is ignored, as reported for IAM's policy simulator and as in iam-simulate (`docs/evaluation.md`).
     let truth = |text: &str| truth(&text.to_ascii_lowercase());
     match (truth(wanted), truth(actual)) {
         (Some(wanted), Some(actual)) => Fit::of(wanted == actual),
@@ -404,7 +404,7 @@ fn boolean(wanted: &str, actual: &str) -> Fit {
     }
 }
 
-/// AWS writes `true` and `false`, and of no other spelling what it means.
+/// AWS documents `true` and `false`, and no other spelling.
 pub(super) fn truth(text: &str) -> Option<bool> {
     match text {
         "true" => Some(true),
@@ -414,7 +414,7 @@ pub(super) fn truth(text: &str) -> Option<bool> {
 }
 
 /// "Compares the value of the specified key byte for byte against a base-64 encoded representation of the binary value
-/// in the policy"; in AWS's example the request carries base 64, too.
+/// in the policy"; in AWS's example the request value is base 64, too.
 fn binary(wanted: &str, actual: &str) -> Fit {
     let Ok(bytes) = STANDARD.decode(wanted) else {
         return Fit::unknown("the policy's value is not base 64");
@@ -475,7 +475,7 @@ fn in_network(network: IpNet, actual: IpAddr) -> Fit {
     Fit::of(false)
 }
 
-/// IPv6 forms of IPv4 addresses begin with `::ffff:0:0/96`.
+/// IPv4-mapped IPv6 addresses are in `::ffff:0:0/96`.
 const MAPPED_PREFIX: u8 = 96;
 
 fn numeric(wanted: &str, actual: &str, holds: impl Fn(Ordering) -> bool) -> Fit {
@@ -489,7 +489,7 @@ fn numeric(wanted: &str, actual: &str, holds: impl Fn(Ordering) -> bool) -> Fit 
     }
 }
 
-/// "An integer or decimal value": digits with a sign and a point, few enough to be exact in any arithmetic.
+/// "An integer or decimal value": digits with an optional sign and point, few enough to be exact in any arithmetic.
 fn number(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = match digits.split_once('.') {
@@ -504,7 +504,7 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
-/// So many decimal digits survive a double.
+/// The number of decimal digits that survive a double.
 const EXACT_DIGITS: usize = 15;
 
 fn date(wanted: &str, actual: &str, holds: impl Fn(Ordering) -> bool) -> Fit {
@@ -526,10 +526,10 @@ fn date(wanted: &str, actual: &str, holds: impl Fn(Ordering) -> bool) -> Fit {
     Fit::either(as_year, as_seconds, "the date may be a year or seconds since 1970")
 }
 
-/// A moment, or a day, month or year of which AWS does not say in which zone.
+/// A moment, or a day, month or year whose time zone AWS doesn't specify.
 #[derive(Clone, Copy)]
 struct Date {
-    /// Nanoseconds since 1970 in UTC, of the beginning.
+    /// Its beginning, in nanoseconds since 1970 UTC.
     start: i128,
     /// How long it lasts; 0 for a moment.
     length: i128,
@@ -542,7 +542,7 @@ const DAY: i128 = 24 * HOUR;
 impl Date {
     /// Seconds since 1970: "one of the W3C implementations of the ISO 8601 date formats or … epoch (UNIX) time".
     fn epoch(text: &str) -> Option<Self> {
-        // Twelve digits and more are milliseconds in other places: not for us to tell.
+        // Twelve digits or more are milliseconds elsewhere; there is no telling which is meant.
         let is_number = text.len() <= 11 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let seconds: i128 = is_number.then(|| text.parse().ok())??;
         Some(Self {
@@ -606,7 +606,7 @@ impl Date {
         })
     }
 
-    /// The order of two dates, where every reading gives the same.
+    /// The order of two dates, if every reading agrees.
     fn order(&self, other: &Self) -> Option<Ordering> {
         if (self.length == 0) == (other.length == 0) {
             return Some(self.start.cmp(&other.start));
@@ -622,7 +622,7 @@ impl Date {
         }
     }
 
-    /// Zones go from 14 hours before UTC to 12 hours after.
+    /// Days begin from 14 hours before UTC to 12 hours after, depending on the zone.
     fn limits(&self) -> (i128, i128) {
         if self.length == 0 {
             (self.start, self.start)
@@ -632,7 +632,7 @@ impl Date {
     }
 }
 
-/// Exactly so many digits.
+/// Exactly this many digits.
 fn digits(text: &str, count: usize) -> Option<u32> {
     let all_digits = !text.is_empty() && text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     all_digits.then(|| text.parse().ok())?
@@ -644,7 +644,7 @@ fn midnight(year: u32, month: u32, day: u32) -> Option<i128> {
     Some(date.midnight().assume_utc().unix_timestamp_nanos())
 }
 
-/// The time of day and how far its zone is ahead of UTC: `Z`, `+hh:mm` or `-hh:mm`.
+/// Splits off the zone (`Z`, `+hh:mm` or `-hh:mm`): the time of day, and how far the zone is ahead of UTC.
 fn zone(time: &str) -> Option<(&str, i128)> {
     if let Some(time) = time.strip_suffix('Z') {
         return Some((time, 0));

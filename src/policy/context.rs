@@ -4,16 +4,16 @@ use std::collections::HashMap;
 
 /// One request as AWS's policy engine sees it.
 ///
-/// A key that is not in it is absent from the request, not unknown: [`Presence::Unknown`] is said explicitly.
+/// A key that isn't in it is absent from the request, not unknown: [`Presence::Unknown`] has to be set explicitly.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RequestContext {
     /// The action, `sts:AssumeRoleWithWebIdentity`.
     pub action: String,
-    /// Who asks.
+    /// The caller.
     pub principal: RequestPrincipal,
-    /// The role's ARN, where it is known.
+    /// The role's ARN, if known.
     pub resource: Option<String>,
-    /// May parts of the policy and of the request be hidden (`***`, `<OWNER>`)?
+    /// Whether parts of the policy and of the request may be hidden (`***`, `<OWNER>`).
     pub(super) has_masks: bool,
     keys: HashMap<String, Presence>,
 }
@@ -27,21 +27,21 @@ pub enum RequestPrincipal {
     Federated(String),
     /// An AWS service, by its name (`ec2.amazonaws.com`).
     Service(String),
-    /// Nobody knows.
+    /// Not known.
     #[default]
     Unknown,
 }
 
-/// What a request carries for a condition key.
+/// What a request has for a condition key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presence {
-    /// The request does not carry the key.
+    /// The request doesn't include the key.
     Absent,
-    /// It carries the key with a value that cannot be known here, or may carry it; the reason, in words.
+    /// It includes the key with a value that can't be known here, or may include it; the reason, in words.
     Unknown(String),
-    /// It carries these values: a list of any length (a multivalued key), in the request's order.
+    /// It has these values: a list of any length (a multivalued key), in the request's order.
     Many(Vec<String>),
-    /// It carries one value.
+    /// It has one value.
     One(String),
 }
 
@@ -67,36 +67,36 @@ impl RequestContext {
         }
     }
 
-    /// Takes `***`, `<OWNER>` and the like for hidden parts, in the request and in the policy: they were copied from a log or
-    /// from somebody's question. AWS itself takes them for text.
+    /// Treats `***`, `<OWNER>` and the like as hidden parts, in the request and in the policy: they were copied from a log or
+    /// from a question someone asked. AWS itself treats them as text.
     #[must_use]
     pub fn with_masks(mut self) -> Self {
         self.has_masks = true;
         self
     }
 
-    /// Room for this many keys at once.
+    /// Reserves room for this many keys.
     #[must_use]
     pub fn with_capacity(mut self, keys: usize) -> Self {
         self.keys.reserve(keys);
         self
     }
 
-    /// Sets a key; names are compared without regard to case.
+    /// Sets a key; names are compared case-insensitively.
     /// ("Context key names are not case-sensitive", IAM User Guide, `reference_policies_elements_condition`.)
     ///
-    /// Gives what was set for it before.
+    /// Returns what it was set to before.
     pub fn set(&mut self, key: &str, presence: Presence) -> Option<Presence> {
         self.keys.insert(key.to_ascii_lowercase(), presence)
     }
 
-    /// What the request carries for a key.
+    /// What the request has for a key.
     #[must_use]
     pub fn get(&self, key: &str) -> &Presence {
         with_lower_case(key, |key| self.keys.get(key)).unwrap_or(&Presence::Absent)
     }
 
-    /// The keys that the request carries or may carry, in lower case, sorted.
+    /// The keys that the request includes or may include, in lower case, sorted.
     #[must_use]
     pub fn keys(&self) -> Vec<&str> {
         let mut keys: Vec<&str> = self.keys.keys().map(String::as_str).collect();
@@ -105,7 +105,7 @@ impl RequestContext {
     }
 }
 
-/// Hands on the text in lower case (ASCII), without allocating where it is not huge.
+/// Passes on the text in lower case (ASCII), without allocating unless it is long.
 pub(super) fn with_lower_case<R>(text: &str, then: impl FnOnce(&str) -> R) -> R {
     if !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return then(text);

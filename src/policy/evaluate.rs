@@ -1,9 +1,9 @@
 //! Evaluates a trust policy for one request, as AWS does.
 //!
 //! Statements, operators, keys and values are combined as the IAM User Guide says
-//! (`reference_policies_condition-logic-multiple-context-keys-or-values`, `reference_policies_evaluation-logic`), in three
-//! values: what cannot be told is [`Outcome::Unknown`], and spreads only as far as it matters. `docs/evaluation.md` lists
-//! each rule with its source, and each point on which AWS is silent.
+//! (`reference_policies_condition-logic-multiple-context-keys-or-values`, `reference_policies_evaluation-logic`), in
+//! three-valued logic: what can't be determined is [`Outcome::Unknown`], which propagates only as far as it matters.
+//! `docs/evaluation.md` lists each rule with its source, and each point on which AWS is silent.
 
 use super::compare::{Fit, MASKED, compare, parted, resolved, steps, truth};
 use super::context::with_lower_case;
@@ -51,8 +51,8 @@ pub fn trace(policy: &TrustPolicy, request: &RequestContext) -> Trace {
     }
 }
 
-/// The decision, and why it came out so in one clause: the statement that decides, or the first thing that fails in the
-/// statement that comes closest.
+/// The decision, and in one clause why: the statement that decides, or the first thing that fails in the closest
+/// statement.
 #[must_use]
 pub fn decide_and_say_why(policy: &TrustPolicy, request: &RequestContext) -> (Decision, String) {
     Evaluation::new(policy, request, &Limits::unlimited()).decide_and_say_why()
@@ -71,25 +71,25 @@ pub fn decide_within(
     limits.check().map(|()| decided)
 }
 
-/// An explicit deny wins, then an allow, and without either the request is denied
+/// An explicit deny wins, then an allow; with neither, the request is denied
 /// (IAM User Guide, `reference_policies_evaluation-logic`).
 ///
-/// Where no statement can allow, it is a deny whatever the unknown parts are: an [`Decision::ImplicitDeny`] may then be
-/// an explicit one.
+/// If no statement can allow it, it is denied whatever the unknown parts are: a [`Decision::ImplicitDeny`] may then in
+/// fact be an explicit one.
 fn combine<'a>(policy: &TrustPolicy, outcomes: impl Iterator<Item = (&'a Statement, Outcome)>) -> Decision {
     settle(gather(policy, outcomes))
 }
 
-/// What a policy allows and denies, each by itself.
+/// What a policy allows and what it denies, separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Says {
-    /// Does some statement allow it?
+    /// Whether any statement allows it.
     pub(super) allow: Outcome,
-    /// Does some statement deny it?
+    /// Whether any statement denies it.
     pub(super) deny: Outcome,
 }
 
-/// What a policy says, not yet put together with what others say.
+/// What a policy says, not yet combined with others.
 pub(super) fn says(policy: &TrustPolicy, request: &RequestContext, limits: &Limits) -> Says {
     let evaluation = Evaluation::new(policy, request, limits);
     let outcomes = policy.statements.iter();
@@ -103,7 +103,7 @@ fn gather<'a>(policy: &TrustPolicy, outcomes: impl Iterator<Item = (&'a Statemen
     let (mut allow, mut deny) = (Outcome::NoMatch, Outcome::NoMatch);
     for (statement, outcome) in outcomes {
         if statement.is_ambiguous {
-            // Of a doubled `Effect` either may count.
+            // Either value of a duplicate `Effect` may apply.
             allow = or(allow, outcome);
             deny = or(deny, outcome);
         } else if statement.effect.value == Effect::Allow {
@@ -127,12 +127,12 @@ pub(super) fn settle(says: Says) -> Decision {
     }
 }
 
-/// What decided on a condition key.
+/// What the outcome of a condition key is based on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Basis {
     Absent,
     Compared,
-    /// The key is there with nothing in it.
+    /// The key is present but empty.
     Empty,
     Existence,
     Undocumented(&'static str),
@@ -157,9 +157,9 @@ const NULL_VALUE: &str = "`Null` takes `true` or `false`";
 struct Evaluation<'a> {
     policy: &'a TrustPolicy,
     request: &'a RequestContext,
-    /// The request, where policy variables are replaced at all.
+    /// The request, if policy variables are replaced at all.
     variables: Option<&'a RequestContext>,
-    /// When it is used up, nothing that costs much is looked at any more, and the outcome is not to be used.
+    /// Once used up, nothing costly is evaluated any more, and the outcome must not be used.
     limits: &'a Limits,
 }
 
@@ -220,7 +220,7 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    /// A trust policy's is not described: IAM refuses it.
+    /// In a trust policy, `Resource` has no documented meaning: IAM rejects it.
     fn resource(&self, statement: &Statement) -> Outcome {
         match (&statement.resource, self.policy.based_on) {
             (None, _) => Outcome::Match,
@@ -232,7 +232,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Wildcards stand within the parts of an ARN, and the last `*` stands for further parts as well
+    /// Wildcards match within the parts of an ARN, and a final `*` matches further parts as well
     /// (IAM User Guide, `reference_policies_elements_resource`).
     fn fits_resource(&self, wanted: &str) -> (Outcome, Option<&'static str>) {
         if wanted == "*" {
@@ -264,7 +264,7 @@ impl<'a> Evaluation<'a> {
 
     fn principal(&self, statement: &Statement) -> Outcome {
         if self.policy.based_on == BasedOn::Identity {
-            // It is attached to who asks.
+            // It is attached to the caller.
             return Outcome::Match;
         }
         match &statement.principal {
@@ -361,7 +361,7 @@ impl<'a> Evaluation<'a> {
         compared
     }
 
-    /// All values of the request against all values of the policy.
+    /// Compares all values of the request with all values of the policy.
     fn each(&self, set: SetOperator, operator: Operator, key: &ConditionKey, values: &[String]) -> Ruling {
         let mut why = Basis::Compared;
         let each = values.iter().map(|value| {
@@ -390,13 +390,13 @@ impl<'a> Evaluation<'a> {
         compare(comparison, wanted, actual, self.variables, has_masks, self.limits)
     }
 
-    /// One value of the request against all values of the policy: any may fit, of a negated operator none.
+    /// Compares one value of the request with all values of the policy: one match is enough; a negated operator requires none.
     fn values(&self, operator: Operator, key: &ConditionKey, actual: &str) -> Ruling {
         let negated = operator.comparison.is_negated();
         let (mut fits, mut is_null, mut unknown) = (false, false, None);
         for wanted in &key.values {
             if fits && memchr::memchr(b'$', wanted.value.as_bytes()).is_none() {
-                // All that can still matter is a policy variable without a value.
+                // Only a policy variable without a value can still matter.
                 if !self.limits.take(8 + wanted.value.len() as u64 / 16) {
                     break;
                 }
@@ -427,8 +427,8 @@ impl<'a> Evaluation<'a> {
 
 /// "If the key … is not present in the request context, the values do not match and the condition is false. If the policy
 /// condition requires that the key is not matched … the condition is true." `…IfExists`: "evaluate the condition element
-/// as true"; a nonmatch cannot come from "a missing key when checked with `…IfExists`". `ForAllValues` is true without the
-/// key, `ForAnyValue` false; which of these wins in `ForAnyValue:…IfExists` is not said.
+/// as true"; a nonmatch can't come from "a missing key when checked with `…IfExists`". Without the key, `ForAllValues` is
+/// true and `ForAnyValue` false; which wins in `ForAnyValue:…IfExists` is undocumented.
 fn absent(operator: Operator) -> Ruling {
     let outcome = match operator.set {
         Some(SetOperator::ForAnyValue) if operator.if_exists => {
@@ -451,7 +451,7 @@ fn empty(operator: Operator) -> Ruling {
     }
 }
 
-/// A key that may be absent or have any value: told only where all that gives the same.
+/// A key that may be absent or have any value: decided only if all possibilities agree.
 fn unknown(operator: Operator, key: &ConditionKey) -> Ruling {
     let fits_all = operator.comparison.positive() == Comparison::StringLike
         && key.values.iter().any(|value| wildcard::is_universal(&value.value))
@@ -547,7 +547,7 @@ fn any(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
     some
 }
 
-/// One outcome a name: of a doubled JSON key AWS may take the first, the last or all, so where they differ it is unknown.
+/// One outcome per name: AWS may use the first, the last or all of a JSON key's duplicates; if they differ, it is unknown.
 fn grouped<'i, T, N: Ord>(
     items: &'i [T],
     name: impl Fn(&'i T) -> N,
@@ -566,7 +566,7 @@ fn same(a: Outcome, b: Outcome) -> Outcome {
     if a == b { a } else { Outcome::Unknown }
 }
 
-/// The explaining part: the same functions again, each with its reason put into words.
+/// The explanations: the same functions again, each with its reason in words.
 impl Evaluation<'_> {
     fn trace_statement(&self, statement: &Statement) -> StatementTrace {
         StatementTrace {

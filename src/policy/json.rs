@@ -1,13 +1,13 @@
-//! JSON as a tree in which every part knows where it stands, and keys that occur twice are all there.
+//! JSON as a tree in which every part has its location, and duplicate keys are kept.
 //!
-//! `serde_json` says first whether a text is JSON, strictly, and decodes the strings that have escapes; what is left is
-//! finding the parts. A library's tree (`jsonc-parser`) does the same in three times the time, which the bulk evaluator
-//! has not got.
+//! `serde_json` first checks strictly whether a text is JSON, and decodes the strings that have escapes; what remains is
+//! finding the parts. A library's tree (`jsonc-parser`) takes three times as long, which the bulk evaluator can't
+//! afford.
 
 use crate::text::Span;
 use std::borrow::Cow;
 
-/// A value and its place.
+/// A value and its location.
 pub(super) struct Value<'a> {
     pub(super) span: Span,
     pub(super) node: Node<'a>,
@@ -17,7 +17,7 @@ pub(super) enum Node<'a> {
     Boolean(bool),
     List(Vec<Value<'a>>),
     Null,
-    /// As it is written.
+    /// As written.
     Number(&'a str),
     Object(Vec<Member<'a>>),
     Text(Cow<'a, str>),
@@ -40,7 +40,7 @@ impl Node<'_> {
 /// A key of an object and its value.
 pub(super) struct Member<'a> {
     pub(super) name: Cow<'a, str>,
-    /// The place of the name, quotes included.
+    /// The location of the name, quotes included.
     pub(super) key: Span,
     pub(super) value: Value<'a>,
 }
@@ -51,12 +51,12 @@ pub(super) struct Fault {
     pub(super) span: Span,
 }
 
-/// Is it JSON?
+/// Checks whether it is JSON.
 pub(super) fn check(text: &str) -> Result<(), serde_json::Error> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).map(|_| ())
 }
 
-/// Reads text that [`check`] has found good. `base` is added to all places.
+/// Reads text that has passed [`check`]. `base` is added to all offsets.
 pub(super) fn read(text: &str, base: usize) -> Result<Value<'_>, Fault> {
     Cursor {
         text,
@@ -67,7 +67,7 @@ pub(super) fn read(text: &str, base: usize) -> Result<Value<'_>, Fault> {
     .value(0)
 }
 
-/// IAM stores 8,192 characters, which are no more than so many values.
+/// IAM stores 8,192 characters, which can't hold this many values.
 const MAX_VALUES: usize = 100_000;
 
 pub(super) const TOO_MANY: &str = "the policy has more than 100000 values";
@@ -79,7 +79,7 @@ struct Cursor<'a> {
     text: &'a str,
     at: usize,
     base: usize,
-    /// How many more values there can be.
+    /// How many more values are allowed.
     room: usize,
 }
 
@@ -131,7 +131,7 @@ impl<'a> Cursor<'a> {
         Ok(Node::List(values))
     }
 
-    /// Is this the end of the object or list? If not, the next part of it is next.
+    /// Whether the object or list ends here. If not, its next part follows.
     fn closes(&mut self, close: u8) -> bool {
         self.skip_space();
         if self.peek() == Some(b',') {
@@ -219,7 +219,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// `serde_json`'s words, without the place and made plain.
+/// `serde_json`'s message, in plain words and without the location.
 pub(super) fn message(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
@@ -235,7 +235,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// As `serde_json` has it, and every place holds what it should.
+    /// Asserts that the tree equals `serde_json`'s and every span covers the right text.
     fn same(value: &Value<'_>, expected: &serde_json::Value, text: &str) {
         let written = &text[value.span.start..value.span.end];
         assert_eq!(serde_json::from_str::<serde_json::Value>(written).unwrap(), *expected);

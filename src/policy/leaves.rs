@@ -3,20 +3,20 @@
 use super::{Comparison, Condition, ConditionKey, KeyTrace, Leaf, Policy, StatementTrace};
 use crate::text::Location;
 
-/// A condition key of a statement, and what evaluating it found.
+/// A condition key of a statement, and the result of evaluating it.
 #[derive(Debug, Clone, Copy)]
 pub struct ConditionLeaf<'a> {
-    /// The policy that it is of.
+    /// The policy that it belongs to.
     policy: &'a Policy,
     /// The index of its statement.
     statement: usize,
-    /// Which.
+    /// Which key it is.
     pub leaf: Leaf,
     /// Its operator.
     pub condition: &'a Condition,
     /// The key and its values.
     pub key: &'a ConditionKey,
-    /// What evaluating it found.
+    /// The result of evaluating it.
     pub trace: &'a KeyTrace,
 }
 
@@ -27,7 +27,7 @@ impl ConditionLeaf<'_> {
         self.key.name()
     }
 
-    /// Is it this key?
+    /// Whether it is this key.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
         self.key.is(name)
@@ -39,19 +39,19 @@ impl ConditionLeaf<'_> {
         self.condition.comparison()
     }
 
-    /// Where its value stands, or the list of them.
+    /// The location of its value or list of values.
     #[must_use]
     pub fn location(&self) -> Location {
         self.policy.key_location(self.statement, self.condition, self.key)
     }
 
-    /// Where one of its values stands; where there is none of that index, what is in their place.
+    /// The location of one of its values; if there is none at that index, that of all of them.
     #[must_use]
     pub fn value(&self, index: usize) -> Location {
         self.key.value_location(self.location(), index)
     }
 
-    /// Where its name stands.
+    /// The location of its name.
     #[must_use]
     pub fn named_at(&self) -> Location {
         Location {
@@ -61,7 +61,7 @@ impl ConditionLeaf<'_> {
     }
 }
 
-/// All condition keys of a statement, with what evaluating the statement found.
+/// All condition keys of a statement, with the results of evaluating it.
 #[must_use]
 pub fn leaves<'a>(policy: &'a Policy, index: usize, trace: &'a StatementTrace) -> Vec<ConditionLeaf<'a>> {
     let mut leaves = Vec::new();
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::policy::{RequestContext, parse, trace};
 
-    /// What stands at a location, by its JSON pointer and by its span, is the same.
+    /// A location's JSON pointer and its span lead to the same value.
     #[test]
     fn pointer_and_span_of_a_place_are_of_the_same_value() {
         for text in [

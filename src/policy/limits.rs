@@ -1,11 +1,11 @@
-//! How much one evaluation is allowed to take, in counts that are the same on every machine.
+//! How much work one evaluation may do, in counts that are the same on every machine.
 
 use std::cell::Cell;
 
-/// What evaluating one policy for one request is allowed to take.
+/// The work that evaluating one policy for one request may do.
 ///
-/// Comparing is charged for before it is done, by the lengths of what is compared. When a limit is reached, the rest
-/// is not compared any more, and what came out is not to be used: [`Limits::check`] says so.
+/// Each comparison is charged for in advance, by the lengths of what is compared. Once a limit is reached, nothing more
+/// is compared and the result must not be used: [`Limits::check`] says so.
 #[derive(Debug)]
 pub struct Limits {
     steps: u64,
@@ -26,7 +26,7 @@ pub enum Exceeded {
 }
 
 impl Limits {
-    /// So many steps in all, of which one is about what comparing a character takes; and so many bytes for each value of
+    /// At most this many steps in all, each about the cost of comparing one character, and this many bytes for each value of
     /// the policy with its variables replaced.
     #[must_use]
     pub fn new(steps: u64, expanded: usize) -> Self {
@@ -44,7 +44,7 @@ impl Limits {
         Self::new(u64::MAX, usize::MAX)
     }
 
-    /// Was it enough?
+    /// Checks whether the limits were enough.
     ///
     /// # Errors
     /// The limit that was exceeded first.
@@ -56,7 +56,7 @@ impl Limits {
         self.exceeded.get().is_some()
     }
 
-    /// Takes so many steps; `false` when there are none left.
+    /// Takes this many steps; `false` if too few are left.
     pub(super) fn take(&self, steps: u64) -> bool {
         match self.left.get().checked_sub(steps) {
             Some(left) => self.left.set(left),
@@ -65,7 +65,7 @@ impl Limits {
         !self.is_used_up()
     }
 
-    /// Is a value not too long with its variables replaced?
+    /// Whether a value of this length, with its variables replaced, is within the limit.
     pub(super) fn holds(&self, expanded: usize) -> bool {
         if expanded > self.expanded {
             self.exceed(Exceeded::Expanded(self.expanded));

@@ -1,4 +1,4 @@
-//! A value with hidden parts against another: what holds whatever is hidden, and unknown where that decides.
+//! Compares values with hidden parts: the outcome if it holds whatever is hidden, unknown if the hidden part decides.
 
 use super::Outcome;
 use crate::text::masked::{Fill, Masked, Piece, is_template};
@@ -8,13 +8,13 @@ use crate::text::masked::{Fill, Masked, Piece, is_template};
 pub enum Rule {
     /// Exactly.
     Equal,
-    /// Without regard to case.
+    /// Case-insensitively.
     IgnoringCase,
-    /// The first one is a pattern with `*` and `?`.
+    /// The first is a pattern with `*` and `?`.
     Wildcards,
 }
 
-/// Does the value fit, where a part of it or of what is wanted is hidden? `None` where nothing is.
+/// Whether the value matches, if part of it or of the wanted value is hidden; `None` if nothing is.
 #[must_use]
 pub fn fit(wanted: &str, actual: &str, rule: Rule) -> Option<Outcome> {
     let (masked, actual_masked) = (Masked::read(wanted), Masked::read(actual));
@@ -27,7 +27,7 @@ pub fn fit(wanted: &str, actual: &str, rule: Rule) -> Option<Outcome> {
     }
     let pattern = tokens(wanted, masked.as_ref(), rule, rule == Rule::Wildcards);
     let value = tokens(actual, actual_masked.as_ref(), rule, false);
-    // What both begin with is no question, whatever it is.
+    // A common beginning doesn't matter, whatever it is.
     let same = pattern
         .iter()
         .zip(&value)
@@ -51,14 +51,14 @@ pub fn fit(wanted: &str, actual: &str, rule: Rule) -> Option<Outcome> {
     })
 }
 
-/// Longer texts are no subjects, and take long.
+/// Longer texts aren't subjects, and take too long.
 const MOST: usize = 1 << 18;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token<'a> {
     /// `?`
     Any,
-    /// What is hidden, and behind which mask.
+    /// A hidden part: its mask, and what it can stand for.
     Hidden(&'a str, Fill),
     One(char),
     /// `*`
@@ -66,7 +66,7 @@ enum Token<'a> {
 }
 
 impl Token<'_> {
-    /// Can it be any number of characters, and which?
+    /// Which characters it can be any number of, if it can.
     fn run(self) -> Option<Fill> {
         match self {
             Self::Hidden(_, fill) => Some(fill),
@@ -82,7 +82,7 @@ fn tokens<'a>(text: &'a str, masked: Option<&Masked<'a>>, rule: Rule, wildcards:
     let mut tokens = Vec::with_capacity(text.len());
     for piece in pieces {
         match piece {
-            // Stars that were not meant as a mask are a wildcard, which runs over everything.
+            // Stars that weren't meant as a mask are a wildcard, which matches anything.
             Piece::Hidden(mask, _) if wildcards && mask.starts_with('*') => {
                 tokens.push(Token::Hidden(mask, Fill::Any));
             }
@@ -98,16 +98,16 @@ fn tokens<'a>(text: &'a str, masked: Option<&Masked<'a>>, rule: Rule, wildcards:
     tokens
 }
 
-/// Is there a text that both can be? With `sealed` what the value hides stays one unknown thing, which a `*` alone takes in:
-/// then the pattern takes in all that it can be.
+/// Whether there is a text that both can be. With `sealed`, what the value hides is one unknown unit that only `*` matches:
+/// then the pattern matches everything the value can be.
 fn meet(pattern: &[Token<'_>], value: &[Token<'_>], sealed: bool) -> bool {
-    // Which beginnings of the value the pattern so far can be.
+    // Which beginnings of the value the pattern so far can match.
     let mut reached = vec![false; value.len() + 1];
     if let Some(first) = reached.first_mut() {
         *first = true;
     }
     let opens = |token: Option<&Token<'_>>| !sealed && matches!(token, Some(Token::Hidden(..)));
-    // What the value hides may be nothing.
+    // What the value hides may be empty.
     let spread = |reached: &mut Vec<bool>, takes: &dyn Fn(&Token<'_>) -> bool| {
         let mut before = false;
         for (at, this) in reached.iter_mut().enumerate() {
@@ -171,7 +171,7 @@ mod tests {
             ("repo:acme/app:*", owner, Rule::Equal, NoMatch),
             ("repo:acme/APP:ref:refs/heads/main", owner, Rule::IgnoringCase, Unknown),
             ("repo:acme/APP:ref:refs/heads/main", owner, Rule::Equal, NoMatch),
-            // Both of them are behind one mask.
+            // One mask covers both.
             (
                 "repo:acme/app:*",
                 "repo:***:ref:refs/heads/main",
@@ -184,7 +184,7 @@ mod tests {
                 Rule::Wildcards,
                 NoMatch,
             ),
-            // A branch or an environment that has a placeholder's name is one thing, without a colon.
+            // A branch or an environment that a placeholder names is a single field, without a colon.
             (
                 "repo:acme/*:ref:refs/heads/*",
                 "repo:acme/<REPO>:environment:<ENV>",
@@ -209,7 +209,7 @@ mod tests {
                 Rule::Wildcards,
                 Match,
             ),
-            // In the policy it may be a wildcard as well.
+            // In the policy, a mask may also be a wildcard.
             ("repo:***/app:*", "repo:acme/app:pull_request", Rule::Wildcards, Unknown),
             (
                 "repo:***/app:*",
@@ -225,7 +225,7 @@ mod tests {
             ),
             ("***", "sts.amazonaws.com", Rule::Equal, Unknown),
             (owner, owner, Rule::Equal, Unknown),
-            // One placeholder stands for one thing, a mask for anything.
+            // A placeholder always stands for the same thing, a mask for anything.
             (
                 "repo:<ORG>/<APP>:*",
                 "repo:<ORG>/<APP>:pull_request",
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(fit("repo:acme/*", "repo:acme/app:pull_request", Rule::Wildcards), None);
     }
 
-    /// A subject or a pattern in parts, so that a part can be hidden.
+    /// A subject or a pattern in parts, so that some can be hidden.
     fn parts(names: &'static str) -> impl Strategy<Value = Vec<String>> {
         let context = prop_oneof![
             Just("pull_request".to_owned()),
@@ -290,7 +290,7 @@ mod tests {
             .prop_map(|(owner, name, context)| ["repo:", &owner, "/", &name, ":", &context].map(str::to_owned).to_vec())
     }
 
-    /// The text with some of its parts hidden: owner, repository, both as one, what follows.
+    /// The text with some of its parts hidden: owner, repository, both as one, or what follows.
     fn hide(parts: &[String], mask: &str, which: u8) -> String {
         let mut parts = parts.to_vec();
         if which & 8 != 0 {
@@ -306,7 +306,7 @@ mod tests {
     }
 
     proptest! {
-        /// Every text is a filling of its masked form, so this holds for all fillings.
+        /// Every text is one way to fill in its masked form, so this holds for all of them.
         #[test]
         fn hiding_a_part_never_changes_an_answer(
             wanted in parts("[ab*?]{1,3}"), actual in parts("[ab]{1,3}"),
@@ -330,7 +330,7 @@ mod tests {
             }
         }
 
-        /// A part that is hidden and does not matter leaves the answer as it is.
+        /// A hidden part that doesn't matter leaves the answer unchanged.
         #[test]
         fn what_a_wildcard_takes_in_may_be_hidden(actual in parts("[ab]{1,3}"), hidden in 1_u8..16) {
             let masked = hide(&actual, "***", hidden);

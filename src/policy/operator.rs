@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use crate::text::alike::Name;
 
-/// A condition operator as it stands in a policy: `ForAnyValue:StringLikeIfExists`.
+/// A condition operator as written in a policy: `ForAnyValue:StringLikeIfExists`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Operator {
     /// `ForAllValues:` or `ForAnyValue:`.
@@ -19,10 +19,10 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// The operator of that name; case counts, as IAM answers `Invalid Condition type : stringEquals`
+    /// The operator with that name; case matters, as IAM answers `Invalid Condition type : stringEquals`
     /// (ministryofjustice/modernisation-platform-environments pull request 8893).
     ///
-    /// `IfExists` goes with "any condition operator name except the `Null` condition" (IAM User Guide).
+    /// `IfExists` can follow "any condition operator name except the `Null` condition" (IAM User Guide).
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let (set, rest) = match name.split_once(':') {
@@ -43,7 +43,7 @@ impl Operator {
         })
     }
 
-    /// The operator that somebody who wrote `name` most likely meant.
+    /// The operator most likely meant by `name`.
     #[must_use]
     pub fn suggest(name: &str) -> Option<Self> {
         if let Some(null) = name.strip_suffix("IfExists").and_then(Self::parse) {
@@ -150,14 +150,14 @@ impl Comparison {
         Self::Null,
     ];
 
-    /// Does it ask that the value be *not* matched? Such an operator holds when the key is absent, and of several
-    /// values none may match.
+    /// Whether it requires that the value does *not* match. Such an operator holds if the key is absent, or if none of the
+    /// values match.
     #[must_use]
     pub fn is_negated(self) -> bool {
         self != self.positive()
     }
 
-    /// Is it one of the string operators?
+    /// Whether it is a string operator.
     #[must_use]
     pub fn is_string(self) -> bool {
         matches!(
@@ -166,13 +166,13 @@ impl Comparison {
         )
     }
 
-    /// Is it one of the ARN operators?
+    /// Whether it is an ARN operator.
     #[must_use]
     pub fn is_arn(self) -> bool {
         matches!(self.positive(), Self::ArnEquals | Self::ArnLike)
     }
 
-    /// Are `*` and `?` wildcards in its values? In `StringLike`, `StringNotLike` and all ARN operators.
+    /// Whether `*` and `?` are wildcards in its values: in `StringLike`, `StringNotLike` and all ARN operators.
     #[must_use]
     pub fn takes_wildcards(self) -> bool {
         self.positive() == Self::StringLike || self.is_arn()
@@ -194,7 +194,7 @@ impl Comparison {
         }
     }
 
-    /// The name that AWS gives it.
+    /// AWS's name for it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -256,7 +256,7 @@ fn all() -> impl Iterator<Item = Operator> {
     })
 }
 
-/// A name without what people get wrong first: case and the colon.
+/// A name without what people most often get wrong: case and separators.
 fn plain(name: &str) -> Name {
     Name::new(name.chars().filter(|c| !matches!(c, ':' | '_' | '-' | ' ')))
 }

@@ -1,10 +1,10 @@
-//! JSON text to [`Policy`].
+//! Parses JSON text into a [`Policy`].
 //!
-//! Strict JSON, as IAM takes nothing else.
+//! Strict JSON, as IAM accepts nothing else.
 //!
-//! What the elements are and which go together: IAM User Guide, `reference_policies_grammar` and
-//! `reference_policies_elements`. What cannot be evaluated is an error; IAM refuses more than that (a trust policy's
-//! `Resource`, an empty `Statement`, a doubled `Sid`), and what it would refuse is read, so that it can be reported.
+//! The elements and how they combine: IAM User Guide, `reference_policies_grammar` and
+//! `reference_policies_elements`. What can't be evaluated is an error; IAM rejects more than that (a trust policy's
+//! `Resource`, an empty `Statement`, a duplicate `Sid`), which is parsed here so that it can be reported.
 
 mod layout;
 
@@ -23,31 +23,31 @@ use layout::BYTE_ORDER_MARK;
 pub use layout::lay_out;
 pub(crate) use layout::of_role;
 
-/// Why a text is no policy, and where.
+/// Why a text isn't a policy, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ParseError {
-    /// What is wrong: lower case, no full stop, the policy's own words in backticks.
+    /// What is wrong: lower case, no full stop, text from the policy in backticks.
     pub message: String,
     /// Where in the text.
     pub span: Span,
-    /// What to do about it, where that can be said.
+    /// How to fix it, if known.
     pub help: Option<String>,
 }
 
-/// The longest text that is read. IAM stores at most 8,192 characters without white space
+/// The longest text accepted. IAM stores at most 8,192 characters, not counting white space
 /// (IAM User Guide, `reference_iam-quotas`).
 pub const MAX_BYTES: usize = 1 << 20;
 
 /// Reads a trust policy.
 ///
 /// # Errors
-/// [`ParseError`] for text that is no policy: no JSON, no such element or operator, a missing or wrong value.
+/// [`ParseError`] for text that isn't a policy: not JSON, an unknown element or operator, a missing or wrong value.
 pub fn parse(text: &str) -> Result<TrustPolicy, ParseError> {
     read(text, BasedOn::Resource)
 }
 
-/// Reads a policy of who asks: identity-based, a permissions boundary or a session policy.
+/// Reads one of the caller's policies: identity-based, a permissions boundary or a session policy.
 ///
 /// # Errors
 /// As [`parse`]; and for a statement with a `Principal` or without a `Resource`.
@@ -65,20 +65,20 @@ fn read(text: &str, based_on: BasedOn) -> Result<Policy, ParseError> {
     reader.document()
 }
 
-/// As [`parse`], for a text of which it is known that it is JSON.
+/// As [`parse`], for a text known to be JSON.
 pub(crate) fn parse_json(json: &str) -> Result<TrustPolicy, ParseError> {
     Reader::new(json, 0, BasedOn::Resource)?.document()
 }
 
 struct Reader<'a> {
     json: &'a str,
-    /// Where `json` begins in the text that was given.
+    /// Where `json` starts in the original text.
     base: usize,
     based_on: BasedOn,
     duplicates: Vec<DuplicateKey>,
 }
 
-/// Where in the document we are, for JSON pointers; written out only when something is to be said.
+/// Where in the document we are, for JSON pointers; only written out when something is reported.
 #[derive(Clone, Copy)]
 enum Path<'p> {
     Root,
@@ -364,7 +364,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A trust policy's is only reported, whatever it is.
+    /// In a trust policy its presence is reported, whatever its value.
     fn resources(&self, value: Value<'a>, name: &str) -> Result2<Resources> {
         let span = value.span;
         let (values, is_list) = match self.based_on {
@@ -379,7 +379,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// IAM's own answers: `Policy document should not specify a principal.` and `Policy statement must contain resources.`
+    /// IAM's error messages: `Policy document should not specify a principal.` and `Policy statement must contain resources.`
     /// (getmoto/moto, `moto/iam/policy_validation.py`, whose cases were verified against AWS).
     fn check_identity(
         &self,
@@ -404,9 +404,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// IAM's own answers: `Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.`, `Actions/Condition
-    /// can contain only one colon.` and `Action vendors (e.g., aws, ec2, etc.) must not contain wildcards.`, as people
-    /// report them (aws-cloudformation/cfn-lint issue 935, boogy/iam-policy-validator issue 172). Of `*:*` reports differ.
+    /// IAM's error messages: `Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.`, `Actions/Condition
+    /// can contain only one colon.` and `Action vendors (e.g., aws, ec2, etc.) must not contain wildcards.`, as reported in
+    /// aws-cloudformation/cfn-lint issue 935 and boogy/iam-policy-validator issue 172. Reports on `*:*` differ.
     fn check_action(&self, action: &str, span: Span) -> Result2<()> {
         let message = match action.split_once(':') {
             _ if matches!(action, "*" | "*:*") => return Ok(()),
@@ -474,8 +474,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// IAM's own answer: `Condition can contain only one colon` (terraform-aws-modules/terraform-aws-eks issue 1084). The
-    /// tag key of `aws:ResourceTag/…` may contain colons. A key without a colon is stored, and no request carries it
+    /// IAM's error message: `Condition can contain only one colon` (terraform-aws-modules/terraform-aws-eks issue 1084). The
+    /// tag key of `aws:ResourceTag/…` may contain colons. A key without a colon is accepted, but no request includes it
     /// (getmoto/moto pull request 2269, whose cases were verified against AWS).
     fn check_condition_key(&self, name: &str, span: Span) -> Result2<()> {
         let Some((prefix, rest)) = name.split_once(':') else {
@@ -552,7 +552,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes the keys that occur twice; only condition keys can differ in case, as all other names count with theirs. Does one of those that count have two different values?
+    /// Records the keys that occur twice; only condition keys can differ in case, as all other names are case-sensitive.
+    /// Returns whether one of those that count has two different values.
     fn note_duplicates(&mut self, members: &[Member<'a>], path: Path<'_>, counts: impl Fn(&str) -> bool) -> bool {
         if all_differ(members) {
             return false;
@@ -625,7 +626,7 @@ impl<'a> Reader<'a> {
             .sum::<usize>();
         let mut start = line_start + error.column().saturating_sub(1);
         if error.to_string().contains("control character") {
-            // Here `serde_json` counts what comes before, elsewhere up to and with.
+            // Here `serde_json` counts the characters before it, elsewhere up to and including it.
             start += 1;
         }
         let start = self.json.floor_char_boundary(start);
@@ -658,7 +659,7 @@ const STATEMENT_KEYS: [&str; 9] = [
     "NotResource",
 ];
 
-/// Quick for the few keys that objects of a policy have.
+/// Fast for the few keys that a policy's objects have.
 fn all_differ(members: &[Member<'_>]) -> bool {
     if members.len() > 16 {
         let mut names: Vec<String> = members.iter().map(|member| member.name.to_ascii_lowercase()).collect();
@@ -679,7 +680,7 @@ fn help(name: &str, known: &[&str]) -> Option<String> {
     did_you_mean(name, known.iter().copied()).map(|known| format!("did you mean `{known}`?"))
 }
 
-/// Somebody's own text in a message: in backticks, on one line, not too long.
+/// User-supplied text for a message: in backticks, on one line, not too long.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 256;
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~');

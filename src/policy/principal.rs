@@ -1,4 +1,4 @@
-//! Does a principal of the policy fit who makes the request?
+//! Whether a principal of the policy matches the caller.
 //!
 //! IAM User Guide, `reference_policies_elements_principal`.
 
@@ -13,7 +13,7 @@ const FEDERATED_USER: &str = "the caller is a federated user, and which user cal
 pub(super) const MASKED: &str = "the principal, or who asks, is masked in a part that decides";
 const NO_ARN: &str = "the caller is not an ARN";
 
-/// The outcome, and why where it does not say itself.
+/// The outcome, and why if it isn't self-explanatory.
 pub(super) fn fit(
     kind: PrincipalKind,
     wanted: &str,
@@ -46,18 +46,18 @@ pub(super) fn fit(
     }
 }
 
-/// How a principal of a policy names an AWS caller that it fits.
+/// How a policy's principal names an AWS caller that it matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     Account,
     Everyone,
-    /// The caller's own ARN: a user's, or that of one session.
+    /// By the caller's own ARN: a user's or a session's.
     Itself,
-    /// The role whose session asks.
+    /// By the role that the caller's session belongs to.
     Role,
 }
 
-/// How a principal would name an AWS caller; whether it fits is another question.
+/// How a principal would name an AWS caller; whether it matches is another question.
 pub(super) fn reach(kind: PrincipalKind, wanted: &str, caller: &RequestPrincipal) -> Reach {
     let RequestPrincipal::Aws(caller) = caller else {
         return Reach::Itself;
@@ -73,7 +73,7 @@ pub(super) fn reach(kind: PrincipalKind, wanted: &str, caller: &RequestPrincipal
     }
 }
 
-/// `"Principal": "*"` and `{"AWS": "*"}` are the same, and stand for all AWS principals.
+/// `"Principal": "*"` and `{"AWS": "*"}` are equivalent, and stand for all AWS principals.
 fn everyone(caller: &RequestPrincipal) -> (Outcome, Option<&'static str>) {
     match caller {
         RequestPrincipal::Aws(_) => (Outcome::Match, None),
@@ -83,7 +83,7 @@ fn everyone(caller: &RequestPrincipal) -> (Outcome, Option<&'static str>) {
     }
 }
 
-/// An account stands for all its principals, a role for all its sessions, all else for itself. There are no partial
+/// An account stands for all its principals, a role for all its sessions, anything else for itself. There are no partial
 /// wildcards: "You cannot use a wildcard to match part of a principal name or ARN".
 fn aws(wanted: &str, caller: &str) -> (Outcome, Option<&'static str>) {
     if wanted == caller {
@@ -156,13 +156,13 @@ impl<'a> Arn<'a> {
         self.service == "iam" && self.resource.starts_with("user/")
     }
 
-    /// A session that an IAM user got from `GetFederationToken`, named as that user liked. What a policy grants to the
-    /// user, the session has (IAM User Guide, `reference_policies_evaluation-logic`).
+    /// A session that an IAM user got from `GetFederationToken`, under a name of the user's choice. What a policy grants to the
+    /// user, it grants to the session (IAM User Guide, `reference_policies_evaluation-logic`).
     fn is_federated_user(&self) -> bool {
         self.service == "sts" && self.resource.starts_with("federated-user/")
     }
 
-    /// The name of the role, without its path: sessions do not show it, and names are unique in an account.
+    /// The role's name, without its path: session ARNs omit the path, and names are unique within an account.
     fn role(&self) -> Option<&'a str> {
         let role = self.resource.strip_prefix("role/").filter(|_| self.service == "iam")?;
         role.rsplit('/').next()

@@ -1,7 +1,7 @@
 //! Policy variables: `${key}`, `${key, 'default'}`, and `${*}`, `${?}`, `${$}` for the characters themselves.
 //!
-//! IAM User Guide, `reference_policies_variables`. Whether they are replaced at all depends on the policy's version;
-//! the caller sees to that.
+//! IAM User Guide, `reference_policies_variables`. Whether they are replaced at all depends on the policy's version,
+//! which is not checked here.
 
 use super::context::{Presence, RequestContext};
 use super::limits::Limits;
@@ -13,33 +13,33 @@ pub(super) enum Resolved {
     Text(Text),
     /// One has none: "the value is effectively null. There is no equal or like value" (`#policy-vars-no-value`).
     Null,
-    /// It cannot be told what AWS makes of it.
+    /// How AWS treats it can't be determined.
     Unclear(&'static str),
 }
 
-/// The text, and which of its characters are no wildcards.
+/// The text, and which of its characters aren't wildcards.
 #[derive(Default)]
 pub(super) struct Text {
     pub(super) text: String,
     /// Byte offsets of `*` and `?` that came from `${*}` and `${?}`.
     literal: Vec<usize>,
-    /// Byte offsets of `*` and `?` that came with a variable's value: AWS does not say whether they are wildcards.
+    /// Byte offsets of `*` and `?` from a variable's value: AWS doesn't say whether they are wildcards.
     brought: Vec<usize>,
-    /// Does a variable stand for an empty value? "A key that has no value" may mean that one, too.
+    /// Whether a variable stands for an empty value. "A key that has no value" may mean this, too.
     pub(super) has_empty: bool,
-    /// Did a variable bring a colon before the fifth colon, so that the fields of an ARN are no longer those written?
+    /// Whether a variable inserted a colon before the fifth colon, so that an ARN's fields are no longer those written.
     pub(super) shifts_fields: bool,
-    /// Were there five colons when a variable brought one?
+    /// Whether there already were five colons when a variable inserted one.
     is_past_fields: bool,
 }
 
 impl Text {
-    /// The pattern, with what the variables brought as wildcards.
+    /// The pattern, with `*` and `?` from variables as wildcards.
     pub(super) fn loose(&self) -> Pattern<'_> {
         Pattern::with_literals(self.text.as_str(), self.literal.clone())
     }
 
-    /// The pattern, with what the variables brought as plain text.
+    /// The pattern, with `*` and `?` from variables as plain text.
     pub(super) fn strict(&self) -> Pattern<'_> {
         Pattern::with_literals(self.text.as_str(), [self.literal.as_slice(), &self.brought].concat())
     }
@@ -56,7 +56,7 @@ impl Text {
     }
 }
 
-/// Replaces the variables of a value, as far as the limits allow.
+/// Replaces the variables in a value, as far as the limits allow.
 pub(super) fn resolve(value: &str, request: &RequestContext, limits: &Limits) -> Resolved {
     let mut resolved = Text::default();
     let mut unknown = None;
@@ -112,7 +112,7 @@ enum Variable<'a> {
 }
 
 impl<'a> Variable<'a> {
-    /// The variable that begins after `${`, and what follows it.
+    /// The variable that starts after `${`, and what follows it.
     fn parse(text: &'a str) -> Option<(Self, &'a str)> {
         for c in ['*', '?', '$'] {
             if let Some(rest) = text.strip_prefix(c).and_then(|rest| rest.strip_prefix('}')) {
@@ -124,7 +124,7 @@ impl<'a> Variable<'a> {
             (key, rest) if rest.starts_with('}') => (key, None, rest.strip_prefix('}')?),
             (key, rest) => {
                 let (default, rest) = rest.strip_prefix('\'')?.split_once("'}")?;
-                // A variable within the default is not described.
+                // A variable within the default is undocumented.
                 let default = Some(default).filter(|default| !default.contains("${"))?;
                 (key.strip_suffix(", ")?, Some(default), rest)
             }

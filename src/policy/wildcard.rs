@@ -1,16 +1,16 @@
 //! IAM wildcards: `*` is any run of characters, `?` is one.
 //!
-//! `*` also runs over `/` and `:`; everything else stands for itself. There is no escape in the text itself: in policies
-//! of version 2012-10-17 `${*}` and `${?}` are the literal characters, which [`Pattern`] keeps apart.
+//! `*` also matches `/` and `:`; everything else is literal. The text itself has no escapes: in policies
+//! of version 2012-10-17, `${*}` and `${?}` are the literal characters, which [`Pattern`] distinguishes.
 //!
-//! A pattern is cut at its stars, and each piece is looked for after the one before it, leftmost first, which never
-//! goes back: the time is the length of the pattern plus the length of the value, except for a long piece with `?` in it.
+//! A pattern is split at its stars, and each piece is searched for after the previous one, leftmost first, without
+//! backtracking: the time is the length of the pattern plus that of the value, except for a long piece with `?` in it.
 
 use super::Parted;
 use std::borrow::Cow;
 use std::ops::{BitAnd, BitOr, BitXor};
 
-/// Does the value fit the pattern?
+/// Whether the value matches the pattern.
 #[must_use]
 pub fn matches(pattern: &str, value: &str) -> bool {
     View {
@@ -20,9 +20,9 @@ pub fn matches(pattern: &str, value: &str) -> bool {
     .matches(value)
 }
 
-/// How far a value got that does not fit the pattern; `None` when it fits.
+/// How far a value that doesn't match the pattern got; `None` if it matches.
 ///
-/// The longest beginning of the pattern that fits a beginning of the value, and the furthest that it can reach there.
+/// The longest beginning of the pattern that matches a beginning of the value, and the furthest that it can reach there.
 #[must_use]
 pub fn parted(pattern: &str, value: &str) -> Option<Parted> {
     View {
@@ -32,11 +32,11 @@ pub fn parted(pattern: &str, value: &str) -> Option<Parted> {
     .parted(value)
 }
 
-/// A pattern in which some `*` and `?` stand for themselves.
+/// A pattern in which some `*` and `?` are literal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern<'a> {
     text: Cow<'a, str>,
-    /// Byte offsets in `text` of the characters that are no wildcards, ascending.
+    /// Byte offsets in `text` of the literal `*` and `?`, ascending.
     literal: Vec<usize>,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Pattern<'a> {
         }
     }
 
-    /// The same, but the characters at these byte offsets stand for themselves.
+    /// The same, but the characters at these byte offsets are literal.
     #[must_use]
     pub fn with_literals(text: impl Into<Cow<'a, str>>, mut literal: Vec<usize>) -> Self {
         literal.sort_unstable();
@@ -66,19 +66,19 @@ impl<'a> Pattern<'a> {
         &self.text
     }
 
-    /// Does the value fit?
+    /// Whether the value matches.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
         self.view().matches(value)
     }
 
-    /// How far a value got that does not fit; `None` when it fits.
+    /// How far a value that doesn't match got; `None` if it matches.
     #[must_use]
     pub fn parted(&self, value: &str) -> Option<Parted> {
         self.view().parted(value)
     }
 
-    /// The fields between separators, at most so many; the last one has the rest.
+    /// The fields between separators, at most this many; the last one has the rest.
     pub(super) fn split(&self, separator: char, at_most: usize) -> impl Iterator<Item = Pattern<'_>> {
         let mut start = 0;
         self.text.splitn(at_most, separator).map(move |field| {
@@ -101,7 +101,7 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// Is every value matched, the empty one too?
+/// Whether every value matches, even the empty one.
 pub(super) fn is_universal(pattern: &str) -> bool {
     !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'*')
 }
@@ -142,7 +142,7 @@ impl<'a> View<'a> {
             return Some(first.common_prefix(value));
         };
         if pieces.peek().is_none() {
-            // The pattern is used up and has no star: the value goes on.
+            // The pattern is at its end and has no star, but the value continues.
             return Some(Parted {
                 pattern: self.text.len(),
                 value: at,
@@ -158,7 +158,7 @@ impl<'a> View<'a> {
         None
     }
 
-    /// The pieces between the stars; there is always one, maybe empty.
+    /// The pieces between the stars; there is always at least one, possibly empty.
     fn pieces(self) -> impl Iterator<Item = Piece<'a>> {
         let mut start = Some(0);
         std::iter::from_fn(move || {
@@ -199,16 +199,16 @@ impl<'a> View<'a> {
 #[derive(Clone, Copy)]
 struct Piece<'a> {
     text: &'a str,
-    /// Where it stands in the pattern.
+    /// Where it starts in the pattern.
     start: usize,
     end: usize,
     literal: &'a [usize],
-    /// Does it have a `?` that is a wildcard?
+    /// Whether it has a `?` that is a wildcard.
     has_any: bool,
 }
 
 impl Piece<'_> {
-    /// The characters; `None` is a `?`.
+    /// The characters; `None` is a wildcard `?`.
     fn chars(&self) -> impl DoubleEndedIterator<Item = (usize, Option<char>)> {
         self.text.char_indices().map(|(at, c)| {
             let is_any = c == '?' && self.has_any && self.literal.binary_search(&(self.start + at)).is_err();
@@ -216,7 +216,7 @@ impl Piece<'_> {
         })
     }
 
-    /// Does the value begin with it, and where does it end there?
+    /// Where it ends in the value, if the value starts with it.
     fn prefix_of(&self, value: &str) -> Option<usize> {
         if !self.has_any {
             return value.starts_with(self.text).then_some(self.text.len());
@@ -261,7 +261,7 @@ impl Piece<'_> {
         starts(value).nth(found? + count)
     }
 
-    /// Its characters as numbers, and which bits of them count: none for a `?`.
+    /// Its characters as numbers, and which of their bits count: none for a `?`.
     fn codes<N: Copy + Default>(&self, code: impl Fn(char) -> N, all: N) -> (Vec<N>, Vec<N>) {
         let codes = self
             .chars()
@@ -269,7 +269,7 @@ impl Piece<'_> {
         codes.unzip()
     }
 
-    /// How much of it the beginning of the value has.
+    /// How much of it the value starts with.
     fn common_prefix(&self, value: &str) -> Parted {
         let mut actual = value.char_indices();
         for (at, wanted) in self.chars() {
@@ -295,10 +295,10 @@ impl Piece<'_> {
         }
     }
 
-    /// The longest beginning of it that the value has anywhere, and the end of the last place that has it.
+    /// The longest beginning of it that occurs anywhere in the value, and the end of its last occurrence.
     fn furthest(&self, value: &str) -> Parted {
         if self.has_any {
-            // Each place in turn; of equal ones the last.
+            // Each position in turn; the last of equals wins.
             let places = starts(value).filter_map(|at| Some(self.common_prefix(value.get(at..)?).shifted(at)));
             return places.max_by_key(|parted| parted.pattern).unwrap_or(Parted {
                 pattern: self.start,
@@ -306,7 +306,7 @@ impl Piece<'_> {
             });
         }
         let ends: Vec<usize> = starts(self.text).collect();
-        // What is found stays found when it gets shorter, so the longest can be bisected.
+        // If a beginning is found, so are all shorter ones: the longest can be found by bisection.
         let beginning = |end: usize| self.text.get(..end).unwrap_or_default();
         let longer = ends.partition_point(|end| value.contains(beginning(*end)));
         let end = longer.checked_sub(1).and_then(|at| ends.get(at)).copied().unwrap_or(0);
@@ -318,8 +318,8 @@ impl Piece<'_> {
     }
 }
 
-/// Where the wanted numbers stand first, in the bits that count. Many are compared at once, as the compiler makes vector
-/// code of it.
+/// Where the wanted numbers first occur, in the bits that count. Many are compared at once, as the compiler vectorizes
+/// this.
 fn find_masked<N>(actual: &[N], wanted: &[N], mask: &[N]) -> Option<usize>
 where
     N: Copy + Default + PartialEq + BitAnd<Output = N> + BitOr<Output = N> + BitXor<Output = N>,
@@ -349,7 +349,7 @@ impl Parted {
     }
 }
 
-/// From so many bytes on, preparing for [`find_masked`] pays.
+/// From this many bytes on, preparing for [`find_masked`] pays off.
 const LONG: usize = 32;
 
 /// How many characters are compared before looking at the result.
@@ -409,7 +409,7 @@ mod tests {
             assert_eq!(pattern.matches(value), expected, "{value}");
         }
         assert_eq!(pattern.parted("a*bx"), Some(Parted { pattern: 3, value: 3 }));
-        // The offsets are those of the whole pattern, in the pieces after the first too.
+        // The offsets are into the whole pattern, even for pieces after the first.
         assert!(Pattern::with_literals("?*?", vec![0]).matches("?x"));
         assert_eq!(pattern.text(), "a*b?*");
     }
@@ -452,7 +452,7 @@ mod tests {
     #[test]
     #[expect(clippy::disallowed_methods, reason = "it is about time")]
     fn hostile_patterns_take_no_time() {
-        // A quarter of what the benches take, as this is a debug build on a busy machine; they have the figures.
+        // A quarter of the size in the benches, which have the figures: this is a debug build on a busy machine.
         let long = |unit: &str, bytes: usize| unit.repeat(bytes / 4 / unit.len());
         let values = [
             long("a", 8192),
@@ -537,7 +537,7 @@ mod tests {
         }
     }
 
-    /// The definition: does this beginning of the pattern fit that beginning of the value?
+    /// The definition: whether this beginning of the pattern matches that beginning of the value.
     struct Table {
         /// Rows: beginnings of the pattern, with their byte offset.
         rows: Vec<(usize, Vec<bool>)>,

@@ -1,29 +1,29 @@
-//! "Did you mean": the known name that is most like a name that is not known.
+//! "Did you mean": the known name most similar to an unknown one.
 //!
-//! In bulk each line may have such a name, so most known names are passed over without working out the distance.
+//! In bulk, each line may have such a name, so most known names are skipped without computing the distance.
 
-/// Of names this much alike, one is likely meant for the other (1 is the same).
+/// From this similarity on, one name was likely meant to be the other (1 is identical).
 const ALIKE: f64 = 0.7;
 
-/// Two texts with no list of known ones behind them must be more alike than that: each may be right as it is.
+/// Two texts without a list of known ones must be more similar than that: each may be right as it is.
 const NEARLY_THE_SAME: f64 = 0.8;
 
-/// The known name that is most like this one, where one is like it; of equally like ones the last. Letter case does not count.
+/// The known name most similar to this one, if any is similar; the last of equals. Case is ignored.
 pub(crate) fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let known: Vec<(Name, &str)> = known.into_iter().map(|known| (known.into(), known)).collect();
     Name::from(name).nearest(known.iter().map(|(name, known)| (name, *known)))
 }
 
-/// Could one of two texts be a slip of the other?
+/// Whether one of two texts could be a misspelling of the other.
 pub(crate) fn is_nearly(one: &str, other: &str) -> bool {
     one != other && strsim::normalized_levenshtein(one, other) > NEARLY_THE_SAME
 }
 
-/// A name as it is compared: without case, and cut, so that a huge one costs no time.
+/// A name as compared: case-insensitively, and truncated so that a huge one costs no time.
 pub(crate) struct Name {
     text: String,
     length: u8,
-    /// How often each letter occurs. Letters that share a place only make names look more alike.
+    /// How often each letter occurs. Letters that share a slot only make names look more similar.
     letters: [u8; PLACES],
 }
 
@@ -48,7 +48,7 @@ impl Name {
         Self { text, length, letters }
     }
 
-    /// What goes with the known name that is most like this one, where one is like it; of equally like ones the last.
+    /// The value paired with the known name most similar to this one, if any is similar; the last of equals.
     pub(crate) fn nearest<'k, T>(&self, known: impl IntoIterator<Item = (&'k Self, T)>) -> Option<T> {
         let (mut best, mut bar) = (None, ALIKE);
         for (known, meant) in known {
@@ -63,7 +63,7 @@ impl Name {
         best
     }
 
-    /// They are not more alike than this: each letter of the longer one that the other lacks has to be written.
+    /// An upper bound on their similarity: each letter of the longer one that the other lacks costs an edit.
     fn most_likeness(&self, other: &Self) -> f64 {
         let common: u8 = self.letters.iter().zip(&other.letters).map(|(a, b)| *a.min(b)).sum();
         match self.length.max(other.length) {

@@ -1,13 +1,13 @@
-//! Sets of texts that cannot be listed: every branch that a filter lets through, every subject that a policy's value accepts.
+//! Sets of texts too large to list: every branch that a filter lets through, every subject that a policy's value accepts.
 //!
-//! A set is put together from patterns by union, intersection and complement, and asked whether it has a text, whether it is empty,
-//! and for its shortest text. That is exact: a pattern is a small automaton, the search walks through all automata at once, and takes
-//! one character for all that no pattern tells apart.
+//! Sets are composed from patterns by union, intersection and complement, and can be queried for membership, emptiness and
+//! their shortest text. That is exact: a pattern is a small automaton, and the search walks through all automata at once, with
+//! one character for all that no pattern distinguishes.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// So many steps, and a search gives up; a usual one takes some thousands.
+/// After this many steps a search gives up; a typical one takes a few thousand.
 const MOST: usize = 400_000;
 
 /// A set of texts.
@@ -22,14 +22,14 @@ enum Kind {
     Not(Box<Language>),
 }
 
-/// What a search in a set comes to.
+/// The result of searching a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Example {
     /// The shortest text of the set.
     Found(String),
     /// The set is empty.
     Nothing,
-    /// There may be one: the search took too long.
+    /// There may be a text: the search took too long.
     Unknown,
 }
 
@@ -75,13 +75,13 @@ impl Language {
         Self(Kind::Any(texts.into_iter().map(Self::exactly).collect()))
     }
 
-    /// A text in upper and lower case.
+    /// A text in any combination of upper and lower case.
     #[must_use]
     pub(crate) fn in_any_case(text: &str) -> Self {
         Glob::in_any_case(text).into()
     }
 
-    /// What either has.
+    /// The texts in either set.
     #[must_use]
     pub(crate) fn or(self, other: Self) -> Self {
         match self.0 {
@@ -93,7 +93,7 @@ impl Language {
         }
     }
 
-    /// What both have.
+    /// The texts in both sets.
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {
         match self.0 {
@@ -105,7 +105,7 @@ impl Language {
         }
     }
 
-    /// What the other has not.
+    /// The texts that aren't in the other set.
     #[must_use]
     pub(crate) fn without(self, other: Self) -> Self {
         self.and(Self(Kind::Not(Box::new(other))))
@@ -113,13 +113,13 @@ impl Language {
 
     /// The same texts, each with something before and after it.
     ///
-    /// Differences stay exact where it can be told where the part in the middle begins and ends.
+    /// Differences stay exact if it is unambiguous where the middle part starts and ends.
     #[must_use]
     pub(crate) fn within(&self, before: &Glob, after: &Glob) -> Self {
         self.map(&|glob| before.clone().then(glob).then(after))
     }
 
-    /// The texts that are in this set with something before and after them.
+    /// The texts that are in this set when put between `before` and `after`.
     #[must_use]
     pub(crate) fn inside(&self, before: &str, after: &str) -> Self {
         self.map(&|glob| glob.clone().inside(before, after))
@@ -135,7 +135,7 @@ impl Language {
         })
     }
 
-    /// The one text that it has, where it is written as that.
+    /// Its only text, if it is written as one.
     #[must_use]
     pub(crate) fn only(&self) -> Option<String> {
         match self.listed()?.as_slice() {
@@ -144,7 +144,7 @@ impl Language {
         }
     }
 
-    /// The texts that it has, where it is written as a few of them.
+    /// Its texts, if it is written as a few of them.
     #[must_use]
     pub(crate) fn listed(&self) -> Option<Vec<String>> {
         match &self.0 {
@@ -165,8 +165,8 @@ impl Language {
         }
     }
 
-    /// Patterns of `*` and `?` that together take in all of it, and as little else as such patterns can without looking at what is
-    /// taken out.
+    /// Patterns of `*` and `?` that together match all of it, and as little else as such patterns can without considering what is
+    /// subtracted.
     #[must_use]
     pub(crate) fn covering(&self) -> Vec<String> {
         match &self.0 {
@@ -184,7 +184,7 @@ impl Language {
         }
     }
 
-    /// Is a text in it?
+    /// Whether a text is in it.
     #[must_use]
     pub(crate) fn contains(&self, text: &str) -> bool {
         match &self.0 {
@@ -201,7 +201,7 @@ impl Language {
         }
     }
 
-    /// Is all of it in another set? `None` where that took too long to find out.
+    /// Whether all of it is in another set; `None` if that took too long to find out.
     #[must_use]
     pub(crate) fn is_within(&self, other: &Self) -> Option<bool> {
         let is_part = |list: &[Self]| list.contains(self);
@@ -215,7 +215,7 @@ impl Language {
         }
     }
 
-    /// The shortest text that it has.
+    /// Its shortest text.
     #[must_use]
     pub(crate) fn example(&self) -> Example {
         let mut globs = Vec::new();
@@ -236,9 +236,9 @@ impl Language {
         }
     }
 
-    /// What the patterns' answers, in the order of `globs`, come to; `None` is an answer that is still open.
+    /// Combines the patterns' answers, in the order of `globs`; `None` is an answer that is still open.
     fn answer(&self, answers: &mut impl Iterator<Item = Option<bool>>) -> Option<bool> {
-        // Each takes its own answers, so none is left out.
+        // Each consumes its own answers, so none is skipped.
         match &self.0 {
             Kind::All(list) => {
                 let all: Vec<_> = list.iter().map(|one| one.answer(answers)).collect();
@@ -269,7 +269,7 @@ struct Search<'a> {
     steps: usize,
 }
 
-/// Where each pattern stands.
+/// The positions in each pattern.
 type Places = Vec<Vec<usize>>;
 
 impl Search<'_> {
@@ -279,7 +279,7 @@ impl Search<'_> {
             return Example::Found(String::new());
         }
         let mut seen: HashMap<Places, usize> = HashMap::from([(start.clone(), 0)]);
-        // Where a place was come to from, and by which character.
+        // Where each place was reached from, and by which character.
         let mut came: Vec<(usize, char)> = vec![(0, '\0')];
         let mut queue = VecDeque::from([(0, start)]);
         while let Some((index, places)) = queue.pop_front() {
@@ -319,7 +319,7 @@ impl Search<'_> {
         self.language.answer(&mut answers) == Some(false)
     }
 
-    /// One character of each kind that a pattern tells apart here.
+    /// One character of each kind that the patterns distinguish here.
     fn characters(&self, places: &Places) -> Vec<char> {
         let classes = self.globs.iter().zip(places).flat_map(|(glob, at)| {
             let items = at.iter().filter_map(|at| glob.items.get(*at));
@@ -338,13 +338,13 @@ impl Search<'_> {
             .zip(ends)
             .filter_map(|(first, end)| representative(*first, end))
             .collect();
-        // Of texts that are equally short, one that reads well.
+        // Of equally short texts, prefer one that reads well.
         characters.sort_by_key(|c| !c.is_ascii_lowercase());
         characters
     }
 }
 
-/// A character of a range, one that reads well where there is one.
+/// A character from a range, if possible one that reads well.
 fn representative(first: u32, end: u32) -> Option<char> {
     let usual = ['a', 'x', 'A', '0', '1', '-', '/'].into_iter();
     let usual = usual.chain(' '..='~');
@@ -364,7 +364,7 @@ fn spelled(came: &[(usize, char)], mut at: usize) -> String {
     text.iter().rev().collect()
 }
 
-/// Some of all characters, as ranges.
+/// A set of characters, as ranges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Class(Vec<(char, char)>);
 
@@ -395,7 +395,7 @@ impl Class {
         Self(vec![(c, c)])
     }
 
-    /// All characters that this one has not.
+    /// All characters that aren't in this one.
     #[must_use]
     pub(crate) fn others(&self) -> Self {
         let mut others = Vec::new();
@@ -414,7 +414,7 @@ impl Class {
         Self(others)
     }
 
-    /// All characters that it has and another has not.
+    /// All characters in this one but not in another.
     #[must_use]
     pub(crate) fn without(&self, other: &Self) -> Self {
         let mut either = self.others().0;
@@ -446,15 +446,15 @@ fn after(c: char) -> Option<char> {
     (c..=char::MAX).nth(1)
 }
 
-/// Characters in a row, of which some may repeat and stretches may be left out.
+/// A sequence of characters, some of which may repeat and stretches of which may be skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Glob {
     items: Vec<Item>,
-    /// From where to where it can be skipped, forwards.
+    /// Forward skips, as pairs of positions.
     skips: Vec<(usize, usize)>,
-    /// Those of them that skip more than one item.
+    /// Those that skip more than one item.
     long_skips: Vec<(usize, usize)>,
-    /// Where it begins.
+    /// The positions where it starts.
     start: Vec<usize>,
 }
 
@@ -496,7 +496,7 @@ impl Glob {
         self.settled()
     }
 
-    /// Then none or one.
+    /// Then zero or one.
     #[must_use]
     pub(crate) fn maybe(mut self, class: &Class) -> Self {
         let at = self.items.len();
@@ -520,17 +520,17 @@ impl Glob {
         self.one(class).many(class)
     }
 
-    /// Then anything that ends with a character, or nothing.
+    /// Then anything that ends with this character, or nothing.
     #[must_use]
     pub(crate) fn up_to(mut self, c: char) -> Self {
         let at = self.items.len();
-        // What repeats must not be left by the way around it: an item that fits nothing stands before it.
+        // The skip must not start at the item that repeats: an item that matches nothing precedes it.
         self.skips.extend([(at, at + 1), (at, at + 3)]);
         self.push(Class::none());
         self.many(&Class::any()).one(&Class::one(c))
     }
 
-    /// Then another.
+    /// Then another glob.
     #[must_use]
     pub(crate) fn then(mut self, other: &Self) -> Self {
         let at = self.items.len();
@@ -555,7 +555,7 @@ impl Glob {
         glob.settled()
     }
 
-    /// A text in upper and lower case.
+    /// A text in any combination of upper and lower case.
     #[must_use]
     pub(crate) fn in_any_case(text: &str) -> Self {
         let mut glob = Self::default();
@@ -579,7 +579,7 @@ impl Glob {
         });
     }
 
-    /// It begins at the beginning, and ends at the end.
+    /// Sorts the skips, and computes the start from them.
     fn settled(mut self) -> Self {
         self.skips.sort_unstable();
         self.skips.dedup();
@@ -589,7 +589,7 @@ impl Glob {
         self
     }
 
-    /// What fits it between a text before and one after it.
+    /// What matches it when put between `before` and `after`.
     fn inside(self, before: &str, after: &str) -> Self {
         let run = |from: Vec<usize>, text: &str| text.chars().fold(from, |at, c| self.step(&at, c));
         let starts = run(self.start.clone(), before);
@@ -599,8 +599,8 @@ impl Glob {
         let Some((first, last)) = starts.first().and_then(|first| Some((*first, *ends_after(first)?))) else {
             return Self::default().one(&Class::none());
         };
-        // What comes before the first start is left out, and what comes after the last end. An item that fits nothing stands before
-        // it, and leads to each start.
+        // What precedes the first start and what follows the last end is dropped. An item that matches nothing is put in front, with
+        // a skip to each start.
         let stays = self.items.get(last).is_some_and(|item| item.repeats);
         let items = self.items.iter().take(last + usize::from(stays)).skip(first).cloned();
         let mut inside = Self::default();
@@ -623,7 +623,7 @@ impl Glob {
             .extend(starts.iter().filter(|at| **at <= last).map(|at| (0, shifted(*at))));
         let ends = ends.iter().filter(|at| **at >= first && shifted(**at) < end);
         inside.skips.extend(ends.map(|at| (shifted(*at), end)));
-        // With one start, there is nothing to choose.
+        // With only one start, that item isn't needed.
         if let [_only] = &*starts {
             inside.items.remove(0);
             inside.skips.retain(|(from, _)| *from > 0);
@@ -635,7 +635,7 @@ impl Glob {
         inside.settled()
     }
 
-    /// The places, and those that can be skipped to; without what the last of them takes in anyway.
+    /// The positions and those that can be skipped to, without those that a later star covers anyway.
     fn closed(&self, mut at: Vec<usize>) -> Vec<usize> {
         let mut index = 0;
         while let Some(from) = at.get(index).copied() {
@@ -649,14 +649,14 @@ impl Glob {
             index += 1;
         }
         at.sort_unstable();
-        // Who stands at a star that all must pass can do all that those before it can.
+        // A star that all must pass matches everything that the positions before it can.
         if let Some(star) = at.iter().rposition(|at| self.is_star(*at)) {
             at.drain(..star);
         }
         at
     }
 
-    /// Is there any run of characters here, which nothing but itself skips?
+    /// Whether this item matches any run of characters and only its own skip bypasses it.
     fn is_star(&self, at: usize) -> bool {
         let is_any = |item: &Item| item.repeats && item.class.is_any();
         self.items.get(at).is_some_and(is_any) && !self.long_skips.iter().any(|(from, to)| *from <= at && at + 1 < *to)
@@ -679,7 +679,7 @@ impl Glob {
         at.contains(&self.items.len())
     }
 
-    /// The answer, whatever follows; `None` where it depends on that.
+    /// The answer if it is the same whatever follows; otherwise `None`.
     fn forever(&self, at: &[usize]) -> Option<bool> {
         if at.is_empty() {
             return Some(false);
@@ -691,7 +691,7 @@ impl Glob {
         stars.any(|at| self.accepts(&self.closed(vec![*at]))).then_some(true)
     }
 
-    /// Has it an item that must fit, and fits nothing?
+    /// Whether it has a mandatory item that matches nothing.
     fn is_nothing(&self) -> bool {
         self.skips.is_empty() && self.items.iter().any(|item| item.class.0.is_empty())
     }
@@ -709,7 +709,7 @@ impl Glob {
         for (at, item) in self.items.iter().enumerate() {
             let skips = self.skips.iter().filter(|(from, _)| *from == at).map(|(_, to)| *to);
             end = end.max(skips.max().unwrap_or_default());
-            // `?*` says more than a person wants to read: an empty name is none.
+            // `?*` is more precise than a person wants to read: names are never empty.
             if at < end || item.repeats {
                 let stem = pattern.trim_end_matches(['*', '?']).len();
                 pattern.truncate(stem);

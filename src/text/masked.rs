@@ -1,7 +1,7 @@
-//! Text in which a part is hidden: `***` in a log, `XXXX` and `<OWNER>` from people, `${{ … }}` that nobody filled in.
+//! Text with hidden parts: `***` in a log, `XXXX` and `<OWNER>` from people, `${{ … }}` that nobody filled in.
 //!
-//! A hidden part is unknown, and everything beside it is not. Whoever compares such a text must say what holds whatever
-//! stands there.
+//! A hidden part is unknown, the rest is known. Code that compares such a text must say what holds whatever the hidden
+//! part is.
 
 use std::ops::Range;
 
@@ -17,9 +17,9 @@ pub(crate) struct Masked<'a> {
 /// A part of a [`Masked`] text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
-    /// It is hidden behind this mask.
+    /// Hidden by this mask.
     Hidden(&'a str, Fill),
-    /// It stands there as it is.
+    /// Known, as written.
     Known(&'a str),
 }
 
@@ -28,16 +28,16 @@ pub(crate) enum Piece<'a> {
 pub(crate) enum Fill {
     /// Any text.
     Any,
-    /// Digits of an account.
+    /// Digits of an account number.
     Digits,
     /// No colon: a field of a subject or an ARN.
     Field,
-    /// Neither colon nor slash: the owner or the repository, of which the other is there.
+    /// Neither colon nor slash: the owner or the repository, if the text has both.
     Name,
 }
 
 impl Fill {
-    /// Can this character be hidden there?
+    /// Whether this character can be hidden there.
     #[must_use]
     pub(crate) fn admits(self, c: char) -> bool {
         match self {
@@ -50,7 +50,7 @@ impl Fill {
 }
 
 impl<'a> Masked<'a> {
-    /// Finds the hidden parts; `None` where there are none.
+    /// Finds the hidden parts; `None` if there are none.
     #[must_use]
     pub(crate) fn read(text: &'a str) -> Option<Self> {
         if !may_have_masks(text) {
@@ -109,19 +109,19 @@ impl<'a> Masked<'a> {
     }
 }
 
-/// Is a part of the text hidden?
+/// Whether any part of the text is hidden.
 #[must_use]
 pub(crate) fn is_masked(text: &str) -> bool {
     Masked::read(text).is_some()
 }
 
-/// Is all of the text hidden?
+/// Whether all of the text is hidden.
 #[must_use]
 pub(crate) fn is_hidden(text: &str) -> bool {
     Masked::read(text.trim()).is_some_and(|masked| masked.known().next().is_none())
 }
 
-/// Is it an account number of which digits are hidden: `***`, `123456789***`, `XXXXXXXXXXXX`, `<account>`?
+/// Whether it is an account number with hidden digits: `***`, `123456789***`, `XXXXXXXXXXXX`, `<account>`.
 #[must_use]
 pub(crate) fn is_masked_account(account: &str) -> bool {
     account.contains(['<', '{', '$', '(', '['])
@@ -137,7 +137,7 @@ fn is_crossed_out(byte: u8) -> bool {
     matches!(byte, b'x' | b'X' | b'#' | b'?' | b'*')
 }
 
-/// Is it a template's placeholder, which has a name, rather than something written over a text?
+/// Whether it is a template's placeholder, which has a name, rather than something that replaced a text.
 #[must_use]
 pub(crate) fn is_template(mask: &str) -> bool {
     mask.starts_with(['<', '{', '$'])
@@ -145,11 +145,11 @@ pub(crate) fn is_template(mask: &str) -> bool {
 
 enum Found<'a> {
     Mask(&'a str),
-    /// So many bytes are none.
+    /// This many bytes aren't a mask.
     Text(usize),
 }
 
-/// A look at the characters that masks begin with, as most texts have none.
+/// A quick check for the characters that masks start with, as most texts have none.
 fn may_have_masks(text: &str) -> bool {
     let (mut previous, mut run) = (0, 0);
     text.bytes().any(|byte| {
@@ -169,7 +169,7 @@ fn is_arn(text: &str) -> bool {
     text.starts_with("arn:")
 }
 
-/// What the rest begins with.
+/// Whether the rest starts with a mask, and which.
 fn mask<'a>(before: &str, rest: &'a str, is_account: bool) -> Found<'a> {
     let found = |length: usize| rest.get(..length).map_or(Found::Text(0), Found::Mask);
     let run = |c: char| rest.len() - rest.trim_start_matches(c).len();
@@ -180,7 +180,7 @@ fn mask<'a>(before: &str, rest: &'a str, is_account: bool) -> Found<'a> {
         };
     }
     match rest.bytes().next() {
-        // The runner writes three stars over what it hides.
+        // The runner replaces secrets with three stars.
         Some(b'*') if run('*') >= 3 => found(run('*')),
         Some(b'.') if run('.') >= 3 => found(run('.')),
         _ if rest.starts_with('…') => found(run('…')),
@@ -215,7 +215,7 @@ fn mask<'a>(before: &str, rest: &'a str, is_account: bool) -> Found<'a> {
             None => Found::Text(1),
         },
         Some(first) if first.is_ascii_alphanumeric() => {
-            // A whole word, as `xxx-app` is a name.
+            // Only a whole word, as `xxx-app` is a name.
             let end = rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
             let word = rest.get(..end).unwrap_or_default();
             let is_mask = word == "REDACTED"
@@ -223,7 +223,7 @@ fn mask<'a>(before: &str, rest: &'a str, is_account: bool) -> Found<'a> {
             if is_mask && !before.ends_with(is_word) {
                 found(end)
             } else {
-                // Masks that follow a word without a break: `123***`, `acme...`.
+                // Masks can directly follow a word: `123***`, `acme...`.
                 Found::Text(word.find("...").filter(|at| *at > 0).unwrap_or(end))
             }
         }
@@ -231,7 +231,7 @@ fn mask<'a>(before: &str, rest: &'a str, is_account: bool) -> Found<'a> {
     }
 }
 
-/// Where an ARN has digits that were written over in its account; empty elsewhere.
+/// The range of an ARN's account if it consists of digits, masked or not; otherwise empty.
 fn account_of(text: &str) -> Range<usize> {
     let mut colons = text.match_indices(':').map(|(at, _)| at).filter(|_| is_arn(text));
     let (Some(before), Some(after)) = (colons.nth(ACCOUNT - 1), colons.next()) else {
@@ -244,10 +244,10 @@ fn account_of(text: &str) -> Range<usize> {
     if is_number { before + 1..after } else { 0..0 }
 }
 
-/// A text with more masks than this is taken to be hidden from there on.
+/// A text with more masks than this is treated as hidden from there on.
 const MOST: usize = 32;
 
-/// The field of an ARN that holds the account: `arn:partition:service:region:account:resource`.
+/// The index of the account field in an ARN: `arn:partition:service:region:account:resource`.
 const ACCOUNT: usize = 4;
 
 fn inside<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
@@ -269,7 +269,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
-/// `[REDACTED]`, `[removed]`, `[OWNER]`; `[a-z]` is somebody's pattern.
+/// `[REDACTED]`, `[removed]`, `[OWNER]`; `[a-z]` is a pattern.
 fn is_redaction(word: &str) -> bool {
     ["redacted", "removed", "masked", "hidden", "secret"]
         .iter()
@@ -280,9 +280,9 @@ fn is_redaction(word: &str) -> bool {
                 .all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b' '))
 }
 
-/// What can be hidden here, by what stands around it. Owners and repositories have neither a colon nor a slash in their
-/// names, and a subject sets them apart so: `repo:owner/repository:…`. In what follows, a colon is written `%3A` (GitHub docs,
-/// "OpenID Connect reference"), and no ref has one (`git check-ref-format`): what has a name of its own is one of them.
+/// What can be hidden here, judging by the text around it. Names of owners and repositories have neither colons nor slashes,
+/// which separate them in a subject: `repo:owner/repository:…`. In what follows, a colon is written `%3A` (GitHub docs,
+/// "OpenID Connect reference"), and refs have none (`git check-ref-format`): a named placeholder there is a single field.
 fn fill(text: &str, at: usize, mask: &str) -> Fill {
     let before = text.get(..at).unwrap_or_default();
     let after = text.get(at + mask.len()..).unwrap_or_default();
@@ -291,7 +291,7 @@ fn fill(text: &str, at: usize, mask: &str) -> Fill {
         return Fill::Field;
     }
     let Some((end_of_field, _)) = after.split_once(':') else {
-        // It may hide the other fields as well.
+        // It may hide other fields as well.
         return Fill::Any;
     };
     if is_arn(text) {
@@ -304,7 +304,7 @@ fn fill(text: &str, at: usize, mask: &str) -> Fill {
     if has_slash { Fill::Name } else { Fill::Field }
 }
 
-/// What the hidden part is called.
+/// The name of the hidden part.
 fn part(text: &str, at: usize, mask: &str) -> &'static str {
     let before = text.get(..at).unwrap_or_default();
     let after = text.get(at + mask.len()..).unwrap_or_default();

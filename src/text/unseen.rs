@@ -1,11 +1,11 @@
-//! Characters that are not seen, or that change how others are seen. They are shown as what they are: `<U+200B>`.
+//! Characters that are invisible or change how others are displayed. They are shown as code points: `<U+200B>`.
 
-/// The most characters that one sentence lists.
+/// The maximum number of characters listed in one sentence.
 const MOST_LISTED: usize = 3;
 
-/// Is it a character that is not seen, that looks like a blank and is none, or that changes how others are seen?
+/// Whether it is a character that is invisible, looks like a space but isn't one, or changes how others are displayed.
 ///
-/// Control characters and white space other than the blank; the Unicode property `Default_Ignorable_Code_Point`; the category
+/// Control characters and white space other than the space; the Unicode property `Default_Ignorable_Code_Point`; the category
 /// `Cf`; the Braille blank. (Unicode 17, `DerivedCoreProperties.txt` and `UnicodeData.txt`.)
 #[must_use]
 pub fn is_unseen(c: char) -> bool {
@@ -20,7 +20,7 @@ pub fn is_unseen(c: char) -> bool {
                 | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'))
 }
 
-/// A character as it is shown: itself, or its code point where it is not seen.
+/// Appends a character as shown to the user: itself, or its code point if it is invisible.
 pub(crate) fn push_shown(out: &mut String, c: char) {
     if is_unseen(c) {
         out.push_str(&format!("<U+{:04X}>", u32::from(c)));
@@ -29,8 +29,8 @@ pub(crate) fn push_shown(out: &mut String, c: char) {
     }
 }
 
-/// A fact for two texts that look the same and are not: which characters nobody sees, and where. `matches`: does the first
-/// text take in the second, where they are not the same?
+/// A fact about two texts that look the same but aren't: which invisible characters they have, and where. `matches`:
+/// whether the first text matches the second if they aren't equal.
 #[must_use]
 pub(crate) fn difference(wanted: &str, has: &str, matches: impl Fn(&str, &str) -> bool) -> Option<String> {
     let places: Vec<String> = [("the policy", wanted), ("the token", has)]
@@ -43,7 +43,7 @@ pub(crate) fn difference(wanted: &str, has: &str, matches: impl Fn(&str, &str) -
         .then(|| format!("the two differ only in invisible characters: {}", places.join(", and ")))
 }
 
-/// The text as a person sees it.
+/// The text as it looks.
 fn seen(text: &str) -> String {
     text.chars()
         .filter(|c| !is_unseen(*c) || c.is_whitespace())

@@ -1,4 +1,4 @@
-//! YAML as it stands, JSON among it: every value with its place, and scalars as their text.
+//! YAML as written, including JSON: every value with its location, and scalars as text.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Tag};
 
 use super::{Span, Spanned, position};
 
-/// A value, and where it stands.
+/// A value and its location.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) span: Span,
@@ -17,7 +17,7 @@ pub(crate) struct Node {
     pub(crate) tag: Option<Box<str>>,
 }
 
-/// What it is. Scalars keep their text: an input `012` is no number.
+/// What it is. Scalars keep their text: an input `012` isn't a number.
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
     Scalar(String),
@@ -28,15 +28,15 @@ pub(crate) enum Kind {
 /// How a scalar is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// Without quotes: it can be a number, a boolean or nothing.
+    /// Without quotes: it can be a number, a boolean or null.
     Plain,
-    /// Behind `|`.
+    /// After `|`.
     Literal,
-    /// In quotes, or behind `>`.
+    /// In quotes, or after `>`.
     Text,
 }
 
-/// What is no YAML, or more of it than there can be, and where.
+/// Where and why a text isn't YAML or exceeds the limits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Fault {
@@ -48,24 +48,24 @@ pub struct Fault {
     pub message: String,
 }
 
-/// What a file of some kind is at most.
+/// The limits for a kind of file.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    /// Levels of lists and maps in each other.
+    /// Levels of nested lists and maps.
     pub(crate) depth: usize,
-    /// Values, aliases spelled out.
+    /// Values, with aliases expanded.
     pub(crate) values: usize,
     /// What the file is: `a workflow`.
     pub(crate) what: &'static str,
 }
 
-/// So many bytes of text that anchors and aliases repeat are in no file.
+/// No real file has this many bytes of text repeated by anchors and aliases.
 const MOST_REPEATED: usize = 4 << 20;
 
 const REPEATS: &str = "with its aliases spelled out it is larger than 4 MiB";
 
 impl Node {
-    /// A value that is written in no way of its own.
+    /// A value without a particular style or tag.
     pub(crate) fn new(kind: Kind, span: Span) -> Self {
         Self {
             span,
@@ -84,7 +84,7 @@ impl Node {
         self.entry(name).map(|(_, value)| value)
     }
 
-    /// The entry of a name in which letter case does not matter.
+    /// The value of an entry whose name is case-insensitive.
     pub(crate) fn named(&self, name: &str) -> Option<&Self> {
         let is_it = |(key, _): &&(Spanned<String>, Self)| key.value.eq_ignore_ascii_case(name);
         self.entries().iter().find(is_it).map(|(_, value)| value)
@@ -105,7 +105,7 @@ impl Node {
         }
     }
 
-    /// A text or a list of texts.
+    /// The texts of an entry that is a text or a list of texts.
     pub(crate) fn texts(&self, name: &str) -> Vec<String> {
         let texts = match self.get(name).map(|node| (node, &node.kind)) {
             Some((_, Kind::List(items))) => items.iter().filter_map(Self::text).collect(),
@@ -119,7 +119,7 @@ impl Node {
         self.text().map(|text| Spanned::new(text.to_owned(), self.span))
     }
 
-    /// How many values it holds, itself included, and how many bytes their texts have.
+    /// How many values it contains, including itself, and how many bytes of text they have.
     fn size(&self) -> (usize, usize) {
         let sum =
             |(count, bytes): (usize, usize), (more, more_bytes): (usize, usize)| (count + more, bytes + more_bytes);
@@ -136,7 +136,7 @@ impl Node {
     }
 }
 
-/// A list or map that has begun. The key of a map's next value waits in `key`.
+/// A list or map that has been opened. `key` holds the key of a map's next value.
 struct Open {
     node: Node,
     anchor: usize,
@@ -150,7 +150,7 @@ impl Open {
             Kind::List(items) => items.push(value),
             Kind::Map(entries) => match self.key.take() {
                 Some(key) => entries.push((key, value)),
-                // A key that is a list or a map has no name; nothing asks for it.
+                // A key that is a list or a map has no name; it is never looked up.
                 None => {
                     let key = value.scalar();
                     self.key = Some(key.unwrap_or_else(|| Spanned::new(String::new(), value.span)));
@@ -161,10 +161,10 @@ impl Open {
     }
 }
 
-/// The first document of a text; an empty one is an empty map.
+/// Reads the first document of a text; an empty one is an empty map.
 ///
 /// # Errors
-/// [`Fault`] where it is no YAML, or beyond the limits.
+/// [`Fault`] if it isn't YAML or exceeds the limits.
 pub(crate) fn read(text: &str, limits: &Limits) -> Result<Node, Fault> {
     let too_much = |message: String, at: Span| {
         let place = position(text, at.start);
@@ -189,7 +189,7 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Node, Fault> {
         let span = place
             .byte_range()
             .map_or_else(Span::default, |range| Span::new(range.start, range.end));
-        // The values in a list or map are counted where they end.
+        // The values in a list or map are counted as each of them ends.
         let (node, anchor, count) = match event {
             Event::Scalar(value, style, anchor, tag) => {
                 let style = match style {

@@ -1,4 +1,4 @@
-//! A policy's values for `sub`, and the policy with one of them alone.
+//! A policy's values for `sub`, and the policy with only one of them.
 
 use crate::aws::request::Asker;
 use crate::github::issuer::issuer_host;
@@ -7,26 +7,26 @@ use crate::text::{Location, Spanned, pointer_to};
 
 use super::weight::Weight;
 
-/// A policy, or one statement of it, and while one of a statement's values for `sub` is looked at, without the other values: what it
-/// says of a subject that fits the value is the same, and costs the less.
+/// A policy or one statement of it; while one of a statement's values for `sub` is examined, without the other values: the
+/// decision for a subject that matches the value is the same, but costs less.
 pub(super) struct Narrow<'a> {
     policy: &'a TrustPolicy,
     statement: &'a Statement,
-    /// Where the statement stands among the others; `None` where they are left out.
+    /// The statement's index among the others; `None` if they are left out.
     among: Option<usize>,
-    /// With all values; `None` where that is the policy as it is.
+    /// With all values; `None` if that is the policy as it is.
     whole: Option<TrustPolicy>,
     whole_weight: Weight,
-    /// With one value, and where that one is: condition and key. Is what it says the same?
+    /// With one value, that value's place (condition and key), and whether the decision is the same.
     narrow: Option<(TrustPolicy, (usize, usize), bool)>,
-    /// Of the same without that value.
+    /// The weight of the same without that value.
     rest_weight: Weight,
     is_narrow: bool,
     pub(super) weight: Weight,
 }
 
 impl<'a> Narrow<'a> {
-    /// The statement without the others.
+    /// The statement by itself.
     pub(super) fn alone(policy: &'a TrustPolicy, statement: &'a Statement) -> Self {
         let whole = (policy.statements.len() != 1).then(|| lone(policy, statement.clone()));
         let weight = Weight::of(whole.as_ref().unwrap_or(policy));
@@ -66,7 +66,7 @@ impl<'a> Narrow<'a> {
         }
     }
 
-    /// All of its values again.
+    /// Goes back to all values.
     pub(super) fn widen(&mut self) {
         self.is_narrow = false;
         self.weight = self.whole_weight;
@@ -78,11 +78,11 @@ impl<'a> Narrow<'a> {
         }
     }
 
-    /// This value alone of its condition; no where that would not say the same of the subjects that are made from it.
+    /// Leaves only this value of its condition; returns `false` if that would decide differently on subjects made from it.
     pub(super) fn narrow(&mut self, value: &SubjectValue<'_>) -> bool {
         let place = (value.condition, value.key);
         if self.narrow.as_ref().is_none_or(|(_, other, _)| *other != place) {
-            // A variable without a value in another value changes the outcome, and so does a key that stands twice.
+            // A variable without a value in another value changes the outcome, and so does a duplicate key.
             let is_plain = self.policy.duplicates.is_empty() && !value.of.values.iter().any(|v| v.value.contains('$'));
             let rest = without_values(self.statement, place);
             let narrow = match self.among {
@@ -120,13 +120,13 @@ pub(super) fn lone(policy: &TrustPolicy, statement: Statement) -> TrustPolicy {
         statements: vec![statement],
         statement_is_list: policy.statement_is_list,
         statement_span: policy.statement_span,
-        // Whether there are any is all that counts.
+        // All that matters is whether there are any.
         duplicates: policy.duplicates.iter().take(1).cloned().collect(),
         is_ambiguous: policy.is_ambiguous,
     }
 }
 
-/// A policy with another statement in the place of one.
+/// A policy with one statement replaced.
 fn with_statement(policy: &TrustPolicy, index: usize, statement: Statement) -> TrustPolicy {
     let mut copy = policy.clone();
     if let Some(place) = copy.statements.get_mut(index) {
@@ -174,7 +174,7 @@ fn without_values(statement: &Statement, place: (usize, usize)) -> Statement {
 /// A value of a statement's positive condition on `sub`.
 #[derive(Clone, Copy)]
 pub(super) struct SubjectValue<'a> {
-    /// Which condition of the statement, which key of it, which value of that.
+    /// The indices of the condition in the statement, of the key in that, and of the value in that.
     pub(super) condition: usize,
     pub(super) key: usize,
     index: usize,
@@ -196,7 +196,7 @@ impl<'a> SubjectValue<'a> {
         self.of.value_location(all, self.index)
     }
 
-    /// The same value at the same place of another statement, under the same operator and key.
+    /// The same value at the same place in another statement, under the same operator and key.
     pub(super) fn same_in<'b>(&self, statement: &'b Statement) -> Option<SubjectValue<'b>> {
         let condition = statement.conditions.get(self.condition)?;
         let of = condition.keys.get(self.key)?;

@@ -1,5 +1,5 @@
-//! That nobody gets in from a stranger's repository, proved: what no stranger can have is taken out of the policy, and what is left
-//! is evaluated for somebody whose claims are not known. Where that comes to a denial, nobody gets in, whatever the claims are.
+//! Proves that nobody gets in from a stranger's repository: what no stranger can have is removed from the policy, and the rest is
+//! evaluated for a caller whose claims are unknown. If the decision is a denial, nobody gets in, whatever the claims are.
 
 use crate::aws::arn::ProviderArn;
 use crate::aws::request::{self, Asker};
@@ -19,11 +19,11 @@ use super::weight::Weight;
 pub(super) struct Open {
     /// The statements through which strangers may come.
     pub(super) statements: Vec<usize>,
-    /// Why that cannot be told without somebody who gets in.
+    /// Why that can't be decided without an example of one who gets in.
     pub(super) because: String,
 }
 
-/// Tries to prove that no stranger gets in with one of the audiences, or with any where they are not known.
+/// Tries to prove that no stranger gets in with one of the audiences, or with any audience if they aren't known.
 pub(super) fn prove(
     asker: Asker<'_>,
     audiences: Option<&[String]>,
@@ -49,7 +49,7 @@ pub(super) fn prove(
     };
     let mut kept = Vec::new();
     for (index, statement) in policy.statements.iter().enumerate() {
-        // Of a key that stands twice either may count.
+        // Either of two duplicate keys may apply.
         let left = if policy.duplicates.is_empty() {
             without_what_is_known(asker, statement)
         } else {
@@ -79,7 +79,7 @@ pub(super) fn prove(
     Ok(())
 }
 
-/// Does the policy deny every token of the asker's issuer, whatever is in it?
+/// Whether the policy denies every token of the asker's issuer, whatever is in it.
 pub(super) fn keeps_all_out(asker: Asker<'_>, policy: &TrustPolicy) -> bool {
     let decision = decide(policy, &anybody(asker, policy));
     matches!(decision, Decision::ImplicitDeny | Decision::ExplicitDeny)
@@ -89,7 +89,7 @@ fn allows(statement: &Statement) -> bool {
     statement.effect.value == Effect::Allow || statement.is_ambiguous
 }
 
-/// A request of which nothing is known that its sender chooses.
+/// A request in which everything that its sender can choose is unknown.
 fn anybody(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
     let nothing = Claims::default();
     let asker = Asker {
@@ -111,14 +111,14 @@ fn anybody(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
     request
 }
 
-/// What a condition key comes to for all strangers.
+/// Whether a condition on a key holds for all strangers.
 enum Known {
     Always,
     Never,
     No,
 }
 
-/// The statement without the conditions that hold for every stranger; nothing where one holds for none.
+/// The statement without the conditions that hold for every stranger; `None` if one holds for none.
 fn without_what_is_known(asker: Asker<'_>, statement: &Statement) -> Option<Statement> {
     let mut is_whole = true;
     for condition in &statement.conditions {
@@ -156,7 +156,7 @@ fn known(asker: Asker<'_>, condition: &Condition, key: &ConditionKey) -> Known {
     let Some(claim) = claim.filter(|_| Deployment::of(asker.issuer) != Deployment::Other) else {
         return Known::No;
     };
-    // No subject and no repository is an ARN.
+    // Subjects and repositories are never ARNs.
     let is_pinned = comparison.is_arn() && matches!(claim.as_str(), "sub" | "repository")
         || comparison.is_string()
             && key
@@ -166,7 +166,7 @@ fn known(asker: Asker<'_>, condition: &Condition, key: &ConditionKey) -> Known {
     if !is_pinned {
         Known::No
     } else if comparison.is_negated() {
-        // Without the key it holds as well; with a set operator AWS's pages are not that plain.
+        // It also holds without the key; with a set operator, AWS's pages are less clear.
         if operator.set.is_none() {
             Known::Always
         } else {
@@ -180,7 +180,7 @@ fn known(asker: Asker<'_>, condition: &Condition, key: &ConditionKey) -> Known {
     }
 }
 
-/// Does a value take in claims of one owner's or repository's tokens alone, or of nobody's?
+/// Whether a value only matches claims in the tokens of one owner or repository, or in nobody's.
 fn is_somebodys(claim: &str, value: &str, comparison: Comparison) -> bool {
     let is_open = |(at, c): &(usize, char)| match c {
         '*' | '?' => comparison.takes_wildcards(),
@@ -198,13 +198,13 @@ fn is_somebodys(claim: &str, value: &str, comparison: Comparison) -> bool {
     }
 }
 
-/// `owner/repository` with the owner in full, or what is no repository at all.
+/// Whether it is `owner/repository` with the owner in full, or not a repository at all.
 fn names_owner(head: &str, is_whole: bool) -> bool {
     head.find(['/', '@']).is_some_and(|at| at > 0) || is_whole
 }
 
-/// The beginning of a subject, `claim:value:claim:value`, where GitHub writes `:` in a value as `%3A`: does it name the owner or the
-/// repository, or is it none of a token?
+/// Whether the beginning of a subject (`claim:value:claim:value`, where GitHub writes `:` in a value as `%3A`) names the owner or the
+/// repository, or can't be in any token.
 fn names_somebody(head: &str, is_whole: bool) -> bool {
     let mut parts = head.split(':').peekable();
     while let Some(key) = parts.next() {
@@ -236,7 +236,7 @@ fn names_somebody(head: &str, is_whole: bool) -> bool {
     false
 }
 
-/// The first statement that is left, and what in it is not known.
+/// The remaining statements that may let strangers in, and what is unknown in the first.
 fn open(asker: Asker<'_>, rest: &TrustPolicy, kept: &[usize], is_only: bool, request: &RequestContext) -> Open {
     let traced = trace(rest, request);
     let mut statements = Vec::new();
@@ -268,7 +268,7 @@ fn open(asker: Asker<'_>, rest: &TrustPolicy, kept: &[usize], is_only: bool, req
             }
             let leaves = leaves(rest, left, trace);
             let unknown = leaves.iter().filter(|leaf| leaf.trace.outcome == Outcome::Unknown);
-            // What no claim decides, first.
+            // Keys that no claim decides come first.
             let of_token = format!("{}:", issuer_host(asker.issuer)).to_lowercase();
             let name = unknown.map(|leaf| leaf.name()).min_by_key(|name| {
                 (
@@ -301,7 +301,7 @@ fn why_open(claim: Option<&str>, name: &str, whose: &str) -> String {
     }
 }
 
-/// Other identity providers of the same account that the policy trusts, a few.
+/// A few other identity providers of the same account that the policy trusts.
 pub(super) fn other_providers(asker: Asker<'_>, policy: &TrustPolicy) -> Vec<ProviderArn> {
     const MOST: usize = 4;
     let own = match request::web_identity(asker, policy).principal {

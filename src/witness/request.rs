@@ -12,22 +12,22 @@ use crate::policy::{Decision, Effect, Presence, RequestContext, Statement, Trust
 use super::narrow::Narrow;
 use super::weight::Weight;
 
-/// The owner and the repository of a stranger whose names do not matter.
+/// The owner and the repository of a stranger whose names don't matter.
 pub(super) const STRANGER: (&str, &str) = ("some-stranger", "some-repository");
 
-/// What somebody chooses who comes with a subject: condition keys and their values. What the subject says stands.
+/// What the caller with a subject chooses: condition keys and their values. What the subject itself says takes precedence.
 pub(super) type Choice = Vec<(String, Presence)>;
 
-/// Built once for a policy: from one job to the next only claims change.
+/// Built once per policy: from one job to the next, only claims change.
 pub(super) struct Requests<'a> {
     pub(super) asker: Asker<'a>,
     pub(super) policy: &'a TrustPolicy,
     weight: Weight,
-    /// Is there nothing in the policy that could take back what a statement allows?
+    /// Whether nothing in the policy could override what a statement allows.
     only_allows: bool,
     pub(super) budget: &'a Budget,
     pub(super) request: RequestContext,
-    /// The claims that the policy asks for, by the condition key.
+    /// The condition keys that the policy checks, and the claim of each.
     asked: Vec<(String, String)>,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Requests<'a> {
         }
     }
 
-    /// Does the policy let it in, and is it this statement that does?
+    /// Whether the policy lets it in, by this statement.
     pub(super) fn get_in(&mut self, alone: &Narrow<'_>, subject: &str, audience: &str, choice: &Choice) -> bool {
         if !self.budget.take(40) {
             return false;
@@ -69,7 +69,7 @@ impl<'a> Requests<'a> {
             && (self.only_allows || self.decide_by(None) == Some(Decision::Allow))
     }
 
-    /// The decision of a policy, or of a part of it; `None` where there are no steps left.
+    /// The decision of a policy or a part of it; `None` if too few steps are left.
     fn decide(&self, policy: &TrustPolicy, weight: Weight) -> Option<Decision> {
         let key = self.asked.iter().find(|(_, claim)| claim == "sub");
         let bytes = match key.map(|(key, _)| self.request.get(key)) {
@@ -81,7 +81,7 @@ impl<'a> Requests<'a> {
             .then(|| decide(policy, &self.request))
     }
 
-    /// The decision of the policy, or what is the same for this subject.
+    /// The decision of the policy, or of what is equivalent for this subject.
     pub(super) fn decide_by(&self, narrow: Option<&Narrow<'_>>) -> Option<Decision> {
         match narrow {
             Some(narrow) => self.decide(narrow.policy(), narrow.weight),
@@ -89,7 +89,7 @@ impl<'a> Requests<'a> {
         }
     }
 
-    /// The request of somebody else's job with a subject and an audience.
+    /// Makes it the request of someone else's job with a subject and an audience.
     pub(super) fn come_with(&mut self, subject: &str, audience: &str, choice: &Choice) {
         let claims = self.claims(subject, audience);
         let asker = Asker {
@@ -117,7 +117,7 @@ impl<'a> Requests<'a> {
         }
     }
 
-    /// The claims of that job, as far as they are asked for.
+    /// The claims of that job, as far as the policy checks them.
     fn claims(&self, subject: &str, audience: &str) -> Claims {
         let is_asked =
             |name: &str| ["sub", "aud", "azp"].contains(&name) || self.asked.iter().any(|(_, claim)| claim == name);
@@ -132,7 +132,7 @@ impl<'a> Requests<'a> {
         set("sub", &|| subject.to_owned());
         let s = Subject::parse(subject);
         let names = s.map_or_else(|| format!("{}/{}", STRANGER.0, STRANGER.1), |s| s.names());
-        // What belongs to the asker's own owner and repository.
+        // Ids of the asker's own owner and repository.
         let token = own.and_then(|claims| claims.subject()).and_then(Subject::parse);
         let is_own_owner = s.zip(token).is_some_and(|(s, token)| s.owner == token.owner);
         let is_own_repository = is_own_owner && s.zip(token).is_some_and(|(s, token)| s.repository == token.repository);

@@ -1,4 +1,4 @@
-//! The texts that a claim can have, as shapes, and which of them a value of the policy takes in.
+//! The texts that a claim can be, as shapes, and which of them a value of the policy matches.
 //!
 //! Sources: GitHub docs, "OpenID Connect reference" (subjects, their customization, the claims).
 
@@ -9,7 +9,7 @@ use crate::github::issuer::Deployment;
 use crate::github::subject::customized_keys;
 use crate::policy::Comparison;
 
-/// What stands in a shape besides fixed text.
+/// The part of a shape that isn't fixed text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
     /// An id: digits.
@@ -20,7 +20,7 @@ enum Field {
     Owner,
     /// A part of a git ref.
     Ref,
-    /// Anything in which GitHub writes `:` as `%3A`.
+    /// Any value in which GitHub writes `:` as `%3A`.
     Value,
 }
 
@@ -36,11 +36,11 @@ impl Field {
     }
 }
 
-/// One place of a shape.
+/// One position of a shape.
 #[derive(Debug, Clone, Copy)]
 enum Cell<'a> {
     Char(char),
-    /// A field, and what stands in it where the policy leaves it open.
+    /// A field, and the word for it if the policy leaves it open.
     Field(Field, &'a str),
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Words<'a> {
     pub(super) environment: &'a str,
 }
 
-/// Whose texts are looked for.
+/// Whose texts are searched for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Whose<'a> {
     Anyones,
@@ -63,14 +63,14 @@ pub(super) enum Whose<'a> {
     Strangers(&'a Meant),
 }
 
-/// Owners that the policy or the token names in full, in lower case, and ids: those are meant.
+/// The owners (in lower case) and ids that the policy or the token names in full: those that are meant.
 #[derive(Debug, Default)]
 pub(super) struct Meant {
     pub(super) owners: HashSet<String>,
     pub(super) ids: HashSet<String>,
 }
 
-/// Subjects as they are without customization; with ids, but for servers of an enterprise's own and what is like GitHub.
+/// The shapes of uncustomized subjects; also with ids, except for self-hosted enterprise servers and GitHub-like systems.
 pub(super) fn usual_subjects(deployment: Deployment) -> impl Iterator<Item = &'static str> {
     const USUAL: [&str; 4] = [
         "repo:{owner}/{name}:ref:refs/heads/{branch}",
@@ -88,8 +88,8 @@ pub(super) fn usual_subjects(deployment: Deployment) -> impl Iterator<Item = &'s
     USUAL.into_iter().chain(IMMUTABLE.into_iter().filter(move |_| has_ids))
 }
 
-/// The subject of a repository that is customized with the claims that a value names; `None` where strangers cannot have one, or
-/// where that is not known.
+/// The shape of a repository's subject customized with the claims that a value names; `None` if strangers can't have one, or
+/// if that isn't known.
 pub(super) fn customized_subject(value: &str) -> Option<String> {
     let mut shape = Vec::new();
     for key in customized_keys(value) {
@@ -111,7 +111,7 @@ pub(super) fn customized_subject(value: &str) -> Option<String> {
     Some(shape.join(":"))
 }
 
-/// Can it be the name of an owner on GitHub? Up to 39 letters and digits, with single hyphens between them.
+/// Whether it can be the name of an owner on GitHub: up to 39 letters and digits, with single hyphens between them.
 pub(super) fn is_owner(text: &str) -> bool {
     text.len() <= 39
         && text
@@ -135,10 +135,10 @@ impl Compared {
     }
 }
 
-/// Longer texts are no claims.
+/// Longer texts aren't claims.
 pub(super) const LONGEST: usize = 4096;
 
-/// A text of a shape that a value of the policy takes in.
+/// A text of a shape that matches a value of the policy.
 pub(super) fn fit(
     value: &str,
     how: Compared,
@@ -190,7 +190,7 @@ fn cells<'a>(shape: &str, words: Words<'a>) -> Vec<Cell<'a>> {
     cells
 }
 
-/// A search through the places of the pattern and of the shape at once, each pair of places once.
+/// A search through the positions of the pattern and of the shape at once, visiting each pair once.
 struct Search<'a> {
     pattern: &'a [char],
     how: Compared,
@@ -198,7 +198,7 @@ struct Search<'a> {
     whose: Whose<'a>,
 }
 
-/// How much of a field there is.
+/// How much of a field is filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Filled {
     Empty,
@@ -207,7 +207,7 @@ enum Filled {
     Word,
 }
 
-/// Where the search is, and how it came there.
+/// Where the search is, and how it got there.
 #[derive(Clone, Copy)]
 struct Step<'a> {
     pattern: usize,
@@ -266,7 +266,7 @@ impl Search<'_> {
         None
     }
 
-    /// Where it goes on; what is to be tried first comes last. A star takes as little as it can.
+    /// The next steps; the one to try first comes last. A star matches as little as possible.
     fn next<'s>(
         &'s self,
         taken: &[Step<'_>],
@@ -298,7 +298,7 @@ impl Search<'_> {
                 let more = match (step.filled, field) {
                     (Filled::Empty, _) => Some(*word),
                     (Filled::Some, Field::Id) => Some("1"),
-                    // An owner's name has no two hyphens in a row.
+                    // An owner's name can't have two hyphens in a row.
                     (Filled::Some, _) if last(taken, at) == Some('-') => Some("other"),
                     (Filled::Some, _) => Some("-other"),
                     (Filled::Word, _) => None,
@@ -327,7 +327,7 @@ impl Search<'_> {
             || self.how.ignores_case && wanted.eq_ignore_ascii_case(&c)
     }
 
-    /// Is what was put into the field so far a whole one, of somebody who is looked for?
+    /// Whether the field's text so far is complete, and belongs to someone who is searched for.
     fn can_end(&self, field: Field, taken: &[Step<'_>], at: usize) -> bool {
         if !matches!(field, Field::Id | Field::Owner) {
             return true;
@@ -342,7 +342,7 @@ impl Search<'_> {
             Whose::Strangers(meant) => (meant, false),
         };
         match field {
-            // An owner that is meant may have repositories with other ids.
+            // An owner who is meant may have repositories with other ids.
             Field::Id => wanted || !meant.ids.contains(&text),
             _ => (wanted || is_owner(&text)) && meant.owners.contains(&text.to_lowercase()) == wanted,
         }
@@ -362,7 +362,7 @@ fn last(taken: &[Step<'_>], mut at: usize) -> Option<char> {
     }
 }
 
-/// What the steps up to one of them add, as long as they are wanted.
+/// The text added by the steps that lead up to this one, going back as long as they are wanted.
 fn text(taken: &[Step<'_>], mut at: usize, is_wanted: impl Fn(&Step<'_>) -> bool) -> String {
     let mut parts = Vec::new();
     while let Some(step) = taken.get(at).filter(|step| is_wanted(step)) {
@@ -406,7 +406,7 @@ mod tests {
         }
     }
 
-    /// All shapes of subjects, and a customized one.
+    /// Subjects of all shapes, and a customized one.
     fn all(value: &str, whose: Whose<'_>) -> Vec<String> {
         let budget = Budget::default();
         let fits = |shape: &str| fit(value, LIKE, shape, WORDS, whose, &budget);

@@ -1,14 +1,14 @@
-//! What evaluating a policy costs, in the steps of a budget.
+//! The cost of evaluating a policy, in budget steps.
 
 use crate::budget::steps;
 use crate::policy::TrustPolicy;
 
-/// How many steps a decision of a policy takes.
+/// How many steps one decision takes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Weight {
     /// For any subject.
     fixed: u64,
-    /// For 16 bytes of the subject.
+    /// For every 16 bytes of the subject.
     bytes: u64,
 }
 
@@ -32,8 +32,8 @@ impl Weight {
         weight
     }
 
-    /// Of one value. A piece between stars is looked for in the whole subject, one with `?` at each place anew; variables may
-    /// stand for all of the subject.
+    /// The weight of one value. A piece between stars is searched for in the whole subject, one with `?` at every position;
+    /// variables may stand for the whole subject.
     pub(super) fn value(text: &str) -> Self {
         let count = |what: &str| u64::try_from(text.matches(what).take(5000).count()).unwrap_or_default();
         let (stars, variables) = (count("*"), count("${"));

@@ -71,7 +71,7 @@ fn both_sides_decide_as_the_accounts_and_the_trusted_name_demand() {
     );
     let root = "arn:aws:iam::123456789012:root";
     for (caller, role, principal, policies, decision, blocked) in [
-        // Across accounts: both.
+        // Across accounts, both must allow it.
         (SESSION, OTHER, json!({"AWS": HUB}), [all, none, none], Allow, None),
         (
             SESSION,
@@ -179,7 +179,7 @@ fn both_sides_decide_as_the_accounts_and_the_trusted_name_demand() {
             Undecided,
             None,
         ),
-        // Within an account a role's ARN needs no policy of who asks, and is limited.
+        // Within an account, a role's ARN needs none of the caller's policies, and is limited.
         (SESSION, OWN, json!({"AWS": HUB}), [none, none, none], Allow, None),
         (
             SESSION,
@@ -205,7 +205,7 @@ fn both_sides_decide_as_the_accounts_and_the_trusted_name_demand() {
             Undecided,
             None,
         ),
-        // A session's and a user's are not.
+        // A session's or a user's isn't limited.
         (SESSION, OWN, json!({"AWS": SESSION}), [none, other, other], Allow, None),
         (USER, OWN, json!({"AWS": USER}), [none, other, none], Allow, None),
         (
@@ -216,7 +216,7 @@ fn both_sides_decide_as_the_accounts_and_the_trusted_name_demand() {
             ExplicitDeny,
             identity,
         ),
-        // An account's leaves it to the policies of who asks.
+        // An account's leaves it to the caller's policies.
         (
             SESSION,
             OWN,
@@ -242,11 +242,11 @@ fn both_sides_decide_as_the_accounts_and_the_trusted_name_demand() {
             boundary,
         ),
         (USER, OWN, json!({"AWS": root}), [all, none, none], Allow, None),
-        // Nobody says whether `*` does.
+        // Whether `*` does is undocumented.
         (SESSION, OWN, json!("*"), [none, none, none], Undecided, None),
         (SESSION, OWN, json!("*"), [all, none, none], Allow, None),
         (SESSION, OTHER, json!("*"), [none, none, none], ImplicitDeny, identity),
-        // Which account it is, is not known.
+        // The account is unknown.
         (
             SESSION,
             "arn:aws:iam::***:role/team/deploy",
@@ -277,7 +277,7 @@ fn both_sides_decide_as_the_accounts_and_the_trusted_name_demand() {
             "{caller} {role} {principal}"
         );
     }
-    // Without the trust policy it is still told what the side of who asks denies.
+    // Even without the trust policy, a denial on the caller's side is reported.
     let caller = |identity| Caller {
         identity,
         ..Caller::default()
@@ -332,7 +332,7 @@ fn resources_match_part_by_part() {
         };
         let found = access(&request(SESSION, OTHER), Some(&trusts(&json!({"AWS": HUB}))), caller);
         assert_eq!(found.decision, decision, "{resource}");
-        // All but these.
+        // Everything else.
         let text = text.replace("Resource", "NotResource");
         let policies = [parse_identity(&text).unwrap()];
         let found = access(
@@ -382,7 +382,7 @@ fn a_policy_of_who_asks_has_resources_and_no_principal() {
             "{statement}"
         );
     }
-    // What is read for the one is nothing to the other.
+    // A policy of one kind doesn't parse as the other.
     let text = document(&json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}));
     assert!(parse(&text).unwrap_err().help.unwrap().contains("permissions policy"));
 }

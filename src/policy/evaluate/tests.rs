@@ -1,4 +1,4 @@
-//! Tables that read like AWS's pages, then the laws.
+//! Tables that read like AWS's pages, then property tests.
 #![expect(clippy::string_slice, reason = "a test may panic")]
 
 use super::*;
@@ -49,7 +49,7 @@ fn deny(condition: &Value) -> Value {
     json!({"Effect": "Deny", "Principal": {"Federated": PROVIDER}, "Action": "sts:*", "Condition": condition})
 }
 
-/// What one condition on the key `t:k` gives; deciding and tracing must agree.
+/// The outcome of one condition on the key `t:k`; deciding and tracing must agree.
 fn condition(operator: &str, values: Value, presence: Presence, others: &[(&str, Presence)]) -> Outcome {
     let policy = policy(&json!([allow(&json!({operator: {"T:k": values}}))]));
     let mut request = request(others);
@@ -444,7 +444,7 @@ fn arns() {
                 (json!(topic), Presence::Absent, NoMatch),
                 (json!("arn:aws:sns:*:123456789012:*"), one(topic), Match),
                 (json!("arn:aws:sns:*:12345678901?:TOPIC*"), one(topic), Match),
-                // A star does not run over a colon before the last field.
+                // A star doesn't match a colon before the last field.
                 (
                     json!("arn:aws:someservice:*:111122223333:finance/*"),
                     one("arn:aws:someservice:us-east-2:999999999999:store/abc:111122223333:finance/document.txt"),
@@ -660,7 +660,7 @@ fn policy_variables() {
         ("StringEquals", json!(["${t:no}", "x"]), "y", NoMatch),
         ("StringEqualsIfExists", json!("${t:no}"), "x", Unknown),
         ("StringEquals", json!("${t:no}${t:unknown}"), "x", NoMatch),
-        // The characters themselves.
+        // Literal characters.
         ("StringLike", json!("a${*}b*"), "a*bc", Match),
         ("StringLike", json!("a${*}b"), "axb", NoMatch),
         ("StringLike", json!("a${?}"), "a?", Match),
@@ -697,7 +697,7 @@ fn policy_variables() {
         ("StringEquals", json!("${t:no, 'x}"), "x", Unknown),
         ("ArnLike", json!("arn:aws:${t:arn}:::x"), "arn:aws:a:b::x", Unknown),
         ("ArnLike", json!("arn:aws:s3:::${t:arn}"), "arn:aws:s3:::a:b", Match),
-        // A dollar sign is nothing special.
+        // A dollar sign alone isn't special.
         ("StringEquals", json!("$5"), "$5", Match),
         ("StringEquals", json!("{t:k}"), "{t:k}", Match),
     ] {
@@ -968,7 +968,7 @@ fn a_budget_holds_for_all_that_is_compared() {
         let values = Presence::Many(list("xN", 200));
         cases.push((allow(&condition), request(&[("t:k", values)])));
     }
-    // What fits already, no values, and keys that are only looked for.
+    // Values after one that matches, no values, and keys checked only for existence.
     let some = |values: &[String]| request(&[("t:k", Presence::Many(values.to_vec()))]);
     let all = [vec!["*".to_owned()], list("xN", 100)].concat();
     cases.push((
@@ -983,7 +983,7 @@ fn a_budget_holds_for_all_that_is_compared() {
         allow(&json!({"Null": {"t:k": "false"}})),
         some(&vec![String::new(); 3_000]),
     ));
-    // Pieces that are tried at each place, and letters outside ASCII.
+    // Pieces that are tried at each position, and letters outside ASCII.
     let slow = "*a?".to_owned() + &"a".repeat(20) + "b*";
     cases.push((
         allow(&json!({"StringLike": {"t:k": slow}})),
@@ -1033,7 +1033,7 @@ fn what_iam_stores_is_within_the_budget_of_a_line() {
         (Comparison::StringLike, "*a?b*"),
         (Comparison::StringLike, "repo:*/widge?s-of-acme:environment:*"),
     ] {
-        // IAM stores 8,192 characters; quotes and a comma go with each pattern. Saying why compares a second time.
+        // IAM stores 8,192 characters, including quotes and a comma for each pattern. Explaining compares a second time.
         let patterns = 8_192 / (pattern.len() as u64 + 3);
         let steps = 2 * 500 * patterns * steps(comparison, pattern, &"x".repeat(100));
         assert!(steps < crate::bulk::MAX_STEPS, "{comparison} {pattern}: {steps}");
@@ -1160,7 +1160,7 @@ fn a_resource_leaves_it_undecided_unless_something_else_fails() {
     }
 }
 
-/// Values on which comparisons of all kinds agree, differ and stumble.
+/// Values on which comparisons of all kinds agree, differ and fail.
 const VALUES: [&str; 22] = [
     "",
     "a",
@@ -1306,7 +1306,7 @@ proptest! {
         match yes {
             Match => prop_assert_eq!(no, NoMatch),
             NoMatch => prop_assert_eq!(no, Match),
-            // A variable without a value is plain for the negated one only.
+            // A variable without a value is clear-cut only for the negated operator.
             Unknown => prop_assert!(no == Unknown || values.iter().any(|value| value.contains('$'))),
         }
     }
@@ -1766,7 +1766,7 @@ fn each_comparison_has_its_words() {
     }
 }
 
-/// The plain outcome, and that where masks are hidden parts.
+/// The plain outcome, and the one with masks taken as hidden parts.
 fn with_and_without_masks(operator: &str, wanted: &Value, actual: Presence) -> (Outcome, Outcome, String) {
     let policy = policy(&json!([allow(&json!({ operator: { "t:k": wanted } }))]));
     let request = request(&[("t:k", actual), ("t:owner", one("***"))]);

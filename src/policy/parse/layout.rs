@@ -1,4 +1,4 @@
-//! A policy's text as a person wants to read it, and the policy in what somebody gave in its place.
+//! Formats a policy's text for reading, and finds the policy in other input.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use serde_json::Value as Document;
 use super::MAX_BYTES;
 use crate::policy::json;
 
-/// The text as a person wants to read it: `GetRole` answers with one percent-encoded line, which is decoded and laid
-/// out; text with line breaks stays as it is, byte for byte. A byte-order mark is dropped.
+/// Formats the text for reading: `GetRole` returns one percent-encoded line, which is decoded and
+/// formatted; text with line breaks is left as is, byte for byte. A byte-order mark is dropped.
 ///
-/// The encoding is RFC 3986 (IAM API Reference, `GetRole`), in which `+` is itself.
+/// The encoding is RFC 3986 (IAM API Reference, `GetRole`), in which `+` is literal.
 #[must_use]
 pub fn lay_out(text: &str) -> String {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
@@ -22,7 +22,7 @@ pub fn lay_out(text: &str) -> String {
     indent(&text).unwrap_or_else(|| text.into_owned())
 }
 
-/// The policy in what is none by itself: percent-encoded, or in what `aws iam get-role` prints, whole or its `Role`.
+/// The policy in text that isn't one itself: percent-encoded, or in the output of `aws iam get-role`, whole or its `Role`.
 pub(crate) fn of_role(text: &str) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -53,14 +53,14 @@ pub(crate) fn of_role(text: &str) -> Option<String> {
 
 pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Deeper nesting is not laid out: each line would be longer than the last.
+/// Deeper nesting isn't formatted: each line would be longer than the last.
 pub(super) const MAX_INDENT: usize = 32;
 
 fn is_json(text: &str) -> bool {
     json::check(text).is_ok()
 }
 
-/// The text without percent-encoding, if that is what it is.
+/// The text with percent-encoding decoded, if it has any.
 fn decode(text: &str) -> Option<Cow<'_, str>> {
     let line = text.trim();
     if !line.contains('%') || line.contains(['\n', '\r']) || is_json(line) {
@@ -71,11 +71,11 @@ fn decode(text: &str) -> Option<Cow<'_, str>> {
         Some(rest) => Cow::Owned(rest.to_owned()),
         None => decoded,
     };
-    // JSON that is merely broken begins with a brace and keeps its percent signs.
+    // Text that starts with a brace is merely broken JSON and keeps its percent signs.
     (!line.starts_with('{') || is_json(&decoded)).then_some(decoded)
 }
 
-/// Valid JSON on lines of its own, two spaces a level; strings, numbers, order and doubled keys as they are.
+/// Formats valid JSON on several lines, two spaces per level; strings, numbers, order and duplicate keys are unchanged.
 fn indent(json: &str) -> Option<String> {
     let mut laid_out = String::with_capacity(json.len() * 2);
     let mut depth = 0_usize;

@@ -451,7 +451,7 @@ fn condition_keys_that_differ_in_case_are_the_same() {
                 .is_empty()
         );
     }
-    // A key without a prefix is stored by IAM, and carried by no request.
+    // IAM accepts a key without a prefix, but no request includes it.
     assert_eq!(
         keys(r#""sub":"true""#).statements[0].conditions[0].keys[0].key.value,
         "sub"
@@ -461,7 +461,7 @@ fn condition_keys_that_differ_in_case_are_the_same() {
 #[test]
 fn only_a_key_whose_values_differ_is_ambiguous() {
     for (again, expected) in [("sts:B", true), ("sts:A", false)] {
-        // The values are looked up in the text, wherever it begins.
+        // The values are found in the text, wherever it starts.
         for mark in ["", "\u{feff}"] {
             let text = format!(
                 r#"{mark}{{"Statement":{{"Effect":"Allow","Principal":"*","Action":"sts:A","Action":"{again}"}}}}"#
@@ -515,10 +515,10 @@ fn lays_out_one_line_and_leaves_the_rest() {
         (encode(laid_out), laid_out),
         (laid_out.to_owned(), laid_out),
         (format!("{line}\n"), &format!("{line}\n")),
-        // `+` is itself, a percent sign in JSON too.
+        // `+` is literal, and so is a percent sign in JSON.
         ("%7B%22a%22%3A%22b+c%2520%22%7D".to_owned(), "{\n  \"a\": \"b+c%20\"\n}"),
         (r#"{"a":"%20"}"#.to_owned(), "{\n  \"a\": \"%20\"\n}"),
-        // Not ours to mend.
+        // Not fixed here.
         ("nonsense".to_owned(), "nonsense"),
         (r#"{"a":"%20""#.to_owned(), r#"{"a":"%20""#),
         ("%ff%7B".to_owned(), "%ff%7B"),
