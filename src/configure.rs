@@ -347,8 +347,8 @@ impl Inputs {
         asked.unwrap_or(self.given(Input::AwsProfile).is_none())
     }
 
-    /// Whether later steps find the credentials that this step ends with. So does its own call, if its inputs include
-    /// keys. The default profile is found without being named.
+    /// Whether later steps find the credentials that this step ends with. So does the step's own call, if its inputs
+    /// include keys. The default profile is found without being named.
     #[must_use]
     pub fn hands_on(&self) -> bool {
         self.exports() || self.given(Input::AwsProfile) == Some("default")

@@ -25,7 +25,7 @@ const SHORTEST: usize = 8;
 const LONGEST: usize = 64 << 10;
 /// How many nested encodings are undone: a URL in JSON in XML.
 const LEVELS: usize = 3;
-/// Removing one secret can join the halves of another that it split.
+/// Passes over a text: removing one secret can join the halves of another that it split.
 const PASSES: usize = 4;
 
 /// Variables that hold a secret: AWS's, GitHub's, and the corresponding inputs.

@@ -552,7 +552,7 @@ fn surroundings(text: &Text) -> Option<Answer> {
     is_invalid.then_some(A::RoleArnInvalid)
 }
 
-/// Errors of Node.js, in which configure-aws-credentials is written.
+/// Error texts of Node.js, in which configure-aws-credentials is written.
 const NETWORK: [&str; 13] = [
     "enotfound",
     "econnrefused",
@@ -569,7 +569,7 @@ const NETWORK: [&str; 13] = [
     "connect timeout",
 ];
 
-/// Errors of the other and older SDKs; some of them apply to any host.
+/// Error texts of other and older SDKs; some of them apply to any host.
 const OTHER_NETWORK: [&str; 22] = [
     // The proxy's own refusal, in configure-aws-credentials.
     "tunneling socket could not be established",

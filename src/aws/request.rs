@@ -15,7 +15,7 @@ use crate::policy::{Outcome, Presence, PrincipalKind, RequestContext, RequestPri
 use crate::text::alike::did_you_mean;
 use crate::text::masked::is_masked_account;
 
-/// The ten claims that STS evaluates beside `sub`, `aud`, `oaud`, `amr` and `email`.
+/// The ten claims that STS evaluates besides `sub`, `aud`, `oaud`, `amr` and `email`.
 pub(crate) const CLAIM_KEYS: [&str; 10] = [
     "actor",
     "actor_id",
@@ -243,7 +243,7 @@ fn variables(text: &str) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-/// A key with the provider's own prefix.
+/// The value of a key with the provider's own prefix.
 pub(crate) fn claim_key(asker: Asker<'_>, claim: &str) -> Presence {
     let is_claim_key = CLAIM_KEYS.contains(&claim) && Deployment::of(asker.issuer).has_claim_keys();
     let Some(claims) = asker.claims else {

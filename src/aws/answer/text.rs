@@ -144,7 +144,7 @@ impl<'a> Rest<'a> {
         })
     }
 
-    /// Without any white space: for an ARN or an action, which has none, split by a line break.
+    /// Without any white space, to rejoin an ARN or an action that a line break split.
     pub(super) fn joined(&self) -> String {
         self.as_str().chars().filter(|c| counts(*c)).collect()
     }
@@ -159,7 +159,7 @@ impl<'a> Rest<'a> {
         let mut lines = self.as_str().lines();
         let first = lines.next().unwrap_or_default();
         let mut joined = first.split_whitespace().next().unwrap_or_default().to_owned();
-        // A word that does not end its line is whole.
+        // A word that doesn't end its line isn't split.
         if !is_complete(bare(&joined)) && first.trim() == joined {
             for line in lines.take(3) {
                 let next = line.split_whitespace().next().unwrap_or_default();
