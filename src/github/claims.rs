@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The ID token, decoded but not verified: AWS verifies it.
+/// The ID token, decoded and not verified: AWS verifies it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -17,7 +17,7 @@ pub struct Token {
     pub claims: Claims,
 }
 
-/// The claims, whatever they are. GitHub writes every id, number and boolean as a string; only `exp`, `iat` and `nbf` are numbers.
+/// The claims, whatever they are. GitHub writes every id, number and boolean as a text; only `exp`, `iat` and `nbf` are numbers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
