@@ -1,4 +1,4 @@
-//! AWS's words: names of resources, what STS answers, and the request that a policy is evaluated for.
+//! The AWS side: resource names, STS's answers, and the request that a policy is evaluated for.
 
 pub(crate) mod answer;
 pub(crate) mod arn;

@@ -1,6 +1,6 @@
-//! aws-actions/configure-aws-credentials, as a pure function of its inputs: what they are called and mean, which way it takes to
-//! credentials, and what it sends. Everything that is said of that action is said here, and rests on its source at v6.2.3:
-//! `action.yml` (inputs and defaults), `src/helpers.ts` (variables that stand in for inputs), `src/index.ts` (the way it takes),
+//! aws-actions/configure-aws-credentials as a pure function of its inputs: their names and meanings, how it gets credentials,
+//! and what it sends. Everything said about that action is said here, based on its source at v6.2.3:
+//! `action.yml` (inputs and defaults), `src/helpers.ts` (variables that replace inputs), `src/index.ts` (the flow it chooses),
 //! `src/assumeRole.ts` (what it sends).
 
 mod table;
@@ -19,7 +19,7 @@ use crate::text::masked::is_masked;
 
 /// An input of configure-aws-credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-// The names are the action's own; the table below says what each means.
+// The names are the action's own; the table says what each means.
 pub enum Input {
     RoleToAssume,
     AwsRegion,
@@ -55,28 +55,28 @@ pub enum Input {
     ActionTimeoutS,
 }
 
-/// How an input's text is read.
+/// How an input's text is parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// As it stands.
+    /// As written.
     Text,
     /// `true` or `false`, as YAML 1.2's core schema writes them; anything else stops the action.
     Boolean,
-    /// What JavaScript's `parseInt` makes of it; the default where that is 0 or no number.
+    /// The result of JavaScript's `parseInt`; the default if that is 0 or not a number.
     Number,
-    /// A text of several lines, an entry each.
+    /// Text with one entry per line.
     Lines,
-    /// On where there is any text, `false` too.
+    /// On if there is any text, even `false`.
     Presence,
-    /// A key: it is known to be there, and never kept.
+    /// A key: only its presence is known; the value is never kept.
     Secret,
 }
 
 impl Input {
-    /// What it is.
+    /// Its entry in the table.
     #[must_use]
     pub fn spec(self) -> &'static Spec {
-        // The table is in the order of the enum; a test holds it.
+        // The table is in the enum's order; a test checks it.
         INPUTS.get(self as usize).unwrap_or(&INPUTS[0])
     }
 
@@ -86,7 +86,7 @@ impl Input {
         self.spec().name
     }
 
-    /// The input of this name; GitHub does not look at their case.
+    /// The input of this name; GitHub ignores its case.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let found = INPUTS.iter().find(|spec| spec.name.eq_ignore_ascii_case(name));
@@ -94,16 +94,16 @@ impl Input {
     }
 }
 
-/// What stands for a key that was given.
+/// The placeholder for a key that was given.
 pub(crate) const GIVEN: &str = "***";
 
-/// The inputs of a step. One that is absent is not known; one that is `""` was empty.
+/// The inputs of a step. An absent one is unknown; `""` means it was empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inputs(BTreeMap<Input, String>);
 
 impl Inputs {
-    /// The inputs of a step whose `with:` block is known whole, as names and values: what is not in it is empty, and an
-    /// expression is not known.
+    /// The inputs of a step whose complete `with:` block is known, as names and values: an input not in it is empty, and an
+    /// expression is unknown.
     #[must_use]
     pub fn of_step<'a>(with: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut inputs: BTreeMap<_, _> = INPUTS.iter().map(|spec| (spec.input, String::new())).collect();
@@ -120,25 +120,25 @@ impl Inputs {
         Self(inputs)
     }
 
-    /// An input as it stands.
+    /// An input as written.
     #[must_use]
     pub fn get(&self, input: Input) -> Option<&str> {
         self.0.get(&input).map(String::as_str)
     }
 
-    /// An input that is known and not blank, without the white space around it.
+    /// An input that is known and not blank, without surrounding white space.
     #[must_use]
     pub fn given(&self, input: Input) -> Option<&str> {
         self.get(input).map(trim).filter(|text| !text.is_empty())
     }
 
-    /// Is it known to be empty?
+    /// Whether an input is known to be empty.
     #[must_use]
     pub fn is_empty(&self, input: Input) -> bool {
         self.get(input).is_some_and(|text| trim(text).is_empty())
     }
 
-    /// Is a switch on?
+    /// Whether a switch is on.
     #[must_use]
     pub fn is_on(&self, input: Input) -> bool {
         match input.spec().kind {
@@ -147,7 +147,7 @@ impl Inputs {
         }
     }
 
-    /// Sets an input. A key is not kept.
+    /// Sets an input. Keys aren't kept.
     pub fn set(&mut self, input: Input, value: impl Into<String>) {
         let value = value.into();
         let value = match input.spec().kind {
@@ -157,26 +157,25 @@ impl Inputs {
         self.0.insert(input, value);
     }
 
-    /// Takes an input that is empty for one that is not known.
+    /// Treats an empty input as unknown.
     pub fn forget_empty(&mut self, input: Input) {
         if self.is_empty(input) {
             self.0.remove(&input);
         }
     }
 
-    /// Those that are known, with their texts.
+    /// The known inputs, with their texts.
     pub fn iter(&self) -> impl Iterator<Item = (Input, &str)> {
         self.0.iter().map(|(input, value)| (*input, value.as_str()))
     }
 
-    /// Lays others over these.
+    /// Overrides these inputs with others.
     pub fn overlay(&mut self, others: &Self) {
         let others = others.0.iter().map(|(input, value)| (*input, value.clone()));
         self.0.extend(others);
     }
 
-    /// Fills what is empty as the action does: from the environment's variables, then with its defaults. What is unknown stays
-    /// so.
+    /// Fills empty inputs as the action does: from environment variables, then with its defaults. Unknown ones stay unknown.
     pub fn complete<'a>(&mut self, variable: impl Fn(&str) -> Option<&'a str>) {
         for spec in &INPUTS {
             if let Some(value) = self.0.get_mut(&spec.input).filter(|value| value.is_empty()) {
@@ -186,14 +185,14 @@ impl Inputs {
         }
     }
 
-    /// `DurationSeconds` as it is sent; `None` where the input is not known.
+    /// `DurationSeconds` as sent; `None` if the input is unknown.
     #[must_use]
     pub fn duration(&self) -> Option<i64> {
         let text = self.get(Input::RoleDurationSeconds)?;
         Some(parse_int(text).filter(|seconds| *seconds != 0).unwrap_or(3600))
     }
 
-    /// `RoleSessionName` as it is sent; `None` where the input is not known.
+    /// `RoleSessionName` as sent; `None` if the input is unknown.
     #[must_use]
     pub fn session_name(&self) -> Option<&str> {
         match self.get(Input::RoleSessionName)? {
@@ -208,7 +207,7 @@ impl Inputs {
         lines.map(str::trim).filter(|arn| !arn.is_empty())
     }
 
-    /// The way that the action takes (`src/index.ts`, the first that fits). An input that is not known is taken as not given.
+    /// The flow that the action chooses (`src/index.ts`, the first that fits). Unknown inputs count as not given.
     #[must_use]
     pub fn flow(&self, around: Around) -> Flow {
         let key = self.given(Input::AwsAccessKeyId).is_some();
@@ -233,7 +232,7 @@ impl Inputs {
         }
     }
 
-    /// Which input or variable leads to a way that [`Self::flow`] found.
+    /// Which input or variable leads to the flow that [`Self::flow`] found.
     #[must_use]
     pub fn why(&self, flow: Flow) -> &'static str {
         match flow {
@@ -265,8 +264,8 @@ impl Inputs {
         }
     }
 
-    /// Why the step fails by itself on this way, whatever AWS would say: the first that the action comes to
-    /// (`src/index.ts`, `src/assumeRole.ts`). An input that is not known stops nothing.
+    /// Why the step fails by itself in this flow, whatever AWS would say: the first failure that the action reaches
+    /// (`src/index.ts`, `src/assumeRole.ts`). An unknown input stops nothing.
     #[must_use]
     pub fn stop(&self, flow: Flow) -> Option<Stop> {
         let is_known = |text: &&str| !is_masked(text);
@@ -303,7 +302,7 @@ impl Inputs {
         if self.given(Input::AwsAccessKeyId).is_some() && self.is_empty(Input::AwsSecretAccessKey) {
             return Some(Stop::KeyWithoutSecret);
         }
-        // Written before the keys are used, else once the role was assumed (`src/profileManager.ts`).
+        // Written before the keys are used, or else once the role is assumed (`src/profileManager.ts`).
         let is_profile = |name: &str| !name.contains(|c: char| c.is_whitespace() || "[]/\\".contains(c));
         let writes = self
             .given(Input::AwsAccessKeyId)
@@ -333,7 +332,7 @@ impl Inputs {
         (!has_source && !is_arn(role) && is_known(&role)).then_some(Stop::RoleName)
     }
 
-    /// Does the step succeed without asking AWS for anything? Without a role, a token file keeps it from looking for
+    /// Whether the step succeeds without calling AWS at all. Without a role, a token file keeps it from looking for
     /// credentials (`src/index.ts`).
     #[must_use]
     pub fn does_nothing(&self, flow: Flow) -> bool {
@@ -341,27 +340,27 @@ impl Inputs {
         flow == Flow::NoRole && has_file && !self.is_on(Input::RoleChaining)
     }
 
-    /// Does the step export its credentials and its region as variables?
+    /// Whether the step exports its credentials and its region as variables.
     #[must_use]
     pub fn exports(&self) -> bool {
         let asked = self.given(Input::OutputEnvCredentials).and_then(boolean);
         asked.unwrap_or(self.given(Input::AwsProfile).is_none())
     }
 
-    /// Are the credentials that the step ends with found by the steps after it? Also by its own call, where they are keys among
-    /// its inputs. The default profile is found without being named.
+    /// Whether later steps find the credentials that this step ends with. So does the step's own call, if its inputs
+    /// include keys. The default profile is found without being named.
     #[must_use]
     pub fn hands_on(&self) -> bool {
         self.exports() || self.given(Input::AwsProfile) == Some("default")
     }
 
-    /// Does the step take the credentials out of the environment before it looks for any?
+    /// Whether the step removes credentials from the environment before it looks for any.
     #[must_use]
     pub fn unsets(&self) -> bool {
         self.is_on(Input::UnsetCurrentCredentials) && self.exports()
     }
 
-    /// How long the session lasts that AWS gives the step, in seconds: an hour at most where a session asks for it. (STS API
+    /// How long the step's session lasts, in seconds: at most an hour if a session requests it. (STS API
     /// Reference, `AssumeRole`, `DurationSeconds`.)
     #[must_use]
     pub fn lasts(&self, is_chained: bool) -> Option<u32> {
@@ -370,7 +369,7 @@ impl Inputs {
         u32::try_from(if is_chained { seconds.min(CHAINED) } else { seconds }).ok()
     }
 
-    /// How often the action makes a call that fails (`retryAndBackoff`); the SDK makes up to three of each.
+    /// How often the action attempts a failing call (`retryAndBackoff`); the SDK tries each up to three times.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         const USUAL: u32 = 12;
@@ -387,8 +386,8 @@ impl Inputs {
         }
     }
 
-    /// `RoleArn` as it is sent: what does not begin like an ARN is the name of a role in the account of the credentials
-    /// that ask.
+    /// `RoleArn` as sent: anything that doesn't begin like an ARN is the name of a role in the account of the caller's
+    /// credentials.
     #[must_use]
     pub fn role_arn(&self, account: Option<&str>) -> Option<String> {
         let role = self.given(Input::RoleToAssume)?;
@@ -398,7 +397,7 @@ impl Inputs {
         Some(format!("arn:aws:iam::{}:role/{role}", account?))
     }
 
-    /// The accounts that the step may end with; none where it takes any.
+    /// The accounts that the step may end with; empty if it accepts any.
     #[must_use]
     pub fn allowed_accounts(&self) -> Vec<&str> {
         let list = self
@@ -407,7 +406,7 @@ impl Inputs {
             .split(',')
             .map(trim);
         let accounts: Vec<&str> = list.collect();
-        // An empty first entry is no list (`validateAccountId`).
+        // With an empty first entry there is no list (`validateAccountId`).
         if accounts.first().is_some_and(|first| !first.is_empty()) {
             accounts
         } else {
@@ -416,29 +415,29 @@ impl Inputs {
     }
 }
 
-/// What is known around a step, beside its inputs.
+/// What is known about a step's surroundings, besides its inputs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Around {
-    /// Are the token service's variables there?
+    /// Whether the token service's variables are set.
     pub may_ask: Option<bool>,
-    /// Are there AWS credentials at hand, and does AWS take them?
+    /// Whether there are AWS credentials that AWS accepts.
     pub valid: Option<bool>,
 }
 
-/// The way to credentials.
+/// How the action gets credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// An access key among the inputs.
+    /// An access key in the inputs.
     AccessKey,
-    /// Whatever AWS credentials the environment has, because no ID token may be asked for.
+    /// Whatever AWS credentials the environment has, because the job may not request an ID token.
     Ambient,
-    /// The credentials of the environment, on purpose: `role-chaining`.
+    /// The environment's credentials, on purpose: `role-chaining`.
     Chaining,
-    /// The credentials at hand are kept as they are: `use-existing-credentials`.
+    /// The existing credentials are kept as they are: `use-existing-credentials`.
     Existing,
     /// No role to assume.
     NoRole,
-    /// `force-skip-oidc`, and nothing else to go on with.
+    /// `force-skip-oidc`, and no other source of credentials.
     Nothing,
     /// The job's ID token.
     Oidc,
@@ -461,13 +460,13 @@ impl Flow {
         }
     }
 
-    /// Is AWS asked with AWS credentials, and not with a token?
+    /// Whether AWS is called with AWS credentials, not with a token.
     #[must_use]
     pub fn has_credentials(self) -> bool {
         !matches!(self, Self::Nothing | Self::Oidc | Self::TokenFile)
     }
 
-    /// Does the step end with the credentials that it began with?
+    /// Whether the step ends with the credentials that it began with.
     #[must_use]
     pub fn keeps(self) -> bool {
         matches!(self, Self::Existing | Self::NoRole)
@@ -477,25 +476,25 @@ impl Flow {
 /// Why the step fails by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
-    /// An input that is neither `true` nor `false`.
+    /// A boolean input that is neither `true` nor `false`.
     Boolean(Input),
-    /// `custom-tags` that the action does not take, and why.
+    /// `custom-tags` that the action rejects, and why.
     CustomTags(String),
-    /// `force-skip-oidc` with a role, and nothing to assume it with.
+    /// `force-skip-oidc` with a role, and no credentials to assume it with.
     ForceSkipOidc,
-    /// The id of an access key without its secret.
+    /// An access key id without its secret.
     KeyWithoutSecret,
-    /// The name of a profile that cannot be written.
+    /// A profile name that cannot be written.
     Profile,
-    /// No region, or one that cannot be one.
+    /// No region, or an impossible one.
     Region,
-    /// The name of a role, and no account to complete it with.
+    /// A role's name without an account to complete it.
     RoleName,
-    /// A session name that the action does not take.
+    /// A session name that the action rejects.
     SessionName,
 }
 
-/// Variables without which the action assumes no role (`src/assumeRole.ts`).
+/// Variables that the action needs to assume a role (`src/assumeRole.ts`).
 pub(crate) const REQUIRED_VARIABLES: [&str; 6] = [
     "GITHUB_REPOSITORY",
     "GITHUB_WORKFLOW",
@@ -505,12 +504,12 @@ pub(crate) const REQUIRED_VARIABLES: [&str; 6] = [
     "GITHUB_WORKSPACE",
 ];
 
-/// The action's own test: all else is taken for a role's name.
+/// The action's own test: anything else counts as a role's name.
 fn is_arn(role: &str) -> bool {
     role.starts_with("arn:aws")
 }
 
-/// As `core.getInput` of actions/toolkit: JavaScript's `trim` takes a byte-order mark as well.
+/// Like `core.getInput` of actions/toolkit: JavaScript's `trim` also removes a byte-order mark.
 #[must_use]
 pub(crate) fn trim(value: &str) -> &str {
     value.trim_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}')
@@ -526,7 +525,7 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// JavaScript's `parseInt(text)`: the integer at the front; one that is too large is the largest.
+/// JavaScript's `parseInt(text)`: the leading integer; one that is too large becomes the largest.
 fn parse_int(text: &str) -> Option<i64> {
     let text = trim(text);
     let (sign, digits) = match text.strip_prefix('-') {
@@ -544,7 +543,7 @@ fn parse_int(text: &str) -> Option<i64> {
     )
 }
 
-/// A text, or a number or boolean in its place: YAML inputs are texts whatever they look like.
+/// Text, or a number or boolean in its place: YAML inputs are text whatever they look like.
 #[derive(Debug)]
 pub(crate) struct Text(pub String);
 

@@ -1,4 +1,4 @@
-//! GitHub's words: the ID token and its claims, its issuer and subject, and the workflow that asks for it.
+//! The GitHub side: the ID token and its claims, its issuer and subject, and the workflow that requests it.
 
 pub(crate) mod claims;
 pub(crate) mod expression;

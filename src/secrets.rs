@@ -1,7 +1,7 @@
-//! What no output may hold: the secrets of this run, in whatever form they come back, and whatever looks like one.
+//! What no output may contain: this run's secrets, in whatever form they come back, and whatever looks like one.
 //!
-//! They are taken out at the border, before anything is kept: from every answer of the network, and from all that a run
-//! has found out. What is kept may be printed anywhere.
+//! They are removed at the boundary, before anything is kept: from every network response, and from everything a run
+//! has found out. Whatever is kept may be printed anywhere.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -15,20 +15,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::percent_decode_str;
 
-/// What stands for a secret.
+/// The replacement for a secret.
 const MASK: &str = "***";
-/// So many characters of a secret are recognised, wherever in it they stand. They fill a `u128`.
+/// This many characters of a secret are recognized, wherever in it they are. They fill a `u128`.
 const RUN: usize = 16;
-/// What is shorter is no secret: without it, ordinary words would go.
+/// Anything shorter isn't a secret; otherwise ordinary words would be masked.
 const SHORTEST: usize = 8;
-/// What is known of a secret ends here. STS takes tokens of 20 000 characters.
+/// Only this many bytes of a secret are learned. STS accepts tokens of 20 000 characters.
 const LONGEST: usize = 64 << 10;
-/// Encodings within encodings that are undone: a URL in JSON in XML.
+/// How many nested encodings are undone: a URL in JSON in XML.
 const LEVELS: usize = 3;
-/// A secret that is cut apart by another comes together when that one is taken out.
+/// Passes over a text: removing one secret can join the halves of another that it split.
 const PASSES: usize = 4;
 
-/// Variables that hold a secret: AWS's, GitHub's, and the inputs that are named so.
+/// Variables that hold a secret: AWS's, GitHub's, and the corresponding inputs.
 const VARIABLES: [&str; 13] = [
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_RUNTIME_TOKEN",
@@ -45,7 +45,7 @@ const VARIABLES: [&str; 13] = [
     "INPUT_GITHUB-TOKEN",
 ];
 
-/// Variables that hold an address, in capitals.
+/// Variables that hold a URL, in capitals.
 const ADDRESSES: [&str; 9] = [
     "ALL_PROXY",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -58,22 +58,22 @@ const ADDRESSES: [&str; 9] = [
     "INPUT_STS-ENDPOINT",
 ];
 
-/// The secrets that are known so far. Clones share them.
+/// The secrets known so far. Clones share them.
 #[derive(Clone, Default)]
 pub struct Secrets(Arc<Mutex<Known>>);
 
 #[derive(Default)]
 struct Known {
-    /// Each secret, and whether it was for the runner's masks.
+    /// Each secret, and whether it has been queued for the runner's masks.
     whole: HashMap<String, bool>,
-    /// By their length, the runs of characters that give a secret away, packed. Shorter secrets have one of their own.
+    /// The runs of characters that reveal a secret, packed, by length. Shorter secrets have a run of their own length.
     runs: BTreeMap<usize, HashSet<u128, BuildHasherDefault<Folded>>>,
-    /// For the runner's masks.
+    /// Still to be handed to the runner's masks.
     fresh: Vec<String>,
 }
 
 impl Secrets {
-    /// Those of an environment. The runner masks them already.
+    /// The secrets in an environment. The runner masks them already.
     #[must_use]
     pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let secrets = Self::default();
@@ -87,12 +87,12 @@ impl Secrets {
         secrets
     }
 
-    /// A secret that somebody else gave to the runner's masks.
+    /// Learns a secret that the runner masks already.
     pub fn know(&self, secret: &str) {
         self.known().learn(secret);
     }
 
-    /// The password and the signed query of an address.
+    /// Learns the password and the signed query of a URL.
     pub fn know_address(&self, address: &str) {
         let (_, query) = address.split_once('?').unwrap_or_default();
         for field in query.split(['&', '#']) {
@@ -112,8 +112,8 @@ impl Secrets {
         self.know(&STANDARD.encode(format!("{}:{}", plain(name), plain(password))));
     }
 
-    /// A secret that is new: it is known from here on, and waits for [`Self::hand_over`]. A text that could be an ordinary
-    /// word is no secret, whoever calls it one.
+    /// Adds a new secret: it is known from here on, and waits for [`Self::hand_over`]. Text that could be an ordinary
+    /// word isn't a secret, whatever anyone calls it.
     pub fn add(&self, secret: &str) {
         let secret = secret.trim();
         if !is_mixed(secret) || secret.contains(char::is_whitespace) {
@@ -127,7 +127,7 @@ impl Secrets {
         }
     }
 
-    /// Hands all that is new to the runner's masks.
+    /// Hands all new secrets to the runner's masks.
     pub fn hand_over(&self, mask: &dyn Fn(&str)) {
         let fresh = std::mem::take(&mut self.known().fresh);
         for secret in fresh {
@@ -135,8 +135,8 @@ impl Secrets {
         }
     }
 
-    /// The text with `***` for every secret and for what looks like one: whole or in part, broken or encoded. The time
-    /// that it takes is in proportion to the text's length.
+    /// The text with `***` for every secret and for whatever looks like one: whole or in part, split or encoded. Takes
+    /// time proportional to the text's length.
     #[must_use]
     pub fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let known = self.known();
@@ -148,7 +148,7 @@ impl Secrets {
             }
         }
         match known.pass(&text) {
-            // Nobody writes so but to get a secret through.
+            // Only someone smuggling a secret through would write this.
             Some(_) => Cow::Borrowed(MASK),
             None => text,
         }
@@ -165,13 +165,13 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// The text with `***` for whatever looks like a token: somebody pasted it in the wrong place, and it is repeated nowhere.
+/// The text with `***` for whatever looks like a token, which was pasted in the wrong place and must not be repeated.
 #[must_use]
 pub(crate) fn without_tokens(text: &str) -> Cow<'_, str> {
     Secrets::default().scrub(text)
 }
 
-/// An address without name, password and query.
+/// A URL without user name, password and query.
 #[must_use]
 pub(crate) fn bare_address(address: &str) -> String {
     let mut bare = address.to_owned();
@@ -182,7 +182,7 @@ pub(crate) fn bare_address(address: &str) -> String {
     bare
 }
 
-/// Where an address has its name and password.
+/// The range of a URL's user name and password.
 fn login(address: &str) -> Option<Range<usize>> {
     let start = address.find("://").map_or(0, |at| at + 3);
     let rest = address.get(start..)?;
@@ -217,7 +217,7 @@ impl Known {
             let _ = write!(hex, "{byte:02x}");
         }
         self.learn_runs(hex.as_bytes());
-        // Base 64 of a longer text has the secret at one of three offsets; the letters at the ends hold bits of others.
+        // Base64 of a longer text contains the secret at one of three offsets; the characters at the ends mix in neighbouring bits.
         for offset in 0..3 {
             let mut padded = vec![0; offset];
             padded.extend_from_slice(bytes);
@@ -234,7 +234,7 @@ impl Known {
         runs.extend(form.windows(RUN).filter(says).map(packed));
     }
 
-    /// The text without what is found in it, or nothing where there is nothing.
+    /// The text with everything found in it masked; `None` if nothing is.
     fn pass(&self, text: &str) -> Option<String> {
         let mut found = self.find(text);
         let mut view = Decoded::from(text, None);
@@ -255,7 +255,7 @@ impl Known {
         let mut clean = String::new();
         let mut end = None;
         for range in found {
-            // What overlaps or touches is one secret.
+            // Overlapping or adjacent ranges are one secret.
             if end.is_none_or(|end| end < range.start) {
                 clean += text.get(end.unwrap_or_default()..range.start).unwrap_or_default();
                 clean += MASK;
@@ -303,12 +303,12 @@ impl Known {
     }
 }
 
-/// A letter or digit, in one case; any sign is one sign. So `.` for `/` makes no difference.
+/// Letters and digits, in one case; all punctuation is alike, so `.` for `/` makes no difference.
 fn tight(byte: u8) -> Option<u8> {
     loose(byte).or(byte.is_ascii_punctuation().then_some(b'-'))
 }
 
-/// Letters and digits alone, in one case, so that nothing between them makes a difference.
+/// Letters and digits only, in one case, so that nothing between them makes a difference.
 fn loose(byte: u8) -> Option<u8> {
     byte.is_ascii_alphanumeric().then_some(byte.to_ascii_lowercase())
 }
@@ -317,7 +317,7 @@ fn packed(run: &[u8]) -> u128 {
     run.iter().fold(0, |packed, &byte| packed << 8 | u128::from(byte))
 }
 
-/// Halves the time of a search. Nobody gains by runs that collide: what is in the set is nobody's choice.
+/// Halves the search time. Colliding runs gain an attacker nothing: nobody chooses what is in the set.
 #[derive(Default)]
 struct Folded(u64);
 
@@ -342,22 +342,22 @@ impl Hasher for Folded {
     }
 }
 
-/// Long enough, and of more than one kind of characters: no word.
+/// Whether a text is long enough, and of enough kinds of characters, not to be a word.
 fn is_mixed(text: &str) -> bool {
     let has = |kind: fn(&u8) -> bool| usize::from(text.as_bytes().iter().any(kind));
     let kinds = has(u8::is_ascii_lowercase) + has(u8::is_ascii_uppercase) + has(u8::is_ascii_digit);
     text.len() >= SHORTEST && kinds >= 2
 }
 
-/// A text whose escapes are undone, and where each byte of it stood.
+/// A text with its escapes undone, and the original offset of each byte.
 struct Decoded {
     text: String,
-    /// One more than there are bytes.
+    /// One more entry than there are bytes.
     at: Vec<usize>,
 }
 
 impl Decoded {
-    /// Nothing where there is nothing to undo.
+    /// `None` if there is nothing to undo.
     fn from(text: &str, outer: Option<&Self>) -> Option<Self> {
         let mut end = text.find(['%', '\\', '&'])?;
         let start = end;
@@ -385,20 +385,20 @@ impl Decoded {
         any.then_some(decoded)
     }
 
-    /// The range in the text that was decoded first.
+    /// The range in the original text.
     fn outside(&self, range: &Range<usize>) -> Range<usize> {
         let at = |at: usize| self.at.get(at).copied().unwrap_or_default();
         at(range.start)..at(range.end)
     }
 }
 
-/// The escape that a text begins with, of a URL, of JSON, of XML: what it stands for, and its length.
+/// The URL, JSON or XML escape that a text begins with: what it stands for, and its length.
 fn escape(text: &str) -> Option<(char, usize)> {
     const LONGEST_ENTITY: usize = 12;
     let number = |digits: Option<&str>, radix| {
         let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
         let code = u32::from_str_radix(digits, radix).ok()?;
-        // No secret has other letters, and a mark in their place keeps the places simple.
+        // Secrets contain no other characters, and a placeholder keeps the offsets simple.
         Some(char::from_u32(code).filter(char::is_ascii).unwrap_or(' '))
     };
     match text.as_bytes() {
@@ -432,7 +432,7 @@ fn escape(text: &str) -> Option<(char, usize)> {
     }
 }
 
-/// What looks like a token or a key, of whomever.
+/// Finds whatever looks like a token or a key, whoever issued it.
 fn find_tokens(text: &str, found: &mut Vec<Range<usize>>) {
     let mut end = 0;
     for (at, byte) in text.bytes().enumerate() {
@@ -450,14 +450,14 @@ fn find_tokens(text: &str, found: &mut Vec<Range<usize>>) {
             continue;
         };
         found.push(at + range.start..at + range.end);
-        // A key id is looked at on its own, and what stands between it and its secret as well.
+        // A key id is examined on its own, and so is the text between it and its secret.
         if byte != b'A' {
             end = at + range.end;
         }
     }
 }
 
-/// A JWT, as such or in base 64.
+/// A JWT, as is or in base64.
 fn jwt(text: &str) -> Option<Range<usize>> {
     const INNER: usize = 24;
     let is_jwt = if text.starts_with("eyJ") {
@@ -471,14 +471,14 @@ fn jwt(text: &str) -> Option<Range<usize>> {
     is_jwt.then(|| 0..token_length(text))
 }
 
-/// Does the text begin with JSON in base 64, as a token's header and payload do?
+/// Whether the text begins with JSON in base64, as a token's header and payload do.
 fn is_json(text: &[u8]) -> bool {
     const ENOUGH: usize = 16;
     let head = text.get(..ENOUGH).and_then(|head| URL_SAFE_NO_PAD.decode(head).ok());
     head.is_some_and(|head| head.iter().all(|byte| matches!(byte, b' '..=b'~')))
 }
 
-/// What AWS's session tokens begin with: an origin in base 64.
+/// An AWS session token, which begins with an origin in base64.
 fn session_token(text: &str) -> Option<Range<usize>> {
     const LEAST: usize = 32;
     let begins = ["FQoDYXdz", "FQoGZXIvYXdz", "FwoGZXIvYXdz", "IQoJb3JpZ2lu"];
@@ -489,7 +489,7 @@ fn session_token(text: &str) -> Option<Range<usize>> {
     (length >= LEAST).then_some(0..length)
 }
 
-/// GitHub's own tokens. (GitHub documentation, "About authentication to GitHub".)
+/// One of GitHub's own tokens. (GitHub documentation, "About authentication to GitHub".)
 fn github_token(text: &str) -> Option<Range<usize>> {
     const LEAST: usize = 16;
     let begins = ["gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_"];
@@ -500,7 +500,7 @@ fn github_token(text: &str) -> Option<Range<usize>> {
     (length >= LEAST).then(|| 0..text.len() - rest.len() + length)
 }
 
-/// The secret access key that stands near an access key id. (IAM User Guide, "IAM identifiers": `AKIA`, `ASIA`.)
+/// The secret access key near an access key id. (IAM User Guide, "IAM identifiers": `AKIA`, `ASIA`.)
 fn secret_key(text: &str) -> Option<Range<usize>> {
     const ID: usize = 20;
     const KEY: usize = 40;
@@ -528,7 +528,7 @@ fn secret_key(text: &str) -> Option<Range<usize>> {
     last.map(|_| start..text.len())
 }
 
-/// A value that is called a key or token of AWS.
+/// A value labelled as an AWS key or token.
 fn labelled(text: &str) -> Option<Range<usize>> {
     const SEPARATORS: usize = 12;
     const ENOUGH: usize = 64;
@@ -555,7 +555,7 @@ fn labelled(text: &str) -> Option<Range<usize>> {
     is_value.then(|| start + separators..start + separators + token_length(value))
 }
 
-/// The password in an address.
+/// The password in a URL.
 fn password(text: &str) -> Option<Range<usize>> {
     const START: usize = 3;
     let rest = text.strip_prefix("://")?;
@@ -567,7 +567,7 @@ fn password(text: &str) -> Option<Range<usize>> {
     (start < end).then_some(START + start..START + end)
 }
 
-/// The bytes of a token, also of one that was broken into lines or words.
+/// The length of a token in bytes, even if it was broken into lines or words.
 fn token_length(text: &str) -> usize {
     const MOST_ODD: usize = 2;
     let run = |text: &str| text.find(|letter| !is_part(letter)).unwrap_or(text.len());
@@ -596,7 +596,7 @@ fn is_part(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | '=' | '+' | '/')
 }
 
-/// Is what follows after white space another piece of the token? No word is so long, or so mixed.
+/// Whether text after white space is another piece of the token. No word is that long, or that mixed.
 fn is_piece(text: &str) -> bool {
     const LINE: usize = 24;
     const WORD: usize = 16;

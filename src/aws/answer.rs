@@ -1,7 +1,7 @@
-//! What an error message proves: AWS's own answers, and the texts that configure-aws-credentials, the runner and IAM show.
+//! What an error message proves: AWS's own answers, and the messages of configure-aws-credentials, the runner and IAM.
 //!
-//! The action prints the message without its code, so the text decides. A pasted text may have prefixes, retries around it
-//! and masks (`***`) in it; only phrases that no mask can hit are looked for.
+//! The action prints the message without its code, so the text decides. Pasted text may contain prefixes, retries
+//! and masks (`***`); only phrases that no mask can hit are searched for.
 
 mod refusal;
 mod text;
@@ -15,7 +15,7 @@ pub(crate) use refusal::PolicyKind;
 pub use refusal::Refusal;
 pub(crate) use text::one_line;
 
-/// What an answer says, coarsely as documented and not finer.
+/// What an answer says, no more finely than documented.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The credentials' account is not among `allowed-account-ids`.
@@ -24,79 +24,79 @@ pub enum Answer {
     Allowed,
     /// `sts:AssumeRole` (or `sts:TagSession`) with AWS credentials was refused.
     AssumeRoleDenied(Refusal),
-    /// AWS credentials were used and are no good, or not those that were given.
+    /// AWS credentials were used and are invalid, or aren't the ones that were supplied.
     BadCredentials,
-    /// The time in a signature is not AWS's: this machine's clock is wrong.
+    /// The signature's time doesn't match AWS's: this machine's clock is wrong.
     ClockWrong,
-    /// A session longer than a chained role may have.
+    /// A session longer than role chaining allows.
     DurationChained,
-    /// A session shorter or longer than STS takes: the seconds, where AWS repeats them.
+    /// A session shorter or longer than STS accepts: the seconds, if AWS repeats them.
     DurationInvalid(Option<i64>),
-    /// A session longer than this role gives.
+    /// A session longer than this role allows.
     DurationOverMaximum,
-    /// An environment's protection rules hold the job back.
+    /// An environment's protection rules block the job.
     EnvironmentRefused,
     /// The token expired.
     Expired,
     /// IAM refused to store the policy.
     IamRefusedPolicy,
-    /// STS could not talk to the issuer; transient.
+    /// STS could not reach the issuer; transient.
     IdpUnreachable,
     /// STS could not read the issuer's signing keys.
     KeysUnreachable,
-    /// A nested job asks for more than its caller allows.
+    /// A nested job requests more than its caller allows.
     NestedPermission,
     /// No credentials of any kind were found.
     NoCredentials,
     /// The account has no provider for this issuer, as AWS names it.
     NoProvider(Option<String>),
-    /// `AccessDenied` from `AssumeRoleWithWebIdentity`: the provider's stage is passed. The kind of policy, where AWS names it.
+    /// `AccessDenied` from `AssumeRoleWithWebIdentity`: the provider accepted the token. The kind of policy, if AWS names it.
     NotAuthorized(Option<PolicyKind>),
-    /// The token is no ID token, or one that STS cannot read.
+    /// Not an ID token, or one that STS cannot read.
     NotAToken,
-    /// Another message; nothing is concluded from it.
+    /// Any other message; nothing is concluded from it.
     Other,
-    /// A service other than STS refused a call to whoever made it.
+    /// A service other than STS refused a call, whoever made it.
     PermissionDenied(Refusal),
-    /// `role-to-assume` was empty: the action went on with what credentials there were.
+    /// `role-to-assume` was empty: the action went on with the credentials it found.
     RoleEmpty,
     /// The role's ARN was not understood.
     RoleArnInvalid,
-    /// A role's name without its account: the action stopped before it called AWS.
+    /// A role's name without its account: the action stopped before calling AWS.
     RoleNameOnly,
-    /// The region is missing, misspelt or not enabled: the region, where the message names it.
+    /// The region is missing, misspelled or not enabled: the region, if the message names it.
     RegionUnusable(Option<String>),
-    /// AWS credentials that were good have expired.
+    /// Once-valid AWS credentials have expired.
     SessionExpired,
-    /// A session name that STS does not take.
+    /// A session name that STS rejects.
     SessionNameInvalid,
-    /// A session policy that STS does not take.
+    /// A session policy that STS rejects.
     SessionPolicyInvalid,
-    /// A tag that STS does not take.
+    /// A tag that STS rejects.
     SessionTagInvalid,
-    /// The tags are too large together: the percentage of the space that they take, where AWS says it.
+    /// The tags are too large together: the percentage of the space they use, if AWS says it.
     SessionTagsTooLarge(Option<u32>),
     /// STS throttled.
     Throttled,
-    /// The certificate of the issuer does not fit the provider's thumbprints.
+    /// The issuer's certificate doesn't match the provider's thumbprints.
     Thumbprint,
-    /// The job isn't allowed to ask for an ID token.
+    /// The job isn't allowed to request an ID token.
     TokenNotGranted,
-    /// The service did not give an ID token: the audience that it refused, where it says so.
+    /// GitHub's token service did not issue an ID token: the audience that it refused, if it says so.
     TokenRequestFailed(Option<String>),
-    /// The STS endpoint was not reached: its host, where the message names it.
+    /// The STS endpoint could not be reached: its host, if the message names it.
     Unreachable(Option<String>),
     /// The token's audience is not among the provider's client ids.
     WrongAudience,
 }
 
 impl Answer {
-    /// Reads a message, with its code where that is known.
+    /// Reads a message, with its code if known.
     #[must_use]
     pub fn read(code: &str, text: &str) -> Self {
         let text = &Text::new(text);
         let has = |phrases: &[&str]| text.has(phrases);
-        // A phrase decides before a code does: some codes have several meanings. Specific phrases stand before general ones.
+        // Phrases decide before codes do: some codes have several meanings. Specific phrases come before general ones.
         if has(&["is requesting '"]) && has(&["but is only allowed '"]) && has(&["id-token"]) {
             return Self::NestedPermission;
         }
@@ -111,7 +111,7 @@ impl Answer {
         if has(&NOT_AUTHORIZED) {
             return Self::NotAuthorized(PolicyKind::named_after(text, &NOT_AUTHORIZED));
         }
-        // An older form, which does not say who asked. (Netflix/security_monkey#732, rusoto/rusoto#1108.)
+        // An older form, which does not name the caller. (Netflix/security_monkey#732, rusoto/rusoto#1108.)
         if has(&["not authorized to perform sts:AssumeRole"]) {
             return Self::AssumeRoleDenied(Refusal {
                 action: "sts:AssumeRole".to_owned(),
@@ -119,9 +119,9 @@ impl Answer {
             });
         }
         if let Some(rest) = text.after("No OpenIDConnect provider found in your account for ") {
-            // A host that a line break fell into is told by being one of GitHub's only when it is whole.
+            // A host split by a line break is recognized as one of GitHub's only when whole.
             let issuer = rest.word_until(|word| Deployment::of(word) != Deployment::Other);
-            // A mask or a placeholder names none.
+            // A mask or a placeholder doesn't name an issuer.
             let is_named = issuer.contains('.') && !issuer.contains(['*', '<', '{', '[', '$']);
             return Self::NoProvider(is_named.then_some(issuer));
         }
@@ -134,7 +134,7 @@ impl Answer {
         if let Some(answer) = surroundings(text) {
             return answer;
         }
-        // What CloudTrail records of the call: the code and no reason. (ministryofjustice/modernisation-platform#3909.)
+        // What CloudTrail records of the call: the code without a reason. (ministryofjustice/modernisation-platform#3909.)
         if has(&["an unknown error occurred", "errorcode"])
             && has(&["accessdenied"])
             && has(&["assumerolewithwebidentity"])
@@ -155,14 +155,14 @@ impl Answer {
         }
     }
 
-    /// What is known of AWS's answer, or of the message that somebody pasted.
+    /// What is known of AWS's answer, or of the pasted message.
     #[must_use]
     pub fn of(evidence: &Evidence) -> Option<Self> {
         let text = match evidence.attempt.as_ref().and_then(Probe::known) {
             Some(Attempt::Allowed { .. }) => return Some(Self::Allowed),
             Some(Attempt::Denied { code, message, .. }) => {
                 return Some(match Self::read(code, message) {
-                    // An answer of STS: what it calls malformed is the session policy, and its denial is the token's.
+                    // This is STS's answer: what it calls malformed is the session policy, and its denial is about the token.
                     Self::IamRefusedPolicy => Self::SessionPolicyInvalid,
                     Self::PermissionDenied(_) => Self::Other,
                     Self::SessionExpired => Self::BadCredentials,
@@ -185,7 +185,7 @@ impl Answer {
         })
     }
 
-    /// The issuer that AWS names. What no issuer of GitHub's has (a slash at the end, an enterprise's slug twice) is taken off.
+    /// The issuer that AWS names, less what no GitHub issuer has (a trailing slash, an enterprise's slug twice).
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         let Self::NoProvider(Some(issuer)) = self else {
@@ -198,7 +198,7 @@ impl Answer {
         })
     }
 
-    /// Does it show that a token was made and sent to STS?
+    /// Whether it shows that a token was issued and sent to STS.
     #[must_use]
     pub fn token_was_sent(&self) -> bool {
         self.passed_provider()
@@ -214,8 +214,8 @@ impl Answer {
             )
     }
 
-    /// Does it show that the account has a provider for the token's issuer?
-    /// (Inferred from AWS's messages: any answer but the missing provider comes after it.)
+    /// Whether it shows that the account has a provider for the token's issuer.
+    /// (Inferred from AWS's messages: every answer but the missing provider comes after that check.)
     #[must_use]
     pub fn provider_exists(&self) -> bool {
         self.passed_provider()
@@ -225,13 +225,13 @@ impl Answer {
             )
     }
 
-    /// Does it show that the provider accepted the token, audience included?
+    /// Whether it shows that the provider accepted the token, audience included.
     #[must_use]
     pub fn passed_provider(&self) -> bool {
         matches!(self, Self::Allowed | Self::DurationOverMaximum | Self::NotAuthorized(_))
     }
 
-    /// Does it come from asking with AWS credentials, not with the token?
+    /// Whether it is about a call with AWS credentials, not with the token.
     #[must_use]
     pub fn is_about_credentials(&self) -> bool {
         matches!(
@@ -249,7 +249,7 @@ fn once(issuer: &str) -> &str {
     }
 }
 
-/// A call that was refused after the role was assumed, and whose it was.
+/// A call that was refused after the role was assumed, and whose call it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AfterLogin {
     /// What AWS says.
@@ -258,19 +258,19 @@ pub(crate) struct AfterLogin {
     pub whose: Whose,
 }
 
-/// Who made a call that was refused.
+/// Who made a refused call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Whose {
-    /// A session of the role that was asked for, or of the one role that is known.
+    /// A session of the requested role, or of the only role known.
     Session,
-    /// An IAM user, this machine's own role, or another role than the one that was asked for.
+    /// An IAM user, this machine's own role, or a role other than the requested one.
     Stranger,
     /// AWS does not say.
     Unknown,
 }
 
 impl AfterLogin {
-    /// Reads it from a message; a refusal to the role's own session comes before others.
+    /// Reads it from a message, preferring a refusal to the role's own session.
     ///
     /// "User: arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION is not authorized to perform: ACTION" (IAM User Guide,
     /// `troubleshoot_access-denied`).
@@ -291,7 +291,7 @@ impl AfterLogin {
 
 impl Whose {
     fn of(refusal: &Refusal, evidence: &Evidence) -> Self {
-        // A placeholder tells as little as nothing.
+        // A placeholder says nothing.
         if !refusal.user.starts_with("arn:") {
             return Self::Unknown;
         }
@@ -305,11 +305,11 @@ impl Whose {
             .unwrap_or_default()
             .trim();
         let name = asked.rsplit(['/', ':']).next().unwrap_or_default();
-        // Masks and placeholders tell nothing.
+        // Masks and placeholders say nothing.
         let told = |part: &str| !part.is_empty() && !part.contains(['*', '$', '<', '{']);
         let same = |asked: &str, has: &str| !told(asked) || !told(has) || asked == has;
         let account = asked.split(':').nth(4).unwrap_or_default();
-        // A session of an instance profile is named after the instance, and no token was needed for it.
+        // A session of an instance profile is named after the instance, and needed no token.
         if same(name, role) && same(account, refusal.account().unwrap_or_default()) && !session.starts_with("i-") {
             Self::Session
         } else {
@@ -362,7 +362,7 @@ fn token(text: &Text) -> Option<Answer> {
     .then_some(Answer::TokenRequestFailed(None))
 }
 
-/// What STS says of the token and of the request, IAM of a policy, and the action before it asks.
+/// What STS says about the token and the request, IAM about a policy, and the action before it calls AWS.
 fn request(text: &Text) -> Option<Answer> {
     use Answer as A;
     let phrases: [(&[&str], A); 23] = [
@@ -453,7 +453,7 @@ fn request(text: &Text) -> Option<Answer> {
             A::AccountNotAllowed,
         ),
         (&["proceeding with iam user credentials"], A::RoleEmpty),
-        // The credentials that a role was to be assumed with; otherwise a session that had begun.
+        // The credentials used to assume a role; otherwise a session already in use.
         (
             &[
                 "security token included in the request is expired",
@@ -506,7 +506,7 @@ fn request(text: &Text) -> Option<Answer> {
         .map(|(_, answer)| answer)
 }
 
-/// What says less: the network, a missing input. It counts where nothing that AWS says is in the message.
+/// Weaker evidence: the network, a missing input. Counts only if the message has nothing that AWS says.
 fn surroundings(text: &Text) -> Option<Answer> {
     use Answer as A;
     let asks_sts = || text.has(&["assumerole", "assume role"]);
@@ -529,7 +529,7 @@ fn surroundings(text: &Text) -> Option<Answer> {
         return match (named, other) {
             (Some(host), _) => Some(A::Unreachable(Some(host))),
             (None, Some(host)) if host.ends_with(".githubusercontent.com") => Some(A::TokenRequestFailed(None)),
-            // Another host than AWS's STS: something else could not be reached.
+            // A host other than AWS's STS: something else could not be reached.
             (None, Some(_)) if !asks_sts() => None,
             (None, _) => Some(A::Unreachable(None)),
         };
@@ -552,7 +552,7 @@ fn surroundings(text: &Text) -> Option<Answer> {
     is_invalid.then_some(A::RoleArnInvalid)
 }
 
-/// Words of Node.js, in which configure-aws-credentials is written.
+/// Error texts of Node.js, in which configure-aws-credentials is written.
 const NETWORK: [&str; 13] = [
     "enotfound",
     "econnrefused",
@@ -569,7 +569,7 @@ const NETWORK: [&str; 13] = [
     "connect timeout",
 ];
 
-/// Words of the other SDKs and of older ones; some of them are said of any host.
+/// Error texts of other and older SDKs; some of them apply to any host.
 const OTHER_NETWORK: [&str; 22] = [
     // The proxy's own refusal, in configure-aws-credentials.
     "tunneling socket could not be established",
@@ -600,7 +600,7 @@ const OTHER_NETWORK: [&str; 22] = [
     "nosuchendpointerror",
 ];
 
-/// What stands before the host that was not reached.
+/// What precedes the host that could not be reached.
 const HOST_AFTER: [&str; 7] = [
     "enotfound ",
     "eai_again ",
@@ -611,13 +611,13 @@ const HOST_AFTER: [&str; 7] = [
     "Post ",
 ];
 
-/// The host of an STS endpoint in a message, a line break within it or not: `sts.REGION.amazonaws.com`.
+/// The host of an STS endpoint in a message, even if split by a line break: `sts.REGION.amazonaws.com`.
 fn sts_host(text: &Text) -> Option<String> {
     ["sts.", "sts-fips."].iter().find_map(|begin| {
         text.all_after(begin).find_map(|rest| {
             let before = rest.before();
             let begins_word = !before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '-');
-            // `sts.amazonaws.com` is the token's audience as well.
+            // `sts.amazonaws.com` is also the token's audience.
             let label = before.trim_end_matches([' ', '"', '\'', ':', '=']);
             let is_audience = label.ends_with("audience") || label.ends_with("aud");
             let tail = rest.near(120).squeezed();
@@ -633,12 +633,12 @@ fn sts_host(text: &Text) -> Option<String> {
     })
 }
 
-/// The host in a word: of a URL, quoted, with its port.
+/// The host in a word: in a URL, quoted, with its port.
 fn host_in(word: &str) -> Option<String> {
     let word = word.trim_start_matches(['"', '\'', '`']);
     let word = word.split_once("://").map_or(word, |(_, rest)| rest);
     let host = word.split(|c: char| !is_host(c.encode_utf8(&mut [0; 4]))).next()?;
-    // An address is no name that tells whose it is.
+    // An IP address doesn't show whose it is.
     let named = host.contains('.') && host.chars().any(char::is_alphabetic);
     named.then(|| host.trim_end_matches('.').to_ascii_lowercase())
 }

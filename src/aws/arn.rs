@@ -3,12 +3,12 @@
 use crate::github::issuer::issuer_host;
 use crate::text::masked::is_masked_account;
 
-/// `arn:aws:iam::123456789012:role/path/name`, taken apart.
+/// A parsed `arn:aws:iam::123456789012:role/path/name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleArn {
     /// `aws`, `aws-cn`, `aws-us-gov`, …
     pub partition: String,
-    /// Twelve digits; `None` when it is masked (`***`).
+    /// Twelve digits; `None` if masked (`***`).
     pub account: Option<String>,
     /// The path, `/` or `/service/`, slashes at both ends.
     pub path: String,
@@ -16,22 +16,22 @@ pub struct RoleArn {
     pub name: String,
 }
 
-/// Why a text is no role ARN: in words, and what to write instead where that is plain.
+/// Why a text isn't a role ARN: a message, and what to write instead if that is clear.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotARole {
     /// What is wrong.
     pub message: String,
     /// What would be right.
     pub instead: Option<String>,
-    /// Is it the account number alone that is wrong?
+    /// Whether only the account number is wrong.
     pub account_only: bool,
 }
 
 impl RoleArn {
-    /// Reads the ARN of a role.
+    /// Parses a role's ARN.
     ///
     /// # Errors
-    /// [`NotARole`] says what it is instead: another kind of ARN, a bare name, one with white space in it.
+    /// [`NotARole`] says what the text is instead: another kind of ARN, a bare name, an ARN with white space in it.
     pub fn parse(text: &str) -> Result<Self, NotARole> {
         let wrong = |message: String, instead: Option<String>| {
             Err(NotARole {
@@ -157,19 +157,19 @@ impl RoleArn {
     }
 }
 
-/// `arn:aws:iam::123456789012:oidc-provider/host/path`, taken apart.
+/// A parsed `arn:aws:iam::123456789012:oidc-provider/host/path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProviderArn {
     /// The partition.
     pub partition: String,
     /// The account as written.
     pub account: String,
-    /// Host and path of the issuer, as written.
+    /// The issuer's host and path, as written.
     pub host: String,
 }
 
 impl ProviderArn {
-    /// Reads the ARN of an OIDC provider; `None` for any other text.
+    /// Parses an OIDC provider's ARN; `None` for any other text.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut fields = text.splitn(6, ':');
@@ -191,13 +191,13 @@ impl ProviderArn {
     }
 }
 
-/// The ARN that the provider of an issuer has in an account.
+/// The ARN of an issuer's provider in an account.
 #[must_use]
 pub(crate) fn provider_arn(partition: &str, account: &str, issuer: &str) -> String {
     format!("arn:{partition}:iam::{account}:oidc-provider/{}", issuer_host(issuer))
 }
 
-/// The partition that a region belongs to, by its name.
+/// The partition of a region, judging by its name.
 #[must_use]
 pub(crate) fn partition_of_region(region: &str) -> &'static str {
     match region {
@@ -212,7 +212,7 @@ pub(crate) fn partition_of_region(region: &str) -> &'static str {
     }
 }
 
-/// The audience that a partition's STS is addressed by, where AWS documents one.
+/// The audience that a partition's STS expects, if AWS documents one; otherwise the default.
 /// (configure-aws-credentials' README, "OIDC Audience".)
 #[must_use]
 pub(crate) fn usual_audience(partition: &str) -> &'static str {

@@ -1,4 +1,4 @@
-//! The request context of an assume call: which condition keys it carries, and with which values.
+//! The request context of a call that assumes a role: which condition keys it carries, and with which values.
 //!
 //! Sources: IAM User Guide, `reference_policies_iam-condition-keys` (web identity and GitHub's claims) and
 //! `reference_policies_condition-keys` (global keys); AWS service authorization reference for STS.
@@ -15,7 +15,7 @@ use crate::policy::{Outcome, Presence, PrincipalKind, RequestContext, RequestPri
 use crate::text::alike::did_you_mean;
 use crate::text::masked::is_masked_account;
 
-/// The ten claims that STS evaluates beside `sub`, `aud`, `oaud`, `amr` and `email`.
+/// The ten claims that STS evaluates besides `sub`, `aud`, `oaud`, `amr` and `email`.
 pub(crate) const CLAIM_KEYS: [&str; 10] = [
     "actor",
     "actor_id",
@@ -29,7 +29,7 @@ pub(crate) const CLAIM_KEYS: [&str; 10] = [
     "workflow",
 ];
 
-/// Claims of GitHub's tokens that are no condition keys, and like the name of one that is.
+/// Claims of GitHub's tokens that aren't condition keys but resemble one that is.
 const NO_KEYS: [&str; 6] = [
     "base_ref",
     "head_ref",
@@ -39,8 +39,8 @@ const NO_KEYS: [&str; 6] = [
     "workflow_sha",
 ];
 
-/// The key of this issuer's tokens that somebody who wrote `key` most likely meant, where the request does not carry `key`:
-/// the prefix left out or misspelled, or another issuer's, or the claim misspelled.
+/// The key of this issuer's tokens that the author of `key` most likely meant, if the request does not carry `key`:
+/// the prefix omitted, misspelled or another issuer's, or the claim misspelled.
 #[must_use]
 pub(crate) fn meant_key(key: &str, issuer: &str) -> Option<String> {
     let prefix = issuer_host(issuer).to_lowercase();
@@ -66,7 +66,7 @@ pub(crate) fn meant_key(key: &str, issuer: &str) -> Option<String> {
     }
     let claims = CLAIM_KEYS.iter().filter(|_| Deployment::of(issuer).has_claim_keys());
     let claim = did_you_mean(written_claim, ["sub", "aud"].iter().chain(claims).copied())?;
-    // A bare word that is merely like a claim may be anything.
+    // A bare word that merely resembles a claim may be anything.
     if claim != written_claim && !is_ours {
         return None;
     }
@@ -74,7 +74,7 @@ pub(crate) fn meant_key(key: &str, issuer: &str) -> Option<String> {
     (meant != written).then_some(meant)
 }
 
-/// Who asks for a role: all that decides what a request to STS carries. It needs no run and no evidence.
+/// Who requests a role: everything that decides what a request to STS carries. Needs no run and no evidence.
 #[derive(Debug, Clone, Copy)]
 pub struct Asker<'a> {
     /// The token's claims.
@@ -83,11 +83,11 @@ pub struct Asker<'a> {
     pub issuer: &'a str,
     /// The role.
     pub role: Option<&'a RoleArn>,
-    /// The ARN of the role's account's identity provider, where it is known.
+    /// The ARN of the identity provider in the role's account, if known.
     pub provider: Option<&'a str>,
     /// The inputs of the step.
     pub inputs: &'a Inputs,
-    /// The ARN that asks with AWS credentials, in place of the token.
+    /// The ARN of the caller that uses AWS credentials instead of the token.
     pub caller: Option<&'a str>,
 }
 
@@ -99,7 +99,7 @@ impl Asker<'_> {
     }
 }
 
-/// The request of `sts:AssumeRoleWithWebIdentity` with the job's token.
+/// The request context of `sts:AssumeRoleWithWebIdentity` with the job's token.
 #[must_use]
 pub fn web_identity(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
     let (partition, account) = account(asker, policy);
@@ -118,7 +118,7 @@ pub fn web_identity(asker: Asker<'_>, policy: &TrustPolicy) -> RequestContext {
     request
 }
 
-/// Can the key have this prefix, a part of which is hidden?
+/// Whether the key may have this prefix, part of which is masked.
 fn may_be(prefix: &str, key: &str) -> bool {
     let end = key.rfind(':').map_or(0, |colon| colon + 1);
     key.get(..end)
@@ -126,13 +126,13 @@ fn may_be(prefix: &str, key: &str) -> bool {
         .is_some_and(|outcome| outcome != Outcome::NoMatch)
 }
 
-/// The request of `sts:AssumeRole` with AWS credentials.
+/// The request context of `sts:AssumeRole` with AWS credentials.
 #[must_use]
 pub(crate) fn assume_role(asker: Asker<'_>, policies: &[&TrustPolicy]) -> RequestContext {
     signed(asker, policies, "sts:AssumeRole")
 }
 
-/// The request of `sts:TagSession`, which the same call makes where it sends tags. It carries neither `sts:ExternalId` nor
+/// The request context of `sts:TagSession`, which the same call needs if it sends tags. It carries neither `sts:ExternalId` nor
 /// `sts:RoleSessionName` (AWS service authorization reference for STS, the condition keys of each action).
 #[must_use]
 pub(crate) fn tag_session(asker: Asker<'_>, policies: &[&TrustPolicy]) -> RequestContext {
@@ -166,7 +166,7 @@ fn signed(asker: Asker<'_>, policies: &[&TrustPolicy], action: &str) -> RequestC
             key if key.starts_with("aws:") || key.starts_with("sts:") => {
                 Presence::Unknown("its value is not known here".to_owned())
             }
-            // Keys of an identity provider are not in a call that is signed with AWS credentials.
+            // An identity provider's keys are absent from a call signed with AWS credentials.
             _ => Presence::Absent,
         };
         request.set(&lower, presence);
@@ -174,7 +174,7 @@ fn signed(asker: Asker<'_>, policies: &[&TrustPolicy], action: &str) -> RequestC
     request
 }
 
-/// Partition and account of the provider that the token is checked against: the account of the role.
+/// Partition and account of the provider that checks the token: those of the role.
 fn account(asker: Asker<'_>, policy: &TrustPolicy) -> (String, String) {
     let given = asker.role.map(|role| (role.partition.clone(), role.account.clone()));
     let partition = given
@@ -196,7 +196,7 @@ fn account(asker: Asker<'_>, policy: &TrustPolicy) -> (String, String) {
     if let Some(arn) = asker.provider.and_then(ProviderArn::parse) {
         return (arn.partition, arn.account);
     }
-    // The role's account is unknown or masked: the policy is taken to name its own account, as almost all do.
+    // The role's account is unknown or masked: assume that the policy names its own account, as almost all do.
     candidates.sort_by_key(|arn| (arn.host != host, is_masked_account(&arn.account)));
     match candidates.into_iter().next() {
         Some(arn) => (arn.partition, arn.account),
@@ -243,19 +243,19 @@ fn variables(text: &str) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-/// A key with the provider's own prefix.
+/// The value of a key with the provider's own prefix.
 pub(crate) fn claim_key(asker: Asker<'_>, claim: &str) -> Presence {
     let is_claim_key = CLAIM_KEYS.contains(&claim) && Deployment::of(asker.issuer).has_claim_keys();
     let Some(claims) = asker.claims else {
-        // Of all other claims AWS makes no key, whatever a token says.
+        // AWS makes no keys from other claims, whatever a token says.
         let is_key = is_claim_key || ["amr", "aud", "email", "oaud", "sub"].contains(&claim);
         return match is_key {
             true => Presence::Unknown("there is no token to read it from".to_owned()),
             false => Presence::Absent,
         };
     };
-    // STS gives subjects of at most 255 characters back (STS API Reference, `AssumeRoleWithWebIdentity`); branches, environments
-    // and repositories have names of that order. What is far longer is somebody's own, and would cost time to compare.
+    // STS returns subjects of at most 255 characters (STS API Reference, `AssumeRoleWithWebIdentity`); the names of branches,
+    // environments and repositories are of that order. Anything far longer isn't GitHub's, and would cost time to compare.
     const LONGEST: usize = 4096;
     let fits = |text: &str| text.len() <= LONGEST;
     let too_long = || Presence::Unknown("it is longer than any GitHub claim can be".to_owned());
@@ -284,7 +284,7 @@ pub(crate) fn claim_key(asker: Asker<'_>, claim: &str) -> Presence {
         },
         claim if is_claim_key => {
             text(claim).unwrap_or_else(|| match claim {
-                // These two a token need not have: a job without environment, a repository outside an enterprise.
+                // A token may lack these two: a job without an environment, a repository outside an enterprise.
                 "environment" if names_environment(claims) => incomplete(claim),
                 "environment" | "enterprise_id" => Presence::Absent,
                 claim => incomplete(claim),
@@ -294,7 +294,7 @@ pub(crate) fn claim_key(asker: Asker<'_>, claim: &str) -> Presence {
     }
 }
 
-/// Is there an environment in the subject? Then the token has the claim as well.
+/// Whether the subject contains an environment. If so, the token has the claim as well.
 fn names_environment(claims: &Claims) -> bool {
     let subject = claims.subject().and_then(Subject::parse);
     matches!(
@@ -303,12 +303,12 @@ fn names_environment(claims: &Claims) -> bool {
     )
 }
 
-/// Every token of GitHub has it; the claims at hand are a part of one.
+/// Every GitHub token has this claim, so the given claims are incomplete.
 fn incomplete(claim: &str) -> Presence {
     Presence::Unknown(format!("the given claims do not include `{claim}`"))
 }
 
-/// A key of AWS's own, in lower case.
+/// The value of one of AWS's own keys, given in lower case.
 fn web_identity_key(asker: Asker<'_>, key: &str) -> Presence {
     let request = asker.inputs;
     let unknown = |why: &str| Presence::Unknown(why.to_owned());
@@ -339,7 +339,7 @@ fn web_identity_key(asker: Asker<'_>, key: &str) -> Presence {
         | "aws:tokenissuetime"
         | "aws:multifactorauthpresent"
         | "aws:multifactorauthage" => Presence::Absent,
-        // Only from `https://aws.amazon.com/…` claims of the token, which GitHub does not send.
+        // Only set from a token's `https://aws.amazon.com/…` claims, which GitHub does not send.
         "sts:sourceidentity" | "sts:transitivetagkeys" | "aws:tagkeys" => Presence::Absent,
         // Parameters of AssumeRole, not of this action.
         "sts:externalid" | "sts:durationseconds" => Presence::Absent,
@@ -349,7 +349,7 @@ fn web_identity_key(asker: Asker<'_>, key: &str) -> Presence {
     }
 }
 
-/// A parameter: unknown when nobody said, the default or nothing when it was empty.
+/// A parameter: unknown if not given; the default or absent if empty.
 fn sent(input: Option<&str>, default: Option<&str>) -> Presence {
     match (input, default) {
         (Some(""), None) => Presence::Absent,
@@ -393,7 +393,7 @@ mod tests {
                 GITHUB,
                 Some("repository_owner_id"),
             ),
-            // It is not written wrong: the request has no such claim.
+            // It isn't misspelled: the request just lacks this claim.
             ("token.actions.githubusercontent.com:environment", GITHUB, None),
             ("token.actions.githubusercontent.com:iss", GITHUB, None),
             ("token.actions.githubusercontent.com:workflow_ref", GITHUB, None),
@@ -401,7 +401,7 @@ mod tests {
             ("aws:SourceIp", GITHUB, None),
             ("sts:ExternalId", GITHUB, None),
             ("sub", SERVER, Some("sub")),
-            // A server of one's own has no keys for these.
+            // A self-hosted server has no keys for these.
             ("repository", SERVER, None),
         ] {
             let expected = meant.map(|claim| format!("{}:{claim}", issuer_host(issuer)));

@@ -1,23 +1,23 @@
-//! The inputs: what each is called, which variable stands in for it, what an empty one comes to.
+//! The inputs: their names, the variables that replace them, and what empty ones default to.
 
 use super::{Input, Kind};
 
-/// What an input is.
+/// A description of an input.
 #[derive(Debug)]
 pub struct Spec {
-    /// Which.
+    /// The input.
     pub input: Input,
     /// Its name in a `with:` block.
     pub name: &'static str,
-    /// The variable that is taken where the input is empty, or none.
+    /// The variable used if the input is empty, if any.
     pub variable: Option<&'static str>,
-    /// What an empty one comes to.
+    /// The value of an empty one.
     pub default: &'static str,
     /// How it is read.
     pub kind: Kind,
-    /// What stands for its value in a help text.
+    /// The placeholder for its value in help text.
     pub value: &'static str,
-    /// What it does; empty where it changes nothing for a diagnosis.
+    /// What it does; empty if it makes no difference to a diagnosis.
     pub help: &'static str,
 }
 

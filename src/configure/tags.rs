@@ -1,4 +1,4 @@
-//! The session tags that go along with `sts:AssumeRole`. (`src/assumeRole.ts`.)
+//! The session tags sent with `sts:AssumeRole`. (`src/assumeRole.ts`.)
 
 use serde_json::Value;
 
@@ -11,11 +11,11 @@ pub struct Tag {
     pub key: String,
     /// Its value.
     pub value: String,
-    /// Is it left out where the tags are too large together?
+    /// Whether it is dropped if the tags are too large together.
     pub droppable: bool,
 }
 
-/// Key, variable, and whether the tag is left out where the tags are too large together.
+/// Key, variable, and whether the tag is dropped if the tags are too large together.
 const TAG_SOURCES: [(&str, &str, bool); 12] = [
     ("Repository", "GITHUB_REPOSITORY", false),
     ("Workflow", "GITHUB_WORKFLOW", false),
@@ -32,10 +32,10 @@ const TAG_SOURCES: [(&str, &str, bool); 12] = [
 ];
 
 impl Inputs {
-    /// The session tags of an `AssumeRole` call, with the runner's variables; none where they are skipped.
+    /// The session tags of an `AssumeRole` call, from the runner's variables; none if tagging is skipped.
     ///
     /// # Errors
-    /// What is wrong with `custom-tags`.
+    /// If `custom-tags` is invalid: what is wrong with it.
     pub fn tags<'a>(&self, variable: impl Fn(&str) -> Option<&'a str>) -> Result<Vec<Tag>, String> {
         let own = TAG_SOURCES.iter().filter_map(|(key, name, droppable)| {
             Some(Tag {
@@ -60,19 +60,19 @@ impl Inputs {
         Ok(tags)
     }
 
-    /// Those of the names in `transitive-tag-keys` that a tag of this step may have: the others are dropped without a word.
+    /// The names in `transitive-tag-keys` that this step may send a tag for: the action silently drops the others.
     #[must_use]
     pub fn transitive_names(&self) -> Vec<String> {
         self.tags(|_| Some(""))
             .map_or_else(|_| Vec::new(), |tags| self.transitive_keys(&tags))
     }
 
-    /// The names of the tags that the action sends of itself, in some version or in all.
+    /// The names of the tags that the action sends by itself, in some versions or all.
     pub fn tag_names() -> impl Iterator<Item = &'static str> {
         TAG_SOURCES.iter().map(|(name, ..)| *name)
     }
 
-    /// Those of the keys in `transitive-tag-keys` that have a tag: the others are dropped without a word.
+    /// The keys in `transitive-tag-keys` that have a tag: the action silently drops the others.
     #[must_use]
     pub fn transitive_keys(&self, tags: &[Tag]) -> Vec<String> {
         let lines = self
@@ -85,7 +85,7 @@ impl Inputs {
     }
 }
 
-/// May this stand in a tag? (`[\p{L}\p{Z}\p{N}_.:/=+\-@]`)
+/// Whether a tag may contain this character. (`[\p{L}\p{Z}\p{N}_.:/=+\-@]`)
 fn is_tag_letter(c: char) -> bool {
     c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
 }
@@ -100,7 +100,7 @@ fn sanitized(value: &str) -> String {
         .collect()
 }
 
-/// The input `custom-tags`, beside so many tags (`parseAndValidateCustomTags`).
+/// Parses the input `custom-tags`, given the number of other tags (`parseAndValidateCustomTags`).
 pub(super) fn custom_tags(text: &str, beside: usize) -> Result<Vec<Tag>, String> {
     const MOST: usize = 50;
     let parsed = serde_json::from_str(text).map_err(|_| "it is not JSON".to_owned())?;

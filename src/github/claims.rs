@@ -24,7 +24,7 @@ pub struct Token {
 pub struct Claims(pub Map<String, Value>);
 
 impl Claims {
-    /// A claim that is a text.
+    /// A claim that is a string.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str()
@@ -53,7 +53,7 @@ impl Claims {
         self.text("sub")
     }
 
-    /// The audience that STS compares: `azp` where there is one, else `aud`, the first of a list.
+    /// The audience that STS compares: `azp` if present, else `aud` (the first, if it is a list).
     /// (IAM User Guide, `reference_policies_iam-condition-keys`.)
     #[must_use]
     pub fn audience(&self) -> Option<&str> {
@@ -64,7 +64,7 @@ impl Claims {
         })
     }
 
-    /// The first registered claim whose type is not what RFC 7519 says: name, what it should be.
+    /// The first registered claim whose type isn't RFC 7519's: its name, and what it should be.
     #[must_use]
     pub fn mistyped(&self) -> Option<(&'static str, &'static str)> {
         let wrong = |name: &'static str, fits: fn(&Value) -> bool| self.0.get(name).is_some_and(|value| !fits(value));
@@ -98,27 +98,27 @@ impl Claims {
     }
 }
 
-/// Why a text is no ID token. No part of the text is in it.
+/// Why a text isn't an ID token. Contains no part of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// The part is no base64url.
+    /// The part isn't base64url.
     #[error("its {0} is not base64url")]
     Base64(&'static str),
     /// A registered claim has the wrong type.
     #[error("its claim `{0}` is not {1}")]
     Claim(&'static str, &'static str),
-    /// The part is no JSON object.
+    /// The part isn't a JSON object.
     #[error("its {0} is not a JSON object")]
     Json(&'static str),
-    /// It has no three parts.
+    /// It doesn't have three parts.
     #[error("it does not have the three parts of a JWT, separated by dots")]
     Parts,
 }
 
-/// Splits and decodes a JWT. The signature is not looked at.
+/// Splits and decodes a JWT. The signature isn't checked.
 ///
 /// # Errors
-/// [`TokenError`] where it is no JWT; the error holds no part of the token.
+/// [`TokenError`] if it isn't a JWT; the error contains no part of the token.
 pub fn decode(jwt: &str) -> Result<Token, TokenError> {
     let jwt = jwt.trim().trim_matches(['"', '\'']);
     let mut parts = jwt.strip_prefix("Bearer ").unwrap_or(jwt).split('.');

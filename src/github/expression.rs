@@ -1,8 +1,8 @@
-//! Expressions of workflow files, `${{ … }}`: evaluated as far as what they name is known, and named where it is not.
+//! Workflow expressions, `${{ … }}`: evaluated as far as the names in them are known, and otherwise left as expressions.
 //!
-//! Grammar, coercions and functions are those of `github-actions-expressions`. What is added here is what a value that is not
-//! known does to the others: a text keeps the parts that are known, `&&` and `||` go on where that part does not matter, and what
-//! is left is an expression that can be written in its place.
+//! Grammar, coercions and functions are those of `github-actions-expressions`. Added here is how an unknown value affects
+//! the rest: a text keeps its known parts, `&&` and `||` continue if the unknown part doesn't matter, and what
+//! remains is an expression that can be written in its place.
 
 use github_actions_expressions::call::{Call, Function};
 use github_actions_expressions::context::Context;
@@ -13,21 +13,21 @@ use serde_json::Value as Json;
 
 use crate::budget::{Budget, steps};
 
-/// A longer expression is not evaluated. GitHub's own limit is 21,000 characters.
+/// Longer expressions aren't evaluated. GitHub's own limit is 21,000 characters.
 const LONGEST: usize = 8 << 10;
-/// What a text comes to at most.
+/// The longest text that an expression may evaluate to.
 const MOST_TEXT: usize = 64 << 10;
 
-/// A value, as far as it is known.
+/// A value, as far as known.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
-    /// It is known.
+    /// All of it is known.
     Known(Json),
-    /// Some of it is not.
+    /// Part of it is unknown.
     Open(Text),
 }
 
-/// A text of which parts are not known.
+/// A text, parts of which are unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Text(Vec<Piece>);
 
@@ -35,7 +35,7 @@ pub(crate) struct Text(Vec<Piece>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Piece {
     Known(String),
-    /// What stands for it is an expression, which holds names and no values.
+    /// Represented by an expression, which contains names but no values.
     Unknown(String),
 }
 
@@ -44,17 +44,17 @@ pub(crate) enum Piece {
 #[error("{0}")]
 pub(crate) struct Fault(pub(crate) String);
 
-/// What can be named in an expression.
+/// What an expression can name.
 pub(crate) trait Contexts {
-    /// The value of `context.key`, or of the whole context without a key; `None` where it is not known. The inputs of an event, which
-    /// can be known one by one, are asked for as those of a context: `github.event.inputs`.
+    /// The value of `context.key`, or of the whole context without a key; `None` if unknown. An event's inputs, which
+    /// may be known one by one, are requested as a context of their own: `github.event.inputs`.
     ///
     /// # Errors
-    /// It rests on an expression that has no value.
+    /// It depends on an expression that has no value.
     fn get(&self, context: &str, key: Option<&str>) -> Result<Option<Value>, Fault>;
 
-    /// What is so of values that are not known, where somebody follows each answer; `None` where nobody does. The question is `written`
-    /// as well, and has the same answer however often it is asked.
+    /// Answers a question about unknown values, if every answer is being explored; otherwise `None`. `written` is the question
+    /// as text, and always gets the same answer.
     fn decide(&self, question: Question<'_>, written: &str) -> Option<bool> {
         let _ = (question, written);
         None
@@ -64,18 +64,18 @@ pub(crate) trait Contexts {
 /// What the value of an expression depends on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Question<'a> {
-    /// Are both equal?
+    /// Whether both are equal.
     Equal(&'a Value, &'a Value),
-    /// Does a function of texts hold?
+    /// Whether a text function holds.
     Holds(Function, &'a [Value]),
-    /// Something else.
+    /// Anything else.
     Other,
 }
 
 const EVENT_INPUTS: &str = "github.event.inputs";
 
 impl Value {
-    /// A value of which nothing is known but the expression that stands for it.
+    /// A value of which only the expression for it is known.
     pub(crate) fn unknown(expression: impl Into<String>) -> Self {
         Self::Open(Text(vec![Piece::Unknown(expression.into())]))
     }
@@ -85,7 +85,7 @@ impl Value {
         Self::Known(Json::String(text.into()))
     }
 
-    /// As a text, as the runner makes one of it.
+    /// Converts it to text as the runner does.
     ///
     /// # Errors
     /// It is a list or an object.
@@ -99,7 +99,7 @@ impl Value {
         })
     }
 
-    /// Is it one of those that `&&` and `||` take for true?
+    /// Whether `&&` and `||` treat it as true.
     fn is_true(&self) -> Option<bool> {
         match self {
             Self::Known(value) => Some(evaluation(value.clone()).as_boolean()),
@@ -136,7 +136,7 @@ impl Value {
         }
     }
 
-    /// The same as an operand.
+    /// The same, as an operand.
     fn operand(&self) -> String {
         let expression = self.expression();
         let is_compound = matches!(self, Self::Open(_)) && expression.contains(['|', '&', '=', '<', '>']);
@@ -149,7 +149,7 @@ impl Value {
 }
 
 impl Text {
-    /// A text that is known.
+    /// A known text.
     pub(crate) fn known(text: impl Into<String>) -> Self {
         let text = text.into();
         Self(if text.is_empty() {
@@ -159,7 +159,7 @@ impl Text {
         })
     }
 
-    /// The text, where all of it is known.
+    /// The text, if all of it is known.
     pub(crate) fn as_known(&self) -> Option<&str> {
         match &*self.0 {
             [] => Some(""),
@@ -173,7 +173,7 @@ impl Text {
         &self.0
     }
 
-    /// With other names for what is not known.
+    /// Renames its unknown parts.
     pub(crate) fn renamed(self, name: impl Fn(String) -> String) -> Self {
         let renamed = |piece| match piece {
             Piece::Unknown(expression) => Piece::Unknown(name(expression)),
@@ -182,13 +182,13 @@ impl Text {
         Self(self.0.into_iter().map(renamed).collect())
     }
 
-    /// Is any of it known that is not blank?
+    /// Whether any non-blank part of it is known.
     pub(crate) fn has_known(&self) -> bool {
         let is_known = |piece: &Piece| matches!(piece, Piece::Known(text) if !text.trim().is_empty());
         self.0.iter().any(is_known)
     }
 
-    /// As it would be written: what is not known stands in it as `${{ … }}`.
+    /// As it would be written, with unknown parts as `${{ … }}`.
     pub(crate) fn written(&self) -> String {
         let written = |piece: &Piece| match piece {
             Piece::Known(text) => text.clone(),
@@ -197,11 +197,11 @@ impl Text {
         self.0.iter().map(written).collect()
     }
 
-    /// With masks for what is not known, as [`crate::text::masked`] reads them.
+    /// With masks for unknown parts, in the form that [`crate::text::masked`] reads.
     pub(crate) fn masked(&self) -> String {
         let masked = |piece: &Piece| match piece {
             Piece::Known(text) => text.clone(),
-            // A longer one, or one with other letters in it, could be taken for text.
+            // A longer one, or one with other characters, could be mistaken for text.
             Piece::Unknown(expression)
                 if expression.len() <= 100
                     && expression
@@ -236,15 +236,15 @@ impl Text {
     }
 }
 
-/// Is any of this value computed when the workflow runs?
+/// Whether any part of this value is computed when the workflow runs.
 pub(crate) fn is_expression(value: &str) -> bool {
     value.contains("${{")
 }
 
-/// The value of a text with expressions in it: that of the expression, where there is nothing else in it.
+/// The value of a text with expressions in it; that of the expression, if the text contains nothing else.
 ///
 /// # Errors
-/// An expression does not parse, or has no value, or there is too much of it.
+/// An expression doesn't parse, has no value, or exceeds the limits.
 pub(crate) fn evaluate(template: &str, contexts: &dyn Contexts, budget: &Budget) -> Result<Value, Fault> {
     let evaluator = Evaluator { contexts, budget };
     let (mut whole, mut rest) = (Text::default(), template);
@@ -271,14 +271,14 @@ pub(crate) fn evaluate(template: &str, contexts: &dyn Contexts, budget: &Budget)
     })
 }
 
-/// What an `if:` comes to; `None` where that is not known. (GitHub documentation, "Evaluate expressions": an `if` is an expression
+/// What an `if:` evaluates to; `None` if unknown. (GitHub documentation, "Evaluate expressions": an `if` is an expression
 /// with or without `${{ }}`.)
 pub(crate) fn condition(text: &str, contexts: &dyn Contexts, budget: &Budget) -> Option<bool> {
     let text = text.trim();
     let inside = text.strip_prefix("${{").and_then(end);
     let expression = match inside {
         Some((expression, "")) => expression,
-        // Text around an expression makes it another one.
+        // Text around an expression changes its meaning.
         _ if is_expression(text) => return None,
         _ => text,
     };
@@ -286,7 +286,7 @@ pub(crate) fn condition(text: &str, contexts: &dyn Contexts, budget: &Budget) ->
     evaluator.truth(&evaluator.parsed(expression).ok()?)
 }
 
-/// An expression up to its `}}`, which is none within quotes, and what follows.
+/// An expression up to its `}}`, ignoring any within quotes, and what follows.
 fn end(text: &str) -> Option<(&str, &str)> {
     let mut is_quoted = false;
     for (at, letter) in text.char_indices() {
@@ -357,7 +357,7 @@ impl Evaluator<'_> {
         })
     }
 
-    /// Operators of the same rank stand in a chain to the left, of any length.
+    /// Operators of equal precedence form a chain to the left, of any length.
     fn binary(&self, expression: &SpannedExpr<'_>) -> Result<Value, Fault> {
         let (mut chain, mut first) = (Vec::new(), expression);
         while let Expr::BinExpr(BinExpr { lhs, op, rhs }) = &first.inner {
@@ -567,7 +567,7 @@ impl Evaluator<'_> {
         Ok(value)
     }
 
-    /// `github.event.inputs.x`, of which these are the last two parts.
+    /// `github.event.inputs.x`, of which `rest` starts with the last two parts.
     fn event_input<'e>(
         &self,
         name: &str,
@@ -606,16 +606,16 @@ impl Evaluator<'_> {
     }
 }
 
-/// What stands behind a dot or in brackets.
+/// What follows a dot or is in brackets.
 enum Key {
     All,
     Name(String),
     None,
-    /// This expression gives it, which is not known.
+    /// Computed by this expression, whose value is unknown.
     Open(String),
 }
 
-/// The member of a value; nothing is `null`. Names are not case-sensitive.
+/// A member of a value; `null` if there is none. Names are case-insensitive.
 fn member(of: Json, key: &str, is_filtered: bool) -> Json {
     match of {
         Json::Array(list) if is_filtered => Json::Array(
@@ -636,7 +636,7 @@ fn member(of: Json, key: &str, is_filtered: bool) -> Json {
     }
 }
 
-/// A member as it is written.
+/// A member access, as written.
 fn access(key: &str) -> String {
     let is_name = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
@@ -647,7 +647,7 @@ fn access(key: &str) -> String {
     }
 }
 
-/// The texts between the `{0}` of a format, and the indices in those.
+/// The texts around a format's `{0}`s, and the indices in those.
 fn format_pieces(format: &str) -> Result<Vec<Result<String, usize>>, Fault> {
     let fault = || Fault("the text of `format` has a brace that is not closed or not doubled".to_owned());
     let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), format);
@@ -672,17 +672,17 @@ fn format_pieces(format: &str) -> Result<Vec<Result<String, usize>>, Fault> {
     Ok(pieces)
 }
 
-/// The brace that stands there twice.
+/// The doubled brace.
 fn after_brace(text: &str, at: usize) -> &str {
     text.get(at..=at).unwrap_or_default()
 }
 
-/// As the library has it.
+/// The library's form of a value.
 fn evaluation(value: Json) -> Evaluation {
     Evaluation::try_from(value).unwrap_or(Evaluation::Null)
 }
 
-/// As the runner writes it in a text.
+/// A value as the runner writes it in a text.
 fn shown(value: Json) -> String {
     match value {
         Json::String(text) => text,
@@ -690,7 +690,7 @@ fn shown(value: Json) -> String {
     }
 }
 
-/// A whole number without a fraction, as the runner writes it.
+/// A number as the runner writes it: whole ones without a fraction.
 pub(crate) fn number(value: f64) -> Json {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() < EXACT {
@@ -701,7 +701,7 @@ pub(crate) fn number(value: f64) -> Json {
     }
 }
 
-/// A known value as a part of an expression.
+/// A known value as part of an expression.
 fn expression(value: &Json) -> SpannedExpr<'static> {
     let inner = match value {
         Json::Null => Expr::Literal(Literal::Null),
@@ -739,7 +739,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    /// Contexts in which `secrets`, `steps` and what is not listed is not known.
+    /// Contexts in which `secrets`, `steps` and anything not listed are unknown.
     struct World;
 
     impl Contexts for World {
@@ -751,7 +751,7 @@ mod tests {
                 "nothing": null,
             });
             let Some(of) = all.get(context) else {
-                // A part of it is known.
+                // Part of it is known.
                 return Ok((context == "partly").then(|| {
                     Value::Open(Text(vec![
                         Piece::Known("arn:".to_owned()),
@@ -811,7 +811,7 @@ mod tests {
             ),
             ("${{ 'a ''quoted'' }} brace' }}", "a 'quoted' }} brace"),
             ("${{ always() && 'x' }}", "x"),
-            // What is not known is named by what can be written in its place.
+            // Unknown parts are shown as what can be written in their place.
             ("${{ secrets.ROLE }}", "${{ secrets.ROLE }}"),
             ("${{ secrets[env.STAGE] }}", "${{ secrets.prod }}"),
             (
@@ -946,7 +946,7 @@ mod tests {
             let _ = condition(&text, &World, &Budget::default());
         }
 
-        /// An expression that is named for what is not known evaluates as the whole one does.
+        /// What an expression with unknown parts is reduced to evaluates like the whole.
         #[test]
         fn what_is_named_stands_for_the_whole(
             parts in prop::collection::vec(prop::sample::select(vec![

@@ -1,4 +1,4 @@
-//! Who issues the token: which deployment of GitHub, and what its URL is called in IAM.
+//! Who issues the token: which GitHub deployment, and how IAM writes its URL.
 
 /// The URL of an issuer as IAM writes it in ARNs and condition keys: without `https://`.
 #[must_use]
@@ -6,10 +6,10 @@ pub(crate) fn issuer_host(issuer: &str) -> &str {
     issuer.strip_prefix("https://").unwrap_or(issuer)
 }
 
-/// GitHub's own host of issuers.
+/// The issuer host of github.com.
 pub(crate) const GITHUB_ISSUER: &str = "token.actions.githubusercontent.com";
 
-/// Which deployment of GitHub (or of something like it) an issuer belongs to.
+/// Which deployment of GitHub (or something similar) an issuer belongs to.
 /// (GitHub docs, "OpenID Connect reference"; configure-aws-credentials' README for Forgejo.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deployment {
@@ -23,12 +23,12 @@ pub enum Deployment {
     Server,
     /// Forgejo.
     Forgejo,
-    /// Nothing that issues tokens to GitHub's jobs.
+    /// Not an issuer of tokens for GitHub's jobs.
     Other,
 }
 
 impl Deployment {
-    /// The deployment that an issuer belongs to.
+    /// The deployment of an issuer.
     #[must_use]
     pub fn of(issuer: &str) -> Self {
         let host = issuer_host(issuer);
@@ -48,7 +48,7 @@ impl Deployment {
         }
     }
 
-    /// The issuer that goes with `GITHUB_SERVER_URL`, without an enterprise's slug. (GitHub docs, "OpenID Connect reference".)
+    /// The issuer for a `GITHUB_SERVER_URL`, without an enterprise's slug. (GitHub docs, "OpenID Connect reference".)
     #[must_use]
     pub fn issuer_of_server(url: &str) -> String {
         let host = issuer_host(url).trim_end_matches('/');
@@ -59,14 +59,14 @@ impl Deployment {
         }
     }
 
-    /// Does STS evaluate GitHub's ten claims beside `sub` and `aud` for this deployment?
+    /// Whether STS evaluates GitHub's ten claims besides `sub` and `aud` for this deployment.
     /// (IAM User Guide, `reference_policies_iam-condition-keys`: not for GitHub Enterprise Server.)
     #[must_use]
     pub fn has_claim_keys(self) -> bool {
         matches!(self, Self::GitHub | Self::Enterprise | Self::DataResidency)
     }
 
-    /// Is its certificate one of a public authority, so that AWS never looks at thumbprints?
+    /// Whether a public authority issues its certificate, so that AWS never checks thumbprints.
     #[must_use]
     pub fn is_hosted_by_github(self) -> bool {
         self.has_claim_keys()

@@ -6,20 +6,20 @@ pub(crate) mod difference;
 pub(crate) mod lasting;
 pub(crate) mod parts;
 
-/// A subject, or a policy's pattern for one, taken apart. All parts are slices of the text.
+/// A subject, or a policy's pattern for one, split into parts. All parts are slices of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject<'a> {
     /// The whole text.
     pub text: &'a str,
-    /// `owner` of `repo:owner@id/repository@id:context`; empty when there is no `repo:`.
+    /// `owner` of `repo:owner@id/repository@id:context`; empty if there is no `repo:`.
     pub owner: &'a str,
     /// The owner's id, in the immutable form.
     pub owner_id: Option<&'a str>,
-    /// The repository's name; `None` where the text has no `/`.
+    /// The repository's name; `None` if the text has no `/`.
     pub repository: Option<&'a str>,
     /// The repository's id, in the immutable form.
     pub repository_id: Option<&'a str>,
-    /// What follows the repository: `None` where the text ends before it.
+    /// What follows the repository; `None` if nothing does.
     pub context: Option<&'a str>,
 }
 
@@ -39,7 +39,7 @@ pub enum Context<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Takes a text apart that begins with `repo:`; `None` for any other.
+    /// Splits a text that begins with `repo:`; `None` for any other.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         let rest = text.strip_prefix("repo:")?;
@@ -72,7 +72,7 @@ impl<'a> Subject<'a> {
         rest.split_once(':').map_or(rest, |(repository, _)| repository)
     }
 
-    /// Does it carry ids (`owner@id/repository@id`)?
+    /// Whether it contains ids (`owner@id/repository@id`).
     #[must_use]
     pub fn is_immutable(&self) -> bool {
         self.owner_id.is_some() || self.repository_id.is_some()
@@ -93,14 +93,14 @@ impl<'a> Subject<'a> {
         self.context.map(Context::of)
     }
 
-    /// Is it in one of GitHub's default forms? A default context has no further `key:value` after it: a colon inside a
+    /// Whether it is in one of GitHub's default forms. No `key:value` follows a default context: a colon inside a
     /// value is written `%3A`.
     #[must_use]
     pub fn is_default(&self) -> bool {
         match self.kind() {
             Some(Context::Branch(name) | Context::Environment(name) | Context::Tag(name)) => !name.contains(':'),
             Some(Context::PullRequest) => true,
-            // `refs/pull/…`, `refs/changes/…`: no default names them, yet the form is the default's.
+            // `refs/pull/…`, `refs/changes/…`: no default subject names them, yet the form is a default one.
             Some(Context::Other(other)) => other.strip_prefix("ref:").is_some_and(|name| !name.contains(':')),
             None => false,
         }
@@ -155,7 +155,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// `name@id`. GitHub chose `@` because it cannot stand in a name.
+/// Splits `name@id`. GitHub chose `@` because no name can contain it.
 fn name_and_id(text: &str) -> (&str, Option<&str>) {
     match text.split_once('@') {
         Some((name, id)) => (name, Some(id)),
@@ -163,7 +163,7 @@ fn name_and_id(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The `key:value` pairs of a customized subject, in order, as far as they can be told apart: GitHub writes `:` inside a
+/// The keys of a customized subject's `key:value` pairs, in order, as far as they can be distinguished: GitHub writes `:` inside a
 /// value as `%3A`, so every colon separates. `repo` and `ref`-like default contexts keep their values whole.
 #[must_use]
 pub fn customized_keys(text: &str) -> Vec<&str> {

@@ -1,22 +1,22 @@
 //! The few keys of a workflow file that matter here, with positions: `permissions`, `environment`, `uses`, and the
 //! steps that configure AWS credentials.
 //!
-//! People also paste parts of a file: a list of steps, one job, a `permissions` block. Those are read as well.
+//! People also paste parts of a file: a list of steps, one job, a `permissions` block. Those are read too.
 
 pub(crate) mod steps;
 
-/// Why a text is no workflow, and where.
+/// Why a text isn't a workflow, and where.
 pub(crate) use crate::text::yaml::Fault as WorkflowError;
 use crate::text::yaml::{self, Limits};
 pub(crate) use crate::text::yaml::{Kind, Node};
 use crate::text::{Span, Spanned};
 
-/// The longest text that is read; GitHub's own limit is half of it.
+/// The longest text that is read; GitHub's own limit is half that.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
 
 const CONFIGURE: &str = "aws-actions/configure-aws-credentials";
 
-/// This action, by whatever owner.
+/// This action, whoever owns the repository.
 const DOCTOR: &str = "aws-oidc-doctor";
 
 /// A workflow file, or a part of one.
@@ -31,7 +31,7 @@ pub struct Workflow {
 }
 
 impl Workflow {
-    /// The job with this id; the only one where the id is not known or the text is a part of a file.
+    /// The job with this id; the only job if the id is unknown or the text is part of a file.
     #[must_use]
     pub fn job(&self, id: Option<&str>) -> Option<&Job> {
         match (
@@ -59,7 +59,7 @@ pub struct Trigger {
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// Its key under `jobs`; empty where only steps were given.
+    /// Its key under `jobs`; empty if only steps were given.
     pub id: Spanned<String>,
     /// From its key to its end.
     pub span: Span,
@@ -73,7 +73,7 @@ pub struct Job {
     pub secrets_inherit: bool,
     /// Its `timeout-minutes`.
     pub timeout: Option<Spanned<String>>,
-    /// Those of its steps, in order.
+    /// The `timeout-minutes` of its steps, in order.
     pub step_timeouts: Vec<Option<Spanned<String>>>,
     /// Its steps that use `aws-actions/configure-aws-credentials`.
     pub steps: Vec<ConfigureStep>,
@@ -88,14 +88,14 @@ pub struct ConfigureStep {
     pub span: Span,
     /// Its `name`, else its `id`.
     pub name: Option<Spanned<String>>,
-    /// What stands under `with`; names as written.
+    /// The entries of `with`; names as written.
     pub inputs: Vec<(Spanned<String>, Spanned<String>)>,
-    /// Its place among the job's steps.
+    /// Its index among the job's steps.
     pub index: usize,
 }
 
 impl ConfigureStep {
-    /// An input; names are not case-sensitive.
+    /// An input; names are case-insensitive.
     #[must_use]
     pub fn input(&self, name: &str) -> Option<&Spanned<String>> {
         self.inputs
@@ -112,7 +112,7 @@ pub struct Permissions {
     pub span: Span,
     /// How it is written.
     pub kind: PermissionsKind,
-    /// What it says of `id-token`.
+    /// What it says about `id-token`.
     pub id_token: IdToken,
 }
 
@@ -125,27 +125,27 @@ pub enum PermissionsKind {
     ReadAll,
     /// Scope by scope; empty for `{}`.
     Scopes(Vec<(Spanned<String>, Spanned<String>)>),
-    /// Something else, an expression perhaps.
+    /// Anything else, perhaps an expression.
     Other,
 }
 
-/// What a `permissions` block says of `id-token`, and where.
+/// What a `permissions` block says about `id-token`, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdToken {
-    /// `write`, or `write-all`: the job may ask for a token.
+    /// `write`, or `write-all`: the job may request a token.
     Write(Span),
     /// `read`, or `read-all`: not enough.
     Read(Span),
     /// `none`.
     None(Span),
-    /// The block does not name it, which is `none`.
+    /// Not named in the block, which means `none`.
     Absent,
 }
 
 /// Reads a workflow file or a part of one.
 ///
 /// # Errors
-/// [`WorkflowError`] where it is no YAML, or larger or deeper than a workflow can be.
+/// [`WorkflowError`] if it isn't YAML, or is larger or deeper than a workflow can be.
 pub fn read(text: &str) -> Result<Workflow, WorkflowError> {
     Ok(workflow(&bounded_tree(text)?))
 }
@@ -172,7 +172,7 @@ fn workflow(root: &Node) -> Workflow {
                 Some(Node {
                     kind: Kind::Map(jobs), ..
                 }) => Some(jobs),
-                // The jobs alone, without the key above them.
+                // Only the jobs, without the key above them.
                 None if entries.iter().any(|(_, value)| value.get("runs-on").is_some()) => Some(entries),
                 _ => None,
             };
@@ -237,7 +237,7 @@ fn step(node: &Node, index: usize, wanted: fn(&str) -> bool) -> Option<Configure
     let uses = node.get("uses").and_then(Node::scalar);
     let fits = match &uses {
         Some(uses) => wanted(&uses.value),
-        // A pasted `with:` block alone is that of the failing step.
+        // A `with:` block pasted alone is the failing step's.
         None => wanted(CONFIGURE) && node.get("with")?.get("role-to-assume").is_some(),
     };
     if !fits {
@@ -310,14 +310,14 @@ fn events(on: &Node) -> Vec<Trigger> {
     }
 }
 
-/// What a workflow file, or an action's, is at most.
+/// The limits on a workflow's or action's file.
 const LIMITS: Limits = Limits {
     depth: 64,
     values: 100_000,
     what: "a workflow",
 };
 
-/// The first document of a YAML text; an empty one is an empty map.
+/// The first document of a YAML text; an empty text is an empty map.
 pub(crate) fn tree(text: &str) -> Result<Node, WorkflowError> {
     yaml::read(text, &LIMITS)
 }
@@ -528,7 +528,7 @@ jobs:
                     .collect::<String>(),
             "- ".repeat(5_000),
             "x".repeat(MAX_BYTES + 1),
-            // Every line is ten times the one above.
+            // Every line expands to ten times the one above.
             (1..9).fold(
                 "a0: &a0 [1,1,1,1,1,1,1,1,1,1]
 "

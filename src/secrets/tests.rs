@@ -163,7 +163,7 @@ fn hostile_text_takes_no_longer() {
         .map(|at| char::from(b"aB3-_xYz9."[(at * at % 71 % 10) as usize]))
         .collect();
     secrets.know(&secret);
-    // In proportion to the square of the length, this would take minutes.
+    // If it were quadratic in the length, this would take minutes.
     for piece in [
         "eyJ",
         "eyJhbGciOiJSUzI1",
@@ -197,7 +197,7 @@ fn hostile_text_takes_no_longer() {
     }
 }
 
-/// A way in which a secret comes back.
+/// A form in which a secret comes back.
 fn changed(secret: &str, way: usize, every: usize, separator: &str) -> String {
     let all = |letter: fn(u8) -> String| secret.bytes().map(letter).collect::<String>();
     let padded = |pad: &str| format!("{pad}{secret}{pad}");
@@ -228,7 +228,7 @@ fn changed(secret: &str, way: usize, every: usize, separator: &str) -> String {
     }
 }
 
-/// All that can be read in a text: it, its decoded forms, and each of them without what separates.
+/// Every reading of a text: as is, its decoded forms, and each of them without separators.
 fn readings(text: &str) -> Vec<String> {
     let mut readings = vec![text.to_owned()];
     let mut view = Decoded::from(text, None);
@@ -274,7 +274,7 @@ proptest! {
                 prop_assert!(!readings.iter().any(|text| text.contains(run)), "{} in {}", run, clean);
             }
         }
-        // In base 64 and hexadecimal, by the characters that so long a run becomes.
+        // In base64 and hexadecimal, measured by the characters that a run of this length becomes.
         let encoded = match way {
             11 | 12 => changed(&secret, 11, 0, ""),
             14..=16 => changed(&secret, way, 0, ""),

@@ -1,24 +1,24 @@
-//! `User: … is not authorized to perform: … on resource: … because …`, taken apart.
+//! Parses `User: … is not authorized to perform: … on resource: … because …`.
 //! (IAM User Guide, `troubleshoot_access-denied`.)
 
 use super::text::{Rest, Text};
 
-/// AWS refused an action to somebody. A part that the message does not tell is empty.
+/// AWS refused an action. Parts missing from the message are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Refusal {
-    /// The ARN that asked.
+    /// The caller's ARN.
     pub user: String,
-    /// `sts:AssumeRole`, `ecr:PutImage`, …; the operation alone (`PutObject`) where no more is told.
+    /// `sts:AssumeRole`, `ecr:PutImage`, …; the bare operation (`PutObject`) if the message says no more.
     pub action: String,
-    /// The ARN of what was asked for.
+    /// The ARN of the requested resource.
     pub resource: String,
-    /// Why, in AWS's words: "no identity-based policy allows the … action", "with an explicit deny in a …".
+    /// The reason in AWS's words: "no identity-based policy allows the … action", "with an explicit deny in a …".
     pub because: Option<String>,
     /// The kind of policy that AWS names.
     pub policy: Option<PolicyKind>,
 }
 
-/// The kinds of policies that AWS names when it refuses.
+/// The kinds of policy that AWS names in a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PolicyKind {
     IdentityBased,
@@ -31,7 +31,7 @@ pub enum PolicyKind {
     VpcEndpoint,
 }
 
-/// What ends the part of a message before it.
+/// What ends the preceding part of a message.
 const ENDS: [&str; 10] = [
     "on resource:",
     "on this resource",
@@ -52,7 +52,7 @@ impl Refusal {
             let rest = rest.strip(":").unwrap_or(rest);
             let user = rest.since("User:").map(|user| user.joined()).unwrap_or_default();
             let action = rest.until(&ENDS).filter(|action| is_action(&action.joined()));
-            // Where the message ends here, the next one must not be taken for its end.
+            // If the message ends here, the next message's end must not be taken for this one's.
             let beyond = action.map_or(rest, |action| action.beyond());
             let resource = beyond.strip("on resource:");
             let (resource, clause) = match resource {
@@ -72,14 +72,14 @@ impl Refusal {
         })
     }
 
-    /// The role whose session asked, and the session's name: of `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
+    /// The caller's role and session name, from `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
     #[must_use]
     pub fn session(&self) -> Option<(&str, &str)> {
         let (_, session) = self.user.split_once(":assumed-role/")?;
         Some(session.split_once('/').unwrap_or((session, "")))
     }
 
-    /// The account of who asked.
+    /// The caller's account.
     #[must_use]
     pub fn account(&self) -> Option<&str> {
         self.user.split(':').nth(4)
@@ -98,7 +98,7 @@ impl PolicyKind {
         Self::VpcEndpoint,
     ];
 
-    /// As AWS names it.
+    /// AWS's name for it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -113,7 +113,7 @@ impl PolicyKind {
         }
     }
 
-    /// The kind that a message names behind some phrase.
+    /// The kind that a message names after one of these phrases.
     pub(super) fn named_after(text: &Text, phrases: &[&str]) -> Option<Self> {
         phrases.iter().filter_map(|phrase| text.after(phrase)).find_map(|rest| {
             let clause = rest.until(&["because no", "with an explicit deny in"])?.beyond();
@@ -121,7 +121,7 @@ impl PolicyKind {
         })
     }
 
-    /// The kind that a clause names at its begin, and what follows: `because no … allows`, `with an explicit deny in a …`.
+    /// The kind named at the start of a clause, and what follows: `because no … allows`, `with an explicit deny in a …`.
     fn named_at(clause: Rest<'_>) -> Option<(Self, Rest<'_>)> {
         let named = match clause.strip("with an explicit deny in") {
             // "… in a VPC endpoint policy transitively through a service control policy": the latter has to change.
@@ -136,21 +136,21 @@ impl PolicyKind {
             Self::ALL
                 .into_iter()
                 .map(|kind| (kind, kind.name()))
-                // AWS writes "a sessions policy" as well.
+                // AWS also writes "a sessions policy".
                 .chain([(Self::Session, "sessions policy")])
                 .find_map(|(kind, name)| Some((kind, named.strip(name)?)))
         })
     }
 }
 
-/// The clause with AWS's reason.
+/// The clause that gives AWS's reason.
 fn because(clause: Rest<'_>) -> Option<String> {
     let kind = PolicyKind::named_at(clause);
     if let Some(reason) = clause.strip("because") {
         let action = kind.and_then(|(_, rest)| {
             let rest = rest.strip("allows the")?;
             let word = rest.word();
-            // A line break may have fallen into it; `ListActions` ends like the word that follows.
+            // A line break may split the action; `ListActions` ends like the word that follows.
             let is_whole = is_action(word) && rest.strip(&format!("{word} action")).is_some();
             let broken = || {
                 rest.until(&["action"])
@@ -183,12 +183,12 @@ fn because(clause: Rest<'_>) -> Option<String> {
     Some(format!("with an explicit deny in {article} {}{arn}", kind.name()))
 }
 
-/// A resource: quoted (as S3 does), an ARN that a line break may have fallen into, or a word.
+/// A resource: quoted (as S3 does), an ARN that a line break may split, or a word.
 fn name(rest: Rest<'_>, whole: Option<Rest<'_>>) -> String {
     if let Some((quoted, _)) = rest.as_str().strip_prefix('"').and_then(|rest| rest.split_once('"')) {
         return quoted.replace('\n', "");
     }
-    // Where AWS's reason follows, all before it is the resource, unless there are other words in it.
+    // If AWS's reason follows, everything before it is the resource, unless it contains other words.
     let whole = whole.filter(|whole| {
         let reason = ["because", "with an explicit deny"]
             .iter()
@@ -201,7 +201,7 @@ fn name(rest: Rest<'_>, whole: Option<Rest<'_>>) -> String {
     }
 }
 
-/// Six parts, the last of which is begun.
+/// Six parts, the last one not empty.
 fn is_arn(word: &str) -> bool {
     word.splitn(6, ':').nth(5).is_some_and(|resource| !resource.is_empty())
 }

@@ -1,19 +1,19 @@
-//! A message as people paste it, made readable: without colours, escapes, quote marks, boxes and time stamps, and searched
+//! A pasted message made readable: without colours, escapes, quote marks, boxes and time stamps, and searched
 //! without regard to where a terminal or an issue broke its lines.
 
-/// As far as is looked for what belongs together, in bytes.
+/// How far to look for what belongs together, in bytes.
 const NEAR: usize = 500;
 
-/// The longest part of a message: S3 takes keys of 1024 bytes, and a resource repeats them.
+/// The longest part of a message: S3 accepts keys of 1024 bytes, and a resource repeats them.
 const LONGEST: usize = 3000;
 
-/// A tidied message, and the same without white space, to find phrases that a line break fell into.
+/// A tidied message, and the same without white space, to find phrases split by a line break.
 #[derive(Debug)]
 pub(super) struct Text {
     tidy: String,
     /// Lower case, without white space and backticks.
     squeezed: String,
-    /// Where each byte of `squeezed` stands in `tidy`.
+    /// The offset in `tidy` of each byte of `squeezed`.
     at: Vec<usize>,
 }
 
@@ -28,17 +28,17 @@ impl Text {
         Self { tidy, squeezed, at }
     }
 
-    /// Is one of these phrases in it?
+    /// Whether it contains one of these phrases.
     pub(super) fn has(&self, phrases: &[&str]) -> bool {
         phrases.iter().any(|phrase| self.squeezed.contains(&squeeze(phrase)))
     }
 
-    /// What follows the first place where a phrase stands.
+    /// What follows the first occurrence of a phrase.
     pub(super) fn after(&self, phrase: &str) -> Option<Rest<'_>> {
         self.all_after(phrase).next()
     }
 
-    /// What follows each place where a phrase stands.
+    /// What follows each occurrence of a phrase.
     pub(super) fn all_after(&self, phrase: &str) -> impl Iterator<Item = Rest<'_>> {
         let phrase = squeeze(phrase);
         let places: Vec<(usize, usize)> = self
@@ -65,7 +65,7 @@ impl Text {
     }
 }
 
-/// A part of a message, from behind a phrase to its end or to what delimits it.
+/// A part of a message, from after a phrase to the end or a delimiter.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rest<'a> {
     text: &'a Text,
@@ -75,14 +75,14 @@ pub(super) struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    /// As it was written, line breaks included.
+    /// As written, line breaks included.
     pub(super) fn as_str(&self) -> &'a str {
         let offset = |at: usize| self.text.at.get(at).copied().unwrap_or(self.text.tidy.len());
         let text = self.text.tidy.get(offset(self.start)..offset(self.end));
         text.unwrap_or_default().trim()
     }
 
-    /// What stands before the phrase behind which this part begins.
+    /// What precedes the phrase that this part follows.
     pub(super) fn before(&self) -> &'a str {
         let end = self.text.at.get(self.before).copied().unwrap_or(self.text.tidy.len());
         self.text.tidy.get(..end).unwrap_or_default()
@@ -93,7 +93,7 @@ impl<'a> Rest<'a> {
         self.text.squeezed.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Up to the first of some phrases; `None` where none of them stands in it.
+    /// Up to the first of these phrases; `None` if it contains none of them.
     pub(super) fn until(&self, phrases: &[&str]) -> Option<Self> {
         let near = self.near(LONGEST).squeezed();
         let at = phrases.iter().filter_map(|phrase| near.find(&squeeze(phrase))).min()?;
@@ -103,7 +103,7 @@ impl<'a> Rest<'a> {
         })
     }
 
-    /// So much of it at most: what is looked for stands near, and a message may be long.
+    /// At most this many bytes of it: what is looked for is near, and a message may be long.
     pub(super) fn near(&self, most: usize) -> Self {
         let end = self
             .text
@@ -122,7 +122,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// What follows a phrase, where this part begins with it.
+    /// What follows a phrase, if this part begins with it.
     pub(super) fn strip(&self, phrase: &str) -> Option<Self> {
         let phrase = squeeze(phrase);
         self.squeezed().starts_with(&phrase).then(|| Self {
@@ -131,7 +131,7 @@ impl<'a> Rest<'a> {
         })
     }
 
-    /// What stands before the phrase behind which this part begins, from the last of another phrase on.
+    /// What precedes the phrase that this part follows, from the last occurrence of another phrase on.
     pub(super) fn since(&self, phrase: &str) -> Option<Self> {
         let phrase = squeeze(phrase);
         let from = self.text.squeezed.floor_char_boundary(self.before.saturating_sub(NEAR));
@@ -144,22 +144,22 @@ impl<'a> Rest<'a> {
         })
     }
 
-    /// Without any white space: for what has none, an ARN or an action, that a line break fell into.
+    /// Without any white space, to rejoin an ARN or an action that a line break split.
     pub(super) fn joined(&self) -> String {
         self.as_str().chars().filter(|c| counts(*c)).collect()
     }
 
-    /// The first word, without what quotes or ends it.
+    /// The first word, without surrounding quotes or punctuation.
     pub(super) fn word(&self) -> &'a str {
         bare(self.as_str().split_whitespace().next().unwrap_or_default())
     }
 
-    /// The words at its begin until one is complete, where a line break fell into it: the first word where none ever is.
+    /// The first word, joined across line breaks until it is complete; left unjoined if it never is.
     pub(super) fn word_until(&self, is_complete: impl Fn(&str) -> bool) -> String {
         let mut lines = self.as_str().lines();
         let first = lines.next().unwrap_or_default();
         let mut joined = first.split_whitespace().next().unwrap_or_default().to_owned();
-        // A word that does not end its line is whole.
+        // A word that doesn't end its line isn't split.
         if !is_complete(bare(&joined)) && first.trim() == joined {
             for line in lines.take(3) {
                 let next = line.split_whitespace().next().unwrap_or_default();
@@ -182,12 +182,12 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// A message on one line, readable.
+/// A message made readable, on one line.
 pub(crate) fn one_line(text: &str) -> String {
     tidy(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Does the character count when phrases are looked for? Backticks are lost or added when an issue lays a text out.
+/// Whether a character counts in a search for phrases. Backticks get lost or added when an issue is rendered.
 fn counts(c: char) -> bool {
     !c.is_whitespace() && c != '`'
 }
@@ -200,21 +200,21 @@ fn squeeze(phrase: &str) -> String {
         .collect()
 }
 
-/// A word without the marks that quote it or end its sentence.
+/// A word without surrounding quotes or closing punctuation.
 fn bare(word: &str) -> &str {
     let word = word
         .strip_prefix('<')
         .filter(|url| url.starts_with("http"))
         .map_or(word, |url| url.trim_end_matches('>'));
     let word = word.trim_start_matches(['"', '\'', '`', '(']);
-    // The end of a text in JSON: no name of AWS's has a quotation mark in it.
+    // The end of a JSON string: no AWS name contains a quotation mark.
     word.split('"')
         .next()
         .unwrap_or_default()
         .trim_end_matches(['.', ',', ';', ':', '"', '\'', '`', ')'])
 }
 
-/// The begin of a text.
+/// The start of a text.
 fn near(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
@@ -231,7 +231,7 @@ fn tidy(text: &str) -> String {
     lines.join("\n")
 }
 
-/// `\"`, `\n`, `\u0027` of JSON and of strings that a program printed, escaped once or several times.
+/// Decodes the `\"`, `\n`, `\u0027` of JSON and of printed strings, escaped once or several times.
 fn escapes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -271,7 +271,7 @@ fn escapes(text: &str) -> String {
     out
 }
 
-/// `&#39;`, `&quot;`, `&gt;`, also where they were escaped again (`&amp;#39;`).
+/// Decodes `&#39;`, `&quot;`, `&gt;`, even if escaped again (`&amp;#39;`).
 fn entities(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -309,7 +309,7 @@ fn entities(text: &str) -> String {
     out
 }
 
-/// Colours gone, blanks, quotes and line ends of one kind.
+/// Removes colours and normalizes spaces, quotes and line endings.
 fn characters(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -317,7 +317,7 @@ fn characters(text: &str) -> String {
         let tail = rest.get(c.len_utf8()..).unwrap_or_default();
         rest = match c {
             '\u{1b}' => after_escape(tail),
-            // The escape character itself is often lost on the way: `[31m`.
+            // The escape character itself is often lost on the way, which leaves `[31m`.
             '[' => colour(tail).unwrap_or_else(|| {
                 out.push('[');
                 tail
@@ -341,7 +341,7 @@ fn characters(text: &str) -> String {
     out
 }
 
-/// What follows an escape sequence of a terminal (ECMA-48, 5.4): `ESC [ … letter`, or a title, `ESC ] … BEL`.
+/// What follows a terminal's escape sequence (ECMA-48, 5.4): `ESC [ … letter`, or a title, `ESC ] … BEL`.
 fn after_escape(text: &str) -> &str {
     if let Some(rest) = text.strip_prefix('[') {
         let rest = rest.trim_start_matches(|c: char| matches!(c, '\u{20}'..='\u{3f}'));
@@ -363,7 +363,7 @@ fn colour(text: &str) -> Option<&str> {
     (1..=16).contains(&digits).then(|| rest.strip_prefix('m')).flatten()
 }
 
-/// Marks of XML and HTML that stand around messages; a placeholder such as `<ACCOUNT_ID>` is none of them.
+/// Removes XML and HTML tags around messages; a placeholder such as `<ACCOUNT_ID>` isn't one.
 fn without_tags(text: &str) -> String {
     const TAGS: [&str; 18] = [
         "b",
@@ -410,7 +410,7 @@ fn without_tags(text: &str) -> String {
     out
 }
 
-/// A line without what was put in front of it: quote marks, boxes, time stamps, a log's and a workflow command's prefix.
+/// A line without what was put in front of it: quote marks, boxes, time stamps, the prefix of a log or a workflow command.
 fn without_prefix(line: &str) -> &str {
     let mut line = line;
     loop {
@@ -454,7 +454,7 @@ fn after_time(line: &str) -> Option<&str> {
     (clock.len() - rest.len() >= 8).then(|| rest.trim_start_matches([']', ':']))
 }
 
-/// `job<TAB>step<TAB>2026-10-01T10:00:00.1234567Z `, as `gh run view --log` prints a line.
+/// `job<TAB>step<TAB>2026-10-01T10:00:00.1234567Z `, as `gh run view --log` prints it.
 fn after_columns(line: &str) -> Option<&str> {
     line.splitn(3, '\t').nth(2).and_then(after_time)
 }
@@ -502,7 +502,7 @@ mod tests {
         ] {
             assert_eq!(tidy(text), "'x'", "{text}");
         }
-        // What is no escape stays: a pattern, a mask, a placeholder, a list.
+        // What isn't an escape stays: a pattern, a mask, a placeholder, a list.
         for text in [
             "[\\w+=,.@-]*",
             "a & b &c;",
@@ -533,7 +533,7 @@ mod tests {
     }
 
     proptest! {
-        /// Tidying takes away and never fails; what is tidy stays so, but for an escape within an escape.
+        /// Tidying only removes and never fails; tidied text stays as it is, except for an escape within an escape.
         #[test]
         fn any_text_is_read(text in "(?s).{0,200}|([\\\\&#x27;<>/\\[m│|:0-9TZ \\n-]|error|amp|lt){0,60}") {
             let found = Text::new(&text);
@@ -543,7 +543,7 @@ mod tests {
             prop_assert_eq!(found.has(&[""]), true);
         }
 
-        /// Where a line is broken does not matter to what is found.
+        /// Where a line is broken doesn't affect what is found.
         #[test]
         fn a_line_break_hides_nothing(at in 0usize..77) {
             let plain = "User: arn:aws:iam::1:user/a is not authorized to perform: sts:TagSession on resource";

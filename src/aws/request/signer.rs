@@ -1,4 +1,4 @@
-//! What a call that is signed with AWS credentials carries of who signs it and of the session that it asks for.
+//! What a call signed with AWS credentials carries about its signer and the requested session.
 //!
 //! Sources: IAM User Guide, `reference_policies_condition-keys` (global keys) and `reference_policies_iam-condition-keys`; for the
 //! tags, configure-aws-credentials, `src/assumeRole.ts`.
@@ -9,20 +9,20 @@ use crate::configure::{Input, Inputs};
 use crate::evidence::{Identity, Runner};
 use crate::policy::{Presence, RequestContext};
 
-/// Who signs a call, and what it is about.
+/// Who signs a call, and what the call is about.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Signer<'a> {
     /// Whose credentials these are.
     pub identity: &'a Identity,
     /// The inputs of the step.
     pub inputs: &'a Inputs,
-    /// The job, from which the tags are taken.
+    /// The job that the tags come from.
     pub runner: Option<&'a Runner>,
-    /// The tags of the role that is asked for.
+    /// The tags of the requested role.
     pub role_tags: Option<&'a BTreeMap<String, String>>,
 }
 
-/// Sets the keys of a request that this signer decides, where the policy asks about them.
+/// Sets the request's keys that depend on this signer, if the policy tests them.
 pub(crate) fn complete(request: &mut RequestContext, signer: Signer<'_>) {
     let keys: Vec<String> = request.keys().into_iter().map(str::to_owned).collect();
     for key in keys {
@@ -32,7 +32,7 @@ pub(crate) fn complete(request: &mut RequestContext, signer: Signer<'_>) {
     }
 }
 
-/// A key in lower case.
+/// The value of a key, given in lower case.
 fn value(key: &str, role: Option<&str>, signer: Signer<'_>) -> Option<Presence> {
     let identity = signer.identity;
     let one = |text: &str| Presence::One(text.to_owned());
@@ -86,7 +86,7 @@ fn value(key: &str, role: Option<&str>, signer: Signer<'_>) -> Option<Presence> 
     })
 }
 
-/// A tag that the call sends. (The keys of tags are compared without regard to case: IAM User Guide, `id_tags`.)
+/// A tag that the call sends. (Tag keys are compared case-insensitively: IAM User Guide, `id_tags`.)
 fn request_tag(name: &str, signer: Signer<'_>) -> Presence {
     let inputs = signer.inputs;
     if inputs.is_on(Input::RoleSkipSessionTagging) {
@@ -99,7 +99,7 @@ fn request_tag(name: &str, signer: Signer<'_>) -> Presence {
         "GITHUB_REPOSITORY" => runner?.repository.as_deref(),
         _ => None,
     };
-    // Those that not every version sends are not told.
+    // Tags that only some versions send aren't included.
     let Ok(tags) = inputs.tags(of_runner) else {
         return Presence::Unknown("`custom-tags` cannot be read".to_owned());
     };

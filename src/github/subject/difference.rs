@@ -1,7 +1,7 @@
 //! How the token's subject and a policy's value for it differ: which part, and in what way.
 //!
-//! Cause 4 or 7: when the repository part of the subject fits some value and only what follows it does not, it is 7; everything
-//! else is 4. The kinds stand in the order in which they are tried, exact before general.
+//! Cause 7 if the repository part of the subject matches some value and only what follows it doesn't; cause 4
+//! otherwise. The kinds are listed roughly in the order in which they are tried, exact before general.
 
 mod malformed;
 
@@ -19,30 +19,30 @@ use crate::text::Location;
 use crate::text::masked::{Masked, Piece, is_masked};
 use malformed::{malformed, malformed_behind_mask, odd_name, stray};
 
-/// The way in which a subject and a policy's value differ.
+/// How a subject and a policy's value differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// The operator takes `*` and `?` literally.
     WildcardLiteral,
-    /// Equal but for letter case.
+    /// Equal except for letter case.
     Case,
-    /// One has ids (`owner@id/repository@id`), the other names alone.
+    /// One has ids (`owner@id/repository@id`), the other only names.
     Immutable,
-    /// One is built from other claims than the default.
+    /// One is built from claims other than the default's.
     Customized,
     /// The value can never be a subject, and why.
     Malformed(Reason),
     /// A pull request on one side.
     PullRequest,
-    /// An environment on one side, or two that differ.
+    /// An environment on one side, or two different ones.
     Environment,
-    /// A tag on one side, or two that differ.
+    /// A tag on one side, or two different ones.
     Tag,
     /// A merge queue's branch on one side.
     MergeQueue,
-    /// Two branches.
+    /// Two different branches.
     Branch,
-    /// Another owner or repository.
+    /// A different owner or repository.
     Repository,
     /// None of these.
     Mismatch,
@@ -51,9 +51,9 @@ pub enum Kind {
 /// Why a value can never be a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// A template's placeholder was left as it is: no token fills it in, whatever AWS makes of the text.
+    /// A template's placeholder was left in: no token fills it, whatever AWS makes of the text.
     Placeholder,
-    /// Any other, in words.
+    /// Any other reason, in words.
     Other(String),
 }
 
@@ -78,16 +78,16 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What differs besides, where one difference is named first.
+/// A further difference, besides the one that is named first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Also {
-    /// What follows the repository: what it is in the policy, and in the token.
+    /// What follows the repository: in the policy, and in the token.
     Context(String, String),
     /// Letter case: the names in the policy, and in the token.
     NamesByCase(String, String),
-    /// The token's repository part has ids, and the value has none.
+    /// The token's repository part has ids, the value's has none.
     Ids(String),
-    /// The names are the same and the ids are not.
+    /// The names are the same, the ids aren't.
     SameNamesOtherIds,
     /// The operator takes wildcards literally.
     LiteralWildcards,
@@ -125,13 +125,13 @@ pub struct SubjectDifference {
     pub leaf: Leaf,
     /// The operator's name as written.
     pub operator: String,
-    /// The value that comes nearest: its index.
+    /// The index of the nearest value.
     pub value: usize,
-    /// Where it stands.
+    /// Where that value is.
     pub location: Location,
     /// How many other values the condition has.
     pub others: usize,
-    /// Do all other values of the statement differ in the same way?
+    /// Whether all other values of the statement differ in the same way.
     pub alike: bool,
     /// How it differs.
     pub difference: Difference,
@@ -152,23 +152,23 @@ pub struct Difference {
     pub pattern: String,
     /// The token's subject.
     pub subject: String,
-    /// In what way they differ.
+    /// How they differ.
     pub kind: Kind,
     /// The bytes of [`Self::pattern`] that differ.
     pub part: (usize, usize),
-    /// The part of the subject that they stand against.
+    /// The part of the subject compared with those bytes.
     pub token_part: String,
-    /// Does the operator take wildcards literally?
+    /// Whether the operator takes wildcards literally.
     pub literal: bool,
-    /// Does the repository part fit?
+    /// Whether the repository part matches.
     pub repository_fits: bool,
-    /// What differs besides.
+    /// Further differences.
     pub also: Vec<Also>,
-    /// The value as it could be meant, where that is plain.
+    /// The value that may have been meant, if that is clear.
     pub meant: Option<String>,
 }
 
-/// The difference in the `sub` condition of a statement; `None` when it fits, or nothing is known of the subject.
+/// The difference in a statement's `sub` condition; `None` if it matches, or if the subject is unknown.
 #[must_use]
 pub(crate) fn subject(
     policy: &TrustPolicy,
@@ -190,16 +190,16 @@ pub(crate) fn subject(
     })
 }
 
-/// How far a statement's `sub` condition is from the token's subject; 0 when it fits or there is none.
+/// How far a statement's `sub` condition is from the token's subject; 0 if it matches or there is none.
 #[must_use]
 pub(crate) fn distance(leaves: &[ConditionLeaf<'_>], issuer: &str, budget: &Budget) -> u32 {
     nearest_value(leaves, issuer, budget).map_or(0, |mut near| near.rank * 1000 + near.unlike(budget))
 }
 
-/// The nearest value, and how far the two sides are from each other: the kind first, then how alike the texts are.
+/// The nearest value, and how far apart the two sides are: by kind first, then by how similar the texts are.
 struct Near<'a> {
     rank: u32,
-    /// Costly, so it is looked at only where the kinds are the same.
+    /// Costly, so only computed to break a tie between kinds.
     unlike: Option<u32>,
     leaf: &'a ConditionLeaf<'a>,
     value: usize,
@@ -227,7 +227,7 @@ fn nearest_value<'a>(leaves: &'a [ConditionLeaf<'a>], issuer: &str, budget: &Bud
         };
         for (v, value) in leaf.key.values.iter().enumerate() {
             let resolved = trace.values.get(v).map_or(&value.value, |value| &value.resolved);
-            // The first is always compared, so that there is something to say.
+            // The first value is always compared, so that there is something to report.
             let bytes = resolved.len().saturating_add(subject.len());
             if !budget.take(20 + 4 * steps(bytes))
                 && let Some(mut best) = best.take()
@@ -236,11 +236,11 @@ fn nearest_value<'a>(leaves: &'a [ConditionLeaf<'a>], issuer: &str, budget: &Bud
                 return Some(best);
             }
             let difference = compare(resolved, subject, !comparison.takes_wildcards());
-            // Undecided by AWS's documentation: a placeholder that was never filled in still says enough.
+            // AWS's documentation leaves this undecided, but a placeholder that was never filled in says enough.
             if trace.outcome == Outcome::Unknown && difference.kind != Kind::Malformed(Reason::Placeholder) {
                 continue;
             }
-            // A value for the names alone that would not fit with the ids either says nothing of its own.
+            // A value with names only that wouldn't match with ids either shows nothing new.
             if !(difference.kind == Kind::Immutable
                 && difference.also.iter().any(|also| matches!(also, Also::Context(..))))
             {
@@ -271,7 +271,7 @@ fn nearest_value<'a>(leaves: &'a [ConditionLeaf<'a>], issuer: &str, budget: &Bud
 }
 
 impl Difference {
-    /// Do both sides name the same kind of thing, two branches or two environments?
+    /// Whether both sides name the same kind of thing, such as two branches or two environments.
     fn same_kind(&self) -> bool {
         let kind = Subject::parse(&self.pattern).and_then(|value| value.kind());
         let token = Subject::parse(&self.subject).and_then(|token| token.kind());
@@ -299,7 +299,7 @@ impl Difference {
         }
     }
 
-    /// How little the texts are alike, of 999.
+    /// How dissimilar the texts are, out of 999.
     fn unlike(&self, budget: &Budget) -> u32 {
         if !budget.take(steps(4 * self.pattern.len().saturating_mul(self.subject.len()))) {
             return 999;
@@ -314,7 +314,7 @@ impl Difference {
     }
 }
 
-/// Compares one value of a policy with a subject that it does not match.
+/// Compares a policy's value with a subject that it doesn't match.
 #[must_use]
 pub(crate) fn compare(pattern: &str, subject: &str, literal: bool) -> Difference {
     let mut found = Difference {
@@ -329,7 +329,7 @@ pub(crate) fn compare(pattern: &str, subject: &str, literal: bool) -> Difference
         meant: None,
     };
     classify(&mut found, pattern, subject);
-    // What is hidden is nothing to be written anywhere.
+    // Never suggest a value with hidden parts.
     found.meant = found.meant.filter(|meant| !is_masked(meant));
     if literal && has_wildcard(pattern) && found.kind != Kind::WildcardLiteral {
         found.also.push(Also::LiteralWildcards);
@@ -337,7 +337,7 @@ pub(crate) fn compare(pattern: &str, subject: &str, literal: bool) -> Difference
     found
 }
 
-/// Does a value match, or can it where a part of it is hidden?
+/// Whether a value matches, or may match if part of it is hidden.
 fn matches(pattern: &str, value: &str) -> bool {
     match fit(pattern, value, Rule::Wildcards) {
         Some(outcome) => outcome != Outcome::NoMatch,
@@ -345,7 +345,7 @@ fn matches(pattern: &str, value: &str) -> bool {
     }
 }
 
-/// Is there a `*` or `?` in it that is not a mask's?
+/// Whether it contains a `*` or `?` that isn't part of a mask.
 fn has_wildcard(pattern: &str) -> bool {
     match Masked::read(pattern) {
         Some(masked) => masked.known().any(|known| known.contains(['*', '?'])),
@@ -353,7 +353,7 @@ fn has_wildcard(pattern: &str) -> bool {
     }
 }
 
-/// Is the first thing that is hidden an expression of a workflow or a shell, which nobody filled in?
+/// The first hidden part, if it is a workflow's or shell's expression that was never filled in.
 fn placeholder(pattern: &str) -> Option<(usize, usize)> {
     let mut at = 0;
     for piece in Masked::read(pattern)?.pieces {
@@ -400,8 +400,8 @@ fn classify(found: &mut Difference, pattern: &str, subject: &str) {
         found.meant = meant;
         return;
     }
-    // A subject that is not the default's form may have anything in it; then only a character too many is a slip.
-    // What is masked may be the default.
+    // A subject that isn't in a default form may contain anything; then only a stray character counts as a slip.
+    // A masked subject may be a default one.
     let may_be_default = Masked::read(subject).is_some_and(|masked| may_be_default(&masked));
     let token_customized = !may_be_default && token.is_none_or(|token| !token.is_default());
     let slip = match token_customized {
@@ -421,7 +421,7 @@ fn classify(found: &mut Difference, pattern: &str, subject: &str) {
     }
     let value_customized = !pattern.starts_with('*') && value.is_none_or(|value| customized_context(&value));
     if token_customized || value_customized {
-        // One template on both sides, with other values.
+        // The same template on both sides, with different values.
         let is_one_template = token_customized && customized_keys(pattern) == customized_keys(subject);
         found.kind = if is_one_template {
             Kind::Mismatch
@@ -477,7 +477,7 @@ fn classify(found: &mut Difference, pattern: &str, subject: &str) {
     }
 }
 
-/// Can a subject with hidden parts be one of the default's? Those begin with `repo:`, and end in `pull_request` or in one claim, in
+/// Whether a subject with hidden parts may be a default one. Those begin with `repo:`, and end in `pull_request` or in one claim, in
 /// which a colon is written `%3A`.
 fn may_be_default(masked: &Masked<'_>) -> bool {
     const LEAST: usize = "repo:".len();
@@ -495,11 +495,11 @@ fn may_be_default(masked: &Masked<'_>) -> bool {
     colons.is_some_and(|colons: usize| colons <= 1 && !context.starts_with("pull_request:"))
 }
 
-/// What the branches of all merge queues begin with. (GitHub docs, "Managing a merge queue".)
+/// The prefix of all merge queue branches. (GitHub docs, "Managing a merge queue".)
 pub(crate) const QUEUE: &str = "gh-readonly-queue/";
 
-/// The branch that a merge queue's branch is to be merged into: `main` of `gh-readonly-queue/main/pr-12-0123abc`. `None` for any
-/// other branch, those of a like name among them.
+/// The branch that a merge queue's branch will be merged into: `main` of `gh-readonly-queue/main/pr-12-0123abc`. `None` for any
+/// other branch, however similar its name.
 pub(crate) fn queue_base(branch: &str) -> Option<&str> {
     let (base, entry) = branch.strip_prefix(QUEUE)?.rsplit_once('/')?;
     let (number, commit) = entry.strip_prefix("pr-")?.split_once('-')?;
@@ -530,7 +530,7 @@ fn context_kind(context: &str, token: &Subject<'_>) -> Kind {
     }
 }
 
-/// Would it match in the other of the two forms, with ids or without? The part that differs, and the value as it should be.
+/// If the value would match in the other of the two forms, with or without ids: the part that differs, and the corrected value.
 fn other_form(
     pattern: &str,
     value: Option<Subject<'_>>,
@@ -541,7 +541,7 @@ fn other_form(
         let at = if value.is_some() { "repo:".len() } else { 0 };
         (at, at + repository.len())
     };
-    // Behind a mask there may be an id.
+    // A mask may hide an id.
     let has_ids = |value: Subject<'_>| value.is_immutable() && is_masked(token.text);
     if token.is_immutable() && !value.is_some_and(has_ids) {
         let (owner, repository) = (token.owner, token.repository.unwrap_or_default());
@@ -574,8 +574,8 @@ fn other_form(
     matches(&value.classic(), token.text).then(|| (part(Some(value)), Some(value.classic())))
 }
 
-/// Names of claims that a customized subject can be built from. (GitHub docs, "Customizing the token claims"; the open set of
-/// `repo_property_…` besides.)
+/// Claims that a customized subject can be built from. (GitHub docs, "Customizing the token claims"; in addition, any
+/// `repo_property_…`.)
 const TEMPLATE_KEYS: [&str; 26] = [
     "actor",
     "actor_id",
@@ -609,7 +609,7 @@ fn is_template_key(key: &str) -> bool {
     TEMPLATE_KEYS.contains(&key) || key.starts_with("repo_property_")
 }
 
-/// Does a value's context name claims, as only a customized subject does?
+/// Whether a value's context names claims, as only a customized subject's does.
 fn customized_context(value: &Subject<'_>) -> bool {
     let Some(context) = value.context else { return false };
     let after_default = match Context::of(context) {
@@ -633,7 +633,7 @@ fn customized_context(value: &Subject<'_>) -> bool {
     })
 }
 
-/// The first run of characters that differ by letter case alone.
+/// The first run of characters that differ only in letter case.
 fn parted_by_case(pattern: &str, subject: &str) -> ((usize, usize), String) {
     let common = pattern
         .char_indices()

@@ -1,20 +1,20 @@
-//! Which parts of a subject or a claim change from one run to the next, and the pattern that stays.
+//! Which parts of a subject or a claim change from one run to the next, and the pattern for the rest.
 
 use super::difference::{QUEUE, queue_base};
 
-/// A pattern that the same job's later runs fit as well.
+/// A pattern that the same job's later runs also match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lasting {
-    /// The value with what changes as a wildcard.
+    /// The value with a wildcard for the part that changes.
     pub pattern: String,
-    /// How long the value itself holds: "valid for this release only: the next has another tag".
+    /// How long the value itself is valid: "valid for this release only: the next has another tag".
     pub holds: &'static str,
-    /// What the pattern takes in, in words: "every tag that starts with `v`".
+    /// What the pattern covers, in words: "every tag that starts with `v`".
     pub opens: String,
 }
 
 /// The pattern for a subject or a claim whose value changes with the run: a merge queue's branch, a release's tag, a pull
-/// request's number, a commit. `None` where nothing in it changes, and where a name in it would be more than a name in a pattern.
+/// request's number, a commit. `None` if nothing in it changes, or if a name in it would act as more than a name in a pattern.
 #[must_use]
 pub(crate) fn lasting(value: &str) -> Option<Lasting> {
     if value.contains(['*', '?', '$']) {
@@ -34,7 +34,7 @@ pub(crate) fn lasting(value: &str) -> Option<Lasting> {
             let Changing { stays, holds, opens } = changing(name)?;
             Some(Lasting {
                 pattern: format!("{head}{stays}{tail}"),
-                // A workflow that is called at a tag stays at it until somebody changes the call.
+                // A workflow called at a tag stays at it until the call is changed.
                 holds: if head.contains('@') && !head.starts_with("repo:") {
                     NEXT_VERSION
                 } else {
@@ -48,7 +48,7 @@ pub(crate) fn lasting(value: &str) -> Option<Lasting> {
 
 const NEXT_VERSION: &str = "valid for this version of the workflow only: the next has another commit or tag";
 
-/// A name of which a part changes.
+/// A name that changes in part.
 struct Changing {
     stays: String,
     holds: &'static str,
@@ -65,7 +65,7 @@ fn queue(branch: &str) -> Option<Changing> {
     })
 }
 
-/// What precedes a tag's first digit stays: `v` of `v1.2.3`.
+/// Keeps what precedes a tag's first digit: `v` of `v1.2.3`.
 fn tag(name: &str) -> Option<Changing> {
     let stays = name.get(..name.find(|c: char| c.is_ascii_digit())?)?;
     Some(Changing {
@@ -88,7 +88,7 @@ fn pull_request(name: &str) -> Option<Changing> {
     })
 }
 
-/// A commit that a reusable workflow is called at.
+/// A commit at which a reusable workflow is called.
 fn commit(name: &str) -> Option<Changing> {
     let is_commit = name.len() == 40 && name.bytes().all(|c| c.is_ascii_hexdigit());
     is_commit.then(|| Changing {
@@ -135,7 +135,7 @@ mod tests {
             ("repo:acme/w:ref:refs/heads/gh-readonly-queue/notes", None),
             ("repo:acme@12/w@34:pull_request", None),
             ("refs/pull//merge", None),
-            // A name that is crossed out, or has a `$` in it, would be more than a name in a pattern.
+            // A masked name, or one with a `$` in it, would act as more than a name in a pattern.
             ("repo:acme/***:ref:refs/heads/gh-readonly-queue/main/pr-1-abc", None),
             ("repo:acme/w:ref:refs/tags/${x}1", None),
         ] {

@@ -1,4 +1,4 @@
-//! What each part of a subject comes from.
+//! Where each part of a subject comes from.
 //!
 //! GitHub docs, "OpenID Connect reference": default, immutable and customized subjects.
 
@@ -8,11 +8,11 @@ use super::{Context, Subject};
 /// A part of a subject, in the order of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// The part, as it stands in the subject.
+    /// The part as written in the subject.
     pub text: String,
-    /// The claim that has the same value, where there is one.
+    /// The claim with the same value, if any.
     pub claim: Option<String>,
-    /// What it comes from, in words.
+    /// Where it comes from, in words.
     pub from: &'static str,
 }
 

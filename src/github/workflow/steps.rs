@@ -1,7 +1,7 @@
-//! The steps of a job that configure AWS credentials, with their inputs as far as they are known: through `env`, `matrix` and
+//! The steps of a job that configure AWS credentials, with their inputs as far as known: through `env`, `matrix` and
 //! `inputs`, local composite actions and local reusable workflows.
 //!
-//! What the running job knows of itself is handed in. What a file says is a stranger's text, and bounded in every respect.
+//! What the running job knows about itself is passed in. A file's contents are untrusted, and bounded in every respect.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,19 +14,19 @@ use crate::github::expression::{self, Contexts, Fault, Question, Text, Value, is
 use crate::text::yaml::Style;
 use crate::text::{Span, Spanned};
 
-/// What is known of contexts, by their names and keys.
+/// The known values of contexts, by context and key.
 pub(crate) type Known = BTreeMap<String, BTreeMap<String, Json>>;
 
-/// Actions within actions, and workflows within workflows: so many as GitHub follows (GitHub documentation, "Reusing workflow
-/// configurations", and actions/runner, `Constants.CompositeActionsMaxDepth`).
+/// The nesting limit for actions within actions and workflows within workflows, the same as GitHub's (GitHub documentation,
+/// "Reusing workflow configurations", and actions/runner, `Constants.CompositeActionsMaxDepth`).
 const MOST_LEVELS: usize = 10;
-/// Further files that are read.
+/// At most this many further files are read.
 const MOST_FILES: usize = 40;
-/// Steps that are looked at for their inputs.
+/// At most this many steps are examined for their inputs.
 const MOST_STEPS: usize = 1_000;
-/// What cannot be followed is named so often.
+/// At most this many notes say what cannot be followed.
 const MOST_NOTES: usize = 5;
-/// The work that expressions are given.
+/// The work budget for expressions.
 const WORK: u64 = 3_000_000;
 
 /// The run that a workflow file is read for.
@@ -35,60 +35,60 @@ pub(crate) struct Run<'a> {
     pub(crate) job: Option<&'a str>,
     /// The path of the workflow file.
     pub(crate) path: Option<&'a str>,
-    /// Is it the file that the run began with? Another one may be called, by whom nobody knows.
+    /// Whether it is the file that the run started with. Any other may be called, by an unknown caller.
     pub(crate) is_running: bool,
-    /// The path of the file that defines the job, where it is known: a called workflow is another one than the running.
+    /// The path of the file that defines the job, if known: a called workflow's isn't the running one's.
     pub(crate) defined_in: Option<&'a str>,
-    /// A value of `github`, `inputs`, `matrix` or another context, or the whole of it without a key; `null` where it is known that
-    /// there is none.
+    /// A value of `github`, `inputs`, `matrix` or another context, or the whole context without a key; `null` if it is known
+    /// not to exist.
     pub(crate) get: &'a dyn Fn(&str, Option<&str>) -> Option<Json>,
-    /// A variable that the job has now, beside what the workflow gives it, where that is known.
+    /// A variable that the job has now, given its name and the workflow's own value for it, if known.
     pub(crate) variable: &'a dyn Fn(&str, Option<&str>) -> Variable,
-    /// A further file of the repository, by its path.
+    /// Another file of the repository, by its path.
     pub(crate) file: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// A variable of the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Variable {
-    /// It is not set, or nobody knows.
+    /// Not set, or unknown.
     Absent,
     /// Its value.
     Known(String),
-    /// It is set, and to what is kept out of reports.
+    /// Set, but to something kept out of reports.
     Withheld,
 }
 
-/// What a workflow file says of the AWS credentials of one job.
+/// What a workflow file says about the AWS credentials of one job.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Was the job found?
+    /// Whether the job was found.
     pub(crate) has_job: bool,
-    /// The steps that configure credentials, in order; those that are known to be skipped are not among them.
+    /// The steps that configure credentials, in order, without those known to be skipped.
     pub(crate) steps: Vec<Step>,
-    /// What could not be followed, a line each.
+    /// What could not be followed, one line each.
     pub(crate) notes: Vec<String>,
-    /// What was used of the contexts.
+    /// The context values that were used.
     pub(crate) used: Known,
 }
 
 /// A step that configures AWS credentials.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Step {
-    /// Its `uses` in the job, or that of the local action that it stands in.
+    /// Its `uses` in the job, or that of the local action that contains it.
     pub(crate) at: Span,
-    /// Does it have an `if` of which it is not known that it holds?
+    /// Whether it has an `if` that isn't known to hold.
     pub(crate) is_conditional: bool,
     /// Its `name`, else its `id`.
     pub(crate) name: Option<String>,
-    /// The action or workflow file that it stands in, where that is not the running one.
+    /// The action or workflow file that contains it, if not the running one.
     pub(crate) file: Option<String>,
     /// Its inputs.
     pub(crate) inputs: Vec<StepInput>,
 }
 
 impl Step {
-    /// An input; names are not case-sensitive.
+    /// An input; names are case-insensitive.
     pub(crate) fn input(&self, name: &str) -> Option<&StepInput> {
         self.inputs.iter().find(|input| input.name.eq_ignore_ascii_case(name))
     }
@@ -97,20 +97,20 @@ impl Step {
 /// An input of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StepInput {
-    /// Where its value stands in its file.
+    /// Where its value is in its file.
     pub(crate) span: Span,
     /// Its name as written.
     pub(crate) name: String,
     /// Its value as written.
     pub(crate) written: String,
-    /// What that comes to.
+    /// What that evaluates to.
     pub(crate) value: Result<Text, Fault>,
 }
 
 /// Finds the steps of the job.
 ///
 /// # Errors
-/// [`WorkflowError`] where the workflow file is none.
+/// [`WorkflowError`] if the file isn't a workflow.
 pub(crate) fn find(text: &str, run: &Run<'_>) -> Result<Found, WorkflowError> {
     let root = bounded_tree(text)?;
     let budget = Budget::new(WORK);
@@ -144,7 +144,7 @@ pub(crate) fn find(text: &str, run: &Run<'_>) -> Result<Found, WorkflowError> {
     Ok(found)
 }
 
-/// May this step, or the local action that it calls, configure AWS credentials?
+/// Whether this step, or the local action that it calls, may configure AWS credentials.
 pub(crate) fn may_ask(step: &Node) -> bool {
     match step.get("uses").and_then(Node::text) {
         Some(uses) => uses.starts_with("./") || uses.to_ascii_lowercase().starts_with(CONFIGURE),
@@ -152,7 +152,7 @@ pub(crate) fn may_ask(step: &Node) -> bool {
     }
 }
 
-/// The steps of a job of a workflow file, for somebody who knows what its expressions can name.
+/// The steps of a workflow file's job, for a caller that supplies the contexts of its expressions.
 pub(crate) fn of_job(
     root: &Node,
     job: &Node,
@@ -189,7 +189,7 @@ pub(crate) fn of_job(
     found
 }
 
-/// Several jobs call the same workflow, or several files have a job of this id: what they agree on is known.
+/// Combines several jobs that call the same workflow, or several files with a job of this id: what they agree on is known.
 fn merge(found: &mut Found, other: Vec<Step>) {
     let is_like = |(a, b): (&Step, &Step)| {
         let names = |step: &Step| -> Vec<_> { step.inputs.iter().map(|input| input.written.clone()).collect() };
@@ -213,7 +213,7 @@ fn merge(found: &mut Found, other: Vec<Step>) {
     }
 }
 
-/// A text with nothing known but its names.
+/// A text with everything it names unknown.
 fn unresolved(written: &str) -> Result<Text, Fault> {
     struct Nothing;
     impl Contexts for Nothing {
@@ -226,20 +226,20 @@ fn unresolved(written: &str) -> Result<Text, Fault> {
 
 struct Finder<'a> {
     run: &'a Run<'a>,
-    /// In place of what the run knows.
+    /// Used instead of what the run knows.
     contexts: Option<&'a dyn Contexts>,
     budget: &'a Budget,
     files: Cell<usize>,
-    /// The steps of each job that can be the running one.
+    /// The steps of each job that may be the running one.
     ways: RefCell<Vec<Vec<Step>>>,
     notes: RefCell<Vec<String>>,
     used: RefCell<Known>,
 }
 
-/// A file, read.
+/// A parsed file.
 #[derive(Clone, Copy)]
 struct File<'a> {
-    /// Its path, where it is not the running workflow's.
+    /// Its path, if it isn't the running workflow.
     path: Option<&'a str>,
     root: &'a Node,
 }
@@ -247,33 +247,33 @@ struct File<'a> {
 /// Where `inputs.*` come from.
 #[derive(Clone, Copy)]
 enum Inputs<'a> {
-    /// The event, of which the file declares these.
+    /// The event; the file declares these of its inputs.
     Event(Option<&'a Node>),
-    /// Who calls the action or workflow.
+    /// The caller of the action or workflow.
     Given {
         declared: Option<&'a Node>,
         with: Option<&'a Node>,
         by: &'a Scope<'a>,
-        /// A workflow's caller has other contexts, so what is unknown there has no name here but the input's own.
+        /// A workflow's caller has other contexts, so what is unknown there can only be named by the input itself here.
         is_workflow: bool,
     },
-    /// Somebody who is not known.
+    /// An unknown caller.
     Unknown,
 }
 
-/// What expressions can name at some place of a file.
+/// What expressions can name at some place in a file.
 #[derive(Clone, Copy)]
 struct Scope<'a> {
     finder: &'a Finder<'a>,
     file: File<'a>,
-    /// The job's, where this one is of a step.
+    /// The job's scope, if this one is a step's.
     job: Option<&'a Self>,
     /// `env` of the job and of the workflow.
     env: [Option<&'a Node>; 2],
-    /// `env` of the nearest step or call of an action, and where that is evaluated.
+    /// `env` of the nearest step or action call, and the scope in which it is evaluated.
     step_env: Option<(&'a Node, &'a Self)>,
     inputs: Inputs<'a>,
-    /// Is it of the running job, and not of one that calls it?
+    /// Whether it is the running job's, not that of a job that calls it.
     is_running: bool,
     /// The job's steps, which can set variables.
     steps: &'a [Node],
@@ -328,7 +328,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// As [`super::Workflow::job`] has it.
+    /// The same rule as in [`super::Workflow::job`].
     fn is_running(&self, id: Option<&str>, jobs: usize) -> bool {
         match (id, self.run.job) {
             (Some(id), Some(job)) => id == job,
@@ -386,7 +386,7 @@ impl<'a> Finder<'a> {
             let with = node.get("with");
             let is_configure = match uses {
                 Some(uses) => uses.to_ascii_lowercase().starts_with(CONFIGURE),
-                // A pasted `with:` block alone is that of the failing step.
+                // A `with:` block pasted alone is the failing step's.
                 None => with.is_some_and(|with| with.get("role-to-assume").is_some()),
             };
             let local = uses.and_then(|uses| uses.strip_prefix("./"));
@@ -507,11 +507,11 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// What the run knows of a context, and that it was used.
+    /// What the run knows about a context; records that it was used.
     fn known(&self, context: &str, key: Option<&str>) -> Option<Json> {
         let value = (self.run.get)(context, key)?;
         match (context, key) {
-            // An event holds more than a report needs.
+            // An event contains more than a report needs.
             ("github", Some("event")) => {}
             (_, Some(key)) => self.keep(context, key, &value),
             (_, None) => {
@@ -580,7 +580,7 @@ impl Scope<'_> {
             nearest = scope.step_env;
         }
         let job = self.job.unwrap_or(self);
-        // `env` is none of the contexts of a job that calls a workflow.
+        // A job that calls a workflow has no `env` context.
         if !job.is_running {
             return Ok(None);
         }
@@ -605,14 +605,14 @@ impl Scope<'_> {
             false => (self.finder.run.variable)(name, text),
         };
         Ok(match now {
-            // A step that has not run yet can set it.
+            // A step that has not run yet may set it.
             Variable::Known(now) if is_set && (now.is_empty() || text == Some(&now)) => None,
             Variable::Known(now) => {
                 let value = Json::String(now);
                 self.finder.keep("env", name, &value);
                 Some(Value::Known(value))
             }
-            // A part that is not known is named by the variable: the doctor's own step has it as well.
+            // A value that is partly unknown is named by the variable, which the doctor's own step has too.
             Variable::Absent => written.filter(|value| !is_set && matches!(value, Value::Known(_))),
             Variable::Withheld => None,
         })
@@ -656,7 +656,7 @@ impl Scope<'_> {
                 Ok(match by.evaluated(given)? {
                     Value::Open(_) if is_workflow => None,
                     value if is_workflow => Some(typed(value, declared)),
-                    // An action's inputs are texts.
+                    // An action's inputs are text.
                     value => Some(match value.into_text()? {
                         text if text.as_known().is_some() => Value::text(text.written()),
                         text => Value::Open(text),
@@ -694,14 +694,14 @@ impl Scope<'_> {
     }
 }
 
-/// Without quotes it is a number, and loses its zero (actions/runner, `YamlObjectReader`).
+/// Whether it is an unquoted account id: a number, which loses its leading zero (actions/runner, `YamlObjectReader`).
 fn is_account_as_number(node: &Node) -> bool {
     let is_it =
         |text: &str| text.len() == 12 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     node.style == Style::Plain && node.text().is_some_and(is_it)
 }
 
-/// A value as it is written, typed as GitHub types it (YAML 1.2, core schema); `None` where an expression is in it.
+/// A value as written, typed as GitHub types it (YAML 1.2, core schema); `None` if it contains an expression.
 pub(crate) fn literal(node: &Node) -> Option<Json> {
     Some(match &node.kind {
         Kind::Scalar(text) if is_expression(text) || is_account_as_number(node) => return None,
@@ -709,7 +709,7 @@ pub(crate) fn literal(node: &Node) -> Option<Json> {
             "true" | "True" | "TRUE" => Json::Bool(true),
             "false" | "False" | "FALSE" => Json::Bool(false),
             "null" | "Null" | "NULL" | "~" | "" => Json::Null,
-            // Other bases and numbers that are none.
+            // Other bases, infinity and NaN.
             text if ["0x", "0o", ".", "-.", "+."]
                 .iter()
                 .any(|start| text.starts_with(start)) =>
@@ -732,7 +732,7 @@ pub(crate) fn literal(node: &Node) -> Option<Json> {
     })
 }
 
-/// The value of an input that is declared to be a boolean or a number.
+/// Converts the value of an input declared as a boolean or a number.
 pub(crate) fn typed(value: Value, declared: Option<&Node>) -> Value {
     let kind = declared.and_then(|input| input.get("type")).and_then(Node::text);
     match (kind, &value) {
@@ -747,7 +747,7 @@ pub(crate) fn typed(value: Value, declared: Option<&Node>) -> Value {
     }
 }
 
-/// The jobs of a workflow file or of a part of one: their ids, themselves and their steps.
+/// The jobs of a workflow file or part of one: each with its id, its body and its steps.
 fn jobs(root: &Node) -> Vec<(Option<&str>, &Node, &[Node])> {
     fn steps(body: &Node) -> &[Node] {
         match body.get("steps").map(|steps| &steps.kind) {
@@ -774,7 +774,7 @@ fn jobs(root: &Node) -> Vec<(Option<&str>, &Node, &[Node])> {
     }
 }
 
-/// May an action of another repository configure AWS credentials? Its name or an input of it says so; AWS's other actions do not.
+/// Whether another repository's action may configure AWS credentials, judging by its name and inputs; AWS's other actions don't.
 fn may_configure(uses: &str, with: Option<&Node>) -> bool {
     let uses = uses.to_ascii_lowercase();
     let is_known = uses.starts_with("aws-actions/") || uses.contains(DOCTOR) || uses.starts_with("docker://");
@@ -796,12 +796,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// What a run knows and has, in the terms of a test.
+    /// What a run knows and has, for a test.
     #[derive(Default)]
     struct Here {
         job: Option<&'static str>,
         defined_in: Option<&'static str>,
-        /// Somebody named the file.
+        /// The user named the file.
         is_given: bool,
         contexts: Json,
         variables: Vec<(&'static str, Variable)>,
@@ -834,7 +834,7 @@ mod tests {
             find(workflow, &run).unwrap()
         }
 
-        /// The inputs `role-to-assume` of all steps, as they would be written.
+        /// The `role-to-assume` inputs of all steps, as they would be written.
         fn roles(&self, workflow: &str) -> Vec<String> {
             let role = |step: Step| {
                 let role = step.inputs.into_iter().find(|input| input.name == "role-to-assume");
@@ -922,11 +922,11 @@ mod tests {
             here.find(&workflow).used["env"],
             [("A".to_owned(), json!("now"))].into()
         );
-        // What the doctor's own step sets is not the job's.
+        // What the doctor's own step sets isn't the job's.
         let doctor = "{uses: acme/aws-oidc-doctor@v1, env: {A: other}}".to_owned();
         let workflow = format!("env: {{A: file}}\n{}", job(&[doctor, step("${{ env.A }}")]));
         assert_eq!(here.roles(&workflow), ["file"]);
-        // What a step sets later is not known before.
+        // What a step sets is unknown before it runs.
         let run = "{run: 'echo \"A=$(role)\" >> $GITHUB_ENV'}".to_owned();
         let workflow = format!("env: {{A: file}}\n{}", job(&[run, step("${{ env.A }}")]));
         for (variable, want) in [
@@ -1021,7 +1021,7 @@ mod tests {
             (vec![call("called", "{role: a}")], &["a-own"][..]),
             (vec![call("called", "{role: a, dry: true}")], &["a-dry-own"]),
             (vec![call("between", "{r: b}")], &["b-own"]),
-            // What the caller knows of itself is not known here, and has another name.
+            // What only the caller knows is unknown here, and has another name.
             (
                 vec![call("called", "{role: '${{ secrets.R }}'}")],
                 &["${{ inputs.role }}-own"],
@@ -1034,7 +1034,7 @@ mod tests {
                 vec![call("called", "{role: '${{ env.E }}'}")],
                 &["${{ inputs.role }}-own"],
             ),
-            // Several calls of it.
+            // Several calls.
             (
                 vec![call("called", "{role: a}"), call("called", "{role: a}")],
                 &["a-own"],
@@ -1115,7 +1115,7 @@ mod tests {
             found.notes
         );
 
-        // Each level asks for the one above ten times.
+        // Each level uses the one above ten times.
         let levels = (0..12).map(|level| {
             let value = "${{ inputs.x }}".repeat(10);
             let next = format!("{{uses: ./l{}, with: {{x: '{value}'}}}}", level + 1);

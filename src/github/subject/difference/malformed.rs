@@ -1,20 +1,20 @@
-//! Why a value of a policy can never be a subject, and what may have been meant by it.
+//! Why a policy's value can never be a subject, and what may have been meant.
 
 use super::{Reason, customized_context, is_template_key, matches};
 use crate::github::subject::Subject;
 use crate::text::masked::is_masked;
 
-/// The reason, the value as it could be meant, the bytes at fault.
+/// The reason, the value that may have been meant, the bytes at fault.
 pub(super) type Slip = (Reason, Option<String>, (usize, usize));
 
-/// A character in the repository's name that no name on GitHub has, nor this token.
+/// A character in the repository's name that occurs in no name on GitHub, nor in this token.
 pub(super) fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<Slip> {
     let value = value?;
     let repository = value.repository_part();
     let is_odd = |c: char| !(c.is_alphanumeric() || "-_./@*?".contains(c) || subject.contains(c));
     let at = match repository.find(is_odd) {
         Some(at) => at,
-        // `@owner`: GitHub's way to mention somebody.
+        // `@owner`: GitHub's way to mention someone.
         None if value.owner.is_empty() && value.owner_id.is_some() => 0,
         None => return None,
     };
@@ -29,7 +29,7 @@ pub(super) fn odd_name(value: Option<Subject<'_>>, subject: &str) -> Option<Slip
     ))
 }
 
-/// A host in a value, whatever stands beside it.
+/// A host in a value, whatever surrounds it.
 fn with_host(pattern: &str) -> Option<Slip> {
     let host = [
         "https://",
@@ -49,7 +49,7 @@ fn with_host(pattern: &str) -> Option<Slip> {
     ))
 }
 
-/// Why what is not hidden of a value can be in no subject.
+/// Why the visible parts of a value cannot occur in any subject.
 pub(super) fn malformed_behind_mask(pattern: &str, value: Option<Subject<'_>>) -> Option<Slip> {
     if let Some(slip) = with_host(pattern) {
         return Some(slip);
@@ -70,7 +70,7 @@ pub(super) fn malformed(pattern: &str) -> Option<Slip> {
     }
 }
 
-/// What is wrong whatever the parts are: stray characters, several values in one, something else in a subject's place.
+/// What is wrong whatever the parts are: stray characters, several values in one, something that isn't a subject at all.
 fn in_text(pattern: &str) -> Option<Slip> {
     let whole = (0, pattern.len());
     let at = |needle: &str| {
@@ -157,7 +157,7 @@ fn in_text(pattern: &str) -> Option<Slip> {
     None
 }
 
-/// What is wrong with the names of owner and repository.
+/// What is wrong with the names of the owner and the repository.
 fn in_repository(pattern: &str, value: Subject<'_>) -> Option<Slip> {
     let repository = value.repository_part();
     let part = ("repo:".len(), "repo:".len() + repository.len());
@@ -320,7 +320,7 @@ fn in_ref(pattern: &str, value: Subject<'_>, name: &str, context_part: (usize, u
     None
 }
 
-/// A character too many: without it the value would match.
+/// A stray character: without it the value would match.
 pub(super) fn stray(pattern: &str, subject: &str) -> Option<Slip> {
     pattern.char_indices().find_map(|(at, c)| {
         let doubled = matches!(c, '/' | ':')
@@ -341,7 +341,7 @@ pub(super) fn stray(pattern: &str, subject: &str) -> Option<Slip> {
     })
 }
 
-/// A value that does not begin with `repo:`, nor with a wildcard, nor with a claim that a customized subject may begin with.
+/// A value that begins neither with `repo:` nor a wildcard, nor with a claim that can begin a customized subject.
 fn no_repo_prefix(pattern: &str) -> Option<Slip> {
     if pattern.starts_with(['*', '?']) {
         return None;

@@ -60,7 +60,7 @@ fn kinds_of_difference() {
             false,
             Kind::Customized,
         ),
-        // What is hidden is one claim of several.
+        // The hidden part is one claim of several.
         (
             main,
             "repo:acme/widgets:ref:refs/heads/main:workflow:<NAME>",
@@ -170,7 +170,7 @@ fn what_is_masked_is_no_difference() {
     let malformed = Kind::Malformed(Reason::Placeholder);
     let main = "repo:***/widgets:ref:refs/heads/main";
     for (pattern, subject, literal, want) in [
-        // Nothing is said of what may fit.
+        // What may match isn't reported.
         ("repo:acme/widgets:*", main, false, Kind::Mismatch),
         (
             "repo:***/widgets:ref:refs/heads/main",
