@@ -129,6 +129,10 @@ impl<'a> Case<'a> {
             .and_then(|role| role.trust_policy.as_ref())
             .map(|given| read_policy(given, is_stored))
             .unzip();
+        // A name is not sent: if AWS answered to the token, it was written down in the ARN's place.
+        let is_answered = answer.as_ref().is_some_and(Answer::token_was_sent);
+        let stop = evidence.request.stop(flow);
+        let stop = stop.filter(|stop| *stop != Stop::RoleName || !is_answered);
         let told = claims.and_then(Claims::issuer);
         let named = answer.as_ref().and_then(Answer::issuer);
         let issuer = told.or(named).map(str::to_owned);
@@ -142,7 +146,7 @@ impl<'a> Case<'a> {
             answer,
             answer_set_aside,
             flow,
-            stop: evidence.request.stop(flow),
+            stop,
             role_named,
             role_arn,
             policy: None,

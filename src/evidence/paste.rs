@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+#[cfg(feature = "live")]
 pub(crate) use super::mistaken::CHECK;
 use super::mistaken::{Wanted, instead, is_part_of_evidence};
 use super::{AttachedPolicy, PolicyText, Provider, Role, Runs};
