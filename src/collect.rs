@@ -43,7 +43,7 @@ use origin::Audience;
 use requests::Requests;
 use running::Running;
 
-/// For the whole run; whatever is known by then is reported.
+/// Time limit for the whole run; whatever is known by then is reported.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(25);
 
 /// The environment. An empty variable counts as unset.
@@ -95,7 +95,7 @@ pub struct Outside<'a> {
     pub env: &'a Env,
     /// Its clock: seconds since 1970.
     pub now: fn() -> i64,
-    /// Receives each new secret, so that it is masked in the log; a token, before anything else sees it.
+    /// Called with each new secret (a token before anything else sees it) to have it masked in the log.
     pub mask: &'a dyn Fn(&str),
 }
 
@@ -140,7 +140,7 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
         errors: args.errors.clone(),
         ..Collected::default()
     };
-    // A command stops at unreadable input; rerunning a step costs a run, so it still reports what is known.
+    // A command stops at unreadable input; a step still reports what is known, since repeating it costs a run.
     if !args.action && !collected.errors.is_empty() {
         return collected;
     }
@@ -255,7 +255,7 @@ fn over(mut run: Evidence, given: Evidence, flags: &Diagnose) -> Evidence {
         }
     }
     run.request.inputs.overlay(&flags.inputs);
-    // What is given is known.
+    // A given input is no longer unknown.
     let is_given = |name: &str| Input::named(name).is_some_and(|input| flags.inputs.given(input).is_some());
     run.request.not_known.retain(|name, _| !is_given(name));
     run.request.faults.retain(|name, _| !is_given(name));

@@ -38,7 +38,7 @@ const BULK: usize = 128 * 1024;
 /// Wrong usage, unreadable input, or output that can't be written.
 const USAGE: u8 = 2;
 
-/// The years 1 to 9999, in seconds since 1970. Outside them, the SDK panics on the date of a request's signature.
+/// The years 1 to 9999, in seconds since 1970. At a later time, the SDK panics on the date of a request's signature.
 const CLOCK: std::ops::Range<i64> = -62_135_596_800..253_402_214_400;
 
 fn main() -> ExitCode {
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         Ok(Command::Fix { args, which, out }) => fix(&args, &which, &out, &env),
         Ok(Command::Print(text)) => io::stdout().write_all(text.as_bytes()).map(|()| 0),
         Ok(Command::Test(flags)) => test(&flags),
-        // Help isn't an error; clap distinguishes them.
+        // Help isn't an error; clap's exit code distinguishes them.
         Err(error) => error.print().map(|()| error.exit_code().try_into().unwrap_or(USAGE)),
     };
     match done {
@@ -162,8 +162,8 @@ fn diagnosed(args: &Args, env: &Env) -> io::Result<Option<Diagnosed>> {
     if is_out_of_time(asks(args)) {
         return Ok(None);
     }
-    // Nothing printed here contains a token. Mask commands cover what other steps print, and contain the secret themselves: they go
-    // to a step's log and nowhere else.
+    // Apart from mask commands, nothing printed contains a token. They cover what other steps print, and go to a step's log and
+    // nowhere else.
     let is_log = args.action && !is_regular_file(&io::stdout());
     let mask = |secret: &str| {
         if is_log {
@@ -256,7 +256,7 @@ fn claims(args: &Args, env: &Env) -> io::Result<u8> {
     Ok(0)
 }
 
-/// Where the pages of the checks are.
+/// Where the check pages are.
 fn pages(env: &Env) -> Pages {
     Pages::of(env.get("GITHUB_ACTION_REPOSITORY"), env.get("GITHUB_ACTION_REF"))
 }

@@ -23,7 +23,7 @@ use crate::github::workflow;
 /// How long to wait for an answer: this is all secondary to the diagnosis, which mustn't wait for it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The API, as one job reaches it.
+/// The API, as one job sees it.
 pub(crate) struct Api<'a> {
     http: &'a Http,
     to: Destination,

@@ -35,7 +35,7 @@ use crate::evidence::{
 };
 use crate::policy::parse::lay_out;
 
-/// What policies are attached to.
+/// An identity that policies are attached to.
 #[derive(Debug, Clone)]
 struct Holder {
     kind: HolderKind,
@@ -107,14 +107,14 @@ struct Lists {
     is_cut: bool,
 }
 
-/// The default chain looks at files and calls metadata services; the time limit for when there are none.
+/// Time limit for the default chain, which looks at files and calls metadata services even if there are none.
 const DEFAULT_CHAIN: Duration = Duration::from_secs(1);
 /// The most caller policies that are read: a role has ten managed ones by default, and its inline ones are small.
 const MOST_POLICIES: usize = 20;
 /// The longest AWS message that is kept.
 const MESSAGE: usize = 2000;
 
-/// AWS, as one request reaches it.
+/// AWS, as one request sees it.
 pub(crate) struct Aws {
     config: SdkConfig,
     region: String,
@@ -137,7 +137,7 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// No answer.
+    /// An attempt without an answer.
     #[must_use]
     pub(crate) fn none(gap: Gap) -> Self {
         Self {
@@ -215,7 +215,7 @@ impl Aws {
             .region(Region::new(region.clone()))
             .use_fips(on("AWS_USE_FIPS_ENDPOINT"))
             .use_dual_stack(on("AWS_USE_DUALSTACK_ENDPOINT"))
-            // `Http` limits the time of each request, and the caller that of the whole run.
+            // `Http` limits the time per request; the calling code limits the whole run.
             .timeout_config(TimeoutConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(

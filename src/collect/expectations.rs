@@ -1,4 +1,4 @@
-//! Files of expectations, and the policies that they are about.
+//! Expectation files, and the policies that they apply to.
 
 use std::path::Path;
 

@@ -220,7 +220,7 @@ pub(crate) fn token(path: &str, workspace: &Path, is_container: bool) -> Result<
     }
 }
 
-/// Checks the files that the AWS SDK reads by itself, whatever they are and however long it takes.
+/// Checks the files that the AWS SDK would read by itself, whatever they are and however long that takes.
 ///
 /// # Errors
 /// In words: which of them isn't a readable file, or lies in the workspace, where it may be a stranger's.

@@ -30,7 +30,7 @@ pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read: a file of 1 MiB in base64.
 const MAX_BODY: usize = 3 << 19;
-/// The largest file of certificates that is read.
+/// The largest certificate file that is read.
 const MAX_CERTIFICATES: u64 = 4 << 20;
 /// The longest excerpt of an answer that is shown.
 const EXCERPT: usize = 160;
@@ -119,7 +119,7 @@ impl Http {
         &self.secrets
     }
 
-    /// Sends a request to a permitted address, and reads its answer with all secrets removed.
+    /// Sends a request if its destination admits it, and reads the answer with all secrets removed.
     ///
     /// # Errors
     /// A [`Gap`] that names the host and what to check. It contains no part of the request.
@@ -484,7 +484,7 @@ pub(crate) struct Seen {
 }
 
 impl Line {
-    /// Creates a separate line for one call, to a permitted address.
+    /// Creates a line for one call, to this destination.
     #[must_use]
     pub(crate) fn new(http: &Http, to: &Destination) -> Self {
         Self {
@@ -504,7 +504,7 @@ impl Line {
         }
     }
 
-    /// What came back last.
+    /// Returns what came back last.
     #[must_use]
     pub(crate) fn seen(&self) -> Seen {
         self.seen.lock().map(|seen| seen.clone()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Trust policies as IAM has them: those of the roles that the jobs of a checkout name.
+//! Trust policies read from IAM: those of the roles that the jobs of a checkout name.
 
 use serde_json::{Value, json};
 

@@ -86,13 +86,13 @@ impl Audience {
         }
     }
 
-    /// The audience.
+    /// Returns the audience.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Who chose it.
+    /// Returns who chose it.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.origin

@@ -254,7 +254,7 @@ impl Live<'_> {
             inputs.set(Input::RoleToAssume, role);
         }
         let mut request = self.complete(inputs, given, before, audience);
-        // What is given is known.
+        // A given input is no longer unknown.
         not_known.retain(|name, _| Input::named(name).is_some_and(|input| given.given(input).is_none()));
         faults.retain(|name, _| Input::named(name).is_some_and(|input| given.given(input).is_none()));
         request.set_aside = self.set_aside(step, audience);
@@ -433,7 +433,7 @@ pub(super) fn anew(run: &Evidence, args: &Args, secrets: &Secrets) -> Option<Req
     if is_told && !is_found {
         return None;
     }
-    // Of several, it is the one whose role was read.
+    // Of several requests, it is the one whose role was read.
     let read = run.role.as_ref().and_then(Probe::known);
     if let [_, _, ..] = &*asked.requests {
         let read = read.and_then(|role| role.arn.as_deref());
@@ -568,7 +568,7 @@ fn place(step: &Step, index: usize, job: &str) -> String {
     }
 }
 
-/// Where a role was looked for in vain.
+/// Says where a role was looked for in vain.
 fn without_a_role(notes: &[String], has_job: bool, job: &str) -> String {
     let what = match (has_job, job) {
         (true, "") => "the job has no step of configure-aws-credentials that names a role".to_owned(),
