@@ -1,5 +1,5 @@
-//! All that is read from outside: arguments and environment to [`Evidence`]. A fact that cannot be had becomes a
-//! [`Gap`], and the others are had all the same; calls that do not need each other run side by side.
+//! Everything read from outside: from arguments and environment to [`Evidence`]. A fact that can't be obtained becomes a
+//! [`Gap`] and doesn't hold up the others; independent calls run side by side.
 #![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 
 mod api;
@@ -43,15 +43,15 @@ use origin::Audience;
 use requests::Requests;
 use running::Running;
 
-/// For the whole run; what is known by then is reported.
+/// Time limit for the whole run; whatever is known by then is reported.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(25);
 
-/// The environment. A variable that is empty is not there.
+/// The environment. An empty variable counts as unset.
 #[derive(Debug, Clone, Default)]
 pub struct Env(BTreeMap<String, String>);
 
 impl Env {
-    /// That of this process.
+    /// The environment of this process.
     #[must_use]
     pub fn of_process() -> Self {
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
@@ -60,19 +60,19 @@ impl Env {
             .collect()
     }
 
-    /// A variable.
+    /// Returns a variable.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Is a variable there, and empty?
+    /// Whether a variable is set but empty.
     #[must_use]
     pub fn is_blank(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| value.trim().is_empty())
     }
 
-    /// All of them.
+    /// Iterates over all variables.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
@@ -89,26 +89,26 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
     }
 }
 
-/// The world, as a run meets it.
+/// The outside world of a run.
 pub struct Outside<'a> {
     /// Its environment.
     pub env: &'a Env,
     /// Its clock: seconds since 1970.
     pub now: fn() -> i64,
-    /// Takes each secret that is new, a token before anything else sees it, to have it masked in the log.
+    /// Called with each new secret (a token before anything else sees it) to have it masked in the log.
     pub mask: &'a dyn Fn(&str),
 }
 
-/// What was found out.
+/// What was found.
 #[derive(Debug, Default)]
 pub struct Collected {
-    /// One for each role that was asked for: as a rule one, more where a job configures credentials more than once.
+    /// One per role: usually one, several if a job configures credentials more than once.
     pub runs: Vec<Evidence>,
-    /// Inputs that could not be read.
+    /// Inputs that couldn't be read.
     pub errors: Vec<InputError>,
 }
 
-/// Collects the evidence. Never fails: what is not known is said in it. No secret is in it.
+/// Collects the evidence. Never fails: what isn't known is recorded as such. Contains no secrets.
 pub async fn collect(args: &Args, outside: &Outside<'_>) -> Collected {
     let secrets = Secrets::of(outside.env.iter());
     let inputs = &args.flags.inputs;
@@ -140,7 +140,7 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
         errors: args.errors.clone(),
         ..Collected::default()
     };
-    // A command stops at what it cannot read; a step that costs a run to repeat says what is known all the same.
+    // A command stops at unreadable input; a step still reports what is known, since repeating it costs a run.
     if !args.action && !collected.errors.is_empty() {
         return collected;
     }
@@ -242,7 +242,7 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
     collected
 }
 
-/// What was given lies over what a run has.
+/// Overlays what was given on what a run has.
 fn over(mut run: Evidence, given: Evidence, flags: &Diagnose) -> Evidence {
     run.token = given.token.or(run.token);
     run.role = given.role.or(run.role);
@@ -255,14 +255,14 @@ fn over(mut run: Evidence, given: Evidence, flags: &Diagnose) -> Evidence {
         }
     }
     run.request.inputs.overlay(&flags.inputs);
-    // What is given is known.
+    // A given input is no longer unknown.
     let is_given = |name: &str| Input::named(name).is_some_and(|input| flags.inputs.given(input).is_some());
     run.request.not_known.retain(|name, _| !is_given(name));
     run.request.faults.retain(|name, _| !is_given(name));
     run
 }
 
-/// A run for each of the requests, or a hop of the chain that it belongs to.
+/// One run per request; a chained request becomes a hop of the run before it.
 fn apart(run: &Evidence, asked: Requests) -> Vec<Evidence> {
     let mut runs: Vec<Evidence> = Vec::new();
     for request in asked.requests {
@@ -280,7 +280,7 @@ fn apart(run: &Evidence, asked: Requests) -> Vec<Evidence> {
     runs
 }
 
-/// The policies are those of who asks first: in a chain that begins with the token, the second hop does.
+/// The policies belong to the first caller: in a chain that begins with the token, that is the second hop.
 fn ask_by(run: &mut Evidence, given: Identity) {
     let is_first = run.chain.is_empty() || run.request.is_on(Input::RoleChaining) || run.caller.is_some();
     let caller = match run.chain.first_mut().filter(|_| !is_first) {
@@ -290,7 +290,7 @@ fn ask_by(run: &mut Evidence, given: Identity) {
     caller.get_or_insert_default().identity_policies = given.identity_policies;
 }
 
-/// The policies of who asks, each a file or a JSON text; files one a line. `None` where one of them cannot be read.
+/// The caller's policies, each a file or JSON text; files one per line. `None` if any of them can't be read.
 fn caller_policies(given: &[String], read: impl FnMut(&str) -> Option<AttachedPolicy>) -> Option<Vec<AttachedPolicy>> {
     let each = given.iter().flat_map(|given| match given.trim_start() {
         json if json.starts_with('{') => vec![json],
@@ -314,31 +314,31 @@ fn unreadable<T>(name: &str) -> Probe<T> {
     Probe::Missing(Gap::unreadable_input(name))
 }
 
-/// What is not in files: from the job, GitHub and AWS.
+/// Everything that isn't in files: from the job, GitHub and AWS.
 struct Live<'a> {
     args: &'a Args,
     outside: &'a Outside<'a>,
     secrets: &'a Secrets,
     deadline: Instant,
-    /// This is the job that cannot assume the role. On a laptop its variables say nothing.
+    /// Whether this is the job that can't assume the role. On a laptop, the job's variables mean nothing.
     in_job: bool,
 }
 
-/// What the steps so far left behind: sessions are held for the hops after them, and dropped at the end.
+/// What the steps so far left behind: sessions are kept for later hops and dropped at the end.
 #[derive(Default)]
 struct Trail {
     /// The session that the last one exported.
     session: Option<Credentials>,
-    /// Those that were written to profiles.
+    /// Sessions written to profiles.
     profiles: BTreeMap<String, Credentials>,
-    /// The profile that was exported as `AWS_PROFILE`: it comes before the variables.
+    /// The profile exported as `AWS_PROFILE`, which takes precedence over the variables.
     profile: Option<String>,
-    /// Why nothing is known of what the next one begins with.
+    /// Why the next step's starting credentials are unknown.
     broken: Option<&'static str>,
 }
 
 impl Trail {
-    /// Takes what a step ended with.
+    /// Records the session that a step ended with.
     fn take(&mut self, request: &Request, session: Credentials) {
         if let Some(profile) = request.given(Input::AwsProfile) {
             self.profiles.insert(profile.to_owned(), session.clone());
@@ -351,46 +351,46 @@ impl Trail {
         }
     }
 
-    /// The session that the SDK's default chain finds in a profile that is named, or in one that need not be.
+    /// The session that the SDK's default chain finds in the named profile, or in the default one.
     fn of_profile(&self, named: bool) -> Option<&Credentials> {
         let profile = if named { self.profile.as_deref()? } else { "default" };
         self.profiles.get(profile)
     }
 }
 
-/// The way that a step takes, and what it has on it.
+/// The flow that a step takes, and its credentials.
 struct Way {
     flow: Flow,
     /// What its call is signed with.
     credentials: Result<Credentials, Gap>,
-    /// Whose those are.
+    /// Whose credentials these are.
     caller: Option<Identity>,
-    /// The account that completes the name of a role.
+    /// The account that completes a role name.
     account: Option<String>,
-    /// AWS did not take them, or did not say whose they are.
+    /// AWS rejected them, or didn't say whose they are.
     refused: Option<Probe<Attempt>>,
 }
 
-/// A token that was asked for.
+/// A token that was requested.
 struct Asked {
     audience: Audience,
     token: Result<IdToken, Gap>,
-    /// When it came, by this machine's clock.
+    /// When it arrived, by this machine's clock.
     at: i64,
 }
 
-/// What is asked once for all roles of a job.
+/// What is requested once for all roles of a job.
 #[derive(Default)]
 struct Shared {
     tokens: Tokens,
-    /// Those that a token may be requested for, beside the input's or the default.
+    /// Audiences a token may be requested for, besides the input's or the default.
     audiences: Vec<Audience>,
-    /// What IAM says of the role that is given, by its ARN.
+    /// What IAM says about the given role, by its ARN.
     reading: Option<(String, Reading)>,
     environment: Option<Probe<Environment>>,
 }
 
-/// Those for each audience.
+/// Tokens by audience.
 #[derive(Default)]
 struct Tokens(Vec<Asked>);
 
@@ -428,7 +428,7 @@ impl Live<'_> {
             let api = api.as_ref()?;
             Some(join(api.repository(), api.subject_template()).await)
         };
-        // Nothing of it waits for the other: the longest chain is the token, and then STS.
+        // These don't wait for each other: the longest chain is the token, then STS.
         let (mut runs, about) = join(job, about).await;
         if let Some((repository, template)) = about {
             for run in &mut runs {
@@ -439,7 +439,7 @@ impl Live<'_> {
         runs
     }
 
-    /// All that this job asks for.
+    /// Everything this job asks for.
     async fn job(&self, mut evidence: Evidence, http: &Result<Http, Gap>, api: Option<&Api<'_>>) -> Vec<Evidence> {
         let env = self.outside.env;
         evidence.runner = github::runner(env);
@@ -447,7 +447,7 @@ impl Live<'_> {
         let running = Running::of(env, api);
         let workflow = async { running.as_ref().filter(|_| !is_given)?.workflow().await };
         let mut shared = Shared::default();
-        // Which role it is, and what else the step has, the workflow says. The token does not wait for that.
+        // The workflow says which role it is and what else the step has. The token doesn't wait for that.
         let token = async {
             let asks =
                 api.is_some() && evidence.token.is_none() && evidence.request.flow(self.around(None)) == Flow::Oidc;
@@ -464,7 +464,7 @@ impl Live<'_> {
         self.hops(evidence, asked, http, api, &mut shared).await
     }
 
-    /// What IAM says of a role that is given with its region: that waits for no workflow.
+    /// What IAM says about a role given with its region: this needn't wait for the workflow.
     async fn read_ahead(&self, evidence: &Evidence, http: &Result<Http, Gap>) -> Option<(String, Reading)> {
         let env = self.outside.env;
         let role = evidence.request.given(Input::RoleToAssume)?;
@@ -487,7 +487,7 @@ impl Live<'_> {
         Some((role.to_owned(), reading))
     }
 
-    /// What the job asks for. Local actions and called workflows are read as they are come to.
+    /// What the job asks for. Local actions and called workflows are read as they are encountered.
     async fn asked(&self, evidence: &Evidence, running: Option<&Running<'_>>) -> Requests {
         loop {
             let proof = running.and_then(Running::proof);
@@ -499,7 +499,7 @@ impl Live<'_> {
         }
     }
 
-    /// One run for each role, and the hops of a chain.
+    /// One run per role, with the hops of a chain.
     async fn hops(
         &self,
         mut evidence: Evidence,
@@ -523,10 +523,10 @@ impl Live<'_> {
         let mut caller = evidence.caller.take();
         for (index, request) in requests.into_iter().enumerate() {
             let way = request.flow(self.around(None));
-            // What a step that is left out exports is in the environment by now, or nobody knows it.
+            // What a skipped step exports is in the environment by now, or unknown.
             let goes_on = matches!(way, Flow::Ambient | Flow::Chaining);
             let is_after_unseen = goes_on && after_unseen.contains(&index);
-            // A step that goes on with what the one before exported is a hop of its chain.
+            // A step that continues with what the previous one exported is a hop of its chain.
             let before = runs.last_mut().filter(|_| goes_on && !is_after_unseen);
             let mut run = if before.is_some() {
                 Evidence {
@@ -549,11 +549,11 @@ impl Live<'_> {
             if matches!(way, Flow::AccessKey | Flow::Ambient | Flow::Chaining) {
                 run.caller = caller.take();
             }
-            // After a break nobody asks, and it is known who would.
+            // After a break no call is made, but the caller would be known.
             let would = before.as_deref().filter(|_| trail.broken.is_some());
             let would = would.and_then(|before| before.hops().last()?.session());
             match http {
-                // What it awaits is large, and a stack is not.
+                // The future is large, and the stack isn't.
                 Ok(http) => Box::pin(self.hop(&mut run, (http, api), shared, &mut trail, would)).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
@@ -568,7 +568,7 @@ impl Live<'_> {
         runs
     }
 
-    /// What is known around a step of this job.
+    /// What is known of a step's context in this job.
     fn around(&self, valid: Option<bool>) -> Around {
         let may_ask = self.outside.env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN").is_some();
         Around {
@@ -577,7 +577,7 @@ impl Live<'_> {
         }
     }
 
-    /// Everything that is asked for one role.
+    /// Collects everything for one role.
     async fn hop(
         &self,
         run: &mut Evidence,
@@ -626,7 +626,7 @@ impl Live<'_> {
             && run.token.is_none()
             && (needs_provider || given(&self.args.flags.own.diagnosis_role).is_some());
 
-        // The attempt waits for the token, and what IAM says waits for nothing but credentials.
+        // The attempt waits for the token; IAM only needs credentials.
         let job_side = async {
             if asks {
                 self.token(http, request.attempts(), tokens, &audience).await;
@@ -689,7 +689,7 @@ impl Live<'_> {
             }),
             (caller, given) => caller.or(given),
         };
-        // What the policies of who asks say is asked where AWS does not let it in, or would be asked by somebody who never came to it.
+        // The caller's policies are read if AWS denies the call, or if the chain broke before the call could be made.
         let at_hand = match &attempt {
             Some(Probe::Known(Attempt::Denied { .. })) => Some(way.credentials.as_ref().ok()),
             _ if is_broken => Some(environment.as_ref().map(|(credentials, _)| credentials)),
@@ -699,7 +699,7 @@ impl Live<'_> {
             let token = tokens.of(&audience).filter(|_| asks).and_then(Asked::got);
             self.read_caller(run, &aws, http, credentials, token).await;
         }
-        // What was asked for to read from IAM is not what the step sends.
+        // A token requested only to read from IAM isn't what the step sends.
         let asked = tokens.of(&audience).filter(|_| asks && needs_provider);
         let token = asked.and_then(Asked::got);
         if let Some(asked) = asked {
@@ -734,7 +734,7 @@ impl Live<'_> {
         }
     }
 
-    /// Asks for the job's token, once for all roles with this audience.
+    /// Requests the job's token, once for all roles with this audience.
     async fn token(&self, http: &Http, attempts: u32, tokens: &mut Tokens, audience: &Audience) {
         if tokens.of(audience).is_some() {
             return;
@@ -750,7 +750,7 @@ impl Live<'_> {
         });
     }
 
-    /// The way that the step takes, and whose credentials it has on it.
+    /// The flow that the step takes, and whose credentials it uses.
     async fn way(&self, aws: &Result<Aws, Gap>, request: &Request, trail: &Trail) -> Way {
         let mut way = Way {
             flow: request.flow(self.around(None)),
@@ -760,7 +760,7 @@ impl Live<'_> {
             refused: None,
         };
         let Ok(aws) = aws else { return way };
-        // What stops the step before it looks at credentials of any kind.
+        // Faults that stop the step before it looks at any credentials.
         let is_stopped = request.stop(Flow::Existing).is_some() || way.flow == Flow::Nothing;
         if is_stopped || trail.broken.is_some() || !self.in_job || !self.args.attempt {
             return way;
@@ -778,7 +778,7 @@ impl Live<'_> {
                     way.caller = Some(caller);
                     return way;
                 }
-                // The action's client keeps them, unless it is told to chain. (`CredentialsClient.stsClient`)
+                // The action's client memoizes them, unless it is told to chain. (`CredentialsClient.stsClient`)
                 Err(refused) => memoized = Some(refused).filter(|_| !request.is_on(Input::RoleChaining)),
             }
         }
@@ -786,7 +786,7 @@ impl Live<'_> {
             return way;
         }
         let keys = match way.flow {
-            // Its file is sent once the credentials beside it were shown to work. (`src/index.ts`)
+            // The file is sent only after the credentials beside it have been verified. (`src/index.ts`)
             Flow::TokenFile if request.given(Input::AwsAccessKeyId).is_some() => {
                 self.keys().map(|keys| (keys, CredentialSource::Inputs))
             }
@@ -817,7 +817,7 @@ impl Live<'_> {
             },
             Err(gap) => way.credentials = Err(gap),
         }
-        // Keys that are not exported pass the first call, and the next one is signed with what is at hand.
+        // Keys that aren't exported pass the first call; the next one is signed with the credentials at hand.
         if way.flow == Flow::AccessKey && !request.exports() && !request.is_empty(Input::RoleToAssume) {
             match at_hand().await {
                 Ok((credentials, _)) => {
@@ -835,7 +835,7 @@ impl Live<'_> {
         way
     }
 
-    /// Is the profile that the step writes there already, by a step before it or in the machine's own file?
+    /// Whether the profile that the step writes already exists, from an earlier step or in the machine's own file.
     fn profile_fault(&self, request: &Request, trail: &Trail) -> Option<String> {
         let name = request.given(Input::AwsProfile)?;
         if !self.in_job
@@ -856,13 +856,13 @@ impl Live<'_> {
         Some(format!("{place}, and `overwrite-aws-profile` is not set"))
     }
 
-    /// Does a profile that is named come before the variables that the step sets? (`@aws-sdk/credential-provider-node`.)
+    /// Whether a named profile takes precedence over the variables the step sets. (`@aws-sdk/credential-provider-node`.)
     fn is_shadowed(&self, request: &Request, trail: &Trail) -> bool {
         let is_named = trail.profile.is_some() || self.outside.env.get("AWS_PROFILE").is_some();
         is_named && request.given(Input::AwsProfile).is_none()
     }
 
-    /// The AWS credentials that the SDK's default chain would find.
+    /// Returns the AWS credentials that the SDK's default chain would find.
     async fn at_hand(
         &self,
         aws: &Aws,
@@ -875,7 +875,7 @@ impl Live<'_> {
             return Ok(hop(session));
         }
         let workspace = env.get("GITHUB_WORKSPACE").map(Path::new);
-        // The JavaScript SDK passes the variables over where a profile is named; ours does not.
+        // The JavaScript SDK skips the variables if a profile is named; ours doesn't.
         if let Some(profile) = env.get("AWS_PROFILE") {
             let found = aws.default_chain(env, workspace, Some(profile)).await?;
             return Ok((found, CredentialSource::Profile));
@@ -906,7 +906,7 @@ impl Live<'_> {
         Err(Gap::new(Why::NoCredentials, what))
     }
 
-    /// The keys among the inputs: those of a step in the checkout are expressions, and not known.
+    /// The keys among the inputs: those of a step in the checkout are expressions, so unknown.
     fn keys(&self) -> Result<Credentials, Gap> {
         let inputs = &self.args.flags.inputs;
         let key = |input| inputs.key(input).map(|key| key.expose_secret().to_owned());
@@ -925,7 +925,7 @@ impl Live<'_> {
         }
     }
 
-    /// The token in the file of the input or variable; a checkout does not say which file is sent.
+    /// The token in the file named by the input or variable; a checkout doesn't decide which file is sent.
     fn token_of_file(&self, request: &Request) -> Option<Probe<Token>> {
         let file = self.token_file(request)?;
         Some(match file {
@@ -946,7 +946,7 @@ impl Live<'_> {
         Some(text.and_then(|text| github::token(text, self.secrets, self.outside.mask)))
     }
 
-    /// The call that the step would make. `None` where it makes none, or where it is not known which.
+    /// The call that the step would make. `None` if it makes none, or if it isn't known which.
     async fn attempt(
         &self,
         aws: &Result<Aws, Gap>,
@@ -1042,8 +1042,8 @@ impl Live<'_> {
             .unwrap_or_else(|_| Reading::none(wanted, &late("IAM")))
     }
 
-    /// The policies of who asks: with its own session, else with that of `diagnosis-role`, where it is of the same account. Keys among
-    /// the inputs go to STS alone.
+    /// Reads the caller's policies: with its own session, else with that of `diagnosis-role` if it is in the same account. Keys
+    /// among the inputs go to STS only.
     async fn read_caller(
         &self,
         run: &mut Evidence,
@@ -1089,7 +1089,7 @@ impl Live<'_> {
         run.caller = Some(read);
     }
 
-    /// With other credentials than the environment's: those of `diagnosis-role`, else the machine's own.
+    /// Reads with credentials other than the environment's: those of `diagnosis-role`, else the machine's own.
     async fn read_otherwise(
         &self,
         aws: &Result<Aws, Gap>,
@@ -1152,8 +1152,8 @@ impl Live<'_> {
         ))
     }
 
-    /// What the environment's credentials could not read, by others; and the provider of the issuer that the token has,
-    /// where it is another than was likely.
+    /// Reads with other credentials what the environment's couldn't read, and the provider of the token's issuer
+    /// if it isn't the likely one.
     async fn complete_reading(
         &self,
         aws: &Result<Aws, Gap>,
@@ -1182,7 +1182,7 @@ impl Live<'_> {
         reading
     }
 
-    /// What is left where there is no way to the network.
+    /// What remains if there is no network.
     fn offline(&self, run: &mut Evidence, gap: &Gap) {
         if self.in_job {
             run.token.get_or_insert_with(|| Probe::Missing(gap.clone()));
@@ -1190,7 +1190,7 @@ impl Live<'_> {
     }
 }
 
-/// The further hops that were asked for.
+/// Appends the further hops requested with `then`.
 fn then(roles: &[String], requests: &mut Vec<Request>, left_out: &mut Vec<String>) {
     let region = requests
         .last()
@@ -1204,7 +1204,7 @@ fn then(roles: &[String], requests: &mut Vec<Request>, left_out: &mut Vec<String
         let mut inputs = Inputs::of_step([
             ("role-to-assume", &**role),
             ("role-chaining", "true"),
-            // Where it is not known, it is not empty either.
+            // If unknown, it isn't empty either.
             ("aws-region", region.as_deref().unwrap_or("${{ }}")),
         ]);
         inputs.complete(|_| None);
@@ -1216,7 +1216,7 @@ fn then(roles: &[String], requests: &mut Vec<Request>, left_out: &mut Vec<String
     }
 }
 
-/// Who comes with AWS credentials on purpose needs no provider.
+/// A flow that deliberately uses AWS credentials needs no provider.
 fn needs_provider(flow: Flow) -> bool {
     !matches!(flow, Flow::AccessKey | Flow::Chaining | Flow::Existing)
 }
@@ -1226,14 +1226,14 @@ fn wanted<'a>(run: &Evidence, arn: &'a RoleArn, flow: Flow, issuer: &'a str) -> 
     let wanted = Wanted {
         arn,
         account: arn.account.as_deref()?,
-        // A part of its name may be missing.
+        // Part of its name may be missing.
         role: run.role.is_none() && !run.request.names_no_role(),
         issuer: (run.provider.is_none() && needs_provider(flow)).then_some(issuer),
     };
     (wanted.role || wanted.issuer.is_some()).then_some(wanted)
 }
 
-/// Does a step with a token file ask first whose AWS credentials it has besides?
+/// Whether a step with a token file first checks whose AWS credentials it also has.
 fn needs_caller(request: &Request) -> bool {
     request.is_on(Input::RoleChaining) || request.given(Input::AwsAccessKeyId).is_some()
 }
@@ -1248,7 +1248,7 @@ fn late(who: &str) -> Gap {
     )
 }
 
-/// Keys that an earlier step, configure-aws-credentials perhaps, put into the environment.
+/// Keys that an earlier step, perhaps configure-aws-credentials, put into the environment.
 fn environment_credentials(env: &Env) -> Option<Credentials> {
     Some(Credentials::new(
         env.get("AWS_ACCESS_KEY_ID")?,
@@ -1259,7 +1259,7 @@ fn environment_credentials(env: &Env) -> Option<Credentials> {
     ))
 }
 
-/// Did the user set AWS up on this machine?
+/// Whether the user has set up AWS on this machine.
 fn has_profile(env: &Env) -> bool {
     let set = [
         "AWS_PROFILE",
@@ -1343,7 +1343,7 @@ jobs:
             first.source.as_deref(),
             Some("step `First` of job `deploy`, as the checkout has it")
         );
-        // An expression is unknown; an input that is not there is the variable's, or the default.
+        // An expression is unknown; a missing input falls back to the variable, or the default.
         assert_eq!(first.get(Input::AwsRegion), None);
         assert_eq!(second.get(Input::RoleToAssume), None);
         assert_eq!(second.get(Input::AwsRegion), Some("us-east-2"));
@@ -1364,12 +1364,12 @@ jobs:
             (Some("arn:aws:iam::1:role/c"), &None)
         );
         assert_eq!(found[0].get(Input::RoleSessionName), Some("GitHubActions"));
-        // Written in our own step, and empty all the same.
+        // Written in our own step, and still empty.
         let found = requests(&[("GITHUB_JOB", "pasted")], None);
         assert_eq!(found[0].get(Input::RoleToAssume), Some(""));
         let found = requests(&[("GITHUB_JOB", "pasted"), ("ROLE_TO_ASSUME", "arn:x")], None);
         assert_eq!(found[0].get(Input::RoleToAssume), Some("arn:x"));
-        // What nobody wrote is not known to be empty, and neither is a region.
+        // What nobody wrote isn't known to be empty, and neither is a region.
         let found = requests(&[("GITHUB_JOB", "other")], None);
         assert_eq!(found[0].get(Input::RoleToAssume), None);
         assert_eq!(found[0].get(Input::AwsRegion), None);
@@ -1377,7 +1377,7 @@ jobs:
 
     #[test]
     fn at_the_deadline_what_is_known_is_reported() {
-        // Accepts, and never answers.
+        // Accepts the connection but never answers.
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/token?v=1", silent.local_addr().unwrap());
         let env: Env = [

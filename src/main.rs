@@ -1,4 +1,4 @@
-//! Args to evidence, evidence to a report, the report to text; this is where text is written, and nothing is decided.
+//! Arguments to evidence, evidence to a report, report to text. Output is written here; nothing is decided here.
 #![expect(clippy::disallowed_methods, reason = "this is where the process begins and ends")]
 
 use std::collections::hash_map::RandomState;
@@ -27,18 +27,18 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// musl's own allocator is slow where much is allocated and freed, as in bulk evaluation. Without huge pages this one takes less than
-/// half the memory, in the same time.
+/// musl's own allocator is slow under heavy allocation, as in bulk evaluation. Without huge pages, this one uses less than
+/// half the memory in the same time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What is read at once in bulk, by a thread that then answers it.
+/// How much bulk input is read at once; the thread that reads it also answers it.
 const BULK: usize = 128 * 1024;
 
-/// Wrong usage, an input that cannot be read, or an output that cannot be written.
+/// Wrong usage, unreadable input, or output that can't be written.
 const USAGE: u8 = 2;
 
-/// The years 1 to 9999, in seconds since 1970. At a later time the SDK panics over the date of a request's signature.
+/// The years 1 to 9999, in seconds since 1970. At a later time, the SDK panics on the date of a request's signature.
 const CLOCK: std::ops::Range<i64> = -62_135_596_800..253_402_214_400;
 
 fn main() -> ExitCode {
@@ -57,12 +57,12 @@ fn main() -> ExitCode {
         Ok(Command::Fix { args, which, out }) => fix(&args, &which, &out, &env),
         Ok(Command::Print(text)) => io::stdout().write_all(text.as_bytes()).map(|()| 0),
         Ok(Command::Test(flags)) => test(&flags),
-        // Help is no error; clap knows which is which.
+        // Help isn't an error; clap's exit code distinguishes them.
         Err(error) => error.print().map(|()| error.exit_code().try_into().unwrap_or(USAGE)),
     };
     match done {
         Ok(code) => code.into(),
-        // Who reads has read enough.
+        // The reader has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: input or output: {error}");
@@ -103,7 +103,7 @@ fn run(args: &Args, env: &Env) -> io::Result<u8> {
     }
 }
 
-/// The policy with a fix applied. What it changes goes to standard error.
+/// Writes the policy with a fix applied. What the fix changes goes to standard error.
 fn fix(args: &Args, which: &WhichFix, out: &str, env: &Env) -> io::Result<u8> {
     let Some(Diagnosed {
         report, mut failures, ..
@@ -131,7 +131,7 @@ fn fix(args: &Args, which: &WhichFix, out: &str, env: &Env) -> io::Result<u8> {
     Ok(0)
 }
 
-/// One form alone of the first fix.
+/// The form in which to print the first fix alone.
 fn form(format: Format) -> Option<Form> {
     match format {
         Format::Cfn => Some(Form::CloudFormation),
@@ -147,14 +147,14 @@ fn errors(failures: &[String]) {
     }
 }
 
-/// The report, what it is of, and what could not be read or saved.
+/// The report, the runs behind it, and what couldn't be read or saved.
 struct Diagnosed {
     report: Report,
     runs: Runs,
     failures: Vec<String>,
 }
 
-/// `None` where a command cannot read its input, which is then all that it says.
+/// `None` if a command can't read its input; the error is then its only output.
 fn diagnosed(args: &Args, env: &Env) -> io::Result<Option<Diagnosed>> {
     if args.flags.verbose || env.get("RUNNER_DEBUG") == Some("1") {
         log();
@@ -162,8 +162,8 @@ fn diagnosed(args: &Args, env: &Env) -> io::Result<Option<Diagnosed>> {
     if is_out_of_time(asks(args)) {
         return Ok(None);
     }
-    // Nothing that is printed holds a token. Masks are for what other steps print of it, and hold it themselves: they go to
-    // the log of a step, and nowhere else.
+    // Apart from mask commands, nothing printed contains a token. They cover what other steps print, and go to a step's log and
+    // nowhere else.
     let is_log = args.action && !is_regular_file(&io::stdout());
     let mask = |secret: &str| {
         if is_log {
@@ -193,12 +193,12 @@ fn diagnosed(args: &Args, env: &Env) -> io::Result<Option<Diagnosed>> {
     Ok(Some(Diagnosed { report, runs, failures }))
 }
 
-/// Is anybody asked? From files alone it does not matter what time it is.
+/// Whether GitHub or AWS is called. When everything comes from files, the time doesn't matter.
 fn asks(args: &Args) -> bool {
     !args.files_alone && args.flags.evidence.is_none()
 }
 
-/// The SDK cannot sign at every time.
+/// Whether the clock is outside the range the SDK can sign in.
 fn is_out_of_time(asks: bool) -> bool {
     let is_out = asks && !CLOCK.contains(&seconds(SystemTime::now()));
     if is_out {
@@ -214,16 +214,16 @@ fn collected(args: &Args, outside: &Outside<'_>) -> io::Result<Collected> {
     waited(collect(args, outside))
 }
 
-/// What the network answers.
+/// Runs the future to completion.
 fn waited<T>(work: impl Future<Output = T>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(work);
-    // A name that is still being resolved is not waited for.
+    // Don't wait for a name that is still being resolved.
     runtime.shutdown_background();
     Ok(done)
 }
 
-/// What a token says, or one line that says why it cannot be read.
+/// Prints a token's claims, or one line that says why it can't be read.
 fn claims(args: &Args, env: &Env) -> io::Result<u8> {
     if is_out_of_time(asks(args)) {
         return Ok(USAGE);
@@ -256,12 +256,12 @@ fn claims(args: &Args, env: &Env) -> io::Result<u8> {
     Ok(0)
 }
 
-/// Where the pages of the checks are.
+/// Where the check pages are.
 fn pages(env: &Env) -> Pages {
     Pages::of(env.get("GITHUB_ACTION_REPOSITORY"), env.get("GITHUB_ACTION_REF"))
 }
 
-/// All jobs of a repository against its policies.
+/// Checks all jobs of a repository against its policies.
 fn check(flags: &Check, env: &Env) -> io::Result<u8> {
     let here = std::env::current_dir()?;
     if is_out_of_time(flags.live) {
@@ -330,7 +330,7 @@ fn check(flags: &Check, env: &Env) -> io::Result<u8> {
     Ok(u8::from(fails))
 }
 
-/// The subjects that workflows can have. A file that cannot be read is named, and the others go on.
+/// Prints the subjects that workflows can have. Files that can't be read are listed; the rest are still processed.
 fn predict(flags: &Predict, env: &Env) -> io::Result<u8> {
     let checkout = Checkout::read(&std::env::current_dir()?, &flags.workflows);
     let read = checkout.and_then(|checkout| Ok((checkout.repository(&flags.repository, env)?, checkout)));
@@ -349,7 +349,7 @@ fn predict(flags: &Predict, env: &Env) -> io::Result<u8> {
     ahead(&text, &[], &prediction.problems)
 }
 
-/// The least trust policy for what the flags name.
+/// Prints the least-privilege trust policy for what the flags name.
 fn generate(flags: &Generate, env: &Env) -> io::Result<u8> {
     let (roles, problems) = match generated(flags, &std::env::current_dir()?, env) {
         Ok(found) => found,
@@ -368,7 +368,7 @@ fn generate(flags: &Generate, env: &Env) -> io::Result<u8> {
     ahead(&text, &report::generate::notes(&roles, has_provider), &problems)
 }
 
-/// Expectations of trust policies. A file that cannot be read is named, and the others go on.
+/// Tests trust policies against expectations. Files that can't be read are listed; the rest are still processed.
 fn test(flags: &Test) -> io::Result<u8> {
     let from = std::env::current_dir()?;
     let mut all = Vec::new();
@@ -400,7 +400,7 @@ fn test(flags: &Test) -> io::Result<u8> {
     Ok(if code == 0 { (!is_met).into() } else { code })
 }
 
-/// What was asked for on standard output; what there is to say of it, and the files that cannot be read, on standard error.
+/// Writes the result to standard output; notes and unreadable files go to standard error.
 fn ahead(text: &str, notes: &[String], problems: &[Problem]) -> io::Result<u8> {
     for problem in problems {
         writeln!(io::stderr(), "error: {}", report::clean(&problem.to_string()))?;
@@ -414,7 +414,7 @@ fn ahead(text: &str, notes: &[String], problems: &[Problem]) -> io::Result<u8> {
     Ok(if problems.is_empty() { 0 } else { USAGE })
 }
 
-/// Is there nothing to diagnose: no job, no file, no message, no role?
+/// Whether there is nothing to diagnose: no job, file, message or role.
 fn is_bare(args: &Args, env: &Env) -> bool {
     !args.action && std::env::args_os().len() == 2 && !is_job(env)
 }
@@ -434,7 +434,7 @@ error: nothing to diagnose: this is not a GitHub Actions job, and no flag names 
 `--help` has the rest.";
 
 fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
-    // Where the evidence is printed, standard output is its alone.
+    // If the evidence goes to standard output, nothing else does.
     let is_taken = args.flags.own.save_evidence.as_deref().is_some_and(is_stdout);
     let colour = if is_taken {
         ColorChoice::Never
@@ -460,7 +460,7 @@ fn print(args: &Args, env: &Env, report: &Report) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes the summary and the outputs of a step. What cannot be written is said.
+/// Writes a step's summary and outputs. Returns what couldn't be written.
 fn step_files(env: &Env, report: &Report, evidence: String) -> Vec<String> {
     let mut failures = Vec::new();
     if let Some(path) = env.get("GITHUB_STEP_SUMMARY")
@@ -484,14 +484,14 @@ fn step_files(env: &Env, report: &Report, evidence: String) -> Vec<String> {
     failures
 }
 
-/// The report as a step: what outsiders wrote cannot be taken for commands, and the commands are ours.
+/// Prints the report as a step: text from outsiders can't act as workflow commands; only our own commands do.
 fn step(args: &Args, env: &Env, report: &Report, warnings: &[String], failures: &[String]) -> io::Result<()> {
     let colour = colour(env, args.color);
     let annotated = |command: &str, texts: &[String]| -> String {
         let lines = texts.iter().map(|text| report::github::annotation(command, text));
         lines.collect()
     };
-    // What could not be read comes first.
+    // What couldn't be read comes first.
     let mut out = annotated("error", failures);
     out += &report::github::log(report, style(env, colour), random);
     out += &report::github::annotations(report);
@@ -501,7 +501,7 @@ fn step(args: &Args, env: &Env, report: &Report, warnings: &[String], failures: 
     stdout.flush()
 }
 
-/// A step's log shows colour and is no terminal. What is asked for comes first, then `NO_COLOR` (no-color.org).
+/// A step's log shows colour but isn't a terminal. The flag comes first, then `NO_COLOR` (no-color.org).
 fn colour(env: &Env, wanted: Color) -> ColorChoice {
     match wanted {
         Color::Always => return ColorChoice::Always,
@@ -517,7 +517,7 @@ fn colour(env: &Env, wanted: Color) -> ColorChoice {
     }
 }
 
-/// Where the evidence goes: a step's lies in the workspace.
+/// Where the evidence is saved: in a step, inside the workspace.
 fn place_to_save(args: &Args, env: &Env, path: &str) -> io::Result<String> {
     let workspace = args
         .action
@@ -526,7 +526,7 @@ fn place_to_save(args: &Args, env: &Env, path: &str) -> io::Result<String> {
     Ok(place.to_string_lossy().into_owned())
 }
 
-/// How wide, and whether links can be followed. `COLUMNS` is the user's word.
+/// The width, and whether links can be followed. `COLUMNS` is the user's choice.
 fn style(env: &Env, colour: ColorChoice) -> Style {
     let columns = env.get("COLUMNS").and_then(|columns| columns.parse().ok());
     let is_terminal = io::stdout().is_terminal();
@@ -539,13 +539,13 @@ fn style(env: &Env, colour: ColorChoice) -> Style {
     }
 }
 
-/// It holds the claims of the token: its owner's alone, as long as nobody said otherwise.
+/// The file holds the token's claims, so only its owner can read it unless it already has other permissions.
 fn save(path: &str, runs: &Runs) -> io::Result<()> {
     let text = report::json::escaped(&serde_json::to_string_pretty(runs)?);
     write(path, &(text + "\n"), 0o600)
 }
 
-/// Whole or not at all: a new file beside it takes its place, with its mode. Only a regular file is replaced.
+/// Writes all or nothing: a new file beside the target replaces it and keeps its mode. Only regular files are replaced.
 fn write(path: &str, text: &str, mode: u32) -> io::Result<()> {
     if is_stdout(path) {
         return io::stdout().write_all(text.as_bytes());
@@ -588,7 +588,7 @@ fn write(path: &str, text: &str, mode: u32) -> io::Result<()> {
     written
 }
 
-/// Appends to a file of the runner's: all of it, or nothing.
+/// Appends to one of the runner's files: all or nothing.
 fn append(path: &str, text: &str) -> io::Result<()> {
     let mut file = open_to_append(Path::new(path))?;
     let before = file.metadata()?;
@@ -599,13 +599,13 @@ fn append(path: &str, text: &str) -> io::Result<()> {
     })
 }
 
-/// A regular file, or a device such as `/dev/null`. Whatever else it is, it does not keep the program waiting.
+/// Opens a regular file or a device such as `/dev/null`. Nothing else can block the program.
 fn open_to_append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
-    // A FIFO that nobody reads cannot be opened like this.
+    // Opening a FIFO without a reader fails in this mode.
     let is_fifo = |error: &io::Error| error.raw_os_error() == Some(libc::ENXIO);
     let file = options
         .open(path)
@@ -622,7 +622,7 @@ fn not_regular() -> io::Error {
     io::Error::other("it is not a regular file")
 }
 
-/// As `-`: to open it again could wait, or write over what it already has.
+/// Treated as `-`: reopening it could block, or overwrite what was already written.
 fn is_stdout(path: &str) -> bool {
     matches!(path, "-" | "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1")
 }
@@ -637,7 +637,7 @@ fn is_character_device(_: FileType) -> bool {
     false
 }
 
-/// Is this stream written to a file?
+/// Whether this stream is written to a file.
 #[cfg(unix)]
 fn is_regular_file(stream: &impl std::os::fd::AsFd) -> bool {
     let file = stream.as_fd().try_clone_to_owned().map(File::from);
@@ -702,7 +702,7 @@ fn explain(id: Option<&str>) -> io::Result<u8> {
     Ok(0)
 }
 
-/// What is asked and answered, on standard error. Only our own words: the SDK's and the HTTP client's logs hold requests
+/// Logs calls and answers to standard error. Only our own events: the logs of the SDK and the HTTP client contain requests
 /// with their tokens.
 fn log() {
     let ours = Targets::new().with_target("aws_oidc_doctor", LevelFilter::INFO);
@@ -713,7 +713,7 @@ fn log() {
     let _ = tracing_subscriber::registry().with(lines).with(ours).try_init();
 }
 
-/// An event on one line, in which the runner finds no command and a terminal no escape.
+/// An event on one line, with no command for the runner and no escape for a terminal.
 struct Defused(io::Stderr);
 
 impl Write for Defused {
@@ -728,18 +728,18 @@ impl Write for Defused {
     }
 }
 
-/// Not to be guessed by who wrote the text that it encloses: std seeds its hashers from the system's randomness.
+/// Can't be guessed by the author of the text it encloses: std seeds its hashers from the system's randomness.
 fn random() -> String {
     let number = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", number(), number())
 }
 
-/// Seconds since 1970; before that there was no token.
+/// Seconds since 1970; no token is older than that.
 fn now() -> i64 {
     seconds(SystemTime::now()).max(0)
 }
 
-/// Seconds from the beginning of 1970 to a time, less than 0 for one before.
+/// Seconds from 1970 to a time; negative for an earlier one.
 fn seconds(time: SystemTime) -> i64 {
     let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     match time.duration_since(UNIX_EPOCH) {
@@ -748,7 +748,7 @@ fn seconds(time: SystemTime) -> i64 {
     }
 }
 
-/// A mistake of ours, or a machine that gives no thread: an error as any other.
+/// A bug of ours, or a machine that can't start a thread: reported like any other error.
 #[expect(
     clippy::exit,
     reason = "a panic must not go on to `abort`, which loses the exit code"
@@ -758,7 +758,7 @@ fn panicked(panic: &PanicHookInfo<'_>) {
     std::process::exit(USAGE.into());
 }
 
-/// A panic's message can hold what it was about, so the place alone is said.
+/// A panic's message can contain the data involved, so only the location is reported.
 fn unfinished(panic: &PanicHookInfo<'_>) -> String {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     format!("error: the diagnosis could not be completed (internal error at {place}); a bug report would help")
@@ -778,7 +778,7 @@ mod tests {
         for (time, usable) in [
             (after(0), true),
             (after(1_790_000_000), true),
-            // The last day of the year 9999 is given up, since a signature's date may be a little later; then the year 10000.
+            // The last day of 9999 is given up because a signature's date may be slightly later; then the year 10000.
             (after(253_402_300_799 - day), true),
             (after(253_402_300_799), false),
             (after(253_402_300_800), false),

@@ -1,5 +1,5 @@
-//! What GitHub's REST API says of the run, with the job's own token: the files of the commit that runs, the repository, how
-//! its subjects are made, and what protects an environment. Each is a fact or a [`Gap`], and no call is made twice.
+//! What GitHub's REST API says about the run, using the job's own token: the files of the running commit, the repository, how
+//! its subjects are built, and what protects an environment. Each is a fact or a [`Gap`], and no call is made twice.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use super::origin::Destination;
 use crate::evidence::{Branches, Environment, Gap, Repository, SubjectTemplate, Why};
 use crate::github::workflow;
 
-/// For an answer: all of this is beside the diagnosis, which is not to wait for it.
+/// How long to wait for an answer: this is all secondary to the diagnosis, which mustn't wait for it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The API, as one job reaches it.
+/// The API, as one job sees it.
 pub(crate) struct Api<'a> {
     http: &'a Http,
     to: Destination,
@@ -31,15 +31,15 @@ pub(crate) struct Api<'a> {
     bearer: HeaderValue,
     /// The repository that the job runs in: owner and name.
     repository: (&'a str, &'a str),
-    /// Whatever is asked is answered by then.
+    /// All calls end by then.
     deadline: Instant,
 }
 
-/// A file of a repository as a commit has it.
+/// A file of a repository at a commit.
 pub(crate) struct Blob {
     /// Its id in git.
     pub id: Option<String>,
-    /// Its text; a [`Gap`] where GitHub gives none, or more than a workflow can have.
+    /// Its text; a [`Gap`] if GitHub returns none, or more than a workflow can have.
     pub text: Result<String, Gap>,
 }
 
@@ -95,7 +95,7 @@ struct BranchPolicy {
 }
 
 impl<'a> Api<'a> {
-    /// With the job's token. `None` where the environment names no API or no repository, or the token is none.
+    /// Uses the job's token. `None` if the environment names no API or no repository, or the token isn't valid.
     pub(crate) fn new(env: &'a Env, http: &'a Http, token: &SecretString, deadline: Instant) -> Option<Self> {
         let to = Destination::rest(env)?;
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).ok()?;
@@ -110,10 +110,10 @@ impl<'a> Api<'a> {
         })
     }
 
-    /// A file of a repository as a commit has it.
+    /// Returns a file of a repository at a commit.
     ///
     /// # Errors
-    /// A [`Gap`], also where it is no file.
+    /// A [`Gap`], also if it isn't a file.
     pub(crate) async fn file(&self, (owner, name): (&str, &str), path: &str, commit: &str) -> Result<Blob, Gap> {
         let segments = ["repos", owner, name, "contents"].into_iter().chain(path.split('/'));
         let content: Content = self
@@ -124,7 +124,7 @@ impl<'a> Api<'a> {
             return Err(malformed("no file"));
         }
         let text = || {
-            // Of a large file there is the id alone.
+            // For a large file, only the id is returned.
             if content.encoding != "base64" {
                 return Err(malformed("too large to be read"));
             }
@@ -143,7 +143,7 @@ impl<'a> Api<'a> {
         })
     }
 
-    /// The repository that the job runs in.
+    /// Returns the repository that the job runs in.
     ///
     /// # Errors
     /// A [`Gap`].
@@ -160,7 +160,7 @@ impl<'a> Api<'a> {
         })
     }
 
-    /// How the subjects of its tokens are made.
+    /// Returns how the subjects of its tokens are built.
     ///
     /// # Errors
     /// A [`Gap`].
@@ -170,7 +170,7 @@ impl<'a> Api<'a> {
         self.get(path, None, Some("actions: read")).await
     }
 
-    /// What protects an environment.
+    /// Returns what protects an environment.
     ///
     /// # Errors
     /// A [`Gap`].
@@ -194,7 +194,7 @@ impl<'a> Api<'a> {
         })
     }
 
-    /// `permission` is what the job's token needs where the repository is private.
+    /// `permission` is what the job's token needs if the repository is private.
     async fn get<T: DeserializeOwned>(
         &self,
         segments: impl IntoIterator<Item = &str>,
@@ -230,7 +230,7 @@ impl<'a> Api<'a> {
     }
 }
 
-/// An address of the API. Whatever a segment holds, it stays one segment of the path.
+/// An address of the API. Whatever a segment contains, it stays one segment of the path.
 fn address<'s>(base: &Url, segments: impl IntoIterator<Item = &'s str>, query: Option<(&str, &str)>) -> Url {
     let mut url = base.clone();
     if let Ok(mut path) = url.path_segments_mut() {
@@ -242,7 +242,7 @@ fn address<'s>(base: &Url, segments: impl IntoIterator<Item = &'s str>, query: O
     url
 }
 
-/// What an answer means that is none.
+/// What an unsuccessful answer means.
 fn refusal(answer: &Reply, permission: Option<&str>) -> Gap {
     let Reply { host, status, .. } = answer;
     if let Some(detour) = answer.detour() {
@@ -263,7 +263,7 @@ fn refusal(answer: &Reply, permission: Option<&str>) -> Gap {
             Why::AccessDenied,
             format!("{said}: the job's token is not allowed to read it{needs}"),
         ),
-        // What a token is not allowed to see is "not found" as well.
+        // Whatever a token isn't allowed to see is "not found" as well.
         404 => Gap::new(
             Why::NotFound,
             format!("{said}: there is none, or the job's token is not allowed to read it{needs}"),
@@ -273,7 +273,7 @@ fn refusal(answer: &Reply, permission: Option<&str>) -> Gap {
     }
 }
 
-/// From when on it answers again, where it says so.
+/// When the API will answer again, if it says so.
 fn until(answer: &Reply) -> String {
     let number = |name| answer.header(name)?.parse::<i64>().ok();
     if let Some(seconds) = number("retry-after") {

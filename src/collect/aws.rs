@@ -1,4 +1,4 @@
-//! AWS's side: the real AssumeRoleWithWebIdentity call, whose credentials are dropped, and what IAM says of the role and
+//! AWS's side: the real AssumeRoleWithWebIdentity call, whose credentials are discarded, and what IAM says about the role and
 //! the account's OIDC providers.
 
 use std::fmt::Display;
@@ -35,7 +35,7 @@ use crate::evidence::{
 };
 use crate::policy::parse::lay_out;
 
-/// What policies are attached to.
+/// An identity that policies are attached to.
 #[derive(Debug, Clone)]
 struct Holder {
     kind: HolderKind,
@@ -43,7 +43,7 @@ struct Holder {
     arn: String,
 }
 
-/// Its kinds.
+/// The kinds of holders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HolderKind {
     Group,
@@ -52,7 +52,7 @@ enum HolderKind {
 }
 
 impl HolderKind {
-    /// The calls that read it, the names of its inline policies, its managed policies, and one inline policy.
+    /// The calls that read it, list its inline policies, list its managed policies, and read one inline policy.
     const fn calls(self) -> [&'static str; 4] {
         match self {
             Self::Group => [
@@ -78,7 +78,7 @@ impl HolderKind {
 }
 
 impl Holder {
-    /// The role whose session asks, or the user; neither for an account.
+    /// The role whose session is the caller, or the user; `None` for an account.
     fn of(identity: &Identity) -> Option<Self> {
         if let Some(name) = identity.user() {
             return Some(Self {
@@ -98,27 +98,27 @@ impl Holder {
     }
 }
 
-/// The policies that IAM lists for one of them.
+/// The policies that IAM lists for one holder.
 struct Lists {
     holder: Holder,
     inline: Vec<String>,
     managed: Vec<String>,
-    /// There are more.
+    /// Whether there are more.
     is_cut: bool,
 }
 
-/// The default chain looks into files and asks metadata services; where none is, this is how long it takes.
+/// Time limit for the default chain, which looks at files and calls metadata services even if there are none.
 const DEFAULT_CHAIN: Duration = Duration::from_secs(1);
-/// The most policies of who asks that are read: a role has ten managed ones by default, and its inline ones are small.
+/// The most caller policies that are read: a role has ten managed ones by default, and its inline ones are small.
 const MOST_POLICIES: usize = 20;
-/// The longest message of AWS that is kept.
+/// The longest AWS message that is kept.
 const MESSAGE: usize = 2000;
 
-/// AWS, as one request reaches it.
+/// AWS, as one request sees it.
 pub(crate) struct Aws {
     config: SdkConfig,
     region: String,
-    /// The region that was given is none, so STS has no address. IAM needs none.
+    /// The given region isn't valid, so STS has no address. IAM doesn't need one.
     no_region: Option<Gap>,
     http: Http,
     sts_http: Http,
@@ -128,7 +128,7 @@ pub(crate) struct Aws {
 
 /// The answer to an attempt, and the endpoint's clock.
 pub(crate) struct Answered {
-    /// The answer.
+    /// The answer itself.
     pub attempt: Probe<Attempt>,
     /// The `Date` header.
     pub date: Option<i64>,
@@ -137,7 +137,7 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// No answer.
+    /// An attempt without an answer.
     #[must_use]
     pub(crate) fn none(gap: Gap) -> Self {
         Self {
@@ -148,10 +148,10 @@ impl Answered {
     }
 }
 
-/// An answer of STS, and what came back.
+/// An answer from STS, and what came back.
 type Called<T, E> = (Result<T, SdkError<E>>, Seen);
 
-/// configure-aws-credentials makes up to 36 calls where AWS throttles.
+/// configure-aws-credentials makes up to 36 calls if AWS throttles.
 const MOST_CALLS: u32 = 20;
 /// The longest wait before the second call; each further one is up to twice as long, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(20);
@@ -160,13 +160,13 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// What IAM said.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
-    /// Who asked.
+    /// The caller that read it.
     pub reader: Option<Probe<Identity>>,
     /// The role.
     pub role: Option<Probe<Role>>,
     /// The provider of the token's issuer.
     pub provider: Option<Probe<Provider>>,
-    /// All providers' ARNs.
+    /// The ARNs of all providers.
     pub providers: Option<Probe<Vec<String>>>,
 }
 
@@ -177,21 +177,21 @@ pub(crate) struct Wanted<'a> {
     pub arn: &'a RoleArn,
     /// The account.
     pub account: &'a str,
-    /// Read the role.
+    /// Whether to read the role.
     pub role: bool,
     /// The issuer whose provider to read.
     pub issuer: Option<&'a str>,
 }
 
 impl Aws {
-    /// Sets up the SDK for the request's region. No file is read for it: endpoints, proxies and the rest come from the
+    /// Sets up the SDK for the request's region. Reads no files: endpoints, proxies and the rest come from the
     /// inputs and the environment.
     ///
     /// # Errors
-    /// A [`Gap`] where the region or an address cannot be one.
+    /// A [`Gap`] if the region or an address isn't valid.
     pub(crate) fn new(env: &Env, http: &Http, inputs: &Given, request: &Request, partition: &str) -> Result<Self, Gap> {
         let wanted = request.get(Input::AwsRegion).unwrap_or_default();
-        // A checkout's region is good for the role's own partition alone: a token is not sent to another one's STS for it.
+        // A checkout's region is trusted only within the role's own partition: a token isn't sent to another partition's STS for it.
         let is_checkouts = request.source.is_some() && inputs.given(Input::AwsRegion).is_none();
         let (region, no_region) = match region(wanted, partition) {
             Ok(region) if is_checkouts && partition_of_region(&region) != partition => {
@@ -215,7 +215,7 @@ impl Aws {
             .region(Region::new(region.clone()))
             .use_fips(on("AWS_USE_FIPS_ENDPOINT"))
             .use_dual_stack(on("AWS_USE_DUALSTACK_ENDPOINT"))
-            // Time is kept in `Http`, and for the whole run by the caller.
+            // `Http` limits the time per request; the calling code limits the whole run.
             .timeout_config(TimeoutConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(
@@ -223,7 +223,7 @@ impl Aws {
                     .with_max_attempts(2)
                     .with_initial_backoff(Duration::from_millis(300)),
             );
-        // In CloudTrail's user agent.
+        // Shown in CloudTrail's user agent.
         config.set_app_name(AppName::new("aws-oidc-doctor").ok());
         Ok(Self {
             config: config.build(),
@@ -236,7 +236,7 @@ impl Aws {
         })
     }
 
-    /// Asks STS for the role with a token, as configure-aws-credentials would. What passes is tried again.
+    /// Calls STS for the role with a token, as configure-aws-credentials would. Transient failures are retried.
     pub(crate) async fn attempt(
         &self,
         request: &Request,
@@ -252,7 +252,7 @@ impl Aws {
         self.answered("sts:AssumeRoleWithWebIdentity", answer, &seen)
     }
 
-    /// Asks STS for the role with AWS credentials, as configure-aws-credentials would.
+    /// Calls STS for the role with AWS credentials, as configure-aws-credentials would.
     pub(crate) async fn attempt_as(
         &self,
         request: &Request,
@@ -271,7 +271,7 @@ impl Aws {
         .await;
         let packed = |error: &SdkError<_>| matches!(answered(error), Some(("PackedPolicyTooLarge", _)));
         if made.0.as_ref().is_err_and(packed) {
-            // Its names stay among the transitive keys, which the action does not look at again. (`src/assumeRole.ts`)
+            // Dropped tags stay among the transitive keys, which the action doesn't update. (`src/assumeRole.ts`)
             let fewer: Vec<Tag> = tags.iter().filter(|tag| !tag.droppable).cloned().collect();
             made = persist((until, request.attempts()), || {
                 self.assume_as(request, role, credentials, &fewer, &keys)
@@ -283,7 +283,7 @@ impl Aws {
         self.answered("sts:AssumeRole", answer, &seen)
     }
 
-    /// Whose credentials these are, as configure-aws-credentials asks before it uses them.
+    /// Returns whose credentials these are, as configure-aws-credentials checks before using them.
     ///
     /// # Errors
     /// AWS's refusal, or why there was no answer.
@@ -342,10 +342,10 @@ impl Aws {
         }
     }
 
-    /// Assumes a read-only role with the token, for its credentials.
+    /// Assumes a read-only role with the token, to get its credentials.
     ///
     /// # Errors
-    /// A [`Gap`] that says why it cannot be assumed.
+    /// A [`Gap`] that says why it can't be assumed.
     pub(crate) async fn credentials(
         &self,
         role: &str,
@@ -425,7 +425,7 @@ impl Aws {
         (answer, line.seen())
     }
 
-    /// The keys that STS gave are secrets from here on.
+    /// Treats the keys issued by STS as secrets from here on.
     fn hide(&self, given: Option<&types::Credentials>) {
         let secrets = self.http.secrets();
         if let Some(given) = given {
@@ -435,7 +435,7 @@ impl Aws {
         }
     }
 
-    /// A refusal is AWS's answer; anything else is none.
+    /// A refusal is AWS's answer; anything else isn't an answer.
     fn refused<E: ProvideErrorMetadata>(&self, call: &str, error: &SdkError<E>, seen: &Seen) -> Probe<Attempt> {
         match (
             answered(error),
@@ -453,7 +453,7 @@ impl Aws {
         }
     }
 
-    /// Reads from IAM with these credentials, all calls side by side.
+    /// Reads from IAM with these credentials, making all calls side by side.
     pub(crate) async fn read(
         &self,
         credentials: Credentials,
@@ -572,7 +572,7 @@ impl Aws {
         }
     }
 
-    /// Reads the provider of an issuer.
+    /// Reads an issuer's provider.
     pub(crate) async fn provider(
         &self,
         credentials: &Credentials,
@@ -610,21 +610,21 @@ impl Aws {
         }
     }
 
-    /// With the policies of the role whose session it is, or of the user and its groups: what IAM refuses is a gap. A session of
-    /// another account's role and an account are left as they are.
+    /// Adds the policies of the session's role, or of the user and its groups: what IAM refuses is a gap. A session of
+    /// another account's role, or an account, is left as is.
     pub(super) async fn policies_of(&self, credentials: &Credentials, mut identity: Identity) -> Identity {
         let Some(asking) = Holder::of(&identity) else {
             return identity;
         };
         let (held, lists) = join(self.held(credentials, &asking), self.lists(credentials, &asking)).await;
         let held = match held {
-            // One of the same name in another account is another one.
+            // A role or user of the same name in another account is a different one.
             Ok((arn, boundary)) if arn.split(':').nth(4) == Some(&identity.account) => Ok((arn, boundary)),
             Ok(_) => Err(Gap::new(
                 Why::WrongAccount,
                 format!("{}: the credentials read another account", asking.kind.calls()[0]),
             )),
-            // Who asks is somewhere, so this is another account.
+            // The caller must exist somewhere, so this is another account.
             Err(gap) => Err(elsewhere(gap)),
         };
         let attached = async {
@@ -660,7 +660,7 @@ impl Aws {
         identity
     }
 
-    /// The ARN of a role or user, and that of its permissions boundary.
+    /// Returns the ARN of a role or user, and that of its permissions boundary.
     async fn held(&self, credentials: &Credentials, asking: &Holder) -> Result<(String, Option<String>), Gap> {
         let (call, name) = ((asking.kind.calls()[0], &*asking.arn), &*asking.name);
         if asking.kind == HolderKind::User {
@@ -681,7 +681,7 @@ impl Aws {
         ))
     }
 
-    /// What is attached to a role, or to a user and its groups.
+    /// Lists what is attached to a role, or to a user and its groups.
     async fn lists(&self, credentials: &Credentials, asking: &Holder) -> Result<Vec<Lists>, Gap> {
         if asking.kind != HolderKind::User {
             return Ok(vec![self.list(credentials, asking.clone()).await?]);
@@ -690,7 +690,7 @@ impl Aws {
         let groups = async {
             let get = async |iam: aws_sdk_iam::Client| iam.list_groups_for_user().user_name(name).send().await;
             let call = ("iam:ListGroupsForUser", &*asking.arn);
-            // A user is in ten groups at most, which is no more than a page.
+            // A user is in at most ten groups, which fit on one page.
             let groups = self.ask(credentials, call, get, |output| Some(output.groups)).await?;
             let groups = groups.into_iter().map(|group| Holder {
                 kind: HolderKind::Group,
@@ -788,7 +788,7 @@ impl Aws {
         document.map(|document| attached(policy, &document))
     }
 
-    /// A managed policy, in the version that counts.
+    /// Reads a managed policy in its default version.
     async fn managed_policy(&self, credentials: &Credentials, arn: &str) -> Result<AttachedPolicy, Gap> {
         let get = async |iam: aws_sdk_iam::Client| iam.get_policy().policy_arn(arn).send().await;
         let version = |output: GetPolicyOutput| output.policy?.default_version_id;
@@ -804,7 +804,7 @@ impl Aws {
         Ok(attached(arn, &document))
     }
 
-    /// A call to IAM, by its name and what it is about, and what is wanted of its answer.
+    /// Makes an IAM call, given its name, its subject, and what to take from the answer.
     async fn ask<O, T, E: ProvideErrorMetadata>(
         &self,
         credentials: &Credentials,
@@ -818,10 +818,10 @@ impl Aws {
         wanted(answer).ok_or_else(|| nothing(call, &line.seen()))
     }
 
-    /// Credentials of the machine: profiles, web identity, container and instance metadata; or those of one profile alone.
+    /// Returns the machine's credentials: from profiles, web identity, container and instance metadata; or those of one profile only.
     ///
     /// # Errors
-    /// A [`Gap`] where there are none, or where a file that the SDK would read is none to be read.
+    /// A [`Gap`] if there are none, or if a file that the SDK would read isn't a readable file.
     pub(crate) async fn default_chain(
         &self,
         env: &Env,
@@ -835,7 +835,7 @@ impl Aws {
             Region::new(self.region.clone()),
         );
         let profile = profile.map(str::to_owned);
-        // The SDK waits for files without letting go: in a thread of its own it keeps nobody else waiting.
+        // The SDK blocks on files: in its own thread it doesn't hold up anything else.
         let look = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -881,7 +881,7 @@ impl Aws {
         aws_sdk_sts::Client::from_conf(config.build())
     }
 
-    /// The same for a call that [`persist`] makes again.
+    /// The same for a call that [`persist`] retries.
     fn sts_once(&self, line: &Line, credentials: Option<&Credentials>) -> aws_sdk_sts::Client {
         let once = self.sts(line, credentials).config().to_builder();
         aws_sdk_sts::Client::from_conf(once.retry_config(RetryConfig::disabled()).build())
@@ -895,7 +895,7 @@ impl Aws {
         aws_sdk_iam::Client::from_conf(config.build())
     }
 
-    /// As [`Self::gap`]; for a refusal, with the permission to attach.
+    /// As [`Self::gap`]; for a refusal, with the permission to add.
     fn denied<E: ProvideErrorMetadata>(&self, call: &str, resource: &str, error: &SdkError<E>, seen: &Seen) -> Gap {
         let mut gap = self.gap(call, error, seen);
         let refused = matches!(answered(error), Some(("AccessDenied" | "AccessDeniedException", _)));
@@ -907,7 +907,7 @@ impl Aws {
         gap
     }
 
-    /// Why a call brought nothing.
+    /// Why a call failed.
     fn gap<E: ProvideErrorMetadata>(&self, call: &str, error: &SdkError<E>, seen: &Seen) -> Gap {
         let host = if seen.host.is_empty() {
             "the endpoint"
@@ -974,7 +974,7 @@ impl Aws {
 }
 
 impl Reading {
-    /// Nothing of what was wanted could be read.
+    /// A reading with everything wanted missing.
     #[must_use]
     pub(crate) fn none(wanted: Wanted<'_>, gap: &Gap) -> Self {
         Self {
@@ -984,7 +984,7 @@ impl Reading {
         }
     }
 
-    /// Did IAM refuse, or were these the wrong credentials?
+    /// Whether IAM refused, or these were the wrong credentials.
     #[must_use]
     pub(crate) fn is_refused(&self) -> bool {
         let refused =
@@ -992,7 +992,7 @@ impl Reading {
         refused(self.role.as_ref().and_then(Probe::gap)) || refused(self.provider.as_ref().and_then(Probe::gap))
     }
 
-    /// What is known here, and the rest from another reading where that one knows it.
+    /// Keeps what is known here, and takes the rest from another reading that knows it.
     #[must_use]
     pub(crate) fn or(self, other: Self) -> Self {
         fn known<T>(one: Option<Probe<T>>, other: Option<Probe<T>>) -> Option<Probe<T>> {
@@ -1012,7 +1012,7 @@ impl Reading {
         }
     }
 
-    /// Nothing could be read, for this reason; a role and a provider that were not asked for stay so.
+    /// Marks everything as unread for this reason; a role and a provider that weren't requested stay unset.
     pub(crate) fn miss(&mut self, gap: &Gap) {
         if self.role.is_some() {
             self.role = Some(Probe::Missing(gap.clone()));
@@ -1023,8 +1023,8 @@ impl Reading {
         self.providers = None;
     }
 
-    /// Whose account it is, is not known: what was found is the wanted account's, because ARNs say so; what was not
-    /// found may be missing in another account alone.
+    /// The account is unknown: what was found belongs to the wanted account, because ARNs say so; what wasn't
+    /// found may be missing only in a different account.
     fn doubt(&mut self, gap: &Gap) {
         let not_found = |found: Option<&Gap>| found.is_some_and(|found| found.why == Why::NotFound);
         if not_found(self.role.as_ref().and_then(Probe::gap)) {
@@ -1037,9 +1037,9 @@ impl Reading {
     }
 }
 
-/// Makes a call until it has an answer that will not change: what passes by itself (throttling, faults of the service or the
-/// connection, keys that AWS could not read) is tried again after growing, jittered waits, as configure-aws-credentials does:
-/// so often itself, and each time up to three calls by its SDK.
+/// Makes a call until it has a final answer: transient failures (throttling, faults of the service or the connection, keys that
+/// AWS couldn't read) are retried after growing, jittered waits, as configure-aws-credentials does: `attempts` times itself,
+/// with up to three calls by its SDK each time.
 async fn persist<T, E: ProvideErrorMetadata>(
     (until, attempts): (Instant, u32),
     mut call: impl AsyncFnMut() -> Called<T, E>,
@@ -1061,9 +1061,9 @@ async fn persist<T, E: ProvideErrorMetadata>(
     }
 }
 
-/// Who tries again where the same call may have another answer a moment later.
+/// Who retries when the same call may get a different answer a moment later.
 enum Passes {
-    /// The action alone.
+    /// Only the action.
     Action,
     /// Its SDK as well.
     Sdk,
@@ -1080,8 +1080,8 @@ fn passes<E: ProvideErrorMetadata>(error: &SdkError<E>, seen: &Seen) -> Option<P
     }
 }
 
-/// How long to wait after so many calls: up to twice as long each time, and anything below, so that jobs that failed
-/// together do not come back together. `random` is between 0 and 1.
+/// How long to wait after this many calls: the limit doubles each time, and any shorter wait is possible, so that jobs that
+/// failed together don't come back together. `random` is between 0 and 1.
 #[must_use]
 pub(crate) fn wait(calls: u32, random: f64) -> Duration {
     let doubled = 2_u32.saturating_pow(calls.saturating_sub(1).min(16));
@@ -1098,7 +1098,7 @@ pub(crate) fn random() -> f64 {
     f64::from(u32::try_from(number >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
-/// The SDK panics over a line break in a key, which a secret that was pasted with one has.
+/// The SDK panics on a line break in a key, as in a secret pasted with one.
 fn unsound(credentials: &Credentials, source: &CredentialSource) -> Option<Gap> {
     let is_odd = |key: &str| key.contains(|letter: char| !letter.is_ascii_graphic());
     let odd = is_odd(credentials.access_key_id()) || credentials.session_token().is_some_and(is_odd);
@@ -1111,7 +1111,7 @@ fn keys(given: types::Credentials) -> Credentials {
     Credentials::new(id, secret, Some(given.session_token), None, "session")
 }
 
-/// What exists and is not found is looked for in the wrong account.
+/// If something exists but isn't found, the lookup is in the wrong account.
 fn elsewhere(gap: Gap) -> Gap {
     let why = if gap.why == Why::NotFound {
         Why::WrongAccount
@@ -1148,7 +1148,7 @@ fn policies(request: &Request) -> Option<Vec<PolicyDescriptorType>> {
     (!policies.is_empty()).then_some(policies)
 }
 
-/// The region to ask: the input, or the partition's first where there is none.
+/// The region to call: the input, or the partition's first if empty.
 fn region(given: &str, partition: &str) -> Result<String, Gap> {
     if given.is_empty() {
         return Ok(match partition {
@@ -1170,7 +1170,7 @@ fn region(given: &str, partition: &str) -> Result<String, Gap> {
     ))
 }
 
-/// Has it the form of a region, `eu-west-1` or `us-gov-east-1`? The SDK puts any word into a host's name: of `s3` it makes
+/// Whether it has the form of a region, `eu-west-1` or `us-gov-east-1`. The SDK puts any word into a host name: `s3` becomes
 /// `sts.s3.amazonaws.com`, which is somebody's bucket. (The patterns of all regions: the SDK's `partitions.json`.)
 pub(super) fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
@@ -1190,7 +1190,7 @@ pub(super) fn is_region(text: &str) -> bool {
     }
 }
 
-/// AWS's own code and message, where the answer had them.
+/// AWS's own code and message, if the answer had them.
 fn answered<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<(&str, &str)> {
     let meta = error.as_service_error()?.meta();
     Some((
@@ -1218,7 +1218,7 @@ fn nothing(call: impl Display, seen: &Seen) -> Gap {
     )
 }
 
-/// AWS's message as it is, but bounded.
+/// AWS's message unchanged, but bounded.
 fn cut(message: &str) -> String {
     match message.char_indices().nth(MESSAGE) {
         Some((end, _)) => format!("{}…", message.get(..end).unwrap_or_default()),
@@ -1267,7 +1267,7 @@ mod tests {
             ("eu-isoe-west-1", "aws", Some("a step"), false),
             ("us-isof-east-1", "aws", Some("a step"), false),
             ("cn-north-1", "aws-cn", Some("a step"), true),
-            // An input is the user's own word.
+            // An input is the user's own choice.
             ("cn-north-1", "aws", None, true),
         ] {
             let mut request = Request {
@@ -1289,7 +1289,7 @@ mod tests {
         );
         assert_eq!(wait(3, 0.5), Duration::from_millis(40));
         assert_eq!((wait(3, 0.0), wait(1, 7.0)), (Duration::ZERO, FIRST_WAIT));
-        // Nine calls and all of their waits are over long before a diagnosis is.
+        // All the waits together end long before the diagnosis does.
         let all: Duration = (1..MOST_CALLS).map(|calls| wait(calls, 1.0)).sum();
         assert!(all < Duration::from_secs(9), "{all:?}");
         assert!((0.0..=1.0).contains(&random()));

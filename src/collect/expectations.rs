@@ -1,4 +1,4 @@
-//! Files of expectations, and the policies that they are about.
+//! Expectation files, and the policies that they apply to.
 
 use std::path::Path;
 
@@ -11,19 +11,19 @@ use crate::predict::{Checked, Read};
 
 const MOST: u64 = 1 << 20;
 
-/// A file of expectations, and what they came to.
+/// A file of expectations, and the results.
 #[derive(Debug)]
 pub struct Tested {
     /// The file.
     pub file: String,
-    /// Each token of it.
+    /// Each of its tokens.
     pub checked: Vec<Checked>,
 }
 
-/// Tries the tokens of a file against its policy, or the one that the flags name.
+/// Evaluates the tokens of a file against its policy, or the one that the flags name.
 ///
 /// # Errors
-/// [`InputError`] where the file or its policy cannot be read.
+/// [`InputError`] if the file or its policy can't be read.
 pub fn tested(flags: &Test, file: &str, from: &Path) -> Result<Tested, InputError> {
     let place = |line: usize| format!("`{file}`, line {line}");
     let path = from.join(file);
@@ -49,7 +49,7 @@ pub fn tested(flags: &Test, file: &str, from: &Path) -> Result<Tested, InputErro
     })
 }
 
-/// A policy as a file or as the text itself.
+/// A policy, as a file or as the text itself.
 pub(super) fn policy_text(place: &str, given: &str) -> Result<String, InputError> {
     let found = Files { workspace: None }.trust_policy(place, given)?.trust_policy;
     Ok(match found {

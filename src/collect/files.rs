@@ -1,4 +1,4 @@
-//! The same facts from files. A file that is named is read whole and bounded; a FIFO, a directory or a device is refused.
+//! The same facts from files. A named file is read whole, up to a limit; FIFOs, directories and devices are refused.
 #![expect(clippy::disallowed_methods, reason = "this file reads what the user names")]
 
 use std::fs::OpenOptions;
@@ -16,14 +16,14 @@ const MAX_EVIDENCE: u64 = 16 << 20;
 const MAX_DOCUMENT: u64 = 1 << 20;
 const MAX_TOKEN: u64 = 64 << 10;
 
-/// Reads the inputs that are files.
+/// Reads inputs from files.
 #[derive(Debug)]
 pub struct Files<'a> {
-    /// Where relative paths start and all paths end; without it any path is fine.
+    /// The directory that relative paths start from and that no path may leave; without it, any path is allowed.
     pub workspace: Option<&'a Path>,
 }
 
-/// A document, and what to call it in an error.
+/// A document, and its name in errors.
 struct Document {
     place: String,
     text: String,
@@ -42,21 +42,21 @@ impl Document {
 }
 
 impl Files<'_> {
-    /// One or several saved runs.
+    /// Reads one or several saved runs.
     ///
     /// # Errors
-    /// [`InputError`] where it cannot be read.
+    /// [`InputError`] if they can't be read.
     pub(crate) fn evidence(&self, place: &str, path: &str) -> Result<Runs, InputError> {
         self.open(place, path, MAX_EVIDENCE)?.read(paste::runs)
     }
 
-    /// Claims, as [`paste::claims`] reads them; as a file or as the text itself.
+    /// Reads claims, as [`paste::claims`] does; from a file or from the text itself.
     ///
     /// # Errors
-    /// [`InputError`] where it cannot be read; no part of the text is in it.
+    /// [`InputError`] if they can't be read; it contains no part of the text.
     pub(crate) fn claims(&self, place: &str, path: &str) -> Result<Token, InputError> {
         let document = match path.trim_start() {
-            // The token itself or its payload, or a subject, in place of a file that has it.
+            // The token itself, its payload or a subject, instead of a file that contains it.
             text if text.starts_with("eyJ") || paste::is_subject(text) => Document {
                 place: place.to_owned(),
                 text: text.to_owned(),
@@ -66,10 +66,10 @@ impl Files<'_> {
         document.read(paste::claims)
     }
 
-    /// A trust policy, as [`paste::trust_policy`] reads it; as a file or as the text itself.
+    /// Reads a trust policy, as [`paste::trust_policy`] does; from a file or from the text itself.
     ///
     /// # Errors
-    /// [`InputError`] where it cannot be read.
+    /// [`InputError`] if it can't be read.
     pub(crate) fn trust_policy(&self, place: &str, given: &str) -> Result<Role, InputError> {
         let document = self.document(place, given)?;
         let text = PolicyText::Text(document.text.clone());
@@ -89,23 +89,23 @@ impl Files<'_> {
         Ok(role)
     }
 
-    /// A policy of who asks, as [`paste::caller_policy`] reads it; as a file or as the text itself.
+    /// Reads one of the caller's policies, as [`paste::caller_policy`] does; from a file or from the text itself.
     ///
     /// # Errors
-    /// [`InputError`] where it cannot be read.
+    /// [`InputError`] if it can't be read.
     pub(crate) fn caller_policy(&self, place: &str, given: &str) -> Result<AttachedPolicy, InputError> {
         self.document(place, given)?.read(paste::caller_policy)
     }
 
-    /// An OIDC provider, as [`paste::provider`] reads it; as a file or as the text itself.
+    /// Reads an OIDC provider, as [`paste::provider`] does; from a file or from the text itself.
     ///
     /// # Errors
-    /// [`InputError`] where it cannot be read.
+    /// [`InputError`] if it can't be read.
     pub(crate) fn provider(&self, place: &str, given: &str) -> Result<Provider, InputError> {
         self.document(place, given)?.read(paste::provider)
     }
 
-    /// A file of the workspace or of the user.
+    /// Reads a file of the workspace or of the user.
     ///
     /// # Errors
     /// What is wrong with it, in words.
@@ -113,7 +113,7 @@ impl Files<'_> {
         read(self.resolve(path)?, most)
     }
 
-    /// A path, or the text itself: JSON, in a string or percent-encoded, or several lines.
+    /// A path, or the text itself: JSON, possibly in a string or percent-encoded, or several lines.
     fn document(&self, place: &str, given: &str) -> Result<Document, InputError> {
         if given.trim_start().starts_with(['{', '[', '"', '%']) || given.trim().contains('\n') {
             let (place, text) = (place.to_owned(), given.to_owned());
@@ -140,7 +140,7 @@ impl Files<'_> {
         }
     }
 
-    /// Where a file may be written: in a folder of the workspace that is there, and not through a link out of it.
+    /// Returns where a file may be written: in an existing directory of the workspace, and not through a link out of it.
     ///
     /// # Errors
     /// What is wrong with the path, in words.
@@ -171,14 +171,14 @@ impl Files<'_> {
     }
 }
 
-/// A regular file of at most so many bytes.
+/// Reads a regular file of at most this many bytes.
 ///
 /// # Errors
 /// What is wrong with it, in words.
 pub(crate) fn read(path: impl AsRef<Path>, most: u64) -> Result<String, String> {
     let mut options = OpenOptions::new();
     options.read(true);
-    // A FIFO without a writer would keep the program waiting.
+    // A FIFO without a writer would block the program.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
     let file = options.open(path).map_err(|error| words(&error))?;
@@ -192,8 +192,8 @@ pub(crate) fn read(path: impl AsRef<Path>, most: u64) -> Result<String, String> 
     bounded(file, most)
 }
 
-/// A token in a file, as configure-aws-credentials reads it (`readFileUtf8` in `src/helpers.ts`): no link is followed, but for
-/// those that Kubernetes makes. A container sees the workspace alone.
+/// Reads a token from a file as configure-aws-credentials does (`readFileUtf8` in `src/helpers.ts`): no link is followed except
+/// those that Kubernetes creates. A container sees only the workspace.
 ///
 /// # Errors
 /// A [`Gap`] that says what is wrong with the file.
@@ -220,10 +220,10 @@ pub(crate) fn token(path: &str, workspace: &Path, is_container: bool) -> Result<
     }
 }
 
-/// The files that the AWS SDK reads by itself, whatever they are and however long it takes: each is looked at first.
+/// Checks the files that the AWS SDK would read by itself, whatever they are and however long that takes.
 ///
 /// # Errors
-/// In words: which of them is no file to be read, or lies in the workspace, where it is a stranger's.
+/// In words: which of them isn't a readable file, or lies in the workspace, where it may be a stranger's.
 pub(crate) fn sound_aws_files(env: &Env, workspace: Option<&Path>) -> Result<(), String> {
     let home = env.get("HOME").map(|home| Path::new(home).join(".aws"));
     let usual = |name: &str| home.as_ref().map(|home| home.join(name));
@@ -239,7 +239,7 @@ pub(crate) fn sound_aws_files(env: &Env, workspace: Option<&Path>) -> Result<(),
             Some(_) => format!("the file that `{variable}` names"),
             None => format!("`{}`", path.display()),
         };
-        // One that is not there is the SDK's to name.
+        // A missing file is the SDK's to report.
         let Ok(found) = path.canonicalize() else { continue };
         let workspace = workspace.and_then(|workspace| workspace.canonicalize().ok());
         if workspace.is_some_and(|workspace| found.starts_with(workspace)) {
@@ -252,7 +252,7 @@ pub(crate) fn sound_aws_files(env: &Env, workspace: Option<&Path>) -> Result<(),
     Ok(())
 }
 
-/// Does the file that the AWS SDK keeps profiles in have one of this name, with anything in it? Nothing else of it is looked at.
+/// Whether the AWS SDK's credentials file has a non-empty profile of this name. Nothing else in it is looked at.
 pub(crate) fn has_profile(env: &Env, workspace: Option<&Path>, name: &str) -> bool {
     let home = env.get("HOME").map(|home| Path::new(home).join(".aws/credentials"));
     let named = env.get("AWS_SHARED_CREDENTIALS_FILE").map(PathBuf::from);
@@ -369,7 +369,7 @@ mod tests {
             assert_eq!(role.trust_policy, Some(PolicyText::Text(text.to_owned())), "{given}");
         }
         let printed = r#"{"Role": {"Arn": "a", "AssumeRolePolicyDocument": {"Statement": []}, "MaxSessionDuration": 7200, "CreateDate": "2026-01-02T03:04:05+00:00"}}"#;
-        // Places in a policy are places in its file where the file is the policy.
+        // If the policy is the whole file, positions in the policy are positions in the file.
         for (text, is_one) in [("{\n  \"Statement\": []\n}", true), (printed, false)] {
             let (_folder, path) = saved(text);
             let role = ANYWHERE.trust_policy("x", &path).unwrap();

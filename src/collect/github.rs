@@ -1,4 +1,4 @@
-//! GitHub's side: what the runner says of the job, and the ID token.
+//! GitHub's side: what the runner says about the job, and the ID token.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, USER_AGENT};
@@ -16,7 +16,7 @@ use crate::github::claims;
 use crate::github::claims::Token;
 use crate::secrets::Secrets;
 
-/// What the environment says of the job, or nothing where there is none.
+/// What the environment says about the job; `None` outside a job.
 #[must_use]
 pub(crate) fn runner(env: &Env) -> Option<Runner> {
     let requested = |name| env.get(name).is_some();
@@ -25,7 +25,7 @@ pub(crate) fn runner(env: &Env) -> Option<Runner> {
     }
     let text = |name| env.get(name).map(str::to_owned);
     Some(Runner {
-        // Not granted, and both are absent (actions/runner, `ContainerActionHandler.cs`).
+        // If not granted, both are absent (actions/runner, `ContainerActionHandler.cs`).
         id_token_request: Some(requested(REQUEST_URL) && requested(REQUEST_TOKEN)),
         event_name: text("GITHUB_EVENT_NAME"),
         git_ref: text("GITHUB_REF"),
@@ -45,7 +45,7 @@ pub(crate) fn runner(env: &Env) -> Option<Runner> {
     })
 }
 
-/// Is this a job of GitHub Actions?
+/// Whether this is a GitHub Actions job.
 #[must_use]
 pub fn is_job(env: &Env) -> bool {
     env.get("GITHUB_ACTIONS") == Some("true") || env.get(REQUEST_URL).is_some()
@@ -96,7 +96,7 @@ fn head_repository(event: &str) -> Option<String> {
 }
 
 /// The issuer of this server's tokens, as far as the job knows before it has one: an enterprise's own issuer ends in
-/// its name, which only the token says. (GitHub documentation, "OpenID Connect reference".)
+/// its name, which only the token contains. (GitHub documentation, "OpenID Connect reference".)
 #[must_use]
 pub(crate) fn likely_issuer(env: &Env) -> String {
     let server = env.get("GITHUB_SERVER_URL").unwrap_or("https://github.com");
@@ -113,9 +113,9 @@ pub(crate) fn likely_issuer(env: &Env) -> String {
     }
 }
 
-/// An ID token and when it came.
+/// An ID token and when it arrived.
 pub(crate) struct IdToken {
-    /// The token itself: for STS, and for nobody else.
+    /// The token itself: for STS only.
     pub raw: SecretString,
     /// What it says.
     pub token: Token,
@@ -123,7 +123,7 @@ pub(crate) struct IdToken {
     pub date: Option<i64>,
 }
 
-/// What JavaScript's `encodeURIComponent` leaves alone, as actions/toolkit encodes the audience.
+/// What JavaScript's `encodeURIComponent` leaves alone; actions/toolkit uses it to encode the audience.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -135,19 +135,19 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
-/// A service that has a moment's trouble, and a job that the service does not know as started yet, are asked again, as often
-/// as configure-aws-credentials asks by default.
+/// A service with a brief outage, or one that doesn't yet know the job has started, is asked again, as often
+/// as configure-aws-credentials does by default.
 const MOST_CALLS: u32 = 12;
-/// Its HTTP client asks so often by itself where a gateway has trouble. (`@actions/http-client`, `_maxRetries`.)
+/// How often its HTTP client retries by itself on gateway errors. (`@actions/http-client`, `_maxRetries`.)
 const OF_A_GATEWAY: u32 = 11;
 
-/// The largest answer with a token in it: STS takes tokens of up to 20 000 characters.
+/// The largest answer containing a token: STS accepts tokens of up to 20 000 characters.
 const MAX_ANSWER: usize = 64 << 10;
 
-/// Asks for an ID token, as often as the step would, and hands it to `mask` before anything else.
+/// Requests an ID token, as often as the step would, and passes it to `mask` before anything else.
 ///
 /// # Errors
-/// A [`Gap`] that says why there is none. No part of a token is in it.
+/// A [`Gap`] that says why there is none. It contains no part of a token.
 pub(crate) async fn id_token(
     env: &Env,
     http: &Http,
@@ -273,10 +273,10 @@ fn read(answer: &Reply, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdToke
     })
 }
 
-/// The token that a file holds.
+/// Reads the token in a file.
 ///
 /// # Errors
-/// A [`Gap`] where that is none.
+/// A [`Gap`] if it isn't one.
 pub(crate) fn token(text: String, secrets: &Secrets, mask: &dyn Fn(&str)) -> Result<IdToken, Gap> {
     secrets.add(text.trim());
     secrets.hand_over(mask);
@@ -362,9 +362,9 @@ mod tests {
         assert_eq!(*masked.borrow(), ["e30.eyJzdWIiOiJzIn0.x"]);
         assert!(read("no.Token.at.all").is_err());
         assert_eq!(masked.borrow().len(), 2);
-        // The same again needs no mask, and comes whole.
+        // The same secret again needs no second mask and arrives whole.
         assert!(read("e30.eyJzdWIiOiJzIn0.x").is_ok());
-        // A mask of a letter or a word would blank out the log.
+        // Masking a letter or a word would blank out the log.
         for word in [
             "e",
             "deploy",

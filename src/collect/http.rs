@@ -1,5 +1,5 @@
-//! The one way to the network, for the token service and for AWS: its limits, its proxies and certificates, and what a
-//! failure is called. TLS goes to anywhere; plain HTTP goes to this machine alone, and never through a proxy.
+//! The only way to the network, for the token service and for AWS: its limits, its proxies and certificates, and what
+//! failures mean. TLS is allowed to any host; plain HTTP only to this machine, and never through a proxy.
 
 use std::error::Error as _;
 use std::fmt;
@@ -23,35 +23,35 @@ use super::origin::Destination;
 use crate::evidence::{Gap, Why};
 use crate::secrets::Secrets;
 
-/// To accept a connection.
+/// Time limit for connecting.
 pub(crate) const CONNECT: Duration = Duration::from_secs(3);
-/// To answer, from the start of the request to the end of the body.
+/// Time limit for the answer, from the start of the request to the end of the body.
 pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read: a file of 1 MiB in base64.
 const MAX_BODY: usize = 3 << 19;
-/// The largest file of certificates that is read.
+/// The largest certificate file that is read.
 const MAX_CERTIFICATES: u64 = 4 << 20;
-/// The longest piece of an answer that is shown.
+/// The longest excerpt of an answer that is shown.
 const EXCERPT: usize = 160;
 
-/// HTTP with limits: no redirects, bounded answers, time-outs.
+/// HTTP with limits: no redirects, bounded answers, timeouts.
 #[derive(Clone)]
 pub(crate) struct Http {
     secure: Client,
     plain: Client,
-    /// The proxy that is set, host and port alone, to name it when a call fails.
+    /// The configured proxy, host and port only, to name it when a call fails.
     proxy: Option<String>,
     certificates: bool,
     secrets: Secrets,
 }
 
 impl Http {
-    /// With the proxies and certificates of the environment: `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, and
-    /// `AWS_CA_BUNDLE`, whose certificates are trusted besides the system's. No answer has one of the secrets in it.
+    /// Uses the proxies and certificates of the environment: `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, and
+    /// `AWS_CA_BUNDLE`, whose certificates are trusted in addition to the system's. Secrets are removed from all answers.
     ///
     /// # Errors
-    /// A [`Gap`] where a certificate file cannot be read, or there is no TLS on this machine.
+    /// A [`Gap`] if a certificate file can't be read, or this machine has no TLS.
     pub(crate) fn new(env: &Env, secrets: &Secrets) -> Result<Self, Gap> {
         Self::with(env, secrets, None)
     }
@@ -59,7 +59,7 @@ impl Http {
     /// The same with configure-aws-credentials' `http-proxy` and `no-proxy`, which it uses for STS.
     ///
     /// # Errors
-    /// As [`Self::new`], and where the proxy's address is none.
+    /// As [`Self::new`], and if the proxy's address isn't valid.
     pub(crate) fn through(&self, env: &Env, proxy: &str, no_proxy: Option<&str>) -> Result<Self, Gap> {
         let unusable = || Gap::new(Why::Unreachable, "`http-proxy` is not the address of a proxy");
         let rule = Proxy::all(proxy).map_err(|_| unusable())?;
@@ -76,7 +76,7 @@ impl Http {
                 .retry(reqwest::retry::never())
                 .referer(false)
         };
-        // Where one is installed already, it is this one.
+        // If one is already installed, it is this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (rule, named) = match proxy {
             Some((rule, named)) => (Some(rule), named),
@@ -113,21 +113,21 @@ impl Http {
         })
     }
 
-    /// The secrets that no answer has in it.
+    /// The secrets removed from answers.
     #[must_use]
     pub(crate) fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
-    /// Sends a request to where it may go, and reads its answer, in which no secret is left.
+    /// Sends a request if its destination admits it, and reads the answer with all secrets removed.
     ///
     /// # Errors
-    /// A [`Gap`] that names the host and what to look at. No part of the request is in it.
+    /// A [`Gap`] that names the host and what to check. It contains no part of the request.
     pub(crate) async fn send(&self, request: Request, to: &Destination) -> Result<Reply, Gap> {
         Ok(self.fetch(request, to).await?.scrubbed(&self.secrets))
     }
 
-    /// The same for a request that asks for a secret: status 200 comes as it is, and who reads it tells [`Self::secrets`].
+    /// The same for a request for a secret: an answer with status 200 is left as is, and its reader adds the secret to [`Self::secrets`].
     ///
     /// # Errors
     /// As [`Self::send`].
@@ -199,7 +199,7 @@ impl Http {
         }
     }
 
-    /// What a failed request means, and what to look at.
+    /// What a failed request means, and what to check.
     fn fault(&self, error: &reqwest::Error, host: &str) -> Gap {
         let mut chain = Vec::new();
         let mut cause = error.source();
@@ -285,13 +285,13 @@ impl fmt::Debug for Http {
 
 /// An answer, whatever its status.
 pub(crate) struct Reply {
-    /// Host and port that answered.
+    /// The host and port that answered.
     pub host: String,
     /// The HTTP status.
     pub status: u16,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, whole.
+    /// Its whole body.
     pub body: Vec<u8>,
 }
 
@@ -303,7 +303,7 @@ impl Reply {
         Some(DateTime::from_str(date, Format::HttpDate).ok()?.secs())
     }
 
-    /// The host that a redirect points to. Redirects are not followed: a token goes where it was meant to go.
+    /// The host that a redirect points to. Redirects aren't followed: a token goes only where it was meant to go.
     #[must_use]
     pub(crate) fn redirect(&self) -> Option<String> {
         let location = self.headers.get(LOCATION)?.to_str().ok()?;
@@ -312,7 +312,7 @@ impl Reply {
             .then(|| authority(location).unwrap_or_default())
     }
 
-    /// Is it a page for people: a proxy's, a firewall's, a log-in?
+    /// Whether it is a page for people: from a proxy, a firewall, a login.
     #[must_use]
     pub(crate) fn is_page(&self) -> bool {
         let kind = self
@@ -328,7 +328,7 @@ impl Reply {
         kind.contains("html") || start.is_some_and(|start| start == *b"<html" || start == *b"<!doc")
     }
 
-    /// What answers in the service's place: a redirect, or a page for people.
+    /// What answered in the service's place: a redirect, or a page for people.
     #[must_use]
     pub(crate) fn detour(&self) -> Option<String> {
         let said = format!("`{}` answers with HTTP {}", self.host, self.status);
@@ -342,14 +342,14 @@ impl Reply {
         }
     }
 
-    /// A header, where it is there and text.
+    /// Returns a header, if present and text.
     #[must_use]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Does the XML end where its first element does? The SDK reads half a document as if it were whole, and half a list
-    /// of providers is not a list.
+    /// Whether the XML ends where its first element does. The SDK reads half a document as if it were whole, and half a list
+    /// of providers isn't a list.
     #[must_use]
     pub(crate) fn is_whole(&self) -> bool {
         let text = self.body.trim_ascii();
@@ -378,14 +378,14 @@ impl Reply {
             || text.ends_with(b"/")
     }
 
-    /// A short piece of the body, without control characters.
+    /// A short excerpt of the body, without control characters.
     #[must_use]
     pub(crate) fn excerpt(&self) -> String {
         let text = String::from_utf8_lossy(self.body.get(..8192).unwrap_or(&self.body));
         clean(&text, EXCERPT)
     }
 
-    /// The same without any secret, in the body or in a header.
+    /// The same with all secrets removed from the body and the headers.
     #[must_use]
     pub(crate) fn scrubbed(mut self, secrets: &Secrets) -> Self {
         let scrubbed = |bytes: &[u8]| {
@@ -405,7 +405,7 @@ impl Reply {
     }
 }
 
-/// One line of at most so many characters, without control characters.
+/// One line of at most this many characters, without control characters.
 #[must_use]
 pub(crate) fn clean(text: &str, most: usize) -> String {
     let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
@@ -416,7 +416,7 @@ pub(crate) fn clean(text: &str, most: usize) -> String {
     }
 }
 
-/// Host and port of an address, and nothing else of it: no name, no password, no query.
+/// Host and port of an address only: no name, no password, no query.
 #[must_use]
 pub(crate) fn authority(url: &str) -> Option<String> {
     let url = if url.contains("://") {
@@ -432,7 +432,7 @@ pub(crate) fn authority(url: &str) -> Option<String> {
     )
 }
 
-/// `None` where it is too long.
+/// Returns `None` if it is too long.
 async fn read(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
@@ -456,12 +456,12 @@ fn bundle(env: &Env) -> Result<Vec<Certificate>, Gap> {
     }
 }
 
-/// The AWS SDK's way to [`Http`]. It remembers what came back last, because the SDK's errors do not say it.
+/// The AWS SDK's connection to [`Http`]. It remembers the last answer, because the SDK's errors don't include it.
 #[derive(Clone)]
 pub(crate) struct Line {
     http: Http,
     to: Destination,
-    /// The answers hold credentials.
+    /// Whether the answers contain credentials.
     secret: bool,
     seen: Arc<Mutex<Seen>>,
 }
@@ -471,20 +471,20 @@ pub(crate) struct Line {
 pub(crate) struct Seen {
     /// Host and port.
     pub host: String,
-    /// The HTTP status, where there was an answer.
+    /// The HTTP status, if there was an answer.
     pub status: Option<u16>,
-    /// A page for people came instead of AWS's answer.
+    /// Whether a page for people came instead of AWS's answer.
     pub page: bool,
     /// The `Date` header.
     pub date: Option<i64>,
     /// Why there was no answer.
     pub gap: Option<Gap>,
-    /// The request went out, as far as it came.
+    /// Whether the request was sent, at least in part.
     pub was_asked: bool,
 }
 
 impl Line {
-    /// A line of its own for a call, to where it may go.
+    /// Creates a line for one call, to this destination.
     #[must_use]
     pub(crate) fn new(http: &Http, to: &Destination) -> Self {
         Self {
@@ -495,7 +495,7 @@ impl Line {
         }
     }
 
-    /// A line for a call that asks for credentials, as [`Http::send_for_secret`].
+    /// Creates a line for a call that asks for credentials, as [`Http::send_for_secret`].
     #[must_use]
     pub(crate) fn for_secret(http: &Http, to: &Destination) -> Self {
         Self {
@@ -504,7 +504,7 @@ impl Line {
         }
     }
 
-    /// What came back last.
+    /// Returns what came back last.
     #[must_use]
     pub(crate) fn seen(&self) -> Seen {
         self.seen.lock().map(|seen| seen.clone()).unwrap_or_default()
@@ -555,7 +555,7 @@ impl Line {
         if let Ok(mut last) = self.seen.lock() {
             *last = seen;
         }
-        // The SDK tries again where no connection came about or it broke; whoever kept us waiting once will again.
+        // The SDK retries if no connection was made or it broke; a host that timed out once will do so again.
         let answer = answer.map_err(|gap| match gap.why {
             Why::Unreachable => ConnectorError::io(gap.detail.into()),
             _ => ConnectorError::other(gap.detail.into(), None),

@@ -1,4 +1,4 @@
-//! Trust policies as IAM has them: those of the roles that the jobs of a checkout name.
+//! Trust policies read from IAM: those of the roles that the jobs of a checkout name.
 
 use serde_json::{Value, json};
 
@@ -10,16 +10,16 @@ use crate::evidence::{Evidence, PolicyText, Probe, Why};
 use crate::predict::{Grant, Prediction};
 use crate::text::SourceText;
 
-/// So many roles are asked for.
+/// The most roles that are looked up.
 const MOST: usize = 50;
 
 impl Sources {
-    /// Adds the roles that the jobs ask for by their whole ARN. What IAM does not tell is named among what was not looked at.
+    /// Adds the roles that the jobs name by their full ARN. What IAM doesn't return is listed among what wasn't checked.
     ///
     /// # Errors
-    /// [`InputError`] where there are no AWS credentials.
+    /// [`InputError`] if there are no AWS credentials.
     pub async fn ask(&mut self, prediction: &Prediction, outside: &Outside<'_>) -> Result<(), InputError> {
-        // A job's own token is not asked for, and what it knows of itself says nothing of the jobs that are looked at.
+        // A job's own token isn't requested, and what the job knows of itself says nothing about the jobs being checked.
         let is_jobs = |name: &str| {
             ["ACTIONS_", "GITHUB_", "INPUT_", "RUNNER_"]
                 .iter()
@@ -59,7 +59,7 @@ impl Sources {
         Ok(())
     }
 
-    /// A role as `aws iam get-role` prints it, so that it is read as one in a file.
+    /// Adds a role as `aws iam get-role` prints it, so that it is read like one in a file.
     fn add(&mut self, arn: &str, run: &Evidence) {
         let (Some(role), Ok(parsed)) = (run.role.as_ref().and_then(Probe::known), RoleArn::parse(arn)) else {
             return;
@@ -86,7 +86,7 @@ impl Sources {
     }
 }
 
-/// The roles that jobs with a token ask for, each once.
+/// The roles that jobs with a token name, each once.
 fn named(prediction: &Prediction) -> Vec<String> {
     let mut roles: Vec<String> = Vec::new();
     let jobs = prediction.jobs.iter().filter(|job| job.grant != Grant::Missing);

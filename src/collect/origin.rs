@@ -1,6 +1,6 @@
-//! Where a token or a key may go, and for whom a token is made out. Both come from the inputs and the environment, and for whom
-//! also from the workflow that is proven to run: a checkout, a saved run, a profile and an answer are somebody else's text, and
-//! none of the constructors here takes one.
+//! Where a token or a key may go, and for which audience a token is issued. Both come from the inputs and the environment, and the
+//! audience also from the workflow proven to be running: a checkout, a saved run, a profile and an answer are somebody else's text,
+//! and none of the constructors here accepts one.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,13 +16,13 @@ use crate::configure::Input;
 /// Who chose an audience or an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody: it is what configure-aws-credentials, the AWS SDK or this machine has for everyone.
+    /// Nobody: it is the default of configure-aws-credentials, the AWS SDK or this machine.
     Default,
     /// An input of the step, or the flag of that name.
     Input(&'static str),
-    /// A variable of the environment.
+    /// An environment variable.
     Variable(&'static str),
-    /// The workflow that is proven to run.
+    /// The workflow proven to be running.
     Workflow,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The audience that an ID token is asked for.
+/// The audience that an ID token is requested for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audience {
     text: String,
@@ -57,7 +57,7 @@ impl Audience {
         }
     }
 
-    /// That of a step in the workflow that runs: the input `audience` comes before it.
+    /// The audience of a step in the running workflow; the input `audience` takes precedence.
     #[must_use]
     pub(crate) fn of_step(inputs: &Given, text: &str, _: Proven) -> Self {
         match text.trim() {
@@ -69,7 +69,7 @@ impl Audience {
         }
     }
 
-    /// The audience for the input `diagnosis-role`: what AWS's documentation gives for its partition.
+    /// The audience for the input `diagnosis-role`: the one AWS's documentation specifies for its partition.
     #[must_use]
     pub fn of_diagnosis_role(inputs: &OwnInputs) -> Self {
         let role = inputs
@@ -86,20 +86,20 @@ impl Audience {
         }
     }
 
-    /// The audience.
+    /// Returns the audience.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Who chose it.
+    /// Returns who chose it.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.origin
     }
 }
 
-/// An address that may be asked, with a token or a key where the call needs one. [`super::http::Http::send`] asks no other.
+/// An address that may be called, with a token or a key if the call needs one. [`super::http::Http::send`] calls no other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Destination {
     host: Host,
@@ -108,7 +108,7 @@ pub(crate) struct Destination {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Host {
-    /// AWS's own, which the SDK names after the region.
+    /// AWS's own, which the SDK derives from the region.
     Aws,
     /// The one in this address.
     Given(String),
@@ -116,7 +116,7 @@ enum Host {
     Machine,
 }
 
-/// The domains under which AWS's endpoints lie, partition by partition (the SDK's `partitions.json`).
+/// The domains of AWS's endpoints, by partition (the SDK's `partitions.json`).
 const AWS_DOMAINS: [&str; 14] = [
     "amazonaws.com",
     "api.aws",
@@ -135,22 +135,22 @@ const AWS_DOMAINS: [&str; 14] = [
 ];
 
 impl Destination {
-    /// GitHub's token service, where the job has one.
+    /// GitHub's token service, if the job has one.
     #[must_use]
     pub(crate) fn token_service(env: &Env) -> Option<Self> {
         let name = "ACTIONS_ID_TOKEN_REQUEST_URL";
         Some(Self::given(env.get(name)?, Origin::Variable(name)))
     }
 
-    /// GitHub's REST API, where the job has one: github.com's, or that of its own server.
+    /// GitHub's REST API, if the job has one: github.com's, or that of its own server.
     #[must_use]
     pub(crate) fn rest(env: &Env) -> Option<Self> {
         let name = "GITHUB_API_URL";
         Some(Self::given(env.get(name)?, Origin::Variable(name)))
     }
 
-    /// STS: the input `sts-endpoint`, else the environment's endpoint, else the region's own. A profile's endpoint is not
-    /// taken: its file may be the checkout's.
+    /// STS: the input `sts-endpoint`, else the environment's endpoint, else the region's own. A profile's endpoint isn't
+    /// used: its file may come from the checkout.
     #[must_use]
     pub(crate) fn sts(inputs: &Given, env: &Env) -> Self {
         match inputs.given(Input::StsEndpoint) {
@@ -174,8 +174,8 @@ impl Destination {
         }
     }
 
-    /// A service's variable comes before that of all services (AWS SDKs and Tools Reference Guide,
-    /// `feature-ss-endpoints`). One that is blank, as `env: AWS_ENDPOINT_URL: ${{ vars.URL }}` makes it, is none.
+    /// A service's variable takes precedence over the one for all services (AWS SDKs and Tools Reference Guide,
+    /// `feature-ss-endpoints`). A blank one, as from `env: AWS_ENDPOINT_URL: ${{ vars.URL }}`, counts as unset.
     fn of_service(own: &'static str, env: &Env) -> Self {
         let ignored = env
             .get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
@@ -197,7 +197,7 @@ impl Destination {
         }
     }
 
-    /// The address as it was given; `None` where the SDK finds it.
+    /// The address as given; `None` if the SDK finds it.
     #[must_use]
     pub(crate) fn address(&self) -> Option<&str> {
         match &self.host {
@@ -206,7 +206,7 @@ impl Destination {
         }
     }
 
-    /// May this address be asked?
+    /// Whether this address may be called.
     #[must_use]
     pub(crate) fn admits(&self, url: &Url) -> bool {
         match &self.host {
@@ -223,8 +223,8 @@ impl Destination {
         }
     }
 
-    /// May it be asked without TLS? Only on this machine; and where a machine finds its own credentials, which no network
-    /// carries further.
+    /// Whether it may be called without TLS: only on this machine, and where the machine finds its own credentials, at addresses
+    /// that aren't routed any further.
     #[must_use]
     pub(crate) fn admits_plain(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
@@ -243,7 +243,7 @@ mod tests {
 
     use super::*;
 
-    /// Inputs, as the command line brings them.
+    /// Inputs, as on the command line.
     fn inputs(sts_endpoint: &str, audience: &str) -> Given {
         let flags = [
             format!("--sts-endpoint={sts_endpoint}"),

@@ -1,4 +1,4 @@
-//! A checked-out repository: its workflow files, its name and its default branch. No program is called, and no link makes it circle.
+//! A checked-out repository: its workflow files, its name and its default branch. Runs no programs, and links can't cause cycles.
 #![expect(clippy::disallowed_methods, reason = "this file reads what the user names")]
 
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ use crate::predict::{
 };
 use crate::text::SourceText;
 
-/// Of more files in a directory, those beyond are named and not read.
+/// Beyond this many files in a directory, the rest are listed but not read.
 const MOST_FILES: usize = 10_000;
-/// Of more bytes in all files together, those beyond are named and not read.
+/// Beyond this many bytes in total, the remaining files are listed but not read.
 const MOST_BYTES: usize = 256 << 20;
 const MOST_CONFIG: u64 = 1 << 20;
 const WORKFLOWS: &str = ".github/workflows";
@@ -27,11 +27,11 @@ const WORKFLOWS: &str = ".github/workflows";
 /// A repository's workflow files.
 #[derive(Debug, Default)]
 pub struct Checkout {
-    /// Where it begins, if it could be found.
+    /// Its root, if it could be found.
     root: Option<PathBuf>,
-    /// The files, in order of their names.
+    /// The files, sorted by name.
     pub files: Vec<SourceText>,
-    /// Those that cannot be read.
+    /// Those that can't be read.
     pub problems: Vec<Problem>,
 }
 
@@ -45,10 +45,10 @@ impl Checkout {
         }
     }
 
-    /// The files and directories that are named, or the workflows of the repository that `from` lies in.
+    /// Reads the named files and directories, or the workflows of the repository that `from` lies in.
     ///
     /// # Errors
-    /// [`InputError`] where a named path is not there, or holds no workflow.
+    /// [`InputError`] if a named path doesn't exist, or contains no workflow.
     pub fn read(from: &Path, named: &[String]) -> Result<Self, InputError> {
         let mut checkout = Self::at(from);
         if named.is_empty() {
@@ -74,7 +74,7 @@ impl Checkout {
         Ok(checkout)
     }
 
-    /// GitHub reads the YAML files of the directory itself, and of none below it.
+    /// GitHub reads the YAML files directly in the directory, not those in its subdirectories.
     fn directory(&mut self, path: &Path, from: &Path) -> Result<(), InputError> {
         let place = || format!("`{}`", shown(path, from));
         let entries = path
@@ -119,7 +119,7 @@ impl Checkout {
         Ok(())
     }
 
-    /// The tokens that the jobs of its files can get.
+    /// Predicts the tokens that the jobs of its files can get.
     #[must_use]
     pub fn predict(&self, repository: &Repository) -> Prediction {
         let mut prediction = predict(repository, &self.files, &|path| self.other(path));
@@ -127,7 +127,7 @@ impl Checkout {
         prediction
     }
 
-    /// A further file of the repository.
+    /// Another file of the repository.
     fn other(&self, path: &str) -> Option<String> {
         let is_inside = Path::new(path)
             .components()
@@ -136,10 +136,10 @@ impl Checkout {
         read(root.join(path), max_bytes()).ok()
     }
 
-    /// What is known of the repository: by the flags, the variables of a job, and the remote `origin`.
+    /// What is known about the repository: from the flags, a job's variables, and the remote `origin`.
     ///
     /// # Errors
-    /// [`InputError`] for a name or a day that is none.
+    /// [`InputError`] for an invalid name, ID or date.
     pub fn repository(&self, flags: &RepositoryFlags, env: &Env) -> Result<Repository, InputError> {
         let remote = self.root.as_deref().map(Remote::of).unwrap_or_default();
         if let Some(name) = flags.repository.as_deref().filter(|name| !is_name(name)) {
@@ -195,10 +195,10 @@ impl Checkout {
     }
 }
 
-/// The least trust policies for what the flags name, and the files that cannot be read.
+/// Generates the least-privilege trust policies for what the flags name, and returns the files that can't be read.
 ///
 /// # Errors
-/// [`InputError`] where something cannot be read, or there is no such policy.
+/// [`InputError`] if something can't be read, or no such policy exists.
 pub fn generated(flags: &Generate, from: &Path, env: &Env) -> Result<(Vec<TrustedRole>, Vec<Problem>), InputError> {
     let files = Files { workspace: None };
     let role = match &flags.role_to_assume {
@@ -251,7 +251,7 @@ pub fn generated(flags: &Generate, from: &Path, env: &Env) -> Result<(Vec<Truste
     Ok((roles, problems))
 }
 
-/// The tokens to let in, by the job that has them.
+/// The tokens to let in, by job; the files that can't be read; and a note, if any.
 type Wanted = (Vec<(String, Family)>, Vec<Problem>, Option<String>);
 
 fn wanted(flags: &Generate, files: &Files<'_>, from: &Path, env: &Env) -> Result<Wanted, InputError> {
@@ -314,7 +314,7 @@ fn wanted(flags: &Generate, files: &Files<'_>, from: &Path, env: &Env) -> Result
     Ok((families, prediction.problems, note))
 }
 
-/// A text as a part of a role's name (IAM API, `CreateRole`).
+/// A text as part of a role name (IAM API, `CreateRole`).
 fn role_name(text: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
     text.chars().map(|c| if fits(c) { c } else { '-' }).take(40).collect()
@@ -324,7 +324,7 @@ fn max_bytes() -> u64 {
     u64::try_from(MAX_BYTES).unwrap_or(u64::MAX)
 }
 
-/// A path as a person calls it.
+/// A path as a person would write it.
 fn shown(path: &Path, from: &Path) -> String {
     path.strip_prefix(from).unwrap_or(path).display().to_string()
 }
@@ -341,7 +341,7 @@ fn is_day(text: &str) -> bool {
     time::Date::parse(text, form).is_ok()
 }
 
-/// What git knows of the remote `origin`.
+/// What git knows about the remote `origin`.
 #[derive(Debug, Default)]
 struct Remote {
     name: Option<String>,
@@ -397,7 +397,7 @@ fn server_and_name(url: &str) -> Option<(String, String)> {
         Some((_, rest)) => rest.split_once('/')?,
         None => url.split_once(':')?,
     };
-    // A password may stand before the host; it is not looked at.
+    // A password may precede the host; it isn't looked at.
     let host = host.rsplit('@').next()?.split(':').next()?;
     let path = path.trim_matches('/');
     let name = path.strip_suffix(".git").unwrap_or(path);

@@ -1,4 +1,4 @@
-//! What a run asks AWS for: what the inputs name, or else what the steps of the running job say.
+//! What a run asks AWS for: what the inputs name, otherwise what the steps of the running job say.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -20,27 +20,27 @@ use crate::github::workflow::steps::{self, Found, Known, Run, Step, Variable};
 use crate::github::workflow::{self, Workflow};
 use crate::secrets::Secrets;
 
-/// What is asked for, and what is left out.
+/// What is requested, and what is left out.
 #[derive(Default)]
 pub(super) struct Requests {
-    /// One for each role.
+    /// One per role.
     pub(super) requests: Vec<Request>,
     /// The steps that are left out, in words.
     pub(super) left_out: Vec<String>,
-    /// What the expressions of the workflow used.
+    /// What the workflow's expressions used.
     pub(super) contexts: Known,
-    /// The audiences that steps of the running workflow have.
+    /// The audiences of steps in the running workflow.
     pub(super) audiences: Vec<Audience>,
-    /// Those of the requests that come right after a step that is left out and hands its credentials on.
+    /// Indices of the requests right after a step that is left out and passes its credentials on.
     pub(super) after_unseen: Vec<usize>,
 }
 
-/// GitHub's events are at most 25 MB; a larger one than this is not read whole.
+/// GitHub's events are at most 25 MB; one larger than this isn't read.
 const MOST_EVENT: u64 = 1 << 20;
-/// `matrix` and `strategy` of a job.
+/// A job's `matrix` and `strategy`.
 const MOST_CONTEXT: usize = 128 << 10;
 
-/// What `github.*` and the runner's variables of the same names hold. Left out is what differs between the steps of a job.
+/// The keys of `github.*` that the runner's variables of the same names hold, except those that differ between the steps of a job.
 const GITHUB: [&str; 23] = [
     "actor",
     "actor_id",
@@ -68,7 +68,7 @@ const GITHUB: [&str; 23] = [
 ];
 
 impl Requests {
-    /// One request.
+    /// A single request.
     pub(super) fn of(request: Request) -> Self {
         Self {
             requests: vec![request],
@@ -78,9 +78,9 @@ impl Requests {
 }
 
 impl Live<'_> {
-    /// What is asked of AWS: the inputs, and what they leave open as the job's own configure-aws-credentials steps say it; and the
-    /// steps that are left out. `further` are the files of the repository that the workflow calls; is there proof that all of
-    /// them are those that run?
+    /// What AWS is asked for: the inputs, completed from the job's own configure-aws-credentials steps, and the steps that are left out.
+    /// `further` returns the repository's files that the workflow calls; `proof` is present if all of them are proven to be the ones
+    /// running.
     pub(super) fn requests(
         &self,
         evidence: &Evidence,
@@ -92,7 +92,7 @@ impl Live<'_> {
         let found = file.map(|file| self.found(file, &evidence.contexts, further));
         let is_unread = matches!(found, Some(None));
         let found = found.flatten().unwrap_or_default();
-        // What a checkout has can be a stranger's. A saved run says of its own whether it is.
+        // A checkout may contain a stranger's text. A saved run says itself whether its file does.
         let is_told = |file: &WorkflowFile| file.commit.is_some() || evidence.runner.is_none();
         let is_saved = !self.in_job && file.is_some_and(is_told);
         let of = match proof.is_some() || is_saved {
@@ -104,7 +104,7 @@ impl Live<'_> {
         let named = role.is_some();
         let job_id = self.outside.env.get("GITHUB_JOB");
         let own = workflow.as_ref().and_then(|workflow| own_role(workflow, job_id));
-        // An input of ours that is there and came out empty: a secret that is not there. That is the finding.
+        // One of our inputs is present but empty: a missing secret. That is the finding.
         let empty = !named && (own.is_some() || given.get(Input::RoleToAssume).is_some());
         let mut asked = Requests {
             contexts: found.used,
@@ -124,7 +124,7 @@ impl Live<'_> {
         for (index, step) in found.steps.iter().enumerate().take(last).skip(first) {
             let place = place(step, index, job);
             let audience = self.audience(step, proof);
-            // The inputs are those of the step whose role they name.
+            // The inputs belong to the step whose role they name.
             let given = if named && index + 1 < last { &nothing } else { given };
             let request = self.of_step(step, given, asked.requests.last(), &audience);
             if is_one && named && request == self.without_a_step(given, empty) {
@@ -142,7 +142,7 @@ impl Live<'_> {
                 Some(role) => format!("{place} (`{role}`){why}"),
                 None => format!("{place}{why}"),
             };
-            // Its keys and files are not a checkout's to give, and other steps of the job can be looked at.
+            // A checkout can't supply its keys and files, and other steps of the job can be diagnosed.
             let way = request.flow(self.around(None));
             let is_unseen = matches!(way, Flow::AccessKey | Flow::TokenFile) && request.stop(way).is_none();
             if is_unseen && !is_one {
@@ -178,8 +178,8 @@ impl Live<'_> {
         asked
     }
 
-    /// The first step of the chain that one belongs to: one that is chained begins with the session of the step before it, unless
-    /// the job has one already.
+    /// The first step of the chain that a step belongs to: a chained step begins with the session of the step before it, unless
+    /// the job already has one.
     fn first_of(&self, steps: &[Step], at: usize) -> usize {
         let is_chained = |step: &Step| {
             let audience = Audience::of(&self.args.flags.inputs);
@@ -193,12 +193,12 @@ impl Live<'_> {
         at - chain.take_while(|step| is_chained(step)).count().min(at)
     }
 
-    /// The inputs that were given, where no step says more.
+    /// The given inputs, if no step says more.
     fn without_a_step(&self, given: &Request, empty: bool) -> Request {
-        // What nobody wrote was not empty: the runner makes absent inputs so.
+        // What nobody wrote wasn't empty: the runner makes absent inputs empty.
         let audience = Audience::of(&self.args.flags.inputs);
         let mut request = self.complete(Inputs::of_step([]), given, None, &audience);
-        // With an input that says where credentials come from, the step's `with:` is at hand, and what it lacks is empty.
+        // If an input says where credentials come from, the step's `with:` is complete, and what it lacks is empty.
         let is_whole = [
             Input::AwsAccessKeyId,
             Input::ForceSkipOidc,
@@ -218,7 +218,7 @@ impl Live<'_> {
         request
     }
 
-    /// What a step asks for, with the inputs that were given over its own.
+    /// What a step asks for, with the given inputs overriding its own.
     fn of_step(&self, step: &Step, given: &Request, before: Option<&Request>, audience: &Audience) -> Request {
         let (mut not_known, mut faults) = (BTreeMap::new(), BTreeMap::new());
         let mut role = None;
@@ -254,7 +254,7 @@ impl Live<'_> {
             inputs.set(Input::RoleToAssume, role);
         }
         let mut request = self.complete(inputs, given, before, audience);
-        // What is given is known.
+        // A given input is no longer unknown.
         not_known.retain(|name, _| Input::named(name).is_some_and(|input| given.given(input).is_none()));
         faults.retain(|name, _| Input::named(name).is_some_and(|input| given.given(input).is_none()));
         request.set_aside = self.set_aside(step, audience);
@@ -263,11 +263,11 @@ impl Live<'_> {
         request
     }
 
-    /// The inputs that were given, over those of the step, over the variables that configure-aws-credentials takes for
+    /// The given inputs, over those of the step, over the variables that configure-aws-credentials reads as
     /// inputs (`src/helpers.ts`), over its defaults (`action.yml`).
     fn complete(&self, mut inputs: Inputs, given: &Request, before: Option<&Request>, audience: &Audience) -> Request {
         inputs.overlay(given);
-        // A step exports its region, whatever comes of it (`exportRegion`).
+        // A step exports its region, whatever its outcome (`exportRegion`).
         let exported = before
             .filter(|before| before.exports())
             .and_then(|before| before.given(Input::AwsRegion));
@@ -275,7 +275,7 @@ impl Live<'_> {
             "AWS_REGION" if exported.is_some() => exported,
             _ => self.outside.env.get(variable),
         });
-        // Where the token goes and for whom is the inputs' to say, never a step's in the checkout.
+        // Where the token goes and for which audience is up to the inputs, never to a step in the checkout.
         let own = &self.args.flags.inputs;
         inputs.set(Input::Audience, audience.as_str());
         for input in [Input::StsEndpoint, Input::HttpProxy, Input::NoProxy] {
@@ -287,7 +287,7 @@ impl Live<'_> {
         }
     }
 
-    /// The audience of a step: its own in the workflow that is proven to run, where it is known.
+    /// A step's audience: its own, if known, in a workflow proven to be running.
     fn audience(&self, step: &Step, proof: Option<Proven>) -> Audience {
         let inputs = &self.args.flags.inputs;
         let own = step
@@ -302,7 +302,7 @@ impl Live<'_> {
         }
     }
 
-    /// What a step of the checkout says of where a token goes and for whom, where it is another than what is used.
+    /// What a step of the checkout says about where a token goes and for which audience, if it differs from what is used.
     fn set_aside(&self, step: &Step, audience: &Audience) -> BTreeMap<String, String> {
         let inputs = &self.args.flags.inputs;
         [
@@ -325,7 +325,7 @@ impl Live<'_> {
         .collect()
     }
 
-    /// The steps of the running job.
+    /// Finds the steps of the running job.
     fn found(&self, file: &WorkflowFile, saved: &Known, further: &dyn Fn(&str) -> Option<String>) -> Option<Found> {
         let contexts = Contexts {
             live: self,
@@ -350,7 +350,7 @@ impl Live<'_> {
         steps::find(&file.text, &run).ok()
     }
 
-    /// The workflow file that defines the job, which is another one than the running in a job of a called workflow. (GitHub
+    /// The workflow file that defines the job; in a job of a called workflow, it isn't the running one. (GitHub
     /// documentation, "Contexts reference": `job.workflow_file_path`, not on GitHub Enterprise Server.)
     fn defined_in(&self) -> Option<String> {
         let job = object(self.args.flags.own.job_context.as_deref())?;
@@ -364,7 +364,7 @@ impl Live<'_> {
         })
     }
 
-    /// A variable that an expression of the checkout names. A checkout is a stranger's: what could be a password is not put into
+    /// A variable named in an expression of the checkout. A checkout may be a stranger's: what could be a password isn't put into
     /// a role that somebody else logs.
     fn variable(&self, name: &str, written: Option<&str>) -> Variable {
         let env = self.outside.env;
@@ -385,7 +385,7 @@ impl Live<'_> {
     }
 }
 
-/// What a run without a role asks for by the workflow that it has, where that says more than the run does.
+/// What a run without a role asks for according to its workflow, if that says more than the run does.
 pub(super) fn anew(run: &Evidence, args: &Args, secrets: &Secrets) -> Option<Requests> {
     run.workflow.as_ref()?.known()?;
     if !run.request.names_no_role() || !run.chain.is_empty() {
@@ -404,7 +404,7 @@ pub(super) fn anew(run: &Evidence, args: &Args, secrets: &Secrets) -> Option<Req
         deadline: Instant::now(),
         in_job: false,
     };
-    // What is blank, or the default, was not given: a saved run has all inputs.
+    // A blank or default value wasn't given: a saved run has all inputs.
     let mut given = Request::default();
     for (input, value) in run.request.iter() {
         if !value.trim().is_empty() && value != input.spec().default {
@@ -420,7 +420,7 @@ pub(super) fn anew(run: &Evidence, args: &Args, secrets: &Secrets) -> Option<Req
     };
     let mut asked = reader.requests(&plain, None, &|_| None);
     asked.contexts = plain.contexts;
-    // Who shows a workflow to others writes `(redacted)` or the like in place of the role.
+    // People who share a workflow write `(redacted)` or the like in place of the role.
     let mut roles = asked
         .requests
         .iter()
@@ -433,7 +433,7 @@ pub(super) fn anew(run: &Evidence, args: &Args, secrets: &Secrets) -> Option<Req
     if is_told && !is_found {
         return None;
     }
-    // Of several, it is the one whose role was read.
+    // Of several requests, it is the one whose role was read.
     let read = run.role.as_ref().and_then(Probe::known);
     if let [_, _, ..] = &*asked.requests {
         let read = read.and_then(|role| role.arn.as_deref());
@@ -446,11 +446,11 @@ pub(super) fn anew(run: &Evidence, args: &Args, secrets: &Secrets) -> Option<Req
     }
     for request in &mut asked.requests {
         if request.names_no_role() && !request.not_known.contains_key(Input::RoleToAssume.name()) {
-            // No step: what is not in the file is not known.
+            // No step: what isn't in the file isn't known.
             request.inputs = run.request.inputs.clone();
         }
         match run.request.set_aside.is_empty() {
-            // A token was not asked for here, so nothing is set aside.
+            // No token was requested here, so nothing is set aside.
             true => follow(request),
             false => request.set_aside.clone_from(&run.request.set_aside),
         }
@@ -458,7 +458,7 @@ pub(super) fn anew(run: &Evidence, args: &Args, secrets: &Secrets) -> Option<Req
     Some(asked)
 }
 
-/// Takes what was set aside for what it is.
+/// Uses the values that were set aside.
 fn follow(request: &mut Request) {
     for (name, value) in std::mem::take(&mut request.set_aside) {
         match Input::named(&name) {
@@ -469,7 +469,7 @@ fn follow(request: &mut Request) {
     }
 }
 
-/// The job that a run is of which does not tell: the only one that configures AWS credentials.
+/// The job of a run that doesn't name it: the only one that configures AWS credentials.
 fn only_job(run: &Evidence) -> Option<String> {
     let workflow = workflow::read(&run.workflow.as_ref()?.known()?.text).ok()?;
     let mut jobs = workflow.jobs.into_iter().filter(|job| !job.steps.is_empty());
@@ -477,7 +477,7 @@ fn only_job(run: &Evidence) -> Option<String> {
     Some(only.id.value).filter(|id| !id.is_empty())
 }
 
-/// The variables of the job that a saved run is of, as far as it tells.
+/// The variables of a saved run's job, as far as known.
 fn variables(run: &Evidence) -> Env {
     let job = run.runner.clone().unwrap_or_default();
     let id = job.job.clone().or_else(|| only_job(run));
@@ -504,7 +504,7 @@ fn variables(run: &Evidence) -> Env {
     .collect()
 }
 
-/// What stands for a value that is not known, where inputs are read.
+/// Placeholder for an unknown value where inputs are read.
 const UNKNOWN: &str = "${{ }}";
 
 /// The role that our own step names, as written.
@@ -514,8 +514,8 @@ fn own_role(workflow: &Workflow, job: Option<&str>) -> Option<String> {
     roles.next()
 }
 
-/// Which step has a role that is given: our own step names it with the same words, or it has this value. `None` where several have
-/// it that differ.
+/// The step with the given role: our own step names the role in the same words, or the step has this value. `None` if several
+/// match and differ.
 fn its_step(steps: &[Step], own: Option<&str>, role: &str) -> Option<usize> {
     let inputs = |step: &'_ Step| step.inputs.clone().into_iter().map(|input| (input.name, input.value));
     let only = |is_it: &dyn Fn(&Step) -> bool| {
@@ -531,7 +531,7 @@ fn its_step(steps: &[Step], own: Option<&str>, role: &str) -> Option<usize> {
     first.filter(|_| is_only)
 }
 
-/// The role of a step, where it is known.
+/// A step's role, if known.
 fn value(step: &Step) -> Option<&str> {
     let role = step
         .inputs
@@ -540,14 +540,14 @@ fn value(step: &Step) -> Option<&str> {
     Some(role.value.as_ref().ok()?.as_known()?.trim())
 }
 
-/// The role of a step, as written.
+/// A step's role, as written.
 fn written(step: &Step) -> Option<&str> {
     let is_role = |name: &str| Input::named(name) == Some(Input::RoleToAssume);
     let role = step.inputs.iter().find(|input| is_role(&input.name))?;
     Some(role.written.trim())
 }
 
-/// A role of which a part is known.
+/// A role that is partly known.
 fn masked_role(text: &Text) -> Option<String> {
     let masked = text.masked().trim().to_owned();
     let is_role = masked.starts_with("arn:") && RoleArn::parse(&masked).is_ok();
@@ -568,7 +568,7 @@ fn place(step: &Step, index: usize, job: &str) -> String {
     }
 }
 
-/// Where a role was looked for in vain.
+/// Says where a role was looked for in vain.
 fn without_a_role(notes: &[String], has_job: bool, job: &str) -> String {
     let what = match (has_job, job) {
         (true, "") => "the job has no step of configure-aws-credentials that names a role".to_owned(),
@@ -583,10 +583,10 @@ fn without_a_role(notes: &[String], has_job: bool, job: &str) -> String {
         .join("; ")
 }
 
-/// What the running job knows of itself.
+/// What the running job knows about itself.
 struct Contexts<'a> {
     live: &'a Live<'a>,
-    /// What a saved run knew of itself.
+    /// What a saved run knew about itself.
     saved: &'a Known,
     matrix: Option<Json>,
     strategy: Option<Json>,
@@ -630,7 +630,7 @@ impl Contexts<'_> {
     }
 }
 
-/// The inputs of a run that somebody started.
+/// The inputs of a manually started run.
 fn inputs(env: &Env) -> Option<Json> {
     #[derive(Deserialize)]
     struct Event {
@@ -645,7 +645,7 @@ fn event(env: &Env) -> Option<Json> {
     serde_json::from_str(&files::read(env.get("GITHUB_EVENT_PATH")?, MOST_EVENT).ok()?).ok()
 }
 
-/// A context that `action.yml` hands over: an object, or `null`.
+/// A context passed by `action.yml`: an object, or `null`.
 fn object(text: Option<&str>) -> Option<Json> {
     let text = text.filter(|text| text.len() <= MOST_CONTEXT)?;
     let value: Json = serde_json::from_str(text).ok()?;

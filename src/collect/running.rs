@@ -1,4 +1,4 @@
-//! The files of the commit that runs: as GitHub's API has them, else as the checkout has them, which can be a stranger's.
+//! The files of the running commit: from GitHub's API, else from the checkout, which may be a stranger's.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,13 +12,13 @@ use super::files::Files;
 use crate::evidence::{Gap, Probe, Why, WorkflowFile};
 use crate::github::workflow;
 
-/// Actions and called workflows that are looked at beside the workflow's own file.
+/// The most actions and called workflows that are read in addition to the workflow's own file.
 const MOST_FILES: usize = 20;
 
 /// Where the files of the job's workflow are.
 pub(crate) struct Running<'a> {
     api: Option<&'a Api<'a>>,
-    /// The repository that the workflow is of; a rule of the organization's can have it run in another one.
+    /// The workflow's repository; an organization's ruleset may run it in another one.
     repository: (&'a str, &'a str),
     /// The workflow's file in that repository.
     path: &'a str,
@@ -26,19 +26,19 @@ pub(crate) struct Running<'a> {
     commit: Option<&'a str>,
     /// Where that repository may be checked out.
     workspace: Option<&'a Path>,
-    /// Further files that were asked for: their texts, where they were read and are there.
+    /// Further files that were requested: their texts, if they were read and exist.
     further: RefCell<BTreeMap<String, Option<Option<String>>>>,
-    /// Were the workflow and all of those read, and are they the ones that run?
+    /// Whether the workflow and all of those were read, and are the ones running.
     is_proven: Cell<bool>,
 }
 
-/// Proof that the workflow and all that it calls is what runs: GitHub's API gave the texts, or the ids that the checkout's have.
-/// Nobody else can make one.
+/// Proof that the workflow and everything it calls is what runs: GitHub's API returned the texts, or ids that match the checkout's.
+/// Only this module can create one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Proven(());
 
 impl<'a> Running<'a> {
-    /// Those of the environment's job.
+    /// The files of the environment's job.
     pub(crate) fn of(env: &'a Env, api: Option<&'a Api<'a>>) -> Option<Self> {
         // owner/repo/.github/workflows/deploy.yml@refs/heads/main
         let place = env.get("GITHUB_WORKFLOW_REF")?;
@@ -74,7 +74,7 @@ impl<'a> Running<'a> {
         Some(read.into())
     }
 
-    /// A further file, where it was read already. One that was not is read by [`Self::read_missed`].
+    /// A further file, if already read. One that wasn't is read by [`Self::read_missed`].
     pub(crate) fn file(&self, path: &str) -> Option<String> {
         let mut further = self.further.borrow_mut();
         if further.len() < MOST_FILES {
@@ -84,7 +84,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Reads the files that were asked for and not read yet. Were there any?
+    /// Reads the files that were requested but not read yet. Returns whether there were any.
     pub(crate) async fn read_missed(&self) -> bool {
         let unread = |(path, text): (&String, &Option<Option<String>>)| text.is_none().then(|| path.clone());
         let missed: Vec<String> = self.further.borrow().iter().filter_map(unread).collect();
@@ -99,12 +99,12 @@ impl<'a> Running<'a> {
         !missed.is_empty()
     }
 
-    /// That the files which were read are those that run, where it is so.
+    /// Returns proof that the files read are the ones running, if so.
     pub(crate) fn proof(&self) -> Option<Proven> {
         self.is_proven.get().then_some(Proven(()))
     }
 
-    /// A file's text, and the commit where that is known to be the one that runs.
+    /// A file's text, and the commit if it is known to be the one running.
     async fn read(&self, path: &str) -> Option<Result<(String, Option<String>), Gap>> {
         let read = match self.api.zip(self.commit) {
             Some((api, commit)) => Some((api.file(self.repository, path, commit).await, commit)),
@@ -141,8 +141,8 @@ impl<'a> Running<'a> {
     }
 }
 
-/// The id that git gives to a file with this text (git, "Git Internals - Git Objects"). Who would have another text with the id
-/// of one that is given needs more than a collision of SHA-1.
+/// The id that git assigns to a file with this text (git, "Git Internals - Git Objects"). Finding another text with the
+/// id of a given one takes more than a SHA-1 collision.
 fn blob_id(text: &str) -> String {
     let mut hash = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
     hash.update(format!("blob {}\0{text}", text.len()).as_bytes());
@@ -153,7 +153,7 @@ fn blob_id(text: &str) -> String {
         .collect()
 }
 
-/// Do they differ in more than how their lines end, which a checkout on Windows changes?
+/// Whether they differ in more than line endings, which a checkout on Windows changes.
 fn differ(one: &str, other: &str) -> bool {
     !one.lines().eq(other.lines())
 }

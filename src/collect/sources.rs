@@ -1,4 +1,4 @@
-//! Files that may hold trust policies, from a directory and those below it. No link is followed, so none makes it circle.
+//! Files that may contain trust policies, from a directory and its subdirectories. Links aren't followed, so there are no cycles.
 #![expect(clippy::disallowed_methods, reason = "this file reads what the user names")]
 
 use std::collections::BTreeSet;
@@ -13,40 +13,40 @@ use crate::predict::Repository;
 use crate::report::check::Baseline;
 use crate::text::SourceText;
 
-/// Of more files, those beyond are named and not read.
+/// Beyond this many files, the rest are counted but not read.
 const MOST_FILES: usize = 10_000;
-/// More entries than this no repository has.
+/// No repository has more entries than this.
 const MOST_ENTRIES: usize = 500_000;
-/// Of more bytes in all files together, those beyond are named and not read.
+/// Beyond this many bytes in total, reading stops.
 const MOST_BYTES: usize = 128 << 20;
 /// A template has at most 1 MB (CloudFormation quotas); a plan is larger.
 const MOST_FILE: u64 = 16 << 20;
-/// Directories below directories, so deep.
+/// The maximum directory depth.
 const MOST_DEPTH: usize = 64;
 
-/// What holds policies, or what they are made of.
+/// Kinds of files that contain policies, or that policies are built from.
 const KINDS: [&str; 11] = [
     "json", "template", "tf", "tftpl", "tfvars", "tmpl", "tofu", "tpl", "txt", "yaml", "yml",
 ];
-/// What others wrote, or what is made and kept elsewhere.
+/// Third-party or generated directories.
 const NOT_OURS: [&str; 4] = ["node_modules", "target", "vendor", "venv"];
 
-/// The roles of files and directories, and what could not be read.
+/// The roles in files and directories, and what couldn't be read.
 #[derive(Debug, Default)]
 pub struct Sources {
     pub(super) files: Vec<SourceText>,
-    /// Identity providers that IAM told of: the file of the role beside it, the host and the audiences.
+    /// Identity providers returned by IAM: the index of the role's file, the host and the audiences.
     pub(super) live: Vec<(usize, String, Vec<String>)>,
-    /// What was not read, and why, a line each.
+    /// What wasn't read, and why, one per line.
     pub(super) problems: Vec<String>,
     bytes: usize,
 }
 
 impl Sources {
-    /// The files and directories that are named, or the repository that `from` lies in.
+    /// Reads the named files and directories, or the repository that `from` lies in.
     ///
     /// # Errors
-    /// [`InputError`] where a named path is not there or cannot be read.
+    /// [`InputError`] if a named path doesn't exist or can't be read.
     pub fn read(from: &Path, named: &[String]) -> Result<Self, InputError> {
         let mut sources = Self::default();
         if named.is_empty() {
@@ -66,7 +66,7 @@ impl Sources {
         Ok(sources)
     }
 
-    /// The jobs of a checkout against what these files hold.
+    /// Checks the jobs of a checkout against these files.
     #[must_use]
     pub fn check(self, checkout: &Checkout, repository: &Repository) -> Checked {
         let mut infra = infra::read(self.files);
@@ -105,7 +105,7 @@ impl Sources {
                 entries += 1;
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
-                // Of a link this is the link itself, which is neither.
+                // For a link, this is the type of the link itself, neither file nor directory.
                 let Ok(kind) = entry.file_type() else { continue };
                 if kind.is_dir() && depth < MOST_DEPTH && !name.starts_with('.') && !NOT_OURS.contains(&&*name) {
                     open.push((entry.path(), depth + 1));
@@ -141,7 +141,7 @@ impl Sources {
                     self.files.push(SourceText::new(name, text));
                 }
                 Ok(_) => {}
-                // A text in another encoding is none of these files.
+                // Text in another encoding isn't one of these files.
                 Err(message) if infra::is_source(&name) => self.problems.push(format!("{name}: {message}")),
                 Err(_) => {}
             }
@@ -150,16 +150,16 @@ impl Sources {
     }
 }
 
-/// The findings that are known.
+/// Reads the known findings.
 ///
 /// # Errors
-/// [`InputError`] where the file is not there, or is no baseline.
+/// [`InputError`] if the file doesn't exist, or isn't a baseline.
 pub fn baseline(path: &str) -> Result<Baseline, InputError> {
     let read = read(Path::new(path), MOST_FILE).and_then(|text| Baseline::read(&text));
     read.map_err(|message| InputError::new(format!("`--baseline` (`{path}`)"), message))
 }
 
-/// A path as a person calls it, with slashes.
+/// A path as a person would write it, with slashes.
 fn shown(path: &Path, root: &Path) -> String {
     let path = path.strip_prefix(root).unwrap_or(path);
     let parts: Vec<_> = path
