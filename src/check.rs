@@ -238,7 +238,7 @@ pub(crate) fn check(
 const MOST_OF_A_NAME: usize = 20;
 const ELSEWHERE: &str = "called by a workflow of another repository it has that repository's subject";
 
-/// The work.
+/// The check in progress.
 struct Check<'a> {
     infra: &'a Infra,
     workflows: &'a [SourceText],
