@@ -37,7 +37,7 @@ pub(crate) struct Infra {
 pub(crate) struct Role {
     /// Its address there: `aws_iam_role.deploy["prod"]`, `DeployRole`.
     pub(crate) address: String,
-    /// Its name, masked where unknown; `None` if it has none.
+    /// Its name, masked where unknown; `None` if the source gives none.
     pub(crate) name: Option<String>,
     /// Its path, `/` by default, masked where unknown.
     pub(crate) path: String,

@@ -199,7 +199,7 @@ pub struct Why {
 pub struct Family {
     /// The event that starts the job.
     pub event: String,
-    /// Why the claims are these.
+    /// Why it has these claims.
     pub why: Vec<Why>,
     /// Why the set is larger than it would be if more were known.
     pub widened: Vec<String>,

@@ -2,7 +2,7 @@
 
 use crate::text::Span;
 
-/// Delimit an unknown part of a text, with the name of the unknown between them. (They are private-use characters of Unicode,
+/// Delimit an unknown part of a text; the name of the unknown is between them. (They are private-use characters of Unicode,
 /// which no file contains.)
 const OPEN: char = '\u{E000}';
 const CLOSE: char = '\u{E001}';

@@ -114,7 +114,7 @@ pub(crate) fn generate(families: &[&Family], target: Target<'_>) -> Result<Trust
     })
 }
 
-/// What the policy compares.
+/// The values that the policy compares.
 #[derive(Debug, Default)]
 struct Values {
     audiences: Vec<String>,

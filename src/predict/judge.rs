@@ -19,7 +19,7 @@ const MOST: usize = 512;
 pub(crate) struct Share {
     /// The decision.
     pub(crate) decision: Decision,
-    /// One of these tokens; what is not known is masked.
+    /// One of these tokens; unknown claims are masked.
     pub(crate) token: Claims,
 }
 

@@ -102,7 +102,6 @@ impl<'a> Scope<'a> {
                 if !call.name.namespace.is_empty() && call.name.namespace.iter().any(|part| part.as_str() != "core") {
                     return self.unknown(place);
                 }
-                // Of these the first argument that can be had is the value, so that not all of them need be.
                 let mut arguments: Vec<Value> = call.args.iter().map(|argument| self.value(argument)).collect();
                 if call.args.expand_final()
                     && let Some(last) = arguments.pop()

@@ -79,7 +79,7 @@ fn bodies(node: &Node) -> impl Iterator<Item = &Node> {
     all.iter().filter(|body| matches!(body.kind, Kind::Map(_)))
 }
 
-/// The bodies under each name.
+/// Runs `run` for each name and each body under it.
 fn each<'n>(node: &'n Node, mut run: impl FnMut(&'n crate::text::Spanned<String>, &'n Node)) {
     for (name, value) in bodies(node).flat_map(Node::entries) {
         match &value.kind {
