@@ -1,7 +1,7 @@
-//! Before the push: the tokens that jobs can get, against the policies that will judge them.
+//! Before the push: compares the tokens that jobs can get with the policies that will judge them.
 //!
-//! Of each set of tokens on which a policy decides alike, one is diagnosed as if a job had come with it, so that what is said here is
-//! what the diagnosis would say after the push. What is not known makes a finding less sure, and never a finding.
+//! Of each set of tokens on which a policy decides alike, one is diagnosed as if a job had presented it, so that the result is
+//! what the diagnosis would be after the push. Unknowns make a finding less certain; they never cause one.
 
 mod fixes;
 mod matching;
@@ -26,22 +26,22 @@ use crate::text::{SourceText, Span};
 
 use matching::Candidates;
 
-/// What the check of a repository comes to.
+/// The result of checking a repository.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// All files: those with policies, then the workflows.
+    /// All files: those containing policies, then the workflows.
     pub(crate) files: Vec<SourceText>,
-    /// The steps that ask for a role, in the order of the jobs.
+    /// The steps that request a role, in the order of the jobs.
     pub(crate) asks: Vec<Ask>,
-    /// What was found, the worst first.
+    /// The findings, most severe first.
     pub(crate) findings: Vec<Noted>,
-    /// What was not looked at, and why, a line each.
+    /// What wasn't examined, and why, one line each.
     pub(crate) unread: Vec<String>,
     /// How many policies trust GitHub's tokens.
     pub(crate) policies: usize,
 }
 
-/// A step that asks for a role.
+/// A step that requests a role.
 #[derive(Debug)]
 pub(crate) struct Ask {
     /// The workflow file.
@@ -50,13 +50,13 @@ pub(crate) struct Ask {
     pub(crate) line: usize,
     /// The job.
     pub(crate) job: String,
-    /// The role, as it is written.
+    /// The role, as written.
     pub(crate) role: String,
-    /// Where its policy is written: addresses in the files.
+    /// Where its policy is defined: addresses in the files.
     pub(crate) policies: Vec<String>,
-    /// What each kind of token comes to.
+    /// The outcome for each kind of token.
     pub(crate) outcomes: Vec<Outcome>,
-    /// What else there is to say of it.
+    /// Further remarks about it.
     pub(crate) notes: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ impl Ask {
         }
     }
 
-    /// Tokens that differ in nothing that is shown are one.
+    /// Adds an outcome; tokens that look the same in the output count once.
     fn come_to(&mut self, outcome: Outcome) {
         if !self.outcomes.contains(&outcome) {
             self.outcomes.push(outcome);
@@ -88,46 +88,46 @@ impl Ask {
     }
 }
 
-/// What a kind of token comes to.
+/// The outcome for a kind of token.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// The event that starts the job.
     pub(crate) event: String,
-    /// The subject, as a pattern where there are many.
+    /// The subject, or a pattern if there are many.
     pub(crate) subject: String,
-    /// What it comes to.
+    /// Whether it gets in.
     pub(crate) verdict: Verdict,
 }
 
-/// Does a token get in?
+/// Whether a token gets in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Yes.
     Allowed,
     /// No, by this finding.
     Denied(String),
-    /// That is up to something that is not known.
+    /// It depends on something unknown.
     Undecided,
 }
 
-/// A finding, and where it stands in the files.
+/// A finding, and where it is in the files.
 #[derive(Debug, Clone)]
 pub(crate) struct Noted {
-    /// What is wrong.
+    /// What's wrong.
     pub(crate) rule: &'static Rule,
-    /// What it does to the job.
+    /// Its effect on the job.
     pub(crate) severity: Severity,
-    /// How sure it is.
+    /// How certain it is.
     pub(crate) certainty: Certainty,
     /// In one line.
     pub(crate) message: String,
-    /// What to know, and what to do.
+    /// Explanations and advice.
     pub(crate) more: Vec<String>,
-    /// Where: index of the file, the bytes, and what is wrong there.
+    /// Where: the file's index, the bytes, and what's wrong there.
     pub(crate) spots: Vec<(usize, Span, String)>,
-    /// Changes that mend it.
+    /// Changes that fix it.
     pub(crate) changes: Vec<Change>,
-    /// What it is about, in words that no other line of the files changes.
+    /// What it is about, in words that edits elsewhere in the files don't change.
     pub(crate) about: Vec<String>,
 }
 
@@ -138,9 +138,9 @@ pub(crate) struct Change {
     pub(crate) title: String,
     /// Index of the file.
     pub(crate) file: usize,
-    /// What is replaced.
+    /// The replacements.
     pub(crate) edits: Vec<Edit>,
-    /// The lines to write where they cannot be placed.
+    /// The lines to write if they can't be placed.
     pub(crate) text: String,
 }
 
@@ -159,7 +159,7 @@ impl Noted {
     }
 }
 
-/// Looks at every job of a prediction, and at every policy among the files.
+/// Checks every job of a prediction, and every policy among the files.
 #[must_use]
 pub(crate) fn check(
     infra: Infra,
@@ -234,51 +234,51 @@ pub(crate) fn check(
     }
 }
 
-/// So many roles of one name are looked at.
+/// The most roles of one name examined.
 const MOST_OF_A_NAME: usize = 20;
 const ELSEWHERE: &str = "called by a workflow of another repository it has that repository's subject";
 
-/// The work.
+/// The check in progress.
 struct Check<'a> {
     infra: &'a Infra,
     workflows: &'a [SourceText],
-    /// How many files stand before the workflows.
+    /// The number of files before the workflows.
     policies: usize,
     repository: &'a Repository,
     noted: Vec<Noted>,
-    /// Risks that were said already, by what they point at.
+    /// Risks already reported, by what they point at.
     seen: BTreeSet<String>,
     /// Policies by role and account, read once.
     written: HashMap<(usize, String), Result<(Written, TrustPolicy), String>>,
 }
 
-/// A step, and what there is to know of it.
+/// A step, and what's known about it.
 struct Asking<'s> {
     job: &'s JobTokens,
     step: &'s Step,
-    /// The tokens that the job can have when the step's inputs are these.
+    /// The tokens the job can have when the step's inputs are these.
     families: &'s [Family],
     inputs: Inputs,
-    /// The role, with masks for what is not known of it.
+    /// The role, with unknown parts masked.
     role: String,
 }
 
-/// What one policy refuses in a job, for one reason.
+/// What one policy refuses a job, for one reason.
 struct Group {
     found: Found,
     diagnosis: Diagnosis,
-    /// One of the tokens, and all events and subjects.
+    /// One of the tokens, then all events and subjects.
     token: Claims,
     tokens: Vec<(String, String)>,
     is_sure: bool,
-    /// The token has IDs that nobody gave: they are no one's, and no change can name them.
+    /// The token's IDs are made up: they belong to no one, and no change can contain them.
     has_made_up_ids: bool,
-    /// What the same tokens are refused for if their subjects have IDs: which of both forms they have is not known.
+    /// Why the same tokens are refused if their subjects have IDs; which form they have is unknown.
     with_ids: Option<Box<Self>>,
 }
 
 impl Group {
-    /// Are these its tokens with IDs in their subjects?
+    /// Whether these are its tokens, but with IDs in their subjects.
     fn is_with_ids(&self, other: &Self) -> bool {
         let names = |(event, subject): &(String, String)| {
             let names = without_ids(subject).filter(|names| names != subject)?;
@@ -331,7 +331,7 @@ impl Check<'_> {
         asks
     }
 
-    /// What a step shows without any policy.
+    /// Reports what a step shows without any policy.
     fn around(&mut self, asking: &Asking<'_>) {
         let Some((file, _)) = self.workflow(&asking.job.file) else {
             return;
@@ -410,7 +410,7 @@ impl Check<'_> {
         vec![ask]
     }
 
-    /// Roles of one name, in several accounts as it seems: each is looked at, and which of them the step means is not known.
+    /// Roles of one name, apparently in several accounts: all are judged, as it isn't known which one the step means.
     fn each(&mut self, asking: &Asking<'_>, ask: &Ask, roles: &[usize], account: &str, partition: &str) -> Vec<Ask> {
         let infra = self.infra;
         let before = self.noted.len();
@@ -459,7 +459,7 @@ impl Check<'_> {
         made.clone()
     }
 
-    /// Several policies, one of which is the role's: what each kind of token comes to, without findings.
+    /// Several policies, one of which is the role's: records the outcome for each kind of token, without findings.
     fn compare(&mut self, asking: &Asking<'_>, ask: &mut Ask, roles: &[usize], account: &str, partition: &str) {
         let policies: Vec<(usize, TrustPolicy)> = roles
             .iter()
@@ -510,7 +510,7 @@ impl Check<'_> {
         Some(format!("arn:{partition}:iam::{account}:role{}{name}", role.path))
     }
 
-    /// What the diagnosis says without a policy: that there is no token, for one.
+    /// What the diagnosis says without a policy: for one, that there is no token.
     fn without_policy(&mut self, asking: &Asking<'_>) {
         if asking.job.grant != Grant::Missing || asking.inputs.given(Input::AwsAccessKeyId).is_some() {
             return;
@@ -529,7 +529,7 @@ impl Check<'_> {
             noted
                 .more
                 .insert(0, format!("job `{}` of {}", asking.job.name, asking.job.file));
-            // The job itself grants it: who calls its workflow does not, which stands in the files as well.
+            // The job itself grants it; the caller of its workflow, which is among the files as well, doesn't.
             if noted.spots.is_empty() {
                 noted.spots = self.calls(asking);
                 if !noted.spots.is_empty() {
@@ -540,7 +540,7 @@ impl Check<'_> {
         }
     }
 
-    /// Where the job's workflow is called.
+    /// The places where the job's workflow is called.
     fn calls(&self, asking: &Asking<'_>) -> Vec<(usize, Span, String)> {
         let why = asking.families.iter().take(1).flat_map(|family| &family.why);
         let calls = why.filter(|why| why.what.starts_with("`uses: "));
@@ -559,7 +559,7 @@ impl Check<'_> {
         calls.filter_map(spot).collect()
     }
 
-    /// One policy, which is the role's.
+    /// Judges the job's tokens by the role's only policy.
     fn judge(&mut self, asking: &Asking<'_>, ask: &mut Ask, role: usize, account: &str, partition: &str) {
         let (written, policy) = match self.policy(role, account, partition) {
             Ok(read) => read,
@@ -590,7 +590,7 @@ impl Check<'_> {
         let has_gaps = !written.assumed.is_empty() || written.unknown.iter().any(|name| !infra::is_filled_in(name));
         let parsed = RoleArn::parse(&arn).ok();
         let mut groups: Vec<Group> = Vec::new();
-        // The events on which some token gets in.
+        // The events for which some token gets in.
         let (mut let_in, mut first_allowed) = (BTreeSet::new(), None);
         let families = || asking.families.iter().filter(|family| !family.is_odd);
         let has_names_alone = families().any(|family| family.patterns().iter().any(|pattern| !has_ids(pattern, "@*")));
@@ -669,7 +669,7 @@ impl Check<'_> {
             };
             self.refused(asking, group, more, &let_in, (role, &written));
         }
-        // Who else gets in, and what the step itself stops at, does not depend on which token it is.
+        // Who else gets in, and what stops the step itself, doesn't depend on the token.
         let token = first_allowed.or_else(|| {
             let family = asking
                 .families
@@ -693,7 +693,7 @@ impl Check<'_> {
         }
     }
 
-    /// A later step that comes with the token, where the policy waits for the session of an earlier one.
+    /// A later step that presents the token, although the policy expects the session of an earlier one.
     fn unchained(&mut self, asking: &Asking<'_>, ask: &mut Ask, written: &Written, policy: &TrustPolicy) {
         let Some(check) = by_id("role-chaining-missing") else {
             return;
@@ -738,7 +738,7 @@ impl Check<'_> {
         self.note(noted);
     }
 
-    /// What a job's tokens are refused for.
+    /// Reports why a job's tokens are refused.
     fn refused(
         &mut self,
         asking: &Asking<'_>,
@@ -777,9 +777,9 @@ impl Check<'_> {
             }
             noted.more = vec!["`--owner-id` and `--repository-id` tell the IDs that its subject has".to_owned()];
         }
-        // On one of these events nobody gets in: no branch, no tag.
+        // For one of these events, no token gets in: no branch, no tag.
         let is_whole = group.tokens.iter().any(|(event, _)| !let_in.contains(event));
-        // Some of what a job can come with is kept out on purpose: a branch that nobody deploys from.
+        // Some of a job's tokens are refused on purpose: a branch that nobody deploys from.
         let is_meant = !(let_in.is_empty() || is_whole && group.is_sure);
         if is_meant || noted.certainty == Certainty::Possible {
             noted.severity = Severity::Note;
@@ -814,11 +814,11 @@ impl Check<'_> {
         self.note(noted);
     }
 
-    /// The changes of the source that another account's number would have as well, where the role's own is not known: nothing is
-    /// proven of a policy whose principal is not.
+    /// The changes to the source that are the same for any account number, if the role's own isn't known: nothing can be
+    /// proved about a policy whose principal isn't known.
     fn changes_in_any_account(&mut self, asking: &Asking<'_>, role: usize, group: &Group) -> Vec<Change> {
         const ANY: &str = "000000000000";
-        // Principals that are written out are those of the role's own account.
+        // Literal principals belong to the role's own account.
         let of_principals = |written: &Written| {
             let rest = written.text.split(":oidc-provider/").next()?;
             let account = rest.rsplit(':').next()?;
@@ -847,7 +847,7 @@ impl Check<'_> {
         changes
     }
 
-    /// With the role and its policy.
+    /// Adds the role and its policy.
     fn of_role(
         &self,
         mut evidence: Evidence,
@@ -869,7 +869,7 @@ impl Check<'_> {
         evidence
     }
 
-    /// As if a job had come with this token.
+    /// Evidence as if a job had presented this token.
     fn evidence(&self, asking: &Asking<'_>, token: Option<&Claims>, event: &str) -> Evidence {
         let claim = |name: &str| Some(token?.0.get(name)?.as_str()?.to_owned()).filter(|text| !text.contains("***"));
         let workflow = self.workflow(&asking.job.file).map(|(_, source)| {
@@ -907,7 +907,7 @@ impl Check<'_> {
         }
     }
 
-    /// The provider that stands beside the role, where there is but one for the issuer.
+    /// The provider in the role's file, if it is the only one for the issuer.
     fn provider(&self, role: usize, account: &str, partition: &str) -> Option<Probe<Provider>> {
         let host = crate::github::issuer::issuer_host(&self.repository.issuer);
         let role = self.infra.roles.get(role)?;
@@ -927,7 +927,7 @@ impl Check<'_> {
         }))
     }
 
-    /// A finding of a diagnosis, with the places of the files.
+    /// A diagnosis's finding, with its places mapped to the files.
     fn translated(&self, found: &Found, diagnosis: &Diagnosis, policy: Option<(usize, &Written)>) -> Noted {
         let finding: &Finding = found;
         let mut noted = Noted::new(found.rule, finding.severity, finding.message.clone());
@@ -960,7 +960,7 @@ impl Check<'_> {
         noted
     }
 
-    /// Keeps a finding, once.
+    /// Adds a finding, unless already present.
     fn note(&mut self, noted: Noted) {
         let is_shared = noted.severity == Severity::Risk;
         let spots: Vec<String> = noted
@@ -983,7 +983,7 @@ impl Check<'_> {
 }
 
 impl Asking<'_> {
-    /// Where an input stands in the workflow file, or the action that has it is called.
+    /// Where an input is in the workflow file, or else where the action that has it is called.
     fn place_of(&self, input: &StepInput) -> Span {
         match self.step.file {
             None => input.span,
@@ -992,7 +992,7 @@ impl Asking<'_> {
     }
 }
 
-/// The inputs of a step that are known; the rest can come from elsewhere.
+/// The known inputs of a step; the rest can come from elsewhere.
 fn known(step: &Step) -> Inputs {
     let mut inputs = Inputs::default();
     for own in &step.inputs {
@@ -1006,7 +1006,7 @@ fn known(step: &Step) -> Inputs {
     inputs
 }
 
-/// The steps with what they ask for: those that differ in the region alone ask for the same.
+/// The steps by what they request: those that differ only in the region request the same.
 fn in_one_region(steps: &[predict::Asking]) -> Vec<predict::Asking> {
     let mut all: Vec<predict::Asking> = Vec::new();
     let asks = |step: &Step| -> Vec<(String, Option<String>)> {
@@ -1033,7 +1033,7 @@ fn in_one_region(steps: &[predict::Asking]) -> Vec<predict::Asking> {
     all
 }
 
-/// Does the policy wait for roles, and for no token?
+/// Whether the policy trusts roles only, and no token.
 fn trusts_roles_alone(policy: &TrustPolicy) -> bool {
     let principals = policy
         .statements
@@ -1043,7 +1043,7 @@ fn trusts_roles_alone(policy: &TrustPolicy) -> bool {
     entries.peek().is_some() && entries.all(|entry| entry.kind == PrincipalKind::Aws)
 }
 
-/// One group of the two that tell the same of subjects with and without IDs.
+/// Merges two groups that say the same of subjects with and without IDs.
 fn in_one_form(groups: Vec<Group>) -> Vec<Group> {
     let (with_ids, mut all): (Vec<Group>, Vec<Group>) = groups.into_iter().partition(|group| {
         let mut subjects = group.tokens.iter().map(|(_, subject)| subject);
@@ -1061,7 +1061,7 @@ fn in_one_form(groups: Vec<Group>) -> Vec<Group> {
     all
 }
 
-/// A subject without the IDs of owner and repository.
+/// A subject without the owner and repository IDs.
 fn without_ids(subject: &str) -> Option<String> {
     let (repository, rest) = subject.strip_prefix("repo:")?.split_once(':')?;
     let (owner, name) = repository.split_once('/')?;
@@ -1069,7 +1069,7 @@ fn without_ids(subject: &str) -> Option<String> {
     Some(format!("repo:{}/{}:{rest}", name_of(owner), name_of(name)))
 }
 
-/// Does this subject, or pattern of subjects, have IDs of the repository? `*` where they are not known.
+/// Whether this subject, or pattern, has repository IDs; `ids` is `@*` to look for unknown ones.
 fn has_ids(subject: &str, ids: &str) -> bool {
     let repository = subject.split(':').nth(1);
     repository.is_some_and(|repository| repository.contains(ids))
@@ -1083,7 +1083,7 @@ fn places(found: &Found) -> Vec<(Document, Span)> {
     policy.map(|label| (label.document, label.location.span)).collect()
 }
 
-/// A place in the files, for findings that no diagnosis makes.
+/// A place in the files, for findings that don't come from a diagnosis.
 fn spot(place: Place, text: &str) -> (usize, Span, String) {
     (place.file, place.span, text.to_owned())
 }

@@ -1,7 +1,7 @@
-//! Trust policies as people keep them: Terraform's source, plans and state, CloudFormation's templates, and IAM's own JSON.
+//! Trust policies as people keep them: Terraform source, plans and state, CloudFormation templates, and IAM's own JSON.
 //!
-//! Nothing is run and nobody is asked. What only AWS or whoever applies it knows stays unknown in its place, as a mask does in a text
-//! that somebody sends; the rest is read. Every part of a policy knows the line that it comes from.
+//! Nothing is executed or queried. What only AWS or whoever applies the source knows stays unknown in its place, like a mask in text
+//! that a user sends; the rest is read. Every part of a policy knows the line it comes from.
 
 mod policy;
 mod template;
@@ -26,45 +26,45 @@ pub(crate) struct Infra {
     pub(crate) roles: Vec<Role>,
     /// The identity providers.
     pub(crate) providers: Vec<Provider>,
-    /// Files that cannot be read, and why.
+    /// Files that can't be read, and why.
     pub(crate) unread: Vec<Unread>,
-    /// Modules that are kept elsewhere and were not looked at: the call, its source, and where it stands.
+    /// Modules that are kept elsewhere and weren't read: the call, its source, and its place.
     pub(crate) elsewhere: Vec<(String, String, Place)>,
 }
 
-/// A role that is written down somewhere.
+/// A role defined in some file.
 #[derive(Debug, Clone)]
 pub(crate) struct Role {
-    /// What it is called there: `aws_iam_role.deploy["prod"]`, `DeployRole`.
+    /// Its address there: `aws_iam_role.deploy["prod"]`, `DeployRole`.
     pub(crate) address: String,
-    /// Its name; a mask where it is not known.
+    /// Its name, masked where unknown; `None` if the source gives none.
     pub(crate) name: Option<String>,
-    /// Its path, `/` unless it says otherwise; a mask where it is not known.
+    /// Its path, `/` by default, masked where unknown.
     pub(crate) path: String,
-    /// Its account's number, where the source knows it.
+    /// Its account number, if the source has it.
     pub(crate) account: Option<String>,
-    /// The longest session that it gives.
+    /// Its maximum session duration.
     pub(crate) longest: Option<u32>,
-    /// Where it stands.
+    /// Its place.
     pub(crate) place: Place,
-    /// Its trust policy, or why there is none to look at.
+    /// Its trust policy, or why there is none to check.
     pub(crate) policy: Result<Written, String>,
-    /// The policy's value, from which it is written.
+    /// The value from which the policy is written.
     source: Value,
 }
 
-/// An identity provider that is written down somewhere.
+/// An identity provider defined in some file.
 #[derive(Debug, Clone)]
 pub(crate) struct Provider {
-    /// Its issuer's host; a mask where it is not known.
+    /// Its issuer's host, masked where unknown.
     pub(crate) host: String,
-    /// The audiences that it accepts; `None` where they are not known.
+    /// The audiences it accepts; `None` if unknown.
     pub(crate) audiences: Option<Vec<String>>,
-    /// Where it stands.
+    /// Its place.
     pub(crate) place: Place,
 }
 
-/// A file that cannot be read.
+/// A file that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unread {
     /// Its index.
@@ -77,7 +77,7 @@ pub(crate) struct Unread {
     pub(crate) why: String,
 }
 
-/// A role as its source declares it.
+/// A role as declared in its source.
 struct Declared {
     address: String,
     name: Option<Value>,
@@ -88,7 +88,7 @@ struct Declared {
     assumed: Vec<String>,
 }
 
-/// What is found on the way.
+/// What has been found so far.
 #[derive(Default)]
 struct Draft {
     roles: Vec<Role>,
@@ -114,14 +114,14 @@ impl Provider {
 }
 
 impl Role {
-    /// Runs something for every place of it in a file.
+    /// Runs `run` for each of its places in a file.
     fn for_each_place(&mut self, file: usize, run: &mut dyn FnMut(&mut Place)) {
         let parts = self.policy.iter_mut().flat_map(|policy| &mut policy.parts);
         let places = parts.map(|(_, place)| place).chain([&mut self.place]);
         places.filter(|place| place.file == file).for_each(run);
     }
 
-    /// The policy as it is in an account: its own number in the place of the account's.
+    /// The policy for an account, with the number filled in where it was unknown.
     ///
     /// # Errors
     /// As [`Written::of`].
@@ -165,7 +165,7 @@ impl Draft {
     }
 }
 
-/// Reads what the files hold: Terraform, templates, plans, state, and IAM's JSON.
+/// Reads the files' contents: Terraform, templates, plans, state, and IAM's JSON.
 #[must_use]
 pub(crate) fn read(files: Vec<SourceText>) -> Infra {
     let mut draft = Draft::default();
@@ -204,12 +204,12 @@ pub(crate) fn read(files: Vec<SourceText>) -> Infra {
     }
 }
 
-/// Is this name that of the account's number or the partition, which a role's ARN tells?
+/// Whether this name is that of the account number or the partition, which a role's ARN contains.
 pub(crate) fn is_filled_in(name: &str) -> bool {
     matches!(name, ACCOUNT | PARTITION)
 }
 
-/// A look at a text before it is read: most files of a repository hold no role.
+/// Screens a text before it is read: most files of a repository contain no roles.
 fn may_hold_roles(text: &str) -> bool {
     [
         "AssumeRole",
@@ -221,12 +221,12 @@ fn may_hold_roles(text: &str) -> bool {
     .any(|word| text.contains(word))
 }
 
-/// Is it Terraform's or OpenTofu's source?
+/// Whether it is Terraform or OpenTofu source.
 pub(crate) fn is_source(path: &str) -> bool {
     terraform::is_source(path)
 }
 
-/// May a file hold roles, or what they are made of? Most YAML and JSON of a repository does not.
+/// Whether a file may contain roles, or what they are made from. Most YAML and JSON in a repository doesn't.
 pub(crate) fn is_of_interest(path: &str, text: &str) -> bool {
     is_source(path) || !has_extension(path, &["json", "txt", "yaml", "yml"]) || may_hold_roles(text)
 }
@@ -235,12 +235,12 @@ fn has_extension(path: &str, extensions: &[&str]) -> bool {
     path.rsplit_once('.').is_some_and(|(_, own)| extensions.contains(&own))
 }
 
-/// The directory of a file; empty for the first one.
+/// The directory of a file; empty at the root.
 fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// What `terraform show -json` says of a plan or a state. It has no lines: the whole file is where all of it stands.
+/// Reads a plan or state from `terraform show -json`. It has no lines, so every place is the whole file.
 fn plan(json: &Json, file: usize, into: &mut Draft) -> bool {
     let values = json.get("planned_values").or_else(|| json.get("values"));
     let Some(root) = values
@@ -338,7 +338,7 @@ fn iam(tree: &Value, path: &str, into: &mut Draft) {
             made.account = role.get("Arn").and_then(Value::known_text).and_then(account_of);
         }
     }
-    // A document alone: one that trusts somebody, not one that permits something.
+    // A document on its own: a trust policy, not a permissions policy.
     let statements = tree.get("Statement").map(|statements| match &statements.kind {
         Kind::List(list) => list.as_slice(),
         _ => std::slice::from_ref(statements),

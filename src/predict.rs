@@ -1,11 +1,11 @@
-//! The tokens that a workflow's jobs can get, before any of them runs: every subject, and the other claims that IAM compares, as sets.
+//! The tokens a workflow's jobs can get, before any of them runs: every subject, and the other claims that IAM compares, as sets.
 //!
-//! What decides it stands in the repository: the events under `on:` with their filters, `environment:`, `if:`, who calls a reusable
-//! workflow. Where it does not, the set is larger, never smaller, and says so. A set is asked whether it has a subject, and what a
-//! policy makes of it, exactly and without listing: see [`Family::judge`].
+//! Most of it is decided in the repository: the events under `on:` with their filters, `environment:`, `if:`, and the callers of a
+//! reusable workflow. Where it isn't, the set is larger, never smaller, and says so. Whether a set contains a subject, and what a
+//! policy decides on it, is answered exactly and without enumeration: see [`Family::judge`].
 //!
-//! Sources: GitHub docs, "OpenID Connect reference" (which subject an event, an environment and a called workflow give), "Events that
-//! trigger workflows" (`GITHUB_REF` of each event) and "Workflow syntax for GitHub Actions" (filters, environments, calls).
+//! Sources: GitHub docs, "OpenID Connect reference" (the subject for an event, an environment and a called workflow), "Events that
+//! trigger workflows" (`GITHUB_REF` for each event) and "Workflow syntax for GitHub Actions" (filters, environments, calls).
 
 mod expect;
 mod expression;
@@ -35,7 +35,7 @@ pub(crate) use generate::{Target, generate};
 pub use jobs::predict;
 pub(crate) use jobs::{RunsFor, add_family};
 
-/// What is known of the repository beside its files.
+/// What is known about the repository besides its files.
 #[derive(Debug, Clone)]
 pub struct Repository {
     /// `owner/name`.
@@ -44,11 +44,11 @@ pub struct Repository {
     pub owner_id: Option<String>,
     /// The repository's id.
     pub id: Option<String>,
-    /// Which form its subjects have.
+    /// The form of its subjects.
     pub form: Form,
     /// The name of its default branch.
     pub default_branch: Option<String>,
-    /// `include_claim_keys`, where its subjects are customized.
+    /// `include_claim_keys`, if its subjects are customized.
     pub template: Option<Vec<String>>,
     /// The issuer of its tokens.
     pub issuer: String,
@@ -73,7 +73,7 @@ impl Default for Repository {
 pub enum Form {
     /// `repo:owner/name:…`
     Classic,
-    /// Not known which.
+    /// Unknown.
     #[default]
     Either,
     /// `repo:owner@id/name@id:…`
@@ -81,8 +81,8 @@ pub enum Form {
 }
 
 impl Form {
-    /// The form by the day on which the repository was created, renamed or transferred last, `YYYY-MM-DD`: immutable from 15 July 2026
-    /// on, and before that unless its owner chose otherwise (GitHub docs, "OpenID Connect reference", immutable subject claims).
+    /// The form, given the day the repository was created, renamed or last transferred (`YYYY-MM-DD`): immutable from 15 July 2026
+    /// on; before that, either, since owners can opt in (GitHub docs, "OpenID Connect reference", immutable subject claims).
     #[must_use]
     pub(crate) fn since(day: &str) -> Self {
         if day >= "2026-07-15" {
@@ -96,18 +96,18 @@ impl Form {
 /// A file of the repository.
 pub(crate) type File = SourceText;
 
-/// All that a set of workflow files comes to.
+/// The result for a set of workflow files.
 #[derive(Debug, Clone, Default)]
 pub struct Prediction {
-    /// The jobs that can get an ID token, or want one.
+    /// The jobs that can get an ID token, or need one.
     pub jobs: Vec<JobTokens>,
-    /// The files that cannot be read, in whole or in part.
+    /// The files that can't be read, in whole or in part.
     pub problems: Vec<Problem>,
     /// How many files were read.
     pub files: usize,
 }
 
-/// What cannot be read, and where.
+/// Something that can't be read, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{file}`, line {line}, column {column}: {message}")]
 pub struct Problem {
@@ -117,48 +117,48 @@ pub struct Problem {
     pub line: usize,
     /// Column, from 1.
     pub column: usize,
-    /// What is wrong.
+    /// What's wrong.
     pub message: String,
 }
 
-/// A job, and the tokens that it can get.
+/// A job, and the tokens it can get.
 #[derive(Debug, Clone)]
 pub struct JobTokens {
-    /// The file that it stands in.
+    /// Its file.
     pub file: String,
-    /// The line that it begins at.
+    /// The line it starts on.
     pub line: usize,
-    /// Its id, after those of the jobs that call its workflow: `call / deploy`.
+    /// Its id, preceded by those of the jobs that call its workflow: `call / deploy`.
     pub name: String,
     /// Its own id.
     pub id: String,
-    /// May it ask for a token?
+    /// Whether it is allowed to request a token.
     pub grant: Grant,
     /// Its steps that configure AWS credentials.
     pub(crate) steps: Vec<Asking>,
-    /// The tokens, a family for each event and environment.
+    /// The tokens, one family per event and environment.
     pub families: Vec<Family>,
-    /// What else there is to say of it.
+    /// Further remarks about it.
     pub notes: Vec<String>,
 }
 
-/// A step that configures AWS credentials, with one of the values that its inputs can have.
+/// A step that configures AWS credentials, with one set of values its inputs can have.
 #[derive(Debug, Clone)]
 pub(crate) struct Asking {
     /// The step.
     pub(crate) step: Step,
-    /// The tokens that the job can have when its inputs are these.
+    /// The tokens the job can have when the inputs have these values.
     pub(crate) families: Vec<Family>,
 }
 
-/// May a job ask for an ID token?
+/// Whether a job is allowed to request an ID token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
     /// `id-token: write`.
     Given,
-    /// Not given: there is no token.
+    /// Not granted: there is no token.
     Missing,
-    /// That cannot be told.
+    /// Can't be determined.
     Unknown,
 }
 
@@ -170,7 +170,7 @@ impl Grant {
         }
     }
 
-    /// What a called workflow's job has: its own permissions can only be less than its caller's (GitHub docs, "Reusing workflow
+    /// The grant of a called workflow's job: its own permissions can only narrow its caller's (GitHub docs, "Reusing workflow
     /// configurations").
     fn under(self, caller: Self) -> Self {
         match (self, caller) {
@@ -181,37 +181,37 @@ impl Grant {
     }
 }
 
-/// Why a token has the claims that it has.
+/// Why a token has its claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Why {
     /// The file.
     pub file: String,
     /// The line.
     pub line: usize,
-    /// What stands there, in words.
+    /// What is there, in words.
     pub what: String,
 }
 
-/// Tokens that differ in a few names alone: those of a job, for one event and one environment.
+/// Tokens that differ only in a few names: those of a job, for one event and one environment.
 ///
-/// A claim is a text with variables in it, and a variable takes any text of its set, independently of the others.
+/// A claim is a text with variables; a variable can be any text of its set, independently of the others.
 #[derive(Debug, Clone)]
 pub struct Family {
     /// The event that starts the job.
     pub event: String,
-    /// Why the claims are these.
+    /// Why it has these claims.
     pub why: Vec<Why>,
-    /// Where the set is larger than it would be if more were known.
+    /// Why the set is larger than it would be if more were known.
     pub widened: Vec<String>,
-    /// Does the job run in another repository, which calls this workflow?
+    /// Whether the job runs in another repository, which calls this workflow.
     pub is_elsewhere: bool,
-    /// Are these names that pass a comparison only because it ignores the case of letters, `Main` where `main` is meant?
+    /// Whether these names pass a comparison only because it ignores case: `Main` where `main` is meant.
     pub is_odd: bool,
     variables: Vec<Variable>,
     claims: BTreeMap<String, Template>,
 }
 
-/// What takes any text of a set.
+/// A variable: any text of a set.
 #[derive(Debug, Clone)]
 struct Variable {
     /// What it is, in words: "any branch".
@@ -229,7 +229,7 @@ enum Piece {
     Variable(usize),
 }
 
-/// The claims that IAM compares, and that a workflow file says nothing of.
+/// The claims that IAM compares but a workflow file says nothing about.
 const UNTOLD: [&str; 5] = [
     "actor",
     "actor_id",
@@ -238,7 +238,7 @@ const UNTOLD: [&str; 5] = [
     "repository_owner_id",
 ];
 
-/// So many texts of a variable are taken one by one.
+/// Up to this many texts of a variable are enumerated.
 const LISTED: usize = 32;
 
 impl Template {
@@ -277,7 +277,7 @@ impl Template {
         })
     }
 
-    /// The text, with a text for each variable.
+    /// The text, with each variable replaced by its text.
     fn filled(&self, texts: &[String]) -> String {
         let piece = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
@@ -286,7 +286,7 @@ impl Template {
         self.0.iter().map(piece).collect()
     }
 
-    /// What stands before and after a variable, where it is the only one.
+    /// The text before and after a variable, if it is the only one.
     fn around(&self, variable: usize) -> Option<(String, String)> {
         let at = self.0.iter().position(|piece| *piece == Piece::Variable(variable))?;
         let (before, after) = (self.0.get(..at)?, self.0.get(at + 1..)?);
@@ -300,7 +300,7 @@ impl Template {
         text(before).zip(text(after))
     }
 
-    /// All its texts; of several variables that cannot be listed, those beside the last are taken for anything that their patterns let
+    /// All its texts. If several variables can't be listed, all but the last are widened to whatever their patterns let
     /// through.
     fn language(&self, variables: &[Variable]) -> Language {
         let mut all = vec![Glob::default()];
@@ -349,32 +349,32 @@ impl Template {
 }
 
 impl Family {
-    /// All subjects; larger where two names in it depend on each other.
+    /// All subjects; a superset if two names in the subject depend on each other.
     #[must_use]
     pub(crate) fn subjects(&self) -> Language {
         self.claim("sub").unwrap_or_else(Language::everything)
     }
 
-    /// All values of a claim; `None` where nothing is known of it, or the tokens do not have it.
+    /// All values of a claim; `None` if nothing is known about it, or the tokens don't have it.
     #[must_use]
     pub(crate) fn claim(&self, name: &str) -> Option<Language> {
         Some(self.claims.get(name)?.language(&self.variables))
     }
 
-    /// Every claim that something is known of, as patterns.
+    /// Every claim about which something is known, as patterns.
     pub(crate) fn claim_patterns(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
         self.claims
             .iter()
             .map(|(name, template)| (name.as_str(), template.language(&self.variables).covering()))
     }
 
-    /// The subjects, where they are a few.
+    /// The subjects, if there are only a few.
     #[must_use]
     pub(crate) fn listed(&self) -> Option<Vec<String>> {
         self.subjects().listed().filter(|all| all.len() <= LISTED)
     }
 
-    /// The subjects as a person reads them: `*` is any run of characters.
+    /// The subjects in readable form: `*` is any run of characters.
     #[must_use]
     pub(crate) fn patterns(&self) -> Vec<String> {
         let mut patterns = self.subjects().covering();
@@ -401,7 +401,7 @@ impl Family {
         self
     }
 
-    /// Those of them that have a ref; `None` where none has it.
+    /// The tokens with this ref; `None` if no token has it.
     #[must_use]
     pub(crate) fn at_ref(&self, git_ref: &str) -> Option<Self> {
         if !self.claim("ref")?.contains(git_ref) {
@@ -416,7 +416,7 @@ impl Family {
         Some(own)
     }
 
-    /// Those of them whose ref is one of these; `None` where none is.
+    /// The tokens whose ref is one of these; `None` if there are none.
     #[must_use]
     fn narrowed(&self, refs: &expression::Refs) -> Option<Self> {
         let mut own = self.clone();
@@ -430,7 +430,7 @@ impl Family {
         (variable.texts.example() != Example::Nothing).then_some(own)
     }
 
-    /// One token of them. What is not known is masked.
+    /// One of its tokens, with unknown claims masked.
     #[must_use]
     pub(crate) fn example(&self) -> Option<Claims> {
         let texts: Option<Vec<String>> = self
@@ -458,14 +458,14 @@ impl Family {
 }
 
 impl JobTokens {
-    /// Can it get a token with this subject?
+    /// Whether it can get a token with this subject.
     #[must_use]
     pub fn can_have(&self, subject: &str) -> bool {
         self.grant != Grant::Missing && self.families.iter().any(|family| family.subjects().contains(subject))
     }
 }
 
-/// A character of a branch's or tag's name (git-check-ref-format).
+/// A character of a branch or tag name (git-check-ref-format).
 fn name_character() -> Class {
     let mut not: Vec<(char, char)> = [' ', '~', '^', ':', '?', '*', '[', '\\', '\u{7f}']
         .map(|c| (c, c))
@@ -474,7 +474,7 @@ fn name_character() -> Class {
     Class::of(&not).others()
 }
 
-/// A character of a value in a subject: a colon is written `%3A` there.
+/// A character of a value in a subject, where a colon is written `%3A`.
 fn value_character() -> Class {
     Class::one(':').others()
 }

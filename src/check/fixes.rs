@@ -1,4 +1,4 @@
-//! A change of the policy's text as a change of the file that it comes from, proved by reading the changed file.
+//! Turns a change to the policy's text into a change to its source file, proved by reading the changed file.
 
 use serde_json::Value as Json;
 
@@ -7,7 +7,7 @@ use crate::finding::{Diagnosis, Edit, Fix, Target};
 use crate::infra::{self, Infra, Written};
 use crate::text::{SourceText, Span};
 
-/// The changes of some fixes; what cannot be placed in a file is shown as Terraform or CloudFormation would have it.
+/// The changes for some fixes; one that can't be placed in a file is shown as Terraform or CloudFormation.
 pub(super) fn changes(
     infra: &Infra,
     policy: Option<(usize, &Written)>,
@@ -63,10 +63,10 @@ fn placed(infra: &Infra, role: usize, written: &Written, fix: &Fix) -> Change {
     }
 }
 
-/// A value that is replaced by another, or put behind one in its list, where both stand in the file as they are.
+/// Replaces a value, or appends one after it in its list, if the file contains the value literally.
 fn in_file(infra: &Infra, written: &Written, edit: &Edit) -> Option<(usize, Edit)> {
     let (old, new) = if edit.span.start == edit.span.end {
-        // Behind the value that ends here.
+        // After the value that ends here.
         let (span, _) = written
             .parts
             .iter()
@@ -77,7 +77,7 @@ fn in_file(infra: &Infra, written: &Written, edit: &Edit) -> Option<(usize, Edit
         (edit.span, edit.text.as_str())
     };
     let is_behind = edit.span.start == edit.span.end;
-    // One value in the place of another, or a list of them.
+    // One value instead of another, or a list of them.
     let (new, is_list) = match serde_json::from_str::<String>(new) {
         Ok(one) => (vec![one], false),
         Err(_) => (
@@ -90,7 +90,7 @@ fn in_file(infra: &Infra, written: &Written, edit: &Edit) -> Option<(usize, Edit
     let file = infra.files.get(place.file)?;
     let source = file.slice(place.span);
     let quote = source.chars().next().filter(|c| matches!(c, '"' | '\''));
-    // Characters that mean something there: an escape, a template.
+    // No characters with a meaning of their own: an escape, a template.
     let is_plain = |text: &str| !text.contains(['"', '\'', '\\', '\n']) && !text.contains("${") && !text.contains("%{");
     if !new.iter().all(|new| is_plain(new)) {
         return None;
@@ -100,7 +100,7 @@ fn in_file(infra: &Infra, written: &Written, edit: &Edit) -> Option<(usize, Edit
     let new = new.join(", ");
     let new = if is_list { format!("[{new}]") } else { new };
     if is_behind {
-        // What stands in a list with brackets can have a comma and another value behind it.
+        // An element of a bracketed list can be followed by a comma and another value.
         let after = file.text.get(place.span.end..).unwrap_or_default().trim_start();
         let span = Span::new(place.span.end, place.span.end);
         let text = format!(", {new}");
@@ -112,7 +112,7 @@ fn in_file(infra: &Infra, written: &Written, edit: &Edit) -> Option<(usize, Edit
         Some(quote) => source.strip_prefix(quote)?.strip_suffix(quote)?,
         None => source,
     };
-    // A list takes the place of a text with its function.
+    // A list replaces a text along with its function.
     let before = file.text.get(..place.span.start)?.trim_end();
     let start = match before.strip_suffix("!Sub") {
         Some(before) if is_list => before.len(),
@@ -132,7 +132,7 @@ fn is_text(written: &Written, span: Span) -> bool {
         .is_some_and(|text| text.starts_with('"'))
 }
 
-/// Does the changed file come to the changed policy?
+/// Whether the changed file evaluates to the changed policy.
 fn comes_to(infra: &Infra, file: usize, edits: &[Edit], role: usize, wanted: &str) -> bool {
     let Some(source) = infra.files.get(file) else {
         return false;
@@ -149,7 +149,7 @@ fn comes_to(infra: &Infra, file: usize, edits: &[Edit], role: usize, wanted: &st
     let Some(role) = infra.roles.get(role) else {
         return false;
     };
-    // A module that others call is read from where they stand; another one from its own directory.
+    // A called module is read from its callers; any other from its own directory.
     let is_own = !role.address.starts_with("module.");
     if !is_own && infra.files.len() > MOST_FILES {
         return false;
@@ -178,10 +178,10 @@ fn comes_to(infra: &Infra, file: usize, edits: &[Edit], role: usize, wanted: &st
     })
 }
 
-/// Of so many files the modules that call each other are read again to prove a change.
+/// Up to this many files, modules that call each other are read again to prove a change.
 const MOST_FILES: usize = 200;
 
-/// All of a policy but its principals, which have the account's number in one of the two texts alone.
+/// All of a policy but its principals, since only one of the two texts contains the account number.
 fn shape(text: &str) -> Vec<String> {
     let mut texts = Vec::new();
     if let Ok(json) = serde_json::from_str::<Json>(text) {

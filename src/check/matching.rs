@@ -1,27 +1,27 @@
-//! Which of the roles in the files is the one that a step asks for.
+//! Which of the roles in the files a step requests.
 
 use crate::infra::{Infra, Role};
 use crate::policy::Outcome;
 use crate::policy::masked::{Rule, fit};
 
-/// The roles that it can be.
+/// The candidate roles.
 pub(super) struct Candidates {
     /// Their indices.
     pub(super) roles: Vec<usize>,
-    /// Do they have the name, and not only a name that can be it? Several are of several accounts.
+    /// Whether they match by name, not just possibly. If several do, they are in different accounts.
     pub(super) is_by_name: bool,
-    /// The account's number, where the step names it.
+    /// The account number, if the step names it.
     pub(super) account: Option<String>,
-    /// The partition; a mask where the step does not name it.
+    /// The partition; masked if the step doesn't name it.
     pub(super) partition: String,
 }
 
-/// How well a role fits what is asked for.
+/// How well a role fits the request.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fit {
     /// By name.
     Exactly,
-    /// A part of the name is not known.
+    /// Part of the name is unknown.
     Perhaps,
 }
 
@@ -37,7 +37,7 @@ impl Candidates {
         let known = |text: &&str| !text.contains(['$', '{', '*']) && !text.is_empty();
         let account = account.filter(known).map(str::to_owned);
         let name = name.rsplit('/').next().unwrap_or(name);
-        // Nothing is left of it but an expression.
+        // It consists of a single expression.
         let is_open = name == "***" || name.starts_with("${{") && name.ends_with("}}");
         let mut found: Vec<(Fit, usize)> = Vec::new();
         for (index, role) in infra.roles.iter().enumerate() {
@@ -51,7 +51,7 @@ impl Candidates {
             .filter(|(fit, _)| Some(*fit) == best)
             .map(|(_, index)| *index)
             .collect();
-        // The same policy from source and from a plan is one.
+        // The same policy from source and from a plan counts once.
         let text = |index: &usize| Some(infra.roles.get(*index)?.policy.as_ref().ok()?.text.clone());
         roles.dedup_by(|a, b| text(a).is_some() && text(a) == text(b));
         Self {
@@ -63,7 +63,7 @@ impl Candidates {
     }
 }
 
-/// Does the role trust GitHub's tokens, as far as can be told?
+/// Whether the role trusts GitHub's tokens, as far as known.
 pub(super) fn is_githubs(role: &Role) -> bool {
     role.policy.as_ref().is_ok_and(|policy| policy.is_githubs())
 }

@@ -1,4 +1,4 @@
-//! What only a look at the whole repository shows.
+//! Rules that need the whole repository.
 
 use crate::finding::{Cause, Rule, Stage};
 
@@ -11,7 +11,7 @@ pub(crate) const TRUST_UNUSED: Rule = Rule {
     page: include_str!("../../docs/before-push/trust-unused.md"),
 };
 
-/// A role for whoever opens a pull request.
+/// A role for anyone who opens a pull request.
 pub(crate) const PULL_REQUEST_TARGET: Rule = Rule {
     id: "pull-request-target",
     cause: Some(Cause::TooMuch),
@@ -20,7 +20,7 @@ pub(crate) const PULL_REQUEST_TARGET: Rule = Rule {
     page: include_str!("../../docs/before-push/pull-request-target.md"),
 };
 
-/// Keys where a token is.
+/// Access keys next to a token.
 pub(crate) const STATIC_KEYS: Rule = Rule {
     id: "static-keys",
     cause: None,
@@ -29,5 +29,5 @@ pub(crate) const STATIC_KEYS: Rule = Rule {
     page: include_str!("../../docs/before-push/static-keys.md"),
 };
 
-/// All of them.
+/// All of these rules.
 pub(crate) const RULES: [&Rule; 3] = [&TRUST_UNUSED, &PULL_REQUEST_TARGET, &STATIC_KEYS];

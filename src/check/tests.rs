@@ -33,7 +33,7 @@ fn repository() -> Repository {
     }
 }
 
-/// The same as somebody would save it after the push.
+/// The same as saved after the push.
 fn evidence(file: &SourceText, policy: &serde_json::Value, token: &Claims, event: &str) -> Evidence {
     let arn = "arn:aws:iam::123456789012:role/deploy";
     let evidence = json!({
@@ -95,7 +95,7 @@ proptest! {
             }
         }
         prop_assert_eq!(said, wanted);
-        // What fails the check is nothing less than a job that gets in with no token of some kind.
+        // A check fails only if there is a job of which some kind of token doesn't get in.
         let blocks = checked.findings.iter().any(|noted| noted.severity == Severity::Blocks);
         if blocks {
             prop_assert!(ask.outcomes.iter().any(|outcome| matches!(outcome.verdict, Verdict::Denied(_))));
@@ -110,7 +110,7 @@ fn step(role: &str) -> String {
     )
 }
 
-/// The roles that the steps ask for, and for each what its tokens come to: `dev: environment:dev allowed`.
+/// The roles that the steps request, and each one's outcomes: `dev: environment:dev allowed`.
 fn asked(files: &[(&str, &str)], actions: &[(&str, &str)]) -> Vec<String> {
     let files: Vec<_> = files
         .iter()

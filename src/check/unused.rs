@@ -1,4 +1,4 @@
-//! What a policy accepts and no job needs.
+//! What a policy accepts but no job needs.
 
 use crate::finding::{Certainty, Severity};
 use crate::github::issuer::issuer_host;
@@ -12,12 +12,12 @@ use crate::text::masked::is_masked;
 use super::{Check, Noted, rules, spot};
 
 impl Check<'_> {
-    /// Subjects of this repository that a policy accepts and no job can have.
+    /// Reports subjects of this repository that a policy accepts and no job can have.
     pub(super) fn unused(&mut self, prediction: &Prediction) {
         let Some(repository) = self.repository.name.clone() else {
             return;
         };
-        // What cannot be read may need anything.
+        // A file that can't be read may need anything.
         if !prediction.problems.is_empty() {
             return;
         }
@@ -26,7 +26,7 @@ impl Check<'_> {
             .flat_map(|job| &job.families)
             .filter(|family| !family.is_odd)
             .collect();
-        // Many jobs have the same ones.
+        // Many jobs share the same subjects.
         let mut subjects: Vec<Language> = Vec::new();
         for family in families {
             let own = family.subjects();
@@ -58,7 +58,7 @@ impl Check<'_> {
         }
     }
 
-    /// Is a value made of a variable's default, in whose place another one can be given?
+    /// Whether a value is made from a variable's default, which can be overridden.
     fn is_a_default(&self, written: &Written, value: Span) -> bool {
         let place = written.exactly(value);
         let source = place.and_then(|place| Some(self.infra.files.get(place.file)?.slice(place.span)));
@@ -70,7 +70,7 @@ impl Check<'_> {
         !written.assumed.is_empty() && !source.is_some_and(|source| source.contains(text))
     }
 
-    /// The values of a policy that are subjects of this repository, each as a finding.
+    /// A policy's values that are subjects of this repository, each with its finding.
     fn values(&self, policy: &TrustPolicy, written: &Written, repository: &str, address: &str) -> Vec<(String, Noted)> {
         let key = format!("{}:sub", issuer_host(&self.repository.issuer));
         let own = [

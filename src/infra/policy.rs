@@ -1,13 +1,13 @@
-//! A policy as Terraform or CloudFormation writes it, as the JSON text that IAM is given, and where each part of that comes from.
+//! A policy written in Terraform or CloudFormation, as the JSON text that IAM receives, and where each part of it comes from.
 //!
-//! What cannot be known stays in its place as a mask, `${var.org}`, which is unknown wherever it is compared. A whole statement, block
-//! or element that is unknown becomes one that fits whom its unknown values fit.
+//! What can't be known stays in its place as a mask, `${var.org}`, which is unknown wherever it is compared. An unknown statement,
+//! block or element becomes one that lets in whoever matches its unknown values.
 
 use super::value::{Kind, Place, Text, Value, after_marks, mark, quoted, shortened_by, shown};
 use super::yaml;
 use crate::text::Span;
 
-/// GitHub's issuer as condition keys name it.
+/// GitHub's issuer as it is in condition keys.
 pub(super) const GITHUB: &str = "token.actions.githubusercontent.com";
 
 /// A trust policy from source.
@@ -15,19 +15,19 @@ pub(super) const GITHUB: &str = "token.actions.githubusercontent.com";
 pub(crate) struct Written {
     /// The JSON.
     pub(crate) text: String,
-    /// Which bytes of it come from where, in order of their start, the outer before the inner.
+    /// Which bytes of it come from where, ordered by start, outer before inner.
     pub(crate) parts: Vec<(Span, Place)>,
-    /// The names of what would have to be known.
+    /// The names of the unknowns.
     pub(crate) unknown: Vec<String>,
-    /// Is a value taken that may be another one when it is applied: a variable's default?
+    /// Defaults of variables that were assumed; the values applied may differ.
     pub(crate) assumed: Vec<String>,
 }
 
 impl Written {
-    /// The policy of a value; the text of a policy is read as JSON.
+    /// The policy in a value; a policy in text form is read as JSON.
     ///
     /// # Errors
-    /// In words: it is known in no part, or is no JSON.
+    /// In words: none of it is known, or it isn't JSON.
     pub(super) fn of(value: &Value) -> Result<Self, String> {
         let value = document(value)?;
         let mut unknown = Vec::new();
@@ -43,18 +43,18 @@ impl Written {
         })
     }
 
-    /// The innermost part that holds these bytes.
+    /// The innermost part that contains these bytes.
     pub(crate) fn place(&self, span: Span) -> Option<Place> {
         let holds = |part: &&(Span, Place)| part.0.start <= span.start && span.end <= part.0.end;
         self.parts.iter().rev().find(holds).map(|(_, place)| *place)
     }
 
-    /// The part that is these bytes.
+    /// The part with exactly these bytes.
     pub(crate) fn exactly(&self, span: Span) -> Option<Place> {
         self.parts.iter().find(|part| part.0 == span).map(|(_, place)| *place)
     }
 
-    /// Does it trust GitHub's tokens, or might it, by what is not known of it?
+    /// Whether it trusts GitHub's tokens, or might, given its unknowns.
     pub(crate) fn is_githubs(&self) -> bool {
         self.text.contains("actions.githubusercontent.com")
             || self.text.contains("AssumeRoleWithWebIdentity")
@@ -62,7 +62,7 @@ impl Written {
     }
 }
 
-/// The policy itself, out of the text that it may be written as.
+/// The policy itself, decoded if it is in text form.
 fn document(value: &Value) -> Result<Value, String> {
     match &value.kind {
         Kind::Object(_) => Ok(value.clone()),
@@ -90,7 +90,7 @@ fn document(value: &Value) -> Result<Value, String> {
     }
 }
 
-/// A tree that was read from a text, with the places where that text comes from.
+/// A tree read from a text, with its places mapped to where that text comes from.
 pub(super) fn placed(mut value: Value, text: &Text, whole: Place) -> Value {
     value.place = text.place_of(value.place.span, whole);
     value.kind = match value.kind {
@@ -104,7 +104,7 @@ pub(super) fn placed(mut value: Value, text: &Text, whole: Place) -> Value {
     value
 }
 
-/// The policy with something that the grammar allows in the place of each part that is unknown.
+/// The policy with each unknown part replaced by something the grammar allows.
 fn filled(policy: &Value) -> Value {
     let entries = policy.entries().iter().filter(|(key, _)| key.is_known());
     let entries = entries.map(|(key, value)| {
@@ -122,7 +122,7 @@ fn filled(policy: &Value) -> Value {
 }
 
 fn statement(value: &Value) -> Value {
-    // What these two are decides what the rest of it means.
+    // These elements decide what the rest of the statement means.
     let unknown = ["Effect", "Action", "NotAction"]
         .into_iter()
         .find(|name| value.get(name).is_some_and(|own| !own.is_known()));
@@ -146,7 +146,7 @@ fn statement(value: &Value) -> Value {
         };
         entries.push((key.clone(), value));
     }
-    // What else the statement says may hold or not.
+    // The rest of the statement may hold or not.
     if let Some(more) = more
         && !entries.iter().any(|(key, _)| key.known_text() == Some("Condition"))
     {
@@ -158,7 +158,7 @@ fn statement(value: &Value) -> Value {
     Value::new(Kind::Object(entries), value.place)
 }
 
-/// A statement that nobody knows: it lets in whom its unknown principal and subject fit.
+/// An entirely unknown statement: it lets in whoever matches its unknown principal and subject.
 fn unknown_statement(name: &str, place: Place) -> Value {
     let text = |text: &str| Value::text(text, place);
     let unknown = Value::unknown(name, place);
@@ -171,7 +171,7 @@ fn unknown_statement(name: &str, place: Place) -> Value {
     Value::new(Kind::Object(entries), place)
 }
 
-/// Texts of which some may be unknown.
+/// Texts, some of which may be unknown.
 fn texts(value: &Value) -> Value {
     let kind = match &value.kind {
         Kind::Unknown(name) => return Value::text(mark(name), value.place),
@@ -228,7 +228,7 @@ fn keys(value: &Value) -> Value {
             .iter()
             .map(|(key, value)| match &key.kind {
                 _ if key.is_known() => (key.clone(), texts(value)),
-                // The issuer's name is worked out, and the claim is written: `${local.url}:sub`.
+                // The issuer's host is computed, but the claim is literal: `${local.url}:sub`.
                 Kind::Text(text) if after_marks(&text.text).starts_with(':') => {
                     let key = format!("{GITHUB}{}", after_marks(&text.text));
                     (Value::text(key, value.place), texts(value))
@@ -241,11 +241,11 @@ fn keys(value: &Value) -> Value {
     Value::new(Kind::Object(entries), value.place)
 }
 
-/// Writes JSON two spaces a level, and remembers where each part comes from.
+/// Writes JSON indented by two spaces, and records where each part comes from.
 #[derive(Default)]
 struct Writer {
     text: String,
-    /// Before marks are shown as masks.
+    /// Spans before marks are shown as masks.
     marked: Vec<(Span, Place)>,
 }
 
@@ -300,9 +300,9 @@ impl Writer {
         self.text.extend(std::iter::repeat_n("  ", depth));
     }
 
-    /// The parts of the text in which marks are shown as masks, which are shorter.
+    /// The parts of the text once marks are shown as masks, which are shorter.
     fn parts(self) -> Vec<(Span, Place)> {
-        // The end of each mark's opening and closing character, and by how much what follows has moved by then.
+        // The end of each mark's opening and closing character, and how far the text after it has moved.
         let mut moved: Vec<(usize, usize)> = Vec::new();
         let mut shift = 0;
         for (at, c) in self.text.char_indices() {

@@ -1,4 +1,4 @@
-//! Roles and identity providers from templates of CloudFormation, as people write them or as the CDK and SAM do.
+//! Roles and identity providers from CloudFormation templates, whether written by hand or by the CDK or SAM.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -7,15 +7,15 @@ use super::terraform::module::{ACCOUNT, PARTITION};
 use super::value::{Kind, MOST_TEXT, Place, Text, Value, mark};
 use super::{Declared, Draft, Provider};
 
-/// References within references, so deep.
+/// The deepest nesting of references.
 const MOST_DEPTH: usize = 40;
-/// Values that are worked out for one template.
+/// The most values evaluated for one template.
 const MOST_WORK: usize = 500_000;
 
-/// The kinds of an identity provider; the last is the CDK's own.
+/// The resource types of an identity provider; the last is the CDK's own.
 const PROVIDERS: [&str; 2] = ["AWS::IAM::OIDCProvider", "Custom::AWSCDKOpenIdConnectProvider"];
 
-/// Is it a template: does it have resources with types?
+/// Whether it is a template: it has resources with types.
 pub(super) fn is_template(tree: &Value) -> bool {
     let resources = tree.get("Resources").map(Value::entries).unwrap_or_default();
     resources.iter().any(|(_, resource)| resource.get("Type").is_some())
@@ -31,7 +31,7 @@ pub(super) fn read(tree: &Value, into: &mut Draft) {
         let (Some(name), Some(kind)) = (name.known_text(), resource.get("Type").and_then(Value::known_text)) else {
             continue;
         };
-        // A resource that a condition leaves out is not there.
+        // A resource excluded by its condition doesn't exist.
         if let Some(condition) = resource.get("Condition").and_then(Value::known_text)
             && template.condition(condition, 0) == Some(false)
         {
@@ -65,7 +65,7 @@ pub(super) fn read(tree: &Value, into: &mut Draft) {
     }
 }
 
-/// The host of an issuer, which is what IAM keeps of its URL.
+/// The host of an issuer, which is what IAM stores of its URL.
 fn host(url: &Value) -> Value {
     match url.known_text() {
         Some(text) => Value::text(text.trim_start_matches("https://").trim_end_matches('/'), url.place),
@@ -79,7 +79,7 @@ struct Template<'a> {
 }
 
 impl Template<'_> {
-    /// What a value comes to, its functions called (CloudFormation User Guide, intrinsic functions). What is left out
+    /// Evaluates a value, calling its functions (CloudFormation User Guide, intrinsic functions). What is omitted
     /// (`AWS::NoValue`) is null.
     fn value(&self, value: &Value, depth: usize) -> Value {
         let place = value.place;
@@ -198,13 +198,13 @@ impl Template<'_> {
         if let Some(parameter) = self.parameter(name) {
             let default = parameter.get("Default")?;
             let kind = parameter.get("Type").and_then(Value::known_text).unwrap_or_default();
-            // A list is one text with commas.
+            // A list is a single comma-separated text.
             if matches!(kind, "CommaDelimitedList" | "List<String>") {
                 let text = default.as_text()?;
                 let items = text.split(',').map(|item| Value::text(item.trim(), default.place));
                 return Some(Value::new(Kind::List(items.collect()), default.place));
             }
-            // The name of a parameter in a store, not its value.
+            // The name of a parameter in Parameter Store, not its value.
             return (!kind.contains("SSM::")).then(|| default.clone());
         }
         let resource = self.tree.get("Resources")?.get(name)?;
@@ -250,7 +250,7 @@ impl Template<'_> {
         Some(Value::new(Kind::Text(arn), place))
     }
 
-    /// `${name}`, `${name.attribute}`, and `${!literal}`, which stays as `${literal}`.
+    /// `${name}`, `${name.attribute}`, and `${!literal}`, which becomes `${literal}`.
     fn substituted(&self, text: &str, own: &[(Value, Value)], place: Place, depth: usize) -> Option<Value> {
         let mut made = Text::default();
         let mut rest = text;
@@ -279,14 +279,14 @@ impl Template<'_> {
             (made.text.len() <= MOST_TEXT).then_some(())?;
         }
         made.push(&Value::text(rest, place))?;
-        // Text without anything to put in stands there as it is.
+        // Text with nothing substituted is in the file verbatim.
         if made.text == text {
             return Some(Value::text(text, place));
         }
         Some(Value::new(Kind::Text(made), place))
     }
 
-    /// Does a condition hold? `None` where that is up to a parameter without a default.
+    /// Whether a condition holds; `None` if that depends on a parameter without a default.
     fn condition(&self, name: &str, depth: usize) -> Option<bool> {
         (depth <= MOST_DEPTH).then_some(())?;
         self.holds(self.tree.get("Conditions")?.get(name)?, depth + 1)
@@ -316,7 +316,7 @@ impl Template<'_> {
         }
     }
 
-    /// The parameters with a default that a resource names: another value can be given.
+    /// The parameters with defaults that a resource refers to; they can be overridden.
     fn defaults(&self, resource: &Value) -> Vec<String> {
         let parameters = self.tree.get("Parameters").map(Value::entries).unwrap_or_default();
         let mut names: HashMap<&str, bool> = HashMap::new();
@@ -336,7 +336,7 @@ impl Template<'_> {
     }
 }
 
-/// Notes which names a value refers to.
+/// Records which names a value refers to.
 fn named(value: &Value, names: &mut HashMap<&str, bool>, depth: usize) {
     if depth > MOST_DEPTH {
         return;

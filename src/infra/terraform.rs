@@ -1,4 +1,4 @@
-//! Roles and identity providers from Terraform's source.
+//! Roles and identity providers from Terraform source.
 
 mod document;
 mod expression;
@@ -17,14 +17,14 @@ use super::value::{Kind, Place, Value};
 use super::{Draft, Provider, Unread, folder};
 use crate::text::{SourceText, Span};
 
-/// Is it a file of Terraform or OpenTofu?
+/// Whether it is a Terraform or OpenTofu file.
 pub(super) fn is_source(path: &str) -> bool {
     [".tf", ".tf.json", ".tofu", ".tofu.json"]
         .iter()
         .any(|end| path.ends_with(end))
 }
 
-/// Is it a file of values that Terraform takes by itself?
+/// Whether it is a file of values that Terraform loads automatically.
 fn is_given(path: &str) -> bool {
     let path = path.strip_suffix(".json").unwrap_or(path);
     path.ends_with(".auto.tfvars") || path.rsplit('/').next() == Some("terraform.tfvars")
@@ -68,7 +68,7 @@ pub(super) fn read(files: &[SourceText], into: &mut Draft) {
             }
             Err(error) => {
                 let mut location = (error.location().line(), error.location().column());
-                // Of native syntax that was JSON the places are not the file's.
+                // Positions in native syntax converted from JSON aren't the file's.
                 if world.native.contains_key(&index) {
                     location = (1, 1);
                 }
@@ -78,7 +78,7 @@ pub(super) fn read(files: &[SourceText], into: &mut Draft) {
         }
     }
     let first = (into.roles.len(), into.providers.len(), into.elsewhere.len());
-    // A directory that is called is read by its callers, with their values; where all call each other, one of them begins.
+    // A called directory is read through its callers, with their values; in a cycle, one directory is the start.
     let calls: Vec<(&str, Vec<String>)> = world
         .directories
         .iter()
@@ -126,7 +126,7 @@ pub(super) fn read(files: &[SourceText], into: &mut Draft) {
     }
 }
 
-/// The directories that a directory's modules call.
+/// The directories that a directory's module blocks call.
 fn called(directory: &str, bodies: &[(usize, Body)]) -> Vec<String> {
     let calls = bodies.iter().flat_map(|(_, body)| body.get_blocks("module"));
     let source = |call: &Block| {

@@ -10,7 +10,7 @@ fn policy(role: &Role) -> Json {
     serde_json::from_str(&role.policy.as_ref().unwrap().text).unwrap()
 }
 
-/// The statement that all of the sources below write.
+/// The policy that all of the sources below produce.
 fn wanted(sub: Json) -> Json {
     json!({
         "Version": "2012-10-17",
@@ -220,7 +220,7 @@ Resources:
             panic!("{files:?}: {:?}", infra.roles)
         };
         let mut found = policy(role);
-        // A document's values are lists.
+        // A policy document's values are lists.
         let lists = found.to_string().replace("[\"", "\"").replace("\"]", "\"");
         found = serde_json::from_str(&lists).unwrap();
         assert_eq!(found, wanted(json!("repo:octo/app:*")), "{files:?}");
@@ -318,7 +318,7 @@ fn bad_files_are_named_and_the_rest_goes_on() {
             .collect::<Vec<_>>(),
         ["terraform-aws-modules/iam/aws"]
     );
-    // The directory calls itself: nobody else does, so it is read once as a root, or not at all.
+    // The directory calls itself and has no other caller, so it is read once as a root, or not at all.
     assert!(infra.roles.len() <= 11);
 }
 

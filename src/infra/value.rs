@@ -1,19 +1,19 @@
-//! A value as Terraform or CloudFormation writes it: what can be known without AWS, and where it stands.
+//! A value as written in Terraform or CloudFormation: what can be known without AWS, and its place.
 
 use crate::text::Span;
 
-/// Marks what is not known within a text: the name of what would have to be known stands between the two. (No file has these: they
-/// are of Unicode's private use.)
+/// Delimit an unknown part of a text; the name of the unknown is between them. (They are private-use characters of Unicode,
+/// which no file contains.)
 const OPEN: char = '\u{E000}';
 const CLOSE: char = '\u{E001}';
 
-/// The longest text that is worked out. IAM stores 8,192 characters of a policy.
+/// The longest text evaluated. IAM stores at most 8,192 characters of a policy.
 pub(super) const MOST_TEXT: usize = 1 << 18;
 
-/// Where something stands.
+/// A place in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Place {
-    /// Index of the file among those that were read.
+    /// Index of the file among those read.
     pub(crate) file: usize,
     /// The bytes in it.
     pub(crate) span: Span,
@@ -25,37 +25,37 @@ impl Place {
     }
 }
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Value {
     pub(super) kind: Kind,
     pub(super) place: Place,
 }
 
-/// What it is.
+/// The kind of value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Kind {
     Bool(bool),
-    /// A text that is the JSON of this value: `jsonencode(…)`, or the `json` of a policy document.
+    /// A text that is this value's JSON: `jsonencode(…)`, or the `json` of a policy document.
     Json(Box<Value>),
-    /// An element that is unknown stands for any number of elements.
+    /// An unknown element represents any number of elements.
     List(Vec<Value>),
     Null,
-    /// As it is written.
+    /// As written.
     Number(String),
-    /// An entry whose key and value are unknown stands for any number of entries.
+    /// An entry whose key and value are unknown represents any number of entries.
     Object(Vec<(Value, Value)>),
     Text(Text),
-    /// By the name of what would have to be known.
+    /// The name of the unknown.
     Unknown(String),
 }
 
 /// A text, and where its parts come from.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Text {
-    /// With marks where a part is unknown.
+    /// Unknown parts are marked.
     pub(super) text: String,
-    /// In order; empty where all of it is the value's own place.
+    /// In order; empty if all of it comes from the value's own place.
     pub(super) parts: Vec<Part>,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Text {
 pub(super) struct Part {
     pub(super) bytes: Span,
     pub(super) place: Place,
-    /// Do the bytes stand there as they are, one for one?
+    /// Whether the file contains the bytes verbatim.
     pub(super) is_verbatim: bool,
 }
 
@@ -85,7 +85,7 @@ impl Value {
         Self::new(Kind::Unknown(tidy(name.as_ref())), place)
     }
 
-    /// Its text, where it is one and wholly known.
+    /// Its text, if it is a text and fully known.
     pub(super) fn known_text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Text(text) if text.is_known() => Some(&text.text),
@@ -93,7 +93,7 @@ impl Value {
         }
     }
 
-    /// As a text, with marks where it is unknown; `None` of a list or an object.
+    /// As text, with unknown parts marked; `None` for a list or an object.
     pub(super) fn as_text(&self) -> Option<String> {
         Some(match &self.kind {
             Kind::Bool(value) => value.to_string(),
@@ -131,7 +131,7 @@ impl Value {
         }
     }
 
-    /// An element; what is unknown before it may be any number of elements.
+    /// An element; `None` if an unknown precedes it, which may be any number of elements.
     pub(super) fn element(&self, index: usize) -> Option<Self> {
         let items = self.elements();
         let before = items.get(..index).unwrap_or(items);
@@ -139,7 +139,7 @@ impl Value {
         items.get(index).filter(|_| !is_open).cloned()
     }
 
-    /// How many values and texts of usual length it is made of.
+    /// Its size: values, and texts of usual length.
     pub(super) fn weight(&self) -> usize {
         match &self.kind {
             Kind::Bool(_) | Kind::Null | Kind::Number(_) | Kind::Unknown(_) => 1,
@@ -150,7 +150,7 @@ impl Value {
         }
     }
 
-    /// Is all of it known?
+    /// Whether all of it is known.
     pub(super) fn is_known(&self) -> bool {
         match &self.kind {
             Kind::Bool(_) | Kind::Null | Kind::Number(_) => true,
@@ -162,7 +162,7 @@ impl Value {
         }
     }
 
-    /// The names of what would have to be known, in order.
+    /// Collects the names of the unknowns, in order.
     pub(super) fn unknowns(&self, into: &mut Vec<String>) {
         match &self.kind {
             Kind::Bool(_) | Kind::Null | Kind::Number(_) => {}
@@ -183,7 +183,7 @@ impl Value {
         }
     }
 
-    /// As JSON on one line; what is unknown in it keeps its marks.
+    /// As JSON on one line; unknowns keep their marks.
     fn to_json(&self) -> String {
         let mut json = String::new();
         self.write_json(&mut json);
@@ -228,7 +228,7 @@ impl Text {
         !self.text.contains(OPEN)
     }
 
-    /// Appends a value's text; `None` where it has none.
+    /// Appends a value's text; `None` if it has none.
     pub(super) fn push(&mut self, value: &Value) -> Option<()> {
         let text = value.as_text()?;
         let start = self.text.len();
@@ -252,7 +252,7 @@ impl Text {
         Some(())
     }
 
-    /// Appends what a literal part of a template says: it stands in `source`, where lines may be indented further.
+    /// Appends a literal part of a template; in `source`, its lines may be indented further.
     pub(super) fn push_literal(&mut self, text: &str, source: &str, place: Place) {
         let lines = text.split_inclusive('\n');
         let written = source.split_inclusive('\n');
@@ -284,7 +284,7 @@ impl Text {
         }
     }
 
-    /// Where some of its bytes come from; `whole` where that is not known nearer.
+    /// Where some of its bytes come from; `whole` if nothing closer is known.
     pub(super) fn place_of(&self, bytes: Span, whole: Place) -> Place {
         let from = |at: usize| {
             let next = self.parts.partition_point(|part| part.bytes.start <= at);
@@ -309,7 +309,7 @@ impl Text {
         } else {
             last.place.span.end
         };
-        // Parts can come from different places: then the first one is where a reader begins.
+        // Parts can come from different places; the reader then starts at the first.
         if end < start {
             return first.place;
         }
@@ -317,12 +317,12 @@ impl Text {
     }
 }
 
-/// What stands for something unknown in a text.
+/// The mark for an unknown in a text.
 pub(super) fn mark(name: &str) -> String {
     format!("{OPEN}{name}{CLOSE}")
 }
 
-/// A text as a reader sees it: `${var.org}` where a part is unknown. Whoever compares texts takes that for a mask.
+/// A text as the reader sees it: `${var.org}` for an unknown part, which comparisons treat as a mask.
 pub(super) fn shown(text: &str) -> String {
     if !text.contains(OPEN) {
         return text.to_owned();
@@ -338,7 +338,7 @@ pub(super) fn shown(text: &str) -> String {
     out
 }
 
-/// By how many bytes a mark's character is longer than what it is shown as.
+/// By how many bytes a mark's character shrinks when shown.
 pub(super) fn shortened_by(c: char) -> Option<usize> {
     match c {
         OPEN => Some(OPEN.len_utf8() - "${".len()),
@@ -347,7 +347,7 @@ pub(super) fn shortened_by(c: char) -> Option<usize> {
     }
 }
 
-/// The name of what all of this text stands for, where that is unknown.
+/// The name of the unknown, if this text is a single mark.
 pub(super) fn marked(text: &str) -> Option<&str> {
     let name = text.strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
     (!name.contains(OPEN)).then_some(name)
@@ -358,7 +358,7 @@ pub(super) fn after_marks(text: &str) -> &str {
     text.rsplit(CLOSE).next().unwrap_or(text)
 }
 
-/// The name of something unknown, such that its mark is a mask wherever texts are compared: short, without a colon or a brace.
+/// The name of an unknown, cleaned up so that its mark is a mask wherever texts are compared: short, without colons or braces.
 fn tidy(name: &str) -> String {
     const LONGEST: usize = 60;
     let mut out = String::new();
@@ -394,7 +394,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 impl Value {
-    /// With a text in the place of a mark, wherever it is.
+    /// The value with every occurrence of a mark replaced by a text.
     pub(super) fn with(&self, mark: &str, text: &str) -> Self {
         let kind = match &self.kind {
             Kind::Text(own) if own.text.contains(mark) => {

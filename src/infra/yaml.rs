@@ -1,18 +1,18 @@
-//! YAML and JSON as values with their places: the scalars typed as YAML types them, and CloudFormation's tags as the functions that
-//! they are short for.
+//! YAML and JSON as values with their places: scalars typed by YAML's rules, and CloudFormation's tags as the functions they
+//! abbreviate.
 
 use super::value::{Kind, Place, Value, marked};
 use crate::text::Span;
 use crate::text::yaml::{self, Fault, Limits, Node, Style};
 
-/// What a template is at most: CloudFormation takes 1 MB.
+/// The limits of a template: CloudFormation accepts 1 MB.
 const LIMITS: Limits = Limits {
     depth: 96,
     values: 200_000,
     what: "a template",
 };
 
-/// The first document of a text; nothing where it is empty.
+/// The first document of a text; null if there is none.
 pub(super) fn read(text: &str, file: usize) -> Result<Value, Fault> {
     Ok(value(yaml::read(text, &LIMITS)?, file, text))
 }
@@ -26,7 +26,7 @@ fn value(node: Node, file: usize, source: &str) -> Value {
             Value::new(Kind::List(items.collect()), place)
         }
         yaml::Kind::Map(entries) => {
-            // A key is a text, however it looks.
+            // A key is a text, whatever it looks like.
             let entries = entries.into_iter().map(|(key, item)| {
                 let key = Value::text(key.value, Place::new(file, key.span));
                 (key, value(item, file, source))
@@ -37,7 +37,7 @@ fn value(node: Node, file: usize, source: &str) -> Value {
     tagged(value, node.tag.as_deref())
 }
 
-/// What a tag is short for: `!Ref x` is `{Ref: x}`, `!Sub x` is `{Fn::Sub: x}` (CloudFormation User Guide, intrinsic functions).
+/// Expands a tag: `!Ref x` is `{Ref: x}`, `!Sub x` is `{Fn::Sub: x}` (CloudFormation User Guide, intrinsic functions).
 fn tagged(value: Value, tag: Option<&str>) -> Value {
     let Some(tag) = tag else { return value };
     let place = value.place;
@@ -66,7 +66,7 @@ fn scalar(text: &str, style: Style, place: Place, source: &str) -> Value {
         _ if is_plain && marked(text).is_some() => Kind::Unknown(marked(text).unwrap_or_default().to_owned()),
         _ => {
             let mut value = Value::text(text, place);
-            // A policy can stand in a block scalar as text.
+            // A policy can be text in a block scalar.
             if let Kind::Text(parts) = &mut value.kind
                 && style == Style::Literal
             {

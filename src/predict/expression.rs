@@ -1,7 +1,7 @@
-//! What an expression of a workflow can come to, where not all is known: each answer, and for which refs it is the answer.
+//! What a workflow expression can evaluate to when not everything is known: each answer, and the refs for which it holds.
 //!
-//! Expressions are evaluated as [`crate::github::expression`] does. Where a value rests on what is not known, both answers are followed,
-//! one after the other; where it rests on the ref, the refs are divided by the answer.
+//! Expressions are evaluated as in [`crate::github::expression`]. If a value depends on something unknown, both answers are followed,
+//! one after the other; if it depends on the ref, the refs are divided by the answer.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,18 +14,18 @@ use crate::budget::Budget;
 use crate::github::expression::{self, Contexts, Fault, Piece, Question, Value};
 use crate::text::language::{Class, Example, Glob, Language};
 
-/// So many answers are followed; of more, all that can be.
+/// Up to this many answers are followed; beyond that, anything is possible.
 const MOST: usize = 64;
-/// The work that the expressions of a job are given, and what it takes to divide refs.
+/// The budget for a job's expressions, and the cost of dividing refs.
 const WORK: u64 = 400_000;
 const DIVIDING: u64 = 400;
 
 /// What is known where an expression is evaluated.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
-    /// `github.event_name`; `None` where a workflow elsewhere calls.
+    /// `github.event_name`; `None` if called by a workflow in another repository.
     pub(super) event: Option<String>,
-    /// `github.ref`: all that it can be.
+    /// `github.ref`: every possible value.
     pub(super) refs: Refs,
     /// `github.repository`.
     pub(super) repository: Option<String>,
@@ -33,9 +33,9 @@ pub(super) struct Known {
     pub(super) inputs: Values,
     /// `github.event.inputs.*`.
     pub(super) event_inputs: Values,
-    /// `matrix.*`, of one job of the matrix.
+    /// `matrix.*`, for one job of the matrix.
     pub(super) matrix: Values,
-    /// How much of this may still be evaluated.
+    /// How much evaluation is left.
     pub(super) budget: Rc<Budget>,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn budget() -> Rc<Budget> {
 #[derive(Debug, Clone)]
 pub(super) struct Refs {
     pub(super) texts: Language,
-    /// Are they here only because a comparison ignores the case of letters: `refs/heads/Main`, where `main` is meant?
+    /// Whether they match only because a comparison ignores case: `refs/heads/Main` where `main` is meant.
     pub(super) are_odd: bool,
 }
 
@@ -58,33 +58,33 @@ impl From<Language> for Refs {
     }
 }
 
-/// The values of a context, all of them; `None` where that is not known.
+/// All the values of a context; `None` if unknown.
 pub(super) type Values = Option<BTreeMap<String, Value>>;
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part {
     Any,
-    /// The ref, or its name alone.
+    /// The ref, or just its name.
     Ref {
         is_short: bool,
     },
     Text(String),
 }
 
-/// Which answers are followed.
+/// Which answers to follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Follow {
-    /// None: what is not known stays so.
+    /// None: unknowns stay unknown.
     Nothing,
-    /// Those on the ref; what else is not known stays so.
+    /// Those about the ref; other unknowns stay unknown.
     Refs,
-    /// Each.
+    /// All of them.
     Each,
 }
 
 impl Known {
-    /// All that a text with `${{ … }}` in it can come to.
+    /// Everything a text containing `${{ … }}` can evaluate to.
     pub(super) fn values(&self, text: &str) -> Vec<(Refs, Value)> {
         let any = || Value::unknown("anything");
         let value = |contexts: &dyn Contexts| expression::evaluate(text, contexts, &self.budget);
@@ -98,7 +98,7 @@ impl Known {
             .collect()
     }
 
-    /// The same, in the parts of a text.
+    /// The same, split into the parts of the text.
     pub(super) fn texts(&self, text: &str) -> Vec<(Refs, Vec<Part>)> {
         let parts = |value: Value| match value.into_text() {
             Ok(text) => text.pieces().iter().map(part).collect(),
@@ -108,7 +108,7 @@ impl Known {
         values.map(|(refs, value)| (refs, parts(value))).collect()
     }
 
-    /// The refs for which a condition, `if:`, can hold.
+    /// The refs for which a condition (`if:`) can hold.
     pub(super) fn holds(&self, condition: &str) -> Vec<Refs> {
         let holds = |contexts: &dyn Contexts| expression::condition(condition, contexts, &self.budget);
         let Some(found) = self.ways(Follow::Each, holds) else {
@@ -128,12 +128,12 @@ impl Known {
             texts: usual,
             are_odd: self.refs.are_odd,
         };
-        // Each part that came together here has a ref in it.
+        // Each part merged here contains a ref.
         let is_there = |refs: &Refs| refs.texts != Language::nothing();
         [usual, odd].into_iter().filter(is_there).collect()
     }
 
-    /// What some work comes to that evaluates expressions, for each of the answers that it depends on; `None` where those are too many.
+    /// Runs `work`, which evaluates expressions, once per combination of the answers it depends on; `None` if there are too many.
     pub(super) fn ways<T>(&self, follow: Follow, work: impl Fn(&dyn Contexts) -> T) -> Option<Vec<(Refs, T)>> {
         let mut all = Vec::new();
         let mut script: Vec<usize> = Vec::new();
@@ -150,7 +150,7 @@ impl Known {
             let found = work(&sight);
             let mut way = sight.way.into_inner();
             all.push((way.refs, found));
-            // The next way differs in the last answer that had another one left.
+            // The next way differs in the last question with an answer left.
             while let Some((taken, of)) = way.taken.pop() {
                 if taken + 1 < of {
                     way.taken.push((taken + 1, of));
@@ -168,12 +168,12 @@ impl Known {
     }
 }
 
-/// The answers on one way.
+/// The answers along one way.
 struct Way {
     refs: Refs,
-    /// Which answers to give first.
+    /// The answers to give first.
     script: Vec<usize>,
-    /// Those that were given where there were several, and how many there were.
+    /// The answers given where there were several, and out of how many.
     taken: Vec<(usize, usize)>,
     decided: BTreeMap<String, bool>,
 }
@@ -190,7 +190,7 @@ impl Default for Way {
 }
 
 impl Way {
-    /// One of several answers.
+    /// Picks one of several answers.
     fn take(&mut self, of: usize) -> usize {
         if of < 2 {
             return 0;
@@ -201,7 +201,7 @@ impl Way {
     }
 }
 
-/// What is known, on one way.
+/// What is known along one way.
 struct Sight<'a> {
     known: &'a Known,
     follow: Follow,
@@ -247,7 +247,7 @@ impl Contexts for Sight<'_> {
                 let equal = |is_short, text: &String| self.apart(&way.refs, is_short, &[text], |glob| glob);
                 is_ref(value).zip(Some(text)).map(|(is_short, text)| match text {
                     Json::String(text) => equal(is_short, text),
-                    // Of different types both become numbers, and a text that is none equals nothing; a ref is none.
+                    // Different types are both converted to numbers; a text that isn't a number equals nothing, and a ref isn't one.
                     _ => vec![(way.refs.clone(), false)],
                 })
             }
@@ -278,7 +278,7 @@ impl Contexts for Sight<'_> {
 impl Sight<'_> {
     fn has(&self, function: Function, refs: &Refs, text: &Value, part: &Value) -> Option<Vec<(Refs, bool)>> {
         if let (Value::Known(Json::Array(list)), Some(is_short)) = (text, is_ref(part)) {
-            // One of these, where all of them are texts.
+            // Any of these, if all are texts.
             let texts: Option<Vec<&str>> = list.iter().map(Json::as_str).collect();
             return Some(self.apart(refs, is_short, &texts?, |glob| glob));
         }
@@ -294,7 +294,7 @@ impl Sight<'_> {
         Some(self.apart(refs, is_short, &[part], with))
     }
 
-    /// The refs that one of the texts fits, as it stands and in other letter case, and those that none does; nothing for what is empty.
+    /// Divides the refs: those that match a text exactly, those that match ignoring case, those that match none. Empty ones are omitted.
     fn apart(
         &self,
         refs: &Refs,
@@ -329,7 +329,7 @@ impl Sight<'_> {
     }
 }
 
-/// `github.ref`, or `github.ref_name`, which is short.
+/// Whether an expression is `github.ref` or its short form, `github.ref_name`; `None` for any other.
 fn named_ref(expression: &str) -> Option<bool> {
     let is = |name: &str| expression.eq_ignore_ascii_case(name);
     (is("github.ref") || is("github.ref_name")).then(|| is("github.ref_name"))
@@ -352,7 +352,7 @@ fn part(piece: &Piece) -> Part {
     }
 }
 
-/// A value as a called workflow has it: what is not known has other names there, but for the ref.
+/// A value as a called workflow sees it: unknowns other than the ref are renamed.
 pub(super) fn of_caller(value: Value) -> Value {
     let name = |expression: String| match named_ref(&expression) {
         Some(_) => expression,
@@ -364,7 +364,7 @@ pub(super) fn of_caller(value: Value) -> Value {
     }
 }
 
-/// Refs whose text, or whose name, fits.
+/// Refs whose text, or name, matches.
 fn fitting(glob: &Glob, is_short: bool) -> Language {
     if !is_short {
         return glob.clone().into();
@@ -430,7 +430,7 @@ mod tests {
                 "${{ case(github.ref_name == 'main', 'p', 'd') }}",
                 vec![vec![text("p")], vec![text("d")]],
             ),
-            // What is not known is the same wherever it is named.
+            // An unknown is the same wherever it is named.
             (
                 "${{ vars.X == 'a' && 'p' || vars.X != 'a' && 'q' || 'r' }}",
                 vec![vec![text("p")], vec![text("q")]],

@@ -1,15 +1,15 @@
 //! The patterns under `branches`, `tags` and their `-ignore` forms.
 //!
-//! GitHub docs, "Workflow syntax for GitHub Actions", "Filter pattern cheat sheet": `*` is any run of characters but `/`, `**` any run,
-//! `?` none or one of the character before it, `+` one or more of it, `[]` one of those listed, `!` at the start takes out what the
-//! patterns above it let in, and `\` takes a character's meaning away.
+//! GitHub docs, "Workflow syntax for GitHub Actions", "Filter pattern cheat sheet": `*` is any run of characters except `/`, `**` any run,
+//! `?` zero or one of the preceding character, `+` one or more of it, `[]` one of those listed, a leading `!` excludes what the
+//! patterns above it let in, and `\` escapes a character.
 
 use crate::github::workflow::{Kind, Node};
 use crate::text::language::{Class, Glob, Language};
 
 use super::name_character;
 
-/// Of more patterns none is looked at.
+/// A filter with more patterns than this is left unread.
 const MOST: usize = 100;
 
 /// What a filter lets through.
@@ -18,18 +18,18 @@ pub(super) struct Filter {
     pub(super) names: Language,
     /// In words: "branches that fit `release/*`".
     pub(super) words: String,
-    /// Was it left open because it could not be read?
+    /// Whether it was left open because it couldn't be read.
     pub(super) is_unread: bool,
 }
 
-/// Any name of a branch or tag: no part between slashes is empty (git-check-ref-format).
+/// Any branch or tag name: no part between slashes is empty (git-check-ref-format).
 pub(super) fn any_name() -> Language {
     let empty_parts = ["/*", "*/", "*//*"].map(|pattern| Glob::like(pattern).into());
     let names = Language::from(Glob::default().some(&name_character()));
     empty_parts.into_iter().fold(names, Language::without)
 }
 
-/// The filter under a name, `branches` or `tags`, or under its `-ignore`; `None` where there is none of both.
+/// The filter under a name, `branches` or `tags`, or under its `-ignore`; `None` if there is neither.
 pub(super) fn filter(of: &Node, name: &str) -> Option<Filter> {
     let takes = of.get(name).map(|node| (node, false));
     let leaves = || of.get(&format!("{name}-ignore")).map(|node| (node, true));
@@ -72,7 +72,7 @@ pub(super) fn filter(of: &Node, name: &str) -> Option<Filter> {
     })
 }
 
-/// A text, or a list of texts; `None` where it is something else.
+/// A text, or a list of texts; `None` for anything else.
 fn texts(node: &Node) -> Option<Vec<String>> {
     match &node.kind {
         Kind::List(items) => items.iter().map(|item| item.scalar().map(|text| text.value)).collect(),
@@ -87,10 +87,10 @@ fn quoted(patterns: &[String]) -> String {
     few.join(", ") + more
 }
 
-/// What a list of patterns lets through, the last that fits deciding; `None` where one cannot be read.
+/// What a list of patterns lets through (the last match decides); `None` if one can't be read.
 fn fitting(patterns: &[String]) -> Option<Language> {
     let mut all = match patterns.first() {
-        // With nothing to take it from, GitHub runs nothing; who knows.
+        // With nothing to exclude from, GitHub may run nothing at all: unclear.
         Some(first) if first.starts_with('!') => any_name(),
         _ => Language::nothing(),
     };
@@ -111,7 +111,7 @@ fn glob(pattern: &str) -> Option<Glob> {
         let class = match c {
             '*' if rest.next_if_eq(&'*').is_some() => {
                 while rest.next_if_eq(&'*').is_some() {}
-                // As for paths, `**/` can also be nothing.
+                // As in path filters, `**/` can also be empty.
                 glob = if rest.next_if_eq(&'/').is_some() {
                     glob.up_to('/')
                 } else {
@@ -208,7 +208,7 @@ mod tests {
                 vec!["main", "a/main", "a/b/main"],
                 vec!["amain"],
             ),
-            // What cannot be read lets everything through.
+            // A filter that can't be read lets everything through.
             ("branches: ['a[']", vec!["anything"], vec![]),
             ("branches: {a: b}", vec!["anything"], vec![]),
             ("branches: ['!main']", vec!["dev"], vec!["main"]),

@@ -1,6 +1,6 @@
-//! The least trust policy for a set of tokens: it accepts each of them, no stranger, and as little else as a policy's patterns can.
+//! The least trust policy for a set of tokens: it accepts each of them, no stranger, and as little else as policy patterns allow.
 //!
-//! A policy is given out only after it was evaluated both ways.
+//! A policy is offered only after it has been evaluated both ways.
 
 use serde_json::{Value, json};
 
@@ -18,12 +18,12 @@ use crate::witness;
 use super::filter::any_name;
 use super::{Family, Template};
 
-/// The most characters of a role's trust policy, white space apart, and the most that the quota can be raised to.
-/// (IAM User Guide, `reference_iam-quotas`.)
+/// The most characters of a role's trust policy, not counting white space, and the most the quota can be raised to
+/// (IAM User Guide, `reference_iam-quotas`).
 const USUAL: usize = 2048;
 const LARGEST: usize = 8192;
 
-/// Stands for an account number that is not known, and what takes its place in what is evaluated.
+/// The placeholder for an unknown account number, and what replaces it during evaluation.
 const ACCOUNT: &str = "<ACCOUNT_ID>";
 const STAND_IN: &str = "123456789012";
 
@@ -38,40 +38,40 @@ pub struct TrustedRole {
     pub issuer: String,
     /// Their audiences.
     pub audiences: Vec<String>,
-    /// What there is to say of it.
+    /// Remarks about it.
     pub notes: Vec<String>,
-    /// What is to be written in place of the account's number, where that is not known.
+    /// What to write in place of the account number, if that isn't known.
     pub to_write: Option<String>,
-    /// The way from the policy that there is to this one, where there is one.
+    /// The steps from the current policy, if any, to this one.
     pub steps: Vec<Step>,
 }
 
-/// A change of the policy that there is.
+/// A change to the current policy.
 #[derive(Debug, Clone)]
 pub struct Step {
     /// What it does, in words.
     pub title: String,
     /// The whole policy after it.
     pub policy: Value,
-    /// What there is to say of it.
+    /// Remarks about it.
     pub notes: Vec<String>,
 }
 
-/// What a policy is written for.
+/// What a policy is generated for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target<'a> {
     /// The role's name.
     pub(crate) name: &'a str,
-    /// The role, where its ARN is known.
+    /// The role, if its ARN is known.
     pub(crate) role: Option<&'a RoleArn>,
-    /// The policy that it has, read and as JSON.
+    /// Its current policy, parsed and as JSON.
     pub(crate) current: Option<&'a (TrustPolicy, Value)>,
 }
 
-/// The least policy for a set of tokens.
+/// Generates the least policy for a set of tokens.
 ///
 /// # Errors
-/// In words: why there is none.
+/// In words: why there is no such policy.
 pub(crate) fn generate(families: &[&Family], target: Target<'_>) -> Result<TrustedRole, String> {
     let first = families.first().ok_or("there is no job that asks for a token")?;
     let issuer = text_of(first, "iss").unwrap_or_default();
@@ -114,13 +114,13 @@ pub(crate) fn generate(families: &[&Family], target: Target<'_>) -> Result<Trust
     })
 }
 
-/// What the policy compares.
+/// The values that the policy compares.
 #[derive(Debug, Default)]
 struct Values {
     audiences: Vec<String>,
     exact: Vec<String>,
     patterns: Vec<String>,
-    /// A claim that names the repository, for subjects that do not.
+    /// A claim that names the repository, if the subjects don't.
     repository: Option<(&'static str, String)>,
 }
 
@@ -154,13 +154,13 @@ impl Values {
         Ok(())
     }
 
-    /// Without what another value takes in anyway.
+    /// Drops what another value already covers.
     fn prune(&mut self) {
         let of = |pattern: &String| Language::from(Glob::like(pattern));
         let patterns = std::mem::take(&mut self.patterns);
         for (index, pattern) in patterns.iter().enumerate() {
             let others = patterns.iter().enumerate().filter(|(other, _)| *other != index);
-            // Of two that are the same the first stays; there are none, since each is new.
+            // No two patterns are equal (see `push_new`), so they can't drop each other.
             let mut wider = others.filter(|(_, other)| of(pattern).is_within(&of(other)) == Some(true));
             if wider.next().is_none() {
                 self.patterns.push(pattern.clone());
@@ -170,7 +170,7 @@ impl Values {
             .retain(|value| !self.patterns.iter().any(|pattern| of(pattern).contains(value)));
     }
 
-    /// The policy. A value in full is compared as a text where all are, and one that has a wildcard in it always.
+    /// The policy: `StringEquals` if there are no patterns, else `StringLike`, except for literal values that contain a wildcard.
     fn document(&self, issuer: &str, provider: &str) -> Value {
         let has_wildcard = |value: &&String| value.contains(['*', '?']);
         let literal: Vec<&String> = self.exact.iter().filter(has_wildcard).collect();
@@ -258,7 +258,7 @@ impl Values {
 }
 
 impl Family {
-    /// All subjects of the forms that GitHub gives the same repository.
+    /// All subjects of the usual forms for the same repository.
     fn usual(&self) -> Language {
         let contexts = [
             ("ref:refs/heads/", any_name()),
@@ -289,14 +289,14 @@ impl Family {
         all
     }
 
-    /// The tokens that claims at hand are one of: that one alone.
+    /// The family of a single token, given its claims.
     pub(crate) fn of_claims(claims: &Claims) -> Self {
         let texts = claims
             .0
             .iter()
             .filter_map(|(name, value)| Some((name.clone(), Template::text(value.as_str()?))));
         let mut own: std::collections::BTreeMap<String, Template> = texts.collect();
-        // STS compares `azp` where there is one.
+        // STS compares `azp` if present.
         if let Some(audience) = claims.audience() {
             own.insert("aud".to_owned(), Template::text(audience));
         }
@@ -332,7 +332,7 @@ fn one_or_many(values: &[String]) -> Value {
     }
 }
 
-/// `${` begins a policy variable; `${$}` is the dollar itself (IAM User Guide, `reference_policies_variables`).
+/// `${` starts a policy variable; `${$}` is a literal dollar (IAM User Guide, `reference_policies_variables`).
 fn escaped(value: &str) -> String {
     value.replace("${", "${$}{")
 }
@@ -341,7 +341,7 @@ fn read(document: &Value) -> Result<TrustPolicy, String> {
     parse(&document.to_string()).map_err(|error| format!("the policy could not be written: {error}"))
 }
 
-/// Is each token let in?
+/// Checks that each token is let in.
 fn admits(families: &[&Family], policy: &TrustPolicy, issuer: &str) -> Result<String, String> {
     for family in families {
         let shares = family.judge(policy, asker(issuer, None, &Inputs::default()));
@@ -355,7 +355,7 @@ fn admits(families: &[&Family], policy: &TrustPolicy, issuer: &str) -> Result<St
     Ok("evaluated: it accepts every token that it was written for".to_owned())
 }
 
-/// Is every stranger kept out?
+/// Checks that every stranger is kept out.
 fn keeps_out(family: &Family, policy: &TrustPolicy, issuer: &str, audiences: &[String]) -> Result<String, String> {
     let token = family.example().unwrap_or_default();
     let inputs = Inputs::default();
@@ -402,7 +402,7 @@ fn too_long(policy: &Value) -> Result<Option<String>, String> {
     Ok((size > USUAL).then(why))
 }
 
-/// From the policy that there is to the new one: first what is missing is added, then what nobody needs is dropped.
+/// The steps from the current policy to the new one: first add what's missing, then drop what no job needs.
 fn way(
     families: &[&Family],
     first: &Family,
@@ -432,7 +432,7 @@ fn way(
         .collect();
     let mut steps = Vec::new();
 
-    // Statements that allow never take back what others allow: what the step accepts, the old ones accept or the new ones.
+    // Allow statements only ever add: whatever this step accepts, either the old or the new statements accept.
     let added = with(old.iter().chain(&new).cloned().collect());
     let after = read(&added)?;
     keeps_out(first, &read(&with(new.clone()))?, issuer, &values.audiences)?;
@@ -450,7 +450,7 @@ fn way(
             notes,
         });
     }
-    // What trusts somebody else is none of this.
+    // Statements that trust others are kept.
     let kept = old
         .iter()
         .zip(&current.statements)
@@ -477,7 +477,7 @@ fn way(
     Ok(steps)
 }
 
-/// The provider of this issuer that the policy trusts.
+/// The provider for this issuer that the policy trusts.
 fn provider_of(policy: &TrustPolicy, issuer: &str) -> Option<String> {
     let end = format!(":oidc-provider/{}", issuer_host(issuer));
     let entries = policy
@@ -496,7 +496,7 @@ fn at_provider(mut statement: Value, provider: Option<&str>) -> Value {
     statement
 }
 
-/// Does a statement let in nobody but tokens of this issuer?
+/// Whether a statement lets in only tokens of this issuer.
 fn is_about(statement: &crate::policy::Statement, issuer: &str) -> bool {
     let end = format!(":oidc-provider/{}", issuer_host(issuer));
     let Some(principal) = &statement.principal else {
@@ -509,7 +509,7 @@ fn is_about(statement: &crate::policy::Statement, issuer: &str) -> bool {
         })
 }
 
-/// Values of the subject that the policy had and has no more.
+/// Subject values the policy had and no longer has.
 fn lost(before: &TrustPolicy, after: &TrustPolicy, issuer: &str) -> Vec<String> {
     let key = format!("{}:sub", issuer_host(issuer));
     let values = |policy: &TrustPolicy| -> Vec<String> {
@@ -631,7 +631,7 @@ mod tests {
                 role.notes
             );
         }
-        // A name with a wildcard beside a pattern is compared on its own.
+        // A name with a wildcard next to a pattern is compared separately.
         let role = generated(&words(&[Environment("a*"), Tag("v*")], Form::Classic), None).unwrap();
         assert_eq!(subjects(&role.policy).len(), 2);
     }
@@ -695,7 +695,7 @@ mod tests {
             statement("")["Principal"]["Federated"]
         );
 
-        // Nothing is missing, and much is too much.
+        // Nothing is missing, but much is superfluous.
         let found = steps(current(vec![statement("repo:acme*widgets*:*")])).unwrap();
         assert_eq!(found.len(), 1);
         assert!(
@@ -705,11 +705,11 @@ mod tests {
                 .any(|note| note == "no longer accepted: `repo:acme*widgets*:*`"),
             "{found:?}"
         );
-        // What is there denies it.
+        // The current policy denies it.
         let mut deny = statement("repo:acme/*");
         deny["Effect"] = json!("Deny");
         assert!(steps(current(vec![deny])).is_err());
-        // There is nothing to do.
+        // Nothing to do.
         let least = found[0].policy.clone();
         assert_eq!(steps(least).unwrap().len(), 0);
     }
@@ -717,7 +717,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { rng_seed: prop::test_runner::RngSeed::Fixed(13), cases: 60, ..ProptestConfig::default() })]
 
-        /// A policy that is given out admits every member and no stranger, whatever the workflow.
+        /// A policy on offer admits every member and no stranger, whatever the workflow.
         #[test]
         fn a_policy_admits_its_jobs_and_nobody_else(
             branches in prop::collection::vec("!?[a-c/*]{1,5}", 0..3),
@@ -732,7 +732,7 @@ mod tests {
             };
             let mut on = format!("  push:\n    branches: [{}]\n    tags: [{}]\n", list(&branches), list(&tags));
             others.iter().for_each(|event| on += &format!("  {event}:\n"));
-            // Three stars are a mask, and of what is masked no policy is made.
+            // Three asterisks are a mask, and no policy is generated from masked values.
             prop_assume!(environment.as_deref().is_none_or(|name| !name.contains("***")));
             let environment = environment.map(|name| format!("    environment: '{name}'\n")).unwrap_or_default();
             let text = format!("on:\n{on}permissions: {{id-token: write}}\njobs:\n  d:\n    runs-on: x\n{environment}");
@@ -741,7 +741,7 @@ mod tests {
             prop_assume!(!families.is_empty());
             let role = generated(&families, None).unwrap();
             let policy = read(&serde_json::from_str(&role.policy.to_string().replace(ACCOUNT, STAND_IN)).unwrap()).unwrap();
-            // Drawn members get in, and the same jobs of a stranger do not.
+            // Sampled members get in; the same jobs of a stranger don't.
             for (owner, want) in [("acme/widgets", true), ("acme@1/widgets@2", true), ("some/widgets", false), ("acme@3/widgets@2", false)] {
                 for context in [format!("ref:refs/heads/{name}"), "pull_request".to_owned(), "environment:a".to_owned()] {
                     let subject = format!("repo:{owner}:{context}");

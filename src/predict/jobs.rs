@@ -18,14 +18,14 @@ use super::{
     name_character, value_character,
 };
 
-/// GitHub's own limit to how deep reusable workflows call each other.
+/// GitHub's own limit on nesting reusable workflows.
 const DEEPEST: usize = 10;
-/// So many jobs of a matrix and values of inputs are taken one by one; of more, each can have any value.
+/// Up to this many matrix jobs and input values are enumerated; beyond it, each can have any value.
 const MOST: usize = 256;
-/// So many jobs are looked at: files that call each other in many ways have no end otherwise.
+/// The most jobs examined: files that call each other in many ways would otherwise never end.
 const MOST_JOBS: usize = 20_000;
 
-/// The tokens that the jobs of these files can get. `other` reads a further file of the repository: a workflow that is called.
+/// The tokens that the jobs of these files can get. `other` reads another file of the repository: a called workflow.
 #[must_use]
 pub fn predict(repository: &Repository, files: &[File], other: &dyn Fn(&str) -> Option<String>) -> Prediction {
     let mut prediction = Prediction {
@@ -39,7 +39,7 @@ pub fn predict(repository: &Repository, files: &[File], other: &dyn Fn(&str) -> 
             Err(error) => prediction.problems.push(problem(&file.name, error)),
         }
     }
-    // Called workflows that are not among the files, and those that they call.
+    // Called workflows that aren't among the files, and those they call in turn.
     let mut called = Vec::new();
     let mut index = 0;
     while let Some(source) = read.get(index).or_else(|| called.get(index.checked_sub(read.len())?)) {
@@ -99,7 +99,7 @@ fn path_of(name: &str) -> &str {
         .unwrap_or(name)
 }
 
-/// A workflow file that was read.
+/// A workflow file that has been read.
 struct Source {
     file: SourceText,
     root: Node,
@@ -124,7 +124,7 @@ impl Source {
         self.root.get("jobs").unwrap_or(&self.root).get(&job.id.value)
     }
 
-    /// The workflows of the repository that its jobs call.
+    /// The repository's workflows that its jobs call.
     fn calls(&self) -> impl Iterator<Item = String> {
         let uses = self.workflow.jobs.iter().filter_map(|job| job.uses.as_ref());
         uses.filter_map(|uses| local(&uses.value)).map(str::to_owned)
@@ -138,7 +138,7 @@ impl Source {
         }
     }
 
-    /// The workflow's name as the token has it: "the file's path where it has none".
+    /// The workflow's name as it is in the token: the file's path if it has none.
     fn name(&self) -> String {
         let name = self.root.get("name").and_then(Node::scalar);
         name.map_or_else(|| path_of(&self.file.name).to_owned(), |name| name.value)
@@ -149,7 +149,7 @@ impl Source {
     }
 }
 
-/// The path of a workflow of the same repository.
+/// The path of a workflow in the same repository.
 fn local(uses: &str) -> Option<&str> {
     uses.strip_prefix("./").filter(|_| !uses.contains("${{"))
 }
@@ -163,20 +163,20 @@ struct Run {
     widened: Vec<String>,
     /// The workflow that was started.
     started: (String, String),
-    /// Does it belong to another repository?
+    /// Whether it belongs to another repository.
     is_elsewhere: bool,
     grant: Grant,
-    /// The ids of the jobs that call.
+    /// The ids of the calling jobs.
     callers: Vec<String>,
-    /// The paths of the workflows that call.
+    /// The paths of the calling workflows.
     paths: Vec<String>,
 }
 
-/// All workflows, one after the other.
+/// The walk over all workflows.
 struct Walk<'a> {
     repository: &'a Repository,
     files: &'a BTreeMap<&'a str, &'a Source>,
-    /// Reads a further file, and what that came to.
+    /// Reads another file; `actions` caches the results.
     other: &'a dyn Fn(&str) -> Option<String>,
     actions: RefCell<BTreeMap<String, Option<String>>>,
     jobs: Vec<JobTokens>,
@@ -184,7 +184,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// A workflow that an event starts.
+    /// Walks a workflow started by an event.
     fn workflow(&mut self, source: &Source) {
         let jobs = source.workflow.jobs.iter();
         let deciding: String = jobs.filter_map(|job| source.body(job)).map(deciding).collect();
@@ -218,7 +218,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A reusable workflow: other repositories may call it, and one that nothing here calls is called there.
+    /// Walks a reusable workflow as another repository may call it (and must, if nothing here does).
     fn called_elsewhere(&mut self, source: &Source) {
         let Some(trigger) = source.trigger(CALL) else { return };
         let refs = any_ref();
@@ -267,7 +267,7 @@ impl Walk<'_> {
         let grant = match own {
             Some(permissions) => granted(permissions).under(run.grant),
             // "If you don't specify permissions in the calling job, the called workflow has the default permissions": a called job
-            // without any has its caller's. Elsewhere the default has no `id-token`.
+            // without permissions has its caller's. Otherwise, the default has no `id-token`.
             None if run.callers.is_empty() && !run.is_elsewhere => Grant::Missing,
             None => run.grant,
         };
@@ -282,7 +282,7 @@ impl Walk<'_> {
             };
             for refs in run.known.holds(&condition.value) {
                 let mut run = run.clone();
-                // A condition that leaves nothing out is not worth a word.
+                // A condition that excludes nothing isn't worth mentioning.
                 if run.known.refs.texts.is_within(&refs.texts) == Some(false) {
                     let what = format!("`if: {}`", condition.value.trim());
                     run.why.push(source.why(key.span, what));
@@ -301,7 +301,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A job that calls a workflow.
+    /// Walks a job that calls a workflow.
     fn call(&mut self, source: &Source, job: &Job, body: &Node, uses: &str, run: &Run) {
         let mut run = run.clone();
         run.callers.push(job.id.value.clone());
@@ -339,7 +339,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A job that asks for tokens itself.
+    /// Adds the tokens of a job that runs steps itself.
     fn tokens(&mut self, source: &Source, job: &Job, body: &Node, run: &Run) {
         let ways = self.steps(source, body, run);
         if run.grant == Grant::Missing && ways.iter().all(|(_, steps)| steps.is_empty()) {
@@ -353,7 +353,7 @@ impl Walk<'_> {
         let environment = body.get("environment");
         let name = job.environment.as_ref();
         let Some(name) = name.filter(|name| !name.value.trim().is_empty()) else {
-            // `environment: ${{ fromJSON(…) }}` is a text; anything else without a name is none.
+            // `environment: ${{ fromJSON(…) }}` is a text; anything else without a name means no environment.
             let is_none = environment.is_none_or(|node| !matches!(node.kind, Kind::List(_)));
             if is_none {
                 self.add(source, job, run, None, &asks);
@@ -363,7 +363,7 @@ impl Walk<'_> {
         for (refs, parts) in run.known.texts(&name.value) {
             let mut run = run.clone();
             let what = format!("`environment: {}`", name.value.trim());
-            // Parts that are not known can be empty, and so the whole.
+            // Unknown parts can be empty, and so can the whole.
             let can_be_none = parts.iter().all(|part| matches!(part, Part::Any));
             run.known.refs = refs;
             if can_be_none {
@@ -383,7 +383,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The steps of a job that configure AWS credentials, for each answer that they depend on.
+    /// The job's steps that configure AWS credentials, for each answer they depend on.
     fn steps(&self, source: &Source, body: &Node, run: &Run) -> Vec<(Refs, Vec<Step>)> {
         let read = |path: &str| {
             let mut actions = self.actions.borrow_mut();
@@ -392,12 +392,12 @@ impl Walk<'_> {
         };
         let known = &run.known;
         let steps = |contexts: &dyn Contexts| steps::of_job(&source.root, body, contexts, &read, &known.budget);
-        // Of too many ways the steps as they are without any answer.
+        // With too many ways, the steps without any answer.
         let ways = known.ways(Follow::Refs, steps);
         ways.or_else(|| known.ways(Follow::Nothing, steps)).unwrap_or_default()
     }
 
-    /// `job_workflow_ref` up to and with its `@`, and what can stand after that: that of the run where it is `None`.
+    /// `job_workflow_ref` up to and including its `@`, and what can follow; `None` for the run's own ref.
     fn of_called(&self, uses: &str, run: &Run) -> (Template, Option<Language>) {
         match (local(uses), uses.split_once('@')) {
             (Some(path), _) => match (&self.repository.name, run.is_elsewhere) {
@@ -406,7 +406,7 @@ impl Walk<'_> {
                 (Some(name), true) => (Template::text(format!("{name}/{path}@")), Some(Language::everything())),
                 (None, _) => (Template::default(), Some(Language::everything())),
             },
-            // As a branch, a tag or a commit (samples in "OpenID Connect reference" have `@refs/heads/main` and a commit).
+            // A branch, a tag or a commit (samples in "OpenID Connect reference" have `@refs/heads/main` and a commit).
             (None, Some((path, git_ref))) if !uses.contains("${{") => {
                 let forms = [
                     git_ref.to_owned(),
@@ -420,7 +420,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The tokens of a job in a run, with an environment or without.
+    /// Adds the tokens of a job in a run, with or without an environment.
     fn add(&mut self, source: &Source, job: &Job, run: &Run, environment: Option<Environment>, asks: &Asks) {
         let (called, called_at) = &asks.called;
         let subjects: &[bool] = match (&environment, run.way.subject) {
@@ -485,7 +485,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Adds tokens to those of the job.
+    /// Adds tokens to the job's.
     fn push(&mut self, source: &Source, job: &Job, run: &Run, family: Family, asks: &Asks) {
         let name: Vec<&str> = run.callers.iter().map(String::as_str).collect();
         let name = match (&*name, &job.uses) {
@@ -545,7 +545,7 @@ impl Walk<'_> {
     }
 }
 
-/// Adds tokens, unless they are there: jobs of a matrix may differ in nothing that matters.
+/// Adds tokens unless already present: jobs of a matrix may differ in nothing that matters.
 pub(crate) fn add_family(families: &mut Vec<Family>, family: Family) {
     let is_known = |other: &Family| {
         let texts = |family: &Family| -> Vec<Language> {
@@ -558,12 +558,12 @@ pub(crate) fn add_family(families: &mut Vec<Family>, family: Family) {
     }
 }
 
-/// What a job asks for in a run.
+/// What a job requests in a run.
 #[derive(Default)]
 struct Asks {
-    /// The workflow that it is defined in, as [`Walk::of_called`] has it.
+    /// The workflow that defines it, as in [`Walk::of_called`].
     called: (Template, Option<Language>),
-    /// Its steps, for each answer that they depend on.
+    /// Its steps, for each answer they depend on.
     ways: Vec<(Refs, Vec<Step>)>,
 }
 
@@ -573,14 +573,14 @@ fn note(tokens: &mut JobTokens, text: &str) {
     }
 }
 
-/// A family in the making.
+/// A family under construction.
 struct Build<'a> {
     family: &'a mut Family,
     repository: &'a Repository,
 }
 
 impl Build<'_> {
-    /// What takes any text of a set; the text itself where there is one alone.
+    /// A variable over a set of texts; the text itself if there is only one.
     fn variable(&mut self, texts: Language, words: &str) -> Template {
         if let Some(only) = texts.only() {
             return Template::text(only);
@@ -596,7 +596,7 @@ impl Build<'_> {
         self.family.claims.insert(claim.to_owned(), value);
     }
 
-    /// The repository as the subject has it; the claims that name it are set.
+    /// The repository as it is in the subject; also sets the claims that name it.
     fn repository(&mut self, is_elsewhere: bool) -> Template {
         let digits = Class::of(&[('0', '9')]);
         let free = Class::of(&[(':', ':'), ('/', '/'), ('@', '@')]).others();
@@ -651,7 +651,7 @@ impl Build<'_> {
         self.variable(texts, "any repository")
     }
 
-    /// The subject, by the repository's template where it has one (GitHub docs, "OpenID Connect reference", customized subjects).
+    /// The subject, by the repository's template if it has one (GitHub docs, "OpenID Connect reference", customized subjects).
     fn subject(&mut self, repository: &Template, context: &Template) {
         let keys = self.repository.template.clone();
         let keys = keys.unwrap_or_else(|| vec!["repo".to_owned(), "context".to_owned()]);
@@ -682,7 +682,7 @@ impl Build<'_> {
     }
 }
 
-/// What a job runs for, in words of a person's.
+/// What a job runs for, as given by the user.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RunsFor<'a> {
     /// A branch, with `*` for any run of characters.
@@ -696,7 +696,7 @@ pub(crate) enum RunsFor<'a> {
 }
 
 impl Family {
-    /// The tokens of the jobs that run for something.
+    /// The tokens of jobs that run for any of these.
     #[must_use]
     pub(crate) fn of_words(repository: &Repository, runs_for: RunsFor<'_>, audience: &str) -> Self {
         let mut family = Self {
@@ -743,7 +743,7 @@ impl Family {
 }
 
 impl Template {
-    /// As a value in a subject, where `:` is `%3A`.
+    /// Encoded as a value in a subject, where `:` is `%3A`.
     fn encoded(&self) -> Self {
         let piece = |piece: &Piece| match piece {
             Piece::Text(text) => Piece::Text(text.replace(':', "%3A")),
@@ -766,12 +766,12 @@ fn any_environment() -> Environment {
     )
 }
 
-/// The environment that the parts of a text come to.
+/// The environment that the parts of a text evaluate to.
 fn environment_of(parts: &[Part], refs: &Language) -> Environment {
     if let Some(named) = whole(parts) {
         return Environment::Named(named);
     }
-    // One ref, and texts around it: as exact as the ref itself.
+    // A single ref with text around it: as exact as the ref itself.
     let is_ref = |part: &Part| matches!(part, Part::Ref { .. });
     let around = |parts: &[Part]| Some(Glob::default().text(&whole(parts)?.replace(':', "%3A")));
     if let Some(at) = parts.iter().position(is_ref)
@@ -810,7 +810,7 @@ fn granted(permissions: &Permissions) -> Grant {
     }
 }
 
-/// The audiences that a job's steps ask for: AWS's own where none says otherwise (configure-aws-credentials, `action.yml`).
+/// The audiences that a job's steps request: AWS's own unless a step says otherwise (configure-aws-credentials, `action.yml`).
 fn audiences(asks: &Asks) -> (Language, &'static str) {
     const USUAL: &str = "sts.amazonaws.com";
     let mut audiences: Vec<&str> = Vec::new();
@@ -833,7 +833,7 @@ fn audiences(asks: &Asks) -> (Language, &'static str) {
     (Language::one_of(audiences), "the audiences of the job's steps")
 }
 
-/// The texts that decide on a job's tokens, in lower case: what they do not name need not be told apart.
+/// The texts that decide on a job's tokens, in lower case: what they don't name needn't be distinguished.
 fn deciding(body: &Node) -> String {
     let mut texts = String::new();
     let mut add = |node: Option<&Node>| {
@@ -861,7 +861,7 @@ fn deciding(body: &Node) -> String {
     texts
 }
 
-/// The jobs of a matrix, as far as `deciding` texts name its keys; a job without one is one job.
+/// The jobs of a matrix, as far as `deciding` texts name its keys; without a matrix, one job.
 fn matrix(body: &Node, deciding: &str) -> Vec<Values> {
     let Some(matrix) = body.get("strategy").and_then(|strategy| strategy.get("matrix")) else {
         return vec![Some(BTreeMap::new())];
@@ -896,7 +896,7 @@ fn matrix(body: &Node, deciding: &str) -> Vec<Values> {
         }
         rows = next;
     }
-    // What `exclude` takes out is left in. What `include` adds is a row of its own, and may also belong to the others.
+    // `exclude` is ignored: its jobs stay. An `include` entry is a row of its own, and may also extend existing rows.
     match matrix.get("include").map(|include| &include.kind) {
         None => {}
         Some(Kind::List(items)) => {
@@ -935,16 +935,16 @@ fn matrix(body: &Node, deciding: &str) -> Vec<Values> {
     rows.into_iter().map(Some).collect()
 }
 
-/// A value without expressions; another one is known by its name alone.
+/// A value without expressions; any other is known by name only.
 fn literal(context: &str, name: &str, node: &Node) -> Value {
     steps::literal(node).map_or_else(|| Value::unknown(format!("{context}.{name}")), Value::Known)
 }
 
-/// The inputs of an event, for each choice of those that have options and are named by `deciding` texts; nothing for an event that has
-/// none.
+/// The inputs of an event, for each choice of those that have options and are named by `deciding` texts; empty for an event without
+/// inputs.
 fn dispatch_inputs(trigger: &Trigger<'_>, deciding: &str) -> Vec<Values> {
     if trigger.name != "workflow_dispatch" {
-        // A webhook's own payload has other fields, and no `inputs`.
+        // A webhook's payload has other fields, and no `inputs`.
         return vec![Some(BTreeMap::new())];
     }
     let inputs = trigger.body.and_then(|body| body.get("inputs"));
@@ -957,7 +957,7 @@ fn dispatch_inputs(trigger: &Trigger<'_>, deciding: &str) -> Vec<Values> {
         let values: Vec<Value> = match input.get("type").and_then(Node::text) {
             Some("choice") if deciding.contains(&name.value.to_lowercase()) => {
                 match input.get("options").map(|options| &options.kind) {
-                    // What is chosen is a text.
+                    // A choice is always a text.
                     Some(Kind::List(options)) => {
                         let text = |option: &Node| option.text().filter(|text| !is_expression(text)).map(Value::text);
                         options.iter().map(|option| text(option).unwrap_or_else(any)).collect()
@@ -990,7 +990,7 @@ fn dispatch_inputs(trigger: &Trigger<'_>, deciding: &str) -> Vec<Values> {
     all.into_iter().map(Some).collect()
 }
 
-/// The inputs of a called workflow, what its caller gives, else their defaults; and the refs for which they are these.
+/// A called workflow's inputs, from its caller or else their defaults, and the refs for which they have these values.
 fn call_inputs(called: &Source, caller: &Node, known: &Known) -> Vec<(Refs, BTreeMap<String, Value>)> {
     let mut all = vec![(known.refs.clone(), BTreeMap::new())];
     let trigger = called.trigger(CALL);
@@ -1044,14 +1044,14 @@ fn call_inputs(called: &Source, caller: &Node, known: &Known) -> Vec<(Refs, BTre
     all
 }
 
-/// What is written for an input, which is a text until its type makes another value of it.
+/// The text written for an input, before its type turns it into another value.
 fn text_of(node: &Node) -> Option<Value> {
     let text = node.text()?;
     steps::literal(node)?;
     Some(Value::text(text))
 }
 
-/// The text that its parts come to, where they are known.
+/// The text that the parts add up to, if all are known.
 fn whole(parts: &[Part]) -> Option<String> {
     fn text(part: &Part) -> Option<&str> {
         match part {

@@ -1,7 +1,7 @@
-//! What a policy makes of a family of tokens: no token is listed, and none is left out.
+//! What a policy decides on a family of tokens: none is listed, and none is left out.
 //!
-//! The policy's values cut each name that is open into parts in which all texts fit the same values. Of such a part one token
-//! stands for all, and the evaluator itself decides on it.
+//! The policy's values cut each open name into parts in which all texts match the same values. One token of such a part
+//! represents all of it, and the evaluator itself decides on that token.
 
 use crate::aws::request::{Asker, web_identity};
 use crate::github::claims::Claims;
@@ -11,7 +11,7 @@ use crate::text::masked::is_masked;
 
 use super::{Family, LISTED, Template};
 
-/// Of more parts than these, what is left is one, on which nothing is decided.
+/// With more parts than this, the family is a single share, left undecided.
 const MOST: usize = 512;
 
 /// Tokens on which a policy decides alike.
@@ -19,12 +19,12 @@ const MOST: usize = 512;
 pub(crate) struct Share {
     /// The decision.
     pub(crate) decision: Decision,
-    /// One of these tokens; what is not known is masked.
+    /// One of these tokens; unknown claims are masked.
     pub(crate) token: Claims,
 }
 
 impl Share {
-    /// The subject of the token that stands for all.
+    /// The subject of the representative token.
     #[must_use]
     pub(crate) fn subject(&self) -> &str {
         self.token.subject().unwrap_or_default()
@@ -32,7 +32,7 @@ impl Share {
 }
 
 impl Family {
-    /// What the policy decides on its tokens: the shares together are all of them.
+    /// What the policy decides on the tokens; together, the shares cover all of them.
     #[must_use]
     pub(crate) fn judge(&self, policy: &TrustPolicy, asker: Asker<'_>) -> Vec<Share> {
         self.shares(policy, asker).unwrap_or_else(|| {
@@ -42,10 +42,10 @@ impl Family {
         })
     }
 
-    /// `None` where there are too many parts.
+    /// `None` if there are too many parts.
     fn shares(&self, policy: &TrustPolicy, asker: Asker<'_>) -> Option<Vec<Share>> {
         let wanted = wanted(policy, asker);
-        // A few texts are taken one by one; then only those that cannot be listed are left open in a claim.
+        // A few texts are tried one by one, so that only those that can't be listed stay open in a claim.
         let each = self.variables.iter().map(|variable| {
             let few = variable.texts.listed().filter(|texts| texts.len() <= LISTED);
             few.map_or_else(
@@ -99,7 +99,7 @@ impl Family {
                 .zip(cuts.of.get_mut(variable));
             match place {
                 Some((((before, after), wanted), cuts)) => cuts.push(wanted.inside(&before, &after)),
-                // Two open names in one claim, or a comparison that no set follows.
+                // Two open names in one claim, or a comparison that no set can model.
                 None => cuts.hidden.push(claim),
             }
         }
@@ -107,18 +107,18 @@ impl Family {
     }
 }
 
-/// What stands for a claim of which nothing is known.
+/// Masks a claim about which nothing is known.
 const MASKED: &str = "***";
 
 struct Cuts<'a> {
-    /// Those of each variable.
+    /// The cuts of each variable.
     of: Vec<Vec<Language>>,
     /// Claims on which nothing can be decided.
     hidden: Vec<&'a str>,
 }
 
 impl Template {
-    /// The same with the texts that are known.
+    /// The template with the known texts filled in.
     fn settled(&self, only: &[Option<String>]) -> Self {
         self.0.iter().fold(Self::default(), |all, piece| match piece {
             super::Piece::Text(text) => all.then(text),
@@ -130,9 +130,9 @@ impl Template {
     }
 }
 
-/// Each value that the policy compares a claim with, as the texts that fit it; `None` where it is no set of texts.
+/// Each value the policy compares a claim with, as the texts that match it; `None` if it isn't a set of texts.
 fn wanted(policy: &TrustPolicy, asker: Asker<'_>) -> Vec<(String, Option<Language>)> {
-    /// A longer value is none that a person wrote.
+    /// Nobody writes longer values by hand.
     const LONGEST: usize = 2048;
     let prefix = asker.key("").to_lowercase();
     let conditions = policy.statements.iter().flat_map(|statement| &statement.conditions);
@@ -164,7 +164,7 @@ fn wanted(policy: &TrustPolicy, asker: Asker<'_>) -> Vec<(String, Option<Languag
     wanted
 }
 
-/// A set, cut by others into parts that lie in or outside of each; `None` where there are too many, or too much work.
+/// A set, cut by others into parts that are entirely inside or outside each; `None` if that takes too many parts or too much work.
 fn parts(texts: &Language, cuts: &[Language]) -> Option<Vec<Language>> {
     let mut parts = vec![texts.clone()];
     if texts.only().is_some() {
@@ -189,7 +189,7 @@ fn parts(texts: &Language, cuts: &[Language]) -> Option<Vec<Language>> {
     Some(parts)
 }
 
-/// One of each, in all ways; `None` where there are too many.
+/// All combinations of one element from each; `None` if there are too many.
 fn product<T: Clone>(each: impl Iterator<Item = Vec<T>>) -> Option<Vec<Vec<T>>> {
     let mut all = vec![Vec::new()];
     for own in each {
@@ -329,7 +329,7 @@ mod tests {
                 like("repo:acme/widgets:environment:prod"),
                 vec![ImplicitDeny, Allow],
             ),
-            // Other claims, alone and beside the subject.
+            // Other claims, alone and together with the subject.
             (
                 "{push: {branches: ['**']}}",
                 "",
@@ -360,7 +360,7 @@ mod tests {
                 json!({"StringNotLike": {key("sub"): "*:refs/tags/*"}}),
                 vec![Allow, ImplicitDeny],
             ),
-            // What the workflow does not tell.
+            // What the workflow doesn't say.
             (
                 "push",
                 "",
@@ -386,7 +386,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { rng_seed: prop::test_runner::RngSeed::Fixed(11), cases: 400, ..ProptestConfig::default() })]
 
-        /// Of any token of the family, the policy decides what the share says that it is in.
+        /// For any token of the family, the policy's decision is that of the share it belongs to.
         #[test]
         fn a_share_speaks_for_each_of_its_tokens(
             filters in prop::collection::vec("!?[ab/*]{1,4}", 1..3),
@@ -410,7 +410,7 @@ mod tests {
             for family in families(&workflow) {
                 let subject = format!("repo:acme/widgets:ref:refs/heads/{name}");
                 let shares = family.judge(&policy, asker(&inputs, None));
-                // Each token that stands for others is one of them.
+                // Each representative token is a member.
                 for share in &shares {
                     prop_assert!(family.subjects().contains(share.subject()), "{}", share.subject());
                 }

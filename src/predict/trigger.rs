@@ -1,6 +1,6 @@
-//! The events under `on:`, and which ref and which part of the subject each gives.
+//! The events under `on:`, and the ref and subject that each produces.
 //!
-//! GitHub docs, "Events that trigger workflows", has the `GITHUB_REF` of each; "OpenID Connect reference", that the subject names the
+//! GitHub docs: "Events that trigger workflows" lists the `GITHUB_REF` of each; "OpenID Connect reference" says that the subject names the
 //! environment, else `pull_request`, else the ref.
 
 use crate::github::workflow::{Kind, Node};
@@ -14,10 +14,10 @@ use super::name_character;
 #[derive(Debug, Clone)]
 pub(super) struct Way {
     pub(super) event: String,
-    /// Where the event stands, and in words what lets this through.
+    /// The event's position, and in words what lets this through.
     pub(super) at: Span,
     pub(super) what: String,
-    /// `refs/heads/…`, and so on: all that the ref can be, and that in words.
+    /// `refs/heads/…` and so on: every ref possible, and the same in words.
     pub(super) refs: Language,
     pub(super) words: String,
     pub(super) subject: InSubject,
@@ -25,19 +25,19 @@ pub(super) struct Way {
     pub(super) widened: Option<String>,
 }
 
-/// What stands in the subject of a job without environment.
+/// What the subject of a job without an environment contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InSubject {
-    /// It is not documented which of both.
+    /// Which of the two isn't documented.
     Either,
     PullRequest,
     Ref,
 }
 
-/// The event that a workflow is called by.
+/// The event for a workflow called by another.
 pub(super) const CALL: &str = "workflow_call";
 
-/// An event that starts the workflow, and its filters, where it has some.
+/// An event that starts the workflow, and its filters, if any.
 #[derive(Debug, Clone)]
 pub(super) struct Trigger<'a> {
     pub(super) name: String,
@@ -70,7 +70,7 @@ pub(super) fn triggers(root: &Node) -> Vec<Trigger<'_>> {
     }
 }
 
-/// The ways in which an event starts the workflow; the one that calls it is not among them.
+/// The ways in which an event starts the workflow; `workflow_call` is excluded.
 pub(super) fn ways(trigger: &Trigger<'_>, default_branch: Option<&str>) -> Vec<Way> {
     let filtered = |name: &str| trigger.body.and_then(|body| filter(body, name));
     let event = trigger.name.as_str();
@@ -128,7 +128,7 @@ pub(super) fn ways(trigger: &Trigger<'_>, default_branch: Option<&str>) -> Vec<W
                 ..way(under("refs/heads/", &base), "the base branch or the default branch")
             }]
         }
-        // The form of the name is not documented, but for the beginning.
+        // Only the beginning of the name is documented.
         "merge_group" => {
             let base = filtered("branches");
             let words = match &base {
@@ -174,7 +174,7 @@ pub(super) fn ways(trigger: &Trigger<'_>, default_branch: Option<&str>) -> Vec<W
     }
 }
 
-/// Events that "will only trigger a workflow run if the workflow file exists on the default branch", and run for it.
+/// Events that "will only trigger a workflow run if the workflow file exists on the default branch", and that run for it.
 const ON_DEFAULT_BRANCH: [&str; 22] = [
     "branch_protection_rule",
     "check_run",
@@ -200,8 +200,8 @@ const ON_DEFAULT_BRANCH: [&str; 22] = [
     "repository_vulnerability_alert",
 ];
 
-/// Is the event one of a pull request, for which GitHub gives no token where it comes from a fork? (GitHub docs, `GITHUB_TOKEN`
-/// reference: at most `read` for public forks.)
+/// Whether it is a pull request event, for which GitHub issues no token if it comes from a fork (GitHub docs, `GITHUB_TOKEN`
+/// reference: at most `read` for public forks).
 pub(super) fn is_of_forks(event: &str) -> bool {
     matches!(
         event,
@@ -209,7 +209,7 @@ pub(super) fn is_of_forks(event: &str) -> bool {
     )
 }
 
-/// Any ref that a workflow of another repository can run for.
+/// Any ref that another repository's workflow can run for.
 pub(super) fn any_ref() -> Language {
     under("refs/", &any_name())
 }

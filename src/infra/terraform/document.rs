@@ -1,4 +1,4 @@
-//! `aws_iam_policy_document` as the policy that it makes.
+//! `aws_iam_policy_document` as the policy it generates.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use super::functions::entries;
 use crate::infra::value::{Kind, Place, Text, Value};
 use crate::text::Span;
 
-/// The policy of a document's block.
+/// The policy of a document block.
 pub(super) fn document(scope: &Scope<'_>, block: &Block, place: Place) -> Value {
     let text = |text: &str| Value::text(text, place);
     let mut statements: Vec<Value> = Vec::new();
@@ -77,7 +77,7 @@ fn statements_of(other: &Value) -> Vec<Value> {
     }
 }
 
-/// A scope that owns the names of a `dynamic` block.
+/// A scope that owns the names bound by a `dynamic` block.
 struct Inside<'a> {
     outer: Scope<'a>,
     names: Names,
@@ -92,10 +92,10 @@ impl Inside<'_> {
     }
 }
 
-/// A block's body and where it stands; `None` stands for any number of blocks.
+/// A block's body and its span; `None` represents any number of blocks.
 type Found<'b> = Option<(&'b Body, Span)>;
 
-/// The blocks of a name, those that a `dynamic` block makes among them.
+/// The blocks with a name, including those that a `dynamic` block generates.
 fn blocks<'a, 'b>(scope: &Scope<'a>, body: &'b Body, name: &str) -> Vec<(Found<'b>, Inside<'a>)> {
     let span = |block: &Block| {
         block
@@ -186,7 +186,7 @@ fn principals(scope: &Scope<'_>, body: &Body, name: &str, place: Place) -> Optio
         };
         let kind = value("type").unwrap_or_else(|| Value::unknown("type", at));
         let identifiers = value("identifiers").unwrap_or_else(|| Value::unknown("identifiers", at));
-        // The provider writes `{"AWS": "*"}` of this as `"*"` alone, which is the same to IAM.
+        // The provider writes this as plain `"*"` rather than `{"AWS": "*"}`; to IAM they are the same.
         let kind = match kind.known_text() {
             Some("*") => Value::text("AWS", kind.place),
             _ => kind,
@@ -238,7 +238,7 @@ fn conditions(scope: &Scope<'_>, body: &Body, place: Place) -> Option<Value> {
     (!operators.is_empty()).then(|| Value::new(Kind::Object(operators), place))
 }
 
-/// Blocks of the same kind are one, with the values of all.
+/// Merges blocks of the same kind into one with all their values.
 fn gather(entries: &mut Vec<(Value, Value)>, key: Value, values: Value) {
     let known = entries
         .iter_mut()
@@ -260,7 +260,7 @@ fn gather(entries: &mut Vec<(Value, Value)>, key: Value, values: Value) {
     }
 }
 
-/// `&{aws:username}` is the policy's `${aws:username}` (Terraform registry, `aws_iam_policy_document`).
+/// `&{aws:username}` becomes the policy's `${aws:username}` (Terraform registry, `aws_iam_policy_document`).
 fn variables(value: Value) -> Value {
     let kind = match value.kind {
         Kind::Text(text) if text.text.contains("&{") => Kind::Text(Text {

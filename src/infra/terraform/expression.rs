@@ -1,4 +1,4 @@
-//! Expressions of Terraform, as far as they can be worked out without AWS: what cannot is unknown, and says by its name what would
+//! Terraform expressions, as far as they can be evaluated without AWS; what can't be is unknown, named after what would
 //! have to be known.
 
 use std::rc::Rc;
@@ -12,15 +12,15 @@ use super::module::Module;
 use crate::infra::value::{Kind, MOST_TEXT, Place, Text, Value};
 use crate::text::Span;
 
-/// So deep in references and expressions nobody writes.
+/// References and expressions nested deeper than this are unknown.
 const MOST_DEPTH: usize = 120;
-/// So many elements no collection of a policy has.
+/// The most elements of a collection.
 pub(super) const MOST_ELEMENTS: usize = 1000;
 
-/// Names that a `for`, a `dynamic` block or an instance gives values to; the nearest last.
+/// Names bound by a `for`, a `dynamic` block or an instance, innermost last.
 pub(super) type Names = Vec<(String, Rc<Value>)>;
 
-/// Where an expression stands, and what it can see.
+/// Where an expression is, and what it can refer to.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub(super) module: &'a Module<'a>,
@@ -47,7 +47,7 @@ impl<'a> Scope<'a> {
         Value::unknown(self.source(place), place)
     }
 
-    /// What it comes to.
+    /// Evaluates an expression.
     pub(super) fn value(&self, expression: &Expression) -> Value {
         let place = self.place(expression);
         if self.depth >= MOST_DEPTH || !self.module.work(1) {
@@ -58,7 +58,7 @@ impl<'a> Scope<'a> {
             ..*self
         };
         let value = scope.evaluate(expression, place);
-        // A value of many is copied wherever it is referred to.
+        // A compound value is copied wherever it is referenced.
         if self.module.work(value.weight()) {
             value
         } else {
@@ -102,7 +102,6 @@ impl<'a> Scope<'a> {
                 if !call.name.namespace.is_empty() && call.name.namespace.iter().any(|part| part.as_str() != "core") {
                     return self.unknown(place);
                 }
-                // Of these the first argument that can be had is the value, so that not all of them need be.
                 let mut arguments: Vec<Value> = call.args.iter().map(|argument| self.value(argument)).collect();
                 if call.args.expand_final()
                     && let Some(last) = arguments.pop()
@@ -136,7 +135,7 @@ impl<'a> Scope<'a> {
         let place = self.place(key);
         match key {
             ObjectKey::Ident(name) => Value::text(name.as_str(), place),
-            // A name alone is itself (Terraform, "Types and values").
+            // A bare name is a literal key (Terraform, "Types and values").
             ObjectKey::Expression(Expression::Variable(name)) => Value::text(name.as_str(), place),
             ObjectKey::Expression(expression) => {
                 let value = self.value(expression);
@@ -148,7 +147,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// What a template comes to; where it is one expression alone, that.
+    /// Evaluates a template; one that is a single expression has that expression's value.
     pub(super) fn template(&self, template: &Template, place: Place) -> Value {
         if let Some(Element::Interpolation(only)) = template.as_single_element() {
             return self.value(&only.expr);
@@ -206,7 +205,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The names that can be seen, and two more.
+    /// The names in scope, plus those of an entry.
     fn and(&self, key_name: Option<&str>, key: Value, value_name: &str, value: Value) -> Names {
         let mut names = self.names.to_vec();
         names.extend(key_name.map(|name| (name.to_owned(), Rc::new(key))));
@@ -308,7 +307,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The value at the end of a path; `None` where the path cannot be followed.
+    /// The value at the end of a path; `None` if the path can't be followed.
     fn steps(&self, mut value: Value, operators: &[&TraversalOperator]) -> Option<Value> {
         for (at, operator) in operators.iter().enumerate() {
             value = match operator {
@@ -318,7 +317,7 @@ impl<'a> Scope<'a> {
                     let index = self.value(index);
                     match (&index.kind, value.entries()) {
                         (Kind::Number(number), _) => value.element(number.parse().ok()?)?,
-                        // Both go through the same keys, whichever they are.
+                        // Both iterate over the same keys, whatever they are.
                         (Kind::Unknown(index), [(key, only)]) if key.kind == Kind::Unknown(index.clone()) => {
                             only.clone()
                         }
@@ -359,7 +358,7 @@ fn binary(left: &Value, operator: BinaryOperator, right: &Value) -> Option<Kind>
         (Op::Or, Kind::Bool(a), Kind::Bool(b)) => Kind::Bool(*a || *b),
         (Op::Eq, ..) if known => Kind::Bool(same(left, right)),
         (Op::NotEq, ..) if known => Kind::Bool(!same(left, right)),
-        // A list or a text that is there is not null, whatever is in it.
+        // An existing list or text isn't null, whatever it contains.
         (Op::Eq, Kind::List(_) | Kind::Object(_) | Kind::Text(_), Kind::Null) => Kind::Bool(false),
         (Op::NotEq, Kind::List(_) | Kind::Object(_) | Kind::Text(_), Kind::Null) => Kind::Bool(true),
         _ => {
@@ -380,7 +379,7 @@ fn binary(left: &Value, operator: BinaryOperator, right: &Value) -> Option<Kind>
     })
 }
 
-/// Are they equal, wherever they stand?
+/// Whether they are equal, regardless of place.
 fn same(left: &Value, right: &Value) -> bool {
     match (&left.kind, &right.kind) {
         (Kind::List(a), Kind::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),

@@ -1,4 +1,4 @@
-//! The functions of Terraform that policies are written with; any other gives something unknown.
+//! The Terraform functions that policies are written with; the result of any other is unknown.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::infra::value::{Kind, MOST_TEXT, Place, Text, Value};
 use crate::infra::yaml;
 use crate::text::Span;
 
-/// The entries of a collection: of a list by index, of a set by its own elements.
+/// The entries of a collection: a list's by index, a set's by its own elements.
 pub(super) fn entries(value: &Value) -> Option<Vec<(Value, Value)>> {
     match &value.kind {
         Kind::Object(entries) if entries.iter().all(|(key, _)| key.is_known()) => Some(entries.clone()),
@@ -28,13 +28,13 @@ pub(super) fn entries(value: &Value) -> Option<Vec<(Value, Value)>> {
     }
 }
 
-/// What a function gives; `None` where that cannot be known.
+/// The result of a function; `None` if it can't be known.
 pub(super) fn call(scope: &Scope<'_>, name: &str, arguments: Vec<Value>, place: Place) -> Option<Value> {
     let value = |kind| Some(Value::new(kind, place));
     let text = |text: String| (text.len() <= MOST_TEXT).then(|| Value::text(text, place));
     let mut arguments = arguments;
     match name {
-        // What changes nothing about the value.
+        // These don't change the value.
         "tostring" | "nonsensitive" | "sensitive" | "tolist" | "tomap" | "tonumber" | "tobool" | "ephemeralasnull" => {
             (arguments.len() == 1).then(|| arguments.pop())?
         }
@@ -67,7 +67,7 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, arguments: Vec<Value>, place: 
                 _ => true,
             };
             let first = arguments.iter().position(is_it)?;
-            // What cannot be followed may be an error there, which is what `try` is for.
+            // What can't be followed may be an error in Terraform, which is what `try` is for.
             match &arguments.get(first)?.kind {
                 Kind::Unknown(_) => None,
                 _ => Some(arguments.swap_remove(first)),
@@ -241,7 +241,7 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, arguments: Vec<Value>, place: 
             let (before, last) = path.rsplit_once('/').unwrap_or((".", path));
             text(if name == "basename" { last } else { before }.to_owned())
         }
-        // Functions of texts.
+        // String functions.
         "lower" | "upper" | "trimspace" | "title" | "chomp" | "replace" | "trimprefix" | "trimsuffix" | "trim"
         | "startswith" | "endswith" | "strcontains" | "substr" => {
             let known = |at: usize| arguments.get(at).and_then(Value::known_text);
@@ -285,7 +285,7 @@ pub(super) fn call(scope: &Scope<'_>, name: &str, arguments: Vec<Value>, place: 
     }
 }
 
-/// The elements of a list of which it is known how many there are.
+/// The elements of a list whose length is known.
 fn list_of(value: &Value) -> Option<&[Value]> {
     match &value.kind {
         Kind::List(items) if items.iter().all(|item| !matches!(item.kind, Kind::Unknown(_))) => Some(items),
@@ -293,7 +293,7 @@ fn list_of(value: &Value) -> Option<&[Value]> {
     }
 }
 
-/// What cannot be known stays as an element that stands for any number of them.
+/// Flattens into `into`; an unknown stays, as an element that represents any number of them.
 fn flatten(value: Value, is_deep: bool, is_top: bool, into: &mut Vec<Value>) -> Option<()> {
     if into.len() > MOST_ELEMENTS {
         return None;
@@ -344,7 +344,7 @@ fn format(arguments: &[Value], place: Place) -> Option<Value> {
     rest.is_empty().then(|| Value::new(Kind::Text(made), place))
 }
 
-/// A file beside the module, as it is or as a template.
+/// Another file of the configuration, verbatim or as a template.
 fn file(scope: &Scope<'_>, arguments: &[Value], is_template: bool, place: Place) -> Option<Value> {
     let (file, text) = scope.module.beside(arguments.first()?.known_text()?)?;
     let whole = Place::new(file, Span::new(0, text.len()));

@@ -1,4 +1,4 @@
-//! A module of Terraform: a directory's blocks with the values of one call, and what its names refer to.
+//! A Terraform module: a directory's blocks with the values of one call, and what its names refer to.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,27 +14,27 @@ use crate::infra::policy::GITHUB;
 use crate::infra::value::{Kind, Place, Text, Value, mark};
 use crate::text::{SourceText, Span};
 
-/// Modules that call modules, so deep.
+/// The deepest nesting of modules.
 const MOST_MODULES: usize = 10;
-/// Values that are worked out for one role, before the rest of it is unknown.
+/// The most values evaluated for one role; beyond that, the rest of it is unknown.
 const MOST_WORK: usize = 100_000;
-/// The same for all roles.
+/// The most for all roles together.
 const MOST_WORK_IN_ALL: usize = 2_000_000;
 
-/// The name by which the account's number is unknown, wherever it comes from.
+/// The unknown's name for the account number, wherever that comes from.
 pub(in crate::infra) const ACCOUNT: &str = "account";
-/// The same of the partition.
+/// The unknown's name for the partition.
 pub(in crate::infra) const PARTITION: &str = "partition";
 
-/// All files, and what of them is Terraform, by directory.
+/// All files, and the Terraform among them by directory.
 pub(super) struct World<'a> {
     pub(super) files: &'a [SourceText],
-    /// Those of them that are JSON, in native syntax.
+    /// Those in JSON, converted to native syntax.
     pub(super) native: BTreeMap<usize, Native>,
     pub(super) directories: BTreeMap<String, Vec<(usize, Body)>>,
     /// Values for variables: `terraform.tfvars` and `*.auto.tfvars`.
     pub(super) given: BTreeMap<String, Vec<(usize, Body)>>,
-    /// What is left for this role, and for all.
+    /// The work left for this role, and for all.
     work: Cell<(usize, usize)>,
 }
 
@@ -56,7 +56,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// A block, and the file that it stands in.
+/// A block or attribute, and its file.
 pub(super) type At<'a, T> = (usize, &'a T);
 
 /// A directory with the values of one call.
@@ -65,7 +65,7 @@ pub(super) struct Module<'a> {
     directory: &'a str,
     /// `module.name.`, for addresses.
     pub(super) prefix: String,
-    /// What the call gives; `None` of a root, whose variables can be given elsewhere.
+    /// The call's inputs; `None` for a root, whose variables can be set elsewhere.
     inputs: Option<HashMap<String, Value>>,
     variables: HashMap<&'a str, At<'a, Block>>,
     locals: HashMap<&'a str, At<'a, Attribute>>,
@@ -73,20 +73,20 @@ pub(super) struct Module<'a> {
     data: BTreeMap<(&'a str, &'a str), At<'a, Block>>,
     outputs: Vec<(&'a str, At<'a, Block>)>,
     calls: BTreeMap<&'a str, At<'a, Block>>,
-    /// What was worked out, with the defaults that it rests on; `None` while it is being worked out.
+    /// What has been evaluated, with the defaults it depends on; `None` while being evaluated.
     known: RefCell<HashMap<String, Option<Known>>>,
-    /// Variables whose default was taken.
+    /// Variables whose default was used.
     defaults: RefCell<BTreeSet<String>>,
-    /// The directories of the modules that led to this one, its own at the end.
+    /// The directories of the modules that led to this one, its own last.
     chain: Vec<&'a str>,
 }
 
-/// A value, and the variables whose defaults it rests on.
+/// A value, and the variables whose defaults it depends on.
 type Known = (Value, BTreeSet<String>);
 
-/// One of the objects that a block stands for.
+/// One of the objects that a block represents.
 pub(super) struct Instance {
-    /// `["prod"]` or `[0]`; empty where there is but one.
+    /// `["prod"]` or `[0]`; empty without `count` and `for_each`.
     pub(super) key: String,
     /// `each` or `count`.
     pub(super) names: Names,
@@ -146,7 +146,7 @@ impl<'a> Module<'a> {
         Some(module)
     }
 
-    /// May there be so much more work?
+    /// Spends work; false if not enough is left.
     pub(super) fn work(&self, more: usize) -> bool {
         let (own, all) = self.world.work.get();
         self.world
@@ -155,7 +155,7 @@ impl<'a> Module<'a> {
         own > more && all > more
     }
 
-    /// The next role has work of its own.
+    /// Resets the work for the next role.
     pub(super) fn next(&self) {
         self.world.work.set((MOST_WORK, self.world.work.get().1));
     }
@@ -165,7 +165,7 @@ impl<'a> Module<'a> {
         self.world.text(file)
     }
 
-    /// A file by its path, seen from this module.
+    /// A file by its path from the root.
     pub(super) fn beside(&self, path: &str) -> Option<(usize, &'a str)> {
         let path = join("", path)?;
         let mut files = self.world.files.iter().enumerate();
@@ -180,7 +180,7 @@ impl<'a> Module<'a> {
         self.resources.iter().filter_map(of).collect::<Vec<_>>().into_iter()
     }
 
-    /// Its calls of modules: the name, the block and the source as written.
+    /// Its module calls: the name, the block and the source as written.
     pub(super) fn calls(&self) -> impl Iterator<Item = (&'a str, At<'a, Block>, Option<String>)> {
         self.calls.iter().map(|(name, at)| {
             let source = at.1.body.get_attribute("source");
@@ -192,7 +192,7 @@ impl<'a> Module<'a> {
         })
     }
 
-    /// The modules that a call stands for: those in a directory that is at hand.
+    /// The modules that a call represents, if their directory is among the files.
     pub(super) fn called(&self, name: &str) -> Vec<(Instance, Self)> {
         let Some((file, block)) = self.calls.get(name) else {
             return Vec::new();
@@ -225,7 +225,7 @@ impl<'a> Module<'a> {
         called
     }
 
-    /// Runs something, and tells which variables' defaults it rests on.
+    /// Runs something, and returns the variables whose defaults it depends on too.
     pub(super) fn watched<T>(&self, run: impl FnOnce() -> T) -> (T, BTreeSet<String>) {
         let before = self.defaults.take();
         let value = run();
@@ -246,7 +246,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// What `count` and `for_each` make of a block.
+    /// The instances that `count` and `for_each` create from a block.
     pub(super) fn instances(&self, block: &Block, file: usize) -> Vec<Instance> {
         let scope = self.scope(file, &[]);
         let place = Place::new(file, span_of(block));
@@ -306,7 +306,7 @@ impl<'a> Module<'a> {
         }]
     }
 
-    /// [`Self::instances`]; where there are none by a variable's default alone, what another value would make of it.
+    /// [`Self::instances`]; if there are none only because of a variable's default, what another value would create.
     pub(super) fn possible(&self, block: &Block, file: usize) -> Vec<Instance> {
         let (instances, defaults) = self.watched(|| self.instances(block, file));
         if !instances.is_empty() || defaults.is_empty() {
@@ -328,7 +328,7 @@ impl<'a> Module<'a> {
         }]
     }
 
-    /// What a path refers to, and how many of its steps that takes in, the first not counted.
+    /// What a path refers to, and how many steps that consumes, not counting the first.
     pub(super) fn reference(&self, path: &[&str], depth: usize) -> Option<(Value, usize)> {
         let of = |names: &[&str]| names.join(".");
         match path {
@@ -369,7 +369,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// Works something out once; `None` where that needs itself.
+    /// Evaluates something once; `None` if it depends on itself.
     fn once(&self, name: String, work: impl FnOnce() -> Option<Value>) -> Option<Value> {
         if let Some(known) = self.known.borrow().get(&name) {
             let (value, defaults) = known.as_ref()?;
@@ -413,7 +413,7 @@ impl<'a> Module<'a> {
         Some(value)
     }
 
-    /// A value from a file of values: those of the last file count.
+    /// A value from a file of values; the last file wins.
     fn given(&self, name: &str) -> Option<At<'a, Attribute>> {
         let files = self.world.given.get(self.directory)?;
         files
@@ -437,7 +437,7 @@ impl<'a> Module<'a> {
         self.gathered(call, instances, place)
     }
 
-    /// The objects of a block, as they are referred to: one, a list or a map.
+    /// A block's objects as references see them: one, a list or a map.
     fn gathered(&self, block: &Block, instances: Vec<(Instance, Value)>, place: Place) -> Option<Value> {
         let kind = if block.body.has_attribute("count") {
             Kind::List(instances.into_iter().map(|(_, value)| value).collect())
@@ -457,7 +457,7 @@ impl<'a> Module<'a> {
     fn object(&self, data: &str, kind: (&str, &str), rest: &[&str], depth: usize) -> Option<(Value, usize)> {
         let blocks = if data.is_empty() { &self.resources } else { &self.data };
         let Some((file, block)) = blocks.get(&kind).copied() else {
-            // What nobody wrote down here is known by its name alone, but for the account's number.
+            // What isn't declared here is known by name only, except for the account number.
             return None;
         };
         let is_one = !block.body.has_attribute("count") && !block.body.has_attribute("for_each");
@@ -507,7 +507,7 @@ impl<'a> Module<'a> {
         Some((value, 0))
     }
 
-    /// An attribute of a resource or a data source: as it is written, or as AWS will make it.
+    /// An attribute of a resource or a data source: as written, or as AWS will set it.
     pub(super) fn attribute(
         &self,
         kind: &str,
@@ -565,14 +565,14 @@ impl<'a> Module<'a> {
     }
 }
 
-/// All of a block.
+/// The span of a whole block.
 pub(super) fn span_of(block: &Block) -> Span {
     block
         .span()
         .map_or_else(Span::default, |span| Span::new(span.start, span.end))
 }
 
-/// The host and path of an issuer, which is what IAM keeps of it.
+/// The host and path of an issuer, which is what IAM stores of it.
 fn host(url: &Value) -> Option<Value> {
     let known = url.known_text()?;
     let known = known.split_once("oidc-provider/").map_or(known, |(_, host)| host);
@@ -585,7 +585,7 @@ fn host(url: &Value) -> Option<Value> {
     Some(Value::text(host, url.place))
 }
 
-/// A path from a directory, without `.` and `..`; `None` where it leads out.
+/// A path relative to a directory, without `.` and `..`; `None` if it leads outside.
 pub(super) fn join(directory: &str, path: &str) -> Option<String> {
     let mut parts: Vec<&str> = directory.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     for part in path.split('/') {
