@@ -1649,7 +1649,7 @@ fn what_a_hub_lets_in_goes_on_to_its_spokes_and_a_name_is_one_of_its_account() {
     let report = replay(&evidence).to_string();
     assert!(
         report.contains(
-            "`deploy` is a name and no ARN, so the step asks for the role of that name in account 123456789012"
+            "`deploy` is a name, not an ARN, so the step asks for the role of that name in account 123456789012"
         ),
         "{report}"
     );

@@ -326,7 +326,7 @@ pub(super) fn source_account(case: &Case<'_>) -> Option<String> {
         .filter(|role| !role.contains(':'))?;
     let role = case.role_named.as_ref().filter(|_| case.flow.has_credentials())?;
     Some(format!(
-        "`{name}` is a name and no ARN, so the step asks for the role of that name in account {}, that of the credentials it has; give the ARN of a \
+        "`{name}` is a name, not an ARN, so the step asks for the role of that name in account {}, that of the credentials it has; give the ARN of a \
          role in another account",
         role.account.as_ref()?
     ))

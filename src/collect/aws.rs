@@ -632,7 +632,7 @@ impl Aws {
             let lists = lists?;
             let count: usize = lists.iter().map(|list| list.inline.len() + list.managed.len()).sum();
             if count > MOST_POLICIES || lists.iter().any(|list| list.is_cut) {
-                let what = format!("who asks has more than {MOST_POLICIES} policies, which are not read");
+                let what = format!("the caller has more than {MOST_POLICIES} policies; they were not read");
                 return Err(Gap::new(Why::Malformed, what));
             }
             let inline = lists.iter().flat_map(|list| {
@@ -648,7 +648,7 @@ impl Aws {
             let (_, boundary) = held.as_ref().map_err(Gap::clone)?;
             let arn = boundary
                 .as_ref()
-                .ok_or_else(|| Gap::new(Why::NotFound, "who asks has no permissions boundary"))?;
+                .ok_or_else(|| Gap::new(Why::NotFound, "the caller has no permissions boundary"))?;
             self.managed_policy(credentials, arn).await.map_err(elsewhere)
         };
         let (attached, limit) = join(attached, limit).await;

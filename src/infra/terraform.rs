@@ -77,6 +77,13 @@ pub(super) fn read(files: &[SourceText], into: &mut Draft) {
             }
         }
     }
+    // Terraform loads `*.auto.tfvars` after `terraform.tfvars`, by name. (Terraform docs, "Input variables", precedence.)
+    for bodies in world.given.values_mut() {
+        bodies.sort_by_key(|(file, _)| {
+            let name = files.get(*file).map_or("", |file| &file.name);
+            (name.contains(".auto.tfvars"), name)
+        });
+    }
     let first = (into.roles.len(), into.providers.len(), into.elsewhere.len());
     // A called directory is read through its callers, with their values; in a cycle, one directory is the start.
     let calls: Vec<(&str, Vec<String>)> = world

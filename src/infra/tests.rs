@@ -207,6 +207,12 @@ Resources:
             ("a/main.tofu.json", &format!("{without_default:#}")),
             ("a/terraform.tfvars.json", &values.to_string()),
         ],
+        // What is loaded last wins, whatever the order of the names.
+        &[
+            ("a/main.tofu.json", &format!("{without_default:#}")),
+            ("a/prod.auto.tfvars.json", &values.to_string()),
+            ("a/terraform.tfvars.json", &values.to_string().replace("octo/", "other/")),
+        ],
         &[("template.yaml", yaml)],
         &[("plan.json", &plan.to_string())],
         &[("roles.json", &list.to_string())],

@@ -10,7 +10,7 @@ const EVERYONE_SERVICE: &str = "AWS does not say whether `*` covers a service";
 const NO_REQUEST: &str = "it is not known who makes the request";
 const REMOVED: &str = "the principal is the unique identifier of a user or role, and its ARN is not known";
 const FEDERATED_USER: &str = "the caller is a federated user, and which user called `GetFederationToken` is not known";
-pub(super) const MASKED: &str = "the principal, or who asks, is masked in a part that decides";
+pub(super) const MASKED: &str = "the principal or the caller is masked in a part that decides";
 const NO_ARN: &str = "the caller is not an ARN";
 
 /// The outcome, and why if it isn't self-explanatory.
