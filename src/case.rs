@@ -419,7 +419,7 @@ impl<'a> Case<'a> {
         gap.is_some_and(|gap| gap.why == Why::NotFound)
     }
 
-    /// Its client ids.
+    /// The provider's client IDs.
     #[must_use]
     pub fn own_client_ids(&self) -> Option<&'a Vec<String>> {
         self.own_provider().and_then(|provider| provider.client_ids.as_ref())

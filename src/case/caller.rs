@@ -28,7 +28,7 @@ pub(crate) struct CallerCase {
 /// A role has at most twenty managed policies, and little room for inline ones. (IAM User Guide, `reference_iam-quotas`.)
 const MOST: usize = 50;
 
-/// One of them.
+/// One of the caller's policies.
 #[derive(Debug)]
 pub(crate) struct CallerPolicy {
     /// Its kind.

@@ -149,7 +149,7 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
     }
 }
 
-/// That there is a token: claims passed in were not seen in the job.
+/// How to say that there is a token: claims passed in weren't seen in the job.
 pub(super) fn token_is_there(case: &Case<'_>) -> &'static str {
     match case.runner() {
         Some(_) => "the job got an ID token",

@@ -124,7 +124,7 @@ impl Kind {
 /// The command that reads the policies in Terraform and CloudFormation.
 pub(crate) const CHECK: &str = "aws-oidc-doctor check FILE";
 
-/// What a text is, if not what is wanted, and what to pass instead. `None` if it isn't recognised, or may be a malformed version of what is
+/// What a text is, if not what is wanted, and what to pass instead. `None` if it isn't recognized, or may be a malformed version of what is
 /// wanted. Quotes no part of the text.
 pub(super) fn instead(text: &str, wanted: Wanted) -> Option<String> {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');

@@ -274,7 +274,7 @@ fn token(text: &str) -> Result<Token, Unread> {
     }
     let text = unquoted(text);
     let text = text.strip_prefix("Bearer ").unwrap_or(text);
-    // Without the signature, or as a payload alone, it says as much.
+    // A token without its signature, or a payload alone, says just as much.
     let whole = match text.split('.').collect::<Vec<_>>().as_slice() {
         [payload] => Cow::Owned(format!("{EMPTY}.{payload}.")),
         [header, payload] => Cow::Owned(format!("{header}.{payload}.")),
