@@ -176,7 +176,7 @@ impl<'a> Case<'a> {
         case
     }
 
-    /// The caller's policies, if known, evaluated with the role's trust policy.
+    /// Evaluates the caller's policies, if known, together with the role's trust policy.
     fn evaluate_caller(&self) -> Option<CallerCase> {
         let identity = self.evidence.caller.as_ref().filter(|_| self.asks_with_credentials())?;
         let mut caller = CallerCase::read(identity)?;
@@ -186,7 +186,7 @@ impl<'a> Case<'a> {
         Some(caller)
     }
 
-    /// A signed call's requests for the policies of both sides: `sts:AssumeRole`, and `sts:TagSession` if tags are sent.
+    /// Builds a signed call's requests for the policies of both sides: `sts:AssumeRole`, and `sts:TagSession` if tags are sent.
     pub(crate) fn signed_requests(
         &self,
         caller: &CallerCase,
@@ -200,7 +200,7 @@ impl<'a> Case<'a> {
         (assume, tag)
     }
 
-    /// The request, completed with everything known about the signer.
+    /// Completes a request with everything known about the signer.
     pub(crate) fn signed_by(&self, mut request: RequestContext) -> RequestContext {
         let named = match &self.answer {
             Some(Answer::AssumeRoleDenied(refusal)) => Some(refusal.user.as_str()),
@@ -253,7 +253,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The caller that requests the role.
+    /// Returns the caller that requests the role.
     #[must_use]
     pub fn asker(&self) -> Asker<'_> {
         let caller = match &self.answer {
@@ -270,7 +270,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The request context for a policy: its keys are those the policy uses.
+    /// Builds the request context for a policy: its keys are those the policy uses.
     #[must_use]
     pub fn request_for(&self, policy: &TrustPolicy) -> RequestContext {
         if self.asks_with_credentials() {
@@ -280,7 +280,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Who else gets in: found once, used by several checks.
+    /// Finds who else gets in: done once, used by several checks.
     #[must_use]
     pub fn openings(&self) -> &Openings {
         self.openings.get_or_init(|| match &self.policy {
@@ -289,7 +289,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The witnesses to it.
+    /// Returns the witnesses to that.
     #[must_use]
     pub fn witnesses(&self) -> &[Witness] {
         &self.openings().witnesses
@@ -333,7 +333,7 @@ impl<'a> Case<'a> {
             || self.answer.as_ref().is_some_and(Answer::is_about_credentials)
     }
 
-    /// The pasted message, or AWS's own, verbatim.
+    /// Returns the pasted message, or AWS's own, verbatim.
     #[must_use]
     pub fn message(&self) -> Option<&'a str> {
         match self.evidence.attempt.as_ref().and_then(Probe::known) {
@@ -363,13 +363,13 @@ impl<'a> Case<'a> {
             && self.message().is_none()
     }
 
-    /// The role, if it was read.
+    /// Returns the role, if it was read.
     #[must_use]
     pub fn role(&self) -> Option<&'a Role> {
         self.evidence.role.as_ref().and_then(Probe::known)
     }
 
-    /// The role's name, if known.
+    /// Returns the role's name, if known.
     #[must_use]
     pub fn role_name(&self) -> Option<String> {
         if let Some(Ok(role)) = &self.role_arn {
@@ -379,7 +379,7 @@ impl<'a> Case<'a> {
         RoleArn::parse(arn).ok().map(|role| role.name)
     }
 
-    /// The role's partition and account, as far as known.
+    /// Returns the role's partition and account, as far as known.
     #[must_use]
     pub fn account(&self) -> (String, Option<String>) {
         let own = own_arn(self.role());
@@ -398,13 +398,13 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The provider, if it was read.
+    /// Returns the provider, if it was read.
     #[must_use]
     pub fn provider(&self) -> Option<&'a Provider> {
         self.evidence.provider.as_ref().and_then(Probe::known)
     }
 
-    /// The provider that was read, unless it is another issuer's.
+    /// Returns the provider that was read, unless it is another issuer's.
     #[must_use]
     pub fn own_provider(&self) -> Option<&'a Provider> {
         let is_issuers = |url: &str| issuer_host(url) == issuer_host(&self.issuer);
@@ -419,31 +419,31 @@ impl<'a> Case<'a> {
         gap.is_some_and(|gap| gap.why == Why::NotFound)
     }
 
-    /// The provider's client IDs.
+    /// Returns the provider's client IDs.
     #[must_use]
     pub fn own_client_ids(&self) -> Option<&'a Vec<String>> {
         self.own_provider().and_then(|provider| provider.client_ids.as_ref())
     }
 
-    /// The audiences that the provider accepts, if known.
+    /// Returns the audiences that the provider accepts, if known.
     #[must_use]
     pub fn audiences(&self) -> Option<&'a [String]> {
         self.own_client_ids().map(Vec::as_slice).filter(|ids| !ids.is_empty())
     }
 
-    /// The runner's facts.
+    /// Returns the facts about the runner.
     #[must_use]
     pub fn runner(&self) -> Option<&'a Runner> {
         self.evidence.runner.as_ref()
     }
 
-    /// How the repository's token subjects are built, if GitHub said.
+    /// Returns how the repository's token subjects are built, if GitHub said.
     #[must_use]
     pub(crate) fn subject_template(&self) -> Option<&'a SubjectTemplate> {
         self.evidence.subject_template.as_ref().and_then(Probe::known)
     }
 
-    /// Why the repository's subjects contain IDs, as far as GitHub said.
+    /// Says why the repository's subjects contain IDs, as far as GitHub said.
     #[must_use]
     pub(crate) fn why_immutable(&self) -> Option<String> {
         let repository = self.evidence.repository.as_ref().and_then(Probe::known)?;
@@ -461,7 +461,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// What protects the job's environment, if GitHub said.
+    /// Returns what protects the job's environment, if GitHub said.
     #[must_use]
     pub(crate) fn environment(&self) -> Option<&'a Environment> {
         let environment = self.evidence.environment.as_ref().and_then(Probe::known)?;
@@ -470,19 +470,19 @@ impl<'a> Case<'a> {
         named.is_some_and(is_own).then_some(environment)
     }
 
-    /// The inputs.
+    /// Returns the inputs.
     #[must_use]
     pub fn request(&self) -> &'a Request {
         &self.evidence.request
     }
 
-    /// The deployment of GitHub that the issuer belongs to.
+    /// Returns the deployment of GitHub that the issuer belongs to.
     #[must_use]
     pub fn deployment(&self) -> Deployment {
         Deployment::of(&self.issuer)
     }
 
-    /// The policy's decision on the request.
+    /// Returns the policy's decision on the request.
     #[must_use]
     pub fn decision(&self) -> Option<Decision> {
         self.policy.as_ref().map(|policy| policy.trace.decision)
@@ -519,7 +519,7 @@ impl<'a> Case<'a> {
         self.stop.is_some() || (unset && assumes) || self.is_account_refused() || self.profile_fault().is_some()
     }
 
-    /// Why the profile that the step names can't be written, if it gets that far: after it was given credentials.
+    /// Says why the profile that the step names can't be written, if it gets that far: after it was given credentials.
     #[must_use]
     pub fn profile_fault(&self) -> Option<&str> {
         self.evidence
@@ -539,7 +539,7 @@ impl<'a> Case<'a> {
             && self.final_account().is_some_and(|account| !is_listed(&account))
     }
 
-    /// The account of the credentials that the step ends with.
+    /// Returns the account of the credentials that the step ends with.
     #[must_use]
     pub fn final_account(&self) -> Option<String> {
         let own = || self.at_hand().map(|identity| identity.account.clone());
@@ -551,7 +551,7 @@ impl<'a> Case<'a> {
         named.or_else(|| own().filter(|_| self.flow.has_credentials()))
     }
 
-    /// Whose AWS credentials the step has, if known.
+    /// Returns whose AWS credentials the step has, if known.
     #[must_use]
     pub fn at_hand(&self) -> Option<&'a Identity> {
         let reader = self.evidence.reader.as_ref().and_then(Probe::known);
@@ -575,7 +575,7 @@ impl<'a> Case<'a> {
             })
     }
 
-    /// A label on a value of the trust policy.
+    /// Labels a value of the trust policy.
     #[must_use]
     pub fn policy_label(&self, location: impl Into<Location>, text: impl Into<String>) -> Label {
         Label {
@@ -585,7 +585,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A label on a claim of the token.
+    /// Labels a claim of the token.
     #[must_use]
     pub fn claim_label(&self, claim: &str, text: impl Into<String>) -> Option<Label> {
         let source = self.claims_source.as_ref()?;
@@ -599,7 +599,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// A label in the workflow file.
+    /// Labels a place in the workflow file.
     #[must_use]
     pub fn workflow_label(&self, span: Span, text: impl Into<String>) -> Label {
         Label {
@@ -701,7 +701,7 @@ impl Facts for Case<'_> {
 }
 
 impl PolicyCase {
-    /// The statement that comes closest to letting the request in, and its trace.
+    /// Returns the statement that comes closest to letting the request in, and its trace.
     #[must_use]
     pub fn nearest(&self) -> Option<(usize, &Statement, &StatementTrace)> {
         let index = self.nearest?;
@@ -712,7 +712,7 @@ impl PolicyCase {
         ))
     }
 
-    /// Every statement with its index and its trace.
+    /// Iterates over the statements, with their indexes and traces.
     pub fn statements(&self) -> impl Iterator<Item = (usize, &Statement, &StatementTrace)> {
         let statements = self.policy.statements.iter().zip(&self.trace.statements);
         statements
@@ -720,7 +720,7 @@ impl PolicyCase {
             .map(|(index, (statement, trace))| (index, statement, trace))
     }
 
-    /// The other statements that allow something and can be meant for a token.
+    /// Iterates over the other statements that allow something and can be meant for a token.
     pub fn rivals(&self) -> impl Iterator<Item = usize> {
         let statements = self.policy.statements.iter().enumerate();
         statements
@@ -730,20 +730,20 @@ impl PolicyCase {
             .map(|(index, _)| index)
     }
 
-    /// The condition keys of a statement.
+    /// Returns the condition keys of a statement.
     #[must_use]
     pub fn leaves(&self, statement: usize) -> Vec<ConditionLeaf<'_>> {
         let trace = self.trace.statements.get(statement);
         trace.map_or_else(Vec::new, |trace| leaves(&self.policy, statement, trace))
     }
 
-    /// The condition keys of the nearest statement.
+    /// Returns the condition keys of the nearest statement.
     #[must_use]
     pub fn nearest_leaves(&self) -> Vec<ConditionLeaf<'_>> {
         self.nearest.map_or_else(Vec::new, |statement| self.leaves(statement))
     }
 
-    /// The condition keys that fail in the nearest statement.
+    /// Returns the condition keys that fail in the nearest statement.
     #[must_use]
     pub fn failing(&self) -> Vec<ConditionLeaf<'_>> {
         let mut leaves = self.nearest_leaves();
@@ -752,7 +752,8 @@ impl PolicyCase {
     }
 }
 
-/// The Allow statement that comes closest: principal and action first, then the fewest failing keys, then the closest `sub` condition.
+/// Returns the Allow statement that comes closest: principal and action first, then the fewest failing keys, then the closest `sub`
+/// condition.
 fn nearest(policy: &TrustPolicy, trace: &Trace, issuer: &str, budget: &Budget) -> Option<usize> {
     policy
         .statements
@@ -784,12 +785,12 @@ fn is_for_tokens(statement: &Statement) -> bool {
     })
 }
 
-/// The role's own ARN, as read.
+/// Returns the role's own ARN, as read.
 fn own_arn(role: Option<&Role>) -> Option<RoleArn> {
     RoleArn::parse(role?.arn.as_deref()?).ok()
 }
 
-/// A policy as shown, and parsed; if the whole role was given instead, the role's policy.
+/// Formats and parses a policy; if the whole role was given instead, the role's policy.
 fn read_policy(given: &PolicyText, is_stored: bool) -> (String, Result<TrustPolicy, ParseError>) {
     let mut text = match given {
         PolicyText::Text(text) => lay_out(text),
@@ -814,15 +815,15 @@ fn read_policy(given: &PolicyText, is_stored: bool) -> (String, Result<TrustPoli
     (text, policy)
 }
 
-/// The role that a bare name stands for if the step has AWS credentials: one in their account. (`src/assumeRole.ts`.)
+/// Returns the role that a bare name stands for if the step has AWS credentials: one in their account. (`src/assumeRole.ts`.)
 fn of_source_account(evidence: &Evidence, flow: Flow) -> Option<RoleArn> {
     let caller = evidence.caller.as_ref().filter(|_| flow.has_credentials())?;
     let account = Some(caller.account.as_str()).filter(|account| !account.is_empty());
     RoleArn::parse(&evidence.request.role_arn(account)?).ok()
 }
 
-/// The issuer when neither the token nor AWS names it: that of the provider that was read, else the one the policy trusts if its server is
-/// the same, else the server's.
+/// Guesses the issuer when neither the token nor AWS names it: that of the provider that was read, else the one the policy trusts if its
+/// server is the same, else the server's.
 fn likely_issuer(evidence: &Evidence, policy: Option<&TrustPolicy>) -> String {
     let read = evidence.provider.as_ref().and_then(Probe::known);
     if let Some(url) = read.and_then(|provider| provider.url.as_deref()) {

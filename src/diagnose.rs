@@ -24,14 +24,14 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     diagnose_case(&Case::new(evidence))
 }
 
-/// What the token says by itself, whatever else is known.
+/// Returns what the token says by itself, whatever else is known.
 #[must_use]
 pub fn told(evidence: &Evidence) -> Option<Told> {
     told::told(&Case::new(evidence))
 }
 
-/// The checks that explain a message from AWS, GitHub or the action: those that find something, else those of the stage at which it says it
-/// stopped. Empty if the message is not understood.
+/// Returns the checks that explain a message from AWS, GitHub or the action: those that find something, else those of the stage at which it
+/// says it stopped. Empty if the message is not understood.
 #[must_use]
 pub fn explaining(message: &str) -> Vec<&'static Rule> {
     let evidence = Evidence {
@@ -262,7 +262,7 @@ mod tests {
         })
     }
 
-    /// A policy with as many values, keys or statements as fit into this many bytes.
+    /// Builds a policy with as many values, keys or statements as fit into this many bytes.
     fn full(bytes: usize, make: &dyn Fn(usize) -> Vec<Value>) -> Value {
         let policy = |n| json!({ "Version": "2012-10-17", "Statement": make(n) });
         let mut count = 1;
@@ -279,7 +279,7 @@ mod tests {
         policy(count)
     }
 
-    /// A statement with many values for one operator on the subject.
+    /// Builds a statement with many values for one operator on the subject.
     fn values(operator: &str, value: impl Fn(usize) -> String + 'static) -> Box<dyn Fn(usize) -> Vec<Value>> {
         let operator = operator.to_owned();
         Box::new(move |n| {

@@ -63,7 +63,7 @@ impl Cause {
         Self::EnvironmentProtection,
     ];
 
-    /// Its number, 1 to 8.
+    /// Returns its number, 1 to 8.
     #[must_use]
     pub fn number(self) -> u8 {
         match self {
@@ -78,7 +78,7 @@ impl Cause {
         }
     }
 
-    /// Its short name.
+    /// Returns its short name.
     #[must_use]
     pub fn short(self) -> &'static str {
         match self {
@@ -93,7 +93,7 @@ impl Cause {
         }
     }
 
-    /// Its name in reports.
+    /// Returns its name in reports.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -134,7 +134,7 @@ impl Stage {
         Self::Session,
     ];
 
-    /// Its name in reports.
+    /// Returns its name in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -162,7 +162,7 @@ pub enum Certainty {
 }
 
 impl Certainty {
-    /// In one word.
+    /// Names it in one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -222,7 +222,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// In one word.
+    /// Names it in one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -245,7 +245,7 @@ pub enum Document {
 }
 
 impl Document {
-    /// Its name in the report JSON.
+    /// Returns its name in the report JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -278,7 +278,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// Which of the eight causes it is, if any.
+    /// Returns which of the eight causes it is, if any.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
         self.finding.cause.or(self.rule.cause)
@@ -352,7 +352,7 @@ pub enum Remedy {
 }
 
 impl Finding {
-    /// A finding that blocks: likely, until the facts it rests on are named.
+    /// Creates a finding that blocks: likely, until the facts it rests on are named.
     #[must_use]
     pub fn blocks(message: impl Into<String>) -> Self {
         Self {
@@ -372,7 +372,7 @@ impl Finding {
         }
     }
 
-    /// A finding that blocks nothing but lets in too much.
+    /// Creates a finding that blocks nothing but lets in too much.
     #[must_use]
     pub fn risk(message: impl Into<String>) -> Self {
         Self {
@@ -381,7 +381,7 @@ impl Finding {
         }
     }
 
-    /// Good to know: it describes what was seen and isn't a cause.
+    /// Creates a note: it describes what was seen and isn't a cause.
     #[must_use]
     pub fn note_only(message: impl Into<String>) -> Self {
         Self {
@@ -405,7 +405,7 @@ impl Finding {
         self
     }
 
-    /// How sure it is.
+    /// Returns how sure it is.
     #[must_use]
     pub fn certainty(&self) -> Certainty {
         self.certainty.max(self.limit)
@@ -510,7 +510,7 @@ pub enum Conclusion {
 }
 
 impl Conclusion {
-    /// In one word.
+    /// Names it in one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -542,7 +542,7 @@ pub enum CauseStatus {
 }
 
 impl CauseStatus {
-    /// Its name in the report JSON.
+    /// Returns its name in the report JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -574,7 +574,7 @@ pub enum StageStatus {
 }
 
 impl StageStatus {
-    /// Its name in the report JSON.
+    /// Returns its name in the report JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -654,7 +654,7 @@ pub struct Told {
 }
 
 impl Diagnosis {
-    /// The cause: the first finding that blocks.
+    /// Returns the cause: the first finding that blocks.
     #[must_use]
     pub fn cause(&self) -> Option<&Found> {
         self.findings
@@ -662,19 +662,19 @@ impl Diagnosis {
             .find(|finding| finding.severity == Severity::Blocks)
     }
 
-    /// The first risk: what else the policy accepts, or what the step does that nobody intended.
+    /// Returns the first risk: what else the policy accepts, or what the step does that nobody intended.
     #[must_use]
     pub(crate) fn risk(&self) -> Option<&Found> {
         self.findings.iter().find(|finding| finding.severity == Severity::Risk)
     }
 
-    /// The finding that an answer is about: the cause, or else the first risk.
+    /// Returns the finding that an answer is about: the cause, or else the first risk.
     #[must_use]
     pub(crate) fn lead(&self) -> Option<&Found> {
         self.cause().or_else(|| self.risk())
     }
 
-    /// The exit code, before `fail: false` is applied: 0 allowed, or no role requested; 1 denied; 3 undecided.
+    /// Returns the exit code, before `fail: false` is applied: 0 allowed, or no role requested; 1 denied; 3 undecided.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self.conclusion {
@@ -685,7 +685,7 @@ impl Diagnosis {
         }
     }
 
-    /// The text of a document.
+    /// Returns the text of a document.
     #[must_use]
     pub fn document(&self, document: Document) -> Option<&SourceText> {
         match document {
@@ -711,7 +711,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Its name in the report JSON.
+    /// Returns its name in the report JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -68,7 +68,7 @@ impl CallerCase {
         Some(case)
     }
 
-    /// If one policy in a list can't be read, nothing is concluded from the list.
+    /// Parses a list of policies. If one can't be read, nothing is concluded from the list.
     fn parse(&mut self, side: Side, list: &[AttachedPolicy]) -> Option<Vec<Policy>> {
         if list.len() > MOST {
             self.unread
@@ -98,12 +98,12 @@ impl CallerCase {
         (policies.len() == list.len()).then_some(policies)
     }
 
-    /// All policies, for the keys they use.
+    /// Iterates over all policies, for the keys they use.
     pub(crate) fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.documents.iter().map(|document| &document.policy)
     }
 
-    /// What a request evaluates to under these policies and the role's trust policy.
+    /// Evaluates a request under these policies and the role's trust policy.
     pub(crate) fn access(&self, request: &RequestContext, trust: Option<&Policy>) -> Access {
         access::access(request, trust, self.policies_by_kind())
     }
@@ -116,7 +116,7 @@ impl CallerCase {
         }
     }
 
-    /// The same with one additional identity-based policy.
+    /// Does the same with one additional identity-based policy.
     pub(crate) fn access_with(&self, more: &Policy, request: &RequestContext, trust: Option<&Policy>) -> Access {
         let identity: Option<Vec<Policy>> = self
             .identity
@@ -155,7 +155,7 @@ impl CallerCase {
         self.tag.is_some_and(is_denied)
     }
 
-    /// The caller's side that denies it.
+    /// Returns the caller's side that denies it.
     pub(crate) fn blocked(access: Option<Access>) -> Option<(Side, Decision)> {
         let access = access.filter(|access| is_denied(*access))?;
         access.blocked().find(|(side, _)| *side != Side::Trust)

@@ -111,7 +111,7 @@ fn refusal<'a>(case: &'a Case<'_>) -> Option<&'a Refusal> {
     (refusal.policy.is_some_and(is_callers) || by_rest).then_some(refusal)
 }
 
-/// What the caller's policies evaluate to, unless AWS says otherwise.
+/// Returns the decision of the caller's policies, unless AWS says otherwise.
 fn by_policies(case: &Case<'_>) -> Option<(Side, Decision)> {
     let (side, decision) = CallerCase::blocked(case.caller.as_ref()?.assume)?;
     let fits = match &case.answer {
@@ -124,7 +124,7 @@ fn by_policies(case: &Case<'_>) -> Option<(Side, Decision)> {
     (fits && !case.asked_by_stranger()).then_some((side, decision))
 }
 
-/// The facts that prove it: within one account the trust policy can be enough, and what one policy denies no other can allow.
+/// Returns the facts that prove it: within one account the trust policy can be enough, and what one policy denies no other can allow.
 pub(super) fn rests_on(case: &Case<'_>, side: Side, decision: Decision) -> &'static [Fact] {
     let account = case.at_hand().map(|identity| identity.account.as_str());
     let is_own = case.role_named.as_ref().and_then(|role| role.account.as_deref()) == account;
@@ -138,7 +138,7 @@ pub(super) fn rests_on(case: &Case<'_>, side: Side, decision: Decision) -> &'sta
     }
 }
 
-/// Policies of the caller or its account. (IAM User Guide, `troubleshoot_access-denied`.)
+/// Whether the policy is the caller's or its account's. (IAM User Guide, `troubleshoot_access-denied`.)
 fn is_callers(kind: PolicyKind) -> bool {
     use PolicyKind as K;
     matches!(
@@ -156,7 +156,7 @@ fn kind(side: Side) -> PolicyKind {
     }
 }
 
-/// What was read of this side.
+/// Says what was read of this side.
 fn read(case: &Case<'_>, side: Side) -> Option<String> {
     let documents = &case.caller.as_ref()?.documents;
     let names: Vec<&str> = documents
@@ -171,7 +171,7 @@ fn read(case: &Case<'_>, side: Side) -> Option<String> {
     })
 }
 
-/// Where the caller's policies deny a call, or come closest to allowing it.
+/// Labels where the caller's policies deny a call, or come closest to allowing it.
 pub(super) fn label(case: &Case<'_>, access: Option<Access>) -> Option<Label> {
     let (side, decision) = CallerCase::blocked(access)?;
     let documents = case.caller.as_ref()?.documents.iter().enumerate();
@@ -200,7 +200,7 @@ pub(super) fn label(case: &Case<'_>, access: Option<Access>) -> Option<Label> {
     spots.max_by_key(|(fits, _)| *fits).map(|(_, label)| label)
 }
 
-/// The part of a statement that decides, and how well the statement fits.
+/// Returns the part of a statement that decides, and how well the statement fits.
 fn spot(
     statement: &Statement,
     trace: &StatementTrace,

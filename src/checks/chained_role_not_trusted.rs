@@ -103,7 +103,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
-/// A principal meant for the caller that actually stands for another. (IAM User Guide, `reference_policies_elements_principal`.)
+/// Finds a principal meant for the caller that actually stands for another. (IAM User Guide, `reference_policies_elements_principal`.)
 fn odd_principal(case: &Case<'_>, principal: &Principal) -> Option<String> {
     let asking = case.at_hand()?.arn.as_str();
     let session_of = |arn: &str| {
@@ -129,7 +129,7 @@ fn odd_principal(case: &Case<'_>, principal: &Principal) -> Option<String> {
     })
 }
 
-/// Where the policy requires a token, which a call with AWS credentials doesn't carry: in its principal or in a condition.
+/// Labels where the policy requires a token, which a call with AWS credentials doesn't carry: in its principal or in a condition.
 fn of_a_token(case: &Case<'_>) -> Option<Label> {
     let policy = case.policy.as_ref()?;
     let (index, statement, _) = policy.nearest()?;

@@ -33,7 +33,7 @@ pub enum When {
 }
 
 impl Check {
-    /// What it finds.
+    /// Returns what it finds.
     #[must_use]
     pub fn find(&self, case: &Case<'_>) -> Option<Finding> {
         self.when.holds(case).then(|| (self.run)(case))?
@@ -52,7 +52,7 @@ impl When {
     }
 }
 
-/// What all subject checks share: the one `sub` condition that fails, classified by the kind of difference.
+/// Does what all subject checks share: finds the one failing `sub` condition by the kind of its difference.
 pub(super) fn subject(
     case: &Case<'_>,
     is: fn(&Kind) -> bool,
@@ -89,7 +89,7 @@ pub(super) fn subject(
     Some(finding.notes(others).remedy(Remedy::Admit))
 }
 
-/// The token's subject, and the closest value.
+/// Compares the token's subject with the closest value.
 fn sides(difference: &SubjectDifference) -> SideBySide {
     let (subject, part) = (&difference.subject, &difference.token_part);
     let from = match subject.strip_suffix(part.as_str()) {
@@ -106,8 +106,8 @@ fn sides(difference: &SubjectDifference) -> SideBySide {
     SideBySide::within("subject", token, token_part, policy, pattern_part)
 }
 
-/// A finding on the nearest statement, with the facts it rests on besides the policy: certain if no other statement can have been meant for
-/// a token.
+/// Returns a finding on the nearest statement, with the facts it rests on besides the policy: certain if no other statement can have been
+/// meant for a token.
 pub(super) fn by_policy(case: &Case<'_>, on: &[Fact], finding: Finding) -> Finding {
     match &case.policy {
         Some(policy) if policy.rivals().next().is_none() => denied(case, policy, on, finding),
@@ -132,7 +132,7 @@ fn is_one_kind(case: &Case<'_>, policy: &PolicyCase, found: &SubjectDifference) 
         })
 }
 
-/// The part of the policy's value that differs, if the text allows pointing at it.
+/// Labels the part of the policy's value that differs, if the text allows pointing at it.
 pub(super) fn policy_label(case: &Case<'_>, difference: &SubjectDifference) -> Label {
     let whole = difference.location.span;
     let inner = Span::new(whole.start + 1, whole.end.saturating_sub(1));
@@ -156,7 +156,7 @@ pub(super) fn policy_label(case: &Case<'_>, difference: &SubjectDifference) -> L
     case.policy_label(place, text)
 }
 
-/// What the policy expects after the repository, and what the token has, in words.
+/// Says what the policy expects after the repository, and what the token has.
 pub(super) fn contexts(difference: &SubjectDifference) -> (String, String) {
     let (from, to) = difference.part;
     let wanted = Context::of(difference.pattern.get(from..to).unwrap_or_default()).words();
@@ -167,7 +167,7 @@ pub(super) fn contexts(difference: &SubjectDifference) -> (String, String) {
     (wanted, has)
 }
 
-/// The environment named in a value.
+/// Returns the environment named in a value.
 pub(super) fn environment_in(pattern: &str) -> String {
     pattern
         .split_once("environment:")
@@ -178,7 +178,7 @@ pub(super) fn environment_in(pattern: &str) -> String {
         .replace("%3A", ":")
 }
 
-/// The job's `environment`, if the workflow is known.
+/// Labels the job's `environment`, if the workflow is known.
 pub(super) fn environment_in_workflow(case: &Case<'_>) -> Option<Label> {
     let Some(Ok(workflow)) = &case.workflow else {
         return None;
@@ -197,7 +197,7 @@ pub(super) fn environment_in_workflow(case: &Case<'_>) -> Option<Label> {
     Some(case.workflow_label(environment.span, "the subject names this environment"))
 }
 
-/// "statement 1 of the policy comes closest": a note for when several statements allow something.
+/// Notes that "statement 1 of the policy comes closest", when several statements allow something.
 pub(super) fn other_allows(policy: &PolicyCase, nearest: usize) -> Option<String> {
     let count = policy
         .policy
@@ -208,7 +208,7 @@ pub(super) fn other_allows(policy: &PolicyCase, nearest: usize) -> Option<String
     (count > 1).then(|| format!("statement {} of the policy comes closest and is explained here; the other {} that allow something do not match either", nearest + 1, count - 1))
 }
 
-/// A risk that a witness proves.
+/// Returns a risk that a witness proves.
 pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
     let witness = case.witnesses().iter().find(|witness| witness.breadth == breadth)?;
     let reach = &witness.reach;
@@ -277,7 +277,7 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
     })
 }
 
-/// If the step continues anyway, with unintended credentials, it blocks nothing: a risk that names whose they are.
+/// Makes the finding a risk if the step continues anyway, with unintended credentials, and names whose they are.
 pub(super) fn or_goes_on(case: &Case<'_>, mut finding: Finding) -> Finding {
     if !case.is_allowed() {
         return finding;
@@ -294,7 +294,7 @@ pub(super) fn or_goes_on(case: &Case<'_>, mut finding: Finding) -> Finding {
     ))
 }
 
-/// The job that runs, or all jobs of the workflow if that isn't known.
+/// Returns the job that runs, or all jobs of the workflow if that isn't known.
 pub(super) fn jobs<'a>(case: &'a Case<'_>) -> Vec<&'a Job> {
     let Some(Ok(workflow)) = &case.workflow else {
         return Vec::new();
@@ -318,7 +318,7 @@ pub(super) fn brings_keys(case: &Case<'_>) -> bool {
             .all(|step| step.input("aws-access-key-id").is_some() && step.input("role-to-assume").is_none())
 }
 
-/// Which role a bare name stands for if the step has AWS credentials: one in their account.
+/// Says which role a bare name stands for if the step has AWS credentials: one in their account.
 pub(super) fn source_account(case: &Case<'_>) -> Option<String> {
     let name = case
         .request()
@@ -332,12 +332,12 @@ pub(super) fn source_account(case: &Case<'_>) -> Option<String> {
     ))
 }
 
-/// The pasted message, or AWS's own, on one line, without colours, quotation marks or anything else around it.
+/// Returns the pasted message, or AWS's own, on one line, without colours, quotation marks or anything else around it.
 pub(super) fn pasted(case: &Case<'_>) -> Option<String> {
     case.message().map(crate::aws::answer::one_line)
 }
 
-/// A text on one line, truncated to a number of characters.
+/// Puts a text on one line, truncated to a number of characters.
 pub(super) fn one_line(text: &str, most: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() > most {

@@ -85,7 +85,7 @@ fn lists_texts(leaf: &ConditionLeaf<'_>) -> bool {
     leaf.comparison().is_string() && !leaf.comparison().is_negated()
 }
 
-/// How the job can make the claim the one accepted value.
+/// Says how the job can make the claim the one accepted value.
 fn help(claim: &str, leaf: &ConditionLeaf<'_>) -> Option<String> {
     let [only] = leaf.key.values.as_slice() else {
         return None;
@@ -102,7 +102,7 @@ fn help(claim: &str, leaf: &ConditionLeaf<'_>) -> Option<String> {
     }
 }
 
-/// What the token sends, and what the policy accepts.
+/// Compares what the token sends with what the policy accepts.
 fn side_by_side(leaf: &ConditionLeaf<'_>) -> Option<SideBySide> {
     let Presence::One(has) = &leaf.trace.actual else {
         return None;
@@ -119,7 +119,7 @@ fn side_by_side(leaf: &ConditionLeaf<'_>) -> Option<SideBySide> {
     })
 }
 
-/// An invisible difference between the claim and a value.
+/// Describes an invisible difference between the claim and a value.
 fn unseen_difference(leaf: &ConditionLeaf<'_>) -> Option<String> {
     let Presence::One(has) = &leaf.trace.actual else {
         return None;

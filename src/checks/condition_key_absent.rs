@@ -79,7 +79,7 @@ fn is_of_signed_requests(key: &str) -> bool {
     key.starts_with("aws:principal") || key.starts_with("aws:multifactor")
 }
 
-/// Why the request doesn't include a key, in words.
+/// Says why the request doesn't include a key.
 fn why(key: &str, prefix: &str, case: &Case<'_>) -> String {
     let lower = key.to_lowercase();
     if let Some(claim) = lower.strip_prefix(prefix) {
@@ -110,8 +110,8 @@ fn why(key: &str, prefix: &str, case: &Case<'_>) -> String {
     }
 }
 
-/// A policy that AWS refuses and whose only guard is one of GitHub's claims, without `sub`. IAM hasn't stored such policies since June
-/// 2025, and AWS has evaluated these claims since January 2026: it was written when the key was never in a request.
+/// Finds a policy that AWS refuses and whose only guard is one of GitHub's claims, without `sub`. IAM hasn't stored such policies since
+/// June 2025, and AWS has evaluated these claims since January 2026: it was written when the key was never in a request.
 fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
     if !matches!(case.answer, Some(Answer::NotAuthorized(_)))
         || !matches!(policy.trace.decision, Decision::Allow | Decision::Undecided)

@@ -93,8 +93,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-/// The step has an access key and no role in the file, and the action found no credentials: with a key in the input it wouldn't have looked
-/// for others. (configure-aws-credentials, `src/index.ts`.)
+/// Finds an access key that came out empty: the step in the file has a key and no role, and the action found no credentials; with a key in
+/// the input it wouldn't have looked for others. (configure-aws-credentials, `src/index.ts`.)
 fn keys_came_out_empty(case: &Case<'_>) -> Option<Finding> {
     let named = [Input::AwsAccessKeyId, Input::RoleToAssume].map(|input| case.request().get(input));
     if named != [None, None] || case.answer != Some(Answer::NoCredentials) || !super::check::brings_keys(case) {

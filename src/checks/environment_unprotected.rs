@@ -60,7 +60,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
-/// The same token as if the job had run on another branch.
+/// Returns the same token as if the job had run on another branch.
 fn on_some_branch(claims: &Claims) -> Claims {
     let mut all = claims.0.clone();
     let repository = claims.text("repository").unwrap_or_default();

@@ -40,8 +40,8 @@ pub(super) fn applies(case: &Case<'_>) -> bool {
     required(case).is_some()
 }
 
-/// The condition on the external ID that keeps AWS credentials out: it fails, or AWS refuses, no ID is given, and everything else in its
-/// statement matches.
+/// Returns the condition on the external ID that keeps AWS credentials out: it fails, or AWS refuses, no ID is given, and everything else
+/// in its statement matches.
 fn required<'a>(case: &'a Case<'_>) -> Option<ConditionLeaf<'a>> {
     if !case.asks_with_credentials() || case.is_allowed() {
         return None;

@@ -149,7 +149,7 @@ fn is_written(case: &Case<'_>) -> bool {
     nothing_ran && jobs.peek().is_some() && jobs.all(lacks)
 }
 
-/// The blocks of the workflow that would have to change.
+/// Returns the blocks of the workflow that would have to change.
 fn workflow_places(case: &Case<'_>) -> Vec<(Span, String)> {
     let Some(Ok(workflow)) = &case.workflow else {
         return Vec::new();

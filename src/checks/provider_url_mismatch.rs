@@ -78,7 +78,7 @@ enum Seen {
     Nowhere,
 }
 
-/// The provider whose URL is close to the issuer, if any.
+/// Returns the provider whose URL is close to the issuer, if any.
 pub(super) fn near_miss(case: &Case<'_>) -> Option<NearMiss> {
     if case.answer.as_ref().is_some_and(Answer::provider_exists) || is_masked(&case.issuer) {
         return None;
@@ -133,7 +133,7 @@ pub(super) fn near_miss(case: &Case<'_>) -> Option<NearMiss> {
         })
 }
 
-/// Hosts of the providers named in the trust policy.
+/// Returns the hosts of the providers named in the trust policy.
 fn trusted_hosts(case: &Case<'_>) -> Vec<String> {
     let Some(policy) = &case.policy else { return Vec::new() };
     let principals = policy.policy.statements.iter().filter_map(|s| s.principal.as_ref());

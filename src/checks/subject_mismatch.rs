@@ -34,7 +34,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
 }
 
-/// A failing `sub` condition of an unusual kind: negated or for another type.
+/// Finds a failing `sub` condition of an unusual kind: negated or for another type.
 fn odd_operator(case: &Case<'_>) -> Option<Finding> {
     let policy = case.policy.as_ref()?;
     let name = format!("{}:sub", issuer_host(&case.issuer));

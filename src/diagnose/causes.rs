@@ -12,7 +12,7 @@ use crate::policy::wildcard::matches;
 use crate::policy::{Decision, Outcome};
 use crate::text::masked::is_masked;
 
-/// The eight causes, one row each.
+/// Returns the eight causes, one row each.
 #[must_use]
 pub(super) fn causes(case: &Case<'_>, findings: &[Found]) -> Vec<CauseRow> {
     Cause::ALL
@@ -37,7 +37,7 @@ pub(super) fn causes(case: &Case<'_>, findings: &[Found]) -> Vec<CauseRow> {
         .collect()
 }
 
-/// Why a cause is ruled out, or why that cannot be determined.
+/// Says why a cause is ruled out, or why that cannot be determined.
 fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, String> {
     let answer = case.answer.as_ref();
     let out = |because: &str| Ok(because.to_owned());
@@ -149,7 +149,7 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
     }
 }
 
-/// How to say that there is a token: claims passed in weren't seen in the job.
+/// Says that there is a token, but not that the job got it if claims were only passed in.
 pub(super) fn token_is_there(case: &Case<'_>) -> &'static str {
     match case.runner() {
         Some(_) => "the job got an ID token",

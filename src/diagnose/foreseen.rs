@@ -33,7 +33,7 @@ struct Outlook {
     pattern: Option<String>,
 }
 
-/// Why the trust policy won't let this job in, judging by the workflow file alone. Never certain: only a token would prove it.
+/// Says why the trust policy won't let this job in, judging by the workflow file alone. Never certain: only a token would prove it.
 pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     if case.claims.is_some() || case.flow != Flow::Oidc || case.policy.is_none() {
         return None;
@@ -79,7 +79,7 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     Some(found)
 }
 
-/// No token was seen: nothing is shown as sent, and where many are possible no name is made up.
+/// Rewords a finding, since no token was seen: nothing is shown as sent, and where many are possible no name is made up.
 fn foretell(finding: &mut Finding, outlook: &Outlook) {
     let subject = outlook.refused.as_ref().and_then(Claims::subject).unwrap_or_default();
     if let Some(compared) = finding.compares.take() {
@@ -135,7 +135,7 @@ fn foretell(finding: &mut Finding, outlook: &Outlook) {
     }
 }
 
-/// The branch, tag or environment that a subject names.
+/// Returns the branch, tag or environment that a subject names.
 fn name(subject: &Subject<'_>) -> Option<String> {
     match subject.kind()? {
         Context::Branch(name) | Context::Environment(name) | Context::Tag(name) => Some(name.to_owned()),
@@ -143,7 +143,7 @@ fn name(subject: &Subject<'_>) -> Option<String> {
     }
 }
 
-/// A merge queue's branch, named as GitHub does, in place of a shorter made-up one.
+/// Names a merge queue's branch as GitHub does, in place of a shorter made-up name.
 fn of_queue(mut token: Claims) -> Claims {
     let branch = token.text("ref").and_then(|name| name.strip_prefix("refs/heads/"));
     if let Some(branch) = branch.filter(|name| name.starts_with(QUEUE) && queue_base(name).is_none()) {
@@ -160,7 +160,7 @@ fn of_queue(mut token: Claims) -> Claims {
     token
 }
 
-/// What no token in GitHub's default form gets past, whatever the job: tries the policy's own values, and the usual subjects of the
+/// Finds what no token in GitHub's default form gets past, whatever the job: tries the policy's own values, and the usual subjects of the
 /// repositories it names.
 fn hopeless(case: &Case<'_>) -> Option<Found> {
     const MOST: usize = 8;
@@ -210,7 +210,7 @@ fn hopeless(case: &Case<'_>) -> Option<Found> {
     Some(found)
 }
 
-/// One outlook per event, if everything the subject is made of is known.
+/// Returns one outlook per event, if everything the subject is made of is known.
 fn outlooks(case: &Case<'_>) -> Option<Vec<Outlook>> {
     let workflow = case.workflow.as_ref()?.as_ref().ok()?;
     let runner = case.runner();
@@ -272,7 +272,7 @@ fn outlooks(case: &Case<'_>) -> Option<Vec<Outlook>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// What the policy makes of an event's tokens.
+/// Says what the policy makes of an event's tokens.
 fn outlook(case: &Case<'_>, event: &str, families: &[&Family]) -> Outlook {
     let shares: Vec<_> = case
         .policy
@@ -318,7 +318,7 @@ fn outlook(case: &Case<'_>, event: &str, families: &[&Family]) -> Outlook {
     }
 }
 
-/// The repository: as GitHub describes it, else in the form the policy uses if it names the same one.
+/// Returns the repository: as GitHub describes it, else in the form the policy uses if it names the same one.
 fn repository(case: &Case<'_>) -> Option<Repository> {
     let template = case.subject_template();
     let keys = match template.filter(|template| !template.is_default()) {
@@ -353,7 +353,7 @@ fn repository(case: &Case<'_>) -> Option<Repository> {
     })
 }
 
-/// The values of the policy's conditions on `sub`.
+/// Iterates over the values of the policy's conditions on `sub`.
 fn values<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a str> {
     let key = case.asker().key("sub");
     let statements = case.policy.iter().flat_map(|policy| &policy.policy.statements);
@@ -364,7 +364,7 @@ fn values<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a str> {
     keys.flat_map(|key| &key.values).map(|value| value.value.as_str())
 }
 
-/// Claims other than the subject and audience that the policy asks for, with the values it wants.
+/// Returns the claims other than the subject and audience that the policy asks for, with the values it wants.
 fn asked(case: &Case<'_>) -> Vec<(String, String)> {
     let prefix = case.asker().key("");
     let statements = case.policy.iter().flat_map(|policy| &policy.policy.statements);
@@ -382,7 +382,7 @@ fn asked(case: &Case<'_>) -> Vec<(String, String)> {
     .collect()
 }
 
-/// The claims of a usual token with this subject.
+/// Returns the claims of a usual token with this subject.
 fn usual_token(case: &Case<'_>, subject: &str) -> Option<Claims> {
     let parts = Subject::parse(subject)?;
     let mut claims = json!({
@@ -402,7 +402,7 @@ fn usual_token(case: &Case<'_>, subject: &str) -> Option<Claims> {
     Some(Claims(map.clone()))
 }
 
-/// The finding that a token would produce; `None` if it would get in, or if that can't be determined.
+/// Returns the finding that a token would produce; `None` if it would get in, or if that can't be determined.
 fn what_keeps_out(case: &Case<'_>, claims: &Claims) -> Option<Found> {
     let mut claims = claims.clone();
     if let Some(audience) = case.request().given(Input::Audience) {

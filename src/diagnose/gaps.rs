@@ -9,7 +9,7 @@ use crate::github::expression::is_expression;
 use crate::policy::{Decision, Outcome};
 use crate::text::Span;
 
-/// Name and value of each fact that was compared.
+/// Returns the name and value of each fact that was compared.
 #[must_use]
 pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
@@ -60,12 +60,12 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// A message without the marker that the runner's log puts before an error.
+/// Strips the marker that the runner's log puts before an error.
 fn said(text: &str) -> String {
     text.trim_start().trim_start_matches("##[error]").to_owned()
 }
 
-/// What is missing, and how to supply it.
+/// Lists what is missing, and how to supply it.
 #[must_use]
 pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
     let mut gaps = Vec::new();
@@ -192,7 +192,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
 
 const UNMASK: &str = "supply the unmasked value; if AWS itself has the placeholder, no token matches it";
 
-/// What the policy requires that can't be decided.
+/// Lists what the policy requires that can't be decided.
 fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
     let mut gaps = Vec::new();
     let policy = case.policy.as_ref();
@@ -240,7 +240,7 @@ fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
     gaps
 }
 
-/// How to pass a role that comes from an expression in the workflow: as written in the step, so that no value has to be known.
+/// Says how to pass a role that comes from an expression in the workflow: as written in the step, so that no value has to be known.
 fn with_the_role(request: &Request) -> String {
     let role = Input::RoleToAssume.name();
     if !request.not_known.contains_key(role) {
@@ -254,7 +254,7 @@ fn with_the_role(request: &Request) -> String {
     format!("add to the doctor's step: `with: {{ {} }}`", inputs.join(", "))
 }
 
-/// What GitHub's API did not return, grouped by reason.
+/// Lists what GitHub's API did not return, grouped by reason.
 #[must_use]
 pub(super) fn unread(case: &Case<'_>) -> Vec<MissingFact> {
     let evidence = case.evidence;
@@ -297,7 +297,7 @@ pub(super) fn unread(case: &Case<'_>) -> Vec<MissingFact> {
 const IN_CHECKOUT: &str = "the step in the checkout";
 const BY_A_STRANGER: &str = "which is not followed, because a checkout can be a stranger's";
 
-/// What is odd about the documents themselves.
+/// Lists what is odd about the documents themselves.
 #[must_use]
 pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
     let mut remarks = Vec::new();
@@ -395,7 +395,7 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
     remarks
 }
 
-/// What was left out because the policy is too large to search.
+/// Says what was left out because the policy is too large to search.
 fn not_searched(case: &Case<'_>) -> Option<String> {
     let left_out: Vec<&str> = [
         (&case.comparing, "which of them comes closest to the token"),

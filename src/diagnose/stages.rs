@@ -7,7 +7,7 @@ use crate::finding::{Certainty, Found, Severity, Stage, StageRow, StageStatus};
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::policy::Decision;
 
-/// The stages of the handshake, in order.
+/// Returns the stages of the handshake, in order.
 #[must_use]
 pub(super) fn stages(case: &Case<'_>, findings: &[Found]) -> Vec<StageRow> {
     let mut failed = false;
@@ -54,7 +54,7 @@ pub(super) fn stages(case: &Case<'_>, findings: &[Found]) -> Vec<StageRow> {
         .collect()
 }
 
-/// The stage at which AWS's answer plainly says it stopped, if it does.
+/// Returns the stage at which AWS's answer plainly says it stopped, if it does.
 pub(super) fn stopped_at(answer: &Answer) -> Option<Stage> {
     match answer {
         Answer::TokenNotGranted => Some(Stage::Permission),
@@ -70,7 +70,7 @@ pub(super) fn stopped_at(answer: &Answer) -> Option<Stage> {
     }
 }
 
-/// What shows that a stage was passed.
+/// Says what shows that a stage was passed.
 fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
     let answer = case.answer.as_ref();
     let is = |yes: bool, words: &str| yes.then(|| words.to_owned());

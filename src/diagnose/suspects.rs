@@ -16,7 +16,7 @@ use crate::text::masked::is_masked;
 /// More guesses than this help nobody.
 const MOST: usize = 4;
 
-/// What may keep this token out.
+/// Lists what may keep this token out.
 pub(super) fn findings(case: &Case<'_>) -> Vec<Found> {
     let is_refused = matches!(case.answer, Some(Answer::NotAuthorized(None))) && case.policy_source.is_none();
     let Some(claims) = case.claims.filter(|_| is_refused && !case.asks_with_credentials()) else {
@@ -131,7 +131,7 @@ fn context(claims: &Claims) -> Option<Suspect> {
     })
 }
 
-/// A reusable workflow of another repository: the subject stays the caller's.
+/// Suspects a reusable workflow of another repository: the subject stays the caller's.
 fn called_workflow(claims: &Claims) -> Option<Suspect> {
     let (own, called) = (claims.text("repository")?, claims.text("job_workflow_ref")?);
     let called = called.split("/.github/").next()?;

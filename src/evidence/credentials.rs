@@ -34,7 +34,7 @@ impl CredentialSource {
         Self::Profile,
     ];
 
-    /// Its name in a saved run.
+    /// Returns its name in a saved run.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -104,7 +104,7 @@ impl HeldCredentials {
         Self::WebIdentity,
     ];
 
-    /// Its name in a saved run.
+    /// Returns its name in a saved run.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {

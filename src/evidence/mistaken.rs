@@ -12,7 +12,7 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
-    /// What to pass instead: the command that prints it, if any.
+    /// Says what to pass instead: the command that prints it, if any.
     fn help(self) -> &'static str {
         match self {
             Self::Claims => {
@@ -78,7 +78,7 @@ impl Kind {
         }
     }
 
-    /// The flag that it belongs to.
+    /// Returns the flag that it belongs to.
     fn flag(self) -> Option<&'static str> {
         match self {
             Self::Claims | Self::Token => Some("--claims"),
@@ -100,7 +100,7 @@ impl Kind {
         }
     }
 
-    /// How to extract a trust policy from it.
+    /// Says how to extract a trust policy from it.
     fn policy(self) -> Option<&'static str> {
         match self {
             Self::Roles => Some("pick one of them: `jq '.. | objects | select(.RoleName == \"NAME\")' FILE`"),
@@ -124,8 +124,8 @@ impl Kind {
 /// The command that reads the policies in Terraform and CloudFormation.
 pub(crate) const CHECK: &str = "aws-oidc-doctor check FILE";
 
-/// What a text is, if not what is wanted, and what to pass instead. `None` if it isn't recognized, or may be a malformed version of what is
-/// wanted. Quotes no part of the text.
+/// Says what a text is, if not what is wanted, and what to pass instead. `None` if it isn't recognized, or may be a malformed version of
+/// what is wanted. Quotes no part of the text.
 pub(super) fn instead(text: &str, wanted: Wanted) -> Option<String> {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     if text.is_empty() {

@@ -49,7 +49,7 @@ impl From<serde_json::Error> for Unread {
     }
 }
 
-/// One or several saved runs.
+/// Reads one or several saved runs.
 ///
 /// # Errors
 /// If it isn't one.
@@ -66,8 +66,8 @@ pub fn runs(text: &str) -> Result<Runs, Unread> {
     Ok(Runs::from_json(text)?)
 }
 
-/// Claims: an object of them, a token with `header` and `claims` (or `payload`), the token service's response, the raw token or its payload
-/// alone, lines of names and values, or a bare subject.
+/// Reads claims: an object of them, a token with `header` and `claims` (or `payload`), the token service's response, the raw token or its
+/// payload alone, lines of names and values, or a bare subject.
 ///
 /// # Errors
 /// If it is none of these.
@@ -130,7 +130,7 @@ pub fn is_subject(text: &str) -> bool {
     !text.contains('\n') && text.split_once(':').is_some_and(is_begun)
 }
 
-/// A trust policy: its own JSON, the output of `aws iam get-role`, or the role object in it.
+/// Reads a trust policy: its own JSON, the output of `aws iam get-role`, or the role object in it.
 ///
 /// # Errors
 /// If it is none of these. A policy with mistakes of its own is not an error: the diagnosis names them.
@@ -189,8 +189,8 @@ pub fn trust_policy(text: &str) -> Result<Role, Unread> {
     })
 }
 
-/// A caller's policy: its own JSON, or the output of `aws iam get-role-policy` or `aws iam get-policy-version`. It has no name here, since
-/// nothing says that it is the only one.
+/// Reads a caller's policy: its own JSON, or the output of `aws iam get-role-policy` or `aws iam get-policy-version`. It has no name here,
+/// since nothing says that it is the only one.
 ///
 /// # Errors
 /// If it is none of these. A policy with mistakes of its own is not an error: the diagnosis names them.
@@ -214,7 +214,7 @@ pub fn caller_policy(text: &str) -> Result<AttachedPolicy, Unread> {
     Ok(AttachedPolicy { name: None, policy })
 }
 
-/// An OIDC provider, as printed by `aws iam get-open-id-connect-provider` or as in an evidence file.
+/// Reads an OIDC provider, as printed by `aws iam get-open-id-connect-provider` or as in an evidence file.
 ///
 /// # Errors
 /// If it is neither.
@@ -253,7 +253,7 @@ pub fn provider(text: &str) -> Result<Provider, Unread> {
     })
 }
 
-/// Seconds since 1970: the AWS CLI prints a date, its older versions a number.
+/// Returns seconds since 1970: the AWS CLI prints a date, its older versions a number.
 fn seconds(date: &Value) -> Option<i64> {
     match date {
         Value::String(text) => Some(OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp()),
@@ -264,7 +264,7 @@ fn seconds(date: &Value) -> Option<i64> {
 /// An object's fields by name.
 type Fields = HashMap<String, IgnoredAny>;
 
-/// The ID token in a text that isn't a JSON object, or the claims in it.
+/// Reads the ID token in a text that isn't a JSON object, or the claims in it.
 fn token(text: &str) -> Result<Token, Unread> {
     if is_subject(text) {
         return Ok(of_claims(Map::from_iter([("sub".to_owned(), json!(unquoted(text)))])));
@@ -306,7 +306,7 @@ fn of_claims(claims: Map<String, Value>) -> Token {
     }
 }
 
-/// Claims as lines of names and values, as a log or a table shows them: `sub: repo:…`, `sub = repo:…`, `"sub": "repo:…",`.
+/// Reads claims from lines of names and values, as a log or a table shows them: `sub: repo:…`, `sub = repo:…`, `"sub": "repo:…",`.
 fn lines(text: &str) -> Option<Map<String, Value>> {
     let mut claims = Map::new();
     for line in text.lines() {
@@ -332,7 +332,7 @@ fn unquoted(text: &str) -> &str {
     text.trim().trim_matches(['"', '\''])
 }
 
-/// The bare text: without a log's timestamps, out of a JSON string, without percent-encoding.
+/// Returns the bare text: without a log's timestamps, out of a JSON string, without percent-encoding.
 fn plain(text: &str) -> Cow<'_, str> {
     let mut text = unstamped(text);
     // A string nested in a string is as deep as it gets in practice.
@@ -354,7 +354,7 @@ fn plain(text: &str) -> Cow<'_, str> {
     text
 }
 
-/// Without the timestamps that a log puts before its lines: `2026-11-21T17:50:00.1234567Z `.
+/// Strips the timestamps that a log puts before its lines: `2026-11-21T17:50:00.1234567Z `.
 fn unstamped(text: &str) -> Cow<'_, str> {
     let without = |line: &str| -> Option<usize> {
         let (stamp, _) = line.split_once(' ')?;
@@ -376,7 +376,7 @@ fn unstamped(text: &str) -> Cow<'_, str> {
     Cow::Owned(lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// What is wrong with a text that isn't JSON: it is something else, or has what JSON doesn't allow.
+/// Says what is wrong with a text that isn't JSON: it is something else, or has what JSON doesn't allow.
 fn broken(text: &str, wanted: Wanted, error: serde_json::Error) -> Unread {
     if let Some(message) = instead(text, wanted) {
         return Unread::new(message);
@@ -393,7 +393,7 @@ fn broken(text: &str, wanted: Wanted, error: serde_json::Error) -> Unread {
     unread
 }
 
-/// A policy without what people add when they show one: comments, a fence, a trailing comma, blanks that JSON doesn't allow. Each such byte
+/// Blanks out what people add when they show a policy: comments, a fence, a trailing comma, blanks that JSON doesn't allow. Each such byte
 /// becomes a space, so positions don't change. `None` if there is nothing of the kind.
 #[must_use]
 pub(crate) fn blanked(text: &str) -> Option<String> {
@@ -434,7 +434,7 @@ pub(crate) fn blanked(text: &str) -> Option<String> {
     (clean != text).then_some(clean)
 }
 
-/// The length of the JSON string that a text begins with.
+/// Returns the length of the JSON string that a text begins with.
 fn string(text: &str) -> usize {
     let mut is_escaped = false;
     let end = text.char_indices().skip(1).find(|(_, c)| {

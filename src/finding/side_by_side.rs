@@ -27,13 +27,13 @@ pub(crate) struct Party {
 }
 
 impl SideBySide {
-    /// Two values; the difference starts and ends at the boundaries of their parts (`:` and `/`).
+    /// Compares two values; the difference starts and ends at the boundaries of their parts (`:` and `/`).
     pub(crate) fn of(what: impl Into<String>, left: Party, right: Party) -> Self {
         let (one, other) = (left.value.len(), right.value.len());
         Self::within(what, left, (0, one), right, (0, other))
     }
 
-    /// Two values that can differ only within these ranges.
+    /// Compares two values that can differ only within these ranges.
     pub(crate) fn within(
         what: impl Into<String>,
         mut left: Party,
@@ -55,7 +55,7 @@ impl SideBySide {
 }
 
 impl Party {
-    /// One side's value, all of it different.
+    /// Creates one side with its value, all of it different.
     pub(crate) fn new(who: &'static str, does: &'static str, value: impl Into<String>) -> Self {
         let value = value.into();
         Self {
@@ -73,7 +73,7 @@ impl Party {
         self
     }
 
-    /// The value in three: what matches, what differs, what matches again.
+    /// Splits the value in three: what matches, what differs, what matches again.
     pub(crate) fn parts(&self) -> [&str; 3] {
         let (from, to) = self.differs;
         let whole = (self.value.get(..from), self.value.get(from..to), self.value.get(to..));
@@ -88,7 +88,7 @@ fn ends_a_part(c: char) -> bool {
     matches!(c, ':' | '/')
 }
 
-/// How many leading bytes match, up to the end of a part.
+/// Counts the leading bytes that match, up to the end of a part.
 fn alike(a: &str, b: &str) -> usize {
     let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b);
     let length: usize = same.map(|(c, _)| c.len_utf8()).sum();
@@ -102,7 +102,7 @@ fn alike(a: &str, b: &str) -> usize {
     parts + blanks.count()
 }
 
-/// The same from the end, back to the start of a part.
+/// Does the same from the end, back to the start of a part.
 fn alike_at_end(a: &str, b: &str) -> usize {
     let back = |text: &str| text.chars().rev().collect::<Vec<_>>();
     let (a, b) = (back(a), back(b));
