@@ -19,7 +19,7 @@ use crate::text::{Location, SourceText, Span};
 pub struct Rule {
     /// Kebab-case; shared by the file, the page and the case folder. Never changes after a release.
     pub id: &'static str,
-    /// One of the eight causes, or none.
+    /// One of the eight causes, if any.
     pub cause: Option<Cause>,
     /// The stage of the handshake that it belongs to.
     pub stage: Stage,
@@ -157,7 +157,7 @@ pub enum Certainty {
     Certain,
     /// It explains what was seen, and little else does.
     Likely,
-    /// It would explain what was seen, but so would other things.
+    /// It would explain what was seen, but so would other causes.
     Possible,
 }
 
@@ -306,7 +306,7 @@ pub struct Finding {
     pub severity: Severity,
     /// How sure it is: certain only through [`Self::rests_on`].
     certainty: Certainty,
-    /// No surer than this, whatever it rests on.
+    /// The surest it can be, whatever it rests on.
     limit: Certainty,
     /// Whether the action itself stops at it, whatever AWS answers.
     pub by_action: bool,
@@ -598,7 +598,7 @@ pub enum Session {
 /// The whole answer, as data.
 #[derive(Debug, Clone)]
 pub struct Diagnosis {
-    /// The way that the step takes.
+    /// The flow that the step uses.
     pub flow: Flow,
     /// The overall result.
     pub conclusion: Conclusion,

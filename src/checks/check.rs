@@ -172,7 +172,7 @@ pub(super) fn environment_in(pattern: &str) -> String {
     pattern
         .split_once("environment:")
         .map(|(_, name)| name)
-        // `${{ … }}` would be an expression in a workflow.
+        // In a workflow, `${{ … }}` would be an expression.
         .filter(|name| !name.contains('$'))
         .unwrap_or("NAME")
         .replace("%3A", ":")
