@@ -32,31 +32,31 @@ pub(crate) use caller::CallerCase;
 /// One run, read and evaluated.
 #[derive(Debug)]
 pub struct Case<'a> {
-    /// All that is known.
+    /// Everything known.
     pub evidence: &'a Evidence,
     /// The token's claims.
     pub claims: Option<&'a Claims>,
     /// The claims as text.
     pub claims_source: Option<SourceText>,
-    /// The token's issuer; where nobody tells, the one that the trust policy or the server goes with, or github.com's.
+    /// The token's issuer; if unknown, the one the trust policy or the server implies, or else github.com's.
     pub issuer: String,
-    /// Do the token or AWS tell the issuer?
+    /// Whether the token or AWS names the issuer.
     pub issuer_is_told: bool,
     /// What AWS answered, or what the pasted message says.
     pub answer: Option<Answer>,
-    /// AWS's answer is to the job's token, which a chained step does not send: it says nothing of the step.
+    /// AWS's answer is to the job's token, which a chained step doesn't send: it says nothing about the step.
     pub answer_set_aside: bool,
     /// What configure-aws-credentials does with these inputs.
     pub flow: Flow,
     /// Why the step fails by itself, whatever AWS says.
     pub stop: Option<Stop>,
-    /// The role that was asked for; `None` where nobody said or it was empty.
+    /// The requested role; `None` if not given or empty.
     pub role_arn: Option<Result<RoleArn, NotARole>>,
-    /// The role by the ARN that was asked for, or where that lacks the account, by its own.
+    /// The role by the requested ARN, or if that lacks the account, by its own.
     pub role_named: Option<RoleArn>,
     /// The policy, evaluated.
     pub policy: Option<PolicyCase>,
-    /// The policies of who asks with AWS credentials.
+    /// The caller's policies, for a caller with AWS credentials.
     pub(crate) caller: Option<CallerCase>,
     /// Why the policy cannot be read.
     pub policy_error: Option<ParseError>,
@@ -66,13 +66,13 @@ pub struct Case<'a> {
     pub workflow: Option<Result<Workflow, WorkflowError>>,
     /// The workflow's text.
     pub workflow_source: Option<SourceText>,
-    /// What finding the nearest value may cost.
+    /// The budget for finding the nearest value.
     pub(crate) comparing: Budget,
-    /// What searching for who else gets in may cost.
+    /// The budget for searching for who else gets in.
     pub(crate) searching: Budget,
-    /// What proving all fixes may cost.
+    /// The budget for proving all fixes.
     pub(crate) proving: Budget,
-    /// Found once, asked for by several checks.
+    /// Found once, used by several checks.
     pub(crate) openings: OnceCell<Openings>,
 }
 
@@ -85,11 +85,11 @@ pub struct PolicyCase {
     pub request: RequestContext,
     /// What evaluating it found.
     pub trace: Trace,
-    /// The Allow statement that comes nearest to letting the request in.
+    /// The Allow statement that comes closest to letting the request in.
     pub nearest: Option<usize>,
     /// Where that statement's `sub` condition fails, and how.
     pub subject: Option<SubjectDifference>,
-    /// What the policy says of `sts:TagSession`, where the call sends tags.
+    /// What the policy decides for `sts:TagSession`, if the call sends tags.
     pub tagging: Option<Decision>,
 }
 
@@ -170,7 +170,7 @@ impl<'a> Case<'a> {
             None => {}
         }
         case.policy_source = policy_text.map(|text| {
-            // Laid out anew, its places are not those of the file.
+            // Once reformatted, its positions no longer match the file.
             let file = role.and_then(|role| role.trust_policy_file.clone());
             let file =
                 file.filter(|_| role.is_some_and(|role| role.trust_policy == Some(PolicyText::Text(text.clone()))));
@@ -180,7 +180,7 @@ impl<'a> Case<'a> {
         case
     }
 
-    /// The policies of who asks, where they are known, with the role's trust policy.
+    /// Evaluates the caller's policies, if known, together with the role's trust policy.
     fn evaluate_caller(&self) -> Option<CallerCase> {
         let identity = self.evidence.caller.as_ref().filter(|_| self.asks_with_credentials())?;
         let mut caller = CallerCase::read(identity)?;
@@ -190,7 +190,7 @@ impl<'a> Case<'a> {
         Some(caller)
     }
 
-    /// The requests of a signed call for the policies of both sides: of `sts:AssumeRole`, and of `sts:TagSession` where tags go along.
+    /// Builds a signed call's requests for the policies of both sides: `sts:AssumeRole`, and `sts:TagSession` if tags are sent.
     pub(crate) fn signed_requests(
         &self,
         caller: &CallerCase,
@@ -204,13 +204,13 @@ impl<'a> Case<'a> {
         (assume, tag)
     }
 
-    /// With all that is known of who signs.
+    /// Completes a request with everything known about the signer.
     pub(crate) fn signed_by(&self, mut request: RequestContext) -> RequestContext {
         let named = match &self.answer {
             Some(Answer::AssumeRoleDenied(refusal)) => Some(refusal.user.as_str()),
             _ => None,
         };
-        // What is known of another than the one whom AWS names tells nothing.
+        // What is known about anyone other than the caller that AWS names doesn't count.
         let identity = self
             .at_hand()
             .filter(|identity| named.is_none_or(|named| named == identity.arn));
@@ -226,8 +226,8 @@ impl<'a> Case<'a> {
         request
     }
 
-    /// Does the step's call need `sts:TagSession`: for tags of its own, or for those that the asking session hands on? (IAM User
-    /// Guide, `id_session-tags`, "Chaining roles with session tags".)
+    /// Whether the step's call needs `sts:TagSession`: for its own tags, or for those that the calling session passes on. (IAM User Guide,
+    /// `id_session-tags`, "Chaining roles with session tags".)
     pub(crate) fn is_tagged(&self) -> bool {
         let inherits = self
             .evidence
@@ -257,7 +257,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Who asks for the role.
+    /// Returns the caller that requests the role.
     #[must_use]
     pub fn asker(&self) -> Asker<'_> {
         let caller = match &self.answer {
@@ -274,7 +274,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The request context for a policy: its keys are those that the policy asks about.
+    /// Builds the request context for a policy: its keys are those the policy uses.
     #[must_use]
     pub fn request_for(&self, policy: &TrustPolicy) -> RequestContext {
         if self.asks_with_credentials() {
@@ -284,7 +284,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Who else gets in: found once, asked for by several checks.
+    /// Finds who else gets in: done once, used by several checks.
     #[must_use]
     pub fn openings(&self) -> &Openings {
         self.openings.get_or_init(|| match &self.policy {
@@ -293,7 +293,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The witnesses of it.
+    /// Returns the witnesses to that.
     #[must_use]
     pub fn witnesses(&self) -> &[Witness] {
         &self.openings().witnesses
@@ -306,7 +306,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Does AWS find no provider, of this token's issuer as far as it names one?
+    /// Whether AWS finds no provider, for this token's issuer if it names one.
     #[must_use]
     pub fn finds_no_provider(&self) -> bool {
         matches!(self.answer, Some(Answer::NoProvider(_)))
@@ -317,14 +317,14 @@ impl<'a> Case<'a> {
                 .is_none_or(|named| issuer_host(named) == issuer_host(&self.issuer))
     }
 
-    /// Does IAM say that there is no such role?
+    /// Whether IAM says that the role doesn't exist.
     #[must_use]
     pub fn is_role_missing(&self) -> bool {
         let gap = self.evidence.role.as_ref().and_then(Probe::gap);
         gap.is_some_and(|gap| gap.why == Why::NotFound)
     }
 
-    /// Is the role asked for with AWS credentials (`sts:AssumeRole`), not with the token?
+    /// Whether the role is requested with AWS credentials (`sts:AssumeRole`) rather than the token.
     #[must_use]
     pub fn asks_with_credentials(&self) -> bool {
         matches!(self.flow, Flow::AccessKey | Flow::Chaining)
@@ -337,7 +337,7 @@ impl<'a> Case<'a> {
             || self.answer.as_ref().is_some_and(Answer::is_about_credentials)
     }
 
-    /// The message that somebody pasted, or AWS's own, as it came.
+    /// Returns the pasted message, or AWS's own, verbatim.
     #[must_use]
     pub fn message(&self) -> Option<&'a str> {
         match self.evidence.attempt.as_ref().and_then(Probe::known) {
@@ -347,7 +347,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Was the role asked for by an IAM user or by an instance's role, where the job meant to come with its token?
+    /// Whether the role was requested by an IAM user or an instance's role when the job meant to use its token.
     #[must_use]
     pub fn asked_by_stranger(&self) -> bool {
         let Some(Answer::AssumeRoleDenied(Refusal { action, user, .. })) = &self.answer else {
@@ -358,7 +358,7 @@ impl<'a> Case<'a> {
         action == "sts:AssumeRole" && (user.contains(":user/") || instance) && !keys && self.flow != Flow::Chaining
     }
 
-    /// Is no role asked for, as far as anybody can tell, and nothing else known to decide about?
+    /// Whether no role is requested, as far as known, and there is nothing else to decide.
     #[must_use]
     pub fn names_no_role(&self) -> bool {
         self.request().names_no_role()
@@ -367,13 +367,13 @@ impl<'a> Case<'a> {
             && self.message().is_none()
     }
 
-    /// The role, where it was read.
+    /// Returns the role, if it was read.
     #[must_use]
     pub fn role(&self) -> Option<&'a Role> {
         self.evidence.role.as_ref().and_then(Probe::known)
     }
 
-    /// The name of the role, where it is known.
+    /// Returns the role's name, if known.
     #[must_use]
     pub fn role_name(&self) -> Option<String> {
         if let Some(Ok(role)) = &self.role_arn {
@@ -383,7 +383,7 @@ impl<'a> Case<'a> {
         RoleArn::parse(arn).ok().map(|role| role.name)
     }
 
-    /// Partition and account of the role, as far as known.
+    /// Returns the role's partition and account, as far as known.
     #[must_use]
     pub fn account(&self) -> (String, Option<String>) {
         let own = own_arn(self.role());
@@ -402,13 +402,13 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The provider, where it was read.
+    /// Returns the provider, if it was read.
     #[must_use]
     pub fn provider(&self) -> Option<&'a Provider> {
         self.evidence.provider.as_ref().and_then(Probe::known)
     }
 
-    /// The provider that was read, where it is not another issuer's.
+    /// Returns the provider that was read, unless it is another issuer's.
     #[must_use]
     pub fn own_provider(&self) -> Option<&'a Provider> {
         let is_issuers = |url: &str| issuer_host(url) == issuer_host(&self.issuer);
@@ -416,38 +416,38 @@ impl<'a> Case<'a> {
             .filter(|provider| provider.url.as_deref().is_none_or(is_issuers))
     }
 
-    /// Was the account looked through, and the provider is not there?
+    /// Whether the account was searched and has no such provider.
     #[must_use]
     pub fn lacks_provider(&self) -> bool {
         let gap = self.evidence.provider.as_ref().and_then(Probe::gap);
         gap.is_some_and(|gap| gap.why == Why::NotFound)
     }
 
-    /// Its client ids.
+    /// Returns the provider's client IDs.
     #[must_use]
     pub fn own_client_ids(&self) -> Option<&'a Vec<String>> {
         self.own_provider().and_then(|provider| provider.client_ids.as_ref())
     }
 
-    /// The audiences that the provider accepts, where they are known.
+    /// Returns the audiences that the provider accepts, if known.
     #[must_use]
     pub fn audiences(&self) -> Option<&'a [String]> {
         self.own_client_ids().map(Vec::as_slice).filter(|ids| !ids.is_empty())
     }
 
-    /// The runner's facts.
+    /// Returns the facts about the runner.
     #[must_use]
     pub fn runner(&self) -> Option<&'a Runner> {
         self.evidence.runner.as_ref()
     }
 
-    /// How the subjects of the repository's tokens are made, where GitHub told.
+    /// Returns how the repository's token subjects are built, if GitHub said.
     #[must_use]
     pub(crate) fn subject_template(&self) -> Option<&'a SubjectTemplate> {
         self.evidence.subject_template.as_ref().and_then(Probe::known)
     }
 
-    /// Why the repository's subjects have ids in them, as far as GitHub told.
+    /// Says why the repository's subjects contain IDs, as far as GitHub said.
     #[must_use]
     pub(crate) fn why_immutable(&self) -> Option<String> {
         let repository = self.evidence.repository.as_ref().and_then(Probe::known)?;
@@ -465,7 +465,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// What protects the environment of the job, where GitHub told.
+    /// Returns what protects the job's environment, if GitHub said.
     #[must_use]
     pub(crate) fn environment(&self) -> Option<&'a Environment> {
         let environment = self.evidence.environment.as_ref().and_then(Probe::known)?;
@@ -474,25 +474,25 @@ impl<'a> Case<'a> {
         named.is_some_and(is_own).then_some(environment)
     }
 
-    /// The inputs.
+    /// Returns the inputs.
     #[must_use]
     pub fn request(&self) -> &'a Request {
         &self.evidence.request
     }
 
-    /// The deployment of GitHub that the issuer belongs to.
+    /// Returns the deployment of GitHub that the issuer belongs to.
     #[must_use]
     pub fn deployment(&self) -> Deployment {
         Deployment::of(&self.issuer)
     }
 
-    /// What the policy says of the request.
+    /// Returns the policy's decision on the request.
     #[must_use]
     pub fn decision(&self) -> Option<Decision> {
         self.policy.as_ref().map(|policy| policy.trace.decision)
     }
 
-    /// The policy lets the whole request in, tags included.
+    /// Whether the policy lets the whole request in, tags included.
     #[must_use]
     pub fn is_let_in(&self) -> bool {
         let policy = self.policy.as_ref();
@@ -501,14 +501,13 @@ impl<'a> Case<'a> {
         }) && !self.caller.as_ref().is_some_and(CallerCase::is_denied)
     }
 
-    /// The step ends with its credentials: AWS gave them, and nothing of the step's own stands against it.
+    /// Whether the step ends with its credentials: AWS issued them, and nothing in the step itself prevents it.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         (self.answer == Some(Answer::Allowed) || self.needs_no_answer()) && !self.ends_by_itself()
     }
 
-    /// Is it known without an answer to the step's own call that it succeeds? It asks for nothing, or keeps credentials that
-    /// were shown to work.
+    /// Whether the step is known to succeed without an answer to its own call: it requests nothing, or keeps credentials shown to work.
     #[must_use]
     pub fn needs_no_answer(&self) -> bool {
         let request = self.request();
@@ -516,7 +515,7 @@ impl<'a> Case<'a> {
         request.does_nothing(self.flow) || (keeps && valid_at_hand(self.evidence) == Some(true))
     }
 
-    /// Does the step fail by itself, before it asks AWS or after it was given credentials?
+    /// Whether the step fails by itself, before it calls AWS or after it was given credentials.
     #[must_use]
     pub fn ends_by_itself(&self) -> bool {
         let unset = self.runner().is_some_and(|runner| !runner.unset.is_empty());
@@ -524,7 +523,7 @@ impl<'a> Case<'a> {
         self.stop.is_some() || (unset && assumes) || self.is_account_refused() || self.profile_fault().is_some()
     }
 
-    /// Why the profile that the step names cannot be written, where it comes to that: after it was given credentials.
+    /// Says why the profile that the step names can't be written, if it gets that far: after it was given credentials.
     #[must_use]
     pub fn profile_fault(&self) -> Option<&str> {
         self.evidence
@@ -533,8 +532,8 @@ impl<'a> Case<'a> {
             .filter(|_| self.flow != Flow::Existing)
     }
 
-    /// Does `allowed-account-ids` refuse the account that the step ends in? It is not looked at where the step keeps the
-    /// credentials at hand because they are valid.
+    /// Whether `allowed-account-ids` refuses the account that the step ends in. It isn't checked if the step keeps the credentials at hand
+    /// because they are valid.
     #[must_use]
     pub fn is_account_refused(&self) -> bool {
         let allowed = self.request().allowed_accounts();
@@ -544,19 +543,19 @@ impl<'a> Case<'a> {
             && self.final_account().is_some_and(|account| !is_listed(&account))
     }
 
-    /// The account of the credentials that the step ends with.
+    /// Returns the account of the credentials that the step ends with.
     #[must_use]
     pub fn final_account(&self) -> Option<String> {
         let own = || self.at_hand().map(|identity| identity.account.clone());
         if self.flow.keeps() || self.request().is_empty(Input::RoleToAssume) {
             return own();
         }
-        // The name of a role is one of the asking account.
+        // A bare role name refers to the caller's account.
         let named = self.role_named.as_ref().and_then(|role| role.account.clone());
         named.or_else(|| own().filter(|_| self.flow.has_credentials()))
     }
 
-    /// Whose AWS credentials the step has, where that is known.
+    /// Returns whose AWS credentials the step has, if known.
     #[must_use]
     pub fn at_hand(&self) -> Option<&'a Identity> {
         let reader = self.evidence.reader.as_ref().and_then(Probe::known);
@@ -567,7 +566,7 @@ impl<'a> Case<'a> {
             .or(reader.filter(|reader| reader.source != CredentialSource::DiagnosisRole))
     }
 
-    /// Did the job run at all? Everything that was seen of it shows that it did, but for a message of GitHub's own about the job.
+    /// Whether the job ran at all. Anything seen of it shows that it did, except a message from GitHub about the job itself.
     #[must_use]
     pub fn job_ran(&self) -> bool {
         self.evidence.runner.is_some()
@@ -580,7 +579,7 @@ impl<'a> Case<'a> {
             })
     }
 
-    /// A label at a value of the trust policy.
+    /// Labels a value of the trust policy.
     #[must_use]
     pub fn policy_label(&self, location: impl Into<Location>, text: impl Into<String>) -> Label {
         Label {
@@ -590,7 +589,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A label at a claim of the token.
+    /// Labels a claim of the token.
     #[must_use]
     pub fn claim_label(&self, claim: &str, text: impl Into<String>) -> Option<Label> {
         let source = self.claims_source.as_ref()?;
@@ -604,7 +603,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// A label in the workflow file.
+    /// Labels a place in the workflow file.
     #[must_use]
     pub fn workflow_label(&self, span: Span, text: impl Into<String>) -> Label {
         Label {
@@ -653,7 +652,7 @@ impl Facts for Case<'_> {
             }
             Fact::AtHand => {
                 let seen = self.evidence.reader.as_ref().and_then(Probe::known);
-                // Where none were seen there are none only if the runner or the action's own words say so.
+                // If none were seen, there are none only if the runner or the action itself says so.
                 let none = valid_at_hand(self.evidence) == Some(false) || self.answer == Some(Answer::NoCredentials);
                 seen.map_or(none, |reader| {
                     use CredentialSource::{DefaultChain, DiagnosisRole, Environment};
@@ -664,16 +663,16 @@ impl Facts for Case<'_> {
                 .evidence
                 .clock
                 .is_some_and(|clock| clock.aws.or(clock.github).is_some()),
-            // Keys are never kept: that one was given is all there is to know.
+            // Keys are never kept: all that is known is that one was given.
             Fact::Input(input) => {
                 let value = self.request().get(input);
                 value.is_some_and(|value| input.spec().kind == Kind::Secret || is_told(value))
             }
             Fact::Issuer => self.issuer_is_told && is_told(&self.issuer),
-            // A policy without a role's name, or with another's, may be any role's.
+            // A policy without a role's name, or with another's, may belong to any role.
             Fact::Policy => {
                 let text = self.policy_source.as_ref().map_or("", |source| &source.text);
-                // A statement that stands alone denies by its conditions whatever account its provider is of.
+                // A sole statement denies by its conditions, whatever its provider's account.
                 let is_alone = self
                     .policy
                     .as_ref()
@@ -706,7 +705,7 @@ impl Facts for Case<'_> {
 }
 
 impl PolicyCase {
-    /// The statement that comes nearest to letting the request in, and its trace.
+    /// Returns the statement that comes closest to letting the request in, and its trace.
     #[must_use]
     pub fn nearest(&self) -> Option<(usize, &Statement, &StatementTrace)> {
         let index = self.nearest?;
@@ -717,7 +716,7 @@ impl PolicyCase {
         ))
     }
 
-    /// Every statement with its index and its trace.
+    /// Iterates over the statements, with their indexes and traces.
     pub fn statements(&self) -> impl Iterator<Item = (usize, &Statement, &StatementTrace)> {
         let statements = self.policy.statements.iter().zip(&self.trace.statements);
         statements
@@ -725,7 +724,7 @@ impl PolicyCase {
             .map(|(index, (statement, trace))| (index, statement, trace))
     }
 
-    /// The other statements that allow something and can be meant for a token.
+    /// Iterates over the other statements that allow something and can be meant for a token.
     pub fn rivals(&self) -> impl Iterator<Item = usize> {
         let statements = self.policy.statements.iter().enumerate();
         statements
@@ -735,20 +734,20 @@ impl PolicyCase {
             .map(|(index, _)| index)
     }
 
-    /// The condition keys of a statement.
+    /// Returns the condition keys of a statement.
     #[must_use]
     pub fn leaves(&self, statement: usize) -> Vec<ConditionLeaf<'_>> {
         let trace = self.trace.statements.get(statement);
         trace.map_or_else(Vec::new, |trace| leaves(&self.policy, statement, trace))
     }
 
-    /// The condition keys of the nearest statement.
+    /// Returns the condition keys of the nearest statement.
     #[must_use]
     pub fn nearest_leaves(&self) -> Vec<ConditionLeaf<'_>> {
         self.nearest.map_or_else(Vec::new, |statement| self.leaves(statement))
     }
 
-    /// The condition keys that fail in the nearest statement.
+    /// Returns the condition keys that fail in the nearest statement.
     #[must_use]
     pub fn failing(&self) -> Vec<ConditionLeaf<'_>> {
         let mut leaves = self.nearest_leaves();
@@ -757,8 +756,8 @@ impl PolicyCase {
     }
 }
 
-/// The Allow statement that comes nearest: principal and action first, then the fewest failing keys, then the `sub` condition
-/// that is nearest.
+/// Returns the Allow statement that comes closest: principal and action first, then the fewest failing keys, then the closest `sub`
+/// condition.
 fn nearest(policy: &TrustPolicy, trace: &Trace, issuer: &str, budget: &Budget) -> Option<usize> {
     policy
         .statements
@@ -782,7 +781,7 @@ fn nearest(policy: &TrustPolicy, trace: &Trace, issuer: &str, budget: &Budget) -
         .map(|(index, _)| index)
 }
 
-/// Does a statement name an identity provider, or everyone?
+/// Whether a statement names an identity provider, or everyone.
 fn is_for_tokens(statement: &Statement) -> bool {
     statement.principal.as_ref().is_some_and(|principal| {
         let mut kinds = principal.entries.iter().map(|entry| entry.kind);
@@ -790,12 +789,12 @@ fn is_for_tokens(statement: &Statement) -> bool {
     })
 }
 
-/// The role's own ARN, as it was read.
+/// Returns the role's own ARN, as read.
 fn own_arn(role: Option<&Role>) -> Option<RoleArn> {
     RoleArn::parse(role?.arn.as_deref()?).ok()
 }
 
-/// A policy as it is shown, and read. Where somebody gave the role in its place, the role's.
+/// Formats and parses a policy; if the whole role was given instead, the role's policy.
 fn read_policy(given: &PolicyText, is_stored: bool) -> (String, Result<TrustPolicy, ParseError>) {
     let mut text = match given {
         PolicyText::Text(text) => lay_out(text),
@@ -808,7 +807,7 @@ fn read_policy(given: &PolicyText, is_stored: bool) -> (String, Result<TrustPoli
         policy = policy::parse(&document);
         text = document;
     }
-    // AWS compared the token with a policy, and IAM stores none that is not JSON: what is too much in it was added to show it.
+    // AWS compared the token with a policy, and IAM stores only valid JSON: anything extra was added to present it.
     if policy.is_err()
         && is_stored
         && let Some(clean) = blanked(&text)
@@ -820,15 +819,15 @@ fn read_policy(given: &PolicyText, is_stored: bool) -> (String, Result<TrustPoli
     (text, policy)
 }
 
-/// The role that a bare name stands for where the step has AWS credentials: one of their account. (`src/assumeRole.ts`.)
+/// Returns the role that a bare name stands for if the step has AWS credentials: one in their account. (`src/assumeRole.ts`.)
 fn of_source_account(evidence: &Evidence, flow: Flow) -> Option<RoleArn> {
     let caller = evidence.caller.as_ref().filter(|_| flow.has_credentials())?;
     let account = Some(caller.account.as_str()).filter(|account| !account.is_empty());
     RoleArn::parse(&evidence.request.role_arn(account)?).ok()
 }
 
-/// The issuer where neither the token nor AWS tells it: the provider's that was read, else the one that the policy trusts, as far
-/// as the server is the same, else the server's.
+/// Guesses the issuer when neither the token nor AWS names it: that of the provider that was read, else the one the policy trusts if its
+/// server is the same, else the server's.
 fn likely_issuer(evidence: &Evidence, policy: Option<&TrustPolicy>) -> String {
     let read = evidence.provider.as_ref().and_then(Probe::known);
     if let Some(url) = read.and_then(|provider| provider.url.as_deref()) {
@@ -858,12 +857,12 @@ fn likely_issuer(evidence: &Evidence, policy: Option<&TrustPolicy>) -> String {
     }
 }
 
-/// Is nothing of a text crossed out or left to be filled in?
+/// Whether nothing in a text is masked or left to be filled in.
 pub(crate) fn is_told(text: &str) -> bool {
     !is_masked(text)
 }
 
-/// Are the masks of a message names alone, as in `arn:aws:iam::***:role/***` and `User: ***`, and none of its words?
+/// Whether a message masks only names, as in `arn:aws:iam::***:role/***` and `User: ***`, and none of its words.
 fn words_are_whole(message: &str) -> bool {
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
     let mut before = "";
@@ -876,7 +875,7 @@ fn words_are_whole(message: &str) -> bool {
     })
 }
 
-/// Are there AWS credentials at hand that AWS takes?
+/// Whether there are AWS credentials at hand that AWS accepts.
 fn valid_at_hand(evidence: &Evidence) -> Option<bool> {
     if let Some(caller) = evidence.caller.as_ref().filter(|caller| !caller.arn.is_empty()) {
         return Some(caller.source != CredentialSource::Inputs);
@@ -887,7 +886,7 @@ fn valid_at_hand(evidence: &Evidence) -> Option<bool> {
         .as_ref()
         .and_then(|runner| runner.aws_credentials.as_ref());
     match reader {
-        // A profile that is named comes before the variables.
+        // A named profile takes precedence over the variables.
         Some(reader) if reader.source == CredentialSource::Environment && held != Some(&HeldCredentials::Profile) => {
             Some(true)
         }

@@ -138,7 +138,7 @@ pub const CHECKS: &[Check] = &[
     environment_unprotected::CHECK,
 ];
 
-/// The check with an id.
+/// Returns the check with this id.
 #[must_use]
 pub fn by_id(id: &str) -> Option<&'static Check> {
     CHECKS.iter().find(|check| check.rule.id == id)

@@ -1,4 +1,4 @@
-//! From [`Evidence`] to [`Diagnosis`]: runs every check, picks the cause, and says of each of the eight whether it applies.
+//! From [`Evidence`] to [`Diagnosis`]: runs every check, picks the cause, and says whether each of the eight applies.
 
 use std::collections::HashSet;
 
@@ -18,20 +18,20 @@ use crate::finding::{Cause, Certainty, Conclusion, Diagnosis, Found, Remedy, Rul
 use crate::fix;
 use crate::policy::{Decision, Leaf};
 
-/// Looks at everything that is known and says why the role cannot be assumed.
+/// Looks at everything known and says why the role cannot be assumed.
 #[must_use]
 pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     diagnose_case(&Case::new(evidence))
 }
 
-/// What the token says by itself, whatever else is known.
+/// Returns what the token says by itself, whatever else is known.
 #[must_use]
 pub fn told(evidence: &Evidence) -> Option<Told> {
     told::told(&Case::new(evidence))
 }
 
-/// The checks that explain a message of AWS's, GitHub's or the action's: those that find something, else those of the stage at which
-/// it says that it stopped. Empty where the message is not understood.
+/// Returns the checks that explain a message from AWS, GitHub or the action: those that find something, else those of the stage at which it
+/// says it stopped. Empty if the message is not understood.
 #[must_use]
 pub fn explaining(message: &str) -> Vec<&'static Rule> {
     let evidence = Evidence {
@@ -54,15 +54,15 @@ pub fn explaining(message: &str) -> Vec<&'static Rule> {
     rules.filter(|rule| Some(rule.stage) == stage).collect()
 }
 
-/// More than so many places of one mistake tell a reader nothing.
+/// More places than this for one mistake don't help the reader.
 const MOST_PLACES: usize = 20;
-/// The same of facts that are missing.
+/// The same for missing facts.
 const MOST_GAPS: usize = 40;
 
 fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     let mut findings = Vec::new();
     let mut gaps = gaps::gaps(case);
-    // The step asks for another audience than the token has that was asked for here.
+    // The step asks for a different audience than the token requested here.
     let is_for_another = case.evidence.request.set_aside.contains_key("audience");
     for check in CHECKS {
         if let Some(mut finding) = check.find(case) {
@@ -81,7 +81,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     }
     let mut notes = Vec::new();
     if case.is_allowed() || case.answer == Some(Answer::Allowed) {
-        // What AWS says overrides our evaluation.
+        // AWS's answer overrides our evaluation.
         let before = findings.len();
         findings.retain(|finding| finding.severity != Severity::Blocks || finding.by_action);
         if case.flow == Flow::Oidc && findings.len() < before
@@ -95,8 +95,8 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
             );
         }
     }
-    // Certain before likely, then stage order, then the order of `CHECKS`, exact before general. Risks and notes come after. What
-    // comes after the stage at which AWS's answer stopped is the next to fail, and not the cause.
+    // Certain before likely, then stage order, then the order of `CHECKS`, exact before general; risks and notes last. Anything past the
+    // stage at which AWS's answer stopped would fail next, but isn't the cause.
     let stopped_at = case.answer.as_ref().and_then(stages::stopped_at);
     findings.sort_by_key(|finding| {
         let is_next = stopped_at.is_some_and(|stage| finding.rule.stage > stage);
@@ -119,7 +119,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         }
         !repeats
     });
-    // One change mends what several findings show; it is worked out once, and printed once.
+    // One change can fix several findings; it is worked out and printed once.
     let mut offered: HashSet<Remedy> = HashSet::new();
     for finding in &mut findings {
         let Some(remedy) = finding.remedy.filter(|remedy| offered.insert(*remedy)) else {
@@ -199,12 +199,12 @@ fn conclude(case: &Case<'_>, findings: &[Found]) -> Conclusion {
     {
         return Conclusion::Denied;
     }
-    // A pasted text that is not understood may be about something else.
+    // A pasted text that isn't understood may be about something else.
     let is_reported = !matches!(
         case.evidence.attempt,
         Some(Probe::Known(Attempt::Denied { .. } | Attempt::Allowed { .. }))
     );
-    // What AWS says of a token for another audience than the step's does not tell what it says of the step's.
+    // AWS's answer to a token for a different audience says nothing about the step's own.
     let is_for_another = case.evidence.request.set_aside.contains_key("audience")
         && (case.is_allowed() || matches!(case.answer, Some(Answer::NotAuthorized(_) | Answer::WrongAudience)));
     if case.ends_by_itself() {
@@ -216,12 +216,12 @@ fn conclude(case: &Case<'_>, findings: &[Found]) -> Conclusion {
     match case
         .answer
         .as_ref()
-        // That AWS had no time says nothing of the role.
+        // Throttling says nothing about the role.
         .filter(|answer| **answer != Answer::Throttled && (**answer != Answer::Other || !is_reported))
     {
         Some(_) if is_for_another && !blocked(Certainty::Likely) => Conclusion::Undecided,
         Some(Answer::Allowed) => Conclusion::Allowed,
-        // An answer of AWS's that nothing is concluded from still says that it failed.
+        // An AWS answer that proves nothing else still shows that the call failed.
         Some(_) => Conclusion::Denied,
         None if blocked(Certainty::Likely) => Conclusion::Denied,
         None if blocked(Certainty::Possible) => Conclusion::Undecided,
@@ -262,7 +262,7 @@ mod tests {
         })
     }
 
-    /// A policy with as many values, keys or statements as fit so many bytes.
+    /// Builds a policy with as many values, keys or statements as fit into this many bytes.
     fn full(bytes: usize, make: &dyn Fn(usize) -> Vec<Value>) -> Value {
         let policy = |n| json!({ "Version": "2012-10-17", "Statement": make(n) });
         let mut count = 1;
@@ -279,7 +279,7 @@ mod tests {
         policy(count)
     }
 
-    /// A statement with many values of an operator on the subject.
+    /// Builds a statement with many values for one operator on the subject.
     fn values(operator: &str, value: impl Fn(usize) -> String + 'static) -> Box<dyn Fn(usize) -> Vec<Value>> {
         let operator = operator.to_owned();
         Box::new(move |n| {
@@ -371,7 +371,7 @@ mod tests {
             );
             assert!(!has_policy_fix(&diagnosis), "{name}");
         }
-        // With all the steps: nobody else gets in, and there is a fix.
+        // With the full budget: nobody else gets in, and there is a fix.
         let make = |n: usize| {
             let values: Vec<String> = (0..n).map(|i| format!("repo:octo-org/octo-repo:{i}")).collect();
             let condition = json!({ format!("{HOST}:sub"): values, format!("{HOST}:aud"): "sts.amazonaws.com" });
@@ -384,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_hostile_policy_takes_no_more_steps_than_are_given() {
-        // Denies take back what each pattern allows, so that all of the policy is looked at for each candidate.
+        // Denies take back what each pattern allows, so the whole policy is searched for each candidate.
         let make = |n: usize| {
             let pattern = |head: &str| -> Vec<String> { (0..n).map(|i| format!("repo:{head}{i}*:*")).collect() };
             let key = format!("{HOST}:sub");

@@ -14,14 +14,14 @@ use crate::github::subject::parts::Part;
 use crate::policy::{Decision, Leaf};
 use crate::text::{Location, SourceText, Span};
 
-/// What can be wrong, told apart from whether it is. See `docs/checks/`.
+/// What can be wrong, as opposed to whether it is. See `docs/checks/`.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// Kebab-case; the file, the page and the case folder bear it. Never changes after a release.
+    /// Kebab-case; shared by the file, the page and the case folder. Never changes after a release.
     pub id: &'static str,
-    /// One of the eight causes, or none.
+    /// One of the eight causes, if any.
     pub cause: Option<Cause>,
-    /// Where in the handshake it stands.
+    /// The stage of the handshake that it belongs to.
     pub stage: Stage,
     /// What is wrong, in one line.
     pub title: &'static str,
@@ -63,7 +63,7 @@ impl Cause {
         Self::EnvironmentProtection,
     ];
 
-    /// Its number, 1 to 8.
+    /// Returns its number, 1 to 8.
     #[must_use]
     pub fn number(self) -> u8 {
         match self {
@@ -78,7 +78,7 @@ impl Cause {
         }
     }
 
-    /// Its name where there is little room.
+    /// Returns its short name.
     #[must_use]
     pub fn short(self) -> &'static str {
         match self {
@@ -93,7 +93,7 @@ impl Cause {
         }
     }
 
-    /// Its name in reports.
+    /// Returns its name in reports.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -109,7 +109,7 @@ impl Cause {
     }
 }
 
-/// The stages of the handshake, in order; `Risk` stands after it.
+/// The stages of the handshake, in order; `Risk` comes after them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {
     Permission,
@@ -134,7 +134,7 @@ impl Stage {
         Self::Session,
     ];
 
-    /// Its name in reports.
+    /// Returns its name in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -155,14 +155,14 @@ impl Stage {
 pub enum Certainty {
     /// The evidence proves it.
     Certain,
-    /// It explains what is seen, and little else does.
+    /// It explains what was seen, and little else does.
     Likely,
-    /// It would explain what is seen, as other things would.
+    /// It would explain what was seen, but so would other causes.
     Possible,
 }
 
 impl Certainty {
-    /// In one word.
+    /// Names it in one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -173,40 +173,40 @@ impl Certainty {
     }
 }
 
-/// A fact that a finding rests on. None of them holds where a part of it is crossed out.
+/// A fact that a finding rests on. None holds if any part of it is masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
-    /// Whose credentials are at hand, where any were seen, and where they come from.
+    /// Whose credentials are at hand, if any were seen, and where they come from.
     AtHand,
-    /// What AWS, GitHub or the action said, in words that are understood, or that nothing came back.
+    /// What AWS, GitHub or the action said, if understood, or that nothing came back.
     Answer,
-    /// The identity-based policies of who asks with AWS credentials, all of them.
+    /// All identity-based policies of a caller with AWS credentials.
     CallerPolicies,
     /// A claim of the token.
     Claim(&'static str),
-    /// The token's subject, its audience and its other claims, as far as they are at hand.
+    /// The token's subject, audience and other claims, as far as they are at hand.
     Claims,
     /// The time by AWS's or GitHub's clock.
     Clock,
     /// An input of the step.
     Input(Input),
-    /// The token's issuer: told, not taken for granted.
+    /// The token's issuer: known, not assumed.
     Issuer,
-    /// The trust policy, and that it is the one of the role that is asked for.
+    /// The trust policy, and that it belongs to the requested role.
     Policy,
     /// The provider of the role's account, and what it accepts.
     Provider,
-    /// The ARN of the role that is asked for.
+    /// The requested role's ARN.
     RoleArn,
-    /// The role that is asked for, as IAM shows it, or that IAM knows none of that name.
+    /// The requested role as IAM returns it, or that IAM has none by that name.
     Role,
-    /// What the job's asking for a token came to, or whether it may ask.
+    /// The outcome of the job's token request, or whether the job may make one.
     TokenRequest,
 }
 
-/// Tells which facts are known.
+/// Says which facts are known.
 pub trait Facts {
-    /// Is it known, whole, and about the role that is asked for?
+    /// Whether it is known, complete, and about the requested role.
     fn holds(&self, fact: Fact) -> bool;
 }
 
@@ -222,7 +222,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// In one word.
+    /// Names it in one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -240,12 +240,12 @@ pub enum Document {
     TrustPolicy,
     Workflow,
     Claims,
-    /// One of the policies of who asks.
+    /// One of the caller's policies.
     CallerPolicy(usize),
 }
 
 impl Document {
-    /// Its name in the report JSON.
+    /// Returns its name in the report JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -257,18 +257,18 @@ impl Document {
     }
 }
 
-/// A place in a document, with what is to say of it. The first of a finding is the primary one.
+/// A place in a document, and what to say about it. A finding's first label is the primary one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
-    /// Which document.
+    /// The document.
     pub document: Document,
-    /// Where in it.
+    /// The place in it.
     pub location: Location,
-    /// What is wrong there; may hold text from outside.
+    /// What is wrong there; may contain text from outside.
     pub text: String,
 }
 
-/// A finding, and the rule that it is of.
+/// A finding and its rule.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// The rule.
@@ -278,7 +278,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// Which of the eight causes it is.
+    /// Returns which of the eight causes it is, if any.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
         self.finding.cause.or(self.rule.cause)
@@ -304,29 +304,29 @@ impl DerefMut for Found {
 pub struct Finding {
     /// What it does to the job.
     pub severity: Severity,
-    /// How sure it is: certain by [`Self::rests_on`] alone.
+    /// How sure it is: certain only through [`Self::rests_on`].
     certainty: Certainty,
-    /// No surer than this, whatever it rests on.
+    /// The surest it can be, whatever it rests on.
     limit: Certainty,
-    /// Is it the action that stops at it, whatever AWS answers?
+    /// Whether the action itself stops at it, whatever AWS answers.
     pub by_action: bool,
-    /// Which of the eight causes it is, where that is up to what was found and not the rule's.
+    /// Which of the eight causes it is, if that depends on what was found rather than on the rule.
     pub cause: Option<Cause>,
     /// What is wrong: one line, lower case, no full stop, text from outside in backticks.
     pub message: String,
-    /// The two sides that should be alike, where it comes to that.
+    /// The two sides that should match, if that is the point.
     pub(crate) compares: Option<SideBySide>,
-    /// Where.
+    /// Where it is.
     pub labels: Vec<Label>,
     /// The leaves of the policy's trace that it explains.
     pub explains: Vec<Leaf>,
-    /// Facts.
+    /// Notes: further facts.
     pub notes: Vec<String>,
-    /// What to do, in words, beside the fixes.
+    /// What to do, in words, in addition to the fixes.
     pub help: Vec<String>,
-    /// The kind of change that would mend it.
+    /// The kind of change that would fix it.
     pub remedy: Option<Remedy>,
-    /// Changes that mend it.
+    /// Changes that fix it.
     pub fixes: Vec<Fix>,
 }
 
@@ -335,24 +335,24 @@ pub struct Finding {
 pub enum Remedy {
     /// The provider accepts the token's audience, or the step asks for another.
     AddClientId,
-    /// The trust policy lets this token in, or the job changes so that it does.
+    /// The trust policy lets this token in, or the job changes so that its token gets in.
     Admit,
-    /// A policy of who asks allows what the call needs.
+    /// One of the caller's policies allows what the call needs.
     AllowCaller,
     /// The account gets the provider.
     CreateProvider,
-    /// A statement that rests on this job's subject alone.
+    /// A statement that depends on this job's subject alone.
     ExactStatement,
     /// The job may ask for an ID token.
     GrantIdToken,
     /// The trust policy lets in nobody but this token.
     Narrow,
-    /// The trust policy lets in the role that asks, or its tags.
+    /// The trust policy lets in the calling role, or its tags.
     TrustCaller,
 }
 
 impl Finding {
-    /// A finding that blocks: likely, until the facts that it rests on are named.
+    /// Creates a finding that blocks: likely, until the facts it rests on are named.
     #[must_use]
     pub fn blocks(message: impl Into<String>) -> Self {
         Self {
@@ -372,7 +372,7 @@ impl Finding {
         }
     }
 
-    /// A finding that blocks nothing and lets in too much.
+    /// Creates a finding that blocks nothing but lets in too much.
     #[must_use]
     pub fn risk(message: impl Into<String>) -> Self {
         Self {
@@ -381,7 +381,7 @@ impl Finding {
         }
     }
 
-    /// Good to know: it says what is seen, and is no cause.
+    /// Creates a note: it describes what was seen and isn't a cause.
     #[must_use]
     pub fn note_only(message: impl Into<String>) -> Self {
         Self {
@@ -391,27 +391,27 @@ impl Finding {
         }
     }
 
-    /// The action stops at it, whatever AWS answers.
+    /// Marks that the action stops at it, whatever AWS answers.
     #[must_use]
     pub fn by_action(mut self) -> Self {
         self.by_action = true;
         self
     }
 
-    /// It is good to know here, and no cause.
+    /// Makes it a note: good to know, not a cause.
     #[must_use]
     pub fn as_note(mut self) -> Self {
         self.severity = Severity::Note;
         self
     }
 
-    /// How sure it is.
+    /// Returns how sure it is.
     #[must_use]
     pub fn certainty(&self) -> Certainty {
         self.certainty.max(self.limit)
     }
 
-    /// It is certain where each of these facts holds.
+    /// Makes it certain if all of these facts hold.
     #[must_use]
     pub fn rests_on(mut self, known: &impl Facts, facts: &[Fact]) -> Self {
         if !facts.is_empty() && facts.iter().all(|fact| known.holds(*fact)) {
@@ -420,49 +420,49 @@ impl Finding {
         self
     }
 
-    /// It is no surer than this.
+    /// Makes it no surer than this.
     #[must_use]
     pub fn at_most(mut self, certainty: Certainty) -> Self {
         self.limit = self.limit.max(certainty);
         self
     }
 
-    /// Sets the two sides beside each other.
+    /// Sets the two sides to compare.
     #[must_use]
     pub(crate) fn compares(mut self, compared: impl Into<Option<SideBySide>>) -> Self {
         self.compares = compared.into();
         self
     }
 
-    /// Adds a place.
+    /// Adds a label.
     #[must_use]
     pub fn label(mut self, label: impl Into<Option<Label>>) -> Self {
         self.labels.extend(label.into());
         self
     }
 
-    /// Adds a fact.
+    /// Adds a note.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
     }
 
-    /// Adds a fact, where there is one.
+    /// Adds notes, if any.
     #[must_use]
     pub fn notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
         self.notes.extend(notes);
         self
     }
 
-    /// Adds what to do.
+    /// Adds a line of help.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self
     }
 
-    /// Names the kind of change that would mend it.
+    /// Names the kind of change that would fix it.
     #[must_use]
     pub fn remedy(mut self, remedy: Remedy) -> Self {
         self.remedy = Some(remedy);
@@ -477,7 +477,7 @@ impl Finding {
     }
 }
 
-/// A fact that is missing for a surer answer.
+/// A fact missing for a surer answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingFact {
     /// What was wanted.
@@ -498,10 +498,10 @@ impl MissingFact {
     }
 }
 
-/// What it all comes to.
+/// The overall result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conclusion {
-    /// The role can be assumed, or nothing stands against it.
+    /// The role can be assumed, or nothing prevents it.
     Allowed,
     /// It cannot.
     Denied,
@@ -510,7 +510,7 @@ pub enum Conclusion {
 }
 
 impl Conclusion {
-    /// In one word.
+    /// Names it in one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -524,15 +524,15 @@ impl Conclusion {
 /// The state of one of the eight causes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CauseRow {
-    /// Which.
+    /// The cause.
     pub cause: Cause,
-    /// How it stands.
+    /// Its status.
     pub status: CauseStatus,
     /// Why, one clause.
     pub because: String,
 }
 
-/// How one of the eight causes stands.
+/// The status of one of the eight causes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum CauseStatus {
@@ -542,7 +542,7 @@ pub enum CauseStatus {
 }
 
 impl CauseStatus {
-    /// Its name in the report JSON.
+    /// Returns its name in the report JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -556,7 +556,7 @@ impl CauseStatus {
 /// The state of one stage of the handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageRow {
-    /// Which.
+    /// The stage.
     pub stage: Stage,
     /// How it went.
     pub status: StageStatus,
@@ -574,7 +574,7 @@ pub enum StageStatus {
 }
 
 impl StageStatus {
-    /// Its name in the report JSON.
+    /// Returns its name in the report JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -586,35 +586,35 @@ impl StageStatus {
     }
 }
 
-/// Whose word it is that the role gives a session.
+/// Who says that the role can be assumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Session {
-    /// AWS gave one.
+    /// AWS issued a session.
     Aws,
-    /// The trust policy lets the token in; what AWS says is not known.
+    /// The trust policy lets the token in; AWS's answer isn't known.
     Policy,
 }
 
 /// The whole answer, as data.
 #[derive(Debug, Clone)]
 pub struct Diagnosis {
-    /// The way that the step takes.
+    /// The flow that the step uses.
     pub flow: Flow,
-    /// What it comes to.
+    /// The overall result.
     pub conclusion: Conclusion,
-    /// Whose word it is that the role can be assumed; `None` where nobody's is.
+    /// Who says that the role can be assumed; `None` if nobody does.
     pub session: Option<Session>,
     /// What was found, in stage order, certain before likely.
     pub findings: Vec<Found>,
-    /// The eight causes, a row each.
+    /// The eight causes, one row each.
     pub causes: Vec<CauseRow>,
     /// The stages of the handshake.
     pub stages: Vec<StageRow>,
     /// What is missing.
     pub gaps: Vec<MissingFact>,
-    /// What the policy says of the request; `None` without a policy.
+    /// The policy's decision on the request; `None` without a policy.
     pub decision: Option<Decision>,
-    /// Said of the whole: a contradiction between AWS's answer and ours, for one.
+    /// Notes on the whole: a contradiction between AWS's answer and ours, for one.
     pub notes: Vec<String>,
     /// The facts that were compared, name and value, for the report's head.
     pub facts: Vec<(&'static str, String)>,
@@ -622,19 +622,19 @@ pub struct Diagnosis {
     pub subject: Option<String>,
     /// The trust policy's text.
     pub policy: Option<SourceText>,
-    /// The policies of who asks.
+    /// The caller's policies.
     pub caller: Vec<SourceText>,
     /// The workflow's text.
     pub workflow: Option<SourceText>,
-    /// The claims, laid out.
+    /// The claims, formatted.
     pub claims: Option<SourceText>,
-    /// Were steps of the same job left out, so that what passes here is not all?
+    /// Whether steps of the same job were left out, so that what passes here isn't everything.
     pub is_partial: bool,
-    /// No role is asked for, or none is to be found: there is nothing to decide.
+    /// No role is requested, or none can be found: there is nothing to decide.
     pub no_role: bool,
-    /// The role as the step has it, where that is an expression that nobody else sees.
+    /// The role as written in the step, if it is an expression that can't be resolved here.
     pub written_role: Option<String>,
-    /// What the token says by itself, where there is no role or no policy to compare it with.
+    /// What the token says by itself, if there is no role or no policy to compare it with.
     pub told: Option<Told>,
 }
 
@@ -643,18 +643,18 @@ pub struct Diagnosis {
 pub struct Told {
     /// The claims.
     pub claims: Claims,
-    /// The parts of its subject, each with what it comes from and where the workflow has it.
+    /// The parts of its subject, each with what it comes from and where the workflow sets it.
     pub parts: Vec<(Part, Option<String>)>,
     /// The condition keys that AWS compares for such a token, with the token's values.
     pub keys: Vec<(String, Option<String>)>,
-    /// The smallest policies that let it in: the exact one, then one that later runs fit as well.
+    /// The smallest policies that let it in: the exact one, then one that also fits later runs.
     pub least: Vec<Fix>,
-    /// What somebody who may read the role runs to finish the diagnosis.
+    /// What someone with read access to the role can run to finish the diagnosis.
     pub finish: Option<String>,
 }
 
 impl Diagnosis {
-    /// The cause: the first finding that blocks.
+    /// Returns the cause: the first finding that blocks.
     #[must_use]
     pub fn cause(&self) -> Option<&Found> {
         self.findings
@@ -662,19 +662,19 @@ impl Diagnosis {
             .find(|finding| finding.severity == Severity::Blocks)
     }
 
-    /// The first risk: what the policy accepts besides, or what the step does that nobody meant.
+    /// Returns the first risk: what else the policy accepts, or what the step does that nobody intended.
     #[must_use]
     pub(crate) fn risk(&self) -> Option<&Found> {
         self.findings.iter().find(|finding| finding.severity == Severity::Risk)
     }
 
-    /// The finding that an answer is about: the cause, or else the first risk.
+    /// Returns the finding that an answer is about: the cause, or else the first risk.
     #[must_use]
     pub(crate) fn lead(&self) -> Option<&Found> {
         self.cause().or_else(|| self.risk())
     }
 
-    /// The exit code, before `fail: false` is heeded: 0 allowed, or no role is asked for; 1 denied; 3 undecided.
+    /// Returns the exit code, before `fail: false` is applied: 0 allowed, or no role requested; 1 denied; 3 undecided.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self.conclusion {
@@ -685,7 +685,7 @@ impl Diagnosis {
         }
     }
 
-    /// The text of a document.
+    /// Returns the text of a document.
     #[must_use]
     pub fn document(&self, document: Document) -> Option<&SourceText> {
         match document {
@@ -700,7 +700,7 @@ impl Diagnosis {
 /// What a fix changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// A policy of the role that asks.
+    /// One of the caller's policies.
     CallerPolicy,
     /// The account's OIDC provider.
     Provider,
@@ -711,7 +711,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Its name in the report JSON.
+    /// Returns its name in the report JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -723,12 +723,12 @@ impl Target {
     }
 }
 
-/// A place in a text, and what stands there after a change.
+/// A place in a text, and its replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
-    /// The place; empty where something is put in.
+    /// The place; empty for an insertion.
     pub span: Span,
-    /// What stands there then.
+    /// The replacement.
     pub text: String,
 }
 
@@ -739,13 +739,13 @@ pub struct Fix {
     pub title: String,
     /// What it changes.
     pub target: Target,
-    /// What is replaced in the document that it changes, where that is known.
+    /// The replacements in the document that it changes, if known.
     pub edits: Vec<Edit>,
     /// RFC 6902 operations, for a trust policy.
     pub patch: Vec<Value>,
     /// The whole changed text (trust policy), or the lines to write (workflow); empty for a command alone.
     pub text: String,
-    /// The change as a unified diff; empty where there is nothing to compare with.
+    /// The change as a unified diff; empty if there is nothing to compare with.
     pub diff: String,
     /// The command that makes the change.
     pub command: String,
@@ -753,9 +753,9 @@ pub struct Fix {
     pub terraform: String,
     /// The statement as CloudFormation.
     pub cloudformation: String,
-    /// What to know of it.
+    /// What to know about it.
     pub notes: Vec<String>,
-    /// What was shown by applying and evaluating it.
+    /// What applying and evaluating it proved.
     pub proof: Option<String>,
 }
 

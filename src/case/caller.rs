@@ -1,4 +1,4 @@
-//! The policies of who asks, read and evaluated together with the role's trust policy.
+//! The caller's policies, read and evaluated together with the role's trust policy.
 
 use crate::evidence::{AttachedPolicy, Identity, PolicyText, Probe, Why};
 use crate::policy::access::{self, Access, Side};
@@ -7,28 +7,28 @@ use crate::policy::{Decision, Policy, RequestContext, Trace, parse_identity};
 use crate::text::SourceText;
 use crate::text::masked::is_masked;
 
-/// The policies of who asks, as far as they are known.
+/// The caller's policies, as far as known.
 #[derive(Debug, Default)]
 pub(crate) struct CallerCase {
-    /// All that could be read, in the order identity, boundary, session.
+    /// Every policy that could be read, in the order identity, boundary, session.
     pub documents: Vec<CallerPolicy>,
     /// What could not be read, in words.
     pub unread: Vec<String>,
     identity: Option<Vec<Policy>>,
     boundary: Option<Vec<Policy>>,
     session: Option<Vec<Policy>>,
-    /// What `sts:AssumeRole` comes to, by all policies of both sides.
+    /// What `sts:AssumeRole` evaluates to under all policies of both sides.
     pub assume: Option<Access>,
-    /// The same of `sts:TagSession`, where the call needs it.
+    /// The same for `sts:TagSession`, if the call needs it.
     pub tag: Option<Access>,
-    /// Are all identity-based policies here by the name under which IAM lists them, and nothing in them crossed out?
+    /// Whether all identity-based policies are here under the names IAM lists, with nothing masked in them.
     pub is_whole: bool,
 }
 
-/// A role has twenty managed policies at most, and little room for inline ones. (IAM User Guide, `reference_iam-quotas`.)
+/// A role has at most twenty managed policies, and little room for inline ones. (IAM User Guide, `reference_iam-quotas`.)
 const MOST: usize = 50;
 
-/// One of them.
+/// One of the caller's policies.
 #[derive(Debug)]
 pub(crate) struct CallerPolicy {
     /// Its kind.
@@ -37,12 +37,12 @@ pub(crate) struct CallerPolicy {
     pub source: SourceText,
     /// The policy.
     pub policy: Policy,
-    /// Evaluated for `sts:AssumeRole`, or for `sts:TagSession` where that is what fails.
+    /// The trace for `sts:AssumeRole`, or for `sts:TagSession` if that is what fails.
     pub trace: Trace,
 }
 
 impl CallerCase {
-    /// Reads them. `None` where nothing is known of any.
+    /// Reads them. `None` if nothing is known about any.
     pub(crate) fn read(identity: &Identity) -> Option<Self> {
         let none =
             |gap: Option<&Probe<AttachedPolicy>>| gap.and_then(Probe::gap).is_some_and(|gap| gap.why == Why::NotFound);
@@ -68,7 +68,7 @@ impl CallerCase {
         Some(case)
     }
 
-    /// Of a list of which one cannot be read, nothing is concluded.
+    /// Parses a list of policies. If one can't be read, nothing is concluded from the list.
     fn parse(&mut self, side: Side, list: &[AttachedPolicy]) -> Option<Vec<Policy>> {
         if list.len() > MOST {
             self.unread
@@ -98,12 +98,12 @@ impl CallerCase {
         (policies.len() == list.len()).then_some(policies)
     }
 
-    /// All policies, for the keys that they ask about.
+    /// Iterates over all policies, for the keys they use.
     pub(crate) fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.documents.iter().map(|document| &document.policy)
     }
 
-    /// What a request comes to, by these policies and the role's trust policy.
+    /// Evaluates a request under these policies and the role's trust policy.
     pub(crate) fn access(&self, request: &RequestContext, trust: Option<&Policy>) -> Access {
         access::access(request, trust, self.policies_by_kind())
     }
@@ -116,7 +116,7 @@ impl CallerCase {
         }
     }
 
-    /// The same with one more identity-based policy.
+    /// Does the same with one additional identity-based policy.
     pub(crate) fn access_with(&self, more: &Policy, request: &RequestContext, trust: Option<&Policy>) -> Access {
         let identity: Option<Vec<Policy>> = self
             .identity
@@ -129,7 +129,7 @@ impl CallerCase {
         access::access(request, trust, caller)
     }
 
-    /// Evaluates them for a call, and for its tags where it sends any.
+    /// Evaluates them for a call, and for its tags if it sends any.
     pub(crate) fn evaluate(&mut self, assume: &RequestContext, tag: Option<&RequestContext>, trust: Option<&Policy>) {
         self.assume = Some(self.access(assume, trust));
         self.tag = tag.map(|tag| self.access(tag, trust));
@@ -142,7 +142,7 @@ impl CallerCase {
         }
     }
 
-    /// Is the call denied, whatever is not known?
+    /// Whether the call is denied, whatever else is unknown.
     pub(crate) fn is_denied(&self) -> bool {
         self.is_denied_to_assume() || self.is_denied_to_tag()
     }
@@ -155,7 +155,7 @@ impl CallerCase {
         self.tag.is_some_and(is_denied)
     }
 
-    /// The side of who asks that denies it.
+    /// Returns the caller's side that denies it.
     pub(crate) fn blocked(access: Option<Access>) -> Option<(Side, Decision)> {
         let access = access.filter(|access| is_denied(*access))?;
         access.blocked().find(|(side, _)| *side != Side::Trust)

@@ -30,7 +30,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let outside = case.is_account_refused();
     let account = if outside { case.final_account() } else { account };
     if case.answer == Some(Answer::AccountNotAllowed) || outside {
-        // The message names the account of the credentials, which need not be the role's.
+        // The message names the credentials' account, which isn't necessarily the role's.
         let named = super::check::pasted(case)
             .and_then(|text| {
                 let (named, _) = text.split_once("provided credentials (")?.1.split_once(')')?;
@@ -75,14 +75,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             })
             .note("configure-aws-credentials checks this only after it has exported the credentials")
             .help("add the account to `allowed-account-ids`, or use a role of an account that is listed");
-        // What is refused before the action comes to the account fails first.
+        // Anything refused before the action checks the account fails first.
         let is_refused = case
             .answer
             .as_ref()
             .is_some_and(|answer| !matches!(answer, Answer::AccountNotAllowed | Answer::Allowed));
         return Some(if is_refused { finding.as_note() } else { finding });
     }
-    // The provider that was given belongs to another account than the role.
+    // The given provider belongs to a different account than the role.
     let provider = case
         .provider()
         .and_then(|provider| provider.arn.as_deref())

@@ -106,7 +106,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     finding = finding
         .note("the provider's client IDs are checked separately: a mismatch there gives `Incorrect token audience`");
     if is_registered(audience) == Some(false) && !passed {
-        // The provider refuses this audience before the policy is looked at: to add it here would not help.
+        // The provider refuses this audience before the policy is evaluated: adding it here wouldn't help.
         return Some(finding);
     }
     Some(finding.remedy(Remedy::Admit))

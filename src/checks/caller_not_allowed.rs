@@ -94,7 +94,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-/// Is it the side of who asks that denies?
+/// Whether it is the caller's side that denies.
 pub(super) fn applies(case: &Case<'_>) -> bool {
     let is_trusted = || !matches!(case.decision(), Some(Decision::ExplicitDeny | Decision::ImplicitDeny));
     refusal(case).is_some() || by_policies(case).is_some() && is_trusted()
@@ -111,7 +111,7 @@ fn refusal<'a>(case: &'a Case<'_>) -> Option<&'a Refusal> {
     (refusal.policy.is_some_and(is_callers) || by_rest).then_some(refusal)
 }
 
-/// What the policies of who asks come to, where AWS says nothing else.
+/// Returns the decision of the caller's policies, unless AWS says otherwise.
 fn by_policies(case: &Case<'_>) -> Option<(Side, Decision)> {
     let (side, decision) = CallerCase::blocked(case.caller.as_ref()?.assume)?;
     let fits = match &case.answer {
@@ -124,7 +124,7 @@ fn by_policies(case: &Case<'_>) -> Option<(Side, Decision)> {
     (fits && !case.asked_by_stranger()).then_some((side, decision))
 }
 
-/// The facts that prove it: in one account the trust policy can be enough, and what one policy denies no other allows.
+/// Returns the facts that prove it: within one account the trust policy can be enough, and what one policy denies no other can allow.
 pub(super) fn rests_on(case: &Case<'_>, side: Side, decision: Decision) -> &'static [Fact] {
     let account = case.at_hand().map(|identity| identity.account.as_str());
     let is_own = case.role_named.as_ref().and_then(|role| role.account.as_deref()) == account;
@@ -133,12 +133,12 @@ pub(super) fn rests_on(case: &Case<'_>, side: Side, decision: Decision) -> &'sta
             &[Fact::RoleArn, Fact::CallerPolicies, Fact::Policy]
         }
         (Side::Identity, _) => &[Fact::RoleArn, Fact::CallerPolicies],
-        // Which policies a session was given is told by the inputs of the step before it, and not by AWS.
+        // Which policies a session was given is known from the inputs of the preceding step, not from AWS.
         _ => &[],
     }
 }
 
-/// Policies of who asks, or of its account. (IAM User Guide, `troubleshoot_access-denied`.)
+/// Whether the policy is the caller's or its account's. (IAM User Guide, `troubleshoot_access-denied`.)
 fn is_callers(kind: PolicyKind) -> bool {
     use PolicyKind as K;
     matches!(
@@ -156,7 +156,7 @@ fn kind(side: Side) -> PolicyKind {
     }
 }
 
-/// What was read of this side.
+/// Says what was read of this side.
 fn read(case: &Case<'_>, side: Side) -> Option<String> {
     let documents = &case.caller.as_ref()?.documents;
     let names: Vec<&str> = documents
@@ -171,7 +171,7 @@ fn read(case: &Case<'_>, side: Side) -> Option<String> {
     })
 }
 
-/// Where the policies of who asks deny a call, or come nearest to allowing it.
+/// Labels where the caller's policies deny a call, or come closest to allowing it.
 pub(super) fn label(case: &Case<'_>, access: Option<Access>) -> Option<Label> {
     let (side, decision) = CallerCase::blocked(access)?;
     let documents = case.caller.as_ref()?.documents.iter().enumerate();
@@ -200,7 +200,7 @@ pub(super) fn label(case: &Case<'_>, access: Option<Access>) -> Option<Label> {
     spots.max_by_key(|(fits, _)| *fits).map(|(_, label)| label)
 }
 
-/// The part of a statement that decides, and how much of the statement fits.
+/// Returns the part of a statement that decides, and how well the statement fits.
 fn spot(
     statement: &Statement,
     trace: &StatementTrace,

@@ -46,7 +46,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Some(refusal) => format!("`{}` is not allowed to assume `{}`", refusal.user, refusal.resource),
         None => "the trust policy does not trust the credentials that request this role".to_owned(),
     });
-    // Else a policy of who asks, of the organization or of an endpoint can be what denies.
+    // Otherwise a policy of the caller, the organization or an endpoint may be what denies.
     finding = match denied {
         Some(refusal) if refusal.policy == Some(PolicyKind::RoleTrust) => finding.rests_on(case, &[Fact::Answer]),
         Some(refusal) if refusal.policy.is_none() && by_policy => finding.rests_on(case, &[Fact::Answer, Fact::Policy]),
@@ -103,7 +103,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
-/// A principal that was meant for who asks, and stands for somebody else. (IAM User Guide, `reference_policies_elements_principal`.)
+/// Finds a principal meant for the caller that actually stands for another. (IAM User Guide, `reference_policies_elements_principal`.)
 fn odd_principal(case: &Case<'_>, principal: &Principal) -> Option<String> {
     let asking = case.at_hand()?.arn.as_str();
     let session_of = |arn: &str| {
@@ -129,7 +129,7 @@ fn odd_principal(case: &Case<'_>, principal: &Principal) -> Option<String> {
     })
 }
 
-/// Where the policy asks for a token, which a call with AWS credentials does not carry: by its principal, or by a condition.
+/// Labels where the policy requires a token, which a call with AWS credentials doesn't carry: in its principal or in a condition.
 fn of_a_token(case: &Case<'_>) -> Option<Label> {
     let policy = case.policy.as_ref()?;
     let (index, statement, _) = policy.nearest()?;

@@ -13,7 +13,7 @@ use crate::witness::Breadth;
 /// One thing that can be wrong, and how it is found.
 #[derive(Debug)]
 pub struct Check {
-    /// What it is called, and where it belongs.
+    /// Its name and place.
     pub rule: Rule,
     /// When it is looked for.
     pub when: When,
@@ -21,19 +21,19 @@ pub struct Check {
     pub run: fn(&Case<'_>) -> Option<Finding>,
 }
 
-/// When a check is made: what its kind of finding makes no sense without.
+/// When a check runs: the circumstances without which its finding makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// Whatever is known.
     Always,
     /// Unless the role was assumed.
     NotAllowed,
-    /// Unless the role was assumed, or asked for with AWS credentials.
+    /// Unless the role was assumed, or requested with AWS credentials.
     NotAllowedByToken,
 }
 
 impl Check {
-    /// What it finds.
+    /// Returns what it finds.
     #[must_use]
     pub fn find(&self, case: &Case<'_>) -> Option<Finding> {
         self.when.holds(case).then(|| (self.run)(case))?
@@ -41,7 +41,7 @@ impl Check {
 }
 
 impl When {
-    /// Is a check made for this case?
+    /// Whether the check runs for this case.
     #[must_use]
     pub fn holds(self, case: &Case<'_>) -> bool {
         match self {
@@ -52,7 +52,7 @@ impl When {
     }
 }
 
-/// What all subject checks share: the one `sub` condition that fails, told by the kind of its difference.
+/// Does what all subject checks share: finds the one failing `sub` condition by the kind of its difference.
 pub(super) fn subject(
     case: &Case<'_>,
     is: fn(&Kind) -> bool,
@@ -89,7 +89,7 @@ pub(super) fn subject(
     Some(finding.notes(others).remedy(Remedy::Admit))
 }
 
-/// The token's subject, and the value that comes nearest.
+/// Compares the token's subject with the closest value.
 fn sides(difference: &SubjectDifference) -> SideBySide {
     let (subject, part) = (&difference.subject, &difference.token_part);
     let from = match subject.strip_suffix(part.as_str()) {
@@ -99,15 +99,15 @@ fn sides(difference: &SubjectDifference) -> SideBySide {
     let token = Party::new("token", "sends", subject);
     let policy = Party::new("policy", "accepts", &difference.pattern).and_more(difference.others);
     let (pattern_part, token_part) = (difference.part, (from, from + part.len()));
-    // A wildcard that is taken literally stands against all that it could stand for.
+    // A wildcard taken literally is compared with everything it could stand for.
     if part.is_empty() || part == subject || pattern_part.0 == pattern_part.1 {
         return SideBySide::of("subject", token, policy);
     }
     SideBySide::within("subject", token, token_part, policy, pattern_part)
 }
 
-/// A finding on the nearest statement, and the facts that it rests on beside the policy: it is certain where no other statement can
-/// have been meant for a token.
+/// Returns a finding on the nearest statement, with the facts it rests on besides the policy: certain if no other statement can have been
+/// meant for a token.
 pub(super) fn by_policy(case: &Case<'_>, on: &[Fact], finding: Finding) -> Finding {
     match &case.policy {
         Some(policy) if policy.rivals().next().is_none() => denied(case, policy, on, finding),
@@ -122,7 +122,7 @@ fn denied(case: &Case<'_>, policy: &PolicyCase, on: &[Fact], finding: Finding) -
     }
 }
 
-/// Do all values that could have been meant for this token differ from it in one way? Else the nearest is a guess.
+/// Whether all values that could have been meant for this token differ from it in the same way. Otherwise the nearest is a guess.
 fn is_one_kind(case: &Case<'_>, policy: &PolicyCase, found: &SubjectDifference) -> bool {
     let kind = std::mem::discriminant(&found.kind);
     found.alike
@@ -132,12 +132,12 @@ fn is_one_kind(case: &Case<'_>, policy: &PolicyCase, found: &SubjectDifference) 
         })
 }
 
-/// The part of the policy's value that differs, where the text lets it be pointed at.
+/// Labels the part of the policy's value that differs, if the text allows pointing at it.
 pub(super) fn policy_label(case: &Case<'_>, difference: &SubjectDifference) -> Label {
     let whole = difference.location.span;
     let inner = Span::new(whole.start + 1, whole.end.saturating_sub(1));
     let raw = case.policy_source.as_ref().map_or("", |source| source.slice(inner));
-    // An escape in the text, or a variable in the value: then the bytes do not correspond.
+    // With an escape in the text or a variable in the value, the bytes don't correspond.
     let (from, to) = difference.part;
     let span = if raw == difference.pattern && from < to {
         Span::new(inner.start + from, inner.start + to)
@@ -156,7 +156,7 @@ pub(super) fn policy_label(case: &Case<'_>, difference: &SubjectDifference) -> L
     case.policy_label(place, text)
 }
 
-/// What the policy expects after the repository, and what the token has, in words.
+/// Says what the policy expects after the repository, and what the token has.
 pub(super) fn contexts(difference: &SubjectDifference) -> (String, String) {
     let (from, to) = difference.part;
     let wanted = Context::of(difference.pattern.get(from..to).unwrap_or_default()).words();
@@ -167,18 +167,18 @@ pub(super) fn contexts(difference: &SubjectDifference) -> (String, String) {
     (wanted, has)
 }
 
-/// The environment that a value names.
+/// Returns the environment named in a value.
 pub(super) fn environment_in(pattern: &str) -> String {
     pattern
         .split_once("environment:")
         .map(|(_, name)| name)
-        // `${{ … }}` would be an expression in a workflow.
+        // In a workflow, `${{ … }}` would be an expression.
         .filter(|name| !name.contains('$'))
         .unwrap_or("NAME")
         .replace("%3A", ":")
 }
 
-/// The job's `environment`, where the workflow is known.
+/// Labels the job's `environment`, if the workflow is known.
 pub(super) fn environment_in_workflow(case: &Case<'_>) -> Option<Label> {
     let Some(Ok(workflow)) = &case.workflow else {
         return None;
@@ -197,7 +197,7 @@ pub(super) fn environment_in_workflow(case: &Case<'_>) -> Option<Label> {
     Some(case.workflow_label(environment.span, "the subject names this environment"))
 }
 
-/// "the nearest of 3 statements is explained": a note where several statements allow something.
+/// Notes that "statement 1 of the policy comes closest", when several statements allow something.
 pub(super) fn other_allows(policy: &PolicyCase, nearest: usize) -> Option<String> {
     let count = policy
         .policy
@@ -208,7 +208,7 @@ pub(super) fn other_allows(policy: &PolicyCase, nearest: usize) -> Option<String
     (count > 1).then(|| format!("statement {} of the policy comes closest and is explained here; the other {} that allow something do not match either", nearest + 1, count - 1))
 }
 
-/// A risk that a witness proves.
+/// Returns a risk that a witness proves.
 pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
     let witness = case.witnesses().iter().find(|witness| witness.breadth == breadth)?;
     let reach = &witness.reach;
@@ -277,7 +277,7 @@ pub(super) fn risk(case: &Case<'_>, breadth: Breadth) -> Option<Finding> {
     })
 }
 
-/// Where the step goes on all the same, with credentials that nobody meant, it blocks nothing: a risk that names whose they are.
+/// Makes the finding a risk if the step continues anyway, with unintended credentials, and names whose they are.
 pub(super) fn or_goes_on(case: &Case<'_>, mut finding: Finding) -> Finding {
     if !case.is_allowed() {
         return finding;
@@ -294,7 +294,7 @@ pub(super) fn or_goes_on(case: &Case<'_>, mut finding: Finding) -> Finding {
     ))
 }
 
-/// The job that runs, or all jobs of the workflow where that is not known.
+/// Returns the job that runs, or all jobs of the workflow if that isn't known.
 pub(super) fn jobs<'a>(case: &'a Case<'_>) -> Vec<&'a Job> {
     let Some(Ok(workflow)) = &case.workflow else {
         return Vec::new();
@@ -309,7 +309,7 @@ pub(super) fn jobs<'a>(case: &'a Case<'_>) -> Vec<&'a Job> {
     }
 }
 
-/// Do the workflow's steps bring access keys and name no role? Then none of them asks for an ID token.
+/// Whether the workflow's steps use access keys and name no role. If so, none of them requests an ID token.
 pub(super) fn brings_keys(case: &Case<'_>) -> bool {
     let steps: Vec<_> = jobs(case).into_iter().flat_map(|job| &job.steps).collect();
     !steps.is_empty()
@@ -318,7 +318,7 @@ pub(super) fn brings_keys(case: &Case<'_>) -> bool {
             .all(|step| step.input("aws-access-key-id").is_some() && step.input("role-to-assume").is_none())
 }
 
-/// Where the step has AWS credentials, a bare name stands for a role of their account: which one is asked for then.
+/// Says which role a bare name stands for if the step has AWS credentials: one in their account.
 pub(super) fn source_account(case: &Case<'_>) -> Option<String> {
     let name = case
         .request()
@@ -332,12 +332,12 @@ pub(super) fn source_account(case: &Case<'_>) -> Option<String> {
     ))
 }
 
-/// The message that somebody pasted, or AWS's own, on one line, without colours, quote marks and what else surrounds it.
+/// Returns the pasted message, or AWS's own, on one line, without colours, quotation marks or anything else around it.
 pub(super) fn pasted(case: &Case<'_>) -> Option<String> {
     case.message().map(crate::aws::answer::one_line)
 }
 
-/// A text on one line, cut at a length in characters.
+/// Puts a text on one line, truncated to a number of characters.
 pub(super) fn one_line(text: &str, most: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() > most {
@@ -349,7 +349,7 @@ pub(super) fn one_line(text: &str, most: usize) -> String {
 }
 
 impl Case<'_> {
-    /// Does the workflow at hand grant `id-token: write` to all of its jobs (or to the one that runs)?
+    /// Whether the workflow at hand grants `id-token: write` to all of its jobs (or to the one that runs).
     pub(super) fn workflow_grants_id_token(&self) -> bool {
         let Some(Ok(workflow)) = &self.workflow else {
             return false;

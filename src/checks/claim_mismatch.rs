@@ -51,7 +51,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         is_known &= match &leaf.trace.actual {
             Presence::One(value) => is_told(value),
             Presence::Many(values) => values.iter().all(|value| is_told(value)),
-            // Claims that somebody wrote down need not be all. A default subject says that there is no environment.
+            // Claims written down by hand may be incomplete. A default subject shows whether there is an environment.
             _ => claim == Some("environment") && has_no_environment(case),
         };
         is_context &= matches!(claim, Some("environment" | "ref"));
@@ -80,12 +80,12 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
-/// Does a condition accept the texts that it lists, and nothing beside what they stand for?
+/// Whether a condition accepts only the texts it lists and what they stand for.
 fn lists_texts(leaf: &ConditionLeaf<'_>) -> bool {
     leaf.comparison().is_string() && !leaf.comparison().is_negated()
 }
 
-/// What the job can do so that the claim is the one value that is accepted.
+/// Says how the job can make the claim the one accepted value.
 fn help(claim: &str, leaf: &ConditionLeaf<'_>) -> Option<String> {
     let [only] = leaf.key.values.as_slice() else {
         return None;
@@ -102,7 +102,7 @@ fn help(claim: &str, leaf: &ConditionLeaf<'_>) -> Option<String> {
     }
 }
 
-/// What the token sends, and what the policy accepts.
+/// Compares what the token sends with what the policy accepts.
 fn side_by_side(leaf: &ConditionLeaf<'_>) -> Option<SideBySide> {
     let Presence::One(has) = &leaf.trace.actual else {
         return None;
@@ -119,7 +119,7 @@ fn side_by_side(leaf: &ConditionLeaf<'_>) -> Option<SideBySide> {
     })
 }
 
-/// A difference between the claim and a value that nobody sees.
+/// Describes an invisible difference between the claim and a value.
 fn unseen_difference(leaf: &ConditionLeaf<'_>) -> Option<String> {
     let Presence::One(has) = &leaf.trace.actual else {
         return None;
@@ -133,8 +133,8 @@ fn unseen_difference(leaf: &ConditionLeaf<'_>) -> Option<String> {
     })
 }
 
-/// Does the token's subject tell that the job has no environment? One would stand in a default subject, in the branch's place.
-/// (GitHub docs, "OpenID Connect reference".)
+/// Whether the token's subject shows that the job has no environment. In a default subject, an environment replaces the branch. (GitHub
+/// docs, "OpenID Connect reference".)
 fn has_no_environment(case: &Case<'_>) -> bool {
     let subject = case.claims.and_then(Claims::subject).filter(|subject| is_told(subject));
     subject

@@ -45,7 +45,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let way = if skew > 0 { "ahead of" } else { "behind" };
     let message = format!("this machine's clock is {} seconds {way} {whose}", skew.unsigned_abs());
     let finding = Finding::note_only(message)
-        // IAM User Guide, `reference_aws-signing`; STS was seen to say 15 (EngineerBetter/control-tower#51).
+        // IAM User Guide, `reference_aws-signing`; STS has been seen to allow 15 (EngineerBetter/control-tower#51).
         .note("the ID token is checked against AWS's clock, not this one; in most cases, calls signed with AWS credentials fail from a 5-minute difference on")
         .help("set the runner's clock (chrony, systemd-timesyncd)");
     Some(finding)

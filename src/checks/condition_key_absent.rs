@@ -43,8 +43,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .collect();
     let first = absent.first()?;
     let key = first.name();
-    // AWS documents these as absent from unsigned requests (IAM User Guide, `reference_policies_condition-keys`), and does not
-    // name this one.
+    // AWS documents these as absent from unsigned requests (IAM User Guide, `reference_policies_condition-keys`), but doesn't name this
+    // request.
     let inferred = |leaf: &&ConditionLeaf<'_>| is_of_signed_requests(&leaf.name().to_lowercase());
     let (carries, certainty) = if absent.iter().all(inferred) {
         ("most likely this request does not include", Certainty::Likely)
@@ -79,7 +79,7 @@ fn is_of_signed_requests(key: &str) -> bool {
     key.starts_with("aws:principal") || key.starts_with("aws:multifactor")
 }
 
-/// Why the request does not carry a key, in words.
+/// Says why the request doesn't include a key.
 fn why(key: &str, prefix: &str, case: &Case<'_>) -> String {
     let lower = key.to_lowercase();
     if let Some(claim) = lower.strip_prefix(prefix) {
@@ -110,8 +110,8 @@ fn why(key: &str, prefix: &str, case: &Case<'_>) -> String {
     }
 }
 
-/// A policy whose only guard is one of GitHub's claims, without `sub`, and that AWS refuses. IAM stores no such policy since June
-/// 2025, and AWS evaluates these claims since January 2026: it was written when the key was never in a request.
+/// Finds a policy that AWS refuses and whose only guard is one of GitHub's claims, without `sub`. IAM hasn't stored such policies since
+/// June 2025, and AWS has evaluated these claims since January 2026: it was written when the key was never in a request.
 fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
     if !matches!(case.answer, Some(Answer::NotAuthorized(_)))
         || !matches!(policy.trace.decision, Decision::Allow | Decision::Undecided)

@@ -25,13 +25,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if let Some(finding) = keys_came_out_empty(case) {
         return Some(finding);
     }
-    // With these, something else has to be there to sign with: the keys are not in the environment.
+    // With a role and keys, something else has to sign the call: the keys aren't in the environment.
     let keys_are_lost =
         case.flow == Flow::AccessKey && request.given(Input::RoleToAssume).is_some() && !request.hands_on();
     let is_chained = case.flow == Flow::Chaining || case.flow == Flow::TokenFile && request.is_on(Input::RoleChaining);
     let gap = case.evidence.attempt.as_ref().and_then(Probe::gap).map(|gap| gap.why);
     let tried = gap == Some(Why::NoCredentials);
-    // What the step itself said of its credentials counts for more than what another one sees.
+    // What the step itself said about its credentials outweighs what another step sees.
     let said = case.answer == Some(Answer::NoCredentials);
     let runner = case.runner();
     let at_hand = runner.and_then(|runner| runner.aws_credentials.as_ref());
@@ -42,7 +42,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     {
         return None;
     }
-    // What a step before this one leaves may not be there yet.
+    // What an earlier step leaves may not be there yet.
     let is_none = gap != Some(Why::NotFound) && at_hand == Some(&HeldCredentials::None);
     let is_hosted = runner.and_then(|runner| runner.runner_environment.as_deref()) == Some("github-hosted");
     let proof: &[Fact] = if is_shadowed {
@@ -93,8 +93,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-/// The step has an access key and no role in the file, and the action found no credentials: with a key in the input it would not have
-/// looked for others. (configure-aws-credentials, `src/index.ts`.)
+/// Finds an access key that came out empty: the step in the file has a key and no role, and the action found no credentials; with a key in
+/// the input it wouldn't have looked for others. (configure-aws-credentials, `src/index.ts`.)
 fn keys_came_out_empty(case: &Case<'_>) -> Option<Finding> {
     let named = [Input::AwsAccessKeyId, Input::RoleToAssume].map(|input| case.request().get(input));
     if named != [None, None] || case.answer != Some(Answer::NoCredentials) || !super::check::brings_keys(case) {

@@ -22,7 +22,7 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-/// Is it a policy of neither who asks nor the role?
+/// Whether the policy belongs to neither the caller nor the role.
 pub(super) fn is_elsewhere(kind: Option<PolicyKind>) -> bool {
     matches!(kind, Some(PolicyKind::ResourceControl | PolicyKind::VpcEndpoint))
 }
@@ -33,8 +33,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Some(Answer::AssumeRoleDenied(refusal)) if is_elsewhere(refusal.policy) => refusal.policy,
         _ => return None,
     };
-    // AWS's own word, where it gives one. (IAM User Guide, `troubleshoot_access-denied`.)
-    // The role's trust policy is what the checks before this one look at.
+    // The policy that AWS names, if any. (IAM User Guide, `troubleshoot_access-denied`.) The role's trust policy is covered by the checks
+    // before this one.
     if let Some(kind) = kind.filter(|kind| !matches!(kind, PolicyKind::RoleTrust | PolicyKind::ResourceBased)) {
         let name = kind.name();
         let article = if kind == PolicyKind::IdentityBased { "an" } else { "a" };

@@ -33,11 +33,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         case.answer,
         Some(Answer::DurationOverMaximum | Answer::DurationChained | Answer::DurationInvalid(_))
     );
-    // An answer to the token comes after AWS has taken the request as it is, and most likely before it looks at the role's
-    // maximum: AWS publishes no order.
+    // An answer to the token means that AWS has accepted the request's form, but most likely hasn't looked at the role's maximum yet: AWS
+    // publishes no order.
     let token_refused = case.answer.as_ref().is_some_and(Answer::token_was_sent) && !said;
     let maximum = case.role().and_then(|role| role.max_session_duration).map(i64::from);
-    // The hour is for callers that are sessions: the keys of an IAM user may have what the role gives.
+    // The one-hour limit is for callers that are sessions: an IAM user's keys may have whatever the role allows.
     let caller = case.at_hand().filter(|_| case.asks_with_credentials());
     let chained = caller.map_or(case.flow == Flow::Chaining, |caller| {
         caller.arn.contains(":assumed-role/")

@@ -33,7 +33,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if gap.is_none() && host.is_none() {
         return None;
     }
-    // The host's name is made from the region: one mistake, one report.
+    // The host name is built from the region: one mistake, one report.
     if matches!(super::region_unusable::CHECK.find(case), Some(found) if found.certainty() != Certainty::Possible) {
         return None;
     }

@@ -23,7 +23,7 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-/// A branch that nobody wrote into a policy.
+/// A branch that no policy names.
 const SOME_BRANCH: &str = "refs/heads/some-branch";
 
 fn run(case: &Case<'_>) -> Option<Finding> {
@@ -32,7 +32,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let subject = Subject::parse(claims.subject()?).filter(Subject::is_default)?;
     let by_environment = matches!(subject.kind(), Some(Context::Environment(_))) && !case.asks_with_credentials();
     let policy = case.policy.as_ref().filter(|_| by_environment)?;
-    // Whoever can push chooses the branch and the workflow that is on it.
+    // Anyone who can push chooses the branch and the workflow on it.
     let elsewhere = on_some_branch(claims);
     let asker = Asker {
         claims: Some(&elsewhere),
@@ -60,7 +60,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
-/// The same token, had the job run on another branch.
+/// Returns the same token as if the job had run on another branch.
 fn on_some_branch(claims: &Claims) -> Claims {
     let mut all = claims.0.clone();
     let repository = claims.text("repository").unwrap_or_default();

@@ -60,7 +60,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         }
     }
     finding = finding.help(match never {
-        // IAM User Guide, `reference_policies_elements_condition_operators`: a negated operator holds where the key is absent.
+        // IAM User Guide, `reference_policies_elements_condition_operators`: a negated operator matches if the key is absent.
         Some(key) => format!(
             "`{key}` is in no request with a token, and without its key a negated operator holds: take this condition out, or write the Deny \
              on a claim that AWS evaluates"

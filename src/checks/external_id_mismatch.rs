@@ -35,13 +35,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
-/// Is the external id what keeps AWS credentials out?
+/// Whether the external ID is what keeps AWS credentials out.
 pub(super) fn applies(case: &Case<'_>) -> bool {
     required(case).is_some()
 }
 
-/// The condition on the external ID that keeps AWS credentials out: it fails, or AWS refuses, no ID is given, and all else in its
-/// statement fits.
+/// Returns the condition on the external ID that keeps AWS credentials out: it fails, or AWS refuses, no ID is given, and everything else
+/// in its statement matches.
 fn required<'a>(case: &'a Case<'_>) -> Option<ConditionLeaf<'a>> {
     if !case.asks_with_credentials() || case.is_allowed() {
         return None;

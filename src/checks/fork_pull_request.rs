@@ -53,7 +53,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
-/// Is the event a pull request whose head is another repository?
+/// Whether the event is a pull request from another repository.
 pub(super) fn is_fork(case: &Case<'_>) -> bool {
     let Some(runner) = case.runner() else { return false };
     runner

@@ -23,14 +23,14 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    // A session may be that of other credentials at hand.
+    // A session may come from other credentials at hand.
     let answered = case.answer.as_ref().filter(|answer| **answer != Answer::Allowed);
     let sent = answered.is_some_and(Answer::token_was_sent);
     if sent || super::fork_pull_request::is_fork(case) || case.answer == Some(Answer::NestedPermission) {
         return None;
     }
     let unset = case.runner().and_then(|runner| runner.id_token_request) == Some(false);
-    // Claims that were given from elsewhere are not those of this job.
+    // Claims supplied from elsewhere are not this job's.
     if case.claims.is_some() && !unset {
         return None;
     }
@@ -42,7 +42,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .and_then(Probe::gap)
             .is_some_and(|gap| gap.why == Why::NotGranted);
     let said = case.answer == Some(Answer::TokenNotGranted);
-    // "Could not load credentials from any providers" is what a missing permission becomes, and an empty role as well.
+    // "Could not load credentials from any providers" results from a missing permission, but also from an empty role.
     let hinted = case.answer == Some(Answer::NoCredentials);
     let written = is_written(case);
     if !absent && !said && !hinted && !written
@@ -58,8 +58,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let granted = case.workflow_grants_id_token();
-    // Without the permission the runner sets no `ACTIONS_ID_TOKEN_REQUEST_URL`: that it is not there proves it.
-    // "Could not load credentials" may still come from an empty role, where that is not known.
+    // Without the permission the runner doesn't set `ACTIONS_ID_TOKEN_REQUEST_URL`: its absence proves it. "Could not load credentials" may
+    // still come from an empty role, if the role isn't known.
     let is_proven = absent && has_role || said;
     let mut finding = Finding::blocks(if granted {
         "the job isn't allowed to request an ID token, although the workflow file grants `id-token: write`"
@@ -70,7 +70,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         SideBySide::of(
             "permission",
             Party::new("step", "needs", "id-token: write"),
-            // What a `permissions` block does not list is `none`. (GitHub docs, "Workflow syntax".)
+            // Permissions that a `permissions` block doesn't list are `none`. (GitHub docs, "Workflow syntax".)
             Party::new("job", "has", "id-token: none"),
         )
     }))
@@ -90,7 +90,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if granted && !is_proven {
         finding = finding.at_most(Certainty::Possible);
     }
-    // `act` runs jobs without GitHub, and its containers have this path. (nektos/act#2500.)
+    // `act` runs jobs outside GitHub, and its containers have this path. (nektos/act#2500.)
     if case.message().is_some_and(|text| text.contains("/run/act/")) {
         let finding = finding
             .at_most(Certainty::Possible)
@@ -128,8 +128,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     Some(super::check::or_goes_on(case, finding.remedy(Remedy::GrantIdToken)))
 }
 
-/// Does the file alone show it? Where nothing is known of a run: the job takes a role, and has no permission for a token. Without a
-/// block of its own a called workflow has its caller's.
+/// Whether the file alone shows it. If nothing is known about a run: the job takes a role and lacks the token permission. Without a block
+/// of its own, a called workflow has its caller's.
 fn is_written(case: &Case<'_>) -> bool {
     let Some(Ok(workflow)) = &case.workflow else {
         return false;
@@ -149,7 +149,7 @@ fn is_written(case: &Case<'_>) -> bool {
     nothing_ran && jobs.peek().is_some() && jobs.all(lacks)
 }
 
-/// The blocks of the workflow that would have to change.
+/// Returns the blocks of the workflow that would have to change.
 fn workflow_places(case: &Case<'_>) -> Vec<(Span, String)> {
     let Some(Ok(workflow)) = &case.workflow else {
         return Vec::new();

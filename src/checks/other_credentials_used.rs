@@ -79,7 +79,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         )),
         _ => finding,
     };
-    // That a key is used is a choice, and a fault only when something failed.
+    // Using a key is a choice, and a fault only if something failed.
     Some(match on {
         None => finding.at_most(Certainty::Possible).as_note(),
         Some(_) => finding,

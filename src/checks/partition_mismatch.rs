@@ -49,7 +49,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             )),
         );
     }
-    // What AWS says of the audience itself is `audience-not-registered`.
+    // What AWS says about the audience itself is `audience-not-registered`.
     if case.answer == Some(Answer::WrongAudience) {
         return None;
     }
@@ -59,7 +59,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .or(case.request().given(Input::Audience));
     let registered = case.provider().and_then(|provider| provider.client_ids.as_ref());
     match audience {
-        // The default audience, which the action sends for every partition alike.
+        // The default audience, which the action sends in every partition.
         Some(audience @ ("sts.amazonaws.com" | "sts.amazonaws.com.cn"))
             if audience != usual_audience(&role.partition)
                 && registered.is_none_or(|ids| !ids.iter().any(|id| id == audience)) =>
@@ -75,7 +75,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
 }
 
-/// A text that can be a region: what else it is, `region-unusable` says.
+/// Whether a text has the form of a region; `region-unusable` covers the rest.
 fn known_region_form(region: &str) -> bool {
     region.split('-').count() >= 3
         && region

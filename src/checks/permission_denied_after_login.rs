@@ -60,7 +60,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-/// What has to change, by the kind of policy that AWS names. (IAM User Guide, `troubleshoot_access-denied`.)
+/// Says what has to change, depending on the kind of policy that AWS names. (IAM User Guide, `troubleshoot_access-denied`.)
 fn where_to_look(finding: Finding, refusal: &Refusal) -> Finding {
     let action = if refusal.action.contains(':') {
         format!("`{}`", refusal.action)

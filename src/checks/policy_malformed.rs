@@ -27,7 +27,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         if let Some(help) = &error.help {
             finding = finding.help(help.clone());
         }
-        // AWS compared the token with a policy that IAM could store, so with another than this. Nobody else knows what the role has.
+        // AWS compared the token with a policy that IAM could store, so not with this one. What the role actually has isn't known.
         let compared = case.answer.as_ref().is_some_and(Answer::passed_provider);
         let text = case.policy_source.as_ref().map_or("", |source| source.text.as_str());
         let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();

@@ -70,7 +70,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 format!("the token's provider is `{wanted}`"),
             )),
         None => {
-            // Another kind of principal comes with its own action; one mistake, one report.
+            // A different kind of principal needs a different action; one mistake, one report.
             explains.push(Leaf::Action { statement: index });
             let kind = match entries.first().map(|entry| entry.kind) {
                 Some(PrincipalKind::Aws) => "AWS accounts, users and roles",
@@ -89,7 +89,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         }
     };
     let finding = match &statement.condition_span {
-        // Keys of another issuer's prefix go with the principal.
+        // Keys with another issuer's prefix are part of the same mistake.
         Some(_) => {
             let prefix = format!("{}:", issuer_host(&case.issuer));
             let keys = policy

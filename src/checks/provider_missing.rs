@@ -35,7 +35,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Some(Answer::NoProvider(Some(issuer))) => issuer,
         _ => &case.issuer,
     };
-    // The account of the role alone counts: that of the provider is its own.
+    // Only the role's own account counts, not one taken from the provider's ARN.
     let asked = case
         .role_arn
         .as_ref()
@@ -60,7 +60,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         || "the role's account".to_owned(),
         |account| format!("account `{account}`"),
     );
-    // One with this URL that may be of this account speaks against AWS's word.
+    // A provider with this URL that may be in this account contradicts AWS's answer.
     let is_read = case.own_provider().is_some_and(|provider| {
         let account = provider
             .arn

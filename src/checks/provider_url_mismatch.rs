@@ -34,7 +34,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Seen::InMessage => format!("AWS looked for an OIDC provider for `{url}`, but GitHub's issuer is `{host}`"),
         Seen::Nowhere => format!("the account has no OIDC provider for `{host}`; one for `{url}` does not match"),
     };
-    // That a provider of the account differs does not show that the account has no other.
+    // That one provider of the account differs doesn't show that there is no other.
     let on: &[Fact] = match seen {
         Seen::InAccount | Seen::InMessage if case.finds_no_provider() => &[Fact::Answer, Fact::Issuer],
         Seen::InAccount | Seen::InPolicy if case.provider().is_none() => &[Fact::Provider, Fact::Issuer],
@@ -59,7 +59,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
-/// A provider whose URL is nearly the issuer.
+/// A provider whose URL is close to the issuer.
 pub(super) struct NearMiss {
     url: String,
     seen: Seen,
@@ -67,18 +67,18 @@ pub(super) struct NearMiss {
     difference: String,
 }
 
-/// Where the other provider shows.
+/// Where the other provider was seen.
 #[derive(Clone, Copy)]
 enum Seen {
     InAccount,
     InPolicy,
-    /// AWS's message names an issuer that GitHub does not have.
+    /// AWS's message names an issuer that GitHub doesn't have.
     InMessage,
     /// AWS found none for an issuer that differs from GitHub's usual one.
     Nowhere,
 }
 
-/// The provider whose URL is nearly the issuer, where there is one.
+/// Returns the provider whose URL is close to the issuer, if any.
 pub(super) fn near_miss(case: &Case<'_>) -> Option<NearMiss> {
     if case.answer.as_ref().is_some_and(Answer::provider_exists) || is_masked(&case.issuer) {
         return None;
@@ -88,7 +88,7 @@ pub(super) fn near_miss(case: &Case<'_>) -> Option<NearMiss> {
     if given.as_deref().map(issuer_host) == Some(host) {
         return None;
     }
-    // Without AWS's word or a look into the account, a provider that was handed in decides.
+    // Without AWS's answer or a listing of the account, a provider passed in decides.
     let said = matches!(case.answer, Some(Answer::NoProvider(_)));
     let missing = case.lacks_provider();
     if case.claims.is_none() && !said {
@@ -133,7 +133,7 @@ pub(super) fn near_miss(case: &Case<'_>) -> Option<NearMiss> {
         })
 }
 
-/// Hosts of the providers that the trust policy names.
+/// Returns the hosts of the providers named in the trust policy.
 fn trusted_hosts(case: &Case<'_>) -> Vec<String> {
     let Some(policy) = &case.policy else { return Vec::new() };
     let principals = policy.policy.statements.iter().filter_map(|s| s.principal.as_ref());
@@ -143,7 +143,7 @@ fn trusted_hosts(case: &Case<'_>) -> Vec<String> {
         .filter_map(|value| ProviderArn::parse(&value.value))
         .map(|arn| arn.host)
         .collect();
-    // One that names the right provider: then it is only missing.
+    // If one names the right provider, it is only missing.
     if hosts.iter().any(|h| h == issuer_host(&case.issuer)) {
         return Vec::new();
     }

@@ -28,7 +28,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     let region = named.or(case.request().get(Input::AwsRegion)).map(str::trim);
     let said = matches!(case.answer, Some(Answer::RegionUnusable(_)));
-    // That AWS gave a session to another call says nothing of a step that stops before it.
+    // A session that AWS issued to another call says nothing about a step that stops before calling.
     let answered = case.answer.as_ref().filter(|answer| **answer != Answer::Allowed);
     let sent = answered.is_some_and(Answer::token_was_sent);
     let is_own = matches!(case.evidence.attempt, Some(Probe::Known(Attempt::Denied { .. })));
@@ -78,7 +78,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         ),
         _ => return None,
     };
-    // Our own call goes out where the step's does not: the action looks at the region's form first. (`src/index.ts` of its v6.2.3.)
+    // Our own call goes out where the step's doesn't: the action checks the region's form first. (`src/index.ts` in v6.2.3.)
     if sent && on != by_input {
         return None;
     }
@@ -115,7 +115,7 @@ fn unreachable(case: &Case<'_>) -> bool {
         .is_some_and(|gap| gap.why == Why::Unreachable)
 }
 
-/// Regions of all partitions, for near misses; one that is not here is said to be unknown, not wrong.
+/// Regions of all partitions, for near misses; one not listed is reported as unknown, not as wrong.
 const REGIONS: [&str; 45] = [
     "af-south-1",
     "ap-east-1",

@@ -21,28 +21,28 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    // configure-aws-credentials' own words, before it asks. (`src/assumeRole.ts` of its v6.2.3.)
+    // configure-aws-credentials' own message, before it calls AWS. (`src/assumeRole.ts` in v6.2.3.)
     let stopped = case.answer == Some(Answer::RoleNameOnly);
     let said = stopped || case.answer == Some(Answer::RoleArnInvalid);
     match &case.role_arn {
-        // An answer to the token shows that AWS took the ARN: a number of the wrong length was then only written down so.
+        // An answer to the token shows that AWS accepted the ARN: the account number's wrong length is a copying mistake.
         Some(Err(error)) if error.account_only && case.answer.as_ref().is_some_and(Answer::token_was_sent) => None,
         Some(Err(error)) => {
             let given = case.request().get(Input::RoleToAssume).unwrap_or_default().trim();
             let bare = !given.starts_with("arn:");
-            // With AWS credentials a bare name is completed with the account of those credentials.
+            // With AWS credentials, a bare name is completed with their account.
             if bare && (case.asks_with_credentials() || case.flow != Flow::Oidc && case.stop.is_none()) {
                 return None;
             }
-            // A name is no ARN to send, and AWS answered to the token: the name was written down in the ARN's place.
+            // A name can't be sent as an ARN, yet AWS answered to the token: the name was written down in place of the ARN.
             if bare && case.answer.as_ref().is_some_and(Answer::token_was_sent) {
                 return None;
             }
-            // Masked as a whole: nobody can say what stands there.
+            // Masked entirely: the value can't be seen.
             if bare && is_masked(given) && !said {
                 return None;
             }
-            // Without a token the ARN was not used yet.
+            // Without a token, the ARN hasn't been used yet.
             let unused = matches!(
                 case.answer,
                 Some(Answer::NoCredentials | Answer::TokenNotGranted | Answer::TokenRequestFailed(_))
@@ -56,7 +56,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             } else {
                 finding = finding.help("copy the ARN from the role's page in the IAM console");
             }
-            // A number of the wrong length may only have been written down so.
+            // The account number's wrong length may be a copying mistake.
             Some(match (unused, error.account_only && !said) {
                 (true, _) => finding.at_most(Certainty::Possible),
                 (false, true) => finding.at_most(Certainty::Likely),
@@ -69,7 +69,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 .note("a name is completed with the account of the available AWS credentials, and with an ID token there are none")
                 .help("set `role-to-assume` to the full ARN: `arn:aws:iam::<12-digit account>:role/<path and name>`"),
         ),
-        // AWS says the same of a good ARN in another partition than the region's.
+        // AWS says the same of a valid ARN in a different partition than the region's.
         Some(Ok(_)) if super::partition_mismatch::CHECK.find(case).is_some() => None,
         _ if said => Some(
             Finding::blocks("AWS rejected `role-to-assume`: not a role ARN")

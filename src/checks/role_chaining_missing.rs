@@ -36,7 +36,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
-/// Did an earlier step leave credentials of another account, and does this one come with the token all the same?
+/// Whether an earlier step left another account's credentials while this step uses the token anyway.
 pub(super) fn applies(case: &Case<'_>) -> bool {
     if case.flow != Flow::Oidc || case.is_allowed() {
         return false;
@@ -54,7 +54,7 @@ pub(super) fn applies(case: &Case<'_>) -> bool {
     let exported = session == Some(true)
         || session.is_none()
             && case.runner().and_then(|runner| runner.aws_credentials.as_ref()) == Some(&HeldCredentials::Environment);
-    // The policy itself can say that it waits for a role, not for a token.
+    // The policy itself may show that it expects a role, not a token.
     let trusts_role = case.policy.as_ref().is_some_and(|policy| {
         let mut entries = policy
             .policy
@@ -81,7 +81,7 @@ pub(super) fn applies(case: &Case<'_>) -> bool {
         || refused && trusts_role && steps > 1
 }
 
-/// Does the workflow show it: a job with two steps for roles of two accounts, the later one this role's, without `role-chaining`?
+/// Whether the workflow shows it: a job with two steps for roles in two accounts, the later one this role's, without `role-chaining`.
 fn second_step(case: &Case<'_>) -> bool {
     let Some(Ok(workflow)) = &case.workflow else {
         return false;

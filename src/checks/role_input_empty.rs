@@ -20,20 +20,20 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    // AWS's answer to the token shows that a role was asked for.
+    // AWS's answer to the token shows that a role was requested.
     let answered = case.answer.as_ref().filter(|answer| **answer != Answer::Allowed);
     if answered.is_some_and(Answer::token_was_sent) {
         return None;
     }
     let empty = case.request().is_empty(Input::RoleToAssume);
     let said = case.answer == Some(Answer::RoleEmpty);
-    // No credentials although the workflow grants the token: the role was empty when the step ran.
+    // No credentials even though the workflow grants the token: the role was empty when the step ran.
     let hinted = case.request().get(Input::RoleToAssume).is_none()
         && case.answer == Some(Answer::NoCredentials)
         && case.workflow_grants_id_token()
         && case.claims.is_none()
         && secrets_stay_behind(case);
-    // A key without a role is what some want.
+    // A key without a role can be intended.
     if !empty && !said && !hinted || case.flow == Flow::AccessKey || case.flow == Flow::Existing {
         return None;
     }
@@ -61,7 +61,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     Some(super::check::or_goes_on(case, finding))
 }
 
-/// Does a job of the workflow call a reusable one without passing its secrets on?
+/// Whether a job of the workflow calls a reusable one without passing its secrets on.
 fn secrets_stay_behind(case: &Case<'_>) -> bool {
     matches!(&case.workflow, Some(Ok(workflow)) if workflow.jobs.iter().any(|job| job.uses.is_some() && !job.secrets_inherit))
 }

@@ -40,7 +40,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
-/// What is wrong with a session name. (STS API, AssumeRoleWithWebIdentity: 2 to 64 characters of `[\w+=,.@-]`.)
+/// Says what is wrong with a session name. (STS API, AssumeRoleWithWebIdentity: 2 to 64 characters of `[\w+=,.@-]`.)
 fn fault(name: &str) -> Option<String> {
     let length = name.chars().count();
     let odd = name

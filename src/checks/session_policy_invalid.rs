@@ -48,7 +48,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     Some(
         Finding::blocks(message)
-            // AWS packs the tags with the policies: which is too large, an input tells that is there.
+            // AWS packs the tags with the policies: the input that is set shows which is too large.
             .rests_on(case, match (inline, said) {
                 (Some(_), false) => &[Fact::Input(Input::InlineSessionPolicy)],
                 (Some(_), true) => &[Fact::Answer, Fact::Input(Input::InlineSessionPolicy)],

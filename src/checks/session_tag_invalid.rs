@@ -27,7 +27,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             Finding::blocks(format!("the session tags take {share} of the space that AWS has for them"))
                 .rests_on(case, &[Fact::Answer])
                 .note("that space is smaller than 50 tags of full length; a session that is chained from brings its transitive tags along, as that of an EKS pod identity does")
-                // aws/containers-roadmap#2413; `src/assumeRole.ts` of its v6.2.3, lines 60 to 70; aws-actions/configure-aws-credentials#1803.
+                // aws/containers-roadmap#2413; `src/assumeRole.ts` in v6.2.3, lines 60 to 70; aws-actions/configure-aws-credentials#1803.
                 .note("configure-aws-credentials leaves out some of its own tags and asks again since v6.2")
                 .help("set `role-skip-session-tagging: true`, or give fewer and shorter `custom-tags`")
                 .help("use a newer configure-aws-credentials"),
@@ -66,7 +66,7 @@ fn sent_again(case: &Case<'_>) -> Option<Finding> {
             .message()
             .is_some_and(|text| text.contains("transitive tag key from the calling session"));
     let inherited = &case.at_hand().filter(|_| case.asks_with_credentials())?.transitive_tags;
-    // Those that every version sends, whatever the job runs for.
+    // The tags that every version sends, whatever the job runs for.
     let sent = case.request().tags(|_| Some("")).unwrap_or_default();
     let sent = sent.into_iter().filter(|tag| !tag.droppable).map(|tag| tag.key);
     let again: Vec<String> = sent

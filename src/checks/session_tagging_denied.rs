@@ -41,7 +41,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     Some(where_it_is_missing(case, finding))
 }
 
-/// The side on which it is missing, where the policies show it, and the change there.
+/// Adds the side on which it is missing, if the policies show it, and the change to make there.
 fn where_it_is_missing(case: &Case<'_>, finding: Finding) -> Finding {
     let tag = case.caller.as_ref().and_then(|caller| caller.tag);
     let finding = match CallerCase::blocked(tag) {
@@ -76,7 +76,7 @@ fn is_denied_by_trust(case: &Case<'_>) -> bool {
     matches!(tagging, Some(Decision::ExplicitDeny | Decision::ImplicitDeny))
 }
 
-/// Do the policies let the caller assume the role, and not tag the session? AWS was not asked.
+/// Finds policies that let the caller assume the role but not tag the session, if AWS hasn't answered.
 fn by_policy(case: &Case<'_>) -> Option<Finding> {
     let is_known = case.request().get(Input::RoleSkipSessionTagging).is_some();
     let caller = case.caller.as_ref();

@@ -31,10 +31,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let request = case.request();
     let assumes = !case.flow.keeps() && case.flow != Flow::Nothing && request.given(Input::RoleToAssume).is_some();
     let id = case.runner().and_then(|runner| runner.job.as_deref());
-    // Six hours, where the job says nothing, is what GitHub allows and not what somebody meant.
+    // The default of six hours is GitHub's limit, not a deliberate choice.
     let timeout = workflow.job(id)?.timeout.as_ref()?;
     let minutes: i64 = timeout.value.trim().parse().ok()?;
-    // What is asked for beyond the hour is refused, and another check's to say.
+    // Asking for more than the hour is refused, which another check reports.
     let is_chained = case.asks_with_credentials() && case.at_hand().is_none_or(Identity::is_session);
     let seconds = i64::from(request.lasts(is_chained)?);
     if !assumes || seconds < 900 || minutes.saturating_mul(60) <= seconds {
@@ -64,7 +64,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-/// May the session that the step asks with have ended by the time that the step begins?
+/// Finds that the session the step calls with may have expired by the time the step begins.
 fn begins_too_late(case: &Case<'_>, workflow: &Workflow) -> Option<Finding> {
     let caller = case.at_hand().filter(|_| case.asks_with_credentials())?;
     let seconds = i64::from(caller.lasts?);
@@ -91,7 +91,7 @@ fn begins_too_late(case: &Case<'_>, workflow: &Workflow) -> Option<Finding> {
     };
     let between = job.step_timeouts.iter().take(step.index).skip(before.index + 1);
     let between: Vec<Option<(i64, Span)>> = between.map(|text| text.as_ref().and_then(minutes)).collect();
-    // A step without a limit takes as long as its job is allowed to.
+    // A step without a limit may take as long as its job.
     let all: Option<i64> = between.iter().map(|limit| limit.map(|(minutes, _)| minutes)).sum();
     let longest = between.iter().flatten().max_by_key(|(minutes, _)| *minutes).copied();
     let job = job.timeout.as_ref().and_then(minutes);

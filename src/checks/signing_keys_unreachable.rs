@@ -26,7 +26,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .rests_on(case, &[Fact::Answer])
         .note("AWS fetches `<issuer>/.well-known/openid-configuration` and the keys it names from the internet");
     const REACH: &str = "make both addresses reachable from the internet, with a valid certificate: AWS cannot use an issuer inside a private network";
-    // aws/aws-cli#7194, terraform-aws-modules/terraform-aws-iam#280: reports, which AWS does not explain.
+    // aws/aws-cli#7194, terraform-aws-modules/terraform-aws-iam#280: user reports, which AWS doesn't explain.
     const PASSES: &str = "for github.com this is temporary, as reported: it was seen when many jobs started at once";
     Some(match (case.claims, case.deployment().is_hosted_by_github()) {
         (Some(_), false) => finding.help(REACH),

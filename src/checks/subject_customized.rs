@@ -23,7 +23,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    // Another service's token has that service's own form.
+    // Another service's token has its own form.
     if case.deployment() == Deployment::Other && !is_masked(&case.issuer) {
         return None;
     }
@@ -37,7 +37,7 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     } else {
         &difference.subject
     });
-    // Then the policy expects the template, and resetting it would not help.
+    // If so, the policy expects the template, and resetting it wouldn't help.
     let is_same_template = !token_default && customized_keys(&difference.pattern) == keys;
     let keys: Vec<&str> = keys.into_iter().filter(|key| !key.contains(['*', '?'])).collect();
     let keys = keys.join("`, `");

@@ -23,7 +23,7 @@ pub(super) const CHECK: Check = Check {
 
 fn run(case: &Case<'_>) -> Option<Finding> {
     let finding = super::check::subject(case, |kind| matches!(kind, Kind::Malformed(_)), finding)?;
-    // Somebody may have put the placeholder there to show the policy to others. AWS's refusal speaks for what was stored.
+    // The placeholder may have been inserted to share the policy. AWS's refusal is about the policy as stored.
     let is_template = case.policy.as_ref().and_then(|policy| policy.subject.as_ref());
     let is_template = is_template.is_some_and(|found| found.kind == Kind::Malformed(Reason::Placeholder));
     let refused = matches!(case.answer, Some(Answer::NotAuthorized(_)));
@@ -38,7 +38,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let Kind::Malformed(reason) = &difference.kind else {
         return Finding::blocks("");
     };
-    // Another token may give the variable a value that fits, and a template another form.
+    // Another token may give the variable a matching value, and a customized subject may have another form.
     let matches = if difference.pattern.contains("${") {
         "does not match this token"
     } else {
@@ -46,7 +46,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     };
     let mut finding = Finding::blocks(format!("the `sub` condition's value {matches}: {reason}"))
         .note("a subject is `repo:<owner>/<repository>:` and then `ref:refs/heads/<branch>`, `ref:refs/tags/<tag>`, `environment:<name>` or `pull_request`");
-    // Templates give these: `["repo"]`, `["repo", "ref"]` on a pull request, and those with the workflow's name. (GitHub docs, "OpenID
+    // Templates produce these: `["repo"]`, `["repo", "ref"]` on a pull request, and those with the workflow's name. (GitHub docs, "OpenID
     // Connect reference".) The policy may have been written for one.
     let is_of_a_template = Subject::parse(&difference.pattern).is_some_and(|value| match value.context {
         Some(context) => ["refs/pull/", "ref:refs/pull/", "workflow:"]
@@ -59,7 +59,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
             .at_most(Certainty::Likely)
             .note("a customized subject can have this format; no default subject has it");
     }
-    // A value that would not match either is no help.
+    // A value that wouldn't match either doesn't help.
     let fits = |meant: &&String| {
         **meant == difference.subject || !difference.literal && wildcard::matches(meant, &difference.subject)
     };

@@ -1,4 +1,4 @@
-//! `subject-merge-queue`: a merge queue's branch on one side, and another branch on the other.
+//! `subject-merge-queue`: the job runs for a merge queue and the policy expects another branch, or vice versa.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -42,7 +42,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     .help("if the queue should not have the role, keep the job out of `merge_group`")
 }
 
-/// The base branch of a merge queue's subject; `None` for any other subject.
+/// Returns the base branch of a merge queue's subject; `None` for any other subject.
 fn base(subject: &str) -> Option<&str> {
     match Subject::parse(subject)?.kind()? {
         Context::Branch(name) => queue_base(name),

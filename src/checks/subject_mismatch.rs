@@ -34,7 +34,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
 }
 
-/// A `sub` condition that is not of the usual kind, negated or for another type, and fails.
+/// Finds a failing `sub` condition of an unusual kind: negated or for another type.
 fn odd_operator(case: &Case<'_>) -> Option<Finding> {
     let policy = case.policy.as_ref()?;
     let name = format!("{}:sub", issuer_host(&case.issuer));
@@ -59,7 +59,7 @@ fn odd_operator(case: &Case<'_>) -> Option<Finding> {
     } else if !leaf.comparison().is_negated() {
         finding = finding.help("compare the subject with `StringEquals` or `StringLike`");
     }
-    // Among values that shut out one branch or environment of this repository alone, it is not the repository that is wrong.
+    // If the values exclude only one branch or environment of this repository, the repository isn't what is wrong.
     let subject = case.claims.and_then(|claims| claims.subject());
     let forbids_context = |value: &str| {
         let is_some = |context: &str| !context.trim_matches('*').is_empty();

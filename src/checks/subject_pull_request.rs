@@ -33,7 +33,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
         Finding::blocks(format!(
             "the trust policy expects a pull request, but the subject names {has}"
         ))
-        // GitHub docs, "OpenID Connect reference"; of `pull_request_target` it says nothing.
+        // GitHub docs, "OpenID Connect reference"; it doesn't mention `pull_request_target`.
         .note("without an environment, the subject for the event `pull_request` ends in `:pull_request`; GitHub does not say what it is for `pull_request_target`")
     }
 }

@@ -61,7 +61,7 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
             ));
     }
     if name(wanted) == name(has) && owner(wanted) == owner(has) {
-        // Then the ids differ, which a note of the comparison says.
+        // The IDs differ, which a note on the comparison says.
     } else if name(wanted) == name(has) {
         finding = finding.note("the repository has the same name but a different owner: the organization was renamed, the repository was transferred, or this is a fork");
     } else if owner(wanted) == owner(has) {

@@ -30,7 +30,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if !gap && case.answer != Some(Answer::Throttled) {
         return None;
     }
-    // A policy that refuses is mended first; one that allows does not say what AWS would have answered.
+    // A policy that refuses is fixed first; one that allows doesn't show how AWS would have answered.
     let refused = matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny));
     let finding = Finding::blocks("AWS throttled the call: whether it would grant the role is not known")
         .at_most(Certainty::Possible)

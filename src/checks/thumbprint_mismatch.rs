@@ -19,8 +19,8 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    // Nothing but AWS's own word: for a certificate of a public authority it falls back to thumbprints only where it cannot
-    // retrieve the certificate or TLS 1.3 is required (IAM User Guide, `id_roles_providers_create_oidc`).
+    // Only AWS's own answer counts: for a certificate from a public authority, it falls back to thumbprints only if it can't retrieve the
+    // certificate or TLS 1.3 is required (IAM User Guide, `id_roles_providers_create_oidc`).
     if case.answer != Some(Answer::Thumbprint) {
         return None;
     }

@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-/// AWS takes a token for five minutes after its `exp`. (IAM User Guide, `id_roles_providers_oidc`.)
+/// AWS accepts a token for five minutes after its `exp`. (IAM User Guide, `id_roles_providers_oidc`.)
 const LEEWAY: i64 = 300;
 
 fn run(case: &Case<'_>) -> Option<Finding> {
@@ -27,7 +27,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let now = case
         .evidence
         .clock
-        // This machine's clock is read when the token comes; where it is far off, that is `clock-skew`.
+        // Not this machine's clock, which is read when the token arrives: if it is far off, that is `clock-skew`.
         .and_then(|clock| clock.aws.or(clock.github));
     let past = match (expiry, now) {
         (Some(expiry), Some(now)) => now.saturating_sub(expiry),

@@ -24,7 +24,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    // Claims that somebody wrote down need not be all of a token's, and what AWS has taken as a token is one.
+    // Claims written down by hand may be incomplete, and anything that AWS has accepted as a token is one.
     let token = case.evidence.token.as_ref().and_then(Probe::known);
     let is_partial = token.is_some_and(|token| token.header.is_empty());
     let passed = case.answer.as_ref().is_some_and(Answer::passed_provider);
@@ -50,7 +50,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             "iss",
             format!("the token's issuer `{issuer}` is not an `https://` address"),
         ),
-        // A role that trusts the other service takes its tokens.
+        // A role that trusts the other service accepts its tokens.
         (Some(_), _) if case.answer.is_none() && case.decision() == Some(Decision::Allow) => return None,
         (Some(issuer), _) if case.deployment() == Deployment::Other => (
             "iss",
@@ -61,8 +61,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         }
         _ => return None,
     };
-    // A token without `iss` or `sub` may be one that somebody took a part of.
-    // AWS's code alone, `InvalidIdentityToken`, stands for a missing provider and a wrong audience as well.
+    // A token without `iss` or `sub` may be only a part of one. AWS's code alone, `InvalidIdentityToken`, also covers a missing provider
+    // and a wrong audience.
     let said = case.message().map(|text| Answer::read("", text)) == Some(Answer::NotAToken);
     let is_others = case.deployment() == Deployment::Other && claims.subject().is_some();
     let on: &[Fact] = match (said, is_others) {

@@ -26,7 +26,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         .token
         .as_ref()
         .and_then(Probe::gap)
-        // A file of claims that cannot be read says nothing of the token service.
+        // An unreadable claims file says nothing about the token service.
         .filter(|gap| gap.why != Why::NotGranted && !gap.input && case.flow != Flow::TokenFile);
     let said = matches!(case.answer, Some(Answer::TokenRequestFailed(_)));
     if case.claims.is_some() || (gap.is_none() && !said) {

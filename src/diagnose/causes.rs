@@ -1,4 +1,4 @@
-//! The eight causes, a row each: it applies, or why it is ruled out.
+//! The eight causes, one row each: it applies, or why it is ruled out.
 
 use crate::aws::answer::Answer;
 use crate::case::Case;
@@ -12,7 +12,7 @@ use crate::policy::wildcard::matches;
 use crate::policy::{Decision, Outcome};
 use crate::text::masked::is_masked;
 
-/// The eight causes, a row each.
+/// Returns the eight causes, one row each.
 #[must_use]
 pub(super) fn causes(case: &Case<'_>, findings: &[Found]) -> Vec<CauseRow> {
     Cause::ALL
@@ -37,12 +37,12 @@ pub(super) fn causes(case: &Case<'_>, findings: &[Found]) -> Vec<CauseRow> {
         .collect()
 }
 
-/// Why a cause is ruled out, or why that cannot be said.
+/// Says why a cause is ruled out, or why that cannot be determined.
 fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, String> {
     let answer = case.answer.as_ref();
     let out = |because: &str| Ok(because.to_owned());
     let open = |because: &str| Err(because.to_owned());
-    // What is not sent cannot be what is refused. Row 6 is about the policy alone.
+    // A token that isn't sent can't be refused. Row 6 is about the policy alone.
     if matches!(case.flow, Flow::AccessKey | Flow::Chaining)
         && !matches!(cause, Cause::EnvironmentProtection | Cause::TooMuch)
     {
@@ -58,7 +58,7 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
             "AWS accepted the token"
         });
     }
-    // On purpose, and not for want of the permission.
+    // On purpose, not for lack of the permission.
     let is_token = !matches!(cause, Cause::TooMuch | Cause::EnvironmentProtection);
     if is_token && matches!(case.flow, Flow::AccessKey | Flow::Chaining | Flow::Existing) {
         return out("the step uses AWS credentials: no ID token is sent");
@@ -107,7 +107,7 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
             if answer.is_some_and(Answer::passed_provider) {
                 out("AWS accepted the issuer's certificate")
             } else if known && case.deployment().is_hosted_by_github() {
-                // IAM User Guide, `id_roles_providers_create_oidc`; where AWS falls back to the thumbprint, its answer says so.
+                // IAM User Guide, `id_roles_providers_create_oidc`; if AWS falls back to the thumbprint, its answer says so.
                 out("AWS checks GitHub's certificate against its own root authorities: it needs no thumbprint")
             } else if known {
                 open("the issuer is not GitHub's own, and AWS's answer does not say")
@@ -149,7 +149,7 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
     }
 }
 
-/// Where the token is: what was given is not what was seen.
+/// Says that there is a token, but not that the job got it if claims were only passed in.
 pub(super) fn token_is_there(case: &Case<'_>) -> &'static str {
     match case.runner() {
         Some(_) => "the job got an ID token",
@@ -240,7 +240,7 @@ fn audience(case: &Case<'_>) -> Result<String, String> {
             _ => false,
         };
     let name = format!("{}:aud", issuer_host(&case.issuer));
-    // What the nearest statement says of the audience; `None` where it does not ask.
+    // What the nearest statement requires of the audience; `None` if nothing.
     let policy = case.policy.as_ref().map(|policy| {
         let leaves = policy.nearest_leaves();
         let asked: Vec<Outcome> = leaves

@@ -1,4 +1,4 @@
-//! What the job's token will say where none is at hand: its subject follows from the workflow file, the event and the ref.
+//! What the job's token will say when none is at hand: its subject follows from the workflow file, the event and the ref.
 //!
 //! GitHub docs, "OpenID Connect reference", "Example subject claims".
 
@@ -19,21 +19,21 @@ use crate::predict::{Family, Form, Repository, predict};
 use crate::text::SourceText;
 use crate::text::masked::is_masked;
 
-/// What comes of an event.
+/// What an event leads to.
 struct Outlook {
     /// In words: the event, the subject, and what the policy makes of it.
     words: String,
-    /// Is the subject known to the letter?
+    /// Whether the subject is known exactly.
     is_exact: bool,
-    /// Does a token of it get in, as far as that is known?
+    /// Whether such a token gets in, as far as known.
     gets_in: bool,
-    /// A token that does not.
+    /// A token that doesn't get in.
     refused: Option<Claims>,
-    /// The subject of that token and of all like it, where they are many.
+    /// The pattern of that token's subject and all like it, if there are many.
     pattern: Option<String>,
 }
 
-/// Why the trust policy will not let this job in, by the workflow file alone. Never certain: a token would tell.
+/// Says why the trust policy won't let this job in, judging by the workflow file alone. Never certain: only a token would prove it.
 pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     if case.claims.is_some() || case.flow != Flow::Oidc || case.policy.is_none() {
         return None;
@@ -79,7 +79,7 @@ pub(super) fn findings(case: &Case<'_>) -> Option<Found> {
     Some(found)
 }
 
-/// No token was seen: nothing is shown as sent, and of many that come nobody's name is made up.
+/// Rewords a finding, since no token was seen: nothing is shown as sent, and where many are possible no name is made up.
 fn foretell(finding: &mut Finding, outlook: &Outlook) {
     let subject = outlook.refused.as_ref().and_then(Claims::subject).unwrap_or_default();
     if let Some(compared) = finding.compares.take() {
@@ -135,7 +135,7 @@ fn foretell(finding: &mut Finding, outlook: &Outlook) {
     }
 }
 
-/// The branch, tag or environment that a subject names.
+/// Returns the branch, tag or environment that a subject names.
 fn name(subject: &Subject<'_>) -> Option<String> {
     match subject.kind()? {
         Context::Branch(name) | Context::Environment(name) | Context::Tag(name) => Some(name.to_owned()),
@@ -143,7 +143,7 @@ fn name(subject: &Subject<'_>) -> Option<String> {
     }
 }
 
-/// A merge queue's branch, as GitHub names them, where a shorter one was made up.
+/// Names a merge queue's branch as GitHub does, in place of a shorter made-up name.
 fn of_queue(mut token: Claims) -> Claims {
     let branch = token.text("ref").and_then(|name| name.strip_prefix("refs/heads/"));
     if let Some(branch) = branch.filter(|name| name.starts_with(QUEUE) && queue_base(name).is_none()) {
@@ -160,11 +160,11 @@ fn of_queue(mut token: Claims) -> Claims {
     token
 }
 
-/// What no token of GitHub's default form gets past, whatever the job: the policy's own values are tried, and the usual subjects of the
-/// repositories that it names.
+/// Finds what no token in GitHub's default form gets past, whatever the job: tries the policy's own values, and the usual subjects of the
+/// repositories it names.
 fn hopeless(case: &Case<'_>) -> Option<Found> {
     const MOST: usize = 8;
-    /// They look at the policy, or at what every token has, and not at what this job runs for.
+    /// These look at the policy, or at what every token has, not at what this job runs for.
     const WHATEVER: [&str; 6] = [
         "action-mismatch",
         "audience-mismatch",
@@ -173,7 +173,7 @@ fn hopeless(case: &Case<'_>) -> Option<Found> {
         "subject-malformed",
         "subject-wildcard-literal",
     ];
-    // Of more than these some would not be tried.
+    // With more than this, some would go untried.
     if values(case).count() > MOST {
         return None;
     }
@@ -200,7 +200,7 @@ fn hopeless(case: &Case<'_>) -> Option<Found> {
     finding.labels.retain(|label| label.document != Document::Claims);
     finding.remedy = None;
     finding.fixes.clear();
-    // The token was one to try with.
+    // The token was only a trial one.
     finding.compares = None;
     finding.notes.insert(
         0,
@@ -210,7 +210,7 @@ fn hopeless(case: &Case<'_>) -> Option<Found> {
     Some(found)
 }
 
-/// One outlook an event, where all that the subject is made of can be told.
+/// Returns one outlook per event, if everything the subject is made of is known.
 fn outlooks(case: &Case<'_>) -> Option<Vec<Outlook>> {
     let workflow = case.workflow.as_ref()?.as_ref().ok()?;
     let runner = case.runner();
@@ -221,12 +221,12 @@ fn outlooks(case: &Case<'_>) -> Option<Vec<Outlook>> {
         _ => None,
     })?;
     if job.uses.is_some() {
-        // The called workflow's jobs ask, and they may have environments.
+        // The called workflow's jobs request the token, and may have environments.
         return None;
     }
     let repository = repository(case)?;
     let source = case.workflow_source.as_ref()?;
-    // People show the job alone. With an environment its subject is the same for every event.
+    // Often only the job is pasted. With an environment, its subject is the same for every event.
     let is_cut = workflow.events.is_empty() && job.environment.is_some();
     let source = match is_cut {
         true => SourceText::new(source.name.as_str(), format!("on: push\n{}", source.text)),
@@ -240,7 +240,7 @@ fn outlooks(case: &Case<'_>) -> Option<Vec<Outlook>> {
         .collect();
     let running = runner.and_then(|runner| runner.event_name.as_deref());
     let git_ref = runner.and_then(|runner| runner.git_ref.as_deref());
-    // Who calls it from elsewhere has another subject.
+    // A caller in another repository has a different subject.
     if running.is_none() && families.iter().any(|family| family.is_elsewhere) {
         return None;
     }
@@ -272,7 +272,7 @@ fn outlooks(case: &Case<'_>) -> Option<Vec<Outlook>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// What the policy makes of the tokens of an event.
+/// Says what the policy makes of an event's tokens.
 fn outlook(case: &Case<'_>, event: &str, families: &[&Family]) -> Outlook {
     let shares: Vec<_> = case
         .policy
@@ -318,11 +318,11 @@ fn outlook(case: &Case<'_>, event: &str, families: &[&Family]) -> Outlook {
     }
 }
 
-/// The repository: as GitHub describes it, else in the form that the policy writes if it writes the same one.
+/// Returns the repository: as GitHub describes it, else in the form the policy uses if it names the same one.
 fn repository(case: &Case<'_>) -> Option<Repository> {
     let template = case.subject_template();
     let keys = match template.filter(|template| !template.is_default()) {
-        // Its organization's template, which is not known.
+        // Its organization's template, which isn't known.
         Some(template) if template.include_claim_keys.as_ref().is_none_or(Vec::is_empty) => return None,
         Some(template) => template.include_claim_keys.clone(),
         None => None,
@@ -353,7 +353,7 @@ fn repository(case: &Case<'_>) -> Option<Repository> {
     })
 }
 
-/// The values of the policy's conditions on `sub`.
+/// Iterates over the values of the policy's conditions on `sub`.
 fn values<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a str> {
     let key = case.asker().key("sub");
     let statements = case.policy.iter().flat_map(|policy| &policy.policy.statements);
@@ -364,7 +364,7 @@ fn values<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a str> {
     keys.flat_map(|key| &key.values).map(|value| value.value.as_str())
 }
 
-/// Claims beside the subject and the audience that the policy asks for, and what it wants there.
+/// Returns the claims other than the subject and audience that the policy asks for, with the values it wants.
 fn asked(case: &Case<'_>) -> Vec<(String, String)> {
     let prefix = case.asker().key("");
     let statements = case.policy.iter().flat_map(|policy| &policy.policy.statements);
@@ -382,7 +382,7 @@ fn asked(case: &Case<'_>) -> Vec<(String, String)> {
     .collect()
 }
 
-/// The claims of a usual token with this subject.
+/// Returns the claims of a usual token with this subject.
 fn usual_token(case: &Case<'_>, subject: &str) -> Option<Claims> {
     let parts = Subject::parse(subject)?;
     let mut claims = json!({
@@ -402,13 +402,13 @@ fn usual_token(case: &Case<'_>, subject: &str) -> Option<Claims> {
     Some(Claims(map.clone()))
 }
 
-/// The finding that a token would bring; `None` where it would get in, or where that cannot be told.
+/// Returns the finding that a token would produce; `None` if it would get in, or if that can't be determined.
 fn what_keeps_out(case: &Case<'_>, claims: &Claims) -> Option<Found> {
     let mut claims = claims.clone();
     if let Some(audience) = case.request().given(Input::Audience) {
         claims.0.insert("aud".to_owned(), json!(audience));
     }
-    // What the policy asks of other claims, the token is taken to have.
+    // The token is assumed to satisfy what the policy asks of other claims.
     for (claim, value) in asked(case) {
         if claims.text(&claim).is_none_or(is_masked) {
             claims.0.insert(claim, json!(value));
@@ -582,7 +582,7 @@ mod tests {
                 likely,
             ),
             (branch, "{push: {branches: [dev, main]}}", "", &denied, None, None),
-            // Whatever the filter lets through, whatever the expression comes to.
+            // Whatever the filter lets through, and whatever the expression evaluates to.
             (
                 branch,
                 "{push: {branches: ['release/**', '!release/x']}}",
@@ -608,7 +608,7 @@ mod tests {
                 likely,
             ),
             ("repo:acme/widgets:environment:prod", "push", prod, &denied, None, None),
-            // Some events get in and others do not.
+            // Some events get in and others don't.
             (
                 branch,
                 "[push, pull_request]",
@@ -618,7 +618,7 @@ mod tests {
                 possible,
             ),
             (branch, "[push, pull_request]", "", &none, None, None),
-            // What the subject will be cannot be told.
+            // The subject can't be predicted.
             (branch, "pull_request_target", "", &denied, None, None),
             (
                 branch,
@@ -700,7 +700,7 @@ mod tests {
                 "https://github.com/acme",
                 Some("audience-mismatch"),
             ),
-            // A customised subject can be anything.
+            // A customized subject can be anything.
             ("StringLike", "repository_owner:acme:*", "sts.amazonaws.com", None),
         ] {
             let mut more = refused.clone();

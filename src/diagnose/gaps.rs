@@ -9,7 +9,7 @@ use crate::github::expression::is_expression;
 use crate::policy::{Decision, Outcome};
 use crate::text::Span;
 
-/// Name and value of the facts that were compared.
+/// Returns the name and value of each fact that was compared.
 #[must_use]
 pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
@@ -22,7 +22,7 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     if let Some(source) = &request.source {
         facts.push(("inputs", source.clone()));
     }
-    // Where it is known that the step comes to it.
+    // If it is known that the step gets that far.
     let may_ask = case.runner().and_then(|runner| runner.id_token_request);
     let role = Input::RoleToAssume;
     let names_one = request.get(role).is_some() || request.not_known.contains_key(role.name());
@@ -60,12 +60,12 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// A message without the mark that the runner's log puts before an error.
+/// Strips the marker that the runner's log puts before an error.
 fn said(text: &str) -> String {
     text.trim_start().trim_start_matches("##[error]").to_owned()
 }
 
-/// What is missing, and how to supply it.
+/// Lists what is missing, and how to supply it.
 #[must_use]
 pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
     let mut gaps = Vec::new();
@@ -96,7 +96,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
             &with_the_role(case.request()),
         );
     }
-    // Without a role there is nothing that the rest would tell.
+    // Without a role, the rest would be of no use.
     if case.names_no_role() {
         return gaps;
     }
@@ -113,7 +113,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
             );
         }
     }
-    // What is proven of a policy is proven of its own role.
+    // What is proven about a policy holds only for its own role.
     if policy_known && !case.holds(Fact::Role) {
         open(
             "whose trust policy it is",
@@ -192,7 +192,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
 
 const UNMASK: &str = "supply the unmasked value; if AWS itself has the placeholder, no token matches it";
 
-/// What the policy asks that cannot be decided.
+/// Lists what the policy requires that can't be decided.
 fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
     let mut gaps = Vec::new();
     let policy = case.policy.as_ref();
@@ -240,13 +240,13 @@ fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
     gaps
 }
 
-/// How to hand over a role that an expression of the workflow gives: as the step has it, so that no value need be known.
+/// Says how to pass a role that comes from an expression in the workflow: as written in the step, so that no value has to be known.
 fn with_the_role(request: &Request) -> String {
     let role = Input::RoleToAssume.name();
     if !request.not_known.contains_key(role) {
         return "pass `role-to-assume` with the role's ARN".to_owned();
     }
-    // As YAML, in which JSON's quotes are quotes.
+    // As YAML, where JSON's quotes are valid.
     let written = |name: &str, value: &str| format!("{name}: {}", serde_json::Value::from(value));
     let others = request.not_known.iter().filter(|(name, _)| *name != role);
     let inputs = request.not_known.get_key_value(role).into_iter().chain(others);
@@ -254,7 +254,7 @@ fn with_the_role(request: &Request) -> String {
     format!("add to the doctor's step: `with: {{ {} }}`", inputs.join(", "))
 }
 
-/// What GitHub's API did not tell, like reasons together.
+/// Lists what GitHub's API did not return, grouped by reason.
 #[must_use]
 pub(super) fn unread(case: &Case<'_>) -> Vec<MissingFact> {
     let evidence = case.evidence;
@@ -297,7 +297,7 @@ pub(super) fn unread(case: &Case<'_>) -> Vec<MissingFact> {
 const IN_CHECKOUT: &str = "the step in the checkout";
 const BY_A_STRANGER: &str = "which is not followed, because a checkout can be a stranger's";
 
-/// What is odd about the documents themselves.
+/// Lists what is odd about the documents themselves.
 #[must_use]
 pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
     let mut remarks = Vec::new();
@@ -395,7 +395,7 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
     remarks
 }
 
-/// What was left out because the policy is too much to look at.
+/// Says what was left out because the policy is too large to search.
 fn not_searched(case: &Case<'_>) -> Option<String> {
     let left_out: Vec<&str> = [
         (&case.comparing, "which of them comes closest to the token"),

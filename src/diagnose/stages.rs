@@ -7,11 +7,11 @@ use crate::finding::{Certainty, Found, Severity, Stage, StageRow, StageStatus};
 use crate::github::issuer::{Deployment, issuer_host};
 use crate::policy::Decision;
 
-/// The stages of the handshake, in order.
+/// Returns the stages of the handshake, in order.
 #[must_use]
 pub(super) fn stages(case: &Case<'_>, findings: &[Found]) -> Vec<StageRow> {
     let mut failed = false;
-    // Who comes with AWS credentials on purpose has no token, and AWS looks for no provider.
+    // A caller that uses AWS credentials on purpose has no token, and AWS looks for no provider.
     let is_signed = matches!(case.flow, Flow::AccessKey | Flow::Chaining | Flow::Existing);
     let is_here = |stage: &Stage| !is_signed || !matches!(stage, Stage::Token | Stage::Provider);
     let fails_here = |stage: Stage| {
@@ -19,7 +19,7 @@ pub(super) fn stages(case: &Case<'_>, findings: &[Found]) -> Vec<StageRow> {
             .iter()
             .any(|finding| finding.rule.stage == stage && finding.severity == Severity::Blocks)
     };
-    // Where the cause is certain, it does not matter what else is not known.
+    // If the cause is certain, it doesn't matter what else is unknown.
     let cause = findings.iter().find(|finding| finding.severity == Severity::Blocks);
     let unknown = match cause.map(|cause| cause.certainty()) {
         Some(Certainty::Certain) => "",
@@ -54,7 +54,7 @@ pub(super) fn stages(case: &Case<'_>, findings: &[Found]) -> Vec<StageRow> {
         .collect()
 }
 
-/// The stage at which AWS's answer says that it stopped, where it says that plainly.
+/// Returns the stage at which AWS's answer plainly says it stopped, if it does.
 pub(super) fn stopped_at(answer: &Answer) -> Option<Stage> {
     match answer {
         Answer::TokenNotGranted => Some(Stage::Permission),
@@ -70,7 +70,7 @@ pub(super) fn stopped_at(answer: &Answer) -> Option<Stage> {
     }
 }
 
-/// What shows that a stage was passed.
+/// Says what shows that a stage was passed.
 fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
     let answer = case.answer.as_ref();
     let is = |yes: bool, words: &str| yes.then(|| words.to_owned());

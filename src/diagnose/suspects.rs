@@ -1,6 +1,6 @@
-//! AWS refused the role and its trust policy was not read: what about this token a policy might not expect, likeliest first.
+//! AWS refused the role and its trust policy was not read: what a policy might not expect about this token, likeliest first.
 //!
-//! Nothing here is more than possible. What each form of subject looks like: GitHub docs, "OpenID Connect reference".
+//! Nothing here is more than possible. The forms a subject can take: GitHub docs, "OpenID Connect reference".
 
 use crate::aws::answer::Answer;
 use crate::aws::arn::usual_audience;
@@ -13,10 +13,10 @@ use crate::github::subject::difference::queue_base;
 use crate::github::subject::{Context, Subject, customized_keys};
 use crate::text::masked::is_masked;
 
-/// More than so many guesses help nobody.
+/// More guesses than this help nobody.
 const MOST: usize = 4;
 
-/// What may keep this token out.
+/// Lists what may keep this token out.
 pub(super) fn findings(case: &Case<'_>) -> Vec<Found> {
     let is_refused = matches!(case.answer, Some(Answer::NotAuthorized(None))) && case.policy_source.is_none();
     let Some(claims) = case.claims.filter(|_| is_refused && !case.asks_with_credentials()) else {
@@ -51,7 +51,7 @@ struct Suspect {
     label: &'static str,
     message: String,
     look_for: String,
-    /// What GitHub's API says of it.
+    /// What GitHub's API says about it.
     known: Option<String>,
 }
 
@@ -131,7 +131,7 @@ fn context(claims: &Claims) -> Option<Suspect> {
     })
 }
 
-/// A reusable workflow of another repository: the subject stays the caller's.
+/// Suspects a reusable workflow of another repository: the subject stays the caller's.
 fn called_workflow(claims: &Claims) -> Option<Suspect> {
     let (own, called) = (claims.text("repository")?, claims.text("job_workflow_ref")?);
     let called = called.split("/.github/").next()?;
@@ -241,7 +241,7 @@ mod tests {
                 vec!["audience-mismatch"],
             ),
             (plain, "sts.amazonaws.com", "acme/shared", vec!["subject-repository"]),
-            // What is masked accuses nobody.
+            // Masked values raise no suspicion.
             ("repo:XXXX/widgets:ref:refs/heads/main", "***", "***/widgets", vec![]),
         ] {
             let mut evidence = json!({
@@ -263,7 +263,7 @@ mod tests {
                     .all(|found| found.certainty() == Certainty::Possible)
             );
             assert_eq!(diagnosis.conclusion, Conclusion::Denied);
-            // Nothing is suspected where nothing failed, or something else did.
+            // Nothing is suspected if nothing failed, or something else did.
             for outcome in [
                 json!(null),
                 json!({"outcome": "allowed"}),

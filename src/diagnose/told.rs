@@ -1,4 +1,4 @@
-//! What a token says by itself: the answer where there is no role, or no policy to compare it with.
+//! What a token says by itself: the answer when there is no role, or no policy to compare it with.
 
 use crate::aws::answer::Answer;
 use crate::aws::request::CLAIM_KEYS;
@@ -9,7 +9,7 @@ use crate::fix::least;
 use crate::github::issuer::Deployment;
 use crate::github::subject::parts::{Part, parts};
 
-/// What the token says, where no role is known, or AWS refuses one whose policy nobody has read.
+/// Says what the token holds, if no role is known, or if AWS refuses one whose policy wasn't read.
 pub(super) fn where_it_helps(case: &Case<'_>) -> Option<Told> {
     if case.names_no_role() || is_refused_unread(case) {
         told(case)
@@ -18,7 +18,7 @@ pub(super) fn where_it_helps(case: &Case<'_>) -> Option<Told> {
     }
 }
 
-/// What the token says. `None` without its claims.
+/// Says what the token holds. `None` without its claims.
 pub(super) fn told(case: &Case<'_>) -> Option<Told> {
     let claims = case.claims?;
     let asker = case.asker();
@@ -64,7 +64,7 @@ fn is_refused_unread(case: &Case<'_>) -> bool {
         && !case.asks_with_credentials()
 }
 
-/// Where the workflow gives the job its environment.
+/// Says where the workflow sets the job's environment.
 fn place(case: &Case<'_>, part: &Part) -> Option<String> {
     let (Some(Ok(workflow)), Some(source)) = (&case.workflow, &case.workflow_source) else {
         return None;

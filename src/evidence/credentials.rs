@@ -1,4 +1,4 @@
-//! Where AWS credentials come from. A saved run has it in words; those that nobody knows stay as they are.
+//! Where AWS credentials come from. A saved run names the source; unknown names are kept as they are.
 
 use std::fmt;
 
@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 pub enum CredentialSource {
     /// The SDK's default chain.
     DefaultChain,
-    /// The session of the input `diagnosis-role`.
+    /// The session of the `diagnosis-role` input.
     DiagnosisRole,
     /// The variables `AWS_ACCESS_KEY_ID` and so on.
     Environment,
-    /// The session that the hop before gave.
+    /// The session that the previous hop returned.
     HopBefore,
-    /// The inputs of the step.
+    /// The step's inputs.
     Inputs,
     /// The profile that `AWS_PROFILE` names.
     Profile,
-    /// A saved run's own word for it.
+    /// A name found in a saved run.
     Other(String),
 }
 
@@ -34,7 +34,7 @@ impl CredentialSource {
         Self::Profile,
     ];
 
-    /// Its name in a saved run.
+    /// Returns its name in a saved run.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -81,17 +81,17 @@ impl fmt::Display for CredentialSource {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum HeldCredentials {
-    /// Those of a container.
+    /// A container's.
     Container,
     /// The variables `AWS_ACCESS_KEY_ID` and so on.
     Environment,
-    /// None at all.
+    /// None.
     None,
     /// The profile that `AWS_PROFILE` names.
     Profile,
-    /// A token file, by `AWS_WEB_IDENTITY_TOKEN_FILE`.
+    /// A token file, from `AWS_WEB_IDENTITY_TOKEN_FILE`.
     WebIdentity,
-    /// A saved run's own word for it.
+    /// A name found in a saved run.
     Other(String),
 }
 
@@ -104,7 +104,7 @@ impl HeldCredentials {
         Self::WebIdentity,
     ];
 
-    /// Its name in a saved run.
+    /// Returns its name in a saved run.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {

@@ -1,4 +1,4 @@
-//! What a text is that was given in the place of another: people paste what they have.
+//! What a text is that was given in place of another: people paste what they have.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
-    /// What to give: the command that prints it, where there is one.
+    /// Says what to pass instead: the command that prints it, if any.
     fn help(self) -> &'static str {
         match self {
             Self::Claims => {
@@ -78,7 +78,7 @@ impl Kind {
         }
     }
 
-    /// The flag that it belongs to.
+    /// Returns the flag that it belongs to.
     fn flag(self) -> Option<&'static str> {
         match self {
             Self::Claims | Self::Token => Some("--claims"),
@@ -90,7 +90,7 @@ impl Kind {
         }
     }
 
-    /// Is it what is wanted after all, though it cannot be read?
+    /// Whether it is what is wanted after all, though it can't be read.
     fn is(self, wanted: Wanted) -> bool {
         match wanted {
             Wanted::Claims => matches!(self, Self::Claims | Self::Token),
@@ -100,7 +100,7 @@ impl Kind {
         }
     }
 
-    /// How to get a trust policy out of it.
+    /// Says how to extract a trust policy from it.
     fn policy(self) -> Option<&'static str> {
         match self {
             Self::Roles => Some("pick one of them: `jq '.. | objects | select(.RoleName == \"NAME\")' FILE`"),
@@ -121,11 +121,11 @@ impl Kind {
     }
 }
 
-/// What reads the policies of Terraform and CloudFormation.
+/// The command that reads the policies in Terraform and CloudFormation.
 pub(crate) const CHECK: &str = "aws-oidc-doctor check FILE";
 
-/// What a text is, where it is not what is wanted, and what to give instead. `None` where it is not recognised, or may be a mistaken
-/// form of what is wanted. No part of the text is in it.
+/// Says what a text is, if not what is wanted, and what to pass instead. `None` if it isn't recognized, or may be a malformed version of
+/// what is wanted. Quotes no part of the text.
 pub(super) fn instead(text: &str, wanted: Wanted) -> Option<String> {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     if text.is_empty() {
@@ -149,7 +149,7 @@ pub(super) fn instead(text: &str, wanted: Wanted) -> Option<String> {
     Some(format!("it is {}; {help}{check}", kind.name()))
 }
 
-/// Is this one of the names of an evidence file's parts?
+/// Whether this is the name of a part of an evidence file.
 pub(super) fn is_part_of_evidence(name: &str) -> bool {
     [
         "attempt",
@@ -231,7 +231,7 @@ fn of_list(text: &str) -> Option<Kind> {
     }
 }
 
-/// A text that is no JSON, by what its lines begin with.
+/// Classifies a text that isn't JSON by how its lines begin.
 fn of_lines(text: &str) -> Option<Kind> {
     let begins = |starts: &[&str]| {
         text.lines()
@@ -243,7 +243,7 @@ fn of_lines(text: &str) -> Option<Kind> {
     } else if first.starts_with('<') {
         Some(Kind::Html)
     } else if first.starts_with(['{', '[', '"']) {
-        // JSON that is broken stays JSON.
+        // Broken JSON is still JSON.
         None
     } else if begins(&[
         "AWSTemplateFormatVersion:",

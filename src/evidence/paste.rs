@@ -1,4 +1,4 @@
-//! Facts out of what people paste or save: a token or its claims, a trust policy, a provider, a saved run.
+//! Facts from what people paste or save: a token or its claims, a trust policy, a provider, a saved run.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,12 +17,12 @@ use crate::github::claims::{self, Claims, Token};
 use crate::policy::parse::lay_out;
 use crate::text::position;
 
-/// Why a text is not what it should be.
+/// Why a text isn't what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
-    /// Line and column, from 1, where they are known.
+    /// Line and column, from 1, if known.
     pub at: Option<(usize, usize)>,
-    /// What is wrong; no part of the text is in it.
+    /// What is wrong; quotes no part of the text.
     pub message: String,
 }
 
@@ -37,7 +37,7 @@ impl Unread {
 
 impl From<serde_json::Error> for Unread {
     fn from(error: serde_json::Error) -> Self {
-        // serde_json ends its message with the place.
+        // serde_json ends its message with the position.
         let message = error.to_string();
         let message = message
             .rsplit_once(" at line ")
@@ -50,10 +50,10 @@ impl From<serde_json::Error> for Unread {
     }
 }
 
-/// One or several saved runs.
+/// Reads one or several saved runs.
 ///
 /// # Errors
-/// Where it is none.
+/// If it isn't one.
 pub fn runs(text: &str) -> Result<Runs, Unread> {
     let fields: Fields = serde_json::from_str(text).map_err(|error| broken(text, Wanted::Evidence, error))?;
     if let Some(message) = instead(text, Wanted::Evidence) {
@@ -67,11 +67,11 @@ pub fn runs(text: &str) -> Result<Runs, Unread> {
     Ok(Runs::from_json(text)?)
 }
 
-/// Claims: an object of them, a token with `header` and `claims` (or `payload`), what the token service answers, the token's own text
-/// or its payload alone, lines of names and values, or a subject alone.
+/// Reads claims: an object of them, a token with `header` and `claims` (or `payload`), the token service's response, the raw token or its
+/// payload alone, lines of names and values, or a bare subject.
 ///
 /// # Errors
-/// Where it is none of them.
+/// If it is none of these.
 pub fn claims(text: &str) -> Result<Token, Unread> {
     let text = &*plain(text);
     if !text.trim_start().starts_with('{') {
@@ -79,7 +79,7 @@ pub fn claims(text: &str) -> Result<Token, Unread> {
     }
     let mut map: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| broken(text, Wanted::Claims, error))?;
-    // What the token service answers.
+    // The token service's response.
     if let (Some(Value::String(value)), false) = (map.get("value"), map.contains_key("sub")) {
         return token(value);
     }
@@ -112,7 +112,7 @@ pub fn claims(text: &str) -> Result<Token, Unread> {
     })
 }
 
-/// Is this a subject, and nothing else? (GitHub docs, "OpenID Connect reference": one of a customized template begins with the
+/// Whether this is a subject and nothing else. (GitHub docs, "OpenID Connect reference": one from a customized template begins with the
 /// name of a claim.)
 #[must_use]
 pub fn is_subject(text: &str) -> bool {
@@ -131,10 +131,10 @@ pub fn is_subject(text: &str) -> bool {
     !text.contains('\n') && text.split_once(':').is_some_and(is_begun)
 }
 
-/// A trust policy: its own JSON, or what `aws iam get-role` prints, or the role in it.
+/// Reads a trust policy: its own JSON, the output of `aws iam get-role`, or the role object in it.
 ///
 /// # Errors
-/// Where it is neither. A policy with mistakes of its own is no error: the diagnosis names them.
+/// If it is none of these. A policy with mistakes of its own is not an error: the diagnosis names them.
 pub fn trust_policy(text: &str) -> Result<Role, Unread> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -169,7 +169,7 @@ pub fn trust_policy(text: &str) -> Result<Role, Unread> {
         serde_json::from_str(text)?
     } else {
         return Ok(Role {
-            // A policy as such keeps its text; one that was encoded is laid out.
+            // A plain policy keeps its text; an encoded one is reformatted.
             trust_policy: Some(PolicyText::Text(match plain {
                 Cow::Borrowed(text) => text.to_owned(),
                 Cow::Owned(text) => lay_out(&text),
@@ -190,11 +190,11 @@ pub fn trust_policy(text: &str) -> Result<Role, Unread> {
     })
 }
 
-/// A policy of who asks: its own JSON, or what `aws iam get-role-policy` and `aws iam get-policy-version` print. That it is the only
-/// one nobody says, so it has no name here.
+/// Reads a caller's policy: its own JSON, or the output of `aws iam get-role-policy` or `aws iam get-policy-version`. It has no name here,
+/// since nothing says that it is the only one.
 ///
 /// # Errors
-/// Where it is none of them. A policy with mistakes of its own is no error: the diagnosis names them.
+/// If it is none of these. A policy with mistakes of its own is not an error: the diagnosis names them.
 pub fn caller_policy(text: &str) -> Result<AttachedPolicy, Unread> {
     if !text.trim_start().starts_with('{') {
         return Err(Unread {
@@ -215,10 +215,10 @@ pub fn caller_policy(text: &str) -> Result<AttachedPolicy, Unread> {
     Ok(AttachedPolicy { name: None, policy })
 }
 
-/// An OIDC provider, as `aws iam get-open-id-connect-provider` prints it or as an evidence file has it.
+/// Reads an OIDC provider, as printed by `aws iam get-open-id-connect-provider` or as in an evidence file.
 ///
 /// # Errors
-/// Where it is neither.
+/// If it is neither.
 pub fn provider(text: &str) -> Result<Provider, Unread> {
     #[derive(Deserialize)]
     struct ProviderJson {
@@ -254,7 +254,7 @@ pub fn provider(text: &str) -> Result<Provider, Unread> {
     })
 }
 
-/// Seconds since 1970: the AWS CLI prints a date, older versions of it a number.
+/// Returns seconds since 1970: the AWS CLI prints a date, its older versions a number.
 fn seconds(date: &Value) -> Option<i64> {
     match date {
         Value::String(text) => Some(OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp()),
@@ -265,7 +265,7 @@ fn seconds(date: &Value) -> Option<i64> {
 /// An object's fields by name.
 type Fields = HashMap<String, IgnoredAny>;
 
-/// The ID token in a text that is no JSON object, or the claims in it.
+/// Reads the ID token in a text that isn't a JSON object, or the claims in it.
 fn token(text: &str) -> Result<Token, Unread> {
     if is_subject(text) {
         return Ok(of_claims(Map::from_iter([("sub".to_owned(), json!(unquoted(text)))])));
@@ -275,14 +275,14 @@ fn token(text: &str) -> Result<Token, Unread> {
     }
     let text = unquoted(text);
     let text = text.strip_prefix("Bearer ").unwrap_or(text);
-    // Without its signature, or its payload alone, it says as much.
+    // A token without its signature, or a payload alone, says just as much.
     let whole = match text.split('.').collect::<Vec<_>>().as_slice() {
         [payload] => Cow::Owned(format!("{EMPTY}.{payload}.")),
         [header, payload] => Cow::Owned(format!("{header}.{payload}.")),
         _ => Cow::Borrowed(text),
     };
     let token = match claims::decode(&whole) {
-        // What is no part of a token is not told as one.
+        // Text that isn't part of a token isn't reported as one.
         Err(_) if !text.contains('.') => claims::decode(text),
         decoded => decoded,
     };
@@ -297,7 +297,7 @@ fn token(text: &str) -> Result<Token, Unread> {
     }
 }
 
-/// `{}` as a part of a token.
+/// `{}` as a token segment.
 const EMPTY: &str = "e30";
 
 fn of_claims(claims: Map<String, Value>) -> Token {
@@ -307,7 +307,7 @@ fn of_claims(claims: Map<String, Value>) -> Token {
     }
 }
 
-/// Claims as lines of names and values, as a log or a table shows them: `sub: repo:…`, `sub = repo:…`, `"sub": "repo:…",`.
+/// Reads claims from lines of names and values, as a log or a table shows them: `sub: repo:…`, `sub = repo:…`, `"sub": "repo:…",`.
 fn lines(text: &str) -> Option<Map<String, Value>> {
     let mut claims = Map::new();
     for line in text.lines() {
@@ -333,10 +333,10 @@ fn unquoted(text: &str) -> &str {
     text.trim().trim_matches(['"', '\''])
 }
 
-/// The text itself: without a log's time stamps before its lines, out of a JSON string, without percent-encoding.
+/// Returns the bare text: without a log's timestamps, out of a JSON string, without percent-encoding.
 fn plain(text: &str) -> Cow<'_, str> {
     let mut text = unstamped(text);
-    // A text in a string in a string is as deep as it gets in practice.
+    // A string nested in a string is as deep as it gets in practice.
     for _ in 0..3 {
         let whole = text.trim();
         let inner = if whole.starts_with('"') {
@@ -355,7 +355,7 @@ fn plain(text: &str) -> Cow<'_, str> {
     text
 }
 
-/// Without the time stamps that a log puts before its lines: `2026-11-21T17:50:00.1234567Z `.
+/// Strips the timestamps that a log puts before its lines: `2026-11-21T17:50:00.1234567Z `.
 fn unstamped(text: &str) -> Cow<'_, str> {
     let without = |line: &str| -> Option<usize> {
         let (stamp, _) = line.split_once(' ')?;
@@ -377,7 +377,7 @@ fn unstamped(text: &str) -> Cow<'_, str> {
     Cow::Owned(lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// What is wrong with a text that is no JSON: it is something else, or has what JSON does not know.
+/// Says what is wrong with a text that isn't JSON: it is something else, or has what JSON doesn't allow.
 fn broken(text: &str, wanted: Wanted, error: serde_json::Error) -> Unread {
     if let Some(message) = instead(text, wanted) {
         return Unread::new(message);
@@ -394,8 +394,8 @@ fn broken(text: &str, wanted: Wanted, error: serde_json::Error) -> Unread {
     unread
 }
 
-/// A policy without what people add where they show one: comments, a fence, a comma before a bracket, blanks that are none of JSON's.
-/// Each byte of it is a space then, so every place stays where it was. `None` where there is nothing of the kind.
+/// Blanks out what people add when they show a policy: comments, a fence, a trailing comma, blanks that JSON doesn't allow. Each such byte
+/// becomes a space, so positions don't change. `None` if there is nothing of the kind.
 #[must_use]
 pub(crate) fn blanked(text: &str) -> Option<String> {
     let mut clean = String::with_capacity(text.len());
@@ -435,7 +435,7 @@ pub(crate) fn blanked(text: &str) -> Option<String> {
     (clean != text).then_some(clean)
 }
 
-/// How long the JSON string is that a text begins with.
+/// Returns the length of the JSON string that a text begins with.
 fn string(text: &str) -> usize {
     let mut is_escaped = false;
     let end = text.char_indices().skip(1).find(|(_, c)| {
@@ -482,7 +482,7 @@ mod tests {
             assert_eq!(token.claims.seconds("exp"), Some(7), "{text}");
         }
         for text in [SUBJECT, "'repo:acme/widgets:environment:my prod'\n"] {
-            // Of an audience and an issuer nothing is known then.
+            // The audience and issuer are then unknown.
             let token = claims(text).unwrap();
             assert_eq!(Value::Object(token.claims.0), json!({"sub": SUBJECT}));
         }

@@ -1,13 +1,13 @@
-//! Two texts that should be alike, side by side: what one side sends, and what the other accepts.
+//! Two texts that should match, side by side: what one side sends, and what the other accepts.
 
-/// What differs, and the two sides of it.
+/// What differs, and its two sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SideBySide {
     /// What is compared: the subject, the audience, the issuer …
     pub(crate) what: String,
-    /// Who comes.
+    /// The side that presents a value.
     pub(crate) left: Party,
-    /// Who decides.
+    /// The side that decides.
     pub(crate) right: Party,
 }
 
@@ -20,20 +20,20 @@ pub(crate) struct Party {
     pub(crate) does: &'static str,
     /// The value, from outside.
     pub(crate) value: String,
-    /// The bytes of it that differ.
+    /// The byte range that differs.
     differs: (usize, usize),
-    /// How many more values it has that are not shown.
+    /// How many more of its values are not shown.
     pub(crate) more: usize,
 }
 
 impl SideBySide {
-    /// Two values, told apart where their parts (between `:` and `/`) begin and cease to differ.
+    /// Compares two values; the difference starts and ends at the boundaries of their parts (`:` and `/`).
     pub(crate) fn of(what: impl Into<String>, left: Party, right: Party) -> Self {
         let (one, other) = (left.value.len(), right.value.len());
         Self::within(what, left, (0, one), right, (0, other))
     }
 
-    /// Two values of which only these parts can differ.
+    /// Compares two values that can differ only within these ranges.
     pub(crate) fn within(
         what: impl Into<String>,
         mut left: Party,
@@ -55,7 +55,7 @@ impl SideBySide {
 }
 
 impl Party {
-    /// Somebody's value, all of which differs.
+    /// Creates one side with its value, all of it different.
     pub(crate) fn new(who: &'static str, does: &'static str, value: impl Into<String>) -> Self {
         let value = value.into();
         Self {
@@ -67,13 +67,13 @@ impl Party {
         }
     }
 
-    /// So many more values are not shown.
+    /// Sets how many more values are not shown.
     pub(crate) fn and_more(mut self, more: usize) -> Self {
         self.more = more;
         self
     }
 
-    /// The value in three: what is alike, what differs, what is alike again.
+    /// Splits the value in three: what matches, what differs, what matches again.
     pub(crate) fn parts(&self) -> [&str; 3] {
         let (from, to) = self.differs;
         let whole = (self.value.get(..from), self.value.get(from..to), self.value.get(to..));
@@ -88,7 +88,7 @@ fn ends_a_part(c: char) -> bool {
     matches!(c, ':' | '/')
 }
 
-/// How many bytes are alike, to the end of a part.
+/// Counts the leading bytes that match, up to the end of a part.
 fn alike(a: &str, b: &str) -> usize {
     let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b);
     let length: usize = same.map(|(c, _)| c.len_utf8()).sum();
@@ -102,7 +102,7 @@ fn alike(a: &str, b: &str) -> usize {
     parts + blanks.count()
 }
 
-/// The same from the end, from where a part begins.
+/// Does the same from the end, back to the start of a part.
 fn alike_at_end(a: &str, b: &str) -> usize {
     let back = |text: &str| text.chars().rev().collect::<Vec<_>>();
     let (a, b) = (back(a), back(b));
