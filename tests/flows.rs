@@ -1144,7 +1144,7 @@ fn each_flow_says_which_side_denies_it() {
                     ("oidc", "works" | "duration") => cause,
                     // A request with an ID token has no AWS caller, carries no tags and meets no identity policy.
                     ("oidc", _) => continue,
-                    // The step would get in as another caller with the permission that it lacks.
+                    // The step would get in as another caller if it had the permission that it lacks.
                     ("ambient", _) if cause != "-" && side != "duration" => "id-token-permission-missing",
                     _ => cause,
                 };
