@@ -385,7 +385,7 @@ fn one_is_enough(fixes: usize) -> Option<&'static str> {
     }
 }
 
-/// The text capitalized, if it begins with a word.
+/// The text with a capital, if it begins with a word.
 fn capital(text: &str) -> String {
     let word = text.split(' ').next().unwrap_or_default().trim_end_matches([':', ',']);
     let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
