@@ -1,7 +1,7 @@
 //! Changes that fix a finding: in the trust policy, the workflow or the provider.
 //!
 //! A change to the trust policy is printed only after it was applied and evaluated: the policy accepts the token, and still refuses
-//! every other repository's subjects that it refused before. The policy's text is otherwise unchanged.
+//! every subject of another repository that it refused before. The policy's text is otherwise unchanged.
 
 mod admit;
 mod apart;
@@ -58,13 +58,13 @@ pub(crate) fn is_about_commands(note: &str) -> bool {
 /// A flag with its file, and a description of the file.
 type FromFile = (&'static str, &'static str);
 
-/// If the subject alone isn't enough.
+/// Used if the subject alone isn't enough.
 const CLAIMS: FromFile = (
     "--claims claims.json",
     "`claims.json` holds the token's claims: `aws-oidc-doctor claims --format json` prints them in the job",
 );
 
-/// If there is no token.
+/// Used if there is no token.
 const EVIDENCE: FromFile = (
     "--evidence evidence.json",
     "`evidence.json` is the saved run: `save-evidence` or `--save-evidence` writes it",

@@ -376,7 +376,7 @@ fn standing(finding: &Found) -> String {
     format!("{number}, {}", finding.certainty().name())
 }
 
-/// Each fix of a finding is proved on its own.
+/// Says that one fix is enough: each is proved on its own.
 fn one_is_enough(fixes: usize) -> Option<&'static str> {
     match fixes {
         0 | 1 => None,

@@ -924,7 +924,7 @@ fn hub(scenario: &mut Scenario, reads: bool, policies: Value, boundary: Option<V
     }
 }
 
-/// What blocks a hop, on either side, and what the report says: with readable caller's policies, and without.
+/// What blocks a hop, on either side, and what the report says: with the caller's policies readable and unreadable.
 #[test]
 fn what_stands_against_a_hop_is_said_by_the_side_it_stands_on() {
     let other = "arn:aws:iam::210987654321:role/other";
@@ -1110,7 +1110,7 @@ fn what_stands_against_a_hop_is_said_by_the_side_it_stands_on() {
     }
 }
 
-/// What the report says in each flow, for each side that can deny it, with readable policies and without. `--nocapture` shows the table.
+/// What the report says in each flow, for each side that can deny it, with policies readable and unreadable. `--nocapture` shows the table.
 #[test]
 fn each_flow_says_which_side_denies_it() {
     const USER: &str = "arn:aws:iam::123456789012:user/ci";
@@ -1118,7 +1118,7 @@ fn each_flow_says_which_side_denies_it() {
     let other = "arn:aws:iam::210987654321:role/other";
     let scp = "with an explicit deny in a service control policy";
     let (chained_no, caller_no) = ("chained-role-not-trusted", "caller-not-allowed");
-    // With readable policies, and without.
+    // With policies readable and unreadable.
     let rows: [(&str, [&str; 2]); 7] = [
         ("works", ["-"; 2]),
         ("identity side", [caller_no, chained_no]),

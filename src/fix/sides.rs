@@ -120,7 +120,7 @@ pub(super) fn trust_caller(case: &Case<'_>) -> Option<Fix> {
 }
 
 /// A change, and the same with what the session tags need: `sts:TagSession` beside `sts:AssumeRole`, or else in a statement of its
-/// own, as a condition on `sts:ExternalId` or `sts:RoleSessionName` keeps it out: its request has neither key (AWS service
+/// own, if a condition on `sts:ExternalId` or `sts:RoleSessionName` keeps it out: its request carries neither key (AWS service
 /// authorization reference for STS).
 fn with_tags(policy: &PolicyCase, source: &SourceText, draft: &Draft, principal: Option<&str>) -> Vec<Draft> {
     let beside = || {

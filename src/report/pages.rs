@@ -16,7 +16,7 @@ impl Pages {
     #[must_use]
     pub fn of(action_repository: Option<&str>, action_ref: Option<&str>) -> Self {
         let version = concat!("v", env!("CARGO_PKG_VERSION"));
-        // `OWNER` is a placeholder until a release.
+        // `OWNER` is a placeholder until a release names the owner.
         let is_named = is_repository_url(REPOSITORY) && !REPOSITORY.contains("/OWNER/");
         let built = is_named.then(|| address(REPOSITORY, version));
         Self(built.or_else(|| {

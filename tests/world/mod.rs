@@ -265,13 +265,13 @@ impl World {
 }
 
 impl Setup {
-    /// Makes every such call fail.
+    /// Injects a fault into every such call.
     #[must_use]
     pub fn fault(self, call: Call, fault: Fault) -> Self {
         self.fault_times(call, fault, usize::MAX)
     }
 
-    /// Makes the first such calls fail, and the rest succeed.
+    /// Injects a fault into the first such calls only.
     #[must_use]
     pub fn fault_times(mut self, call: Call, fault: Fault, times: usize) -> Self {
         self.faults.push((call, fault, times));
