@@ -308,7 +308,7 @@ fn list<'a>(out: &mut String, lines: impl Iterator<Item = &'a String>) {
 fn fixes(finding: &Found, room: &mut Room) -> String {
     let mut help = String::new();
     match finding.help.as_slice() {
-        // Several changes speak for themselves.
+        // With several changes, they are the options.
         _ if finding.fixes.len() > 1 => {}
         [only] => {
             let _ = writeln!(help, "**What to do** – {}\n", inline(only));
@@ -471,7 +471,7 @@ fn contents(diagnosis: &Diagnosis) -> String {
     format!("{} · the eight causes{claims}", handshake(diagnosis))
 }
 
-/// The handshake in one line, up to where it ended. Unknown stages are left out if the cause is known.
+/// The handshake in one line, up to the stage that failed; without a role, up to the first undecided one.
 fn handshake(diagnosis: &Diagnosis) -> String {
     let mut out = Vec::new();
     for row in &diagnosis.stages {
