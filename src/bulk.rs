@@ -1,9 +1,9 @@
-//! The `evaluate` subcommand: trust policies against requests in bulk, a JSON line in, a JSON line out.
+//! The `evaluate` subcommand: evaluates requests against trust policies in bulk, one JSON line in, one JSON line out.
 //!
 //! A line is `{"id": …, "trust_policy": {…}, "request": {"action": …, "principal": {…}, "resource": …, "context": {…}}}`.
-//! With `identity_policies`, `permissions_boundary` and `session_policies` (a policy or a list) the decision is that of both sides.
-//! The context is complete: a key that is not in it is absent. A line that is not valid gives a line with the decision
-//! `Error`, and the rest go on.
+//! With `identity_policies`, `permissions_boundary` and `session_policies` (a policy or a list) the decision covers both sides.
+//! The context is complete: a key not in it is absent. An invalid line is answered with the decision `Error`, and the rest
+//! are still evaluated.
 
 mod line;
 
@@ -16,48 +16,48 @@ use serde_json::value::RawValue;
 use crate::policy::Decision;
 use line::Asked;
 
-/// The longest line that is read; a longer one is an error, and is not kept in memory.
+/// The longest line read; a longer one is an error and isn't kept in memory.
 pub const MAX_LINE: usize = 16 << 20;
 
 /// The longest value of a condition key. A whole token has at most 20,000 characters (STS API Reference,
 /// `AssumeRoleWithWebIdentity`).
 pub const MAX_VALUE: usize = 64 << 10;
 
-/// The most values of a request, those of all its condition keys together.
+/// The most values of a request, over all its condition keys.
 pub const MAX_VALUES: usize = 100_000;
 
-/// The most that comparing a policy with a request is allowed to take ([`crate::policy::Limits`]), about a second. A policy as long
-/// as IAM takes against 500 values of 100 characters takes less.
+/// The most steps for comparing a policy with a request ([`crate::policy::Limits`]), about a second. The longest policy IAM accepts
+/// needs fewer against 500 values of 100 characters.
 pub const MAX_STEPS: u64 = 1 << 30;
 
-/// The longest value of a policy with its variables replaced; IAM stores 8,192 characters, of which 8 are a variable.
+/// The longest value of a policy with its variables replaced; IAM stores 8,192 characters, and a variable takes 8.
 pub const MAX_EXPANDED: usize = 256 << 10;
 
-/// How many lines there were.
+/// Counts of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
-    /// Lines answered; empty lines are not.
+    /// Lines answered; empty lines aren't.
     pub lines: u64,
-    /// Those of them that were answered with `Error`.
+    /// Lines answered with `Error`.
     pub errors: u64,
 }
 
 /// Evaluates line by line, in order, in memory that does not grow with the number of lines.
 ///
-/// What has been answered is written before more is waited for, so that it works at both ends of a pipe.
+/// Answers are written before waiting for more input, so that it works at both ends of a pipe.
 ///
 /// # Errors
-/// When reading or writing fails.
+/// If reading or writing fails.
 pub fn evaluate_lines(input: impl BufRead + Send, output: impl Write + Send) -> io::Result<Summary> {
     evaluate_in_parallel(input, output, 1)
 }
 
-/// The same on so many threads, or on as many of them as can be had.
+/// The same on this many threads, or as many as can be started.
 ///
-/// Whichever thread is free reads the lines that are there and answers them, and waits for its turn to write.
+/// Any free thread reads the available lines, answers them, and waits for its turn to write.
 ///
 /// # Errors
-/// When reading or writing fails.
+/// If reading or writing fails.
 pub fn evaluate_in_parallel(input: impl BufRead + Send, output: impl Write + Send, jobs: usize) -> io::Result<Summary> {
     let input = Mutex::new(Lines::new(input));
     let output = Output::new(output);
@@ -95,7 +95,7 @@ fn work<R: BufRead, W: Write>(input: &Mutex<Lines<R>>, output: &Output<W>) -> io
         if output.has_failed() || !reading.read(&mut batch)? {
             return Ok(answers.summary);
         }
-        // Nothing more is read beside what is large, so that the memory does not grow with the threads.
+        // Nothing else is read while a large batch is evaluated, so that memory doesn't grow with the number of threads.
         let mut reading = (batch.bytes.len() > LARGE).then_some(reading);
         if batch.is_too_long {
             answers.too_long();
@@ -109,30 +109,30 @@ fn work<R: BufRead, W: Write>(input: &Mutex<Lines<R>>, output: &Output<W>) -> io
         output.write(batch.number, &mut answers.text)?;
         output.next(batch.number);
         if let Some(reading) = &mut reading {
-            // All long lines are read into the same memory.
+            // All long lines are read into the same buffer.
             std::mem::swap(&mut reading.begun.bytes, &mut batch.bytes);
             reading.begun.bytes.clear();
         }
     }
 }
 
-/// So many bytes of answers are written at once.
+/// Answers are written once they exceed this many bytes.
 const ENOUGH: usize = 64 << 10;
 
-/// More than so many bytes at once come from a long line only.
+/// Only a long line makes a batch larger than this many bytes.
 const LARGE: usize = 256 << 10;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whole lines that are read at once, without the last line break.
+/// Whole lines read at once, without the last line break.
 #[derive(Default)]
 struct Batch {
-    /// Which of all batches, from 0.
+    /// Its index among all batches, from 0.
     number: u64,
     bytes: Vec<u8>,
-    /// Is it a line that is too long, and not kept?
+    /// Whether it is a line that is too long, and wasn't kept.
     is_too_long: bool,
 }
 
@@ -145,7 +145,7 @@ impl Batch {
             self.bytes.clear();
         } else {
             if self.bytes.len() + part.len() > LARGE {
-                // At once, as growing step by step leaves the steps behind; only what is used takes memory.
+                // At once, as growing step by step would leave smaller buffers behind; only the used part takes memory.
                 self.bytes.reserve_exact(MAX_LINE - self.bytes.len());
             }
             self.bytes.extend_from_slice(part);
@@ -175,7 +175,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 struct Lines<R> {
     reader: R,
-    /// The beginning of a line that is still to come.
+    /// The beginning of an incomplete line.
     begun: Batch,
     is_over: bool,
 }
@@ -189,7 +189,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Waits for a line, and takes those that are there with it. Is there one?
+    /// Waits for a line and takes those available with it. Returns whether there is one.
     fn read(&mut self, batch: &mut Batch) -> io::Result<bool> {
         batch.clear();
         while !self.is_over {
@@ -227,7 +227,7 @@ impl<R: BufRead> Lines<R> {
         batch.number = self.begun.number + 1;
         std::mem::swap(&mut self.begun, batch);
         if batch.bytes.len() <= LARGE && batch.bytes.capacity() > 2 * LARGE {
-            // The memory of long lines stays here.
+            // The buffer for long lines stays here.
             self.begun.bytes.extend_from_slice(&batch.bytes);
             std::mem::swap(&mut self.begun.bytes, &mut batch.bytes);
             self.begun.bytes.clear();
@@ -236,7 +236,7 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// Where the answers go, in the order of the batches.
+/// Writes the answers in the order of the batches.
 struct Output<W> {
     written: Mutex<Written<W>>,
     changed: Condvar,
@@ -244,7 +244,7 @@ struct Output<W> {
 
 struct Written<W> {
     writer: W,
-    /// The batch whose answers are next.
+    /// The batch whose answers come next.
     next: u64,
     has_failed: bool,
 }
@@ -261,7 +261,7 @@ impl<W: Write> Output<W> {
         }
     }
 
-    /// Writes when the batch is next, and nothing after a write that failed.
+    /// Writes once the batch is next, and nothing after a failed write.
     fn write(&self, batch: u64, text: &mut Vec<u8>) -> io::Result<()> {
         if text.is_empty() {
             return Ok(());
@@ -338,13 +338,13 @@ impl Answers {
         let id = id.map_or("null", RawValue::get);
         self.text.reserve(id.len() + detail.len() + 64);
         self.text.extend_from_slice(b"{\"id\":");
-        // A bare carriage return is white space to JSON, and the end of a line to some who read the answers.
+        // A bare carriage return is white space in JSON, but a line end to some readers of the answers.
         self.text
             .extend(id.bytes().map(|byte| if byte == b'\r' { b' ' } else { byte }));
         self.text.extend_from_slice(b",\"decision\":\"");
         self.text.extend_from_slice(decision.as_bytes());
         self.text.extend_from_slice(b"\",\"detail\":");
-        // Writing a string to memory does not fail.
+        // Writing a string to memory doesn't fail.
         let _ = serde_json::to_writer(&mut self.text, detail);
         self.text.extend_from_slice(b"}\n");
     }

@@ -1,4 +1,4 @@
-//! The pages of the checks, as `explain` prints them.
+//! The checks' pages, as `explain` prints them.
 
 use std::fmt::Write as _;
 
@@ -7,14 +7,14 @@ use crate::checks::{CHECKS, by_id};
 use crate::finding::{Rule, Stage};
 use crate::text::alike::did_you_mean;
 
-/// The page of a check.
+/// Returns the page of a check.
 #[must_use]
 pub fn page(id: &str) -> Option<&'static str> {
     let before = || RULES.iter().find(|rule| rule.id == id).map(|rule| rule.page);
     by_id(id).map(|check| check.rule.page).or_else(before)
 }
 
-/// The checks of one of the eight causes, by its number.
+/// Returns the checks of one of the eight causes, by its number.
 #[must_use]
 pub fn of_cause(number: &str) -> Vec<&'static Rule> {
     let rules = CHECKS.iter().map(|check| &check.rule);
@@ -23,29 +23,29 @@ pub fn of_cause(number: &str) -> Vec<&'static Rule> {
         .collect()
 }
 
-/// The checks whose page shows this part of a message among the logs that people see.
+/// Returns the checks whose page shows this part of a message in a log.
 #[must_use]
 pub fn showing(text: &str) -> Vec<&'static Rule> {
-    // A word in small letters is a misspelt id.
+    // A lowercase word is a misspelt ID.
     if !text.contains(|c: char| c == ' ' || c.is_ascii_uppercase()) {
         return Vec::new();
     }
     let text = match text.trim() {
-        // The code that STS gives with these words.
+        // The code STS returns with this message.
         "AccessDenied" => "not authorized".to_owned(),
         text => text.to_lowercase(),
     };
     let shows = |rule: &&Rule| {
         let (_, rest) = rule.page.split_once("\n## What it looks like\n").unwrap_or_default();
         let (seen, _) = rest.split_once("\n## ").unwrap_or_default();
-        // Every other part lies between two fences.
+        // Every other part is between two fences.
         let mut logs = seen.split("```").skip(1).step_by(2);
         logs.any(|log| log.to_lowercase().contains(&text))
     };
     CHECKS.iter().map(|check| &check.rule).filter(shows).collect()
 }
 
-/// The page of a rule, or a line for each of several.
+/// Returns the page of a rule, or one line for each of several.
 #[must_use]
 pub fn pages(rules: &[&Rule]) -> String {
     if let [only] = rules {
@@ -56,7 +56,7 @@ pub fn pages(rules: &[&Rule]) -> String {
     text
 }
 
-/// The nearest id to a wrong one, with its page.
+/// Returns the ID nearest to a wrong one, with its page.
 #[must_use]
 pub fn near(id: &str) -> Option<(&'static str, &'static str)> {
     let id = id.trim().to_lowercase().replace(['_', ' '], "-");
@@ -64,7 +64,7 @@ pub fn near(id: &str) -> Option<(&'static str, &'static str)> {
     by_id(near).map(|check| (near, check.rule.page))
 }
 
-/// All checks, by stage, with the number of their cause.
+/// Returns all checks, by stage, with the number of their cause.
 #[must_use]
 pub fn list() -> String {
     let mut text = String::new();

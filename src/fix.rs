@@ -1,7 +1,7 @@
 //! Changes that fix a finding: in the trust policy, the workflow or the provider.
 //!
-//! A change to the trust policy is printed only after it was applied and evaluated: the policy accepts the token, and no subject of
-//! another repository that it refused before. It is made in the policy's own text, which is otherwise unchanged.
+//! A change to the trust policy is printed only after it was applied and evaluated: the policy accepts the token, and still refuses
+//! every subject of another repository that it refused before. The policy's text is otherwise unchanged.
 
 mod admit;
 mod apart;
@@ -25,7 +25,7 @@ pub(crate) use least::least;
 pub use proof::is_proven;
 pub(crate) use render::argument;
 
-/// The changes of a kind for the finding with an id, the smallest first: empty where none is proved.
+/// Returns the changes of one kind for the finding with this id, smallest first; empty if none is proved.
 #[must_use]
 pub(crate) fn by(case: &Case<'_>, remedy: Remedy, id: &str) -> Vec<Fix> {
     let mut fixes = match remedy {
@@ -50,27 +50,27 @@ pub(crate) fn by(case: &Case<'_>, remedy: Remedy, id: &str) -> Vec<Fix> {
     fixes
 }
 
-/// Is this note about the commands of a fix, and not about the change?
+/// Whether a note is about the commands of a fix rather than the change.
 pub(crate) fn is_about_commands(note: &str) -> bool {
     [CLAIMS, EVIDENCE].iter().any(|(_, about)| *about == note)
 }
 
-/// A flag with a file, and what the file is.
+/// A flag with its file, and a description of the file.
 type FromFile = (&'static str, &'static str);
 
-/// Where the subject alone does not tell enough.
+/// Used if the subject alone isn't enough.
 const CLAIMS: FromFile = (
     "--claims claims.json",
     "`claims.json` holds the token's claims: `aws-oidc-doctor claims --format json` prints them in the job",
 );
 
-/// Where there is no token.
+/// Used if there is no token.
 const EVIDENCE: FromFile = (
     "--evidence evidence.json",
     "`evidence.json` is the saved run: `save-evidence` or `--save-evidence` writes it",
 );
 
-/// Fetches the policy, makes the change with the number, and puts the policy back.
+/// Commands that fetch the policy, make the change with this number, and put the policy back.
 fn command(case: &Case<'_>, id: &str, number: usize) -> String {
     let role = argument(case.role_name().as_deref().unwrap_or_default(), "ROLE");
     let number = if number > 1 {
@@ -86,8 +86,8 @@ fn command(case: &Case<'_>, id: &str, number: usize) -> String {
     )
 }
 
-/// The flags that tell `fix` of the token: its subject where the policy compares nothing beside it but the audience, else a file of
-/// its claims.
+/// The flags that pass the token to `fix`: its subject if the policy compares only that and the audience, otherwise a file of its
+/// claims.
 fn token(case: &Case<'_>) -> String {
     if case.asks_with_credentials() {
         return EVIDENCE.0.to_owned();
@@ -108,7 +108,7 @@ fn token(case: &Case<'_>) -> String {
         unknown if unknown.is_empty() => CLAIMS.0.to_owned(),
         subject => format!("--subject {subject}"),
     };
-    // The account that the principal must be of is the role's.
+    // The principal must be in the role's account.
     let nearest = case.policy.as_ref().and_then(PolicyCase::nearest);
     let is_of_another = nearest.is_none_or(|(_, _, trace)| trace.principal.outcome == Outcome::NoMatch);
     let arns = [

@@ -1,6 +1,6 @@
-//! One [`Report`] of all that was diagnosed in a run, and its layout as text. The renderers write no wording of their own about a finding.
+//! One [`Report`] of everything diagnosed in a run, and its layout as text. The renderers add no wording of their own about a finding.
 //!
-//! All text from outside (claims, policy, messages) passes through [`clean`] here, and through what its format needs besides:
+//! All untrusted text (claims, policy, messages) passes through [`clean`] here, and through whatever else its format needs:
 //! Markdown in [`summary`], workflow commands in [`github`].
 
 pub mod check;
@@ -37,7 +37,7 @@ use crate::text::unseen::push_shown;
 const MOST_FINDINGS: usize = 20;
 /// The most labels, notes or other lines of a kind that a finding shows.
 const MOST_LINES: usize = 20;
-/// The most characters of one line, and of one name or value in it. (A subject of GitHub's is shorter.)
+/// The most characters of one line, and of one name or value in it. (GitHub's subjects are shorter.)
 const MOST_LINE: usize = 2000;
 const MOST_NAME: usize = 600;
 /// The most bytes of one block: a diff, a policy, a snippet to paste.
@@ -55,32 +55,32 @@ pub enum FailOn {
     Risk,
 }
 
-/// All that was diagnosed: as a rule one role, more where a job configures credentials more than once.
+/// Everything diagnosed: usually one role, more if a job configures credentials more than once.
 #[derive(Debug, Clone)]
 pub struct Report {
     first: Run,
     more: Vec<Run>,
     /// Steps of the job that were not checked, in words.
     left_out: Vec<String>,
-    /// Where the pages of the checks are.
+    /// Where the checks' pages are.
     pages: Pages,
 }
 
-/// One diagnosis, and what it is of.
+/// One diagnosis and its subject.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// The role that was asked for, as it was written.
+    /// The requested role, as written.
     pub role: Option<String>,
-    /// Where the inputs were read when no input named them.
+    /// Where the inputs were read if no input named them.
     pub source: Option<String>,
-    /// What it comes to; of a chain, the hop that decides.
+    /// The diagnosis; for a chain, that of the deciding hop.
     pub diagnosis: Diagnosis,
-    /// All hops of a chain, in order; empty where there is but one.
+    /// All hops of a chain, in order; empty if there is only one.
     pub chain: Vec<Self>,
 }
 
 impl Report {
-    /// The report of runs; of none, that nothing is known.
+    /// Returns the report of these runs; for none, that nothing is known.
     #[must_use]
     pub fn of(runs: &[Evidence]) -> Self {
         let mut all: Vec<Run> = runs.iter().map(Run::of).collect();
@@ -91,19 +91,19 @@ impl Report {
         }
     }
 
-    /// The same, with links to the pages of the checks.
+    /// Adds links to the checks' pages.
     #[must_use]
     pub fn with_pages(mut self, pages: Pages) -> Self {
         self.pages = pages;
         self
     }
 
-    /// All runs, in order.
+    /// Returns all runs, in order.
     pub fn runs(&self) -> impl Iterator<Item = &Run> {
         once(&self.first).chain(&self.more)
     }
 
-    /// Everything that was diagnosed: the hops of all runs, in order.
+    /// Returns every diagnosis: the hops of all runs, in order.
     pub fn diagnoses(&self) -> impl Iterator<Item = &Diagnosis> {
         self.runs().flat_map(|run| {
             let alone = run.chain.is_empty().then_some(run);
@@ -111,7 +111,7 @@ impl Report {
         })
     }
 
-    /// The run that stands for all: the first that fails the step, else the first that does not pass, or else the first.
+    /// Returns the run that represents all: the first that fails the step, else the first that doesn't pass, else the first.
     #[must_use]
     pub fn deciding(&self) -> &Run {
         let fails = self.runs().find(|run| run.diagnosis.exit_code() != 0);
@@ -120,8 +120,8 @@ impl Report {
             .unwrap_or(&self.first)
     }
 
-    /// 0 allowed, 1 denied, 3 undecided, as the run that decides; a risk is 1 where it is to fail the step, and 0 is all that there
-    /// is where nothing is.
+    /// Returns 0 (allowed), 1 (denied) or 3 (undecided) for the deciding run; 1 for a risk if risks fail the step; always 0 if nothing
+    /// does.
     #[must_use]
     pub fn exit_code(&self, fail_on: FailOn) -> u8 {
         let has_risk = || {
@@ -135,7 +135,7 @@ impl Report {
         }
     }
 
-    /// What it comes to, in a line.
+    /// Returns the result in one line.
     #[must_use]
     pub fn headline(&self) -> String {
         let headline = self.deciding().headline();
@@ -151,7 +151,7 @@ impl Report {
         format!("{}; {which}: {headline}", self.count())
     }
 
-    /// How many of several requests pass.
+    /// Says how many of several requests pass.
     fn count(&self) -> String {
         let (all, passing) = (self.runs().count(), self.runs().filter(|run| run.passes()).count());
         match self.left_out.len() {
@@ -182,7 +182,7 @@ impl Run {
         }
         further(&mut hops);
         let is = |conclusion| hops.iter().find(|hop| hop.diagnosis.conclusion == conclusion);
-        // The session of the last hop is what the job goes on with, and no hop may be missing on the way to it.
+        // The job continues with the last hop's session, and every hop before it has to pass.
         let deciding = is(Conclusion::Denied).or(is(Conclusion::Undecided)).or(hops.last());
         let deciding = deciding.cloned().unwrap_or_else(|| Self::of_hop(evidence));
         Self {
@@ -191,7 +191,7 @@ impl Run {
         }
     }
 
-    /// The first line of it; of a chain, with the number of the hop that decides.
+    /// Returns the first line; for a chain, with the number of the deciding hop.
     #[must_use]
     pub fn headline(&self) -> String {
         let headline = headline(&self.diagnosis);
@@ -201,7 +201,7 @@ impl Run {
         }
     }
 
-    /// The number of the hop that decides, in a chain.
+    /// The number of a chain's deciding hop.
     fn deciding_hop(&self) -> Option<usize> {
         let same = |hop: &Self| hop.diagnosis.conclusion == self.diagnosis.conclusion;
         let at = match self.diagnosis.conclusion {
@@ -211,7 +211,7 @@ impl Run {
         at.map(|at| at + 1)
     }
 
-    /// A line for each hop of a chain.
+    /// One line for each hop of a chain.
     fn hops(&self) -> impl Iterator<Item = (&Self, String)> {
         self.chain.iter().enumerate().map(|(at, hop)| {
             let role = hop.role.as_deref().unwrap_or("(no role)");
@@ -265,7 +265,7 @@ impl From<Diagnosis> for Report {
     }
 }
 
-/// A later role sees the session of the one before and not the token: whoever else gets in there can go on to it.
+/// Adds a note about later roles, which see the previous role's session, not the token: whoever gets in there can go on to them.
 fn further(hops: &mut [Run]) {
     let roles: Vec<_> = hops.iter().map(|hop| hop.role.clone()).collect();
     for (at, hop) in hops.iter_mut().enumerate() {
@@ -292,8 +292,8 @@ fn further(hops: &mut [Run]) {
     }
 }
 
-/// The facts that stand right below the headline, where nothing is compared there: fewer where a finding is certain, which says it
-/// all. That a step asks with the job's own token is what everybody expects, and another way is not.
+/// The facts right below the headline if no comparison is there: fewer for a certain finding, which says it all. The flow is
+/// shown only if it isn't the usual one, with the job's own token.
 fn first_facts(diagnosis: &Diagnosis, is_certain: bool) -> Option<&'static [&'static str]> {
     Some(match (is_certain, diagnosis.flow.has_credentials()) {
         (false, false) => &["role", "subject", "AWS", "reported"],
@@ -303,7 +303,7 @@ fn first_facts(diagnosis: &Diagnosis, is_certain: bool) -> Option<&'static [&'st
     })
 }
 
-/// The first line of a diagnosis.
+/// Returns the first line of a diagnosis.
 #[must_use]
 pub fn headline(diagnosis: &Diagnosis) -> String {
     match (diagnosis.conclusion, diagnosis.cause()) {
@@ -317,7 +317,7 @@ pub fn headline(diagnosis: &Diagnosis) -> String {
     }
 }
 
-/// What it comes to in a word or two, for a table: the check and how sure it is, or else the verdict.
+/// The result in a word or two, for a table: the check and its certainty, or else the verdict.
 fn outcome(diagnosis: &Diagnosis) -> String {
     diagnosis.lead().map_or_else(
         || diagnosis.conclusion.name().to_owned(),
@@ -325,7 +325,7 @@ fn outcome(diagnosis: &Diagnosis) -> String {
     )
 }
 
-/// What it comes to, beside a mark that says whether the role can be assumed.
+/// The result, to go beside a mark that says whether the role can be assumed.
 fn gist(diagnosis: &Diagnosis) -> String {
     let passes = passes(diagnosis);
     let is_by_aws = diagnosis.session == Some(Session::Aws);
@@ -358,7 +358,7 @@ fn gist(diagnosis: &Diagnosis) -> String {
     }
 }
 
-/// That the step passes, and by whose word.
+/// Says that the step passes, and on whose word.
 fn passes(diagnosis: &Diagnosis) -> &'static str {
     match (diagnosis.session, diagnosis.flow.keeps()) {
         (Some(Session::Aws), true) => "the step succeeds without assuming a role",
@@ -367,7 +367,7 @@ fn passes(diagnosis: &Diagnosis) -> &'static str {
     }
 }
 
-/// Which of the eight causes a finding is, and how sure.
+/// Which of the eight causes a finding is, and how certain.
 fn standing(finding: &Found) -> String {
     let number = finding.cause().map_or_else(
         || "beyond the eight causes".to_owned(),
@@ -376,7 +376,7 @@ fn standing(finding: &Found) -> String {
     format!("{number}, {}", finding.certainty().name())
 }
 
-/// Each fix of a finding is proved by itself.
+/// Says that one fix is enough: each is proved on its own.
 fn one_is_enough(fixes: usize) -> Option<&'static str> {
     match fixes {
         0 | 1 => None,
@@ -385,7 +385,7 @@ fn one_is_enough(fixes: usize) -> Option<&'static str> {
     }
 }
 
-/// The same with a capital, where it begins with a word.
+/// The text with a capital, if it begins with a word.
 fn capital(text: &str) -> String {
     let word = text.split(' ').next().unwrap_or_default().trim_end_matches([':', ',']);
     let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
@@ -406,7 +406,7 @@ fn place(diagnosis: &Diagnosis, label: &Label) -> Option<String> {
     Some(format!("{name}, line {line}"))
 }
 
-/// Is it a file that the reader has, whose lines can be pointed at? What is fetched or pasted has a name of ours.
+/// Whether it is a file the reader has, whose lines can be pointed at. Fetched or pasted text has a name of ours.
 fn is_file(document: Document, source: &SourceText) -> bool {
     match document {
         Document::Workflow => true,
@@ -425,7 +425,7 @@ fn target_place(target: Target) -> &'static str {
     }
 }
 
-/// A diff's lines with the names of its files.
+/// Whether a line of a diff names one of its files.
 fn is_diff_header(line: &str) -> bool {
     line.starts_with("--- a/") || line.starts_with("+++ b/")
 }
@@ -447,7 +447,7 @@ fn stage_word(status: StageStatus) -> &'static str {
     }
 }
 
-/// The certainty in words where it is not certain.
+/// The certainty in words, unless certain.
 fn hedge(certainty: Certainty) -> &'static str {
     match certainty {
         Certainty::Certain => "",
@@ -456,8 +456,8 @@ fn hedge(certainty: Certainty) -> &'static str {
     }
 }
 
-/// Text from outside for one line of bounded length: characters that are not seen, terminal escapes and those that turn the
-/// direction of writing among them, are shown as what they are.
+/// Untrusted text for one line of bounded length: invisible characters, including terminal escapes and those that change the
+/// direction of text, are shown escaped.
 #[must_use]
 pub fn clean(text: &str) -> String {
     let mut line = String::new();
@@ -468,7 +468,7 @@ pub fn clean(text: &str) -> String {
         if i > 0 {
             line.push('`');
         }
-        // What stands in backticks comes from outside; where it is long, its end is cut and the sentence stays.
+        // Text in backticks is untrusted; if it is long, its end is cut and the sentence stays.
         line.push_str(&cut(part, if i % 2 == 1 { MOST_NAME } else { MOST_LINE }));
     }
     let line = cut(&line, MOST_LINE);
@@ -476,7 +476,7 @@ pub fn clean(text: &str) -> String {
     visible(&line)
 }
 
-/// [`clean`] for a text of several lines; they stay lines, as long as they are. What is left out at its end is said.
+/// [`clean`] for a text of several lines, whose lines are kept whole. A cut at its end is noted.
 #[must_use]
 pub fn clean_lines(text: &str) -> String {
     let mut out = String::new();
@@ -501,19 +501,19 @@ fn is_break(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\t')
 }
 
-/// Every character seen, and no workflow command.
+/// The text with every character visible, and no workflow command.
 fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     text.chars().for_each(|c| push_shown(&mut out, c));
     defused(&out)
 }
 
-/// `##[command]` is a workflow command anywhere in a line.
+/// Defuses `##[command]`, which is a workflow command anywhere in a line.
 fn defused(text: &str) -> String {
     text.replace("##[", "# #[")
 }
 
-/// A text cut to a number of characters.
+/// Cuts a text to a number of characters.
 fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),

@@ -1,4 +1,4 @@
-//! The JSON Schemas under `schemas/` follow from the types, and hold for every case: `SCHEMAS=update cargo test --lib schemas`
+//! The JSON Schemas in `schemas/` are generated from the types and validate every case: `SCHEMAS=update cargo test --lib schemas`
 //! writes them.
 #![expect(
     clippy::disallowed_methods,
@@ -114,7 +114,7 @@ fn schemas() -> [(&'static str, Value); 3] {
     ]
 }
 
-/// The schema of a file of expectations, in whose YAML every scalar is a text: an id need not be quoted.
+/// The schema of an expectations file, in whose YAML every scalar is text: an ID needn't be quoted.
 fn expectations() -> Value {
     fn scalars(schema: &mut Value) {
         match schema {
@@ -137,7 +137,7 @@ fn expectations() -> Value {
     schema
 }
 
-/// Evidence of every case.
+/// The evidence of every case.
 fn cases() -> Vec<(PathBuf, String)> {
     let folders = |path: &Path| -> Vec<PathBuf> {
         let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
@@ -153,7 +153,7 @@ fn cases() -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-/// The schema with no other fields than those that it names.
+/// Forbids fields that the schema doesn't name.
 fn closed(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {

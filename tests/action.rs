@@ -13,8 +13,8 @@ fn the_inputs_are_the_flags() {
     assert_eq!(declared, flags);
 }
 
-/// An input of configure-aws-credentials has no default of its own here, its description names that action's, and says so where
-/// it changes nothing.
+/// An input of configure-aws-credentials has no default here; its description names that action's default, and says so if the
+/// input changes nothing.
 #[test]
 fn the_inputs_are_those_of_the_table() {
     let declared = Scenario::declared_inputs();
@@ -44,7 +44,7 @@ fn the_inputs_are_those_of_the_table() {
         .keys()
         .filter(|name| INPUTS.iter().all(|spec| spec.name != *name));
     for name in own {
-        // What a container cannot see comes by its default. (actions/runner, `action_yaml.json`, `input-default-context`.)
+        // What a container can't see is passed by a default. (actions/runner, `action_yaml.json`, `input-default-context`.)
         let default = match name.as_str() {
             "attempt" | "fail" => "true",
             "fail-on" => "blocks",

@@ -1,4 +1,4 @@
-//! A checkout is a stranger's text: it decides neither where a token goes, nor for whom it is made out, nor how much is asked.
+//! A checkout is untrusted: it decides neither where a token goes, nor its audience, nor how many requests are made.
 
 use std::fmt::Write as _;
 use std::process::{Command, Output};
@@ -18,7 +18,7 @@ fn job(scenario: &str, inputs: &[(&str, &str)], steps: &str) -> Setup {
     let workflow =
         format!("on: pull_request_target\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    steps:\n{steps}");
     scenario.workflow = Some(workflow.lines().map(str::to_owned).collect());
-    // What runs is not known, so the checkout is all there is.
+    // The running workflow is unknown, so there is only the checkout.
     scenario.rest.contents = false;
     World::of(scenario)
 }
@@ -37,7 +37,7 @@ fn act(world: &World, more: &[(&str, &str)]) -> Output {
     crate::step(world).envs(more.iter().copied()).output().unwrap()
 }
 
-/// The audiences that tokens were asked for.
+/// The audiences that tokens were requested for.
 fn audiences(world: &World) -> Vec<String> {
     let mut audiences: Vec<String> = world
         .requests_of(Call::IdToken)
@@ -70,7 +70,7 @@ fn a_checkout_decides_neither_where_the_token_goes_nor_for_whom() {
             ("aws-region", "s3"),
             ("aws-region", "evil.example/"),
         ] {
-            // The steps are written before the world runs, so its addresses are not known yet: a port is kept for it.
+            // The steps are written before the world runs, so its addresses aren't known yet: a port is reserved for it.
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             listener.set_nonblocking(true).unwrap();
             let elsewhere = format!("http://{}", listener.local_addr().unwrap());
@@ -149,7 +149,7 @@ fn a_profile_of_the_checkout_names_no_endpoint() {
         );
         std::fs::write(&file, profile).unwrap();
         let mut command = crate::step(&world);
-        // STS would be AWS's own then, which the proxy keeps out of reach.
+        // STS would then be AWS's own, which the proxy makes unreachable.
         command.env_remove("AWS_ENDPOINT_URL_STS");
         command.env("HTTPS_PROXY", "http://127.0.0.1:1");
         command.env("AWS_CONFIG_FILE", &file).output().unwrap();

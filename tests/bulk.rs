@@ -1,4 +1,4 @@
-//! `evaluate` as a program: lines that want to take all time and memory, on several threads.
+//! `evaluate` as a program: lines meant to exhaust time and memory, on several threads.
 use crate::program;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -15,7 +15,7 @@ fn line(condition: &str, context: &str) -> String {
 fn a_hostile_line_takes_little_memory_and_the_next_is_answered() {
     let good = line("", "");
     let hostile = [
-        // Variables that multiply, also into wildcards.
+        // Variables that multiply, into wildcards too.
         line(
             &format!(r#""StringEquals":{{"t:k":"{}"}}"#, "${t:x}".repeat(100_000)),
             &format!(r#""t:k":"a","t:x":"{}""#, "v".repeat(65_000)),
@@ -24,7 +24,7 @@ fn a_hostile_line_takes_little_memory_and_the_next_is_answered() {
             &format!(r#""StringLike":{{"t:k":"{}b"}}"#, "${t:x}".repeat(4)),
             &format!(r#""t:k":"{}","t:x":"{}""#, "a".repeat(60_000), "*?".repeat(32_000)),
         ),
-        // Values without number.
+        // Countless values.
         line("", &format!(r#""t:k":[{}1]"#, "1,".repeat(8_000_000))),
         line(
             "",
@@ -64,7 +64,7 @@ fn a_hostile_line_takes_little_memory_and_the_next_is_answered() {
         let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-        // A line of 16 MB in each of three workers is some 100 MB without optimisation.
+        // A 16 MB line in each of three workers takes some 100 MB without optimisation.
         assert!(peak < 160 * 1024, "{jobs} jobs: {peak} kB");
         drop(input);
         assert_eq!(child.wait().unwrap().code(), Some(2), "the hostile lines are errors");
@@ -74,7 +74,7 @@ fn a_hostile_line_takes_little_memory_and_the_next_is_answered() {
 #[test]
 fn a_machine_that_gives_no_threads_answers_all_the_same() {
     let mut command = program();
-    // A stack of 64 TiB is not to be had, so none of the other workers can be started.
+    // A stack of 64 TiB can't be allocated, so none of the other workers can be started.
     command
         .args(["evaluate", "--jobs", "64"])
         .env("RUST_MIN_STACK", (1_u64 << 46).to_string())

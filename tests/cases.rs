@@ -1,9 +1,9 @@
-//! Cases: evidence folders and what must, and must not, be said of them. `expect.json` says in one sentence what the case shows, and
-//! asserts the ids that are found and that are not, the cause and how certain it is, the verdict, the policy's decision, and how the
-//! eight rows stand and why. Every reason that the rows themselves give in a case is asserted at least once; what the findings say is not.
+//! Cases: evidence folders and what a report must, and must not, say about them. `expect.json` says in one sentence what the case
+//! shows, and asserts the IDs found and not found, the cause and its certainty, the verdict, the policy's decision, and the status and
+//! reason of the eight rows. Every reason that the rows themselves give in a case is asserted at least once; the findings' texts aren't.
 //!
-//! `tests/cases/<check-id>/<name>` holds evidence that looks like the check and must not be taken for it, or must be told apart
-//! from it; `_healthy` set-ups that work; `_mixed` several mistakes at once, masks and pasted logs.
+//! `tests/cases/<check-id>/<name>` holds evidence of the check, or evidence that resembles it and must be distinguished from it;
+//! `_healthy` holds set-ups that work; `_mixed` several mistakes at once, masks and pasted logs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,7 +18,7 @@ use aws_oidc_doctor::{CauseStatus, Diagnosis, Severity};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What a report must say. What is absent is not looked at; `"cause": null` says that nothing may block.
+/// What a report must say. Absent fields aren't checked; `"cause": null` says that nothing may block.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Expect {
@@ -28,13 +28,13 @@ struct Expect {
     must_not_find: Vec<String>,
     #[serde(deserialize_with = "present")]
     cause: Option<Option<String>>,
-    /// How certain the cause is; needed wherever there is one.
+    /// How certain the cause is; required if there is one.
     certainty: Option<String>,
     verdict: Option<String>,
     decision: Option<String>,
-    /// Number of a cause, and how its row stands.
+    /// A cause's number, and its row's status.
     rows: BTreeMap<String, String>,
-    /// Number of a cause, and what its row's reason contains.
+    /// A cause's number, and what its row's reason contains.
     because: BTreeMap<String, String>,
 }
 
@@ -47,7 +47,7 @@ fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<St
     Option::deserialize(from).map(Some)
 }
 
-/// A case folder: its check (or group), its path and what it holds.
+/// A case folder: its check (or group), its path and its contents.
 struct Folder {
     group: String,
     name: String,
@@ -90,12 +90,12 @@ fn evidence(case: &Folder) -> Evidence {
     Evidence::from_json(&case.evidence).unwrap_or_else(|error| panic!("{}: {error}", case.name))
 }
 
-/// The diagnosis of each hop of a chain; as a rule of one.
+/// The diagnosis of each hop of a chain; usually there is one.
 fn diagnoses(evidence: &Evidence) -> Vec<Diagnosis> {
     evidence.hops().map(|hop| diagnose(&hop)).collect()
 }
 
-/// Where a report is not as expected. What is found may be found in any hop; all else is said of the hop that decides.
+/// Where a report differs from what is expected. Findings may be in any hop; everything else is about the deciding hop.
 fn wrong(expect: &Expect, evidence: Evidence) -> Vec<String> {
     let diagnoses = diagnoses(&evidence);
     let report: serde_json::Value =
@@ -190,7 +190,7 @@ fn every_reason_of_a_row_is_asserted() {
             .into_iter()
             .flat_map(|diagnosis| diagnosis.causes)
         {
-            // These are a finding's words, and so is what follows `possible: `.
+            // These are a finding's words, as is anything after `possible: `.
             if cause.status == CauseStatus::Applies {
                 continue;
             }
@@ -265,7 +265,7 @@ fn every_report_holds_together() {
                 );
             }
         }
-        // All renderers take it.
+        // All renderers accept it.
         let report = Report::from(diagnosis);
         let told = report.deciding().diagnosis.told.is_some();
         let log = report::github::log(&report, Style::default(), || "a".repeat(32));

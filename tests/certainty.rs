@@ -1,7 +1,8 @@
-//! Never certain and wrong: what is taken away, crossed out, or answered by AWS in another way makes no finding certain that was not.
+//! Never certain and wrong: removing or masking evidence, or a different answer from AWS, makes no finding certain that wasn't.
 //!
-//! The evidence is that of all cases, and parts of them put together at random, so that every part of the schema is met beside every
-//! other. A trust policy, a list of client ids, a list of providers and the policies of who asks are one fact each: without a part they would be another one.
+//! The evidence is that of all cases, and random combinations of their parts, so that every part of the schema meets every other.
+//! A trust policy, a list of client IDs, a list of providers and the caller's policies are one fact each: without a part they would be
+//! a different fact.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -37,7 +38,7 @@ static CASES: LazyLock<Vec<(String, Value)>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Where something can be taken away, as JSON pointers.
+/// Where something can be removed, as JSON pointers.
 fn places(value: &Value) -> Vec<String> {
     fn walk(value: &Value, at: &str, found: &mut Vec<String>) {
         let is_one_fact = [
@@ -85,7 +86,7 @@ fn without(value: &Value, at: &str) -> Value {
     value
 }
 
-/// Where there are texts, those of a trust policy among them.
+/// Where there are texts, including those of a trust policy.
 fn texts(value: &Value) -> Vec<String> {
     fn walk(value: &Value, at: &str, found: &mut Vec<String>) {
         match value {
@@ -143,7 +144,7 @@ fn diagnosed(value: &Value) -> Option<Diagnosis> {
         .map(|evidence| diagnose(&evidence))
 }
 
-/// What certainly blocks (a risk is said of the policy alone): the cause by its number, where it has one, else by its check.
+/// What certainly blocks (a risk is only about the policy): the cause by its number, if it has one, else by its check.
 fn certain(diagnosis: &Diagnosis) -> BTreeSet<String> {
     let certain = diagnosis
         .findings
@@ -159,9 +160,9 @@ fn certain(diagnosis: &Diagnosis) -> BTreeSet<String> {
         .collect()
 }
 
-/// An input that is not known is taken as not given: does this one decide whether the step comes with its token at all?
+/// Whether this input decides if the step uses its token at all: an unknown input is taken as not given.
 fn decides_the_way(full: &Value, at: &str) -> bool {
-    // An empty role is another way, too: none.
+    // An empty role is another flow too: none.
     let is_no_role = at == "/request/role-to-assume" && full.pointer(at) == Some(&json!(""));
     [
         "/request",
@@ -177,7 +178,7 @@ fn is_of_answer(at: &str) -> bool {
     at.starts_with("/attempt") || at == "/reported"
 }
 
-/// AWS's answer alone.
+/// Only AWS's answer.
 fn answer_of(value: &Value) -> Value {
     let parts = ["schema", "attempt", "reported"].into_iter();
     parts
@@ -186,8 +187,8 @@ fn answer_of(value: &Value) -> Value {
         .into()
 }
 
-/// What is certain of `less`, and was not of `full`. What AWS's own words prove by themselves is left out: a fact that is taken away
-/// can only have spoken against it.
+/// What is certain with `less` and wasn't with `full`. What AWS's own words prove is left out: a removed fact can only have
+/// contradicted it.
 fn newly_certain(full: &Value, less: &Value) -> Vec<String> {
     let (Some(was), Some(is)) = (diagnosed(full), diagnosed(less)) else {
         return Vec::new();
@@ -199,8 +200,8 @@ fn newly_certain(full: &Value, less: &Value) -> Vec<String> {
     (&new - &said).into_iter().collect()
 }
 
-/// Without AWS's answer, or a part of it, others may be found that it ruled out: what both find is no surer, and the rest of the answer
-/// says nothing new by itself.
+/// Without AWS's answer, or a part of it, findings it ruled out may appear: those in both are no more certain, and the rest of the
+/// answer proves nothing new by itself.
 fn surer_without_answer(full: &Value, less: &Value) -> Vec<String> {
     let mut new = surer(full, less);
     if let (Some(was), Some(is)) = (diagnosed(&answer_of(full)), diagnosed(&answer_of(less))) {
@@ -209,7 +210,7 @@ fn surer_without_answer(full: &Value, less: &Value) -> Vec<String> {
     new
 }
 
-/// What was likely, and is certain.
+/// What was likely and is now certain.
 fn surer(full: &Value, less: &Value) -> Vec<String> {
     let (Some(was), Some(is)) = (diagnosed(full), diagnosed(less)) else {
         return Vec::new();
@@ -223,7 +224,7 @@ fn surer(full: &Value, less: &Value) -> Vec<String> {
     };
     let ids = is.findings.iter().map(|finding| finding.rule.id);
     ids.filter(|id| match (certainty(&was, id), certainty(&is, id)) {
-        // What is possible, because the call did not get that far, may well be certain of the next one.
+        // What is possible, because the call didn't get that far, may well be certain for the next one.
         (Some(was), Some(is)) => was == Certainty::Likely && is == Certainty::Certain,
         _ => false,
     })
@@ -262,7 +263,7 @@ fn evidence() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Does AWS's message name the token's issuer, where it names one? Else the two are of different runs.
+/// Whether AWS's message, if it names an issuer, names the token's. Otherwise the two are from different runs.
 fn is_of_one_run(evidence: &Value) -> bool {
     let message = ["/attempt/text", "/attempt/message", "/reported"]
         .into_iter()
@@ -322,7 +323,7 @@ proptest! {
         prop_assert!(surer.is_empty(), "{surer:?} is certain of {full} when it is allowed");
         if let Some(diagnosis) = diagnosed(&allowed) {
             let blocks: Vec<_> = diagnosis.findings.iter().filter(|finding| finding.severity == Severity::Blocks).collect();
-            // What the action itself stops at fails the step, whatever AWS gives.
+            // What stops the action itself fails the step, whatever AWS returns.
             let fails = blocks.iter().any(|finding| finding.by_action);
             prop_assert_eq!(diagnosis.conclusion == Conclusion::Allowed, !fails);
             prop_assert!(blocks.iter().all(|finding| finding.by_action), "{blocks:?}");
@@ -330,7 +331,7 @@ proptest! {
     }
 }
 
-/// An expression stands where the role is: all of it is unknown, or its account.
+/// The role is an expression: all of it is unknown, or its account.
 #[test]
 fn nothing_is_certain_of_a_role_that_is_not_known() {
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! `check`: a repository's jobs against its policies, as the whole program says it.
+//! `check`: a repository's jobs against its policies, as the whole program reports it.
 
 use crate::screen::{PICTURES, browse, chromium};
 use crate::world::{Call, Fault, World};
@@ -47,7 +47,7 @@ fn json(folder: &Path, arguments: &[&str]) -> (i32, Value) {
     )
 }
 
-/// What each finding is, and where it stands.
+/// What each finding is, and where.
 fn found(report: &Value) -> Vec<String> {
     let findings = report["findings"].as_array().unwrap();
     let line = |finding: &Value| {
@@ -212,7 +212,7 @@ fn what_is_not_known_makes_nothing_certain_and_no_finding() {
     let with_role = |role: &str| WORKFLOW.replace("arn:aws:iam::123456789012:role/deploy", role);
     let wrong = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
     for (workflow, source, code, first) in [
-        // Another value can be given for a variable.
+        // A variable can be given another value.
         (
             WORKFLOW.to_owned(),
             terraform("[var.sub]") + "variable \"sub\" { default = \"repo:octo/app:environment:dev\" }\n",
@@ -244,7 +244,7 @@ fn what_is_not_known_makes_nothing_certain_and_no_finding() {
             1,
             "blocks likely subject-environment",
         ),
-        // Which role it is cannot be told, or its policy is elsewhere.
+        // The role is unknown, or its policy is elsewhere.
         (
             with_role("${{ secrets.ROLE }}"),
             wrong.clone(),
@@ -303,7 +303,7 @@ fn what_a_look_at_the_workflow_shows() {
             found(&report)
         );
         assert_eq!(found_code, code, "{want}");
-        // A risk fails where that is asked for.
+        // A risk fails if requested.
         assert_eq!(json(folder.path(), &["--fail-on", "risk"]).0, 1, "{want}");
         assert_eq!(json(folder.path(), &["--fail-on", "never"]).0, 0, "{want}");
     }
@@ -372,7 +372,7 @@ fn a_baseline_lets_old_findings_pass_and_new_ones_fail() {
     let folder = repository(&[(DEPLOY, WORKFLOW), ("infra/iam.tf", &source)]);
     assert_eq!(json(folder.path(), &["--write-baseline", "known.json"]).0, 0);
     assert_eq!(json(folder.path(), &["--baseline", "known.json"]).0, 0);
-    // Lines move, and the findings are the same.
+    // If lines move, the findings stay the same.
     fs::write(folder.path().join("infra/iam.tf"), format!("# a comment\n\n{source}")).unwrap();
     let (code, report) = json(folder.path(), &["--baseline", "known.json"]);
     assert_eq!(code, 0, "{report:#}");
@@ -515,7 +515,7 @@ fn policies_are_read_from_iam_where_that_is_asked_for() {
         for secret in world.secrets() {
             assert!(!out.contains(&secret) && !error.contains(&secret), "{out}{error}");
         }
-        // It reads, and takes nobody's place: no token is asked for, and no role is assumed.
+        // It only reads: no token is requested, and no role is assumed.
         let asked: Vec<Call> = world.requests().iter().map(|request| request.call).collect();
         let reads = [
             Call::GetCallerIdentity,
@@ -537,7 +537,7 @@ fn policies_are_read_from_iam_where_that_is_asked_for() {
         assert!(out.contains(part), "{part}\n{out}{error}");
     }
     assert_eq!(world.requests_of(Call::GetRole).len(), 1);
-    // Nobody to ask as is an error, and a role that cannot be read is named.
+    // Missing credentials are an error, and a role that can't be read is named.
     let nobody = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].map(|name| (name, ""));
     let (code, out, error) = live(&world, &nobody);
     assert!(
@@ -660,7 +660,7 @@ fn a_policy_that_only_check_can_read_is_pointed_there() {
     }
 }
 
-/// A policy for a branch, as each kind of source writes it.
+/// A policy for a branch, in each kind of source.
 fn sources() -> Vec<(&'static str, String)> {
     const SUB: &str = "repo:octo/app:ref:refs/heads/main";
     let host = "token.actions.githubusercontent.com";
@@ -776,7 +776,7 @@ fn a_default_that_can_be_another_value_is_not_unused() {
     }
 }
 
-/// What a terminal shows, as HTML: bold and the bright colours, which are all that is used.
+/// What a terminal shows, as HTML: only bold and the bright colours are used.
 fn screen(log: &str) -> String {
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let mut parts = log.split("\u{1b}[");
@@ -809,7 +809,7 @@ fn screen(log: &str) -> String {
     )
 }
 
-/// A result of SARIF as GitHub shows it in the files of a pull request.
+/// A SARIF result as GitHub shows it in the files of a pull request.
 fn annotation(log: &Value, source: &str) -> String {
     let run = &log["runs"][0];
     let result = &run["results"][0];

@@ -1,4 +1,4 @@
-//! A token alone is a use: what it says, and the smallest policy that lets it in.
+//! Only a token is given: what it says, and the smallest policy that lets it in.
 
 use crate::{program, run, step, text};
 use std::fs;
@@ -64,7 +64,7 @@ fn a_token_is_shown_in_whatever_form_it_comes() {
         assert_eq!(shown(&args, stdin), want, "{args:?}");
     }
     assert!(shown(&["--help"], "").contains("--workflow-file"));
-    // The workflow says where the environment is from.
+    // The workflow shows where the environment comes from.
     let workflow = folder.path().join("deploy.yml").to_str().unwrap().to_owned();
     fs::write(
         &workflow,
@@ -202,7 +202,7 @@ fn a_job_without_a_role_gets_an_answer() {
             }),
             "{name}"
         );
-        // The runner reads the group's command, and nothing of what is in it.
+        // The runner reads the group's command, and nothing inside the group.
         let group = "\n::group::What the token says, and the smallest trust policy that accepts it\n::stop-commands::";
         let (_, folded) = log.split_once(group).unwrap_or_else(|| panic!("{log}"));
         let (folded, _) = folded.split_once("\n::endgroup::\n").unwrap();
@@ -211,7 +211,7 @@ fn a_job_without_a_role_gets_an_answer() {
             "{folded}"
         );
         assert!(!log.contains("::error"), "{log}");
-        // Nobody gave a role, so nothing is said of the way that a step with one takes.
+        // No role was given, so nothing is said about the flow of a step with one.
         assert!(!log.contains("`role-to-assume` is given"), "{log}");
         for part in [
             "<details><summary>The smallest trust policy that accepts this token</summary>",
@@ -275,7 +275,7 @@ fn without_a_policy_the_report_ends_with_one_and_with_the_next_step() {
     let provider = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com";
     assert_eq!(least["Statement"][0]["Principal"]["Federated"], provider);
 
-    // What the command does: the policy goes into the saved run.
+    // What the command does: it adds the policy to the saved run.
     let own = jwt(&claims(ENVIRONMENT));
     let flags = [
         "--role-to-assume=arn:aws:iam::123456789012:role/deploy",

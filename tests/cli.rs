@@ -1,4 +1,4 @@
-//! The whole program, as a shell and as the runner start it.
+//! The whole program, as a shell and the runner start it.
 
 use crate::{program, run, step, text};
 use std::fs;
@@ -175,7 +175,7 @@ fn bad_input_is_the_error_alone() {
     }
 }
 
-/// One line that begins so is all that is said.
+/// Expects a single line that begins with this error.
 fn alone(args: &[&str], stdin: &str, error: &str) {
     let output = run(args, stdin);
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
@@ -249,7 +249,7 @@ fn a_fix_is_written_in_place_and_lets_the_job_in() {
     );
     let again = run(&["diagnose", "--claims", &claims, "--trust-policy", &policy], "");
     assert_eq!(again.status.code(), Some(0), "{}", text(&again.stdout));
-    // There is nothing more to fix, and nothing is written.
+    // There is nothing left to fix, and nothing is written.
     let output = run(
         &["fix", "--claims", &claims, "--trust-policy", &policy, "--out", &policy],
         "",
@@ -261,7 +261,7 @@ fn a_fix_is_written_in_place_and_lets_the_job_in() {
         text(&output.stderr)
     );
     assert_eq!(fs::read_to_string(&policy).unwrap(), written);
-    // A subject is enough where the policy compares nothing else.
+    // A subject is enough if the policy compares nothing else.
     let one = run(
         &[
             "fix",
@@ -372,7 +372,7 @@ fn one_form_of_the_fixed_policy_is_printed_alone() {
     );
 }
 
-/// Whoever pastes the commands of a fix gets that fix, from the policy and the subject alone.
+/// Pasting a fix's commands makes that fix, from only the policy and the subject.
 #[test]
 fn the_printed_commands_make_the_change_that_was_shown() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
@@ -443,7 +443,7 @@ fn what_fails_a_step_can_be_chosen() {
         (&anyone, "--fail-on=blocks", 0),
         (&anyone, "--fail-on=risk", 1),
         (&anyone, "--fail-on=never", 0),
-        // The organisation's own repositories are good to know of, and no risk.
+        // Access for the organisation's own repositories is worth a note, but isn't a risk.
         (&open, "--fail-on=risk", 0),
     ] {
         let output = run(&["diagnose", "--claims=-", "--trust-policy", policy, flag], CLAIMS);
@@ -581,7 +581,7 @@ fn a_laptop_needs_files_alone() {
         assert_eq!(report["cause"]["id"], want, "{more:?}");
         assert_eq!(text(&output.stderr), "", "{more:?}");
     }
-    // Nothing but a message; and nothing at all.
+    // Only a message; and nothing at all.
     let output = run(&["diagnose", "--error", "Incorrect token audience"], "");
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
     assert_eq!(run(&["diagnose"], "").status.code(), Some(2));
@@ -608,7 +608,7 @@ fn a_saved_run_says_the_same_elsewhere() {
         let replayed = run(&["diagnose", "--evidence=-", "--format=json"], &saved);
         assert_eq!(text(&live.stdout), text(&replayed.stdout), "{name}");
         assert_eq!(live.status.code(), replayed.status.code(), "{name}");
-        // Replay touches no network, whatever the environment offers.
+        // Replay never uses the network, whatever the environment offers.
         let mut inside = program();
         inside
             .args(["diagnose", "--evidence"])
@@ -688,7 +688,7 @@ fn evidence_is_saved_whole_and_not_through_a_link() {
     std::os::unix::fs::symlink(&target, &link).unwrap();
     mkfifo(&fifo);
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    // What is no regular file stays what it is.
+    // Anything but a regular file is left alone.
     for (path, why) in [
         (link.clone(), "it is a link, and links are not followed"),
         (fifo.clone(), "it is not a regular file"),
@@ -714,7 +714,7 @@ fn evidence_is_saved_whole_and_not_through_a_link() {
     assert!(link.is_symlink() && fs::metadata(&fifo).unwrap().file_type().is_fifo());
     let device = fs::metadata("/dev/full").unwrap().file_type();
     assert!(device.is_char_device());
-    // A file keeps its mode, and a new one is its owner's alone.
+    // An existing file keeps its mode; a new one is only for its owner.
     let (new, open) = (place("new"), place("open"));
     fs::write(&open, "before").unwrap();
     fs::set_permissions(&open, fs::Permissions::from_mode(0o640)).unwrap();
@@ -770,7 +770,7 @@ fn a_step_whose_outputs_or_summary_cannot_be_written_fails() {
                 log.contains(&format!("::error title=aws-oidc-doctor::{what}: ")),
                 "{log}"
             );
-            // What can be written is.
+            // The other file is still written.
             let other = if variable == "GITHUB_OUTPUT" {
                 world.summary()
             } else {
@@ -784,13 +784,13 @@ fn a_step_whose_outputs_or_summary_cannot_be_written_fails() {
     }
 }
 
-/// The raw token goes nowhere but into the log of a step, as a mask.
+/// The raw token only goes to a step's log, as a mask.
 #[test]
 fn a_raw_token_is_written_to_the_log_of_a_step_alone() {
     let world = World::named("subject-environment").start();
     let secrets = world.secrets();
     let holds = |text: &str| secrets.iter().any(|secret| text.contains(secret));
-    // As a command in a job: its streams may be kept in files.
+    // As a command in a job: its streams may go to files.
     for format in ["console", "json", "summary"] {
         let mut command = program();
         command.args(["diagnose", "--role-to-assume", "arn:aws:iam::123456789012:role/deploy"]);
@@ -801,14 +801,14 @@ fn a_raw_token_is_written_to_the_log_of_a_step_alone() {
         assert!(!holds(&said) && !said.contains("add-mask"), "{said}");
     }
     assert_eq!(world.requests_of(Call::AssumeRoleWithWebIdentity).len(), 3);
-    // As a step whose output is not the log.
+    // As a step whose output isn't the log.
     let file = world.root().join("log");
     step(&world).stdout(fs::File::create(&file).unwrap()).status().unwrap();
     let log = fs::read_to_string(file).unwrap();
     assert!(log.contains("subject-environment") && !holds(&log), "{log}");
 }
 
-/// What the runner would take for commands: what begins with `::` outside of `stop-commands`, and `##[` anywhere.
+/// What the runner would take for commands: lines that begin with `::` outside of `stop-commands`, and `##[` anywhere.
 fn commands(log: &str) -> Vec<&str> {
     let mut stopped = None;
     let mut commands = Vec::new();
@@ -883,7 +883,7 @@ fn untrusted_text_forges_nothing() {
         .output()
         .unwrap();
     let log = text(&output.stdout) + &text(&output.stderr);
-    // The groups are ours, whole: nothing from outside is in a title.
+    // The groups are exactly ours: no untrusted text is in a title.
     const GROUPS: [&str; 6] = [
         "::group::The handshake, step by step",
         "::group::The eight causes",
@@ -910,7 +910,7 @@ fn untrusted_text_forges_nothing() {
         let end = escape.find(|letter: char| letter.is_ascii_alphabetic()).unwrap();
         assert!(escape.starts_with('[') && escape[end..].starts_with('m'), "{escape:?}");
     }
-    // The runner reads the outputs that are ours, and no other.
+    // The runner reads only our outputs.
     let names: Vec<_> = world.outputs().into_keys().collect();
     assert_eq!(
         names,
@@ -979,7 +979,7 @@ fn a_hostile_workspace_neither_leads_out_nor_holds_up() {
             .unwrap()
             .set_len(1 << 40)
             .unwrap();
-        // The workflow that runs is a trap as well.
+        // The running workflow is a trap too.
         let workflow = workspace.join(world.scenario().workflow_path());
         fs::remove_file(&workflow).unwrap();
         fs::rename(workspace.join(if trap == "fifo" { "link" } else { "fifo" }), &workflow).unwrap();
@@ -996,7 +996,7 @@ fn a_hostile_workspace_neither_leads_out_nor_holds_up() {
     }
 }
 
-/// A world whose job has these lines for steps, and no input.
+/// A world whose job has these lines as steps, and no inputs.
 fn steps(lines: &[&str]) -> World {
     steps_in("subject-environment", lines)
 }
@@ -1037,7 +1037,7 @@ fn without_inputs_the_jobs_own_steps_are_diagnosed() {
         assert_eq!(sent[field], want);
     }
 
-    // Several steps: each is diagnosed, with one token; the one that fails stands for all.
+    // Several steps: each is diagnosed, with one token; the one that fails represents all.
     let other = DEPLOY.replace("role/deploy", "role/other");
     let world = steps(&[
         "- name: One",
@@ -1057,7 +1057,7 @@ fn without_inputs_the_jobs_own_steps_are_diagnosed() {
     assert_eq!(world.requests_of(Call::IdToken).len(), 1);
     assert_eq!(world.requests_of(Call::AssumeRoleWithWebIdentity).len(), 2);
 
-    // An expression cannot be known here.
+    // An expression's value is unknown here.
     let secret = DEPLOY.replace("arn:aws:iam::123456789012:role/deploy", "${{ secrets.ROLE }}");
     let world = steps(&[
         "- uses: aws-actions/configure-aws-credentials@v6",
@@ -1072,7 +1072,7 @@ fn without_inputs_the_jobs_own_steps_are_diagnosed() {
     );
     assert!(world.requests_of(Call::AssumeRoleWithWebIdentity).is_empty());
 
-    // No YAML is a note.
+    // Invalid YAML results in a note.
     let world = steps(&["- uses: [}"]);
     let output = step(&world)
         .env("INPUT_ROLE-TO-ASSUME", "arn:aws:iam::123456789012:role/deploy")
@@ -1088,7 +1088,7 @@ fn a_job_without_a_step_that_names_a_role_is_asked_nothing() {
     let world = steps(&["- uses: ./.github/actions/login"]);
     let output = step(&world).output().unwrap();
     let log = text(&output.stdout);
-    // Nothing is known of the role: that is no empty input.
+    // The role is unknown: that isn't an empty input.
     assert_eq!(output.status.code(), Some(0), "{log}");
     assert_eq!(world.outputs()["cause"], "", "{log}");
     assert!(
@@ -1116,7 +1116,7 @@ fn of_several_steps_every_run_is_reported_saved_and_replayed() {
     let mut live = program();
     live.args(["diagnose", "--format=json", "--save-evidence"]).arg(&saved);
     let live = live.envs(world.environment()).output().unwrap();
-    // The first passes; the second does not, and decides.
+    // The first passes; the second doesn't, and decides.
     let report: Value = serde_json::from_slice(&live.stdout).unwrap();
     let runs = report["runs"].as_array().unwrap();
     let told: Vec<_> = runs
@@ -1158,7 +1158,7 @@ fn of_several_steps_every_run_is_reported_saved_and_replayed() {
     assert_eq!(replayed.status.code(), Some(1));
     let again = run(&["diagnose", "--evidence=-", "--save-evidence=-"], &saved);
     assert_eq!(text(&again.stdout), saved);
-    // What is given lies over each run.
+    // A given input overrides that of each run.
     let over = run(
         &[
             "diagnose",
@@ -1169,7 +1169,7 @@ fn of_several_steps_every_run_is_reported_saved_and_replayed() {
         &saved,
     );
     assert_eq!(text(&over.stdout).matches(r#""role-session-name": "mine""#).count(), 2);
-    // And what is wrong is named in a file of several as in one of one.
+    // Errors are located in a file of several runs as in a file of one.
     let bad = run(
         &["diagnose", "--evidence=-"],
         "{\"schema\": 1, \"runs\": [{},\n {\"token\": {\"claims\": 3}}]}",
@@ -1241,7 +1241,7 @@ fn credentials_of_another_account_are_not_believed() {
     assert_ne!(world.outputs()["cause"], "role-missing");
     assert_eq!(report(&world)["trust_policy"], Value::Null);
 
-    // A diagnosis role reads what they cannot.
+    // A diagnosis role can read what they can't.
     let with_role = Scenario::named("diagnosis-role").unwrap();
     scenario.account.roles = with_role.account.roles;
     scenario
@@ -1399,7 +1399,7 @@ fn a_token_in_the_wrong_place_is_repeated_nowhere() {
     let output = command.output().unwrap();
     let said = text(&output.stdout) + &text(&output.stderr);
     assert!(!said.contains("eyJ"), "{said}");
-    // Where claims are wanted it is read.
+    // Where claims are expected, it is read.
     for claims in [token.clone(), format!("{{\"value\": \"{token}\"}}")] {
         let output = run(&["diagnose", "--claims", &claims], "");
         assert!(
@@ -1409,7 +1409,7 @@ fn a_token_in_the_wrong_place_is_repeated_nowhere() {
         );
         assert!(!(text(&output.stdout) + &text(&output.stderr)).contains("eyJ"));
     }
-    // One that cannot be read is not repeated either, and says nothing of GitHub's token service.
+    // One that can't be read isn't repeated either, and the error doesn't mention GitHub's token service.
     for claims in [format!("{token}.x"), "nosuch.json".to_owned()] {
         let output = run(&["diagnose", "--claims", &claims], "");
         assert_eq!(output.status.code(), Some(2));

@@ -1,4 +1,4 @@
-//! A trust policy is taken in every form in which people have one, everywhere that one is taken.
+//! A trust policy is accepted in every form people have one in, wherever one is accepted.
 
 use crate::{run, step};
 use std::fs;
@@ -60,7 +60,7 @@ fn every_form_of_a_trust_policy_is_taken_at_every_door() {
             let report = run(&[&["diagnose", &given], &usual[..]].concat(), stdin).stdout;
             assert_eq!(cause(&report), "subject-environment", "{given:.60}\n{form}");
         }
-        // A saved run, in which it is an object or a text.
+        // A saved run, in which it is an object or a string.
         let document: Value = serde_json::from_str(&form).unwrap_or_else(|_| Value::from(&*form));
         for document in [document, Value::from(&*form)] {
             let saved = json!({"schema": 1, "role": {"arn": ROLE, "trust_policy": document}});
@@ -68,7 +68,7 @@ fn every_form_of_a_trust_policy_is_taken_at_every_door() {
             let report = run(&[&["diagnose", "--evidence", &saved], &usual[..]].concat(), "").stdout;
             assert_eq!(cause(&report), "subject-environment", "saved\n{form}");
         }
-        // A step's input, as a path and as it is.
+        // A step's input, as a path and inline.
         let world = World::named("no-iam-access").with("trust-policy", &form).start();
         fs::write(world.workspace().join("policy.json"), &form).unwrap();
         for given in [&*form, "policy.json"] {

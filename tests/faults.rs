@@ -1,4 +1,4 @@
-//! Whatever goes wrong on the way: no panic, no hang, no secret in any output, and the rest is still found out.
+//! Whatever goes wrong: no panic, no hang, no secret in any output, and everything else is still collected.
 
 use crate::{program, step, text};
 use std::collections::{BTreeMap, HashSet};
@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::Value;
 
-/// Longer than the whole run may take.
+/// Longer than a whole run may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const CALLS: [Call; 11] = [
@@ -51,7 +51,7 @@ const FAULTS: [Fault; 16] = [
     Fault::NoSuchHost,
 ];
 
-/// A run, and what it saved.
+/// A run, and the evidence it saved.
 struct Run {
     exit: Option<i32>,
     report: Value,
@@ -92,7 +92,7 @@ fn diagnose(world: &World, more: &[(&str, &str)]) -> Run {
     }
 }
 
-/// Waits for a program, and ends it where it takes too long.
+/// Waits for a program, and kills it if it takes too long.
 fn finish(mut command: Command) -> Output {
     let mut child = command
         .stdin(Stdio::null())
@@ -142,7 +142,7 @@ fn struck(call: Call, fault: Fault) -> &'static [&'static str] {
         Call::Repository => &["repository"],
         Call::SubjectTemplate => &["subject_template"],
         Call::Environment => &["environment"],
-        // Without the account's number, a list may be another account's.
+        // Without the account number, a list may be another account's.
         Call::AssumeRoleWithWebIdentity | Call::GetCallerIdentity if whole_service => {
             &["attempt", "reader", "providers"]
         }
@@ -192,13 +192,13 @@ fn check(call: Call, fault: Fault) -> String {
     let run = diagnose(&world, &[]);
     let row = format!("{call:?} {fault:?}");
 
-    // The job cannot assume the role in either world. Without a token that is not known; then the request is what failed.
+    // The job can't assume the role in either world. Without a token this is unknown, and the token request is what failed.
     let cause = run.report["cause"]["id"].as_str().unwrap_or("-").to_owned();
     tokens_went_where_they_belong(&world);
     assert_eq!(run.exit, Some(1), "{row}: {cause}\n{}", run.shown);
     assert!(run.took < Duration::from_secs(26), "{row}: {:?}", run.took);
 
-    // 403 is AWS's own refusal of the attempt; a slow answer is an answer.
+    // 403 is AWS's own refusal of the attempt; a slow answer is still an answer.
     let answered = matches!(fault, Fault::Slow(_))
         || (call == Call::AssumeRoleWithWebIdentity && matches!(fault, Fault::Status(403 | 404)));
     for part in [
@@ -264,7 +264,7 @@ fn check(call: Call, fault: Fault) -> String {
     )
 }
 
-/// The ID token went to STS alone, the request token and GitHub's to their own services alone, and nothing to a redirect's target.
+/// Asserts that the ID token went only to STS, the request token and GitHub's only to their services, and nothing to a redirect's target.
 fn tokens_went_where_they_belong(world: &World) {
     let secrets = world.secrets();
     let request_token = world.environment()["ACTIONS_ID_TOKEN_REQUEST_TOKEN"].clone();
@@ -305,7 +305,7 @@ fn every_call_and_every_fault() {
         .iter()
         .flat_map(|call| FAULTS.map(|fault| (*call, fault)))
         .collect();
-    // The longest first, side by side: they wait for time-outs.
+    // The longest first, in parallel: they wait for time-outs.
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|&row| rows[row].1 != Fault::Hang);
     let next = AtomicUsize::new(0);
@@ -360,7 +360,7 @@ fn a_token_never_follows_a_redirect() {
 
 #[test]
 fn without_https_a_token_does_not_leave_this_machine() {
-    // A documentation address (RFC 5737): a connection would not come about, and none is tried.
+    // A documentation address (RFC 5737): a connection would fail, and none is attempted.
     let outside = "http://192.0.2.1:8080";
     let world = World::named("subject-environment").start();
     let token_url = format!("{outside}/token?api-version=2.0");
@@ -389,7 +389,7 @@ fn without_https_a_token_does_not_leave_this_machine() {
     );
 }
 
-/// With default features off, a missing TLS connector compiles, and fails only at run time.
+/// With default features off, a missing TLS connector compiles and fails only at run time.
 #[test]
 fn https_gets_as_far_as_tls() {
     let world = World::named("subject-environment").start();
@@ -406,7 +406,7 @@ fn https_gets_as_far_as_tls() {
         seen
     });
     let token = format!("https://{address}/token?api-version=2.0");
-    // Each is tried again, so the three ports see three knocks at least.
+    // Requests are retried, so at least three connections are seen.
     diagnose(&world, &[("ACTIONS_ID_TOKEN_REQUEST_URL", &token)]);
     const TLS_HANDSHAKE: u8 = 22;
     assert_eq!(seen.join().unwrap(), [TLS_HANDSHAKE; 3]);
@@ -453,7 +453,7 @@ fn certificates_come_from_ssl_cert_file_and_aws_ca_bundle() {
     );
     let plain = World::named("subject-environment").start();
     assert_eq!(diagnose(&plain, &nowhere).report["cause"]["id"], "subject-environment");
-    // A bundle that cannot be read is said, and nothing else stops.
+    // An unreadable bundle is reported, and everything else goes on.
     let run = diagnose(&world, &[("AWS_CA_BUNDLE", "/nowhere/ca.pem")]);
     assert!(run.shown.contains("AWS_CA_BUNDLE: no such file"), "{}", run.shown);
 }
@@ -486,7 +486,7 @@ fn proxies_lead_to_the_real_names() {
         assert!(through.contains(&format!("{name}:443")), "{name}: {through:?}");
     }
 
-    // NO_PROXY is heeded, by the token request and by AWS alike; the dead proxy would be in the way otherwise.
+    // NO_PROXY is respected by the token request and the AWS calls; otherwise the dead proxy would break them.
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let dead = format!("http://user:proxy-password@{closed}");
     let certificates = ("SSL_CERT_FILE", ca.to_str().unwrap());
@@ -504,7 +504,7 @@ fn proxies_lead_to_the_real_names() {
     );
     assert!(!run.shown.contains("proxy-password"), "{}", run.shown);
 
-    // configure-aws-credentials' own input is for STS.
+    // configure-aws-credentials' own input applies to STS.
     let world = World::named("subject-environment")
         .tls()
         .with("http-proxy", &proxy)
@@ -517,8 +517,7 @@ fn proxies_lead_to_the_real_names() {
     );
 }
 
-/// Half a gigabyte of address space is the shell's limit for the program, which would ask for more with every answer
-/// that it kept whole.
+/// The shell limits the program to half a gigabyte of address space, which it would exceed if it kept a whole answer.
 #[test]
 fn an_endless_answer_takes_little_memory() {
     for call in [Call::IdToken, Call::AssumeRoleWithWebIdentity, Call::GetRole] {
@@ -542,7 +541,7 @@ fn an_endless_answer_takes_little_memory() {
     }
 }
 
-/// Calls that need nothing of each other are under way at the same time, and the attempt follows the token at once.
+/// Independent calls run in parallel, and the attempt follows the token at once.
 #[test]
 fn independent_calls_run_side_by_side() {
     let delay = Duration::from_millis(80);
@@ -564,7 +563,7 @@ fn independent_calls_run_side_by_side() {
     ] {
         assert!(one(call).overlaps(&token), "{call:?} waits for the token");
     }
-    // Which environment it is, the token says.
+    // The token names the environment.
     assert!(one(Call::Environment).overlaps(&attempt));
     assert!(token.ended.unwrap() <= attempt.began);
 
@@ -578,7 +577,7 @@ fn independent_calls_run_side_by_side() {
     );
 }
 
-/// What `env: AWS_…: ${{ vars.X }}` leaves behind where the variable is not set, and worse.
+/// What `env: AWS_…: ${{ vars.X }}` leaves behind if the variable isn't set, and worse.
 #[test]
 fn odd_variables_are_no_panic() {
     let world = World::named("subject-environment").start();
@@ -638,7 +637,7 @@ fn debug_output_holds_no_secret() {
     }
 }
 
-/// Asserts that no secret of a world is in a text: neither whole nor 16 characters of it, whatever separates them.
+/// Asserts that no secret of a world is in a text: neither whole nor any 16 characters of it, whatever separates them.
 fn holds_no_secret(world: &World, row: &str, text: &str) {
     const RUN: usize = 16;
     let shown: String = text.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
@@ -662,7 +661,7 @@ fn holds_no_secret(world: &World, row: &str, text: &str) {
     }
 }
 
-/// The form of an answer, in which every secret of the request stands somewhere.
+/// The forms of an answer that repeats every secret of the request somewhere.
 const ECHOES: [(u16, Place, Form); 14] = [
     (200, Place::Text, Form::Whole),
     (200, Place::Header, Form::Whole),
@@ -680,7 +679,7 @@ const ECHOES: [(u16, Place, Form); 14] = [
     (503, Place::Text, Form::Capitals),
 ];
 
-/// A gateway in AWS's or GitHub's place that says what it was told: as a step, with the report as JSON, saved and replayed.
+/// A gateway in AWS's or GitHub's place that repeats what it received: as a step, with the report as JSON, saved and replayed.
 #[test]
 fn an_answer_that_repeats_a_secret_is_kept_without_it() {
     let rows: Vec<_> = CALLS.iter().flat_map(|call| ECHOES.map(|echo| (*call, echo))).collect();
@@ -711,7 +710,7 @@ fn echoed(call: Call, fault: Fault) {
         text(&output.stdout) + &text(&output.stderr)
     };
     let started = || {
-        // What the session of a diagnosis role meets, in a job without credentials of its own.
+        // What a diagnosis role's session gets, in a job without credentials of its own.
         let scenario = match fault {
             Fault::Echo(403, ..) if !matches!(call, Call::IdToken | Call::AssumeRoleWithWebIdentity) => {
                 "diagnosis-role"
@@ -739,7 +738,7 @@ fn echoed(call: Call, fault: Fault) {
     holds_no_secret(&world, &row, &run(&world, &["diagnose", "--evidence", saved]));
 }
 
-/// A run that was saved before, or elsewhere, with a token and keys in it.
+/// A run saved earlier, or elsewhere, that contains a token and keys.
 #[test]
 fn a_poisoned_saved_run_is_shown_without_its_secrets() {
     let world = World::named("diagnosis-role").start();
@@ -786,7 +785,7 @@ fn a_poisoned_saved_run_is_shown_without_its_secrets() {
             command
                 .args(["diagnose", "-v", "--format", format, "--evidence"])
                 .arg(&poisoned);
-            // A laptop, where no runner masks, and which never had the secret.
+            // On a laptop no runner masks, and the secret was never known.
             command.arg("--save-evidence").arg(&again);
             let output = finish(command);
             let shown = text(&output.stdout) + &text(&output.stderr) + &fs::read_to_string(&again).unwrap();
@@ -829,7 +828,7 @@ fn an_address_is_kept_without_password_and_query() {
     }
 }
 
-/// Texts as they are read every day have nothing taken out of them.
+/// Nothing is redacted from ordinary texts.
 #[test]
 fn ordinary_texts_come_through_unchanged() {
     fn texts(folder: &std::path::Path, found: &mut Vec<(std::path::PathBuf, String)>) {

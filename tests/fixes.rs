@@ -1,4 +1,4 @@
-//! The laws of a trust-policy fix and of a witness, for policies and tokens made at random.
+//! Properties of trust-policy fixes and witnesses, for random policies and tokens.
 
 use aws_oidc_doctor::Case;
 use aws_oidc_doctor::Target;
@@ -149,7 +149,7 @@ fn fixes(diagnosis: &Diagnosis) -> impl Iterator<Item = &aws_oidc_doctor::Fix> {
         .filter(|fix| fix.target == Target::TrustPolicy)
 }
 
-/// Everybody who could ask, in the small world of these tests.
+/// Every possible caller in the small world of these tests.
 fn population() -> Vec<String> {
     let mut all = Vec::new();
     for owner in ["acme", "Acme", "acme@12", "acme-evil", "other", "evil@9"] {
@@ -181,14 +181,14 @@ proptest! {
         for fix in fixes(&diagnosis) {
             // This token gets in.
             prop_assert_eq!(decision(&fix.text, &subject, "sts.amazonaws.com"), Decision::Allow, "{}\n{}", fix.title, fix.text);
-            // The edits and the patch say the same as the text.
+            // The edits and the patch yield the same as the text.
             let mut edits: Vec<_> = fix.edits.iter().collect();
             edits.sort_by_key(|edit| std::cmp::Reverse((edit.span.start, edit.span.end)));
             let mut edited = before.clone();
             for edit in &edits {
                 edited.replace_range(edit.span.start..edit.span.end, &edit.text);
             }
-            // Of two that are put in at one place the first stands first.
+            // Two insertions at one place keep their order.
             let is_clear = edits.windows(2).all(|pair| pair[0].span.start > pair[1].span.start);
             prop_assert!(!is_clear || edited == fix.text, "{edited}\n{}", fix.text);
             let mut patched: Value = serde_json::from_str(&before).unwrap();
@@ -199,11 +199,11 @@ proptest! {
             for other in population() {
                 let was = decision(&before, &other, "sts.amazonaws.com");
                 let is = decision(&fix.text, &other, "sts.amazonaws.com");
-                // Everyone who got in before still does, unless IAM itself asks for a restriction, which is said.
+                // Everyone who got in before still does, unless IAM itself requires a restriction, which a note says.
                 prop_assert!(was != Decision::Allow || is == Decision::Allow || restricts, "{other} is shut out by {}\n{}", fix.title, fix.text);
                 // The only new subjects are this repository's.
                 if was != Decision::Allow && is == Decision::Allow {
-                    // Under `StringEqualsIgnoreCase` in any letter case, which GitHub does not tell apart either.
+                    // Under `StringEqualsIgnoreCase` in any letter case, which GitHub doesn't distinguish either.
                     prop_assert_eq!(repository(&other).to_lowercase(), repository(&subject).to_lowercase(), "{} gets in by {}\n{}", other, fix.title, fix.text);
                 }
             }
@@ -216,8 +216,7 @@ proptest! {
         let diagnosis = diagnose(&evidence);
         let denied = diagnosis.findings.iter().any(|finding| finding.severity == Severity::Blocks);
         if denied && diagnosis.decision == Some(Decision::ImplicitDeny) {
-            // A Deny that would match the mended request as well keeps even an exact statement out, and what is forbidden is not
-            // to be allowed.
+            // A Deny that still matches after the fix defeats even an exact statement, and what is forbidden must not be allowed.
             let is_forbidden = policy.contains("\"Deny\"") || policy.contains("StringNotLike");
             prop_assert!(is_forbidden || fixes(&diagnosis).next().is_some(), "no fix for {subject}\n{policy}");
         }
@@ -250,7 +249,7 @@ proptest! {
     }
 }
 
-/// Conditions beside the one on the subject.
+/// Conditions besides the one on the subject.
 fn guards() -> impl Strategy<Value = Vec<(&'static str, String, Value)>> {
     let claim = |name: &str| format!("{HOST}:{name}");
     let called = "acme/shared/.github/workflows/d.yml@refs/heads/main";
@@ -312,7 +311,7 @@ fn decides(policy: &str, evidence: &Evidence) -> Decision {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
-    /// Whoever gets in anew passes each condition that this token passed: only what kept the token out has given way.
+    /// Anyone newly let in passes each condition that this token passed: only what kept the token out is relaxed.
     #[test]
     fn a_fix_keeps_every_guard(
         guards in guards(),
@@ -354,7 +353,7 @@ proptest! {
         }
     }
 
-    /// A change of the policy gets the token through all that is known, or says what else stands in its way.
+    /// A policy change gets the token through everything known, or says what else blocks it.
     #[test]
     fn a_fix_is_enough_by_itself(policy in policy(), subject in subject(false), audience in prop::sample::select(vec!["sts.amazonaws.com", "https://github.com/acme", "other"])) {
         let mut evidence = evidence(&policy, &subject, audience);
@@ -448,7 +447,7 @@ fn a_misspelt_condition_key_is_written_as_the_request_has_it() {
     for (key, value, renames) in [
         ("sub", "repo:acme/widgets:*", true),
         ("tokens.actions.githubusercontent.com:sub", "repo:acme/widgets:*", true),
-        // These would let strangers in, or this token not.
+        // These would let strangers in, or keep this token out.
         ("sub", "repo:acme*", false),
         ("sub", "*", false),
         ("sub", "repo:acme/gadgets:*", false),
@@ -489,7 +488,7 @@ fn a_guard_on_a_claim_is_not_gone_round() {
             json!({"StringLike": {&sub: "repo:acme/widgets:*"}, "StringEquals": {&environment: "production"}}),
             true,
         ),
-        // With an environment the subject would not fit.
+        // With an environment, the subject wouldn't match.
         (
             json!({"StringEquals": {&sub: subject, &environment: "production"}}),
             false,

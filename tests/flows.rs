@@ -1,4 +1,4 @@
-//! What configure-aws-credentials would do, live: each way to credentials, from hop to hop. The verdict is the step's.
+//! What configure-aws-credentials would do, live: each credential flow, hop by hop. The verdict is the step's.
 
 use crate::program;
 use std::fs;
@@ -17,7 +17,7 @@ fn trusts(principal: &str, actions: &[&str]) -> Value {
 
 const BOTH: &[&str] = &["sts:AssumeRole", "sts:TagSession"];
 
-/// Hub and spokes: the hub trusts the repository's token, the first spoke the hub, the second the first.
+/// Hub and spokes: the hub trusts the repository's token, the first spoke the hub, the second spoke the first.
 fn hub_and_spokes(spoke: &Value) -> Scenario {
     let provider = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com";
     let hub = json!({"Version": "2012-10-17", "Statement": [{
@@ -78,7 +78,7 @@ impl Run {
     }
 }
 
-/// `diagnose`, with what the runner gives a step and more flags; no secret is in any output.
+/// `diagnose`, with the runner's environment for a step and more flags; no secret is in any output.
 fn diagnose(world: &World, flags: &[&str]) -> Run {
     let saved = world.root().join("evidence.json");
     let output = program()
@@ -95,7 +95,7 @@ fn diagnose(world: &World, flags: &[&str]) -> Run {
     for secret in world.secrets() {
         assert!(!shown.contains(&secret), "{shown}");
     }
-    // What was saved says the same elsewhere.
+    // The saved run gives the same result elsewhere.
     let replayed = program()
         .args(["diagnose", "--format=json", "--evidence"])
         .arg(&saved)
@@ -300,7 +300,7 @@ fn keys_among_the_inputs_sign_the_call_and_are_shown_nowhere() {
         assert_eq!(run.told(), told, "{inputs:?} {role:?}");
         assert!(world.requests_of(Call::IdToken).is_empty());
     }
-    // The id alone.
+    // Only the ID.
     let mut scenario = hub_and_spokes(&trusts(user, BOTH));
     scenario.with = with(&[("aws-region", "eu-west-1"), ("role-to-assume", SPOKE)]);
     let world = World::of(scenario).start();
@@ -478,7 +478,7 @@ fn steps_in_a_row_are_hops_and_each_begins_with_the_session_before() {
         ((Some(0), "allowed", "chaining", "-"), 3)
     );
 
-    // It breaks at the second hop; what the third would meet is said all the same.
+    // It breaks at the second hop; the third is diagnosed anyway.
     let mut scenario = hub_and_spokes(&trusts("arn:aws:iam::123456789012:role/other", BOTH));
     scenario.workflow = workflow(steps);
     let world = World::of(scenario).start();
@@ -496,7 +496,7 @@ fn steps_in_a_row_are_hops_and_each_begins_with_the_session_before() {
         "the job does not come to the third"
     );
 
-    // A first step that exports nothing leaves nothing to chain with.
+    // A first step that exports nothing leaves nothing to chain from.
     let silent: &[&[(&str, &str)]] = &[
         &[
             ("role-to-assume", HUB),
@@ -514,7 +514,7 @@ fn steps_in_a_row_are_hops_and_each_begins_with_the_session_before() {
     let run = diagnose(&World::of(scenario).start(), &[]);
     assert_eq!(run.told(), (Some(1), "denied", "chaining", "credentials-missing"));
 
-    // Without `role-chaining` the second step comes with the token again.
+    // Without `role-chaining` the second step uses the token again.
     let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
     scenario.workflow = workflow(&[steps[0], &[("role-to-assume", SPOKE), ("aws-region", "eu-west-1")]]);
     let run = diagnose(&World::of(scenario).start(), &[]);
@@ -524,7 +524,7 @@ fn steps_in_a_row_are_hops_and_each_begins_with_the_session_before() {
 
 #[test]
 fn credentials_that_aws_does_not_take_end_the_step() {
-    // The world knows nobody by the keys of the environment, and lets the user's in.
+    // The world rejects the environment's keys and accepts the user's.
     let user = "arn:aws:iam::123456789012:user/ci";
     let stale = [
         ("AWS_ACCESS_KEY_ID", "ASIASTALESTALESTALE1"),
@@ -624,7 +624,7 @@ fn tags_that_do_not_pack_are_dropped_once_and_their_transitive_keys_stay() {
     }
 }
 
-/// A hop with these inputs, as evidence has it.
+/// A hop with these inputs, as evidence.
 fn hop(role: &str, policy: Option<Value>) -> Value {
     let mut hop = json!({"request": {"role-to-assume": role, "role-chaining": "true", "role-skip-session-tagging": "", "aws-region": "eu-west-1"}});
     if let Some(policy) = policy {
@@ -687,7 +687,7 @@ fn each_hop_of_a_saved_chain_is_evaluated_with_the_session_of_the_one_before() {
             "session-tagging-denied",
         ),
         (vec![hop(SPOKE, None)], SPOKE, "undecided", "-"),
-        // The hop after one that is not known, or that fails, is looked at all the same.
+        // The hop after an unknown or failed one is diagnosed anyway.
         (
             vec![hop(SPOKE, None), hop(LEAF, Some(trusts(HUB, BOTH)))],
             LEAF,
@@ -725,7 +725,7 @@ fn each_hop_of_a_saved_chain_is_evaluated_with_the_session_of_the_one_before() {
     evidence["runner"] = json!({"aws_credentials": "none", "runner_environment": "github-hosted"});
     evidence["chain"] = json!([hop(SPOKE, Some(trusts(HUB, BOTH)))]);
     assert_eq!(replay(&evidence)["cause"]["id"], "credentials-missing");
-    // A chain that returns, and one without end.
+    // A chain that returns to a role, and an endless one.
     let mut evidence = first("ci");
     evidence["chain"] = json!([hop(SPOKE, Some(trusts(HUB, BOTH))), hop(HUB, Some(trusts(SPOKE, BOTH)))]);
     let report = replay(&evidence);
@@ -744,13 +744,13 @@ fn each_hop_of_a_saved_chain_is_evaluated_with_the_session_of_the_one_before() {
     );
 }
 
-/// Where reading its source leads astray: what configure-aws-credentials v6.2.3 was seen to do in these worlds.
+/// Where its source is misleading: what configure-aws-credentials v6.2.3 was observed to do in these worlds.
 #[test]
 fn odd_ways_end_as_the_action_was_seen_to_end_them() {
     let id = ("aws-access-key-id", "AKIAIOSFODNN7EXAMPLE");
     let user = "arn:aws:iam::123456789012:user/ci";
     for (at_hand, has_keys, inputs, exit) in [
-        // Credentials at hand that are valid are kept before the key's secret, the role's name or the accounts are looked at.
+        // Valid existing credentials are kept before the key's secret, the role's name or the accounts are checked.
         (
             true,
             false,
@@ -792,7 +792,7 @@ fn odd_ways_end_as_the_action_was_seen_to_end_them() {
             &[("web-identity-token-file", "nowhere"), ("role-chaining", "true")],
             1,
         ),
-        // The account of keys completes a role's name, whatever is sent then, and whoever signs it.
+        // The keys' account completes a role's name, whatever is sent then, and whoever signs it.
         (
             true,
             true,
@@ -863,7 +863,7 @@ fn further_hops_can_be_asked_about_without_a_job() {
         let report = replay_with(&evidence, &["--then", LEAF]);
         let hops = report["chain"].as_array().unwrap();
         let told: Vec<_> = hops.iter().map(|hop| hop["verdict"].as_str().unwrap()).collect();
-        // Of the last one nothing is known but who would ask.
+        // Only the last one's caller is known.
         assert_eq!(told, ["allowed", "allowed", "undecided"], "{report}");
         assert_eq!(
             (&report["role"], &report["verdict"]),
@@ -899,12 +899,12 @@ fn a_profile_that_is_named_comes_before_the_variables() {
     }
 }
 
-/// A policy of who asks.
+/// A policy of the caller's.
 fn grants(actions: &[&str], role: &str) -> Value {
     json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": actions, "Resource": role}})
 }
 
-/// A trust policy that asks for the external ID, with a statement of its own for the tags.
+/// A trust policy that requires the external ID, with a separate statement for the tags.
 fn with_external_id(principal: &str) -> Value {
     let mut policy = trusts(principal, &["sts:AssumeRole"]);
     policy["Statement"][0]["Condition"] = json!({"StringEquals": {"sts:ExternalId": "ticket-4711"}});
@@ -913,7 +913,7 @@ fn with_external_id(principal: &str) -> Value {
     policy
 }
 
-/// The hub as the world keeps it: the sessions of its role, from an earlier step or from the hop before.
+/// Sets up the hub: its role's sessions, from an earlier step or the previous hop.
 fn hub(scenario: &mut Scenario, reads: bool, policies: Value, boundary: Option<Value>) {
     let role = &mut scenario.account.roles[0];
     role.reads_iam = reads;
@@ -924,7 +924,7 @@ fn hub(scenario: &mut Scenario, reads: bool, policies: Value, boundary: Option<V
     }
 }
 
-/// What stands against a hop, on either side, and what is said of it: where the policies of who asks can be read, and where not.
+/// What blocks a hop, on either side, and what the report says: with the caller's policies readable and unreadable.
 #[test]
 fn what_stands_against_a_hop_is_said_by_the_side_it_stands_on() {
     let other = "arn:aws:iam::210987654321:role/other";
@@ -1047,7 +1047,7 @@ fn what_stands_against_a_hop_is_said_by_the_side_it_stands_on() {
     for (name, trust, policies, boundary, input, told) in rows {
         for (reads, (cause, certainty, fixes)) in [true, false].into_iter().zip(told) {
             for is_chain in [false, true] {
-                // The second hop of a chain, or a step that begins with the session of an earlier one.
+                // The second hop of a chain, or a step that starts with an earlier step's session.
                 let mut scenario = if is_chain {
                     hub_and_spokes(&trust)
                 } else {
@@ -1063,7 +1063,7 @@ fn what_stands_against_a_hop_is_said_by_the_side_it_stands_on() {
                             serde_json::from_value(json!({"status": 403, "code": "AccessDenied", "message": message}))
                                 .unwrap();
                     }
-                    // A further hop of `then` has none but the defaults.
+                    // A further hop of `then` has only the defaults.
                     Some(_) if is_chain => continue,
                     Some((name, value)) => {
                         scenario.with.insert(name.to_owned(), value.to_owned());
@@ -1097,7 +1097,7 @@ fn what_stands_against_a_hop_is_said_by_the_side_it_stands_on() {
                     fixes,
                     "{place}"
                 );
-                // Where the step gets in nobody asks IAM for policies.
+                // If the step gets in, IAM isn't asked for policies.
                 let asked = world.requests_of(Call::RolePolicies);
                 assert_eq!(
                     asked.is_empty(),
@@ -1110,7 +1110,7 @@ fn what_stands_against_a_hop_is_said_by_the_side_it_stands_on() {
     }
 }
 
-/// What is said in each flow, for each side that can deny it, where policies can be read and where not. `--nocapture` shows the table.
+/// What the report says in each flow, for each side that can deny it, with policies readable and unreadable. `--nocapture` shows the table.
 #[test]
 fn each_flow_says_which_side_denies_it() {
     const USER: &str = "arn:aws:iam::123456789012:user/ci";
@@ -1118,7 +1118,7 @@ fn each_flow_says_which_side_denies_it() {
     let other = "arn:aws:iam::210987654321:role/other";
     let scp = "with an explicit deny in a service control policy";
     let (chained_no, caller_no) = ("chained-role-not-trusted", "caller-not-allowed");
-    // Where they can be read, and where not.
+    // With policies readable and unreadable.
     let rows: [(&str, [&str; 2]); 7] = [
         ("works", ["-"; 2]),
         ("identity side", [caller_no, chained_no]),
@@ -1139,12 +1139,12 @@ fn each_flow_says_which_side_denies_it() {
             for (readable, cause) in [true, false].into_iter().zip(said) {
                 let cause = match (flow, side) {
                     ("oidc", "trust") if readable => "subject-branch",
-                    // AWS does not say what of the policy it is.
+                    // AWS doesn't say which part of the policy it is.
                     ("oidc", "trust") => "-",
                     ("oidc", "works" | "duration") => cause,
-                    // An ID token is asked for by nobody, carries no tags and meets no policy of who asks.
+                    // A request with an ID token has no AWS caller, carries no tags and meets no identity policy.
                     ("oidc", _) => continue,
-                    // What lets the step in as somebody else is the permission that it lacks.
+                    // The step would get in as another caller if it had the permission that it lacks.
                     ("ambient", _) if cause != "-" && side != "duration" => "id-token-permission-missing",
                     _ => cause,
                 };
@@ -1286,7 +1286,7 @@ fn policies_of_who_asks_come_from_files_as_well() {
     let mut alone = hop(SPOKE, Some(trusts(HUB, BOTH)));
     alone["attempt"] = json!({"outcome": "reported", "text": message});
     for (evidence, flags, cause, certainty) in [
-        // A policy that was given may be one of several, so that nothing is certain by it.
+        // A given policy may be one of several, so nothing is certain from it.
         (&chain, vec![&bare], "caller-not-allowed", "likely"),
         (&chain, vec![&json], "caller-not-allowed", "likely"),
         (&chain, vec![&lines], "caller-not-allowed", "likely"),
@@ -1306,7 +1306,7 @@ fn policies_of_who_asks_come_from_files_as_well() {
         );
         assert_eq!(told, (cause, certainty), "{flags:?} {report:#}");
     }
-    // By `then`, to whom they belong is the same; and what cannot be read is named.
+    // With `then`, they belong to the same caller; and what can't be read is named.
     let report = replay_with(
         &first,
         &[&format!("--then={SPOKE}"), &format!("--caller-policy={bare}")],
@@ -1341,10 +1341,10 @@ fn what_iam_does_not_tell_of_the_caller_leaves_the_rest() {
             "{}",
             run.report
         );
-        // What the role itself tells is known all the same.
+        // What the role itself shows is known anyway.
         assert_eq!(run.evidence["caller"]["role"], HUB, "{fault:?}");
     }
-    // The role that may read is another one of the caller's account.
+    // The role that may read is a different one in the caller's account.
     let mut scenario = set_up(false);
     let reader = "arn:aws:iam::123456789012:role/reader";
     let role = json!({"name": "reader", "trust-policy": trusts(HUB, BOTH), "reads-iam": true});
@@ -1359,7 +1359,7 @@ fn what_iam_does_not_tell_of_the_caller_leaves_the_rest() {
         run.evidence["caller"]
     );
     assert_eq!(run.evidence["caller"]["source"], "environment");
-    // Keys among the inputs go to STS alone.
+    // Keys in the inputs go only to STS.
     let user = "arn:aws:iam::123456789012:user/ci";
     let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
     scenario.user = serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": true})).unwrap();
@@ -1374,7 +1374,7 @@ fn what_iam_does_not_tell_of_the_caller_leaves_the_rest() {
     assert!(world.requests_of(Call::RolePolicies).is_empty() && world.requests_of(Call::GetRole).is_empty());
 }
 
-/// A user asks, whose keys an earlier step left in the environment: its own policies and its group's are read, and its boundary.
+/// The caller is a user whose keys an earlier step left in the environment: its own and its group's policies are read, and its boundary.
 #[test]
 fn policies_of_a_user_and_its_groups_are_read_as_a_roles_are() {
     let user = "arn:aws:iam::123456789012:user/team/ci";
@@ -1422,7 +1422,7 @@ fn policies_of_a_user_and_its_groups_are_read_as_a_roles_are() {
         let asked = world.requests_of(Call::UserPolicies);
         assert_eq!(asked.is_empty(), told.0 == Some(0));
     }
-    // What cannot be read is said, with what would let it be read.
+    // What can't be read is named, with what would make it readable.
     let run = diagnose(
         &World::of(asks(false, &json!({"a": other}), &json!({}), None)).start(),
         &[],
@@ -1433,7 +1433,7 @@ fn policies_of_a_user_and_its_groups_are_read_as_a_roles_are() {
         "{:#}",
         run.report
     );
-    // Keys among the inputs sign nothing but calls to STS: another role reads.
+    // Keys in the inputs sign only calls to STS: another role reads.
     let mut scenario = asks(true, &json!({"a": other}), &json!({}), None);
     let reader = "arn:aws:iam::123456789012:role/reader";
     let role = json!({"name": "reader", "trust-policy": trusts(HUB, BOTH), "reads-iam": true});
@@ -1461,7 +1461,7 @@ fn policies_of_a_user_and_its_groups_are_read_as_a_roles_are() {
     assert!(!asked.is_empty() && asked.iter().all(|request| request.access_key() != Some(&*id)));
 }
 
-/// A step whose keys are secrets is not looked at: what the next one begins with is in the environment by now, or not known.
+/// A step whose keys are secrets isn't diagnosed: what the next one starts with is already in the environment, or unknown.
 #[test]
 fn after_a_step_that_is_left_out_nothing_is_said_to_be_missing() {
     let region = ("aws-region", "eu-west-1");
@@ -1492,7 +1492,7 @@ fn after_a_step_that_is_left_out_nothing_is_said_to_be_missing() {
     }
 }
 
-/// Keys that the step exports are passed over where `AWS_PROFILE` is set, and a service is asked no more often than the step asks.
+/// Keys that the step exports are ignored if `AWS_PROFILE` is set, and no service is called more often than the step calls it.
 #[test]
 fn a_profile_shadows_the_keys_of_a_step_and_its_own_retries_are_its_limit() {
     let user = "arn:aws:iam::123456789012:user/ci";
@@ -1530,7 +1530,7 @@ fn a_profile_shadows_the_keys_of_a_step_and_its_own_retries_are_its_limit() {
     }
 }
 
-/// A profile that is there already is not written without `overwrite-aws-profile`, and the step fails after AWS let it in.
+/// An existing profile isn't overwritten without `overwrite-aws-profile`, and the step fails after AWS let it in.
 #[test]
 fn a_profile_that_is_there_already_ends_the_step() {
     let region = ("aws-region", "eu-west-1");
@@ -1561,7 +1561,7 @@ fn a_profile_that_is_there_already_ends_the_step() {
     }
 }
 
-/// Where the inputs are evidently the step's own, a region that none of them names is missing; else it may be left to the doctor.
+/// If the inputs are evidently the step's own, a region that none of them names is missing; otherwise it may be left to the doctor.
 #[test]
 fn a_region_is_missing_where_the_steps_own_inputs_are_at_hand() {
     let region = ("AWS_REGION", "eu-west-1");
@@ -1587,7 +1587,7 @@ fn a_region_is_missing_where_the_steps_own_inputs_are_at_hand() {
     }
 }
 
-/// What stands against the hops after the one that fails is said as well, with the policies of the role that would have asked.
+/// What blocks the hops after the failing one is reported too, with the policies of the role that would have been the caller.
 #[test]
 fn after_a_break_the_policies_of_who_would_ask_are_evaluated() {
     let middle = "arn:aws:iam::123456789012:role/middle";

@@ -1,4 +1,4 @@
-//! The guides: each policy is read out of its page, and lets in and keeps out who the page says.
+//! The guides: each policy is read from its page, and lets in and keeps out the callers the page says.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,14 +8,14 @@ use aws_oidc_doctor::policy::{parse, parse_identity};
 use aws_oidc_doctor::{Conclusion, Evidence, Severity, diagnose};
 use serde_json::{Value, json};
 
-/// What a page holds, by the words after its fences.
+/// A page's contents, by the words after its fences.
 #[derive(Default)]
 struct Guide {
-    /// Trust policy and ARN of each role, by its name, or by that of a variant of it.
+    /// The trust policy and ARN of each role, by its name or that of a variant.
     roles: BTreeMap<String, (String, String)>,
     /// The permissions of a role.
     permissions: BTreeMap<String, String>,
-    /// A role, who asks, and whether it gets in.
+    /// A role, a caller, and whether it gets in.
     asks: Vec<(String, String, bool)>,
 }
 
@@ -59,7 +59,7 @@ fn read(page: &str) -> Guide {
     guide
 }
 
-/// The evidence of somebody who asks for a role: a subject or the ARN of a session, and `key=value` for what else there is.
+/// The evidence of a role's caller: a subject or a session's ARN, and `key=value` for anything else.
 fn evidence(guide: &Guide, role: &str, asks: &str) -> Value {
     let (policy, arn) = &guide.roles[role];
     let mut words = asks.split(' ');
@@ -133,7 +133,7 @@ fn each_policy_of_a_guide_lets_in_and_keeps_out_who_the_guide_says() {
                     .collect();
                 wrong.push(format!("{name}, {role}: {asks}: {:?} {found:?}", diagnosis.conclusion));
             }
-            // What is recommended carries no risk.
+            // Recommended policies carry no risk.
             let risks = diagnosis
                 .findings
                 .iter()
@@ -155,7 +155,7 @@ fn each_policy_of_a_guide_is_whole_and_asked_both_ways() {
                 parsed.duplicates.is_empty() && arn.starts_with("arn:aws:iam::"),
                 "{name}, {role}"
             );
-            // What IAM takes without a raised quota. (IAM User Guide, `reference_iam-quotas`.)
+            // The most IAM accepts without a raised quota. (IAM User Guide, `reference_iam-quotas`.)
             assert!(
                 policy.chars().filter(|c| !c.is_whitespace()).count() <= 2048,
                 "{name}, {role}"
@@ -167,7 +167,7 @@ fn each_policy_of_a_guide_is_whole_and_asked_both_ways() {
                     "{name}: nobody shows that {role} lets in, or keeps out: {gets_in}"
                 );
             }
-            // Both forms of a subject, wherever there is one.
+            // Both forms of a subject, if there is one.
             let (by_name, by_id) = (policy.contains("repo:acme/"), policy.contains("repo:acme@1234/"));
             assert_eq!(by_name, by_id, "{name}, {role}");
         }

@@ -1,4 +1,4 @@
-//! The modules stand in layers, as `src/lib.rs` lists them: none imports one that stands below it there.
+//! The modules are layered, as `src/lib.rs` lists them: none imports one listed below it.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn layers() -> Vec<String> {
     map.lines().filter_map(module).collect()
 }
 
-/// The files of a module, and what they hold without their tests.
+/// The files of a module, and their contents without tests.
 fn sources(path: &Path, into: &mut Vec<(String, String)>) {
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
@@ -30,7 +30,7 @@ fn sources(path: &Path, into: &mut Vec<(String, String)>) {
     }
 }
 
-/// The modules that a text names after `crate::`, alone or in a list.
+/// The modules that a text names after `crate::`, singly or in a list.
 fn named(code: &str) -> Vec<&str> {
     let mut named = Vec::new();
     for rest in code.split("crate::").skip(1) {

@@ -1,4 +1,4 @@
-//! The product as a whole: cases, laws, and the program itself against a world on loopback. One program, so that it is linked once.
+//! The product as a whole: cases, properties, and the program itself against a world on loopback. One binary, so that it is linked once.
 
 #![allow(
     clippy::disallowed_methods,
@@ -55,7 +55,7 @@ fn program() -> Command {
     command
 }
 
-/// The program, run with these arguments and this standard input.
+/// Runs the program with these arguments and this standard input.
 fn run(args: &[&str], stdin: &str) -> Output {
     let mut command = program();
     command.args(args);
@@ -64,7 +64,7 @@ fn run(args: &[&str], stdin: &str) -> Output {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // Whoever does not read it, does not need it.
+    // A program that doesn't read it doesn't need it.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -76,7 +76,7 @@ fn step(world: &world::World) -> Command {
     command
 }
 
-/// What was printed.
+/// The printed text.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

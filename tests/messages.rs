@@ -1,6 +1,6 @@
-//! Messages as people published them, each with the place where it stands, and what the program reads in it.
+//! Messages as people published them, each with its source and what the program reads in it.
 //!
-//! `tests/messages/forms.json` holds the error lines alone, as quoted there. A field that a form does not list is not looked at.
+//! `tests/messages/forms.json` holds only the error lines, as quoted there. Fields that a form doesn't list aren't checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ fn forms() -> Vec<Form> {
     serde_json::from_str(include_str!("messages/forms.json")).expect("the table is JSON")
 }
 
-/// The name of the answer, and what it holds.
+/// The name of the answer, and its fields.
 fn shape(answer: &Answer) -> (String, BTreeMap<&'static str, Value>) {
     let debug = format!("{answer:?}");
     let name = debug
@@ -56,7 +56,7 @@ fn shape(answer: &Answer) -> (String, BTreeMap<&'static str, Value>) {
     (name, fields)
 }
 
-/// Where a text is not read as it should be.
+/// What is misread in a text.
 fn wrong(form: &Form, text: &str) -> Vec<String> {
     let (name, fields) = shape(&Answer::read("", text));
     let mut wrong = Vec::new();
@@ -89,7 +89,7 @@ fn published_messages_are_read() {
     assert!(bad.is_empty(), "{}:\n{}", bad.len(), bad.join("\n"));
 }
 
-/// What a terminal, a log, an issue or a web page does to a text, none of which is to change what is read.
+/// What a terminal, a log, an issue or a web page does to a text must not change how it is read.
 #[test]
 fn what_surrounds_a_message_does_not_matter() {
     let each_line = |text: &str, line: &dyn Fn(&str) -> String| text.lines().map(line).collect::<Vec<_>>().join("\n");
@@ -114,13 +114,13 @@ fn what_surrounds_a_message_does_not_matter() {
             text.replace('\n', "\r\n"),
             text.replace(' ', "\u{a0}"),
             text.replace('\'', "’"),
-            // Some escape `&` first, which no message here has.
+            // Some escape `&` first, but no message here has one.
             text.replace('"', "&quot;")
                 .replace('\'', "&#39;")
                 .replace('<', "&lt;")
                 .replace('>', "&gt;"),
         ];
-        // Broken at any one blank, as by a terminal or a mail program.
+        // Broken at any one space, as by a terminal or a mail program.
         texts.extend(text.match_indices(' ').filter_map(|(at, _)| {
             let (head, tail) = text.split_at_checked(at)?;
             Some(format!("{head}\n{}", tail.get(1..)?))
@@ -135,7 +135,7 @@ fn what_surrounds_a_message_does_not_matter() {
     );
 }
 
-/// A break within a word: what has an end of its own in the message is still whole.
+/// A break within a word: anything with a definite end in the message is still whole.
 #[test]
 fn a_break_within_a_word_is_mended_where_that_can_be_decided() {
     let text = "User: arn:aws:sts::123456789012:assumed-role/deploy/GitHubActions is not authorized to perform: ecr:PutImage \
@@ -164,7 +164,7 @@ fn a_break_within_a_word_is_mended_where_that_can_be_decided() {
     }
 }
 
-/// What was refused after the login is named, with AWS's reason, and is never taken for a role that cannot be assumed.
+/// A refusal after the login is named, with AWS's reason, and never taken for a role that can't be assumed.
 #[test]
 fn what_was_refused_after_the_login_is_named() {
     let refused = forms().into_iter().filter(|form| form.answer == "PermissionDenied");
@@ -189,7 +189,7 @@ fn what_was_refused_after_the_login_is_named() {
     }
 }
 
-/// The time that a message takes grows with its length, whatever it repeats: the square of these lengths would be minutes.
+/// Reading a message takes time linear in its length, whatever it repeats: quadratic time would be minutes at these lengths.
 #[test]
 fn a_long_message_takes_no_longer_than_its_length() {
     let pieces = [
@@ -211,7 +211,7 @@ fn a_long_message_takes_no_longer_than_its_length() {
     }
 }
 
-/// A message that is cut off, or any part of one, is read without a panic.
+/// A truncated message, or any part of one, is read without a panic.
 #[test]
 fn a_cut_message_is_read() {
     for form in forms() {

@@ -1,7 +1,7 @@
-//! The whole binary against moto's IAM: a peer that we did not write reads our requests, and we read its answers.
+//! The whole binary against moto's IAM: a peer we didn't write reads our requests, and we read its answers.
 //!
-//! moto is installed into `target/moto` when it is not there. Without Python or its package index the test says so and is
-//! left out; with `CI=true` it then fails.
+//! moto is installed into `target/moto` if it isn't there. Without Python or its package index the test says so and is
+//! skipped; with `CI=true` it fails instead.
 
 use crate::step;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -40,7 +40,7 @@ fn roles_and_providers_are_read_from_a_peer_that_is_not_ours() {
     assert_eq!(report["cause"]["id"], "subject-environment", "{report:#}");
     assert_eq!(report["causes"][1]["status"], "ruled-out", "{report:#}");
 
-    // All of it came from moto: our own IAM was not asked.
+    // Everything came from moto: our own IAM wasn't called.
     for call in [
         Call::GetRole,
         Call::GetOpenIdConnectProvider,
@@ -50,7 +50,7 @@ fn roles_and_providers_are_read_from_a_peer_that_is_not_ours() {
     }
 }
 
-/// Runs the action with moto for IAM, and gives its report.
+/// Runs the action with moto as IAM, and returns its report.
 fn diagnose(world: &World, moto: &Moto) -> Value {
     let mut command = step(world);
     command.env("AWS_ENDPOINT_URL_IAM", format!("http://{}", moto.address));
@@ -71,7 +71,7 @@ impl Moto {
             Ok(program) => program,
             Err(why) if env::var("CI").is_ok_and(|ci| ci == "true") => panic!("moto: {why}"),
             Err(why) => {
-                // Not `eprintln`, which a passing test does not show.
+                // Not `eprintln`, which a passing test doesn't show.
                 let line = format!("the test against moto is left out: {why}\n");
                 io::stderr().write_all(line.as_bytes()).unwrap();
                 return None;
@@ -99,7 +99,7 @@ impl Moto {
             .collect();
         let body = fields.join("&");
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        // moto tells the service from the signature's scope, and does not check the signature.
+        // moto takes the service from the signature's scope, and doesn't check the signature.
         write!(
             stream,
             "POST / HTTP/1.1\r\nHost: iam.amazonaws.com\r\nConnection: close\r\nContent-Length: {}\r\n\
@@ -122,7 +122,7 @@ impl Drop for Moto {
     }
 }
 
-/// The path of `moto_server`, installed if need be.
+/// The path of `moto_server`, installed if necessary.
 fn installed() -> Result<PathBuf, String> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("moto");
     let program = folder.join("bin/moto_server");

@@ -1,4 +1,4 @@
-//! What is printed, whatever a stranger wrote: rendered as GitHub renders it, split as a shell splits it, measured.
+//! The output, whatever a stranger wrote: rendered as GitHub renders it, split as a shell splits it, measured.
 
 use aws_oidc_doctor::Claims;
 use aws_oidc_doctor::Evidence;
@@ -27,7 +27,7 @@ fn policy(subject: &str) -> String {
     .to_string()
 }
 
-/// A run whose role, subject, audience, issuer and policy are what somebody wrote.
+/// A run whose role, subject, audience, issuer and policy are untrusted.
 fn run(role: &str, subject: &str, audience: &str, issuer: &str, policy: &str) -> Diagnosis {
     let evidence = json!({
         "schema": 1,
@@ -123,7 +123,7 @@ const COLOURED: Style = Style {
     width: 80,
 };
 
-/// What a step's log gets, with guards that can be guessed.
+/// A step's log, with guessable guards.
 fn log(report: &Report) -> String {
     github::log(report, Style::default(), || "0123456789abcdef".to_owned())
 }
@@ -132,7 +132,7 @@ fn several(diagnoses: impl IntoIterator<Item = Diagnosis>) -> Report {
     diagnoses.into_iter().map(Run::from).collect()
 }
 
-/// GitHub's Markdown, and what its site makes of formulas and footnotes; HTML is kept, so that it shows.
+/// GitHub's Markdown, with its formulas and footnotes; HTML is kept, so that it shows.
 fn rendered(markdown: &str) -> String {
     let mut options = Options::default();
     let extension = &mut options.extension;
@@ -148,7 +148,7 @@ fn rendered(markdown: &str) -> String {
     comrak::markdown_to_html(markdown, &options)
 }
 
-/// What GitHub's site makes of text that is no code: mentions, references, emoji, commits.
+/// What GitHub's site makes of text that isn't code: mentions, references, emoji, commits.
 fn is_made_something_of(word: &str) -> bool {
     let after = |mark: char| {
         word.split(mark)
@@ -166,12 +166,12 @@ fn is_made_something_of(word: &str) -> bool {
     after('@') || after('#') || after(':') || commit || number || word.contains("www.") || word.contains('$')
 }
 
-/// The pages of the checks, as a job of the action has them.
+/// The checks' pages, as in a job with the action.
 fn pages() -> Pages {
     Pages::of(Some("acme/doctor"), Some("v1"))
 }
 
-/// The addresses that a report links to: those of the pages of its checks.
+/// The addresses a report links to: those of its checks' pages.
 fn links(report: &Report) -> Vec<String> {
     let pages = pages();
     let findings = report.diagnoses().flat_map(|diagnosis| &diagnosis.findings);
@@ -183,7 +183,7 @@ fn links(report: &Report) -> Vec<String> {
     links
 }
 
-/// The summary holds no link and no tag but ours, and nothing that GitHub's site makes something of.
+/// The summary has no links or tags but ours, and nothing that GitHub's site transforms.
 fn assert_plain(report: impl Into<Report>) -> Result<String, TestCaseError> {
     let report = report.into().with_pages(pages());
     let markdown = summary::render(&report);
@@ -222,7 +222,7 @@ fn assert_plain(report: impl Into<Report>) -> Result<String, TestCaseError> {
     Ok(markdown)
 }
 
-/// Reports in which a text stands where a token and a policy have theirs: beside each other, with the part that differs in bold.
+/// Reports with a text in place of the token's and the policy's: compared, with the part that differs in bold.
 fn compared(text: &str) -> [Diagnosis; 2] {
     let subject = format!("repo:acme/widgets:environment:{text}");
     let other = format!("repo:acme/widgets:ref:refs/heads/{text}x");
@@ -271,7 +271,7 @@ fn no_link_and_no_tag_in_the_summary_but_ours() {
     ]
     .map(str::to_owned)
     .to_vec();
-    // cmark takes no code span with more than 80 backticks, and counts those of a fence to 255.
+    // cmark accepts at most 80 backticks around a code span, and counts those of a fence to 255.
     for run in [15, 16, 17, 79, 80, 81, 254, 255, 256, 300] {
         texts.push(format!("{} www.evil.example", "`".repeat(run)));
         texts.push(format!("x\n{}\nwww.evil.example", "`".repeat(run)));
@@ -350,7 +350,7 @@ fn a_step_that_was_not_checked_has_a_row_beside_the_roles() {
     }
 }
 
-/// A pull request's job, whose policy trusts a branch, and the workflow it is in.
+/// A pull request's job, whose policy trusts a branch, and its workflow.
 fn pull_request(workflow: &str, event: &str) -> Diagnosis {
     let evidence = json!({
         "schema": 1,
@@ -435,7 +435,7 @@ fn a_finding_is_at_its_place_in_the_policys_own_file() {
             ",file=trust policy%2C new.json,line=",
             "trust%20policy%2C%20new.json",
         ),
-        // A name that is no file's, or that cannot be shown: the workflow has the line.
+        // A name that isn't a file's, or that can't be shown: the line is the workflow's.
         ("", ",file=deploy.yml,line=3,col=", "deploy.yml"),
         ("a\u{202e}b.json", ",file=deploy.yml,line=3,col=", "a%E2%80%AEb.json"),
     ] {
@@ -476,7 +476,7 @@ fn no_escape_but_ours_reaches_a_terminal() {
         }
         let rest = shown.chars().filter(|c| c.is_control() && !"\n\u{1b}".contains(*c));
         assert_eq!(rest.count(), 0);
-        // A log follows no link, and without colours there are none.
+        // A log doesn't follow links, and without colours there are none.
         for style in [
             Style {
                 links: false,
@@ -492,7 +492,7 @@ fn no_escape_but_ours_reaches_a_terminal() {
     }
 }
 
-/// The commands of a report: of the fixes, and what stands in backticks in its sentences.
+/// The commands of a report: those of the fixes, and those in backticks in its sentences.
 fn commands(diagnosis: &Diagnosis) -> Vec<String> {
     let sentences = diagnosis
         .findings
@@ -563,13 +563,13 @@ fn a_printed_command_is_safe_to_paste() {
             ),
         ] {
             for command in commands(&diagnosis) {
-                // The policy is fetched into a file whose name is ours.
+                // The policy is fetched into a file that we name.
                 let command = match command.strip_suffix(" > trust-policy.json") {
                     Some(fetch) if fetch.starts_with("aws iam get-role ") => fetch,
                     _ => &*command,
                 };
                 let words: Vec<&str> = command.split(' ').collect();
-                // No letter in it is anything but itself to a shell, so a word is what stands between two blanks.
+                // No character in it is special to a shell, so spaces separate the words.
                 assert!(
                     command
                         .chars()
@@ -579,7 +579,7 @@ fn a_printed_command_is_safe_to_paste() {
                 let first = if words[0] == "aws-oidc-doctor" { 2 } else { 3 };
                 for (i, word) in words.iter().enumerate() {
                     assert!(!word.is_empty(), "{command}");
-                    // An option is one of ours, and its value is none.
+                    // An option is one of ours, and its value isn't an option.
                     let is_option = word.starts_with('-');
                     assert!(!is_option || OPTIONS.contains(word), "{command}");
                     assert!(i < first || is_option != words[i - 1].starts_with('-'), "{command}");
@@ -659,10 +659,10 @@ fn every_report_is_bounded() {
                 .starts_with("the texts of the fixes")
         );
     }
-    // The runner shows ten annotations of a kind for a step, not for each of its runs.
+    // The runner shows ten annotations of each kind per step, not per run.
     let annotations = github::annotations(&several(std::iter::repeat_n(hostile("x"), 24)));
     assert_eq!(annotations.matches("::error ").count(), 10);
-    // Of many runs, each keeps what it comes to.
+    // With many runs, each keeps its result.
     let text = "x".repeat(1 << 10);
     let outputs = github::outputs(&several(std::iter::repeat_n(hostile(&text), 10)));
     let report: serde_json::Value = serde_json::from_str(&outputs[3].1).unwrap();
@@ -674,7 +674,7 @@ fn every_report_is_bounded() {
     );
     assert_eq!(report["left_out"], "the details of `runs`");
     assert!(!report["findings"][0]["fixes"][0]["text"].as_str().unwrap().is_empty());
-    // As a rule nothing is left out.
+    // Normally nothing is left out.
     let report = several(std::iter::repeat_n(usual("repo:acme/widgets:ref:refs/heads/main"), 2));
     let reports = summary::render(&report) + &github::outputs(&report)[3].1;
     assert!(!reports.contains("omitted") && !reports.contains("left_out"));
@@ -724,7 +724,7 @@ fn what_is_not_seen_is_shown_in_every_report() {
         let value: serde_json::Value = serde_json::from_str(&reports[4]).unwrap();
         assert_eq!(value["subject"], text, "JSON says exactly what there is");
     }
-    // What follows it is still pointed at.
+    // The text after it is still marked correctly.
     let mut diagnosis = hostile("x");
     diagnosis.policy = Some(SourceText::new("policy", "a\u{200b}b: wrong"));
     diagnosis.findings.truncate(1);

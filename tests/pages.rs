@@ -1,5 +1,5 @@
-//! Every check has a page; the page's example is run, and so is its corrected policy. The page shows what the console says of its
-//! example, so that a change of wording is seen as one: `PAGES=update cargo test --test integration pages::` rewrites it.
+//! Every check has a page; the page's example is run, and so is its corrected policy. The page shows the console's report on its
+//! example, so that a change of wording shows up as one: `PAGES=update cargo test --test integration pages::` rewrites it.
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -50,7 +50,7 @@ fn overlay(base: &mut Map<String, Value>, over: &Value) {
     }
 }
 
-/// The evidence that a page's example describes; `fixed` takes the corrected policy in place of the other.
+/// The evidence that a page's example describes; `fixed` uses the corrected policy instead.
 fn evidence(page: &str, fixed: bool) -> Value {
     let mut evidence = json!({ "schema": 1, "request": {
         "role-to-assume": "arn:aws:iam::123456789012:role/deploy", "aws-region": "eu-west-1", "audience": "sts.amazonaws.com",
@@ -153,7 +153,7 @@ fn every_corrected_policy_mends_it() {
         }
         mended += 1;
         let mut evidence = evidence(check.rule.page, true);
-        // AWS's answer was to the policy before.
+        // AWS's answer was to the previous policy.
         evidence.as_object_mut().expect("an object").remove("attempt");
         let diagnosis = diagnose(&Evidence::from_json(&evidence.to_string()).expect("the example is an evidence file"));
         if diagnosis
@@ -168,12 +168,12 @@ fn every_corrected_policy_mends_it() {
     assert!(mended >= 20, "{mended} pages with a corrected policy");
 }
 
-/// Where a page's report begins, and where the page goes on.
+/// Where a page's report begins and ends.
 const REPORT: &str = "## What the doctor says\n```text report\n";
 const AFTER_REPORT: &str = "## How to fix it\n";
 
-/// The headline, the facts, the findings and their fixes, without blanks at the ends of lines. The stages and the eight causes that
-/// follow have their words asserted by the cases.
+/// The headline, the facts, the findings and their fixes, without trailing blanks. The wording of the stages and the eight causes
+/// that follow is asserted by the cases.
 fn first_part(page: &str) -> String {
     let printed = console::render(&run(page, false).into(), console::Style::default());
     let lines: Vec<&str> = printed
@@ -267,7 +267,7 @@ fn every_check_has_its_files() {
     let pages = std::fs::read_dir(root.join("docs/checks")).expect("the pages").count();
     assert_eq!(pages, CHECKS.len(), "pages without a check");
     let files = std::fs::read_dir(root.join("src/checks")).expect("the checks").count();
-    // `check.rs` is what they share.
+    // `check.rs` is their shared code.
     assert_eq!(files, CHECKS.len() + 1, "files without a line in `CHECKS`");
 }
 
@@ -279,7 +279,7 @@ fn the_table_of_causes_names_every_check_once() {
         assert_eq!(table.matches(&link).count(), 1, "{link}");
     }
     for cause in Cause::ALL {
-        // The table begins its cells with a capital letter.
+        // The table's cells begin with a capital letter.
         assert!(table.contains(&cause.title()[1..]), "{}", cause.title());
     }
 }

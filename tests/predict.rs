@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 
-/// The program in a folder, with nothing of the environment that starts the tests.
+/// The program in a folder, without the environment of the tests.
 fn run(folder: &Path, args: &[&str]) -> Output {
     program().current_dir(folder).args(args).output().unwrap()
 }
@@ -202,7 +202,7 @@ fn a_policy_is_generated_in_each_form() {
         cli.contains("aws iam create-role --role-name deploy --assume-role-policy-document file://trust-policy.json")
     );
     assert!(cli.contains("<<'EOF'\n{"));
-    // A token is read and not repeated.
+    // A token is read but not repeated.
     let output = run(
         folder.path(),
         &["generate", "--claims", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"],
@@ -252,15 +252,15 @@ fn a_policy_is_tested_like_code() {
     let output = run(path, &["test", "iam/test.yml", "--format", "json"]);
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["files"][0]["results"][2]["passed"], false);
-    // One file that cannot be read does not keep the others from being tried.
+    // An unreadable file doesn't keep the others from being tried.
     let output = run(path, &["test", "none.yml", "iam/test.yml"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stdout).contains("2 passed, 1 failed"));
 }
 
-/// GitHub's side: what its token says, worked out for one run and not as a set.
+/// GitHub's side: the token's subject, computed for one run rather than as a set.
 mod github {
-    /// A name and a filter's pattern, character by character.
+    /// Whether a name matches a filter's pattern, character by character.
     fn fits(pattern: &[char], name: &[char]) -> bool {
         match (pattern, name) {
             ([], []) => true,
@@ -276,7 +276,7 @@ mod github {
         }
     }
 
-    /// Does a filter let a name through? The last pattern that fits decides.
+    /// Whether a filter lets a name through. The last matching pattern decides.
     pub(super) fn lets_through(patterns: &[String], name: &str) -> bool {
         let name: Vec<char> = name.chars().collect();
         let mut is_let = false;
@@ -303,7 +303,7 @@ mod github {
     }
 }
 
-/// How a random job's environment is written, and what it comes to in a run.
+/// How a random job's environment is written, and its value in a run.
 #[derive(Debug, Clone, Copy)]
 enum Environment {
     ByBranch,
@@ -379,7 +379,7 @@ const CONDITIONS: [Condition; 5] = [
 proptest! {
     #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(17), cases: 2000, max_global_rejects: 50_000, ..ProptestConfig::default() })]
 
-    /// Whatever the workflow and the run, the subject that GitHub gives is in the set.
+    /// Whatever the workflow and the run, the subject that GitHub issues is in the set.
     #[test]
     fn the_set_has_the_subject_that_github_gives(
         events in prop::collection::vec(prop::sample::select(EVENTS.to_vec()), 1..3),
@@ -415,7 +415,7 @@ proptest! {
         let condition = if condition.is_empty() { String::new() } else { format!("    if: {condition}\n") };
         let (job, called) = (format!("    runs-on: x\n{}", environment.yaml()), "./.github/workflows/called.yml");
         let mut files = Vec::new();
-        // Called, the environment's inputs are those of the call.
+        // In a called workflow, the environment's inputs are those of the call.
         let is_called = is_called && !matches!(environment, Environment::Input);
         let job = if is_called {
             let text = format!("on: workflow_call\njobs:\n  inner:\n{job}");
@@ -459,7 +459,7 @@ proptest! {
         let own = if is_immutable { "acme@1/widgets@2" } else { "acme/widgets" };
         let minted = github::subject(own, environment.of_run(event, &git_ref, choice).as_deref(), event, &git_ref);
         prop_assert!(prediction.jobs.iter().any(|job| job.can_have(&minted)), "{minted} of {event} {git_ref}\n{text}\n{prediction:#?}");
-        // And none of another repository is, but for who calls from elsewhere.
+        // And none of another repository is, except for callers from elsewhere.
         let stranger = minted.replace("acme", "stranger");
         let here = prediction.jobs.iter().filter(|job| job.families.iter().all(|family| !family.is_elsewhere));
         prop_assert!(!here.clone().any(|job| job.can_have(&stranger)), "{stranger}");

@@ -1,5 +1,5 @@
-//! The README shows what the tool really prints and what `action.yml` declares. `README=update cargo test --test integration readme::` writes both
-//! anew.
+//! The README shows what the tool really prints and what `action.yml` declares. `README=update cargo test --test integration readme::`
+//! regenerates both.
 
 use crate::program;
 use std::path::Path;
@@ -15,7 +15,7 @@ const END: &str = "<!-- end -->";
 /// Tests that write the README take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// What stands between the mark and the next `<!-- end -->` is this text.
+/// Asserts that this text is between the mark and the next `<!-- end -->`.
 fn holds(mark: &str, text: &str) {
     let _turn = TURN.lock();
     let readme = fs::read_to_string(README).unwrap();
@@ -88,7 +88,7 @@ fn the_outputs_are_those_of_the_action() {
     );
 }
 
-/// What a page links to in this repository is there, heading included.
+/// A page's links into this repository work, headings included.
 #[test]
 fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -122,7 +122,7 @@ fn links_lead_somewhere() {
     assert!(count > 100, "{count}");
 }
 
-/// The anchor that GitHub gives to a heading.
+/// GitHub's anchor for a heading.
 fn anchor(line: &str) -> String {
     let Some(heading) = line.strip_prefix('#') else {
         return String::new();
@@ -134,7 +134,7 @@ fn anchor(line: &str) -> String {
     kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
 }
 
-/// The finding and its fix, without blanks at the ends of lines; what follows them is the same in every report.
+/// The finding and its fix, without trailing blanks; the rest is the same in every report.
 fn first_part(printed: &str) -> String {
     let lines: Vec<&str> = printed.lines().map(str::trim_end).collect();
     let end = lines.iter().position(|line| line.starts_with("the handshake")).unwrap();

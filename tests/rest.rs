@@ -1,4 +1,4 @@
-//! GitHub's REST API, read with the job's own token: what comes of it, where the token goes, and what is left without it.
+//! GitHub's REST API, read with the job's own token: what it yields, where the token goes, and what remains without it.
 
 use crate::{program, step};
 use std::fs;
@@ -25,7 +25,7 @@ fn log(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What is not known, in words.
+/// The unknowns, as text.
 fn gaps(world: &World) -> Vec<(String, String)> {
     let report = report(world);
     let text = |gap: &Value, field: &str| gap[field].as_str().unwrap().to_owned();
@@ -53,7 +53,7 @@ fn the_running_workflow_is_known_without_a_checkout() {
         "4d3b1f6e0c2a5b7d9e8f7a6c5b4d3e2f1a0b9c8d"
     );
 
-    // The same from a checkout, which can be somebody else's.
+    // The same from a checkout, which may be someone else's.
     let world = World::named("subject-environment")
         .with("role-to-assume", "(omitted)")
         .with("github-token", "")
@@ -78,12 +78,12 @@ fn what_a_strangers_checkout_says_is_passed_over() {
     assert!(asked.iter().all(|request| !request.body.contains("of-a-stranger")));
 }
 
-/// Whose the audience is: the input's, that of the workflow which is proven to run, or the default.
+/// Whose audience is used: the input's, that of the workflow proven to be running, or the default.
 #[test]
 fn an_audience_is_followed_where_the_workflow_is_proven_to_run() {
     const OWN: &str = "https://github.com/acme";
     const DEFAULT: &str = "sts.amazonaws.com";
-    /// The world, in which something is changed; whom the token is for; and whether the checkout is said to be the source.
+    /// The world, a change to it, the token's audience, and whether the checkout is reported as the source.
     type Row = (&'static str, fn(&mut Scenario), &'static str, bool);
     let rows: [Row; 8] = [
         ("the API has its text", |_| {}, OWN, false),
@@ -157,12 +157,12 @@ fn an_audience_is_followed_where_the_workflow_is_proven_to_run() {
         );
         let said = log(&output).contains("the step in the checkout has `audience: https://github.com/acme`");
         assert_eq!(said, is_checkouts, "{row}");
-        // One for the session that AWS gives, and not one for each audience.
+        // One for the session that AWS issues, not one for each audience.
         assert_eq!(world.requests_of(Call::AssumeRoleWithWebIdentity).len(), 1, "{row}");
     }
 }
 
-/// The step stands in an action of the repository's own, which the commit that runs has, or the checkout alone.
+/// Moves the step into a local action, which is in the running commit or only in the checkout.
 fn in_an_action(scenario: &mut Scenario, is_running: bool) {
     let lines = scenario.workflow.as_mut().unwrap();
     let steps = lines.iter().position(|line| line.contains("name: Configure")).unwrap();
@@ -178,7 +178,7 @@ fn in_an_action(scenario: &mut Scenario, is_running: bool) {
     }
 }
 
-/// What is pasted is the role and the region, and what the step has beside them is the workflow's to say.
+/// Only the role and the region are pasted; the step's other inputs come from the workflow.
 #[test]
 fn what_role_and_region_leave_open_is_that_steps() {
     let step = |duration: &str| {
@@ -189,9 +189,9 @@ fn what_role_and_region_leave_open_is_that_steps() {
     };
     for (more, inputs, want) in [
         (None, None, "43200"),
-        // What is given comes first.
+        // Given inputs come first.
         (None, Some("1800"), "1800"),
-        // A step that is the same, and one that is not.
+        // An identical step, and a different one.
         (Some("43200"), None, "43200"),
         (Some("900"), None, "3600"),
     ] {
@@ -215,7 +215,7 @@ fn a_checkout_with_another_workflow_than_the_running_one_is_said_to_have_it() {
         "`.github/workflows/deploy.yml` differs in the checkout: what counts is the one that runs, of commit `4d3b1f6`";
     for (name, with, want) in [
         ("checkout-of-a-stranger", "(omitted)", true),
-        // The role is given, and the workflow is still the other one.
+        // The role is given, and the workflow still differs.
         ("checkout-of-a-stranger", "arn:aws:iam::123456789012:role/deploy", true),
         ("subject-environment", "(omitted)", false),
         ("no-checkout", "(omitted)", false),
@@ -225,7 +225,7 @@ fn a_checkout_with_another_workflow_than_the_running_one_is_said_to_have_it() {
         let notes = report(&world)["notes"].to_string();
         assert_eq!(notes.contains(line), want, "{name}: {notes}");
     }
-    // A long one is read, and one that is too long is said to be.
+    // A long one is read, and one that is too long is reported as such.
     for (length, cause, want) in [
         (900_000, "subject-environment", None),
         (
@@ -245,7 +245,7 @@ fn a_checkout_with_another_workflow_than_the_running_one_is_said_to_have_it() {
         assert_eq!(world.outputs()["cause"], cause, "{length}");
         assert!(want.is_none_or(|want| printed.contains(want)), "{length}: {printed}");
     }
-    // How a line ends is no difference.
+    // Line endings are no difference.
     let world = World::named("subject-environment").start();
     let file = world.workspace().join(".github/workflows/deploy.yml");
     let text = fs::read_to_string(&file).unwrap();
@@ -254,7 +254,7 @@ fn a_checkout_with_another_workflow_than_the_running_one_is_said_to_have_it() {
     assert_eq!(evidence(&world)["workflow"]["checkout_differs"], Value::Null);
 }
 
-/// An action of the repository's own: as the commit that runs has it, else as the checkout has it, which is said.
+/// A local action: as the running commit has it, else as the checkout has it, which the report says.
 #[test]
 fn a_local_action_is_the_running_commits_or_said_to_be_the_checkouts() {
     let composite = |role: &str| {
@@ -283,7 +283,7 @@ fn a_local_action_is_the_running_commits_or_said_to_be_the_checkouts() {
             scenario.rest.files.insert(path.clone(), composite("deploy"));
         }
         let world = World::of(scenario).start();
-        // The world's API has no file that is in its workspace alone.
+        // The world's API lacks files that are only in its workspace.
         if checkout {
             fs::create_dir_all(world.workspace().join("login")).unwrap();
             fs::write(world.workspace().join(path), composite("of-a-stranger").join("\n")).unwrap();
@@ -299,7 +299,7 @@ fn a_local_action_is_the_running_commits_or_said_to_be_the_checkouts() {
     }
 }
 
-/// An organization can have the workflow of one repository run in others.
+/// An organization can run the workflow of one repository in others.
 #[test]
 fn a_workflow_of_another_repository_is_read_there_and_not_from_the_checkout() {
     let world = World::named("subject-environment")
@@ -379,7 +379,7 @@ fn an_empty_github_token_asks_nothing() {
             "{name}"
         );
     }
-    // A command has none by itself, and neither has a laptop.
+    // A command has none by itself, nor does a laptop.
     for flag in [None, Some("--github-token=")] {
         let world = World::named("healthy").start();
         let mut command = program();
@@ -392,7 +392,7 @@ fn an_empty_github_token_asks_nothing() {
 #[test]
 fn the_github_token_goes_to_its_api_alone() {
     let world = World::named("subject-environment").start();
-    // Of an enterprise's own server the API has a path.
+    // On GitHub Enterprise Server, the API has a path.
     let api = format!("{}/api/v3", world.rest_url());
     act(&world, &[("GITHUB_API_URL", &api)]);
     assert_eq!(world.requests().iter().filter(|request| request.is_rest()).count(), 4);
@@ -420,7 +420,7 @@ fn the_github_token_goes_to_its_api_alone() {
     assert!(world.requests_of(Call::Other).is_empty(), "a redirect was followed");
 }
 
-/// The role is in the workflow alone, and the token does not wait for that.
+/// The role is only in the workflow, and the token doesn't wait for that.
 #[test]
 fn the_token_and_the_workflow_are_read_side_by_side() {
     let world = World::named("no-checkout").delay(Duration::from_millis(80)).start();
@@ -517,7 +517,7 @@ fn a_run_is_saved_in_the_workspace_and_nowhere_else() {
     }
     assert_eq!(fs::read_to_string(world.workspace().join("kept")).unwrap(), "kept");
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
-    // A file with this name, and not standard output.
+    // A file with this name, not standard output.
     act(&world, &[("INPUT_SAVE-EVIDENCE", "-")]);
     assert!(world.workspace().join("-").is_file());
 }

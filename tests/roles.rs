@@ -1,5 +1,5 @@
-//! The role is found wherever the workflow writes it, and what is not known is named: the whole binary, in worlds whose workflow
-//! is changed from test to test.
+//! The role is found wherever the workflow has it, and unknowns are named: the whole binary, in worlds whose workflow differs
+//! from test to test.
 
 use crate::program;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const ACCOUNT: &str = "123456789012";
 
-/// A job with these steps, and the doctor's before them.
+/// A job with these steps, after the doctor's.
 fn workflow(steps: &[&str]) -> Vec<String> {
     let head = [
         "on: push",
@@ -28,7 +28,7 @@ fn configure(with: &str) -> String {
     format!("{{uses: aws-actions/configure-aws-credentials@v6, with: {with}}}")
 }
 
-/// A world in which AWS takes the token for the role `deploy`.
+/// A world in which AWS accepts the token for the role `deploy`.
 fn scenario(steps: &[&str]) -> Scenario {
     let mut scenario = Scenario::named("role-in-env").unwrap();
     scenario.env.clear();
@@ -36,7 +36,7 @@ fn scenario(steps: &[&str]) -> Scenario {
     scenario
 }
 
-/// What the step prints, without its breaks of lines, and how it ends.
+/// What the step prints, without line breaks, and its exit code.
 fn step(world: &World) -> (String, Option<i32>) {
     let run = crate::step(world).output().unwrap();
     let printed = String::from_utf8(run.stdout).unwrap() + &String::from_utf8(run.stderr).unwrap();
@@ -44,7 +44,7 @@ fn step(world: &World) -> (String, Option<i32>) {
     (words.join(" "), run.status.code())
 }
 
-/// The evidence that a command in the same job saves, all its runs.
+/// The evidence that a command in the same job saves: all its runs.
 fn saved(world: &World) -> Vec<Value> {
     let file = world.root().join("saved.json");
     let run = program()
@@ -70,7 +70,7 @@ fn every_input_of_the_step_is_followed() {
     scenario.matrix = json!({
         "account": ACCOUNT, "role": "deploy", "region": "eu-west-1", "audience": "vault", "endpoint": "https://evil.example",
     });
-    // GitHub's API tells what runs, and an audience of that is followed; an endpoint never is.
+    // GitHub's API returns the running workflow, and its audience is used; an endpoint never is.
     let mut running = saved(&World::of(scenario.clone()).start());
     let request = running.remove(0)["request"].take();
     assert_eq!(request["audience"], "vault");
@@ -89,7 +89,7 @@ fn every_input_of_the_step_is_followed() {
         request["not-known"],
         json!({"role-duration-seconds": "${{ vars.LONG }}"})
     );
-    // Where a token goes, and for whom, is not a checkout's to say, however it is written.
+    // A checkout doesn't decide where a token goes, or its audience, however it is written.
     assert_eq!(request["audience"], "sts.amazonaws.com");
     assert_eq!(request["sts-endpoint"], "");
     assert_eq!(
@@ -129,7 +129,7 @@ fn a_role_that_is_handed_over_has_the_steps_other_inputs() {
     assert_eq!(request.get("not-known"), None);
 }
 
-/// A run that names no role, in a file: what its workflow says is asked for.
+/// A saved run that names no role uses that of its workflow.
 #[test]
 fn a_saved_run_without_a_role_is_asked_for_anew() {
     const ROLE: &str = "arn:aws:iam::123456789012:role/deploy";
@@ -174,7 +174,7 @@ fn a_saved_run_without_a_role_is_asked_for_anew() {
             json!(ROLE),
             "configure-aws-credentials step 1 of job `deploy`",
         ),
-        // What is known comes first, and the rest is the step's.
+        // Known inputs come first, and the rest are the step's.
         (
             one(&plain),
             json!({"request": {"aws-region": "us-east-1"}}),
@@ -196,7 +196,7 @@ fn a_saved_run_without_a_role_is_asked_for_anew() {
             Value::Null,
             "configure-aws-credentials step 1 of job `deploy`, whose `role-to-assume` is `${{ secrets.ROLE }}`",
         ),
-        // What is given afterwards is known.
+        // An input given later is known.
         (
             one(secret),
             json!({"request": {"not-known": {"role-to-assume": "${{ secrets.ROLE }}"}}}),
@@ -204,7 +204,7 @@ fn a_saved_run_without_a_role_is_asked_for_anew() {
             json!(ROLE),
             "",
         ),
-        // Of two steps it is the one whose role was read; an answer can be to either.
+        // Of two steps, it is the one whose role was read; an answer can be to either.
         (
             two(&other, &plain),
             json!({"role": {"arn": ROLE}, "attempt": denied}),
@@ -213,7 +213,7 @@ fn a_saved_run_without_a_role_is_asked_for_anew() {
             "configure-aws-credentials step 2 of job `deploy`",
         ),
         (two(&other, &plain), json!({"attempt": denied}), &[], Value::Null, ""),
-        // Somebody's word for a role that is not shown.
+        // A user's placeholder for a redacted role.
         (one(&plain.replace(ROLE, "(redacted)")), json!({}), &[], Value::Null, ""),
         ("jobs: [".to_owned(), json!({}), &[], Value::Null, ""),
     ] {
@@ -236,7 +236,7 @@ fn a_saved_run_without_a_role_is_asked_for_anew() {
             );
         }
     }
-    // Which job it is, nobody says, and only one configures credentials.
+    // Nothing says which job it is, and only one configures credentials.
     let two_jobs = one(&plain) + "\n  build: {runs-on: x, steps: [{run: make}]}";
     let saved = resolve(two_jobs.clone(), json!({"runner": {}}), &[]);
     assert_eq!(saved["request"]["role-to-assume"], ROLE, "{saved}");
@@ -253,7 +253,7 @@ fn a_saved_run_without_a_role_is_asked_for_anew() {
     assert_eq!(saved["chain"][0]["request"]["role-to-assume"], ROLE, "{saved}");
     let saved = resolve(two(&other, &plain), json!({}), &[]);
     assert_eq!(saved["runs"][1]["request"]["role-to-assume"], ROLE, "{saved}");
-    // An audience is the step's: no token is asked for here.
+    // The audience is the step's: no token is requested here.
     let saved = resolve(one(&plain.replace("mine", "mine, audience: vault")), json!({}), &[]);
     assert_eq!(
         (&saved["request"]["audience"], &saved["request"]["set-aside"]),
@@ -284,7 +284,7 @@ fn each_step_with_a_role_that_is_not_known_is_named() {
     assert!(world.requests_of(Call::AssumeRole).is_empty());
 }
 
-/// A stranger's checkout can write any role into the workflow file, one in an account whose log the stranger reads among them.
+/// A stranger's checkout can put any role in the workflow file, even one in an account whose log the stranger reads.
 #[test]
 fn a_password_in_the_environment_is_not_put_into_a_checkouts_role() {
     const PASSWORD: &str = "correct-horse-9";
@@ -393,7 +393,7 @@ fn bad_input_is_a_line_each_and_the_rest_is_reported() {
     assert!(printed.contains("larger than 1 MiB"), "{printed}");
 }
 
-/// Every world, with a secret in place of its role: what is certain then is not of that role.
+/// Every world, with a secret in place of its role: nothing certain is about that role.
 #[test]
 fn in_no_world_is_anything_certain_of_a_role_that_is_not_known() {
     let hidden = |lines: &mut Vec<String>| {
@@ -446,13 +446,13 @@ fn an_empty_role_is_told_from_one_that_is_omitted() {
     let empty = configure("{role-to-assume: '${{ inputs.role }}', aws-region: eu-west-1}");
     let blank = configure("{role-to-assume: '${{ env.SECRET_ROLE }}', aws-region: eu-west-1}");
     for (step_of_it, given, checkout, want) in [
-        // Omitted, and the step's own is not known.
+        // Omitted, and the step's own is unknown.
         (&secret, None, true, None),
         (&secret, None, false, None),
-        // Handed over, and it came out empty: with and without a checkout.
+        // Passed on but empty: with and without a checkout.
         (&secret, Some(""), true, Some("role-input-empty")),
         (&secret, Some(""), false, Some("role-input-empty")),
-        // The step's own comes out empty.
+        // The step's own is empty at run time.
         (&empty, None, true, Some("role-input-empty")),
         (&blank, None, true, Some("role-input-empty")),
     ] {
@@ -468,7 +468,7 @@ fn an_empty_role_is_told_from_one_that_is_omitted() {
             .collect();
         let world = World::of(scenario).start();
         let mut environment = world.environment();
-        // The job has the variable, and it is empty.
+        // The job has the variable, but it is empty.
         environment.insert("SECRET_ROLE".to_owned(), String::new());
         let run = program().args(world.args()).envs(environment).output().unwrap();
         let report: Value = serde_json::from_str(&world.outputs()["report"]).unwrap();

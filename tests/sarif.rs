@@ -1,4 +1,4 @@
-//! SARIF is what its schema says, for every case, and its places are where the findings are.
+//! SARIF matches its schema for every case, and its locations are those of the findings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use aws_oidc_doctor::{Evidence, diagnose};
 use serde_json::{Value, json};
 
 fn schema() -> jsonschema::Validator {
-    // One of its patterns has a bracket too many.
+    // One of its patterns has an extra bracket.
     let text = include_str!("sarif/sarif-2.1.0.schema.json").replace("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}$");
     jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
 }

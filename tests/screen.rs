@@ -1,7 +1,7 @@
 //! How a summary looks on GitHub: each world's, rendered by a GFM renderer, laid out by Chromium, and measured.
 //!
-//! `PICTURES=update cargo test --test integration screen::` takes the pictures in `docs/pictures` anew; `PICTURES=/tmp/x` takes one of every world there.
-//! Where there is no Chromium, it says so, and measures nothing.
+//! `PICTURES=update cargo test --test integration screen::` retakes the pictures in `docs/pictures`; `PICTURES=/tmp/x` puts one of
+//! every world there. Without Chromium, the test says so and measures nothing.
 
 use crate::program;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::{env, fs};
 use crate::world::{Scenario, World};
 
 const CSS: &str = include_str!("screen/github.css");
-/// Where the pictures for the documentation are, and which worlds they show.
+/// The documentation's pictures, and the worlds they show.
 pub(crate) const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/pictures");
 const SHOWN: [(&str, &str); 6] = [
     ("subject-environment", "light"),
@@ -149,7 +149,7 @@ fn summary(name: &str) -> String {
     }
 }
 
-/// The sentences of a summary that are seen while its folds are closed.
+/// The sentences of a summary that are visible while its folds are closed.
 fn sentences(markdown: &str) -> Vec<String> {
     let (mut depth, mut in_fence, mut sentences) = (0, false, Vec::new());
     for line in markdown.lines() {
@@ -180,7 +180,7 @@ fn nothing_is_said_twice_outside_the_folds() {
     }
 }
 
-/// What a terminal or a log of so many columns shows.
+/// What a terminal or a log with this many columns shows.
 fn log(world: &World, arguments: &[String], columns: usize) -> String {
     let run = program()
         .args(arguments)
@@ -206,7 +206,7 @@ fn sentences_are_wrapped_and_what_is_copied_is_not() {
                 let is_shown = line.contains(" | ") || line.trim_start().starts_with("token ");
                 let is_handed_over = line.trim_start().starts_with("with: { ");
                 let is_copied = in_change || is_shown || is_handed_over || line.starts_with("  $ ");
-                // A word is whole, however long.
+                // Words aren't split, however long.
                 let has_room = line.split(' ').all(|word| word.chars().count() < columns / 4);
                 let length = line.chars().count();
                 assert!(length <= columns || is_copied || !has_room, "{name}: {length}: {line}");

@@ -1,4 +1,4 @@
-//! The threat model names tests, and they are there.
+//! The tests named in the threat model exist.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn every_line_of_the_threat_model_is_held_by_a_test() {
         let names: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
         assert!(!names.is_empty(), "no test holds: {line}");
         for name in names {
-            // The attribute stands right above, but for other attributes.
+            // The attribute is right above, apart from other attributes.
             let at = code
                 .find(&format!("fn {name}("))
                 .unwrap_or_else(|| panic!("no test is called `{name}`: {line}"));

@@ -1,5 +1,5 @@
-//! The actions beside the container's, `binary` and `configure`: their inputs are those of `action.yml`, and what they run is what
-//! a release has pinned. `ACTIONS=update cargo test --test integration siblings::` writes their generated parts anew.
+//! The actions besides the container's, `binary` and `configure`: their inputs are those of `action.yml`, and they run what a
+//! release pinned. `ACTIONS=update cargo test --test integration siblings::` regenerates their generated parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +16,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const START: &str = "# Generated from ../action.yml: `ACTIONS=update cargo test --test integration siblings::`\n";
 const END: &str = "# End of the generated part\n";
 
-/// Our own inputs that `configure` has too. It passes on what the runner fills in by itself, and leaves the others at their defaults.
+/// Our own inputs that `configure` has too. It passes on those the runner fills in, and leaves the others at their defaults.
 const CONFIGURE_OWN: [&str; 3] = ["trust-policy", "oidc-provider", "diagnosis-role"];
 
 /// The generated parts of `binary/action.yml`.
@@ -48,7 +48,7 @@ fn parts_of_configure() -> Vec<String> {
         let own = CONFIGURE_OWN.contains(&name.as_str());
         if let Some(spec) = theirs(&name) {
             head += &format!("  {name}:\n    description: As of configure-aws-credentials\n");
-            // What that action's own action.yml declares; the rest is up to its code.
+            // The inputs that action's own action.yml declares; the rest is up to its code.
             match spec.name {
                 "aws-region" => head += "    required: true\n",
                 "audience" => head += &format!("    default: {}\n", spec.default),
@@ -94,7 +94,7 @@ fn they_have_the_inputs_of_the_container() {
     }
 }
 
-/// Nothing from outside becomes part of a script: it comes by the environment.
+/// Untrusted text never becomes part of a script: it is passed in the environment.
 #[test]
 fn no_expression_stands_in_a_script() {
     for folder in ["binary", "configure"] {
@@ -110,7 +110,7 @@ fn no_expression_stands_in_a_script() {
     }
 }
 
-/// A release as `binary/fetch` finds it, with a `curl` that copies from a folder.
+/// A release for `binary/fetch`, with a `curl` that copies from a folder.
 struct Release {
     root: TempDir,
 }
@@ -133,7 +133,7 @@ impl Release {
         release
     }
 
-    /// One whose checksums are there.
+    /// A release with checksums.
     fn pinned() -> Self {
         Self::new().pin()
     }
@@ -230,7 +230,7 @@ fn a_binary_runs_only_with_the_checksum_that_the_commit_pins() {
     gone.refused("Linux", "cannot be fetched");
 }
 
-/// The job ends with the reason where the doctor is sure (1), and in no other case; what works leaves no page.
+/// The job ends with the reason only if the doctor is sure (1); a working set-up leaves no page.
 #[test]
 fn only_a_denial_keeps_configure_aws_credentials_from_its_turn() {
     for (status, ends, page) in [(0, 0, ""), (1, 1, "why"), (2, 0, "why"), (3, 0, "why"), (134, 0, "why")] {
@@ -286,15 +286,15 @@ enum Scalar {
     Text(String),
 }
 
-/// What became of a composite action.
+/// The result of a composite action.
 struct Ran {
     code: i32,
     outputs: BTreeMap<String, String>,
-    /// The action that had its turn at the end, and its inputs.
+    /// The action used at the end, and its inputs.
     used: Option<(String, BTreeMap<String, String>)>,
 }
 
-/// Runs the steps of a composite action in a world, as the runner would, with a release that has this program as its binary.
+/// Runs the steps of a composite action in a world, as the runner would, with this program as the release's binary.
 fn run_composite(folder: &str, world: &World) -> Ran {
     let release = Release::new();
     let program = env!("CARGO_BIN_EXE_aws-oidc-doctor");
@@ -325,7 +325,7 @@ fn run_composite(folder: &str, world: &World) -> Ran {
                 None => String::new(),
             }),
             ["steps", _, "outputs", name] => world.outputs().remove(name).unwrap_or_default(),
-            // Of GitHub's contexts: nothing here asks GitHub.
+            // From GitHub's contexts: nothing here calls GitHub.
             _ => String::new(),
         }
     };
@@ -418,7 +418,7 @@ fn configure_aws_credentials_has_its_turn_with_the_inputs_that_were_given() {
     assert_ne!(hopeless.summary(), "");
 }
 
-/// A tag whose image would be built on every user's runner is refused.
+/// A tag whose image would be built on every user's runner is rejected.
 #[test]
 fn a_tag_names_its_image_by_digest() {
     let folder = TempDir::new().unwrap();
@@ -457,7 +457,7 @@ fn a_tag_names_its_image_by_digest() {
     )));
 }
 
-/// Whatever the program includes at build time is among the files that the image's build sees.
+/// Everything the program includes at build time is visible to the image's build.
 #[test]
 fn the_image_is_built_from_all_that_it_includes() {
     let ignore = fs::read_to_string(Path::new(ROOT).join(".dockerignore")).unwrap();
@@ -480,7 +480,7 @@ fn the_image_is_built_from_all_that_it_includes() {
     assert!(folders.is_subset(&sent), "{folders:?}");
 }
 
-/// The name of the repository stands in Cargo.toml, and wherever else it is written it is that one: `.ci/repository` changes it.
+/// The repository's name is in Cargo.toml, and the same everywhere else: `.ci/repository` changes it.
 #[test]
 fn the_repository_has_one_name() {
     let name = env!("CARGO_PKG_REPOSITORY")
@@ -494,7 +494,7 @@ fn the_repository_has_one_name() {
         .unwrap();
     let mut count = 0;
     for path in String::from_utf8(tracked.stdout).unwrap().split_terminator('\0') {
-        // A file that is being moved is listed and gone.
+        // A file being moved is listed but gone.
         let text = fs::read_to_string(Path::new(ROOT).join(path)).unwrap_or_default();
         for before in ["uses: ", "github.com/", "ghcr.io/", "--repo "] {
             for place in text.split(before).skip(1) {

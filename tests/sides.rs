@@ -1,4 +1,4 @@
-//! The laws of what is said and changed on both sides of a call that is signed with AWS credentials, for policies made at random.
+//! Properties of reports and fixes on both sides of a call signed with AWS credentials, for random policies.
 
 use aws_oidc_doctor::policy::{Decision, Presence, RequestContext, RequestPrincipal, decide, parse};
 use aws_oidc_doctor::{Conclusion, Diagnosis, Evidence, Fix, Severity, Target, diagnose};
@@ -162,7 +162,7 @@ fn with(evidence: &Value, fix: &Fix) -> Value {
     mended
 }
 
-/// What a trust policy says to a caller; keys that are not set are absent, as for a caller that leaves all out.
+/// A trust policy's decision for a caller; keys that aren't set are absent, as for a caller that omits them all.
 fn decision(policy: &str, caller: &str, action: &str, external_id: Option<&str>, role: &str) -> Decision {
     let principal = RequestPrincipal::Aws(caller.to_owned());
     let mut request = RequestContext::new(action, principal, Some(role.to_owned()));
@@ -193,7 +193,7 @@ proptest! {
                 says_more || after.conclusion != Conclusion::Denied,
                 "{}: {:?}\n{mended:#}", fix.title, blocking(&after)
             );
-            // What was mended is not said again.
+            // What was fixed isn't reported again.
             let id = before.findings.iter().find(|finding| finding.fixes.iter().any(|other| other.text == fix.text)).unwrap().rule.id;
             let is_left = blocking(&after).contains(&id);
             prop_assert!(says_more || !is_left, "{id} is left after {}\n{mended:#}", fix.title);
@@ -217,13 +217,13 @@ proptest! {
                 for action in ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"] {
                     for external_id in [None, Some("ticket"), Some("else")] {
                         let (was, is) = (decision(before, caller, action, external_id, role), decision(&fix.text, caller, action, external_id, role));
-                        // By itself a tag gives no session.
+                        // Tagging alone issues no session.
                         let may_change = action == "sts:TagSession" && decision(&fix.text, caller, "sts:AssumeRole", Some("ticket"), role) != Decision::ImplicitDeny;
                         prop_assert!(was == is || may_change, "{caller} {action} {external_id:?}: {was:?}, {is:?}\n{}", fix.text);
                     }
                 }
             }
-            // The edits and the patch come to the same policy.
+            // The edits and the patch yield the same policy.
             let mut patched: Value = serde_json::from_str(before).unwrap();
             let patch: json_patch::Patch = serde_json::from_value(Value::Array(fix.patch.clone())).unwrap();
             json_patch::patch(&mut patched, &patch).unwrap();
@@ -244,7 +244,7 @@ proptest! {
         }
     }
 
-    /// What is not known makes nothing denied: with all policies of who asks unknown, only what the trust policy says is left.
+    /// Unknowns deny nothing: with all the caller's policies unknown, only the trust policy's decision is left.
     #[test]
     fn what_is_not_known_of_who_asks_denies_nothing(call in call()) {
         let mut less = call.clone();
@@ -253,14 +253,14 @@ proptest! {
         }
         let found = diagnosis(&less);
         prop_assert!(!blocking(&found).contains(&"caller-not-allowed"), "{less:#}");
-        // And what then is allowed may be denied by them, but not the other way round.
+        // What is then allowed may be denied by them, but not the other way round.
         if found.conclusion == Conclusion::Denied {
             prop_assert_ne!(diagnosis(&call).conclusion, Conclusion::Allowed, "{:#}", call);
         }
     }
 }
 
-/// The laws above are about something: changes of every kind are offered, each for the call that needs it.
+/// The properties above aren't vacuous: changes of every kind are offered, each for the call that needs it.
 #[test]
 fn each_side_is_mended_where_it_is_the_one_to_mend() {
     let both = json!(["sts:AssumeRole", "sts:TagSession"]);

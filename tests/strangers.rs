@@ -1,5 +1,5 @@
-//! Row 6, "the policy lets in too much", is ruled out only where no stranger gets in: the law of it, for policies and strangers
-//! made at random, and the patterns that people write. `PROPTEST_CASES` sets how many policies are made.
+//! Row 6, "the policy lets in too much", is ruled out only if no stranger gets in: as a property, for random policies and
+//! strangers, and for the patterns people write. `PROPTEST_CASES` sets the number of policies.
 
 use std::cell::Cell;
 
@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 const HOST: &str = "token.actions.githubusercontent.com";
 const PROVIDER: &str = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com";
 
-/// Values of a condition key. The owner `acme` and its ids are meant, everybody else is a stranger.
+/// Values of a condition key. The owner `acme` and its IDs are intended, everyone else is a stranger.
 fn values(key: &str) -> &'static [&'static str] {
     match key {
         "sub" => &[
@@ -192,7 +192,7 @@ fn policy() -> impl Strategy<Value = String> {
         .prop_map(|statements| json!({ "Version": "2012-10-17", "Statement": statements }).to_string())
 }
 
-/// The claims of a job in somebody else's repository, with values that the policies ask for.
+/// The claims of a job in a stranger's repository, with values that the policies require.
 fn stranger() -> impl Strategy<Value = Claims> {
     let of = |all: &[&'static str]| prop::sample::select(all.to_vec());
     (
@@ -272,7 +272,7 @@ fn asker<'a>(claims: Option<&'a Claims>, inputs: &'a Inputs) -> Asker<'a> {
     }
 }
 
-/// Does the evaluator let these claims in, with some session name and region?
+/// Whether the evaluator lets these claims in, with some session name and region.
 fn gets_in(policy: &TrustPolicy, claims: &Claims) -> bool {
     ["GitHubActions", "INC-7"].into_iter().any(|session| {
         ["eu-west-1", "us-east-1"].into_iter().any(|region| {
@@ -324,11 +324,11 @@ fn where_a_stranger_gets_in_row_6_is_not_ruled_out() {
     println!(
         "{cases} policies, {ruled_out} ruled out; {with_stranger} let a stranger in, {with_witness} with a witness"
     );
-    // The law was tried on what it is about.
+    // The property wasn't vacuous.
     assert!(ruled_out > cases / 10 && with_stranger > cases / 20 && with_witness > with_stranger / 2);
 }
 
-/// A run of `acme/widgets` with this policy; the provider accepts AWS's audience alone.
+/// A run of `acme/widgets` with this policy; the provider accepts only AWS's audience.
 fn diagnosis(policy: &str) -> Diagnosis {
     let evidence = json!({
         "schema": 1,
@@ -340,7 +340,7 @@ fn diagnosis(policy: &str) -> Diagnosis {
     diagnose(&Evidence::from_json(&evidence.to_string()).unwrap())
 }
 
-/// The fixes of what lets in too much.
+/// The fixes of policies that let in too much.
 fn narrowed(diagnosis: &Diagnosis) -> Vec<&Fix> {
     let risks = diagnosis
         .findings
@@ -359,7 +359,7 @@ proptest! {
         for fix in narrowed(&diagnosis(&text)) {
             let policy = parse(&fix.text).unwrap();
             prop_assert!(gets_in(&policy, &own()), "{}", fix.text);
-            // Tokens for other audiences do not get past the provider.
+            // Tokens for other audiences don't get past the provider.
             for claims in strangers.iter().filter(|claims| claims.audience() == Some("sts.amazonaws.com")) {
                 prop_assert!(!gets_in(&policy, claims), "{}\n{}", serde_json::to_string(claims).unwrap(), fix.text);
             }

@@ -1,4 +1,4 @@
-//! The played world itself: its scenarios are in order, and its services answer as GitHub's and AWS's do.
+//! The simulated world itself: its scenarios are valid, and its services answer as GitHub's and AWS's do.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -160,7 +160,7 @@ fn post(url: &str, form: &str) -> String {
     )
 }
 
-/// The whole answer, or what came of it before the connection broke.
+/// The whole answer, or the part received before the connection broke.
 fn ask(host: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(host).unwrap();
     stream.write_all(request.as_bytes()).unwrap();

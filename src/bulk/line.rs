@@ -1,4 +1,4 @@
-//! A line of JSON: what it asks, and what the policies answer.
+//! A line of JSON: its request, and the policies' answer.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -10,12 +10,12 @@ use super::{MAX_EXPANDED, MAX_STEPS, MAX_VALUE, MAX_VALUES};
 use crate::policy::parse::quoted;
 use crate::policy::{self, Decision, Limits, Policy, Presence, RequestContext, RequestPrincipal, access};
 
-/// One line, as far as it was read: the id survives an error that comes after it.
+/// One line, as far as it was read: the ID survives an error after it.
 #[derive(Default)]
 pub(super) struct Asked<'a> {
     pub(super) id: Option<&'a RawValue>,
     trust_policy: Option<&'a RawValue>,
-    /// The policies of who asks; where they are not there, the trust policy alone is asked.
+    /// The caller's policies; if absent, only the trust policy is evaluated.
     identity_policies: Option<&'a RawValue>,
     permissions_boundary: Option<&'a RawValue>,
     session_policies: Option<&'a RawValue>,
@@ -83,7 +83,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// A policy of who asks, or several.
+/// One policy of the caller's, or several.
 fn list_of_policies(name: &str, value: &RawValue) -> Result<Vec<Policy>, String> {
     let parts = if value.get().starts_with('[') {
         serde_json::from_str(value.get()).map_err(|error| format!("`{name}`: {error}"))?
@@ -96,8 +96,8 @@ fn list_of_policies(name: &str, value: &RawValue) -> Result<Vec<Policy>, String>
     parsed.collect()
 }
 
-/// A policy as text is at most so long with its quotes, and each of its bytes takes at most six; what is longer is too long
-/// as it is.
+/// The longest JSON string of a policy: each byte takes at most six, plus the quotes. A longer one is too long without being
+/// parsed.
 const LONGEST_QUOTED: usize = 6 * policy::parse::MAX_BYTES + 2;
 
 struct LineVisitor<'v, 'a>(&'v mut Asked<'a>);
@@ -140,7 +140,7 @@ fn once<T, E: de::Error>(place: &mut Option<T>, value: T, field: &'static str) -
     Ok(())
 }
 
-/// The beginning of what an error says: it may repeat a part of the line, which can be long.
+/// The beginning of an error message: it may quote part of the line, which can be long.
 fn beginning(error: &serde_json::Error) -> String {
     struct Beginning(String);
     impl fmt::Write for Beginning {
@@ -156,14 +156,14 @@ fn beginning(error: &serde_json::Error) -> String {
         }
     }
     let mut shown = Beginning(String::new());
-    // It fails where it is cut.
+    // This fails if it was cut.
     let _ = write!(shown, "{error}");
     shown.0
 }
 
 const LONGEST_ERROR: usize = 1024;
 
-/// A string that is borrowed where it has no escapes.
+/// A string, borrowed if it has no escapes.
 #[derive(serde::Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -276,7 +276,7 @@ impl<'de> Visitor<'de> for ContextVisitor {
     }
 }
 
-/// So many keys a request has without the table growing.
+/// The number of keys a request can have before the table grows.
 const FEW_KEYS: usize = 14;
 
 fn take_one(room: &mut usize) -> Result<(), String> {
@@ -286,7 +286,7 @@ fn take_one(room: &mut usize) -> Result<(), String> {
     Ok(())
 }
 
-/// The values of a list, read one by one: a long list takes no room before it is counted.
+/// Reads the values of a list one by one: a long list takes no memory before it is counted.
 fn list(key: &str, values: &RawValue, room: &mut usize) -> Result<Vec<String>, String> {
     struct List<'l>(&'l str, &'l mut usize, &'l mut Option<String>);
 
@@ -318,7 +318,7 @@ fn list(key: &str, values: &RawValue, room: &mut usize) -> Result<Vec<String>, S
     read.map_err(|error| wrong.unwrap_or_else(|| error.to_string()))
 }
 
-/// A string, or a number or a boolean by its own text.
+/// Reads a string, or the text of a number or a boolean.
 fn scalar(key: &str, value: &RawValue) -> Result<String, String> {
     let text = value.get();
     if text.len() > MAX_VALUE {

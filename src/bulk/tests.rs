@@ -22,7 +22,7 @@ fn answers(input: &[u8]) -> (Vec<Value>, Summary) {
             ["id", "decision", "detail"]
         );
     }
-    // However the bytes come, the answer is the same.
+    // However the bytes arrive, the answer is the same.
     for size in [1, 7, 4096] {
         let mut again = Vec::new();
         evaluate_lines(BufReader::with_capacity(size, input), &mut again).unwrap();
@@ -450,7 +450,7 @@ fn what_takes_too_much_is_an_error_and_the_rest_go_on() {
     let any = |patterns: &[String], values: &[String]| {
         let condition = json!({"ForAnyValue:StringEquals": {"t:k": patterns}});
         let mut case = case(&condition, &request(&json!({"t:k": values})));
-        // Without variables, so that a test build is not long about it.
+        // Without variables, so that a test build doesn't take long.
         case["trust_policy"]["Version"] = json!("2008-10-17");
         case
     };
@@ -518,7 +518,7 @@ fn a_request_has_so_many_values_at_most() {
     }
 }
 
-/// Lines, and how much is read at once.
+/// Lines, and the size of each read.
 fn mixture() -> impl Strategy<Value = (Vec<u8>, usize)> {
     let good = case(&json!({}), &request(&json!({}))).to_string();
     let denied = case(&json!({"StringLike": {"t:k": "a*"}}), &request(&json!({"t:k": "b"}))).to_string();
@@ -662,7 +662,7 @@ fn threads_end_when_reading_or_writing_fails() {
         let input = BufReader::with_capacity(line.len() * 3, Endless(line.repeat(3).into_bytes()));
         let error = evaluate_in_parallel(input, Closes(10_000), jobs).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
-        // What was read before is answered, and the beginning of a line is no line.
+        // Lines read before it are answered; the beginning of a line isn't one.
         let text = line.repeat(100) + "{";
         let mut output = Vec::new();
         let input = BufReader::with_capacity(1000, text.as_bytes().chain(Ends));

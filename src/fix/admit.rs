@@ -1,4 +1,4 @@
-//! Changes to the trust policy that make it accept this token, the smallest first.
+//! Changes to the trust policy that make it accept this token, smallest first.
 
 use serde_json::{Value, json};
 
@@ -21,8 +21,8 @@ use crate::policy::{
 };
 use crate::text::{SourceText, Span};
 
-/// Changes that let this token in: the smallest first, each of them enough by itself. Empty where the token or the policy is not
-/// known, where no change passes the proof, and where a condition keeps the token out on purpose.
+/// Returns changes that let this token in, smallest first, each sufficient on its own. Empty if the token or the policy is unknown,
+/// if no change passes the proof, or if a condition keeps the token out on purpose.
 pub(super) fn admit(case: &Case<'_>) -> Vec<Fix> {
     let Some((policy, source)) = subject_of_change(case) else {
         return Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn admit(case: &Case<'_>) -> Vec<Fix> {
     if let Some(fix) = rename_keys(case, policy).and_then(|draft| prove(case, policy, source, draft)) {
         return vec![fix];
     }
-    // What opens nothing comes first.
+    // Changes that open nothing come first.
     let mut fixes: Vec<Fix> = no_pull_request(case, policy).into_iter().collect();
     for draft in drafts(case, policy, source) {
         if let Some(mut fix) = prove(case, policy, source, draft)
@@ -51,11 +51,11 @@ pub(super) fn admit(case: &Case<'_>) -> Vec<Fix> {
     fixes
 }
 
-/// What a change opens that accepts the subject of pull requests. Whoever can push a branch can change the workflow in it.
+/// What accepting the subject of pull requests opens: whoever can push a branch can change the workflow in it.
 const OPENS_TO_PULL_REQUESTS: &str = "this gives the role to the code of every pull request from this repository, before anyone has \
                                       reviewed it: grant the role few permissions";
 
-/// Why no change of the policy is offered, where a condition keeps the token out on purpose.
+/// Explains why no policy change is offered if a condition keeps the token out on purpose.
 #[must_use]
 pub(crate) fn ask_first(case: &Case<'_>) -> Option<String> {
     let (policy, _) = subject_of_change(case)?;
@@ -68,14 +68,14 @@ pub(crate) fn ask_first(case: &Case<'_>) -> Option<String> {
     })
 }
 
-/// A statement that rests on this job's subject alone, whatever the others rest on.
+/// A statement that depends only on this job's subject, whatever the others depend on.
 pub(super) fn exact_statement(case: &Case<'_>) -> Option<Fix> {
     let (policy, source) = subject_of_change(case)?;
     let draft = apart::add(case, policy, source, None, Extent::Exact)?;
     prove(case, policy, source, draft)
 }
 
-/// Changes of the policy that are not proved yet.
+/// Policy changes that aren't proved yet.
 fn drafts(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Vec<Draft> {
     if policy.trace.decision == Decision::ExplicitDeny {
         return spare(case, policy, source).into_iter().collect();
@@ -92,7 +92,7 @@ fn drafts(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Vec<Draf
     let mut drafts = Vec::new();
     for extent in [Extent::Exact, Extent::AsWritten, Extent::Lasting] {
         let here = repair(case, policy, source, &shortfall, extent);
-        // What cannot be mended where it stands gets a statement of its own, with all other conditions.
+        // What can't be fixed in place gets a statement of its own, with all other conditions.
         let apart = || apart::add(case, policy, source, Some(&shortfall), extent);
         drafts.extend(
             here.filter(|draft| prove(case, policy, source, draft.clone()).is_some())
@@ -102,17 +102,17 @@ fn drafts(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Vec<Draf
     drafts
 }
 
-/// What a change of the policy would start from.
+/// The starting point of a policy change.
 enum Nearest<'a> {
-    /// A statement that falls short of letting the token in.
+    /// A statement that almost lets the token in.
     Short(Shortfall<'a>),
     /// No statement is meant for tokens.
     None,
-    /// A condition keeps the token out on purpose, or rests on what the job sends: the policy is not the place to mend.
+    /// A condition keeps the token out on purpose, or depends on what the job sends: the policy is not the place to fix it.
     Guarded,
 }
 
-/// How the statement that comes nearest falls short of letting the token in.
+/// What keeps the nearest statement from letting the token in.
 pub(super) struct Shortfall<'a> {
     /// Its index.
     pub index: usize,
@@ -122,14 +122,14 @@ pub(super) struct Shortfall<'a> {
     principal: bool,
     /// It allows another action.
     action: bool,
-    /// Conditions on claims that do not take the token's value, and that value.
+    /// Conditions on claims that don't accept the token's value, and that value.
     pub values: Vec<(ConditionLeaf<'a>, &'a str)>,
-    /// Conditions on keys that no request with a token carries.
+    /// Conditions on keys that are never in the context of a request with a token.
     pub dead: Vec<ConditionLeaf<'a>>,
 }
 
 impl Shortfall<'_> {
-    /// A condition on a claim beside the subject and the audience was written as a guard: what is to be said of a change of it.
+    /// The warning for a change to a condition on a claim other than subject and audience, which was written as a guard.
     pub(super) fn widens(&self, case: &Case<'_>) -> Option<String> {
         let plain = ["sub", "aud"].map(|claim| case.asker().key(claim));
         let guard = self
@@ -183,10 +183,10 @@ fn shortfall<'a>(case: &Case<'_>, policy: &'a PolicyCase) -> Nearest<'a> {
         let claim = key
             .strip_prefix(&prefix)
             .filter(|claim| ["sub", "aud"].contains(claim) || CLAIM_KEYS.contains(claim));
-        // Absent keys of another provider are its statement's; its principal is what fails.
+        // Absent keys of another provider belong to its statement; its principal is what fails.
         match (&leaf.trace.actual, claim) {
             (Presence::One(value), Some(_)) if is_positive(leaf.condition) => shortfall.values.push((leaf, value)),
-            // Names what no token of this issuer carries.
+            // Names something no token of this issuer carries.
             (Presence::Absent, None) if is_positive(leaf.condition) => shortfall.dead.push(leaf),
             _ => return Nearest::Guarded,
         }
@@ -195,7 +195,7 @@ fn shortfall<'a>(case: &Case<'_>, policy: &'a PolicyCase) -> Nearest<'a> {
 }
 
 fn subject_of_change<'a>(case: &'a Case<'_>) -> Option<(&'a PolicyCase, &'a SourceText)> {
-    // A token that is none of GitHub's is to be replaced, not to be let in.
+    // A token that isn't GitHub's should be replaced, not let in.
     if case.is_allowed() || case.asks_with_credentials() || Deployment::of(&case.issuer) == Deployment::Other {
         return None;
     }
@@ -203,18 +203,18 @@ fn subject_of_change<'a>(case: &'a Case<'_>) -> Option<(&'a PolicyCase, &'a Sour
     Some((case.policy.as_ref()?, case.policy_source.as_ref()?))
 }
 
-/// How much a mended condition lets in.
+/// How much a fixed condition lets in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// What this token has, and nothing else.
+    /// Only this token's value.
     Exact,
-    /// As much as the value that was meant for it.
+    /// As much as the value intended for it.
     AsWritten,
-    /// What later runs of the same job have.
+    /// The values of later runs of the same job, too.
     Lasting,
 }
 
-/// Names the condition keys of the nearest statement as the request does, where that is all that fails.
+/// Renames the condition keys of the nearest statement to the request's names, if nothing else fails.
 fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
     let (_, statement, trace) = policy.nearest()?;
     if trace.principal.outcome == Outcome::NoMatch || trace.action.outcome == Outcome::NoMatch {
@@ -235,7 +235,7 @@ fn rename_keys(case: &Case<'_>, policy: &PolicyCase) -> Option<Draft> {
         let from = leaf.location().pointer;
         let object = from.rsplit_once('/').map(|(object, _)| object)?;
         let path = format!("{object}/{}", meant.replace('~', "~0").replace('/', "~1"));
-        // A key that stands twice in one object is no policy.
+        // A policy can't have the same key twice in one object.
         if draft
             .patch
             .iter()
@@ -265,7 +265,7 @@ fn repair(
 ) -> Option<Draft> {
     let Shortfall { index, statement, .. } = *shortfall;
     let name = |claim: &str| case.asker().key(claim);
-    // Values that are added to two conditions are combined with those that stand there, which is more than was asked for.
+    // Values added to two conditions combine with the existing ones, which allows more than was asked for.
     let is_one = shortfall.values.len() <= 1;
     if !is_one || extent != Extent::Exact && shortfall.values.is_empty() {
         return None;
@@ -284,7 +284,7 @@ fn repair(
         done.push(format!("allow `{wanted}`"));
     }
     for leaf in &shortfall.dead {
-        // Misnamed, it is a guard all the same.
+        // Even misnamed, it is a guard.
         if meant_key(leaf.name(), &case.issuer).is_some() {
             return None;
         }
@@ -301,7 +301,7 @@ fn repair(
         }
     }
     draft.notes.extend(shortfall.widens(case));
-    // Where something other than the subject kept the token out, all subjects of the statement may be new.
+    // If something other than the subject kept the token out, all subjects of the statement may be new.
     let is_about_subject = |(leaf, _): &(ConditionLeaf<'_>, &str)| leaf.is(&name("sub")) || leaf.is(&name("aud"));
     let was_dead = shortfall.principal || shortfall.action || !shortfall.dead.is_empty();
     if (was_dead || !shortfall.values.iter().all(is_about_subject)) && !confined(case, statement, &name("sub")) {
@@ -321,12 +321,12 @@ fn repair(
     (!done.is_empty()).then_some(draft)
 }
 
-/// The value to be added for what the token has; what is to be said of it goes to the draft's notes.
+/// Returns the value to add for the token's; remarks about it go to the draft's notes.
 pub(super) fn widened(draft: &mut Draft, leaf: &ConditionLeaf<'_>, value: &str, extent: Extent) -> Option<String> {
     let takes_wildcards = leaf.comparison().takes_wildcards();
     let lasting = lasting(value);
     match extent {
-        // Cannot be written as a plain value here.
+        // Can't be written as a plain value here.
         Extent::Exact if takes_wildcards && value.contains(['*', '?', '$']) => None,
         Extent::Exact => {
             draft.notes.extend(lasting.map(|lasting| lasting.holds.to_owned()));
@@ -363,7 +363,7 @@ fn repair_principal(policy: &PolicyCase, index: usize, statement: &Statement, dr
     Some(format!("trust the provider `{arn}`"))
 }
 
-/// Repairs the `sub` condition; returns what was done, in words.
+/// Repairs the `sub` condition; returns a description of the change.
 fn repair_subject(
     case: &Case<'_>,
     policy: &PolicyCase,
@@ -425,7 +425,7 @@ fn repair_subject(
     })
 }
 
-/// Does the repository's name differ by a slip of one key? Numbers tell repositories apart on purpose.
+/// Whether the repository's name differs by a single typo. Digits distinguish repositories on purpose.
 fn is_nearly(pattern: &str, subject: &str) -> bool {
     let (Some(written), Some(has)) = (Subject::parse(pattern), Subject::parse(subject)) else {
         return false;
@@ -453,7 +453,7 @@ fn to_like(case: &Case<'_>, policy: &PolicyCase, leaf: &ConditionLeaf<'_>, draft
         .iter()
         .enumerate()
         .any(|(c, other)| c != condition && other.name.eq_ignore_ascii_case(&like));
-    // The other keys under the operator move along, so none of their values may have a wildcard.
+    // The other keys under the operator move too, so none of their values may contain a wildcard.
     let others = leaf
         .condition
         .keys
@@ -483,7 +483,7 @@ fn own_repository(case: &Case<'_>, value: &str) -> Option<()> {
     (value.starts_with(&prefix) && !prefix.contains(['*', '?', '$'])).then_some(())
 }
 
-/// Has the statement a positive condition on `sub`?
+/// Whether the statement has a positive condition on `sub`.
 fn restricts_subject(statement: &Statement, key_name: &str) -> bool {
     statement
         .conditions
@@ -491,7 +491,7 @@ fn restricts_subject(statement: &Statement, key_name: &str) -> bool {
         .any(|condition| is_positive(condition) && condition.keys.iter().any(|key| key.is(key_name)))
 }
 
-/// Does the statement's condition on `sub` let in subjects of this token's repository alone?
+/// Whether the statement's condition on `sub` lets in only subjects of this token's repository.
 fn confined(case: &Case<'_>, statement: &Statement, key_name: &str) -> bool {
     statement.conditions.iter().any(|condition| {
         is_positive(condition)
@@ -508,7 +508,7 @@ pub(super) fn is_positive(condition: &Condition) -> bool {
     comparison.is_string() && !comparison.is_negated()
 }
 
-/// Do all values name this token's repository in full?
+/// Whether all values name this token's repository in full.
 fn names_own_repository(case: &Case<'_>, key: &ConditionKey) -> bool {
     let mut values = key.values.iter();
     !key.values.is_empty() && values.all(|value| own_repository(case, &value.value).is_some())
@@ -553,7 +553,7 @@ pub(super) fn add_subject_condition(
     Some(())
 }
 
-/// Takes this token out of the Deny statements that match, where they except values of a kind that can be added to.
+/// Exempts this token from the matching Deny statements, if they have exceptions that can be extended.
 fn spare(case: &Case<'_>, policy: &PolicyCase, source: &SourceText) -> Option<Draft> {
     let mut draft = Draft::default();
     for (index, statement, trace) in policy.statements() {

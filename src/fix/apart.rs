@@ -1,4 +1,4 @@
-//! A statement of its own for this token, beside those that are there.
+//! A separate statement for this token, beside the existing ones.
 
 use serde_json::{Map, Value, json};
 
@@ -10,8 +10,8 @@ use crate::github::subject::lasting::lasting;
 use crate::policy::{Leaf, RequestPrincipal, wildcard};
 use crate::text::{SourceText, Span};
 
-/// Adds a statement for exactly this token's subject, with all conditions of the statement that falls short of letting it in but
-/// those that keep it out: these take what the token has.
+/// Adds a statement for exactly this token's subject, with all conditions of the statement that almost lets it in; those that keep
+/// it out get the token's values.
 pub(super) fn add(
     case: &Case<'_>,
     policy: &PolicyCase,
@@ -89,8 +89,8 @@ pub(super) fn add(
     append_statement(policy, source, statement, &mut draft)?;
     Some(draft)
 }
-/// The conditions of a statement but for those that keep this token out, and for those on the subject that its own will imply. Keys
-/// that are misnamed get the name that they were meant to have.
+/// The conditions of a statement except those that keep this token out and those on the subject that its own will imply. Misnamed
+/// keys get their intended names.
 fn kept(case: &Case<'_>, source: &SourceText, shortfall: &Shortfall<'_>) -> Map<String, Value> {
     let mut kept = Map::new();
     let subject = case.asker().key("sub");
@@ -124,7 +124,7 @@ fn kept(case: &Case<'_>, source: &SourceText, shortfall: &Shortfall<'_>) -> Map<
     kept
 }
 
-/// Is there a condition on this key?
+/// Whether there is a condition on this key.
 fn has_key(conditions: &Map<String, Value>, name: &str) -> bool {
     let keys = conditions.values().filter_map(Value::as_object).flat_map(Map::keys);
     keys.into_iter().any(|key| key.eq_ignore_ascii_case(name))

@@ -1,4 +1,4 @@
-//! A change of a text that keeps its layout, and the same change as JSON Patch.
+//! Changes to a text that keep its layout, and the same changes as JSON Patch.
 
 use crate::case::PolicyCase;
 use crate::finding::Edit;
@@ -7,14 +7,14 @@ use crate::text::{Location, SourceText, Span, Spanned, pointer_to};
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-/// A change of a policy that is not proved yet: replacements in its text, and the same as JSON Patch.
+/// A policy change that isn't proved yet: replacements in its text, and the same as JSON Patch.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Draft {
     pub title: String,
     pub edits: Vec<Edit>,
     pub patch: Vec<Value>,
     pub notes: Vec<String>,
-    /// The parts of the policy that keep the token out, and that the change is about.
+    /// The parts of the policy that keep the token out and that the change addresses.
     pub mends: Vec<Leaf>,
 }
 
@@ -24,7 +24,7 @@ impl Draft {
         self.patch.push(operation);
     }
 
-    /// With a title, where it has none yet.
+    /// Sets a title unless it has one.
     pub(super) fn titled(mut self, title: &str) -> Self {
         if self.title.is_empty() {
             title.clone_into(&mut self.title);
@@ -40,7 +40,7 @@ pub(super) struct Values<'a> {
     pub is_list: bool,
 }
 
-/// Adds a value, and keeps the list's layout.
+/// Adds a value, keeping the list's layout.
 pub(super) fn append(draft: &mut Draft, source: &SourceText, to: &Values<'_>, value: &str) {
     let Values {
         location: Location { span, pointer },
@@ -82,7 +82,7 @@ pub(super) fn append(draft: &mut Draft, source: &SourceText, to: &Values<'_>, va
             .and_then(|head| head.rfind('\n'))
             .map(|at| at + 1);
         let list = match line_start {
-            // In a text of several lines the list gets a line a value.
+            // In a text of several lines, the list gets one value per line.
             Some(start) => {
                 let line = source.text.get(start..).unwrap_or_default();
                 let indent: String = line.chars().take_while(|c| matches!(c, ' ' | '\t')).collect();
@@ -98,7 +98,7 @@ pub(super) fn append(draft: &mut Draft, source: &SourceText, to: &Values<'_>, va
     }
 }
 
-/// Adds an action to those of a statement; `None` where it names what it is not about.
+/// Adds an action to those of a statement; `None` if it uses `NotAction`.
 pub(super) fn append_action(
     draft: &mut Draft,
     source: &SourceText,
@@ -116,7 +116,7 @@ pub(super) fn append_action(
     Some(())
 }
 
-/// Adds a value to those of a condition.
+/// Adds a value to a condition.
 pub(super) fn append_value(draft: &mut Draft, source: &SourceText, leaf: &ConditionLeaf<'_>, value: &str) {
     let values = Values {
         location: leaf.location(),
@@ -126,7 +126,7 @@ pub(super) fn append_value(draft: &mut Draft, source: &SourceText, leaf: &Condit
     append(draft, source, &values, value);
 }
 
-/// Takes a condition key out, with its operator where nothing else stands under it.
+/// Removes a condition key, and its operator if nothing else is under it.
 pub(super) fn remove(
     draft: &mut Draft,
     source: &SourceText,
@@ -173,7 +173,7 @@ pub(super) fn remove(
     Some(())
 }
 
-/// The line break and the blanks before a place, or one blank where it does not begin its line.
+/// The line break and indentation before a place, or one space if it doesn't begin its line.
 pub(super) fn indentation(source: &SourceText, at: usize) -> String {
     let head = source.text.get(..at).unwrap_or_default();
     let blanks = head.len() - head.trim_end_matches([' ', '\t']).len();
@@ -184,7 +184,7 @@ pub(super) fn indentation(source: &SourceText, at: usize) -> String {
     }
 }
 
-/// The text with all replacements made; `None` where they overlap.
+/// The text with all replacements made; `None` if they overlap.
 pub(super) fn apply(text: &str, edits: &[Edit]) -> Option<String> {
     let mut edits: Vec<&Edit> = edits.iter().collect();
     edits.sort_by_key(|edit| edit.span);
@@ -208,7 +208,7 @@ pub(super) fn diff(before: &str, after: &str, name: &str) -> String {
         .to_string()
 }
 
-/// A text that needs no quoting in HCL or in YAML.
+/// Whether a text needs no quoting in HCL or YAML.
 pub(super) fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/@".contains(c))

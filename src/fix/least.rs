@@ -1,4 +1,4 @@
-//! The smallest trust policy that lets a token in, where there is none to change.
+//! The smallest trust policy that lets a token in, if there is none to change.
 
 use serde_json::{Value, json};
 
@@ -15,13 +15,13 @@ use crate::github::subject::{Context, Subject};
 use crate::policy::{TrustPolicy, parse};
 use crate::text::masked::{is_masked, is_masked_account};
 
-/// Stands for an account number that is not known.
+/// The placeholder for an unknown account number.
 const ACCOUNT: &str = "<ACCOUNT_ID>";
-/// Takes its place in what is evaluated.
+/// Replaces it for evaluation.
 const STAND_IN: &str = "123456789012";
 
-/// The smallest policy that lets in exactly this token; and where its subject changes with the run, the one that later runs fit as
-/// well. Each was evaluated. None for a token that is no job's, and where a part of it is crossed out.
+/// The smallest policy that lets in exactly this token and, if its subject changes with each run, one that later runs match too.
+/// Each was evaluated. None for a token that isn't a job's, or if part of it is masked.
 #[must_use]
 pub(crate) fn least(asker: Asker<'_>) -> Vec<Fix> {
     let claims = asker
@@ -60,7 +60,7 @@ fn policy(asker: Asker<'_>, audience: &str, operator: &str, subject: &str, title
     let mut equals = json!({ key("aud"): audience });
     let parsed = Subject::parse(subject).filter(|subject| subject.repository.is_some());
     let mut notes = Vec::new();
-    // A subject that does not name the repository is every job's whose template gives the same.
+    // A subject that doesn't name the repository is shared by every job whose template yields the same.
     match (parsed, repository(asker)) {
         (Some(subject), _) => {
             notes.push("evaluated: the policy accepts this token, and no subject of another repository".to_owned());
@@ -131,7 +131,7 @@ fn policy(asker: Asker<'_>, audience: &str, operator: &str, subject: &str, title
     Some(fix)
 }
 
-/// The claim that names the token's repository for good, else by its name, where STS compares it.
+/// The claim with the token's repository ID, else its name, if STS compares it.
 fn repository(asker: Asker<'_>) -> Option<(&'static str, &str)> {
     let claims = asker.claims.filter(|_| Deployment::of(asker.issuer).has_claim_keys())?;
     ["repository_id", "repository"]
@@ -139,7 +139,7 @@ fn repository(asker: Asker<'_>) -> Option<(&'static str, &str)> {
         .find_map(|claim| Some((claim, claims.text(claim).filter(|value| !is_masked(value))?)))
 }
 
-/// Partition and account of the role, as far as they are known.
+/// The role's partition and account, as far as known.
 fn account(asker: Asker<'_>) -> (String, Option<String>) {
     let whole = |account: &String| !is_masked_account(account);
     if let Some(role) = asker.role {

@@ -1,4 +1,4 @@
-//! The narrowest policy that keeps what a run shows: a change against what a policy lets in too much.
+//! The narrowest policy that still accepts this run's token: a change to a policy that lets in too much.
 
 use serde_json::json;
 
@@ -12,11 +12,11 @@ use crate::policy::{Decision, Leaf, Statement, parse};
 use crate::text::{SourceText, Span};
 use crate::witness::{self, Witness};
 
-/// More statements than so many are not changed at once.
+/// The most statements changed at once.
 const MOST: usize = 8;
 
-/// Lets in exactly this token's subject, in each statement through which strangers get in. Only where the policy lets the token in,
-/// and where nobody else gets in afterwards.
+/// Restricts each statement through which strangers get in to exactly this token's subject. Only if the policy lets the token in,
+/// and if no stranger gets in afterwards.
 pub(super) fn to_this_subject(case: &Case<'_>) -> Option<Fix> {
     let (policy, source) = (case.policy.as_ref()?, case.policy_source.as_ref()?);
     let subject = case.claims?.subject()?;
@@ -48,7 +48,7 @@ pub(super) fn to_this_subject(case: &Case<'_>) -> Option<Fix> {
     (is_closed && !draft.edits.is_empty()).then(|| prove(case, policy, source, draft))?
 }
 
-/// Restricts the statement through which somebody gets in to a subject.
+/// Restricts the statement through which a stranger gets in to one subject.
 fn restrict(
     case: &Case<'_>,
     policy: &PolicyCase,
@@ -57,7 +57,7 @@ fn restrict(
     subject: &str,
     draft: &mut Draft,
 ) -> Option<()> {
-    // Without an audience it came without a token.
+    // No audience means no token.
     if stranger.audience.is_empty() {
         return None;
     }

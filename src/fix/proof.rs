@@ -1,4 +1,4 @@
-//! Only what was applied and evaluated becomes a fix.
+//! Only a change that was applied and evaluated becomes a fix.
 
 use serde_json::Value;
 
@@ -17,13 +17,13 @@ use crate::text::SourceText;
 use crate::text::masked::is_masked;
 use crate::witness;
 
-/// The most characters, white space apart, that a role's trust policy can have after its quota is raised; 2048 before.
+/// The most characters, not counting white space, that a role's trust policy can have once its quota is raised; 2048 by default.
 /// (IAM User Guide, `reference_iam-quotas`.)
 const LARGEST: usize = 8192;
 const USUAL: usize = 2048;
 
-/// Does a change of a policy let the asker in with the token, and no subject of another repository that was kept out before? No
-/// where the budget does not suffice to tell.
+/// Whether a policy change lets the caller in with the token, but no subject of another repository that was kept out before. False
+/// if the budget is too small to tell.
 #[must_use]
 pub fn is_proven(asker: Asker<'_>, before: &TrustPolicy, after: &TrustPolicy, budget: &Budget) -> bool {
     decide(after, &request::web_identity(asker, after)) == Decision::Allow
@@ -34,7 +34,7 @@ fn size(text: &str) -> usize {
     text.chars().filter(|c| !c.is_whitespace()).count()
 }
 
-/// Does the policy fit into the largest quota?
+/// Whether the policy fits the largest quota.
 pub(super) fn storable(text: &str) -> bool {
     size(text) <= LARGEST
 }
@@ -45,7 +45,7 @@ pub(super) fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, d
     let changed: TrustPolicy = parse(&text).ok()?;
     let size = size(&text);
     let budget = &case.proving;
-    // What is hidden in the policy at hand is no text to be stored.
+    // A masked policy can't be stored.
     let proven = size <= LARGEST
         && !is_masked(&text)
         && is_proven(case.asker(), &policy.policy, &changed, budget)
@@ -73,7 +73,7 @@ pub(super) fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, d
     written(fix, (draft.edits, draft.patch), source, text, &changed)
 }
 
-/// The change in all forms in which it is printed.
+/// The change in all printed forms.
 pub(super) fn written(
     mut fix: Fix,
     (edits, patch): (Vec<Edit>, Vec<Value>),
@@ -91,13 +91,13 @@ pub(super) fn written(
     Some(fix)
 }
 
-/// Does everybody stay out whom another condition keeps out than those that the change is about? Jobs of the token's own
-/// repository are tried too: each claim changed, alone and together with the subject.
+/// Whether everyone kept out by a condition other than those the change addresses stays out. Jobs of the token's own repository
+/// are tried too: each claim changed, alone and together with the subject.
 fn keeps_guards(case: &Case<'_>, before: &TrustPolicy, after: &TrustPolicy, mends: &[Leaf], budget: &Budget) -> bool {
     if mends.is_empty() {
         return true;
     }
-    // Whom the other conditions let in may get in.
+    // Anyone the other conditions let in is allowed in.
     let relaxed = relaxed(before, admitting(case, after), mends);
     let subject = case.asker().key("sub");
     let size = steps(case.policy_source.as_ref().map_or(0, |source| source.text.len()));
@@ -129,8 +129,8 @@ fn keeps_guards(case: &Case<'_>, before: &TrustPolicy, after: &TrustPolicy, mend
     })
 }
 
-/// The policy without the conditions that a change is about. Where it is about a principal or an action, the statement takes
-/// those of the one that now admits the token; a Deny statement that it is about is gone.
+/// The policy without the conditions that a change addresses. If it addresses a principal or an action, the statement gets that of
+/// the one that now admits the token; a Deny statement that it addresses is dropped.
 fn relaxed(policy: &TrustPolicy, admitting: Option<&Statement>, mends: &[Leaf]) -> TrustPolicy {
     let mut policy = policy.clone();
     let mut index = 0;
@@ -169,7 +169,7 @@ fn keys(policy: &TrustPolicy) -> impl Iterator<Item = &str> {
     conditions.flat_map(|condition| &condition.keys).map(|key| key.name())
 }
 
-/// What a request may have for a key: nothing, what the policies name, and something else.
+/// Possible values of a key in a request: absent, those the policies name, and another.
 fn variants(policies: &[&TrustPolicy], key: &str) -> Vec<Presence> {
     const MOST: usize = 16;
     let conditions = policies.iter().flat_map(|policy| &policy.statements);
@@ -205,7 +205,7 @@ fn own_subjects(case: &Case<'_>) -> Vec<String> {
     })
 }
 
-/// The other stages of the handshake that are known to fail as well.
+/// A note if another stage of the handshake is known to fail as well.
 fn not_enough_alone(case: &Case<'_>) -> Option<String> {
     let passed = case.answer.as_ref().is_some_and(Answer::passed_provider);
     let missing = case.lacks_provider();
@@ -222,7 +222,7 @@ fn not_enough_alone(case: &Case<'_>) -> Option<String> {
     }
 }
 
-/// A statement with which IAM refuses the whole policy: "must evaluate … `sub` or … `job_workflow_ref` which is not scoped to all"
+/// A statement for which IAM rejects the whole policy: "must evaluate … `sub` or … `job_workflow_ref` which is not scoped to all"
 /// (the message of `update-assume-role-policy` for GitHub's own issuer, since June 2025).
 fn not_storable(case: &Case<'_>, policy: &TrustPolicy) -> Option<String> {
     if issuer_host(&case.issuer) != GITHUB_ISSUER {

@@ -1,4 +1,4 @@
-//! Changes of the account's OIDC provider.
+//! Changes to the account's OIDC provider.
 
 use super::edit::is_plain;
 use super::render;
@@ -46,7 +46,7 @@ pub(super) fn create_provider(case: &Case<'_>) -> Option<Fix> {
     Some(fix)
 }
 
-/// Adds the token's audience to the provider's client ids.
+/// Adds the token's audience to the provider's client IDs.
 pub(super) fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
     let Some(audience) = case
         .claims
@@ -67,7 +67,7 @@ pub(super) fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
     let mut fixes: Vec<Fix> = with_audience(case, [usual].into_iter().chain(registered))
         .into_iter()
         .collect();
-    // Else the trust policy would refuse it next.
+    // Otherwise the trust policy would refuse it next.
     if case
         .policy
         .as_ref()
@@ -80,13 +80,13 @@ pub(super) fn add_client_id(case: &Case<'_>) -> Vec<Fix> {
             render::argument(audience, "AUDIENCE")
         );
         fix.notes.extend(policy_denies(case, audience));
-        // What everybody asks for comes first.
+        // The usual audience comes first.
         fixes.insert(if audience == usual { 0 } else { fixes.len() }, fix);
     }
     fixes
 }
 
-/// The trust policy is known to refuse the token with this audience too.
+/// A note if the trust policy is known to refuse the token with this audience too.
 pub(super) fn policy_denies(case: &Case<'_>, audience: &str) -> Option<String> {
     let policy = &case.policy.as_ref()?.policy;
     case.claims?;
@@ -99,7 +99,7 @@ pub(super) fn policy_denies(case: &Case<'_>, audience: &str) -> Option<String> {
     denies.then(|| "not sufficient by itself: the trust policy does not accept this token either".to_owned())
 }
 
-/// Would the policy's nearest statement take this audience?
+/// Whether the policy's nearest statement would accept this audience.
 pub(super) fn takes_audience(case: &Case<'_>, policy: &PolicyCase, audience: &str) -> bool {
     let key = format!("{}:aud", issuer_host(&case.issuer));
     let mut request = case.request_for(&policy.policy);

@@ -1,4 +1,4 @@
-//! A policy in the words of Terraform and CloudFormation, and arguments of the commands that are printed.
+//! Policies as Terraform and CloudFormation, and arguments of the printed commands.
 
 use std::fmt::Write as _;
 
@@ -7,11 +7,11 @@ use serde_json::Value;
 use crate::policy::{BasedOn, Effect, Policy, PrincipalKind, Statement};
 use crate::text::Spanned;
 
-/// The longest argument that is written out: an ARN has at most 2048 characters.
+/// The longest argument written out: an ARN has at most 2048 characters.
 const LONGEST: usize = 2048;
 
-/// A text from outside as one argument of a command that somebody pastes into a shell: itself where no shell and no AWS CLI takes
-/// it for anything else, and otherwise the placeholder. Neither an option (`--debug`) nor a file to be read (`file://…`).
+/// Untrusted text as one argument of a command to paste into a shell: the text itself if neither a shell nor the AWS CLI takes it
+/// for anything else, such as an option (`--debug`) or a file to read (`file://…`); otherwise the placeholder.
 pub(crate) fn argument(text: &str, placeholder: &str) -> String {
     let is_literal = text.len() <= LONGEST
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -23,7 +23,7 @@ pub(crate) fn argument(text: &str, placeholder: &str) -> String {
     if is_literal { text } else { placeholder }.to_owned()
 }
 
-/// A policy in the words of Terraform: as an `aws_iam_policy_document`, and as the argument of the resource that has it.
+/// A policy as Terraform: an `aws_iam_policy_document`, and the argument of the resource that uses it.
 pub(super) fn terraform(policy: &Policy, document: &Value) -> String {
     let (name, argument) = match policy.based_on {
         BasedOn::Identity => ("caller", "policy"),
@@ -94,7 +94,7 @@ fn push_statement(text: &mut String, statement: &Statement) {
     }
 }
 
-/// As the `AssumeRolePolicyDocument` of a CloudFormation role.
+/// A policy as the `AssumeRolePolicyDocument` of a CloudFormation role.
 pub(super) fn cloudformation(document: &Value) -> String {
     let mut text = String::from("AssumeRolePolicyDocument:");
     push_yaml(&mut text, document, 1);
@@ -112,7 +112,7 @@ fn kind(kind: PrincipalKind) -> &'static str {
     }
 }
 
-/// A JSON value as an expression of Terraform's.
+/// Writes a JSON value as a Terraform expression.
 fn push_hcl(text: &mut String, value: &Value, depth: usize) {
     match value {
         Value::Object(fields) => {
@@ -146,7 +146,7 @@ fn push_hcl(text: &mut String, value: &Value, depth: usize) {
     }
 }
 
-/// A JSON value behind a key of YAML. What is no object, and no list of objects, is written as the JSON that it is.
+/// Writes a JSON value after a YAML key. Anything but an object or a list of objects is written as JSON.
 fn push_yaml(text: &mut String, value: &Value, depth: usize) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
@@ -160,7 +160,7 @@ fn push_yaml(text: &mut String, value: &Value, depth: usize) {
             for value in values {
                 let mut item = String::new();
                 push_yaml(&mut item, value, depth + 1);
-                // The first of its keys stands beside the dash.
+                // The first key goes on the line of the dash.
                 let _ = write!(text, "\n{:1$}- {2}", "", 2 * depth, item.trim_start());
             }
         }
@@ -174,22 +174,22 @@ fn push_yaml(text: &mut String, value: &Value, depth: usize) {
     }
 }
 
-/// A name that both languages take without quotes.
+/// Whether both languages accept a name without quotes.
 fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
-/// A JSON string is a YAML string as well.
+/// A quoted YAML string: a JSON string is one.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// A Terraform string: `${` and `%{` begin a template there.
+/// A Terraform string: `${` and `%{` begin a template in one.
 fn literal(text: &str) -> String {
     quoted(text).replace("${", "$${").replace("%{", "%%{")
 }
 
-/// The same in an `aws_iam_policy_document`, where `&{` is a policy variable.
+/// The same in an `aws_iam_policy_document`, where `&{` begins a policy variable.
 fn in_document(text: &str) -> String {
     quoted(text).replace("${", "&{").replace("%{", "%%{")
 }

@@ -1,4 +1,4 @@
-//! Changes for a call that is signed with AWS credentials, on either side: a policy of who asks, and the role's trust policy.
+//! Changes for a call signed with AWS credentials, on either side: the caller's policies and the role's trust policy.
 //! Each is evaluated with the policies of both sides before it is printed.
 
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn actions(case: &Case<'_>) -> Vec<&'static str> {
     std::iter::once("sts:AssumeRole").chain(tag).collect()
 }
 
-/// A further policy of the role that asks, which allows the call on this one role.
+/// An additional policy for the calling role that allows the call on this one role.
 pub(super) fn allow_caller(case: &Case<'_>) -> Option<Fix> {
     let caller = case.caller.as_ref()?;
     let is_missing = |access| CallerCase::blocked(access) == Some((Side::Identity, Decision::ImplicitDeny));
@@ -57,7 +57,7 @@ pub(super) fn allow_caller(case: &Case<'_>) -> Option<Fix> {
         let access = caller.access_with(&policy, request, trust);
         match access.decision {
             Decision::Allow => {}
-            // What is left is not on this side.
+            // The rest isn't on this side.
             Decision::Undecided => is_whole = false,
             Decision::ImplicitDeny if access.blocked().all(|(side, _)| side == Side::Trust) => is_whole = false,
             Decision::ExplicitDeny | Decision::ImplicitDeny => return None,
@@ -96,12 +96,12 @@ pub(super) fn allow_caller(case: &Case<'_>) -> Option<Fix> {
     Some(fix)
 }
 
-/// The trust policy lets in the role that asks, or the tags that it sends.
+/// A trust policy change that lets in the calling role, or the tags it sends.
 pub(super) fn trust_caller(case: &Case<'_>) -> Option<Fix> {
     let (policy, source) = (case.policy.as_ref()?, case.policy_source.as_ref()?);
     let identity = case.at_hand()?;
     let asking = identity.role.as_deref().or_else(|| {
-        // A user's ARN is its own.
+        // A user calls under its own ARN.
         identity.user().map(|_| &*identity.arn)
     })?;
     let (drafts, principal) = match (policy.trace.decision, policy.tagging) {
@@ -119,9 +119,9 @@ pub(super) fn trust_caller(case: &Case<'_>) -> Option<Fix> {
         .find_map(|draft| prove(case, policy, source, draft, asking))
 }
 
-/// A change, and the same with what the tags need that go along: `sts:TagSession` beside `sts:AssumeRole`, or else, as it carries
-/// neither `sts:ExternalId` nor `sts:RoleSessionName` (AWS service authorization reference for STS) and a condition on one of them
-/// keeps the tags out, in a statement of its own.
+/// A change, and the same with what the session tags need: `sts:TagSession` beside `sts:AssumeRole`, or else in a statement of its
+/// own, if a condition on `sts:ExternalId` or `sts:RoleSessionName` keeps it out: its request carries neither key (AWS service
+/// authorization reference for STS).
 fn with_tags(policy: &PolicyCase, source: &SourceText, draft: &Draft, principal: Option<&str>) -> Vec<Draft> {
     let beside = || {
         let (index, statement, _) = policy.nearest()?;
@@ -143,7 +143,7 @@ fn with_tags(policy: &PolicyCase, source: &SourceText, draft: &Draft, principal:
     [alone, beside(), apart()].into_iter().flatten().collect()
 }
 
-/// The statement that comes nearest, for `sts:TagSession` alone: what it does not carry is no condition there.
+/// The nearest statement, for `sts:TagSession` alone: without conditions on keys that its request doesn't carry.
 fn tag_apart(policy: &PolicyCase, source: &SourceText, principal: Option<&str>) -> Option<Value> {
     let (_, statement, _) = policy.nearest()?;
     let is_absent = |key: &ConditionKey| {
@@ -171,7 +171,7 @@ fn tag_apart(policy: &PolicyCase, source: &SourceText, principal: Option<&str>) 
     Some(apart)
 }
 
-/// The role that asks, beside the principals of the statement that lacks nothing else.
+/// Adds the calling role to the principals of the statement that lacks nothing else.
 fn add_principal(policy: &PolicyCase, source: &SourceText, asking: &str) -> Option<Draft> {
     let (index, statement, trace) = policy.nearest()?;
     let principal = statement.principal.as_ref().filter(|principal| !principal.negated)?;
@@ -190,7 +190,7 @@ fn add_principal(policy: &PolicyCase, source: &SourceText, asking: &str) -> Opti
         entry.key.end,
         entry.values.last().map_or(entry.key.end, |value| value.span.end),
     );
-    // The value itself: what stands between its name's end and its own.
+    // The value itself: it begins after its name.
     let start = span.start + source.slice(span).find(['"', '['])?;
     let end = if entry.is_list {
         span.end + source.text.get(span.end..)?.find(']')? + 1
@@ -208,7 +208,7 @@ fn add_principal(policy: &PolicyCase, source: &SourceText, asking: &str) -> Opti
     Some(draft)
 }
 
-/// A statement for the role that asks, where no statement is about AWS credentials.
+/// Adds a statement for the calling role if no statement is about AWS credentials.
 fn add_statement(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, asking: &str) -> Option<Draft> {
     let is_about_credentials = |statement: &Statement| {
         let entries = statement.principal.iter().flat_map(|principal| &principal.entries);
@@ -216,7 +216,7 @@ fn add_statement(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, aski
         statement.effect.value == Effect::Allow
             && kinds.any(|kind| matches!(kind, PrincipalKind::Aws | PrincipalKind::Everyone))
     };
-    // What such a statement demands (an external ID, say), the one for this role may have to demand as well.
+    // What such a statement requires (an external ID, say) may have to be required of this role too.
     if policy
         .policy
         .statements
@@ -231,7 +231,7 @@ fn add_statement(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, aski
     Some(draft.titled("trust the calling role"))
 }
 
-/// A statement more, at the end.
+/// Appends a statement.
 fn insert(draft: &mut Draft, policy: &PolicyCase, source: &SourceText, statement: &Value) -> Option<()> {
     let last = policy.policy.statements.last()?;
     if !policy.policy.statement_is_list {
@@ -256,7 +256,7 @@ fn as_written(source: &SourceText, span: Span) -> Option<Value> {
     serde_json::from_str(source.slice(span)).ok()
 }
 
-/// Applies a draft and evaluates it on both sides: the call is allowed, and nobody else gets in who was kept out before.
+/// Applies a draft and evaluates it on both sides: the call is allowed, and nobody else who was kept out before gets in.
 fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft, asking: &str) -> Option<Fix> {
     let text = apply(&source.text, &draft.edits)?;
     let changed = parse(&text).ok()?;
@@ -269,7 +269,7 @@ fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft
     }
     let mut fix = Fix::new(draft.title, Target::TrustPolicy);
     fix.notes = draft.notes;
-    // The other side may stand in the way still.
+    // The other side may still block the call.
     let other_side = case.caller.as_ref().and_then(|caller| {
         let (assume, tag) = case.signed_requests(caller, Some(&changed));
         let all = std::iter::once(&assume).chain(&tag);
@@ -290,7 +290,7 @@ fn prove(case: &Case<'_>, policy: &PolicyCase, source: &SourceText, draft: Draft
     written(fix, (draft.edits, draft.patch), source, text, &changed)
 }
 
-/// Does the trust policy let the call in, with its tags?
+/// Whether the trust policy lets the call in, with its tags.
 fn is_let_in(case: &Case<'_>, changed: &Policy) -> bool {
     let tag = case
         .is_tagged()
@@ -301,7 +301,7 @@ fn is_let_in(case: &Case<'_>, changed: &Policy) -> bool {
         .all(|request| decide(changed, request) == Decision::Allow)
 }
 
-/// Others who could sign such a call, with and without what conditions ask for; and tokens.
+/// Whether others stay out: those who could sign such a call, with and without what conditions require; and tokens.
 fn keeps_others_out(case: &Case<'_>, before: &Policy, after: &Policy, asking: &str) -> bool {
     let budget = &case.proving;
     if !witness::lets_in_no_more(case.asker(), before, after, budget) {

@@ -1,4 +1,4 @@
-//! Changes of the workflow file.
+//! Changes to the workflow file.
 
 use super::admit::is_positive;
 use super::edit::{apply, diff, indentation, is_plain};
@@ -14,7 +14,7 @@ use crate::text::masked::is_masked;
 use crate::text::{SourceText, Span};
 use serde_json::json;
 
-/// The change on the job's side where one side has an environment and the other has not: only where the policy then lets it in.
+/// The change to the job if only one side has an environment; offered only if the policy then lets the job in.
 pub(super) fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
     let difference = policy
         .subject
@@ -47,7 +47,7 @@ pub(super) fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fi
     }
 }
 
-/// Keeps the job out of pull requests, where the policy trusts a branch or a tag: nothing is opened.
+/// Keeps the job out of pull requests if the policy trusts a branch or a tag: this opens nothing.
 pub(super) fn no_pull_request(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
     if !is_for_a_pull_request(case) {
         return None;
@@ -68,7 +68,7 @@ pub(super) fn no_pull_request(case: &Case<'_>, policy: &PolicyCase) -> Option<Fi
     if let (Some(job), Some(source)) = (job(case), case.workflow_source.as_ref())
         && let Some(edit) = below_key(source, job, |indent| format!("{indent}{CONDITION}\n"))
     {
-        // One that is there is to be joined with it, by a person.
+        // An existing `if:` has to be combined with it by hand.
         let own = format!("{}if:", edit.text.split("if:").next().unwrap_or_default());
         if !source.slice(job.span).lines().any(|line| line.starts_with(&own)) {
             change(&mut fix, source, edit)?;
@@ -77,7 +77,7 @@ pub(super) fn no_pull_request(case: &Case<'_>, policy: &PolicyCase) -> Option<Fi
     Some(fix)
 }
 
-/// Is the token a pull request's, without an environment? (GitHub docs, "OpenID Connect reference", "Example subject claims".)
+/// Whether the token is a pull request's, without an environment. (GitHub docs, "OpenID Connect reference", "Example subject claims".)
 pub(super) fn is_for_a_pull_request(case: &Case<'_>) -> bool {
     let subject = case.claims.and_then(|claims| claims.subject());
     let event = case.claims.and_then(|claims| claims.text("event_name"));
@@ -85,7 +85,7 @@ pub(super) fn is_for_a_pull_request(case: &Case<'_>) -> bool {
         && event.is_none_or(|event| event == "pull_request")
 }
 
-/// Would the policy let the job in with this environment, or without any? GitHub makes the rest of the subject anew then.
+/// Whether the policy would let the job in with this environment, or without any, which changes the rest of the subject.
 /// (GitHub docs, "OpenID Connect reference", "Example subject claims".)
 fn is_let_in(case: &Case<'_>, policy: &PolicyCase, environment: Option<&str>) -> bool {
     let changed = || {
@@ -107,7 +107,7 @@ fn is_let_in(case: &Case<'_>, policy: &PolicyCase, environment: Option<&str>) ->
     changed().unwrap_or(false)
 }
 
-/// Takes the environment out of the job, where the whole key stands on one line.
+/// Removes the environment from the job if the whole key is on one line.
 fn take_environment(case: &Case<'_>) -> Option<Fix> {
     let (job, source) = (job(case)?, case.workflow_source.as_ref()?);
     let environment = job.environment.as_ref()?;
@@ -132,7 +132,7 @@ fn take_environment(case: &Case<'_>) -> Option<Fix> {
     Some(fix)
 }
 
-/// The environment, as YAML, with which the policy lets the job in as it is, where the job has none and a condition asks for it.
+/// The environment, as YAML, with which the unchanged policy lets the job in, if the job has none and a condition requires one.
 pub(super) fn missing_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<String> {
     let key = |claim: &str| format!("{}:{claim}", issuer_host(&case.issuer));
     let failing = policy.failing();
@@ -149,9 +149,9 @@ pub(super) fn missing_environment(case: &Case<'_>, policy: &PolicyCase) -> Optio
     is_let_in(case, policy, Some(name)).then(|| in_yaml(name))
 }
 
-/// Gives the job an environment; `None` where it names one that may come out empty, which is to be set where it comes from.
+/// Gives the job an environment; `None` if it names one that may be empty at run time, which has to be set at its source.
 pub(super) fn give_environment(case: &Case<'_>, title: String, name: &str) -> Option<Fix> {
-    // A job that calls a reusable workflow cannot have one. (GitHub docs, "Reuse workflows", supported keywords.)
+    // A job that calls a reusable workflow can't have one. (GitHub docs, "Reuse workflows", supported keywords.)
     if job(case).is_some_and(|job| job.environment.is_some() || job.uses.is_some()) {
         return None;
     }
@@ -165,7 +165,7 @@ pub(super) fn give_environment(case: &Case<'_>, title: String, name: &str) -> Op
     Some(fix)
 }
 
-/// Asks for the audience that the policy wants, where the provider takes it too, as far as known: the policy stays as it is.
+/// Requests the audience that the policy expects if, as far as known, the provider accepts it too: the policy stays as it is.
 pub(super) fn ask_for_audience(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
     let audience = case.asker().key("aud");
     let failing = policy.failing();
@@ -177,7 +177,7 @@ pub(super) fn ask_for_audience(case: &Case<'_>, policy: &PolicyCase) -> Option<F
     with_audience(case, wanted)
 }
 
-/// Asks for the first of these audiences with which the token gets through the whole handshake.
+/// Requests the first of these audiences with which the token passes the whole handshake.
 pub(super) fn with_audience<'a>(case: &Case<'_>, audiences: impl IntoIterator<Item = &'a str>) -> Option<Fix> {
     let ids = case.own_client_ids();
     let passes = |audience: &str| {
@@ -203,7 +203,7 @@ pub(super) fn with_audience<'a>(case: &Case<'_>, audiences: impl IntoIterator<It
     Some(fix)
 }
 
-/// Gives the job `id-token: write`, as a diff of the workflow where it is known.
+/// Gives the job `id-token: write`, as a diff of the workflow if known.
 pub(super) fn grant_id_token(case: &Case<'_>) -> Fix {
     let mut fix = Fix::new("give the job `id-token: write`", Target::Workflow);
     fix.text = "    permissions:\n      id-token: write\n      contents: read\n".to_owned();
@@ -227,7 +227,7 @@ pub(super) fn grant_id_token(case: &Case<'_>) -> Fix {
     fix
 }
 
-/// `id-token: write` in the block that counts; `None` where a person must decide.
+/// Adds `id-token: write` to the effective block; `None` if a person must decide.
 fn granted(source: &SourceText, job: &Job, all: Option<&Permissions>) -> Option<Edit> {
     if job.id.value.is_empty() || job.uses.is_some() && job.permissions.is_none() && all.is_none() {
         return None;
@@ -257,7 +257,7 @@ fn granted(source: &SourceText, job: &Job, all: Option<&Permissions>) -> Option<
     }
 }
 
-/// The job that cannot assume the role, where the workflow is known.
+/// The job that can't assume the role, if the workflow is known.
 fn job<'a>(case: &'a Case<'_>) -> Option<&'a Job> {
     let workflow = case.workflow.as_ref()?.as_ref().ok()?;
     workflow.job(case.runner().and_then(|runner| runner.job.as_deref()))
@@ -271,7 +271,7 @@ fn change(fix: &mut Fix, source: &SourceText, edit: Edit) -> Option<()> {
     Some(())
 }
 
-/// Lines right below a job's key, indented as what stands there.
+/// Inserts lines right below a job's key, indented like those there.
 fn below_key(source: &SourceText, job: &Job, lines: impl Fn(&str) -> String) -> Option<Edit> {
     let text = source.text.as_str();
     if job.id.value.is_empty() {

@@ -1,4 +1,4 @@
-//! What a check before the push found: for people, for programs, for GitHub.
+//! The findings of a check before the push: for people, for programs, for GitHub.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -16,16 +16,16 @@ use crate::checks::by_id;
 use crate::finding::{Edit, Rule, Severity};
 use crate::text::{SourceText, Span};
 
-/// The most findings that are shown in full.
+/// The most findings shown in full.
 const MOST_FINDINGS: usize = 200;
 /// The most rows of a step.
 const MOST_ROWS: usize = 12;
-/// The runner shows ten annotations of a kind for a step.
+/// The runner shows ten annotations of each kind per step.
 const MOST_ANNOTATIONS: usize = 10;
 /// The longest excerpt of a file, in lines.
 const MOST_EXCERPT: usize = 6;
 
-/// Findings that are known, by their fingerprints.
+/// Known findings, by fingerprint.
 #[derive(Debug, Clone, Default)]
 pub struct Baseline(BTreeSet<String>);
 
@@ -33,7 +33,7 @@ impl Baseline {
     /// Reads what [`baseline`] wrote.
     ///
     /// # Errors
-    /// In words: it is no such file.
+    /// A message if it isn't such a file.
     pub fn read(text: &str) -> Result<Self, String> {
         let json: Value = serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}"))?;
         if json.get("schema").and_then(Value::as_u64) != Some(1) {
@@ -52,7 +52,7 @@ impl Baseline {
     }
 }
 
-/// The findings as a file that a later run takes for known.
+/// Returns the findings as a file; a later run takes those in it as known.
 #[must_use]
 pub fn baseline(checked: &Checked) -> String {
     let findings: Vec<Value> = items(checked)
@@ -65,7 +65,7 @@ pub fn baseline(checked: &Checked) -> String {
     escaped(&format!("{:#}\n", json!({ "schema": 1, "findings": findings })))
 }
 
-/// Does anything new of this severity, or a worse one, stand among the findings?
+/// Whether any new finding has this severity or a worse one.
 #[must_use]
 pub fn fails(checked: &Checked, known: &Baseline, risks: bool) -> bool {
     let worst = if risks { Severity::Risk } else { Severity::Blocks };
@@ -74,14 +74,14 @@ pub fn fails(checked: &Checked, known: &Baseline, risks: bool) -> bool {
         .any(|item| item.severity <= worst && !known.knows(item))
 }
 
-/// As SARIF.
+/// Renders the findings as SARIF.
 #[must_use]
 pub fn sarif(checked: &Checked, known: &Baseline, pages: &Pages) -> String {
     let page = |rule: &Rule| by_id(rule.id).and_then(|check| pages.url(&check.rule));
     sarif::log(&items(checked), &|item| known.knows(item), &page)
 }
 
-/// For programs.
+/// Renders the findings as JSON.
 #[must_use]
 pub fn json(checked: &Checked, known: &Baseline) -> String {
     let steps = checked.asks.iter().map(|ask| {
@@ -130,7 +130,7 @@ pub fn json(checked: &Checked, known: &Baseline) -> String {
     escaped(&format!("{value:#}\n"))
 }
 
-/// As annotations, which GitHub Actions shows in the files.
+/// Renders the findings as annotations, which GitHub Actions shows in the files.
 #[must_use]
 pub fn annotations(checked: &Checked, known: &Baseline) -> String {
     let mut out = String::new();
@@ -180,7 +180,7 @@ pub fn annotations(checked: &Checked, known: &Baseline) -> String {
     out
 }
 
-/// For a terminal or a log.
+/// Renders the findings for a terminal or a log.
 #[must_use]
 pub fn console(checked: &Checked, known: &Baseline, colour: bool) -> String {
     let mut out = String::new();
@@ -222,7 +222,7 @@ pub fn console(checked: &Checked, known: &Baseline, colour: bool) -> String {
     out
 }
 
-/// As Markdown, for a job's summary.
+/// Renders the findings as Markdown, for a job's summary.
 #[must_use]
 pub fn summary(checked: &Checked, known: &Baseline) -> String {
     let text = console(checked, known, false);
@@ -260,7 +260,7 @@ fn total(checked: &Checked, new: &[&Item<'_>], known: usize) -> String {
     line
 }
 
-/// A step: who comes, and what that comes to.
+/// A step: the subjects it presents, and whether each gets in.
 fn step(out: &mut String, ask: &Ask) {
     let _ = writeln!(out, "{}  {}:{}", clean(&ask.job), clean(&ask.file), ask.line);
     let policies = if ask.policies.is_empty() {
@@ -343,7 +343,7 @@ fn items(checked: &Checked) -> Vec<Item<'_>> {
     checked.findings.iter().map(item).collect()
 }
 
-/// A finding as a compiler shows it: the places first, then what to know.
+/// A finding as a compiler shows it: the places first, then the notes.
 fn finding(item: &Item<'_>, colour: bool) -> String {
     let level = match item.severity {
         Severity::Blocks => Level::ERROR,

@@ -1,4 +1,4 @@
-//! What a token says by itself, and what lets it in: as text, and as JSON.
+//! What a token alone shows, and the policy that lets it in: as text and as JSON.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,10 @@ use super::json::escaped;
 use super::{MOST_LINES, clean, clean_lines, cut};
 use crate::finding::{Fix, Told};
 
-/// What [`lines()`] is about, as the title of a group in a step's log.
+/// The title of the group for [`lines()`] in a step's log.
 pub(super) const TITLE: &str = "what the token says, and the smallest trust policy that accepts it";
 
-/// For a terminal or a log.
+/// Renders it for a terminal or a log.
 #[must_use]
 pub fn lines(told: &Told) -> String {
     let mut out = String::from("the subject, part by part:\n");
@@ -57,10 +57,10 @@ pub fn lines(told: &Told) -> String {
 pub(super) const NO_POLICY: &str =
     "no trust policy is offered: it needs a whole GitHub Actions token, with `iss`, `sub` and `aud`";
 
-/// What introduces the command.
+/// The introduction to the command.
 pub(super) const FINISH: &str = "anyone with access to the role can finish this diagnosis; `save-evidence: run.json` (on the command line, `--save-evidence run.json`) saves the run:";
 
-/// For programs.
+/// Renders it as JSON.
 #[must_use]
 pub fn json(told: &Told) -> String {
     let mut value = value(told);

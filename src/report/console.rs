@@ -1,4 +1,4 @@
-//! The report for a terminal or a job's log: like a good compiler's.
+//! The report for a terminal or a job's log, in the style of a good compiler.
 
 use std::fmt::Write as _;
 use std::iter::once;
@@ -18,23 +18,23 @@ use crate::finding::{
 use crate::text::SourceText;
 use crate::text::unseen::push_shown;
 
-/// A document that is shown around a label is cut to so many bytes.
+/// The most bytes of a document shown around a label.
 const MOST_SOURCE: usize = 64 * 1024;
 /// The most characters of a value or a sentence in a table.
 const MOST_CELL: usize = 400;
-/// What annotate-snippets puts before a note's text, with line numbers of three digits.
+/// The width of what annotate-snippets puts before a note's text, with three-digit line numbers.
 const BEFORE_A_NOTE: usize = 12;
-/// The title of what a log shows and a terminal does not.
+/// The title of a section that a log shows and a terminal doesn't.
 const CLAIMS: &str = "the token's claims";
 
 /// How a log or a terminal shows text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// Are colours shown?
+    /// Whether colours are shown.
     pub colour: bool,
-    /// Are links (OSC 8) followed? Only by a person's terminal, and with colours.
+    /// Whether links (OSC 8) are written: only for an interactive terminal, and with colours.
     pub links: bool,
-    /// The columns that sentences are wrapped at. Nothing that is copied is wrapped.
+    /// The column that sentences are wrapped at. Text to copy isn't wrapped.
     pub width: usize,
 }
 
@@ -48,20 +48,20 @@ impl Default for Style {
     }
 }
 
-/// A part of the report: the answer, or what stands behind it under a title of its own.
+/// A part of the report: the answer, or some evidence for it under a title of its own.
 #[derive(Debug, Clone)]
 pub(super) struct Section {
-    /// What it is about; the answer has none.
+    /// What it is about; none for the answer.
     pub(super) title: Option<String>,
     /// Its lines.
     pub(super) text: String,
-    /// Is it about the token alone?
+    /// Whether it is about the token alone.
     is_of_the_token: bool,
-    /// Is it for a log alone, which shows it folded?
+    /// Whether it is only for a log, which shows it folded.
     pub(super) is_for_logs: bool,
 }
 
-/// The report as text.
+/// Returns the report as text.
 #[must_use]
 pub fn render(report: &Report, style: Style) -> String {
     let mut out = String::new();
@@ -110,7 +110,7 @@ pub(super) fn sections(report: &Report, style: Style) -> Vec<Section> {
             sections.extend(to.diagnosis(&hop.diagnosis, opening, Some(&name)));
         }
     }
-    // What a token says by itself is the same for each role.
+    // What a token alone shows is the same for each role.
     let mut told: Vec<String> = Vec::new();
     sections.retain(|section| {
         let is_told = section.is_of_the_token;
@@ -121,7 +121,7 @@ pub(super) fn sections(report: &Report, style: Style) -> Vec<Section> {
     sections
 }
 
-/// What all that is printed is printed with.
+/// The settings for everything printed.
 struct Printer<'a> {
     style: Style,
     pages: &'a Pages,
@@ -134,7 +134,7 @@ const DIM: Paint = AnsiColor::BrightBlack.on_default();
 const BOLD: Paint = Paint::new().bold();
 
 impl Printer<'_> {
-    /// One diagnosis: the answer, and behind it what shows it.
+    /// One diagnosis: the answer, then the evidence for it.
     fn diagnosis(&self, diagnosis: &Diagnosis, opening: String, name: Option<&str>) -> Vec<Section> {
         let is_certain = diagnosis
             .lead()
@@ -178,7 +178,7 @@ impl Printer<'_> {
         once(answer).chain(behind).collect()
     }
 
-    /// The answer: what it comes to, the two sides, the findings and their fixes.
+    /// The answer: the result, the two sides, the findings and their fixes.
     fn answer(&self, diagnosis: &Diagnosis) -> String {
         let lead = diagnosis.lead();
         let paint = match diagnosis.conclusion {
@@ -215,7 +215,7 @@ impl Printer<'_> {
         out
     }
 
-    /// Both sides under each other, and a line under the part that differs.
+    /// Both sides, one below the other, with the part that differs underlined.
     fn comparison(&self, compared: &SideBySide) -> String {
         let SideBySide { what, left, right } = compared;
         let name = |side: &Party| format!("{} {}", side.who, side.does);
@@ -292,7 +292,7 @@ impl Printer<'_> {
         for gap in &diagnosis.gaps {
             let wanted = format!("{}: {}", gap.wanted, cut(&gap.why, MOST_CELL));
             let supply = format!("how to supply it: {}", gap.supply);
-            // What is copied is a line of its own, and is not broken.
+            // Text to copy gets a line of its own and isn't wrapped.
             let (supply, copied) = match supply.split_once(" `with: ") {
                 Some((before, with)) => (before, format!("\n      with: {}", clean(with.trim_end_matches('`')))),
                 None => (&*supply, String::new()),
@@ -316,7 +316,7 @@ impl Printer<'_> {
         };
         let message = format!("{}{}", hedge(finding.certainty()), clean(&finding.message));
         let mut elements: Vec<Element<'_>> = Vec::new();
-        // One snippet a document, in the order of the first label in each.
+        // One snippet per document, in the order of their first labels.
         let mut documents: Vec<Document> = Vec::new();
         for label in &finding.labels {
             if !documents.contains(&label.document) {
@@ -335,7 +335,7 @@ impl Printer<'_> {
                 .take(MOST_LINES)
                 .collect();
             let is_primary = Some(document) == primary;
-            // The two sides above say what differs.
+            // The two sides above already show what differs.
             let says = |i: usize| i > 0 || !is_primary || finding.compares.is_none();
             if let Some(shown) = shown(source, &labels, is_primary, says) {
                 elements.push(shown.into());
@@ -400,12 +400,12 @@ impl Printer<'_> {
         }
     }
 
-    /// A sentence in lines of the width, each behind the indent; words stay whole.
+    /// A sentence wrapped to the width, each line indented; words aren't split.
     fn wrapped(&self, text: &str, indent: &str) -> String {
         self.filled(&clean(text), self.style.width, indent)
     }
 
-    /// The same of a clean text for a column that begins there.
+    /// The same for clean text in a column that begins there.
     fn hanging(&self, cleaned: &str, column: usize) -> String {
         let indent = " ".repeat(column);
         let filled = self.filled(cleaned, self.style.width, &indent);
@@ -413,7 +413,7 @@ impl Printer<'_> {
     }
 
     fn filled(&self, cleaned: &str, width: usize, indent: &str) -> String {
-        // Narrower than this, a column of single words would be no better.
+        // A narrower column would be a list of single words.
         let options = Options::new(width.max(indent.len() + 20))
             .initial_indent(indent)
             .subsequent_indent(indent)
@@ -454,7 +454,7 @@ fn shown<'a>(
     if text.len() > MOST_SOURCE {
         return None;
     }
-    // A character that is not seen takes more bytes when it is shown, so what follows it moves.
+    // An invisible character takes more bytes when shown, so what follows it moves.
     let moved = |at: usize| text.get(..at).map(|before| visible(before).len());
     let mut annotations = Vec::new();
     for (i, label) in labels.iter().enumerate() {
@@ -477,7 +477,7 @@ fn shown<'a>(
     (!annotations.is_empty()).then(|| Snippet::source(text).path(clean(&source.name)).annotations(annotations))
 }
 
-/// A document with what is not seen shown. It keeps its lines.
+/// A document with invisible characters shown. It keeps its lines.
 pub(super) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! What expectations of a policy came to, as a unit test's output and as JSON.
+//! The results of a policy's expectations, as a unit test's output and as JSON.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::json::escaped;
 use crate::policy::Decision;
 use crate::predict::Checked;
 
-/// The results of a file, a line each; a failure has its reason below it.
+/// Returns the results of a file, one per line; a failure has its reason below it.
 #[must_use]
 pub fn render(file: &str, checked: &[Checked]) -> String {
     let mut out = format!("expectations of {}\n", clean(file));
@@ -39,7 +39,7 @@ pub fn render(file: &str, checked: &[Checked]) -> String {
     out
 }
 
-/// How many of all passed.
+/// Says how many passed.
 #[must_use]
 pub fn count(all: &[(String, Vec<Checked>)]) -> String {
     let checked = || all.iter().flat_map(|(_, checked)| checked);
@@ -47,7 +47,7 @@ pub fn count(all: &[(String, Vec<Checked>)]) -> String {
     format!("\n{passed} passed, {} failed\n", checked().count() - passed)
 }
 
-/// For programs.
+/// Renders the results as JSON.
 #[must_use]
 pub fn json(all: &[(String, Vec<Checked>)]) -> String {
     let result = |one: &Checked| {

@@ -1,16 +1,16 @@
-//! One fix of the trust policy alone: the policy with it applied, in one form, and what it changes.
+//! A single fix of the trust policy: the policy with it applied, in one form, and what it changes.
 
 use std::fmt::Write as _;
 
 use super::{MOST_LINES, Report, clean, clean_lines, json};
 use crate::finding::{Fix, Found, Severity, Target};
 
-/// Which of a report's fixes.
+/// Selects one of a report's fixes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WhichFix {
-    /// The finding; without it the cause, or else the first finding that has a fix.
+    /// The finding; by default the cause, or else the first finding that has a fix.
     pub id: Option<String>,
-    /// The number of its fix, as the report counts them.
+    /// The number of its fix, as in the report.
     pub number: usize,
 }
 
@@ -20,14 +20,14 @@ impl Default for WhichFix {
     }
 }
 
-/// How the policy is written.
+/// The format of the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// As CloudFormation.
+    /// CloudFormation.
     CloudFormation,
-    /// As JSON.
+    /// JSON.
     Policy,
-    /// As Terraform.
+    /// Terraform.
     Terraform,
 }
 
@@ -39,10 +39,10 @@ pub struct Fixed<'a> {
 }
 
 impl<'a> Fixed<'a> {
-    /// The fix that is asked for, of the run that decides.
+    /// Returns the selected fix of the deciding run.
     ///
     /// # Errors
-    /// Why there is none, in words.
+    /// A message that says why there is none.
     pub fn of(report: &'a Report, which: &WhichFix) -> Result<Self, String> {
         let diagnosis = &report.deciding().diagnosis;
         let of_policy = |fix: &Fix| fix.target == Target::TrustPolicy && !fix.text.is_empty();
@@ -105,7 +105,7 @@ impl<'a> Fixed<'a> {
         }
     }
 
-    /// The whole policy in one form. What is not seen is written as an escape, which is the same to who reads it.
+    /// Returns the whole policy in one form. Invisible characters are written as escapes, which mean the same to a parser.
     #[must_use]
     pub fn text(&self, form: Form) -> String {
         let text = match form {
@@ -118,7 +118,7 @@ impl<'a> Fixed<'a> {
         text
     }
 
-    /// What it changes, for the eyes of who applies it.
+    /// Returns what it changes, for the person who applies it.
     #[must_use]
     pub fn told(&self) -> String {
         let severity = match self.found.severity {

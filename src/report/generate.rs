@@ -1,4 +1,4 @@
-//! Trust policies that were generated: as JSON, Terraform, CloudFormation and commands of the AWS CLI.
+//! Generated trust policies: as JSON, Terraform, CloudFormation and AWS CLI commands.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::json::escaped;
 use crate::fix::argument;
 use crate::predict::TrustedRole;
 
-/// The policies as JSON: one alone, several by the names of their roles, and steps in their order.
+/// Renders the policies as JSON: one alone, several by role name, steps in order.
 #[must_use]
 pub fn policies(roles: &[TrustedRole]) -> String {
     let policy = |role: &TrustedRole| match &*role.steps {
@@ -30,7 +30,7 @@ pub fn policies(roles: &[TrustedRole]) -> String {
     escaped(&format!("{value:#}\n"))
 }
 
-/// What there is to say of them, a line each: of all together once. `has_provider` is for what names the provider by itself.
+/// Returns the remarks about them, one per line, without repeats. `has_provider` is for formats that name the provider themselves.
 #[must_use]
 pub fn notes(roles: &[TrustedRole], has_provider: bool) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
@@ -59,7 +59,7 @@ pub fn notes(roles: &[TrustedRole], has_provider: bool) -> Vec<String> {
     notes
 }
 
-/// For Terraform: provider and roles. JSON's own syntax is one of Terraform's, but for `${` and `%{`, which begin a template there.
+/// Renders provider and roles for Terraform. JSON is valid Terraform, except for `${` and `%{`, which begin a template there.
 #[must_use]
 pub fn hcl(roles: &[TrustedRole]) -> String {
     let mut out = String::new();
@@ -84,7 +84,7 @@ pub fn hcl(roles: &[TrustedRole]) -> String {
     out
 }
 
-/// For CloudFormation: provider and roles. JSON is YAML as well.
+/// Renders provider and roles for CloudFormation. JSON is valid YAML.
 #[must_use]
 pub fn cfn(roles: &[TrustedRole]) -> String {
     let mut out = String::from("Resources:\n");
@@ -108,7 +108,7 @@ pub fn cfn(roles: &[TrustedRole]) -> String {
     out
 }
 
-/// For a shell, with the AWS CLI.
+/// Renders provider and roles as AWS CLI commands for a shell.
 #[must_use]
 pub fn cli(roles: &[TrustedRole]) -> String {
     let mut out = String::new();
@@ -125,7 +125,7 @@ pub fn cli(roles: &[TrustedRole]) -> String {
     }
     each(&mut out, roles, "#", |out, role, policy| {
         let name = argument(&role.name, "ROLE");
-        // No line of JSON is the end of this: each begins with a brace, a bracket or a quote.
+        // No line of JSON can end the heredoc: each begins with a brace, a bracket or a quote.
         let _ = writeln!(out, "cat > trust-policy.json <<'EOF'\n{}\nEOF", pretty(policy, 0));
         let _ = if role.steps.is_empty() {
             writeln!(
@@ -142,7 +142,7 @@ pub fn cli(roles: &[TrustedRole]) -> String {
     out
 }
 
-/// Each role, or each step on the way to it.
+/// Writes each role, or each step on the way to it.
 fn each(out: &mut String, roles: &[TrustedRole], comment: &str, write: impl Fn(&mut String, &TrustedRole, &Value)) {
     for role in roles {
         for (index, step) in role.steps.iter().enumerate() {
@@ -156,7 +156,7 @@ fn each(out: &mut String, roles: &[TrustedRole], comment: &str, write: impl Fn(&
     }
 }
 
-/// The provider by its resource, in place of its ARN.
+/// Replaces the provider's ARN with its resource.
 fn with_provider(policy: &str, role: &TrustedRole, resource: &str) -> String {
     match role
         .policy
@@ -178,7 +178,7 @@ fn audiences(roles: &[TrustedRole]) -> Vec<&str> {
     audiences
 }
 
-/// JSON over several lines, all but the first indented.
+/// JSON on several lines, all but the first indented.
 fn pretty(value: &Value, indent: usize) -> String {
     let text = escaped(&format!("{value:#}"));
     text.replace('\n', &format!("\n{:indent$}", ""))

@@ -8,14 +8,14 @@ use crate::finding::{Diagnosis, Severity};
 
 /// The runner cuts an annotation's message at 4096 characters; this leaves room for escapes.
 const MOST_MESSAGE: usize = 1300;
-/// The runner shows ten annotations of a kind for a step.
+/// The runner shows ten annotations of each kind per step.
 const MOST_ANNOTATIONS: usize = 10;
-/// The most bytes of the report among the outputs: a job's outputs can have 1 MB together, counted in UTF-16.
+/// The most bytes of the report in the outputs: a job's outputs can total 1 MB, counted in UTF-16.
 /// (GitHub docs, "Workflow syntax", `jobs.<job_id>.outputs`.)
 const MOST_REPORT: usize = 400 * 1024;
-/// The same of the evidence: half of it would be another run's.
+/// The same for the evidence, which is never cut: half of it would describe another run.
 const MOST_EVIDENCE: usize = 256 * 1024;
-/// The most bytes of the subject among the outputs.
+/// The most bytes of the subject in the outputs.
 const MOST_SUBJECT: usize = 64 * 1024;
 
 /// Escapes the data of a workflow command.
@@ -30,13 +30,13 @@ pub fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// The command that masks a secret in all that the log shows from then on.
+/// Returns the command that masks a secret in everything logged from then on.
 #[must_use]
 pub fn mask(secret: &str) -> String {
     format!("::add-mask::{}\n", escape_data(secret))
 }
 
-/// A report between `stop-commands` and its end, so that nothing in it is read as a command. `token` must not be guessable.
+/// Wraps a report in `stop-commands`, so that nothing in it is read as a command. `token` must not be guessable.
 #[must_use]
 pub fn guarded(text: &str, token: &str) -> String {
     let text = text.replace("##[", "# #[");
@@ -44,7 +44,7 @@ pub fn guarded(text: &str, token: &str) -> String {
     format!("::stop-commands::{token}\n{text}{end}::{token}::\n")
 }
 
-/// The report for a step's log: the answer, and what stands behind it in groups. `random` makes the tokens of the guards.
+/// Renders the report for a step's log: the answer, then the evidence in groups. `random` makes the guards' tokens.
 pub fn log(report: &Report, style: Style, random: impl Fn() -> String) -> String {
     let sections = sections(report, style);
     let guarded = |text: &str| guarded(text, &random());
@@ -57,12 +57,12 @@ pub fn log(report: &Report, style: Style, random: impl Fn() -> String) -> String
         .collect()
 }
 
-/// A group of lines that a log shows folded.
+/// A group of lines, which a log shows folded.
 fn grouped(title: &str, lines: &str) -> String {
     format!("::group::{}\n{lines}::endgroup::\n", escape_data(title))
 }
 
-/// An annotation a finding, at its place in a file where it has one: the policy's, where that was given as a file, or the workflow.
+/// Renders one annotation per finding, at its place in a file if it has one: the policy's, if given as a file, or the workflow's.
 #[must_use]
 pub fn annotations(report: &Report) -> String {
     let mut counts = [0; 3];
@@ -90,7 +90,7 @@ fn of_run(diagnosis: &Diagnosis, pages: &Pages, counts: &mut [usize; 3]) -> Stri
             "title={}",
             escape_property(&format!("aws-oidc-doctor: {}", finding.rule.id))
         )];
-        // A name that must be shown in another way is none that GitHub finds in the repository.
+        // GitHub can't find a name in the repository that has to be shown differently.
         let place = finding.labels.iter().find_map(|label| {
             let source = diagnosis.document(label.document)?;
             (is_file(label.document, source) && clean(&source.name) == source.name).then_some((label, source))
@@ -130,14 +130,14 @@ fn of_run(diagnosis: &Diagnosis, pages: &Pages, counts: &mut [usize; 3]) -> Stri
     out
 }
 
-/// An annotation at no place: `command` is `error`, `warning` or `notice`.
+/// Renders an annotation without a place: `command` is `error`, `warning` or `notice`.
 #[must_use]
 pub fn annotation(command: &str, text: &str) -> String {
     let message = escape_data(&cut(&clean(text), MOST_MESSAGE));
     format!("::{command} title=aws-oidc-doctor::{message}\n")
 }
 
-/// The step's outputs.
+/// Renders the step's outputs.
 #[must_use]
 pub fn outputs(report: &Report) -> Vec<(&'static str, String)> {
     let diagnosis = &report.deciding().diagnosis;
@@ -153,7 +153,7 @@ pub fn outputs(report: &Report) -> Vec<(&'static str, String)> {
                 .unwrap_or_default(),
         ),
         ("report", json::line_within(report, MOST_REPORT)),
-        // Half a subject would be another's.
+        // Half a subject would be a different one.
         (
             "subject",
             diagnosis
@@ -165,10 +165,10 @@ pub fn outputs(report: &Report) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// All that was found out, as the step's output `evidence`: one line, to be diagnosed again elsewhere.
+/// Renders everything collected as the step's output `evidence`: one line, which can be diagnosed again elsewhere.
 ///
 /// # Errors
-/// In words: it is too large for an output.
+/// A message if it is too large for an output.
 pub fn evidence(runs: &Runs) -> Result<String, String> {
     let line = json::escaped(&serde_json::to_string(runs).unwrap_or_default());
     if line.len() <= MOST_EVIDENCE {
@@ -182,8 +182,8 @@ pub fn evidence(runs: &Runs) -> Result<String, String> {
     ))
 }
 
-/// An entry of the file that `GITHUB_OUTPUT` names. `delimiter` must not be guessable; an entry whose value holds it all the same is
-/// left out.
+/// Renders an entry of the file that `GITHUB_OUTPUT` names. `delimiter` must not be guessable; an entry whose value contains it
+/// anyway is left out.
 #[must_use]
 pub fn output_entry(name: &str, value: &str, delimiter: &str) -> String {
     if value.contains(delimiter) {

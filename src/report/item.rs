@@ -1,4 +1,4 @@
-//! A finding as other tools want it: in one place of a file, with an identity that lasts while lines move.
+//! A finding as other tools expect it: at one place in a file, with an identity that survives moved lines.
 
 use std::hash::Hasher as _;
 
@@ -8,26 +8,26 @@ use super::{Run, clean, hedge, is_file};
 use crate::finding::{Certainty, Diagnosis, Document, Edit, Found, Rule, Severity, Target};
 use crate::text::{SourceText, Span};
 
-/// A finding, whether of a run or of what was checked before one.
+/// A finding, of a run or of a check before one.
 #[derive(Debug)]
 pub(crate) struct Item<'a> {
     /// What is wrong.
     pub(crate) rule: &'static Rule,
-    /// What it does to the job.
+    /// Its effect on the job.
     pub(crate) severity: Severity,
-    /// How sure it is.
+    /// How certain it is.
     pub(crate) certainty: Certainty,
-    /// In one line.
+    /// The message, in one line.
     pub(crate) message: String,
-    /// What to know, and what to do.
+    /// Notes and help.
     pub(crate) more: Vec<String>,
-    /// Where, the first one first.
+    /// Where it is, the main place first.
     pub(crate) spots: Vec<Spot<'a>>,
-    /// Changes that mend it.
+    /// Changes that fix it.
     pub(crate) changes: Vec<Change<'a>>,
-    /// Lines to write, where no change can be placed.
+    /// Lines to write, if no change can be placed.
     pub(crate) shown: Vec<String>,
-    /// What it is about, in words that no other line of the file changes.
+    /// What it is about, in terms that don't depend on other lines of the file.
     pub(crate) about: Vec<String>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Item<'a> {
 pub(crate) struct Spot<'a> {
     /// The document.
     pub(crate) source: &'a SourceText,
-    /// What it is called where it is shown along with the report; `None` of a file that the reader has.
+    /// Its name where it is shown along with the report; `None` for a file the reader has.
     pub(crate) shown_as: Option<&'static str>,
     /// Where in it.
     pub(crate) span: Span,
@@ -51,14 +51,14 @@ pub(crate) struct Change<'a> {
     pub(crate) title: String,
     /// The document.
     pub(crate) source: &'a SourceText,
-    /// What it is called where it is shown along with the report; `None` of a file that the reader has.
+    /// Its name where it is shown along with the report; `None` for a file the reader has.
     pub(crate) shown_as: Option<&'static str>,
-    /// What is replaced.
+    /// The replacements.
     pub(crate) edits: Vec<Edit>,
 }
 
 impl Item<'_> {
-    /// The same for the same finding in the same place of the policy or the workflow, whatever else is written around it, and in every
+    /// Returns the same value for the same finding at the same place in the policy or workflow, whatever is around it, in every
     /// version of this program.
     pub(crate) fn fingerprint(&self) -> String {
         let mut hasher = FnvHasher::default();
@@ -71,7 +71,7 @@ impl Item<'_> {
         format!("{:016x}", hasher.finish())
     }
 
-    /// The whole message: what is wrong, and how sure that is.
+    /// The whole message: what is wrong, and how certain that is.
     pub(crate) fn headline(&self) -> String {
         format!("{}{}", hedge(self.certainty), clean(&self.message))
     }
@@ -94,7 +94,7 @@ fn item<'a>(run: &'a Run, found: &'a Found) -> Item<'a> {
         })
     });
     let mut spots: Vec<Spot<'_>> = spots.collect();
-    // A file of the repository comes first: there a reader can go.
+    // A file in the repository comes first: the reader can open it.
     spots.sort_by_key(|spot| spot.shown_as.is_some());
     let changes = found.fixes.iter().filter_map(|fix| {
         let document = match fix.target {
@@ -124,12 +124,12 @@ fn item<'a>(run: &'a Run, found: &'a Found) -> Item<'a> {
     }
 }
 
-/// The workflow is a file, and a policy that was given as one; other documents are what somebody was told.
+/// The name of a document that isn't a file: the workflow is one, and so is a policy given as one.
 fn shown_as(document: Document, source: &SourceText) -> Option<&'static str> {
     (!is_file(document, source)).then(|| document.name())
 }
 
-/// The role, and the texts that the finding points at.
+/// The role, and the texts the finding points at.
 fn about(run: &Run, diagnosis: &Diagnosis, found: &Found) -> Vec<String> {
     let texts = found
         .labels

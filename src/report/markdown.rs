@@ -1,15 +1,15 @@
-//! Text from outside as Markdown that nothing becomes of: no link, no tag, no mention.
+//! Untrusted text as inert Markdown: no link, no tag, no mention.
 
 use super::{clean, clean_lines};
 
-/// Longer runs of backticks are cut: cmark takes no code span of more than 80, and counts a fence's to 255.
+/// Longer runs of backticks are cut: cmark accepts at most 80 around a code span, and counts a fence's to 255.
 const MOST_TICKS: usize = 16;
 
-/// Text for a line of Markdown: nothing in it is markup but code spans, which our own messages use around what comes from outside.
+/// Text for a line of Markdown: its only markup is code spans, which our own messages put around untrusted text.
 ///
-/// A code span is the one place where GitHub makes nothing of a text: neither the links of cmark-gfm's `autolink`, which sees
-/// through escapes, entities and `<code>`, nor mentions, references, emoji and formulas. So words that could be one of these, or
-/// markup, become code spans as well.
+/// A code span is the one place where GitHub leaves text alone: it makes no links (cmark-gfm's `autolink` sees through escapes,
+/// entities and `<code>`), mentions, references, emoji or formulas there. So words that could be one of these, or markup, become
+/// code spans as well.
 pub(super) fn inline(text: &str) -> String {
     let text = clean(text);
     let mut out = String::with_capacity(text.len() + 16);
@@ -18,7 +18,7 @@ pub(super) fn inline(text: &str) -> String {
     while let Some(part) = parts.next() {
         match (inside, parts.peek()) {
             (true, Some(_)) => push_code(&mut out, part),
-            // It opens nothing, and goes with the word behind it.
+            // An unpaired backtick belongs to the word after it.
             (true, None) => words(&mut out, &format!("`{part}")),
             (false, _) => words(&mut out, part),
         }
@@ -30,11 +30,11 @@ pub(super) fn inline(text: &str) -> String {
 
 pub(super) fn bold(text: &str) -> String {
     let text = inline(text);
-    // Four asterisks alone are a line.
+    // Four asterisks alone are a horizontal rule.
     if text.is_empty() { text } else { format!("**{text}**") }
 }
 
-/// What may stand around a plain word.
+/// What may precede a plain word.
 const BEFORE: [char; 3] = ['(', '"', '\''];
 const AFTER: [char; 10] = [')', '"', '\'', '.', ',', ';', ':', '!', '?', '…'];
 
@@ -60,7 +60,7 @@ fn words(out: &mut String, text: &str) {
     }
 }
 
-/// Is it a word in which neither Markdown nor GitHub sees anything? No address, name, commit or reference is one.
+/// Whether neither Markdown nor GitHub treats a word specially. Addresses, names, commits and references aren't plain.
 fn is_plain(word: &str) -> bool {
     let is_commit = |run: &str| run.len() >= 7 && run.bytes().all(|byte| byte.is_ascii_hexdigit());
     let mut parts = word.split('-');
@@ -74,7 +74,7 @@ fn is_plain(word: &str) -> bool {
 }
 
 fn push_code(out: &mut String, text: &str) {
-    // Two fences in a row would be one.
+    // Two adjacent fences would merge.
     if out.ends_with('`') {
         out.push(' ');
     }
@@ -84,7 +84,7 @@ fn push_code(out: &mut String, text: &str) {
 /// A code span: its fence is longer than any run of backticks in it.
 pub(super) fn code(text: &str) -> String {
     let (text, ticks) = ticks(&clean(text));
-    // One blank at both ends is taken off again, and keeps a backtick apart from the fence. (CommonMark, "Code spans".)
+    // One space at each end is stripped again; it separates a backtick from the fence. (CommonMark, "Code spans".)
     let is_blank = text.bytes().all(|byte| byte == b' ');
     let has_both = |end: char| text.starts_with(end) || text.ends_with(end);
     let pad = if text.is_empty() || !is_blank && (has_both('`') || text.starts_with(' ') && text.ends_with(' ')) {
@@ -96,7 +96,7 @@ pub(super) fn code(text: &str) -> String {
     format!("{ticks}{pad}{text}{last}{ticks}")
 }
 
-/// Markdown for a table's cell, where a `|` would end it even in a code span.
+/// Markdown for a table cell, which a `|` would end even in a code span.
 pub(super) fn cell(markdown: &str) -> String {
     markdown.replace('|', "\\|")
 }
@@ -108,7 +108,7 @@ pub(super) fn fence(language: &str, text: &str) -> String {
     format!("{ticks}{language}\n{text}\n{ticks}\n")
 }
 
-/// The text with no very long run of backticks, and a run longer than all that are in it.
+/// The text without very long runs of backticks, and a run longer than any in it.
 fn ticks(text: &str) -> (String, String) {
     let mut out = String::with_capacity(text.len());
     let (mut run, mut longest) = (0, 0);

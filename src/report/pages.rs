@@ -1,22 +1,22 @@
-//! Where the pages of the checks are to be read: the one place that knows the repository.
+//! Where the checks' pages are: the one place that knows the repository.
 
 use crate::finding::Rule;
 
-/// The repository of a build; empty where nobody named it. (`repository` in `Cargo.toml`.)
+/// The repository of a build; empty if not set. (`repository` in `Cargo.toml`.)
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 
-/// The address of `docs/checks`, where one is known.
+/// The address of `docs/checks`, if known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pages(Option<String>);
 
 impl Pages {
-    /// Those of the repository that this was built for, at its version; without one, those of the action that runs, as the runner
+    /// Returns the pages of the repository this was built for, at its version; without one, those of the running action, as the runner
     /// names it: `GITHUB_ACTION_REPOSITORY`, `GITHUB_ACTION_REF`. (GitHub docs, "Variables reference".) In a composite action
-    /// these can name the action around it, so they come second.
+    /// these can name the enclosing action, so they come second.
     #[must_use]
     pub fn of(action_repository: Option<&str>, action_ref: Option<&str>) -> Self {
         let version = concat!("v", env!("CARGO_PKG_VERSION"));
-        // `OWNER` stands there until a release names one.
+        // `OWNER` is a placeholder until a release names the owner.
         let is_named = is_repository_url(REPOSITORY) && !REPOSITORY.contains("/OWNER/");
         let built = is_named.then(|| address(REPOSITORY, version));
         Self(built.or_else(|| {
@@ -26,7 +26,7 @@ impl Pages {
         }))
     }
 
-    /// The page of a check.
+    /// Returns the page of a check.
     #[must_use]
     pub fn url(&self, rule: &Rule) -> Option<String> {
         self.0.as_ref().map(|pages| format!("{pages}/{}.md", rule.id))
@@ -41,14 +41,14 @@ fn is_repository_url(url: &str) -> bool {
     url.strip_prefix("https://github.com/").is_some_and(is_name)
 }
 
-/// `owner/name`, and nothing that a link or a command could be made of.
+/// Whether it is `owner/name`, and nothing a link or a command could be built from.
 fn is_name(text: &str) -> bool {
     let mut parts = text.split('/');
     let is_part = |part: Option<&str>| part.is_some_and(|part| is_plain(part) && !part.starts_with('.'));
     is_part(parts.next()) && is_part(parts.next()) && parts.next().is_none()
 }
 
-/// A branch, a tag or a commit.
+/// Whether it is a branch, a tag or a commit.
 fn is_ref(text: &str) -> bool {
     text.split('/').all(|part| is_plain(part) && !part.starts_with('.'))
 }

@@ -1,4 +1,4 @@
-//! What a prediction says, as a table and as JSON.
+//! A prediction as a table and as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,10 +9,10 @@ use super::json::escaped;
 use super::{MOST_NAME, clean, cut};
 use crate::predict::{Family, Form, Grant, JobTokens, Prediction, Repository};
 
-/// So many rows of a job are shown; the JSON has all.
+/// The most rows shown of a job; the JSON has all.
 const MOST_ROWS: usize = 60;
 
-/// For a terminal or a log.
+/// Renders a prediction for a terminal or a log.
 #[must_use]
 pub fn render(prediction: &Prediction, repository: &Repository) -> String {
     let mut out = String::new();
@@ -46,7 +46,7 @@ pub fn render(prediction: &Prediction, repository: &Repository) -> String {
 
 const ELSEWHERE: &str = "called by a workflow of another repository, its token has that repository's subject; `job_workflow_ref` names this file";
 
-/// For programs.
+/// Renders a prediction as JSON.
 #[must_use]
 pub fn json(prediction: &Prediction, repository: &Repository) -> String {
     let problems = prediction.problems.iter().map(|problem| {
@@ -69,7 +69,7 @@ fn files(count: usize) -> String {
     }
 }
 
-/// A row for each subject: the events, the subject and why. No line begins with a text from outside, which a runner could take for a
+/// One row per subject: the events, the subject and why. No line begins with untrusted text, which a runner could take for a
 /// command.
 fn table(out: &mut String, job: &JobTokens, repository: &Repository) {
     let mut rows: Vec<(Vec<&str>, String, String)> = Vec::new();
@@ -110,7 +110,7 @@ fn table(out: &mut String, job: &JobTokens, repository: &Repository) {
     }
 }
 
-/// The subjects, the classic form alone where both are possible: the footer has the other.
+/// The subjects; only the classic form if both are possible, as the footer has the other.
 fn shown(family: &Family, repository: &Repository) -> Vec<String> {
     let patterns = family.patterns();
     let classic: Vec<String> = patterns
@@ -124,7 +124,7 @@ fn shown(family: &Family, repository: &Repository) -> Vec<String> {
     }
 }
 
-/// The names that are open, and the last places that decide.
+/// The open names, and the last places that decide.
 fn because(job: &JobTokens, family: &Family) -> String {
     let mut words: Vec<String> = family
         .words()
@@ -145,7 +145,7 @@ fn because(job: &JobTokens, family: &Family) -> String {
     words.join("; ")
 }
 
-/// What there is to say once for all rows of a job.
+/// The notes that apply to all rows of a job.
 fn notes(job: &JobTokens) -> Vec<String> {
     if job.grant == Grant::Missing {
         return job

@@ -10,7 +10,7 @@ use super::{MOST_BLOCK, Report, clean, cut};
 use crate::finding::{Rule, Severity};
 use crate::text::{SourceText, Span};
 
-/// What a path may keep in an address (RFC 3986, `pchar` and `/`).
+/// The characters of a path that are percent-encoded: all but `/` and RFC 3986's `unreserved`.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
     .remove(b'-')
@@ -18,12 +18,12 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// GitHub shows this many of a run's results (GitHub docs, "SARIF support for code scanning", limits: 25,000 are taken).
+/// GitHub shows this many of a run's results (GitHub docs, "SARIF support for code scanning", limits: 25,000 are accepted).
 const MOST_RESULTS: usize = 5000;
-/// GitHub takes so many related places of a result at most.
+/// The most related locations GitHub accepts for a result.
 const MOST_PLACES: usize = 100;
 
-/// The report of a run.
+/// Renders a report as SARIF.
 #[must_use]
 pub fn render(report: &Report) -> String {
     let runs = report.runs().flat_map(|run| {
@@ -34,7 +34,7 @@ pub fn render(report: &Report) -> String {
     log(&items, &|_| false, &|rule| report.pages.url(rule))
 }
 
-/// Items as one run of SARIF. `known` tells which were there before; `page` knows a rule's page.
+/// Items as one SARIF run. `known` says which were there before; `page` returns a rule's page.
 pub(crate) fn log(
     items: &[Item<'_>],
     known: &dyn Fn(&Item<'_>) -> bool,
@@ -70,7 +70,7 @@ pub(crate) fn log(
             "semanticVersion": env!("CARGO_PKG_VERSION"),
             "rules": rules.iter().map(|rule| self::rule(rule, page)).collect::<Vec<_>>(),
         } },
-        // Columns are counted in characters, not in halves of them.
+        // Columns are counted in characters, not in UTF-16 code units.
         "columnKind": "unicodeCodePoints",
         "results": results,
     });
@@ -146,7 +146,7 @@ fn place(spot: &Spot<'_>, shown: &Shown<'_>) -> Value {
     place
 }
 
-/// A path that begins at the root of the repository, or the name of what is shown along.
+/// A path from the root of the repository, or the name of an attached document.
 fn uri(source: &SourceText, shown_as: Option<&str>, shown: &Shown<'_>) -> String {
     match shown_as {
         None => utf8_percent_encode(source.name.trim_start_matches("./"), PATH).to_string(),
@@ -154,11 +154,11 @@ fn uri(source: &SourceText, shown_as: Option<&str>, shown: &Shown<'_>) -> String
     }
 }
 
-/// Documents that are no files of the reader's: what they are, and their text.
+/// Documents the reader has no file of: their names and texts.
 struct Shown<'a>(Vec<(&'static str, &'a SourceText)>);
 
 impl Shown<'_> {
-    /// Told apart by a number where there are several.
+    /// The document's name, with a number if there are several.
     fn uri(&self, source: &SourceText) -> String {
         let at = self
             .0

@@ -1,14 +1,14 @@
-//! Several roles side by side: what is different about one that does not work.
+//! Several roles side by side: how one that fails differs.
 
 use super::Run;
 use crate::aws::arn::RoleArn;
 use crate::configure::Input;
 use crate::evidence::{Evidence, Probe, Why};
 
-/// More values than so many are not listed.
+/// The most values listed.
 const MOST: usize = 5;
 
-/// Says of each run that does not pass in what it differs from all that do.
+/// Adds a note to each failing run on how it differs from all that pass.
 pub(super) fn compare(evidence: &[Evidence], runs: &mut [Run]) {
     let passing: Vec<usize> = (0..runs.len())
         .filter(|at| runs.get(*at).is_some_and(Run::passes))
@@ -24,7 +24,7 @@ pub(super) fn compare(evidence: &[Evidence], runs: &mut [Run]) {
             .filter_map(|(which, (name, value))| {
                 let value = value.as_ref()?;
                 let others = passing.iter().map(|at| facts.get(*at)?.get(which)?.1.as_ref());
-                // Where it is not known of one that works, nothing can be said.
+                // If it is unknown for one that passes, nothing can be said.
                 let mut others: Vec<&String> = others.collect::<Option<_>>()?;
                 others.sort_unstable();
                 others.dedup();
@@ -46,7 +46,7 @@ pub(super) fn compare(evidence: &[Evidence], runs: &mut [Run]) {
     }
 }
 
-/// What can make a difference, where it is known.
+/// The facts that can make a difference, if known.
 fn facts(run: &Evidence) -> [(&'static str, Option<String>); 7] {
     let request = &run.request;
     let role = request
@@ -145,7 +145,7 @@ mod tests {
                 .map(|note| note.as_str());
             assert_eq!(found, want, "{file}");
         }
-        // Where nothing works there is nothing to compare with.
+        // If nothing works, there is nothing to compare with.
         let failing = run(
             "arn:aws:iam::222222222222:role/deploy",
             "eu-west-1",

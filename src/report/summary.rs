@@ -1,4 +1,4 @@
-//! The job summary, in Markdown: the answer on one screen, and all evidence in folds behind it.
+//! The job summary, in Markdown: the answer on one screen, followed by all the evidence, folded.
 
 use std::fmt::Write as _;
 
@@ -13,21 +13,21 @@ use crate::finding::{
 };
 use crate::fix::is_about_commands;
 
-/// The most bytes of a step's summary: the runner drops one over 1 MiB as a whole.
+/// The most bytes of a step's summary: the runner drops one over 1 MiB entirely.
 /// (actions/runner, `CreateStepSummaryCommand`, `AttachmentSizeLimit`.)
 const MOST: usize = 900 * 1024;
-/// Room for the line that says what was left out.
+/// Room for the line that says something was left out.
 const NOTICE: usize = 200;
-/// The most notes of a finding on the first screen, beside a fix and without one.
+/// The most notes of a finding on the first screen, with and without a fix.
 const NOTES_BY_A_FIX: usize = 1;
 const NOTES_ALONE: usize = 6;
-/// The most missing facts that the first screen names, and the most that to do.
+/// The most missing facts and the most lines of help on the first screen.
 const MOST_GAPS: usize = 3;
 const MOST_HELP: usize = 3;
 /// The most characters of a value or a sentence in a table.
 const MOST_CELL: usize = 300;
 
-/// The summary of a step: all its runs, together under what the runner takes.
+/// Renders the summary of a step: all its runs, together within the runner's limit.
 #[must_use]
 pub fn render(report: &Report) -> String {
     let mut out = String::new();
@@ -65,7 +65,7 @@ pub fn render(report: &Report) -> String {
     out
 }
 
-/// A run in about so many bytes: the answer, and of a chain its hops.
+/// A run in about `most` bytes: the answer, and a chain's hops.
 fn section(run: &Run, pages: &Pages, is_one_of_several: bool, most: usize) -> String {
     let level = if is_one_of_several { "###" } else { "##" };
     let mut out = format!("{level} {} {}\n\n", mark(&run.diagnosis), inline(&run.title()));
@@ -96,13 +96,13 @@ fn section(run: &Run, pages: &Pages, is_one_of_several: bool, most: usize) -> St
     out
 }
 
-/// A row of a table of several: how it stands, of what, and by which check.
+/// A row in a table of several: the status, the name and the check.
 fn row(diagnosis: &Diagnosis, name: &str) -> String {
     let outcome = inline(&outcome(diagnosis));
     format!("| {} | {} | {outcome} |", mark(diagnosis), cell(name))
 }
 
-/// How it stands, told apart without colour. What was not looked at, what AWS was not asked, and what is a risk is no ✅.
+/// The status, distinguishable without colour. Anything not checked, not confirmed by AWS or risky gets no ✅.
 fn mark(diagnosis: &Diagnosis) -> &'static str {
     match diagnosis.conclusion {
         Conclusion::Allowed if diagnosis.risk().is_some() => "⚠️",
@@ -118,7 +118,7 @@ fn title(diagnosis: &Diagnosis) -> String {
 }
 
 impl Run {
-    /// What it comes to, as a title; of a chain, with the hop that decides.
+    /// The result as a title; for a chain, with the deciding hop.
     fn title(&self) -> String {
         match self.deciding_hop().filter(|_| !self.passes()) {
             Some(hop) => format!("Hop {hop} of {}: {}", self.chain.len(), gist(&self.diagnosis)),
@@ -127,14 +127,14 @@ impl Run {
     }
 }
 
-/// Bytes that are still free, and whether something found no room.
+/// The bytes still free, and whether something didn't fit.
 struct Room {
     left: usize,
     is_short: bool,
 }
 
 impl Room {
-    /// The text where there is room for it.
+    /// Returns the text if there is room for it.
     fn keep(&mut self, text: String) -> String {
         if text.len() > self.left {
             self.is_short = true;
@@ -145,7 +145,7 @@ impl Room {
     }
 }
 
-/// One diagnosis behind its title, in about so many bytes: what differs, why, what to change, and the evidence in one fold.
+/// One diagnosis below its title, in about `most` bytes: what differs, why, what to change, and the evidence in one fold.
 fn body(diagnosis: &Diagnosis, pages: &Pages, is_hop: bool, most: usize) -> String {
     let lead = diagnosis.lead();
     let is_certain = lead.is_some_and(|lead| lead.certainty() == Certainty::Certain);
@@ -209,7 +209,7 @@ fn body(diagnosis: &Diagnosis, pages: &Pages, is_hop: bool, most: usize) -> Stri
     out
 }
 
-/// Both sides under each other, with the part in bold that differs.
+/// Both sides, one below the other, with the part that differs in bold.
 fn comparison(compared: &SideBySide) -> String {
     let row = |side: &Party| {
         let more = match side.more {
@@ -241,7 +241,7 @@ fn comparison(compared: &SideBySide) -> String {
     )
 }
 
-/// What was compared, or these of it.
+/// The facts with these names, or all.
 fn facts(diagnosis: &Diagnosis, names: &[&str]) -> String {
     let mut out = String::new();
     let shown = diagnosis.facts.iter();
@@ -257,7 +257,7 @@ fn facts(diagnosis: &Diagnosis, names: &[&str]) -> String {
     out
 }
 
-/// What is behind a finding, and the lines that show it.
+/// The reason for a finding, and the lines that show it.
 fn why(diagnosis: &Diagnosis, finding: &Found) -> String {
     let mut places: Vec<String> = Vec::new();
     for label in finding
@@ -276,7 +276,7 @@ fn why(diagnosis: &Diagnosis, finding: &Found) -> String {
     } else {
         NOTES_BY_A_FIX
     };
-    // What stands at the first place, unless the two sides say it.
+    // The text at the first place, unless the two sides already say it.
     let first = finding.labels.first().filter(|label| match label.document {
         Document::CallerPolicy(_) | Document::TrustPolicy => finding.compares.is_none(),
         Document::Workflow => true,
@@ -304,11 +304,11 @@ fn list<'a>(out: &mut String, lines: impl Iterator<Item = &'a String>) {
     }
 }
 
-/// What to do about the finding that the screen is about: the first change whole, the others folded.
+/// What to do about the main finding: the first change in full, the others folded.
 fn fixes(finding: &Found, room: &mut Room) -> String {
     let mut help = String::new();
     match finding.help.as_slice() {
-        // Two changes and more are the choice.
+        // With several changes, they are the options.
         _ if finding.fixes.len() > 1 => {}
         [only] => {
             let _ = writeln!(help, "**What to do** – {}\n", inline(only));
@@ -336,7 +336,7 @@ fn fixes(finding: &Found, room: &mut Room) -> String {
             list(&mut text, fix.notes.iter().filter(|note| !is_about_commands(note)));
             text.push_str(&copies(fix, ""));
         } else {
-            // What a change of the policy opens is seen before it is made.
+            // What a policy change opens is visible before it is made.
             let is_seen = |note: &&String| fix.target == Target::TrustPolicy && !is_about_commands(note);
             list(&mut text, fix.notes.iter().filter(is_seen));
             let mut change = change(fix);
@@ -348,7 +348,7 @@ fn fixes(finding: &Found, room: &mut Room) -> String {
     out
 }
 
-/// The change itself: a diff, lines to write, or else the command that makes it.
+/// The change: a diff, lines to write, or else the command that makes it.
 fn change(fix: &Fix) -> String {
     if !fix.diff.is_empty() {
         let hunks = fix.diff.lines().filter(|line| !super::is_diff_header(line));
@@ -403,7 +403,7 @@ fn copies(fix: &Fix, change: &str) -> String {
     out
 }
 
-/// Another finding beside it, in a line, with its changes folded.
+/// Another finding, in one line, with its changes folded.
 fn also(finding: &Found, room: &mut Room) -> String {
     let word = match finding.severity {
         Severity::Blocks => "❌ **Also**",
@@ -423,7 +423,7 @@ fn also(finding: &Found, room: &mut Room) -> String {
     out
 }
 
-/// The fact that would make the answer surer, how to supply it, and which others are missing.
+/// The fact that would make the answer more certain, how to supply it, and which others are missing.
 fn missing(diagnosis: &Diagnosis) -> String {
     let Some((gap, more)) = diagnosis.gaps.split_first() else {
         return String::new();
@@ -441,7 +441,7 @@ fn missing(diagnosis: &Diagnosis) -> String {
     out + "\n\n"
 }
 
-/// Which check it is, how sure, what was checked, and where to read more.
+/// The check, its certainty, what was proved, and where to read more.
 fn certainty(finding: &Found, pages: &Pages) -> String {
     let mut out = inline(&capital(&format!("{}, `{}`", standing(finding), finding.rule.id)));
     let proofs = finding.fixes.iter().take(1).filter_map(|fix| fix.proof.as_ref());
@@ -465,13 +465,13 @@ fn certainty(finding: &Found, pages: &Pages) -> String {
     out
 }
 
-/// What the fold holds: how far the handshake came, and the rest by name.
+/// The fold's contents: how far the handshake got, and the rest by name.
 fn contents(diagnosis: &Diagnosis) -> String {
     let claims = if diagnosis.claims.is_some() { " · claims" } else { "" };
     format!("{} · the eight causes{claims}", handshake(diagnosis))
 }
 
-/// The handshake in a line, up to where it ended. What is not known is left out where the cause is.
+/// The handshake in one line, up to the stage that failed; without a role, up to the first undecided one.
 fn handshake(diagnosis: &Diagnosis) -> String {
     let mut out = Vec::new();
     for row in &diagnosis.stages {
@@ -489,7 +489,7 @@ fn handshake(diagnosis: &Diagnosis) -> String {
     out.join(" ")
 }
 
-/// The handshake, the eight causes, and what is not known.
+/// The handshake, the eight causes, and the unknowns.
 fn tables(diagnosis: &Diagnosis) -> String {
     let strong = |word: &str, is_strong: bool| {
         if is_strong {
@@ -536,7 +536,7 @@ fn tables(diagnosis: &Diagnosis) -> String {
     out
 }
 
-/// What the token says, and what lets it in.
+/// What the token says, and the policy that lets it in.
 fn told(told: &Told, is_answer: bool) -> String {
     let mut out = String::new();
     if is_answer {
@@ -557,7 +557,7 @@ fn told(told: &Told, is_answer: bool) -> String {
     }
     if let Some(command) = &told.finish {
         let words = inline(&capital(super::claims::FINISH));
-        // A shell goes on behind a pipe, and a screen has room for half of it.
+        // A command can continue after a pipe, and the whole line is too wide for the screen.
         let command = command.replace(" | ", " |\n  ");
         let _ = writeln!(out, "{words}\n\n{}", fence("shell", &command));
     }
@@ -580,7 +580,7 @@ fn told(told: &Told, is_answer: bool) -> String {
     out
 }
 
-/// A finding whole: what it says, where, and all that is to know of it.
+/// A finding in full: its message, its places, and all notes.
 fn message(diagnosis: &Diagnosis, finding: &Found) -> String {
     let kind = match finding.severity {
         Severity::Blocks => "Blocks",

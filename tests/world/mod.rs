@@ -1,4 +1,4 @@
-//! A world on loopback: GitHub's ID-token service, STS and IAM, played from a data file, with faults where a test wants them.
+//! A world on loopback: GitHub's ID-token service, STS and IAM, simulated from a data file, with faults where a test wants them.
 //!
 //! ```ignore
 //! let world = World::named("subject-environment").fault(Call::GetRole, Fault::Hang).start();
@@ -36,13 +36,13 @@ pub use server::{Call, Fault, Form, Place, Request};
 use server::{Server, Service, State};
 use tls::Authority;
 
-/// What the job shows to the token service; no output may hold it.
+/// What the job presents to the token service; it must not be in any output.
 const REQUEST_TOKEN: &str = "eyJ0eXAiOiJKV1QifQ.cnVudGltZS10b2tlbi1vZi10aGUtam9i.c2VjcmV0LXJ1bnRpbWUtc2lnbmF0dXJl";
 
-/// The job's token, `${{ github.token }}`: for GitHub's REST API alone.
+/// The job's token, `${{ github.token }}`: only for GitHub's REST API.
 const GITHUB_TOKEN: &str = "ghs_16C7e42F292c6912E7710c838347Ae178B4a";
 
-/// A world that is not started yet.
+/// A world that isn't started yet.
 pub struct Setup {
     scenario: Scenario,
     faults: Vec<(Call, Fault, usize)>,
@@ -51,7 +51,7 @@ pub struct Setup {
     tls: bool,
 }
 
-/// A running world. It ends when dropped.
+/// A running world. It stops when dropped.
 pub struct World {
     scenario: Arc<Scenario>,
     state: Arc<State>,
@@ -65,7 +65,7 @@ pub struct World {
     home: TempDir,
 }
 
-/// Where a service is to be found, and what keeps it there.
+/// The address of a service, and what keeps it there.
 struct Endpoint {
     url: String,
     _server: Option<Server>,
@@ -89,19 +89,19 @@ impl World {
         }
     }
 
-    /// The scenario that is played.
+    /// The simulated scenario.
     pub fn scenario(&self) -> &Scenario {
         &self.scenario
     }
 
-    /// All that the runner gives the step: `GITHUB_*`, `RUNNER_*`, `INPUT_*` as `action.yml` declares them, the token
-    /// service, credentials, and where STS and IAM are. Meant for an otherwise empty environment.
+    /// Everything the runner passes to the step: `GITHUB_*`, `RUNNER_*`, `INPUT_*` as `action.yml` declares them, the token
+    /// service, credentials, and the addresses of STS and IAM. Meant for an otherwise empty environment.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::from([
             ("HOME".to_owned(), self.path("home")),
             ("AWS_ENDPOINT_URL_STS".to_owned(), self.sts.url.clone()),
             ("AWS_ENDPOINT_URL_IAM".to_owned(), self.iam.url.clone()),
-            // Nobody may look for a machine's role here; who does is recorded.
+            // Nothing may look for a machine's role here; attempts are recorded.
             (
                 "AWS_EC2_METADATA_SERVICE_ENDPOINT".to_owned(),
                 self.elsewhere.url("http"),
@@ -144,13 +144,13 @@ impl World {
         self.scenario.args.clone().unwrap_or_else(|| vec!["action".to_owned()])
     }
 
-    /// The access key of the scenario's IAM user: its id and its secret.
+    /// The access key of the scenario's IAM user: its ID and its secret.
     pub fn user_keys(&self) -> (String, String) {
         let keys = services::user_keys();
         (keys.id, keys.secret)
     }
 
-    /// `ACTIONS_ID_TOKEN_REQUEST_URL`: like GitHub's, it has a query already, and two slashes in its path.
+    /// `ACTIONS_ID_TOKEN_REQUEST_URL`: like GitHub's, it already has a query, and two slashes in its path.
     pub fn token_url(&self) -> String {
         format!(
             "{}/84//idtoken/9c3d1f0e-6a0b-4b1e-8f7a-2f1d7c9e5b3a/1f5f6f0a-12d4-5b6e-9a55-7a3b0c8d4e21?api-version=2.0",
@@ -173,12 +173,12 @@ impl World {
         &self.rest.url
     }
 
-    /// A place that nobody has business with: the target of [`Fault::Redirect`].
+    /// An address that nothing should call: the target of [`Fault::Redirect`].
     pub fn elsewhere_url(&self) -> String {
         self.elsewhere.url("http")
     }
 
-    /// A proxy for `HTTPS_PROXY`: it takes `CONNECT`, and leads AWS's and GitHub's real names to this world.
+    /// A proxy for `HTTPS_PROXY`: it accepts `CONNECT`, and routes AWS's and GitHub's real names to this world.
     pub fn proxy_url(&self) -> String {
         self.proxy.url("http")
     }
@@ -190,7 +190,7 @@ impl World {
         file
     }
 
-    /// Every request so far, in the order of arrival.
+    /// Every request so far, in order of arrival.
     pub fn requests(&self) -> Vec<Request> {
         self.state.requests()
     }
@@ -202,7 +202,7 @@ impl World {
         requests
     }
 
-    /// Everything given out or accepted that no output may hold.
+    /// Everything issued or accepted that must not be in any output.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.state.secrets();
         let keys = services::environment_keys();
@@ -240,7 +240,7 @@ impl World {
         self.read("summary")
     }
 
-    /// What was written to `GITHUB_ENV`: nothing should be.
+    /// What was written to `GITHUB_ENV`, which should be nothing.
     pub fn exported(&self) -> String {
         self.read("env")
     }
@@ -265,27 +265,27 @@ impl World {
 }
 
 impl Setup {
-    /// Lets every such call go wrong.
+    /// Injects a fault into every such call.
     #[must_use]
     pub fn fault(self, call: Call, fault: Fault) -> Self {
         self.fault_times(call, fault, usize::MAX)
     }
 
-    /// Lets the first such calls go wrong, and the rest go right.
+    /// Injects a fault into the first such calls only.
     #[must_use]
     pub fn fault_times(mut self, call: Call, fault: Fault, times: usize) -> Self {
         self.faults.push((call, fault, times));
         self
     }
 
-    /// Every answer takes this long.
+    /// Delays every answer by this long.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// GitHub's and AWS's clocks, seconds before this machine's.
+    /// Sets GitHub's and AWS's clocks this many seconds before this machine's.
     #[must_use]
     pub fn clock_ahead(mut self, seconds: i64) -> Self {
         self.clock_ahead = seconds;
@@ -299,14 +299,14 @@ impl Setup {
         self
     }
 
-    /// The repository is not checked out.
+    /// Leaves the repository not checked out.
     #[must_use]
     pub fn without_checkout(mut self) -> Self {
         self.scenario.checkout = false;
         self
     }
 
-    /// Another input of the step.
+    /// Sets another input of the step.
     #[must_use]
     pub fn with(mut self, input: &str, value: &str) -> Self {
         self.scenario.with.insert(input.to_owned(), value.to_owned());
@@ -372,7 +372,7 @@ impl Endpoint {
     fn new(service: Service, state: &Arc<State>, authority: Option<&Authority>) -> Self {
         let fault = state.endpoint_fault(service);
         if fault == Some(Fault::NoSuchHost) {
-            // A label of more than 63 letters is refused by the resolver itself, without a question to any server.
+            // The resolver itself rejects a label of more than 63 letters, without asking any server.
             return Self {
                 url: format!("https://{}.invalid", "no-such-host-".repeat(5)),
                 _server: None,
@@ -382,7 +382,7 @@ impl Endpoint {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         if fault == Some(Fault::Refused) {
-            // The near end of an open connection: nobody listens there, and nobody else can be given the port.
+            // The near end of an open connection: nothing listens there, and the port can't be assigned to anything else.
             let client = TcpStream::connect(address).unwrap();
             return Self {
                 url: format!("http://{}", client.local_addr().unwrap()),

@@ -1,4 +1,4 @@
-//! How GitHub's REST API answers about the repository that the job runs in.
+//! GitHub's REST API's answers about the repository that the job runs in.
 
 use std::collections::BTreeMap;
 
@@ -19,17 +19,17 @@ const CALLS: [Call; 4] = [
     Call::Environment,
 ];
 
-/// What there is to be read.
+/// What can be read.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Rest {
-    /// May the job's token read the repository's files (`contents: read`)?
+    /// Whether the job's token may read the repository's files (`contents: read`).
     pub contents: bool,
-    /// May it read environments and the subject's template (`actions: read`)?
+    /// Whether it may read environments and the subject's template (`actions: read`).
     pub actions: bool,
-    /// The workflow file as the commit that runs has it; else it is the one that is checked out.
+    /// The workflow file in the running commit; by default the one checked out.
     pub workflow: Option<Vec<String>>,
-    /// Does it give the texts of files, and not their ids alone?
+    /// Whether it returns the texts of files, not only their IDs.
     pub texts: bool,
     /// Further files of that commit.
     pub files: BTreeMap<String, Vec<String>>,
@@ -39,7 +39,7 @@ pub struct Rest {
     pub subject_template: Value,
     /// The environments.
     pub environments: BTreeMap<String, Map<String, Value>>,
-    /// What goes wrong with every call.
+    /// The fault of every call.
     pub fault: Option<Named>,
 }
 
@@ -118,7 +118,7 @@ pub fn answer(request: &Request, state: &State) -> Response {
         return refusal(404);
     }
     match request.call {
-        // GitHub does not say that there is something which a token is not allowed to see.
+        // GitHub doesn't reveal that something exists which a token isn't allowed to see.
         Call::Contents if !rest.contents => refusal(404),
         Call::Environment | Call::SubjectTemplate if !rest.actions => refusal(403),
         Call::Contents => {
@@ -141,7 +141,7 @@ pub fn answer(request: &Request, state: &State) -> Response {
             found(repository)
         }
         Call::SubjectTemplate => found(rest.subject_template.clone()),
-        // An environment that a job names is there; usually somebody protects it.
+        // An environment that a job names exists; usually it is protected.
         Call::Environment => {
             let reviewers = json!([{"id": 1, "type": "required_reviewers", "reviewers": [{"type": "User"}]}]);
             let mut whole =
@@ -154,7 +154,7 @@ pub fn answer(request: &Request, state: &State) -> Response {
     }
 }
 
-/// As "Get repository content" gives a file; of a large one without its text.
+/// A file as "Get repository content" returns it; a large one without its text.
 fn content(path: &str, text: &str, whole: bool) -> Value {
     let packed = STANDARD.encode(text);
     let lines: Vec<&str> = packed
@@ -168,14 +168,14 @@ fn content(path: &str, text: &str, whole: bool) -> Value {
     })
 }
 
-/// As `git hash-object` has it.
+/// The ID, as from `git hash-object`.
 fn id(text: &str) -> String {
     let blob = format!("blob {}\0{text}", text.len());
     let id = digest(&SHA1_FOR_LEGACY_USE_ONLY, blob.as_bytes());
     id.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// In GitHub's words.
+/// A refusal in GitHub's words.
 pub fn refusal(status: u16) -> Response {
     let message = match status {
         401 => "Bad credentials",

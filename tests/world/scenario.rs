@@ -20,19 +20,19 @@ pub struct Scenario {
     /// The file's name.
     #[serde(skip)]
     pub name: String,
-    /// What is wrong, in a line.
+    /// What is wrong, in one line.
     pub title: String,
-    /// What there is to learn from it.
+    /// What it demonstrates.
     pub shows: String,
-    /// What the doctor must say.
+    /// The expected diagnosis.
     pub expect: Expect,
     /// The inputs of the step.
     #[serde(default)]
     pub with: BTreeMap<String, String>,
-    /// The program's arguments, for a run that is no step: neither inputs nor the runner's variables are set then.
+    /// The program's arguments, for a run that isn't a step: neither inputs nor the runner's variables are set then.
     #[serde(default)]
     pub args: Option<Vec<String>>,
-    /// Variables beyond, or other than, the runner's own; an empty one is taken away.
+    /// Variables that add to or override the runner's own; an empty one is removed.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     /// The event's payload.
@@ -44,7 +44,7 @@ pub struct Scenario {
     /// The AWS account.
     #[serde(default)]
     pub account: Account,
-    /// How STS answers `AssumeRoleWithWebIdentity` once token and provider are in order.
+    /// How STS answers `AssumeRoleWithWebIdentity` once token and provider are valid.
     #[serde(default)]
     pub sts: Answer,
     /// How STS answers `AssumeRole`.
@@ -62,7 +62,7 @@ pub struct Scenario {
     /// The lines of the workflow file.
     #[serde(default)]
     pub workflow: Option<Vec<String>>,
-    /// Is the repository checked out?
+    /// Whether the repository is checked out.
     #[serde(default = "yes")]
     pub checkout: bool,
     /// GitHub's REST API.
@@ -71,15 +71,15 @@ pub struct Scenario {
     /// The lines of further files in the workspace.
     #[serde(default)]
     pub files: BTreeMap<String, Vec<String>>,
-    /// The job's `matrix`, of which `action.yml` takes a default.
+    /// The job's `matrix`, which a default in `action.yml` uses.
     #[serde(default)]
     pub matrix: Value,
-    /// The same of `job`.
+    /// The same for `job`.
     #[serde(default)]
     pub job_context: Value,
 }
 
-/// What the doctor must say of a scenario.
+/// The expected diagnosis of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
@@ -96,11 +96,11 @@ pub struct Expect {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TokenService {
-    /// Does the job have `id-token: write`?
+    /// Whether the job has `id-token: write`.
     pub granted: bool,
-    /// Claims other than those of a push to `main` of `acme/widgets`; `null` takes one away.
+    /// Claims that differ from those of a push to `main` of `acme/widgets`; `null` removes one.
     pub claims: Map<String, Value>,
-    /// It refuses, with this status and body.
+    /// A refusal with this status and body.
     pub refusal: Option<(u16, String)>,
 }
 
@@ -114,7 +114,7 @@ pub struct Account {
     pub providers: Vec<Provider>,
 }
 
-/// A role, as IAM keeps it.
+/// A role, as IAM stores it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Role {
@@ -125,10 +125,10 @@ pub struct Role {
     pub trust_policy: Value,
     #[serde(default = "an_hour")]
     pub max_session_duration: u32,
-    /// May its sessions read roles and providers?
+    /// Whether its sessions may read roles and providers.
     #[serde(default)]
     pub reads_iam: bool,
-    /// Its own policies by name, the managed ones by ARN; without them its sessions are allowed everything.
+    /// Its inline policies by name, the managed ones by ARN; without them its sessions are allowed everything.
     #[serde(default)]
     pub policies: Option<BTreeMap<String, Value>>,
     /// Its permissions boundary.
@@ -136,7 +136,7 @@ pub struct Role {
     pub permissions_boundary: Option<Value>,
 }
 
-/// An OIDC provider, as IAM keeps it: its URL has no scheme.
+/// An OIDC provider, as IAM stores it: its URL has no scheme.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Provider {
@@ -154,9 +154,9 @@ pub struct Provider {
 pub struct Identity {
     pub account: String,
     pub arn: String,
-    /// May it read roles and providers?
+    /// Whether it may read roles and providers.
     pub reads_iam: bool,
-    /// A user's own policies by name, the managed ones by ARN; without them and its group's it is allowed everything.
+    /// A user's inline policies by name, the managed ones by ARN; without them and its group's it is allowed everything.
     #[serde(default)]
     pub policies: BTreeMap<String, Value>,
     /// Those of its group.
@@ -167,7 +167,7 @@ pub struct Identity {
     pub permissions_boundary: Option<Value>,
 }
 
-/// An answer of STS.
+/// An answer from STS.
 #[derive(Debug, Clone, Default)]
 pub enum Answer {
     #[default]
@@ -185,7 +185,7 @@ impl Scenario {
     /// Reads a scenario by its name.
     ///
     /// # Errors
-    /// There is none of that name, or its file is not in order.
+    /// If there is none with that name, or its file is invalid.
     pub fn named(name: &str) -> Result<Self, String> {
         let file = format!("{}/examples/worlds/{name}.json", env!("CARGO_MANIFEST_DIR"));
         let text = fs::read_to_string(&file)
@@ -278,7 +278,7 @@ impl Scenario {
         .into()
     }
 
-    /// Every input that `action.yml` declares, by the name the runner gives it: as the step has it, else its default.
+    /// Every input that `action.yml` declares, by the runner's name for it: the step's value, else its default.
     pub fn inputs(&self) -> BTreeMap<String, String> {
         let mut inputs = Self::declared_inputs();
         inputs.extend(self.contexts());
@@ -289,7 +289,7 @@ impl Scenario {
             .collect()
     }
 
-    /// The runner sets inputs without a value, too.
+    /// The runner sets inputs without a value too.
     pub fn empty_inputs(&self) -> BTreeMap<String, String> {
         if self.args.is_some() {
             return BTreeMap::new();
@@ -299,7 +299,7 @@ impl Scenario {
         inputs
     }
 
-    /// The command for the same diagnosis without being a step: its inputs as flags.
+    /// The command for the same diagnosis outside a step: its inputs as flags.
     pub fn command(&self) -> Vec<String> {
         self.args.clone().unwrap_or_else(|| {
             let contexts = self.contexts();
@@ -323,12 +323,12 @@ impl Scenario {
         .into()
     }
 
-    /// Where the workflow file lies in the repository.
+    /// The workflow file's path in the repository.
     pub fn workflow_path(&self) -> &'static str {
         ".github/workflows/deploy.yml"
     }
 
-    /// The claims of a token for this audience, asked for now (seconds since 1970).
+    /// The claims of a token for this audience, requested now (seconds since 1970).
     pub fn claims(&self, audience: Option<&str>, now: i64, jti: &str) -> Map<String, Value> {
         let mut claims = json!({
             "jti": jti,
@@ -441,7 +441,7 @@ impl<'de> Deserialize<'de> for Answer {
     }
 }
 
-/// What `action.yml` declares.
+/// The declarations in `action.yml`.
 const ACTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/action.yml");
 
 fn action() -> Action {
@@ -463,7 +463,7 @@ struct Input {
     description: String,
 }
 
-/// The runner turns blanks into `_` and letters into capitals, and keeps hyphens.
+/// The runner turns spaces into `_` and letters into capitals, and keeps hyphens.
 fn variable(input: &str) -> String {
     format!("INPUT_{}", input.replace(' ', "_").to_uppercase())
 }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on loopback, one thread a connection, one request a connection, and the faults.
+//! HTTP/1.1 on loopback, one thread and one request per connection, and the faults.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -16,14 +16,14 @@ use time::macros::format_description;
 use super::scenario::Scenario;
 use super::services;
 
-/// What a request asks for.
+/// What a request calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Call {
     /// GitHub's ID-token service.
     IdToken,
     /// The attempt.
     AssumeRoleWithWebIdentity,
-    /// The same call for the role of the input `diagnosis-role`.
+    /// The same call, for the role in the input `diagnosis-role`.
     DiagnosisRole,
     AssumeRole,
     GetCallerIdentity,
@@ -34,13 +34,13 @@ pub enum Call {
     Contents,
     /// The repository itself.
     Repository,
-    /// How its subjects are made.
+    /// The template of its subjects.
     SubjectTemplate,
     /// An environment and its protection rules.
     Environment,
-    /// What IAM says of the policies of a role: `GetRolePolicy`, `GetPolicy` and the like.
+    /// IAM's calls about a role's policies: `GetRolePolicy`, `GetPolicy` and the like.
     RolePolicies,
-    /// The same of a user and its groups.
+    /// The same for a user and its groups.
     UserPolicies,
     /// `CONNECT` to the proxy.
     Proxy,
@@ -48,51 +48,51 @@ pub enum Call {
     Other,
 }
 
-/// What goes wrong.
+/// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nobody listens. It strikes the whole service that the call belongs to.
+    /// Nothing listens. It affects the whole service that the call belongs to.
     Refused,
-    /// The connection is reset once the request was read.
+    /// The connection is reset after the request is read.
     Reset,
     /// No answer, until the client gives up.
     Hang,
     /// The right answer, late.
     Slow(Duration),
-    /// Half of the body that was announced.
+    /// Half of the announced body.
     Truncated,
     /// A body without an end.
     Endless,
     /// This status, with the error that the service would send.
     Status(u16),
-    /// STS cannot pack the session tags.
+    /// STS can't pack the session tags.
     TagsTooLarge,
     /// A page of HTML from a proxy, status 200.
     ProxyPage,
-    /// Half of a JSON or XML document, as if it were whole.
+    /// Half of a JSON or XML document, sent as if it were whole.
     Malformed,
     /// A redirect to [`super::World::elsewhere_url`].
     Redirect,
-    /// TLS, of an authority that nobody knows. It strikes the whole service.
+    /// TLS with an unknown authority. It affects the whole service.
     UnknownCa,
-    /// The service's name cannot be resolved. It strikes the whole service.
+    /// The service's name can't be resolved. It affects the whole service.
     NoSuchHost,
-    /// The answer repeats every secret that came with the request: with this status, here, and in this form.
+    /// The answer repeats every secret in the request: with this status, here, and in this form.
     Echo(u16, Place, Form),
 }
 
-/// Where an answer repeats what came.
+/// Where an answer repeats secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// In the error's code.
     Code,
     /// In a header: `x-amzn-RequestId`.
     Header,
-    /// In the error's message; in the ARN, or beside the token, of a right answer.
+    /// In the error's message; in a correct answer, in the ARN or beside the token.
     Text,
 }
 
-/// How it is written.
+/// How they are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Whole,
@@ -107,7 +107,7 @@ pub enum Form {
     Spaced,
 }
 
-/// A request as it came, and when.
+/// A request as received, and when.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub call: Call,
@@ -121,12 +121,12 @@ pub struct Request {
     pub form: BTreeMap<String, String>,
     /// When it was read.
     pub began: Instant,
-    /// When its answer was written, or given up.
+    /// When its answer was written or abandoned.
     pub ended: Option<Instant>,
 }
 
 impl Request {
-    /// Were both under way at some moment?
+    /// Whether both were under way at the same time.
     pub fn overlaps(&self, other: &Self) -> bool {
         let (Some(end), Some(other_end)) = (self.ended, other.ended) else {
             return false;
@@ -134,17 +134,17 @@ impl Request {
         self.began < other_end && other.began < end
     }
 
-    /// Is it for GitHub's REST API?
+    /// Whether it is for GitHub's REST API.
     pub fn is_rest(&self) -> bool {
         home(self.call) == Service::Rest
     }
 
-    /// Was it signed with AWS credentials?
+    /// Whether it was signed with AWS credentials.
     pub fn is_signed(&self) -> bool {
         self.access_key().is_some()
     }
 
-    /// The id of the access key that signed it.
+    /// The ID of the access key that signed it.
     pub fn access_key(&self) -> Option<&str> {
         self.headers
             .get("authorization")?
@@ -155,7 +155,7 @@ impl Request {
     }
 }
 
-/// One of the played services.
+/// One of the simulated services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     Token,
@@ -219,12 +219,12 @@ impl State {
         self.secrets.lock().unwrap().clone()
     }
 
-    /// Remembers what no output may hold.
+    /// Remembers what must not be in any output.
     pub fn keep_secret(&self, secret: &str) {
         self.secrets.lock().unwrap().push(secret.to_owned());
     }
 
-    /// The fault that keeps a whole service from being reached.
+    /// The fault that makes a whole service unreachable.
     pub fn endpoint_fault(&self, service: Service) -> Option<Fault> {
         let faults = self.faults.lock().unwrap();
         faults
@@ -264,7 +264,7 @@ impl Server {
     /// Answers every connection in a thread of its own.
     pub fn start(listener: TcpListener, service: Service, state: &Arc<State>, tls: Option<Arc<ServerConfig>>) -> Self {
         Self::accept(listener, state, move |tcp, state| {
-            // Clients go away as they like; that is no fault of a test.
+            // Clients may disconnect at any time; that doesn't fail a test.
             let _ = match &tls {
                 Some(config) => ServerConnection::new(Arc::clone(config))
                     .map_err(io::Error::other)
@@ -274,7 +274,7 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn url(&self, scheme: &str) -> String {
         format!("{scheme}://{}", self.address)
     }
@@ -317,7 +317,7 @@ impl Drop for Server {
     }
 }
 
-/// A proxy that leads every name to the service that bears it.
+/// A proxy that routes every name to its service.
 pub fn start_proxy(state: &Arc<State>, services: [String; 4]) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     Server::accept(listener, state, move |mut near, state| {
@@ -364,7 +364,7 @@ impl Connection for StreamOwned<ServerConnection, TcpStream> {
     }
 }
 
-/// Reads a request and answers it, rightly or wrongly.
+/// Reads a request and answers it, correctly or with a fault.
 fn converse(stream: &mut impl Connection, service: Service, state: &State) -> io::Result<()> {
     let Some(mut request) = read(stream)? else {
         return Ok(());
@@ -488,7 +488,7 @@ fn head(state: &State, response: &Response, length: Option<usize>) -> String {
     head + "\r\n"
 }
 
-/// Reads one request; nothing where the client only knocked.
+/// Reads one request; `None` if the client only connected.
 fn read(stream: &mut impl Read) -> io::Result<Option<Request>> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut bytes = Vec::new();
@@ -540,7 +540,7 @@ fn read(stream: &mut impl Read) -> io::Result<Option<Request>> {
     }
 }
 
-/// The service that a call belongs to.
+/// The service a call belongs to.
 fn home(call: Call) -> Service {
     match call {
         Call::IdToken => Service::Token,

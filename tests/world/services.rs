@@ -1,4 +1,4 @@
-//! How GitHub's token service, STS and IAM answer. AWS's messages are those that people met with.
+//! The answers of GitHub's token service, STS and IAM. AWS's messages are those that people reported.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,7 +25,7 @@ pub struct Keys {
     pub session_token: String,
 }
 
-/// The credentials that an earlier step left in the environment.
+/// The credentials an earlier step left in the environment.
 pub fn environment_keys() -> Keys {
     keys("environment")
 }
@@ -39,7 +39,7 @@ pub fn user_keys() -> Keys {
     }
 }
 
-/// STS cannot pack the session tags.
+/// STS can't pack the session tags.
 pub fn tags_too_large() -> Response {
     error(
         400,
@@ -48,7 +48,7 @@ pub fn tags_too_large() -> Response {
     )
 }
 
-/// Tells what a request asks for.
+/// Recognises what a request calls.
 pub fn recognise(request: &Request, service: Service, state: &State) -> Call {
     let action = request.form.get("Action").map(String::as_str);
     match (service, action) {
@@ -108,7 +108,7 @@ pub fn answer(request: &Request, service: Service, state: &State) -> Response {
     }
 }
 
-/// An error of the kind that goes with a status.
+/// The usual error for a status.
 pub fn refusal(request: &Request, service: Service, status: u16) -> Response {
     if service == Service::Rest {
         return rest::refusal(status);
@@ -167,7 +167,7 @@ fn id_token(request: &Request, state: &State) -> Response {
     }
 }
 
-/// In the order that its errors suggest: request, provider, token, role and trust policy, session.
+/// Checks in the order that its errors suggest: request, provider, token, role and trust policy, session.
 fn assume_role_with_web_identity(request: &Request, state: &State) -> Result<String, Response> {
     let (scenario, account) = (&state.scenario, &state.scenario.account);
     let field = |name: &str| request.form.get(name).map_or("", String::as_str);
@@ -195,7 +195,7 @@ fn assume_role_with_web_identity(request: &Request, state: &State) -> Result<Str
         );
         return Err(error(400, "ExpiredTokenException", &message));
     }
-    // What STS says of the provider itself comes before it looks at the audience.
+    // STS's errors about the provider itself come before it checks the audience.
     let told = (request.call == Call::AssumeRoleWithWebIdentity).then_some(&scenario.sts);
     if let Some(Answer::Error { status, code, message }) = told {
         return Err(error(*status, code, message));
@@ -226,7 +226,7 @@ fn assume_role_with_web_identity(request: &Request, state: &State) -> Result<Str
     ))
 }
 
-/// By the trust policy's principals, actions and external id; a condition of another kind is taken to hold.
+/// Decides by the trust policy's principals, actions and external ID; any other condition is assumed to hold.
 fn assume_role(request: &Request, state: &State) -> Result<String, Response> {
     let caller = caller(request, state)?;
     let field = |name: &str| request.form.get(name).map_or("", String::as_str);
@@ -300,7 +300,7 @@ fn assume_role(request: &Request, state: &State) -> Result<String, Response> {
     Ok(session(role, account, field("RoleSessionName"), state))
 }
 
-/// Does some statement let this caller do this?
+/// Whether some statement lets this caller do this.
 fn trusts(policy: &Value, caller: &Identity, action: &str, external_id: &str) -> bool {
     let list = |value: &Value| match value {
         Value::Array(values) => values.clone(),
@@ -325,7 +325,7 @@ fn trusts(policy: &Value, caller: &Identity, action: &str, external_id: &str) ->
     })
 }
 
-/// Does some statement of a policy of who asks allow this? One without wildcards but a lone `*`.
+/// Whether some statement of a caller's policy allows this. The only supported wildcard is a lone `*`.
 fn allows(policy: &Value, action: &str, role: &str) -> bool {
     let list = |value: &Value| match value {
         Value::Array(values) => values.clone(),
@@ -390,7 +390,7 @@ fn boundary() -> String {
     )
 }
 
-/// What IAM says of the user's policies, and of those of its one group, `deployers`.
+/// IAM's answers about the user's policies, and those of its one group, `deployers`.
 fn user_policies(request: &Request, state: &State) -> Result<String, Response> {
     let action = &request.form["Action"];
     reader(request, state, &format!("iam:{action}"))?;
@@ -441,7 +441,7 @@ fn user_policies(request: &Request, state: &State) -> Result<String, Response> {
     })
 }
 
-/// The managed ones of some policies.
+/// The managed policies among these.
 fn attached_policies<'a>(names: impl Iterator<Item = &'a String>) -> String {
     let mut list = String::new();
     for arn in names.filter(|name| name.starts_with("arn:")) {
@@ -456,7 +456,7 @@ fn attached_policies<'a>(names: impl Iterator<Item = &'a String>) -> String {
 
 const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/boundary";
 
-/// What IAM says of the policies of a role.
+/// IAM's answers about a role's policies.
 fn role_policies(request: &Request, state: &State) -> Result<String, Response> {
     let action = &request.form["Action"];
     let account = reader(request, state, &format!("iam:{action}"))?;
@@ -587,7 +587,7 @@ fn caller(request: &Request, state: &State) -> Result<Identity, Response> {
     })
 }
 
-/// The account that the signer may read; another one has no roles here.
+/// The account that the signer may read; others have no roles here.
 fn reader<'a>(request: &Request, state: &'a State, action: &str) -> Result<&'a Account, Response> {
     let caller = caller(request, state)?;
     let own = state.scenario.accounts().find(|account| caller.account == account.id);
@@ -653,7 +653,7 @@ fn session_arn(role: &Role, account: &Account, session: &str) -> String {
     )
 }
 
-/// The keys of a session: always the same, of the form that AWS gives them.
+/// The keys of a session: always the same, in AWS's format.
 fn keys(whose: &str) -> Keys {
     let mut state = whose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -701,7 +701,7 @@ pub fn repeated(request: &Request, form: Form) -> String {
     }
 }
 
-/// A right answer that repeats something as well, where its reader looks.
+/// A correct answer that also repeats something, where its reader looks.
 pub fn right_and_repeated(mut right: Response, said: &str) -> Response {
     right.body = right.body.replace("<Arn>", &format!("<Arn>{} ", escaped(said)));
     right.body = right.body.replacen("{\"", &format!("{{\"said\":{},\"", json!(said)), 1);
@@ -725,7 +725,7 @@ pub fn refused_and_repeated(service: Service, status: u16, place: Place, said: &
     }
 }
 
-/// The claims of a token, as STS would read them; nothing where it is no JWT.
+/// The claims of a token, as STS would read them; `None` if it isn't a JWT.
 fn claims(token: &str) -> Option<Map<String, Value>> {
     let [_, claims, _] = token.split('.').collect::<Vec<_>>().try_into().ok()?;
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
@@ -764,7 +764,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Never the same twice.
+/// A request ID, never the same twice.
 fn id() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(1);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! A certificate authority of our own, for the tests of TLS.
+//! Our own certificate authority, for the TLS tests.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const NAMES: [&str; 5] = [
     "sts.eu-west-1.amazonaws.com",
 ];
 
-/// An authority.
+/// A certificate authority.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -30,7 +30,7 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A server with a certificate of this authority.
+    /// A server configuration with a certificate from this authority.
     pub fn server(&self) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(NAMES.map(str::to_owned)).unwrap();
