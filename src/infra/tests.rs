@@ -211,7 +211,10 @@ Resources:
         &[
             ("a/main.tofu.json", &format!("{without_default:#}")),
             ("a/prod.auto.tfvars.json", &values.to_string()),
-            ("a/terraform.tfvars.json", &values.to_string().replace("octo/", "other/")),
+            (
+                "a/terraform.tfvars.json",
+                &values.to_string().replace("octo/", "other/"),
+            ),
         ],
         &[("template.yaml", yaml)],
         &[("plan.json", &plan.to_string())],
