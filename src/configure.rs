@@ -13,6 +13,7 @@ use serde::de::Deserializer;
 use serde_json::Value;
 
 pub use self::table::{INPUTS, Spec};
+#[cfg(any(feature = "live", test))]
 pub(crate) use self::tags::Tag;
 use self::tags::custom_tags;
 use crate::text::masked::is_masked;
