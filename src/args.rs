@@ -848,7 +848,10 @@ fn args(mut flags: Diagnose, action: bool, warnings: Vec<String>) -> Args {
         if RoleArn::parse(role).is_ok() {
             flags.own.then.push(role.to_owned());
         } else {
-            let message = format!("`{role}` is not the ARN of a role, so this hop is left out");
+            let message = format!(
+                "`{role}` is not the ARN of a role{}",
+                if action { ", so this hop is left out" } else { "" }
+            );
             errors.push(InputError::new(place("then", action), message));
         }
     }
@@ -1068,10 +1071,7 @@ mod tests {
             let [error] = &*args.errors else {
                 panic!("{:?}", args.errors)
             };
-            assert_eq!(
-                error.to_string(),
-                "`--then`: `b` is not the ARN of a role, so this hop is left out"
-            );
+            assert_eq!(error.to_string(), "`--then`: `b` is not the ARN of a role");
         }
     }
 }

@@ -33,7 +33,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if action != "sts:TagSession" {
         return None;
     }
-    let finding = Finding::blocks(format!("`{user}` is allowed to assume `{resource}`, but not to tag the session: `sts:TagSession` is missing"))
+    // A cut message may not name them, and AWS says nothing of `sts:AssumeRole`.
+    let user = if user.is_empty() {
+        "the caller".to_owned()
+    } else {
+        format!("`{user}`")
+    };
+    let target = if resource.is_empty() {
+        "the role".to_owned()
+    } else {
+        format!("`{resource}`")
+    };
+    let finding = Finding::blocks(format!("{user} isn't allowed to tag the session of {target}: `sts:TagSession` is missing"))
         .rests_on(case, &[Fact::Answer])
         .note("with AWS credentials configure-aws-credentials sends session tags (repository, workflow, actor, …); with the ID token it sends none")
         .help("add `sts:TagSession` beside `sts:AssumeRole` to the trust policy of the role, and across accounts to the caller's own policy")
