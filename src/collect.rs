@@ -1198,7 +1198,7 @@ fn then(roles: &[String], requests: &mut Vec<Request>, left_out: &mut Vec<String
         .map(str::to_owned);
     for role in roles {
         if requests.len() >= MOST_HOPS {
-            left_out.push(format!("`{role}`: {MOST_HOPS} hops are enough for one run"));
+            left_out.push(format!("`{role}`: the limit is {MOST_HOPS} hops for one run"));
             continue;
         }
         let mut inputs = Inputs::of_step([

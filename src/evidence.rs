@@ -186,7 +186,7 @@ impl Evidence {
         if !beyond.is_empty() {
             let count = beyond.len();
             first.left_out.push(format!(
-                "{count} more hops of the chain: {MOST_HOPS} are enough for one run"
+                "{count} more hops of the chain: the limit is {MOST_HOPS} for one run"
             ));
         }
         let before = std::iter::once(self.session()).chain(later.iter().map(Hop::session));

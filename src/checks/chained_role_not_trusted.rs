@@ -115,7 +115,7 @@ fn odd_principal(case: &Case<'_>, principal: &Principal) -> Option<String> {
         let value = value.value.as_str();
         if session_of(value).is_some() && session_of(value) == session_of(asking) && value != asking {
             return Some(format!(
-                "`{value}` stands for that one session, whole and exact, and a wildcard in it is taken literally; the one that asks is `{asking}`: \
+                "`{value}` means exactly that one session, and a wildcard in it is taken literally; the caller is `{asking}`: \
                  name the role instead"
             ));
         }

@@ -284,12 +284,12 @@ pub(super) fn or_goes_on(case: &Case<'_>, mut finding: Finding) -> Finding {
     }
     finding.severity = Severity::Risk;
     let Some(identity) = case.at_hand() else {
-        finding.message += ": the step succeeds all the same";
+        finding.message += ": the step succeeds anyway";
         return finding;
     };
     finding.message += &format!(": the step succeeds as `{}`", identity.arn);
     finding.note(format!(
-        "these credentials ({}) are those of account `{}`; nothing fails, and what follows runs as somebody else",
+        "these credentials ({}) are those of account `{}`; nothing fails, and what follows runs under that identity",
         identity.source, identity.account
     ))
 }

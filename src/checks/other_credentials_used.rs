@@ -1,4 +1,4 @@
-//! `other-credentials-used`: configure-aws-credentials takes another way than the ID token.
+//! `other-credentials-used`: configure-aws-credentials doesn't use the ID token.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         id: "other-credentials-used",
         cause: None,
         stage: Stage::Permission,
-        title: "configure-aws-credentials takes another way than the ID token",
+        title: "configure-aws-credentials doesn't use the ID token",
         page: include_str!("../../docs/checks/other-credentials-used.md"),
     },
     when: When::Always,

@@ -54,7 +54,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Finding::blocks(fault.unwrap_or_else(|| "AWS rejects one of the session tags".to_owned()))
             .rests_on(case, on)
             .note("a tag has a key of at most 128 characters and a value of at most 256, of letters, digits, blanks and `_.:/=+-@`; at most 50 tags in all")
-            .note("with the ID token no tags are sent; `custom-tags` is read all the same, and broken JSON in it fails the step")
+            .note("with the ID token no tags are sent; `custom-tags` is read anyway, and broken JSON in it fails the step")
             .help("correct `custom-tags`, or set `role-skip-session-tagging: true`"),
     )
 }
@@ -92,7 +92,7 @@ fn sent_again(case: &Case<'_>) -> Option<Finding> {
             (false, false) => finding.at_most(Certainty::Possible),
         }
         .note("AWS refuses a tag whose key is inherited, whatever its value; configure-aws-credentials sends the same tags in every step")
-        .help("set `role-skip-session-tagging: true` in this step: the inherited tags stay, and need `sts:TagSession` on both sides all the same")
+        .help("set `role-skip-session-tagging: true` in this step: the inherited tags stay, and still need `sts:TagSession` on both sides")
         .help("or take `transitive-tag-keys` out of the step before"),
     )
 }

@@ -1,4 +1,4 @@
-//! `session-too-short`: the session ends before the job has to.
+//! `session-too-short`: the session can end before the job does.
 
 use super::check::{Check, When};
 use crate::case::Case;
@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         id: "session-too-short",
         cause: None,
         stage: Stage::Session,
-        title: "the session ends before the job has to",
+        title: "the session can end before the job does",
         page: include_str!("../../docs/checks/session-too-short.md"),
     },
     when: When::Always,

@@ -32,7 +32,7 @@ impl Sources {
             if count >= MOST {
                 let left = roles.len() - MOST;
                 self.problems
-                    .push(format!("IAM: {left} roles were not asked for: {MOST} are enough"));
+                    .push(format!("IAM: {left} roles were not read: the limit is {MOST}"));
                 break;
             }
             let flags = ["aws-oidc-doctor", "diagnose", "--role-to-assume", arn];

@@ -124,7 +124,7 @@ impl Sources {
         let left_out = found.len().saturating_sub(MOST_FILES);
         if left_out > 0 {
             self.problems.push(format!(
-                "{}: {left_out} files were not looked at: {MOST_FILES} are enough",
+                "{}: {left_out} files were not read: the limit is {MOST_FILES}",
                 shown(path, root)
             ));
         }

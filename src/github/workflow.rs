@@ -572,7 +572,7 @@ jobs:
             let error = read(&text).unwrap_err();
             assert_eq!(
                 (error.line, error.message.as_str()),
-                (line, "with its aliases spelled out it is larger than 4 MiB"),
+                (line, "with its aliases expanded it is larger than 4 MiB"),
                 "{} bytes",
                 text.len()
             );

@@ -88,11 +88,11 @@ pub(super) fn compare(
         return plain(positive, wanted, actual);
     };
     if positive == Comparison::Bool {
-        return Fit::unknown("AWS's pages differ on whether `Bool` takes policy variables");
+        return Fit::unknown("AWS's pages differ on whether `Bool` accepts policy variables");
     }
     if !takes_variables(positive) {
         return Fit::unknown(
-            "AWS replaces no policy variables in this operator, and does not say what `${` gives then",
+            "AWS replaces no policy variables in this operator, and does not say how it then reads `${`",
         );
     }
     if !limits.take(REPLACING * count(wanted)) {

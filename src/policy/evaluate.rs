@@ -151,7 +151,7 @@ const NULL_IF_EXISTS: &str = "a policy variable has no value, and AWS does not s
 const EMPTY_IF_EXISTS: &str = "the key has no values, and AWS does not say whether it exists then";
 const NULL_EMPTY: &str = "the key has an empty value, and AWS does not say plainly whether it exists then";
 const NULL_SET: &str = "AWS does not describe `Null` with a set operator";
-const NULL_VALUE: &str = "`Null` takes `true` or `false`";
+const NULL_VALUE: &str = "`Null` accepts only `true` or `false`";
 
 /// One policy and one request.
 struct Evaluation<'a> {

@@ -635,7 +635,7 @@ impl<'a> Reader<'a> {
         let before = self.json.get(..start).unwrap_or_default().trim_end();
         let (message, help) = match found {
             Some('}' | ']') if before.ends_with(',') => ("trailing comma".to_owned(), Some("remove the last comma")),
-            Some('\'') => (json::message(error), Some("JSON takes double quotes only")),
+            Some('\'') => (json::message(error), Some("JSON allows double quotes only")),
             Some('/' | '#') => (json::message(error), Some("JSON has no comments")),
             _ => (json::message(error), None),
         };

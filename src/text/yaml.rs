@@ -62,7 +62,7 @@ pub(crate) struct Limits {
 /// No real file has this many bytes of text repeated by anchors and aliases.
 const MOST_REPEATED: usize = 4 << 20;
 
-const REPEATS: &str = "with its aliases spelled out it is larger than 4 MiB";
+const REPEATS: &str = "with its aliases expanded it is larger than 4 MiB";
 
 impl Node {
     /// A value without a particular style or tag.
@@ -203,7 +203,7 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Node, Fault> {
             }
             Event::Alias(anchor) => {
                 let Some((node, (count, bytes))) = anchors.get(&anchor) else {
-                    return Err(too_much("an alias stands inside its own anchor".to_owned(), span));
+                    return Err(too_much("an alias is inside its own anchor".to_owned(), span));
                 };
                 repeated += bytes;
                 (node.clone(), 0, *count)

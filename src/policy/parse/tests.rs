@@ -109,7 +109,7 @@ fn what_iam_would_not_store() {
             "{'Statement': []}".into(),
             "not JSON: key must be a string",
             "'",
-            "JSON takes double quotes only",
+            "JSON allows double quotes only",
         ),
         (
             "// x\n{}".into(),
