@@ -407,7 +407,8 @@ pub(super) fn anew(run: &Evidence, args: &Args, secrets: &Secrets) -> Option<Req
     // A blank or default value wasn't given: a saved run has all inputs.
     let mut given = Request::default();
     for (input, value) in run.request.iter() {
-        if !value.trim().is_empty() && value != input.spec().default {
+        let is_known = !run.request.not_known.contains_key(input.name());
+        if is_known && !value.trim().is_empty() && value != input.spec().default {
             given.inputs.set(input, value);
         }
     }
