@@ -39,6 +39,28 @@ fn run(role: &str, subject: &str, audience: &str, issuer: &str, policy: &str) ->
     diagnose(&Evidence::from_json(&evidence.to_string()).unwrap())
 }
 
+/// A message that has several reasons is all there is: nothing is said of the job's permissions as if it had been seen.
+#[test]
+fn what_a_message_hints_at_is_not_shown_as_seen() {
+    for (runner, is_seen) in [(json!(null), false), (json!({"id_token_request": false}), true)] {
+        let evidence = json!({
+            "schema": 1, "runner": runner,
+            "request": {"role-to-assume": "***", "aws-region": "eu-west-1"},
+            "reported": "Error: Could not load credentials from any providers",
+        });
+        let diagnosis = diagnose(&Evidence::from_json(&evidence.to_string()).unwrap());
+        assert!(
+            diagnosis
+                .cause()
+                .is_some_and(|cause| cause.rule.id == "id-token-permission-missing")
+        );
+        let report = console::render(&Report::from(diagnosis), Style::default());
+        for claim in ["id-token: none", "is not set (no `id-token: write`)"] {
+            assert_eq!(report.contains(claim), is_seen, "{claim}: {report}");
+        }
+    }
+}
+
 fn usual(subject: &str) -> Diagnosis {
     let policy = policy("repo:acme/widgets:ref:refs/heads/dev");
     run(

@@ -66,7 +66,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     } else {
         "the job isn't allowed to request an ID token: `id-token: write` is missing from its `permissions`"
     })
-    .compares((!granted).then(|| {
+    // The message alone may have other reasons: what the job has is not known then.
+    .compares((!granted && (absent || said || written)).then(|| {
         SideBySide::of(
             "permission",
             Party::new("step", "needs", "id-token: write"),
