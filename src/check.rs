@@ -21,7 +21,7 @@ use crate::github::claims::{Claims, Token};
 use crate::github::workflow::steps::{Step, StepInput};
 use crate::infra::{self, Infra, Place, Written};
 use crate::policy::{Decision, PrincipalKind, TrustPolicy, parse};
-use crate::predict::{self, Family, Grant, JobTokens, Prediction, Problem, Repository, Why, add_family};
+use crate::predict::{self, Family, Grant, JobTokens, Origin, Prediction, Problem, Repository, add_family};
 use crate::text::{SourceText, Span};
 
 use matching::Candidates;
@@ -544,7 +544,7 @@ impl Check<'_> {
     fn calls(&self, asking: &Asking<'_>) -> Vec<(usize, Span, String)> {
         let why = asking.families.iter().take(1).flat_map(|family| &family.why);
         let calls = why.filter(|why| why.what.starts_with("`uses: "));
-        let spot = |why: &Why| {
+        let spot = |why: &Origin| {
             let (file, source) = self.workflow(&why.file)?;
             let before: usize = source.text.split_inclusive('\n').take(why.line - 1).map(str::len).sum();
             let line = source.text.get(before..)?.lines().next()?;

@@ -183,7 +183,7 @@ impl Grant {
 
 /// Why a token has its claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Why {
+pub struct Origin {
     /// The file.
     pub file: String,
     /// The line.
@@ -200,7 +200,7 @@ pub struct Family {
     /// The event that starts the job.
     pub event: String,
     /// Why it has these claims.
-    pub why: Vec<Why>,
+    pub why: Vec<Origin>,
     /// Why the set is larger than it would be if more were known.
     pub widened: Vec<String>,
     /// Whether the job runs in another repository, which calls this workflow.

@@ -24,12 +24,12 @@ pub struct Files<'a> {
 }
 
 /// A document, and its name in errors.
-struct Document {
+struct Given {
     place: String,
     text: String,
 }
 
-impl Document {
+impl Given {
     fn read<T>(&self, read: fn(&str) -> Result<T, Unread>) -> Result<T, InputError> {
         read(&self.text).map_err(|Unread { at, message }| {
             let place = match at {
@@ -57,7 +57,7 @@ impl Files<'_> {
     pub(crate) fn claims(&self, place: &str, path: &str) -> Result<Token, InputError> {
         let document = match path.trim_start() {
             // The token itself, its payload or a subject, instead of a file that contains it.
-            text if text.starts_with("eyJ") || paste::is_subject(text) => Document {
+            text if text.starts_with("eyJ") || paste::is_subject(text) => Given {
                 place: place.to_owned(),
                 text: text.to_owned(),
             },
@@ -114,15 +114,15 @@ impl Files<'_> {
     }
 
     /// A path, or the text itself: JSON, possibly in a string or percent-encoded, or several lines.
-    fn document(&self, place: &str, given: &str) -> Result<Document, InputError> {
+    fn document(&self, place: &str, given: &str) -> Result<Given, InputError> {
         if given.trim_start().starts_with(['{', '[', '"', '%']) || given.trim().contains('\n') {
             let (place, text) = (place.to_owned(), given.to_owned());
-            return Ok(Document { place, text });
+            return Ok(Given { place, text });
         }
         self.open(place, given, MAX_DOCUMENT)
     }
 
-    fn open(&self, place: &str, path: &str, most: u64) -> Result<Document, InputError> {
+    fn open(&self, place: &str, path: &str, most: u64) -> Result<Given, InputError> {
         let (place, text) = if path == "-" && self.workspace.is_none() {
             (format!("{place} (standard input)"), bounded(io::stdin().lock(), most))
         } else {
@@ -132,7 +132,7 @@ impl Files<'_> {
             )
         };
         match text {
-            Ok(text) => Ok(Document {
+            Ok(text) => Ok(Given {
                 text: text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned),
                 place,
             }),

@@ -14,7 +14,7 @@ use super::expression::{Follow, Known, Part, Refs, Values, budget, of_caller};
 use super::filter::any_name;
 use super::trigger::{CALL, InSubject, Trigger, Way, any_ref, is_of_forks, triggers, ways};
 use super::{
-    Asking, Family, File, Form, Grant, JobTokens, Piece, Prediction, Problem, Repository, Template, Variable, Why,
+    Asking, Family, File, Form, Grant, JobTokens, Origin, Piece, Prediction, Problem, Repository, Template, Variable,
     name_character, value_character,
 };
 
@@ -130,8 +130,8 @@ impl Source {
         uses.filter_map(|uses| local(&uses.value)).map(str::to_owned)
     }
 
-    fn why(&self, at: Span, what: impl Into<String>) -> Why {
-        Why {
+    fn why(&self, at: Span, what: impl Into<String>) -> Origin {
+        Origin {
             file: self.file.name.clone(),
             line: self.file.position(at.start).line,
             what: what.into(),
@@ -159,7 +159,7 @@ fn local(uses: &str) -> Option<&str> {
 struct Run {
     way: Way,
     known: Known,
-    why: Vec<Why>,
+    why: Vec<Origin>,
     widened: Vec<String>,
     /// The workflow that was started.
     started: (String, String),
