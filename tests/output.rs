@@ -61,6 +61,38 @@ fn what_a_message_hints_at_is_not_shown_as_seen() {
     }
 }
 
+/// AWS refused, and a part of the policy is unknown: it is likely what denies only if nothing else is.
+#[test]
+fn one_unknown_is_likely_what_denies_and_several_are_not() {
+    let request = json!({"role-to-assume": "arn:aws:iam::123456789012:role/deploy", "aws-region": "eu-west-1"});
+    let policy = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": format!("arn:aws:iam::123456789012:oidc-provider/{HOST}")},
+        "Condition": {"StringEquals": {format!("{HOST}:aud"): "sts.amazonaws.com", format!("{HOST}:actor_id"): "77"}},
+    }]});
+    for (claims, is_likely) in [
+        (json!({"aud": "sts.amazonaws.com"}), true),
+        (json!({"repository": "acme/widgets"}), false),
+    ] {
+        let evidence = json!({
+            "schema": 1, "request": request, "token": {"claims": claims},
+            "role": {"arn": request["role-to-assume"], "trust_policy": policy},
+            "attempt": {"outcome": "denied", "code": "AccessDenied", "message": "Not authorized to perform sts:AssumeRoleWithWebIdentity"},
+        });
+        let diagnosis = diagnose(&Evidence::from_json(&evidence.to_string()).unwrap());
+        let conditions = diagnosis.gaps.iter().filter(|gap| gap.wanted.contains("condition"));
+        let likely: Vec<_> = conditions
+            .map(|gap| gap.supply.contains("likely what denies"))
+            .collect();
+        assert_eq!(
+            likely,
+            if is_likely { vec![true] } else { vec![false; 2] },
+            "{:?}",
+            diagnosis.gaps
+        );
+    }
+}
+
 fn usual(subject: &str) -> Diagnosis {
     let policy = policy("repo:acme/widgets:ref:refs/heads/dev");
     run(

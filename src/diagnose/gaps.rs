@@ -197,6 +197,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
 }
 
 const UNMASK: &str = "supply the unmasked value; if AWS itself has the placeholder, no token matches it";
+const BY_HAND: &str = "compare it by hand, or look up the call in CloudTrail";
 
 /// Lists what the policy requires that can't be decided.
 fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
@@ -206,11 +207,6 @@ fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
         return gaps;
     };
     let mut open = |wanted: &str, why: String, supply: &str| gaps.push(MissingFact::new(wanted, why, supply));
-    let supply = if matches!(case.answer, Some(Answer::NotAuthorized(_))) {
-        "everything else in the statement matches, so this is likely what denies the request: compare it by hand, or look up the call in CloudTrail"
-    } else {
-        "compare it by hand, or look up the call in CloudTrail"
-    };
     for (index, statement, trace) in policy.statements() {
         if trace.outcome != Outcome::Unknown {
             continue;
@@ -223,7 +219,7 @@ fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
             open(
                 "whether the principal matches",
                 why.unwrap_or_else(|| "AWS does not describe it".to_owned()),
-                if is_masked { UNMASK } else { supply },
+                if is_masked { UNMASK } else { BY_HAND },
             );
         }
         if statement.resource.is_some() {
@@ -238,10 +234,18 @@ fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
                 open(
                     &format!("whether the condition on `{}` holds", leaf.name()),
                     leaf.trace.because.clone(),
-                    if leaf.trace.is_masked { UNMASK } else { supply },
+                    if leaf.trace.is_masked { UNMASK } else { BY_HAND },
                 );
             }
         }
+    }
+    // Of several unknowns each may be what denies.
+    if let [only] = &mut *gaps
+        && only.supply == BY_HAND
+        && matches!(case.answer, Some(Answer::NotAuthorized(_)))
+    {
+        only.supply =
+            format!("everything else in the statement matches, so this is likely what denies the request: {BY_HAND}");
     }
     gaps
 }
