@@ -515,6 +515,15 @@ impl<'a> Case<'a> {
         request.does_nothing(self.flow) || (keeps && valid_at_hand(self.evidence) == Some(true))
     }
 
+    /// Whether the step may keep credentials of which nobody knows whether they are there and valid.
+    #[must_use]
+    pub fn may_keep(&self) -> bool {
+        let request = self.request();
+        let is_open = request.is_on(Input::UseExistingCredentials) && !request.unsets();
+        let is_told = matches!(self.flow, Flow::Existing | Flow::Nothing) || valid_at_hand(self.evidence).is_some();
+        is_open && !is_told
+    }
+
     /// Whether the step fails by itself, before it calls AWS or after it was given credentials.
     #[must_use]
     pub fn ends_by_itself(&self) -> bool {

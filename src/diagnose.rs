@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 mod causes;
+mod flow;
 mod foreseen;
 mod gaps;
 mod stages;
@@ -160,6 +161,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
     let no_role = case.names_no_role() && findings.iter().all(|found| found.severity != Severity::Blocks);
     Diagnosis {
         flow: case.flow,
+        way: flow::flow(case),
         conclusion,
         is_partial: !case.evidence.left_out.is_empty(),
         no_role: no_role && conclusion == Conclusion::Undecided,

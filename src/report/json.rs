@@ -32,8 +32,18 @@ pub fn line_within(whole: &Report, most: usize) -> String {
     for name in ["runs", "chain"] {
         for run in list(&mut report, name) {
             if let Some(fields) = run.as_object_mut() {
-                fields
-                    .retain(|name, _| ["schema", "verdict", "cause", "flow", "role", "role_source"].contains(&&**name));
+                fields.retain(|name, _| {
+                    [
+                        "schema",
+                        "verdict",
+                        "cause",
+                        "flow",
+                        "flow_reason",
+                        "role",
+                        "role_source",
+                    ]
+                    .contains(&&**name)
+                });
             }
         }
     }
@@ -158,6 +168,8 @@ struct RunJson<'a> {
     /// The way that the step takes.
     #[cfg_attr(test, schemars(extend("enum" = ["oidc", "chaining", "keys", "token-file", "ambient", "existing", "none"])))]
     flow: &'a str,
+    /// What the step does for its credentials, and which input or variable makes it do so.
+    flow_reason: &'a str,
     /// The role that was asked for, as it was written.
     role: Option<&'a str>,
     /// Where the inputs were read when no input named them.
@@ -324,6 +336,7 @@ fn run(run: &Run) -> RunJson<'_> {
         schema: 1,
         verdict: diagnosis.conclusion.name(),
         flow: diagnosis.flow.name(),
+        flow_reason: &diagnosis.way,
         role: run.role.as_deref(),
         role_source: run.source.as_deref(),
         cause: diagnosis.cause().map(|cause| BlockingJson {
