@@ -454,6 +454,9 @@ pub struct Runner {
     /// The repository that a pull request comes from (`pull_request.head.repo.full_name` of the event).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head_repository: Option<String>,
+    /// The repository's default branch (`repository.default_branch` of the event).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_branch: Option<String>,
     /// `GITHUB_ACTOR`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,

@@ -460,6 +460,40 @@ fn what_opens_nothing_comes_before_what_lets_every_pull_request_in() {
     }
 }
 
+/// Only the default branch is trusted on purpose for certain: a policy for `master` may just be older than the branch `main`.
+#[test]
+fn a_job_is_kept_to_the_default_branch_and_to_no_other() {
+    const WORKFLOW: &str = "on: push\njobs:\n  deploy:\n    runs-on: x\n";
+    for (default, targets) in [
+        (
+            json!({"default_branch": "main"}),
+            &[Target::Workflow, Target::TrustPolicy][..],
+        ),
+        (json!({"default_branch": "trunk"}), &[Target::TrustPolicy]),
+        (json!({}), &[Target::TrustPolicy]),
+    ] {
+        let evidence = json!({
+            "schema": 1,
+            "request": {"role-to-assume": "arn:aws:iam::123456789012:role/deploy", "aws-region": "eu-west-1"},
+            "runner": {"job": "deploy", "default_branch": default["default_branch"]},
+            "repository": {"name": "acme/widgets"},
+            "token": {"claims": {
+                "iss": format!("https://{HOST}"), "aud": "sts.amazonaws.com", "sub": "repo:acme/widgets:ref:refs/heads/topic",
+            }},
+            "role": {"trust_policy": policy("repo:acme/widgets:ref:refs/heads/main")},
+            "workflow": {"path": "deploy.yml", "text": WORKFLOW},
+        });
+        let diagnosis = diagnose(&Evidence::from_json(&evidence.to_string()).unwrap());
+        let fixes = &diagnosis.cause().unwrap().fixes;
+        assert!(
+            fixes.iter().map(|fix| fix.target).eq(targets.iter().copied()),
+            "{default}: {fixes:?}"
+        );
+        let is_kept = fixes[0].diff.contains("\n+    if: github.ref == 'refs/heads/main'\n");
+        assert_eq!(is_kept, targets.len() == 2, "{}", fixes[0].diff);
+    }
+}
+
 #[test]
 fn a_finding_is_at_its_place_in_the_policys_own_file() {
     let written: serde_json::Value = serde_json::from_str(&policy("repo:acme/widgets:ref:refs/heads/main")).unwrap();

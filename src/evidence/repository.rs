@@ -22,6 +22,9 @@ pub struct Repository {
     /// `public`, `private` or `internal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub visibility: Option<String>,
+    /// Its default branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_branch: Option<String>,
 }
 
 /// How the subjects of a repository's tokens are made, in GitHub's own fields: docs, "Get the customization template for an
