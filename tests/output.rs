@@ -61,6 +61,21 @@ fn what_a_message_hints_at_is_not_shown_as_seen() {
     }
 }
 
+/// What a log puts in front of a line is not part of what was reported.
+#[test]
+fn a_message_is_shown_without_what_a_log_put_before_it() {
+    for text in [
+        "##[error]Could not load credentials from any providers",
+        "2026-10-01T10:00:00.1234567Z ##[error]Could not load credentials from any providers\n",
+        "> Could not load credentials from any providers",
+    ] {
+        let evidence = json!({"schema": 1, "reported": text}).to_string();
+        let diagnosis = diagnose(&Evidence::from_json(&evidence).unwrap());
+        let reported = diagnosis.facts.iter().find(|fact| fact.0 == "reported").unwrap();
+        assert_eq!(reported.1, "Could not load credentials from any providers");
+    }
+}
+
 /// AWS refused, and a part of the policy is unknown: it is likely what denies only if nothing else is.
 #[test]
 fn one_unknown_is_likely_what_denies_and_several_are_not() {
