@@ -68,7 +68,7 @@ pub struct Args {
     pub action: bool,
     /// Make the real STS call.
     pub attempt: bool,
-    /// What the flags name is all there is: neither the job nor the network is asked for more.
+    /// What the flags name is all there is: neither the job nor the network supplies more.
     pub files_alone: bool,
     /// What fails the step.
     pub fail_on: FailOn,
@@ -239,7 +239,7 @@ Example:
   aws-oidc-doctor check .
 
 Exit codes:
-  0  every job gets the role that it requests, as far as is known
+  0  every job gets the role that it requests, as far as known
   1  a job would not get its role, or there is a risk and --fail-on=risk (0 with --fail-on=never)
   2  usage error, or input that cannot be read";
 
@@ -538,7 +538,7 @@ impl clap::FromArgMatches for Given {
                     continue;
                 };
                 let key = trim(key.expose_secret());
-                // A mark stands for it.
+                // A mark replaces it.
                 self.inputs.set(spec.input, key);
                 if !key.is_empty() {
                     self.keys.insert(spec.input, SecretString::from(key));
@@ -557,7 +557,7 @@ impl clap::FromArgMatches for Given {
 pub struct OwnInputs {
     #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "The role's trust policy: a path or the JSON itself")]
     pub trust_policy: Option<String>,
-    #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "A policy of the role that asks (with `role-chaining`): a path or the JSON itself; repeatable")]
+    #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "One of the calling role's policies (with `role-chaining`): a path or the JSON itself; repeatable")]
     pub caller_policy: Vec<String>,
     #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "The account's OIDC provider, as `aws iam get-open-id-connect-provider` prints it")]
     pub oidc_provider: Option<String>,

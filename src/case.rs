@@ -441,6 +441,15 @@ impl<'a> Case<'a> {
         self.evidence.runner.as_ref()
     }
 
+    /// Returns the repository's default branch, from GitHub's API or the event.
+    #[must_use]
+    pub(crate) fn default_branch(&self) -> Option<&'a str> {
+        let repository = self.evidence.repository.as_ref().and_then(Probe::known);
+        repository
+            .and_then(|repository| repository.default_branch.as_deref())
+            .or_else(|| self.runner()?.default_branch.as_deref())
+    }
+
     /// Returns how the repository's token subjects are built, if GitHub said.
     #[must_use]
     pub(crate) fn subject_template(&self) -> Option<&'a SubjectTemplate> {

@@ -323,7 +323,7 @@ impl Check<'_> {
                 role: role.written().trim().to_owned(),
             };
             if let Some(file) = &step.file {
-                ask.remark(format!("the step stands in `{file}`"));
+                ask.remark(format!("the step is in `{file}`"));
             }
             self.around(&asking);
             asks.extend(self.ask(&asking, ask));

@@ -330,7 +330,7 @@ pub struct Finding {
     pub fixes: Vec<Fix>,
 }
 
-/// A kind of change. Each is worked out once, for the first finding that asks for it.
+/// A kind of change. Each is computed once, for the first finding that requests it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Remedy {
     /// The provider accepts the token's audience, or the step asks for another.

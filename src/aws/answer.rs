@@ -13,7 +13,7 @@ use text::Text;
 
 pub(crate) use refusal::PolicyKind;
 pub use refusal::Refusal;
-pub(crate) use text::one_line;
+pub(crate) use text::{one_line, without_prefix};
 
 /// What an answer says, no more finely than documented.
 #[derive(Debug, Clone, PartialEq, Eq)]

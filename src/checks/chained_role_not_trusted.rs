@@ -80,7 +80,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         finding = finding
             .label(label)
             .note("a step with `role-chaining: true` asks with the session of the step before and sends no token, so there is no token to compare")
-            .help("trust the role that asks; or, if this account has an OIDC provider for GitHub, leave `role-chaining` out and let the job's own token in");
+            .help("trust the calling role; or, if this account has an OIDC provider for GitHub, leave `role-chaining` out and let the job's own token in");
     }
     let assume = case.caller.as_ref().and_then(|caller| caller.assume);
     if assume.is_some_and(|access| access.is_allowed_by_caller()) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::files::read;
+use super::files::{read, shown};
 use super::repository::Checkout;
 use crate::args::InputError;
 use crate::check::{Checked, check};
@@ -60,7 +60,9 @@ impl Sources {
                 sources.directory(&path, root)?;
             } else {
                 let text = read(&path, MOST_FILE).map_err(|message| InputError::new(format!("`{name}`"), message))?;
-                sources.files.push(SourceText::new(name.trim_start_matches("./"), text));
+                sources
+                    .files
+                    .push(SourceText::new(shown(Path::new(name), Path::new(".")), text));
             }
         }
         Ok(sources)
@@ -157,20 +159,6 @@ impl Sources {
 pub fn baseline(path: &str) -> Result<Baseline, InputError> {
     let read = read(Path::new(path), MOST_FILE).and_then(|text| Baseline::read(&text));
     read.map_err(|message| InputError::new(format!("`--baseline` (`{path}`)"), message))
-}
-
-/// A path as a person would write it, with slashes.
-fn shown(path: &Path, root: &Path) -> String {
-    let path = path.strip_prefix(root).unwrap_or(path);
-    let parts: Vec<_> = path
-        .components()
-        .map(|part| part.as_os_str().to_string_lossy())
-        .collect();
-    if parts.is_empty() {
-        ".".to_owned()
-    } else {
-        parts.join("/")
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What was compared, what is missing, and what is odd about the documents themselves.
 
-use crate::aws::answer::Answer;
+use crate::aws::answer::{Answer, without_prefix};
 use crate::aws::request::REPORTS_DIFFER;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
@@ -67,9 +67,10 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// Strips the marker that the runner's log puts before an error.
+/// The message without what a log, a quotation or the runner put in front of its lines.
 fn said(text: &str) -> String {
-    text.trim_start().trim_start_matches("##[error]").to_owned()
+    let lines: Vec<&str> = text.trim().lines().map(without_prefix).collect();
+    lines.join("\n")
 }
 
 /// Lists what is missing, and how to supply it.

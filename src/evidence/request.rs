@@ -1,4 +1,4 @@
-//! What a step asks for, as a saved run has it: its inputs by name, and what is known of them.
+//! What a step requests, as in a saved run: its inputs by name, and what is known about them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,31 +10,31 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::configure::{INPUTS, Input, Inputs, Text};
 
-/// What the step asks for.
+/// What the step requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// The inputs of the step.
     pub inputs: Inputs,
-    /// Where the inputs were read when no input named them: "step `Configure AWS` of job `deploy`".
+    /// Where the inputs were read if no input gave them: "step `Configure AWS` of job `deploy`".
     pub source: Option<String>,
-    /// What the step in the checkout says of the audience, the endpoint and the proxy, by input. It is shown and not followed:
-    /// where a token goes is not a checkout's to say.
+    /// The audience, endpoint and proxy of the step in the checkout, by input. They are shown, not followed: a checkout has no
+    /// say in where a token goes.
     pub set_aside: BTreeMap<String, String>,
-    /// Inputs of the step that nobody here knows, or not all of, as they would be written in another step of the job: with
-    /// `${{ secrets.ROLE }}` in them. They hold names and no values.
+    /// Inputs of the step that are unknown here, in whole or in part, as they would be written in another step of the job: with
+    /// `${{ secrets.ROLE }}` in them. They contain names, no values.
     pub not_known: BTreeMap<String, String>,
-    /// Inputs of the step that have no value, or one that the step cannot use here, and why.
+    /// Inputs of the step that have no value, or one that the step can't use here, and why.
     pub faults: BTreeMap<String, String>,
 }
 
 impl Request {
-    /// Is it not known which role is asked for, or not in all its parts?
+    /// Whether the requested role is unknown, in whole or in part.
     #[must_use]
     pub fn names_no_role(&self) -> bool {
         self.get(Input::RoleToAssume).is_none() || self.not_known.contains_key(Input::RoleToAssume.name())
     }
 
-    /// Why the profile that the step names cannot be written, although its name is in order.
+    /// Why the profile that the step names can't be written, although its name is valid.
     #[must_use]
     pub fn profile_fault(&self) -> Option<&str> {
         self.given(Input::AwsProfile)?;
@@ -81,7 +81,7 @@ impl Serialize for Request {
     }
 }
 
-/// Names that mean nothing here are passed over: a saved run may be a later version's.
+/// Unknown names are skipped: a saved run may come from a later version.
 impl<'de> Deserialize<'de> for Request {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct RequestVisitor;

@@ -73,7 +73,7 @@ pub(crate) struct Target<'a> {
 /// # Errors
 /// In words: why there is no such policy.
 pub(crate) fn generate(families: &[&Family], target: Target<'_>) -> Result<TrustedRole, String> {
-    let first = families.first().ok_or("there is no job that asks for a token")?;
+    let first = families.first().ok_or("no job requests a token")?;
     let issuer = text_of(first, "iss").unwrap_or_default();
     if Deployment::of(&issuer) == Deployment::Other {
         return Err(format!("`{issuer}` does not issue GitHub's tokens"));

@@ -1,8 +1,9 @@
 //! YAML as written, including JSON: every value with its location, and scalars as text.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, Tag};
+use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Tag};
 
 use super::{Span, Spanned, position};
 
@@ -61,6 +62,9 @@ pub(crate) struct Limits {
 
 /// No real file has this many bytes of text repeated by anchors and aliases.
 const MOST_REPEATED: usize = 4 << 20;
+
+/// How much text is read again because of quoted text that isn't indented.
+const MOST_REREAD: usize = 4 << 20;
 
 const REPEATS: &str = "with its aliases expanded it is larger than 4 MiB";
 
@@ -161,19 +165,57 @@ impl Open {
     }
 }
 
+/// Why reading stopped.
+enum Stop {
+    /// The parser refuses the text.
+    Refused(ScanError),
+    /// It exceeds a limit at this place.
+    TooMuch(String, Span),
+}
+
 /// Reads the first document of a text; an empty one is an empty map.
 ///
 /// # Errors
 /// [`Fault`] if it isn't YAML or exceeds the limits.
 pub(crate) fn read(text: &str, limits: &Limits) -> Result<Node, Fault> {
-    let too_much = |message: String, at: Span| {
-        let place = position(text, at.start);
-        Fault {
+    let mut joined = Cow::Borrowed(text);
+    let mut reread = 0;
+    loop {
+        let (at, message) = match parsed(&joined, limits) {
+            Ok(node) => return Ok(node),
+            Err(Stop::TooMuch(message, at)) => (at.start, message),
+            Err(Stop::Refused(error)) => {
+                let at = error.marker().byte_offset().unwrap_or_default();
+                let is_unindented = *error.kind() == ErrorKind::InvalidQuotedScalarIndent;
+                reread += text.len();
+                if is_unindented && reread <= MOST_REREAD && join(&mut joined, at) {
+                    continue;
+                }
+                (at, error.info())
+            }
+        };
+        let place = position(text, at);
+        return Err(Fault {
             line: place.line,
             column: place.column,
             message,
-        }
+        });
+    }
+}
+
+/// Joins a line to the one before it, as reading the quoted text that both are part of does. GitHub accepts such a line wherever
+/// it begins; the parser wants it indented (YAML 1.2.2, 6.3). No other character changes its place.
+fn join(text: &mut Cow<'_, str>, line: usize) -> bool {
+    let Some(end) = text.get(..line).and_then(|before| before.rfind('\n')) else {
+        return false;
     };
+    let start = end - usize::from(text.get(..end).is_some_and(|before| before.ends_with('\r')));
+    text.to_mut()
+        .replace_range(start..=end, if start == end { " " } else { "  " });
+    true
+}
+
+fn parsed(text: &str, limits: &Limits) -> Result<Node, Stop> {
     let mut options = Options::default();
     options.flow_nesting_limit = limits.depth;
     options.block_nesting_limit = limits.depth;
@@ -181,11 +223,7 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Node, Fault> {
     let mut anchors: HashMap<usize, (Node, (usize, usize))> = HashMap::new();
     let (mut values, mut repeated) = (0, 0);
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, place) = event.map_err(|error| Fault {
-            line: error.marker().line(),
-            column: error.marker().col() + 1,
-            message: error.info(),
-        })?;
+        let (event, place) = event.map_err(Stop::Refused)?;
         let span = place
             .byte_range()
             .map_or_else(Span::default, |range| Span::new(range.start, range.end));
@@ -203,14 +241,14 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Node, Fault> {
             }
             Event::Alias(anchor) => {
                 let Some((node, (count, bytes))) = anchors.get(&anchor) else {
-                    return Err(too_much("an alias is inside its own anchor".to_owned(), span));
+                    return Err(Stop::TooMuch("an alias is inside its own anchor".to_owned(), span));
                 };
                 repeated += bytes;
                 (node.clone(), 0, *count)
             }
             Event::SequenceStart(_, anchor, ref tag) | Event::MappingStart(_, anchor, ref tag) => {
                 if open.len() >= limits.depth {
-                    return Err(too_much("it is nested too deeply".to_owned(), span));
+                    return Err(Stop::TooMuch("it is nested too deeply".to_owned(), span));
                 }
                 let kind = match event {
                     Event::SequenceStart(..) => Kind::List(Vec::new()),
@@ -243,7 +281,10 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Node, Fault> {
         };
         values += count;
         if values > limits.values {
-            return Err(too_much(format!("it holds more values than {} can", limits.what), span));
+            return Err(Stop::TooMuch(
+                format!("it holds more values than {} can", limits.what),
+                span,
+            ));
         }
         if anchor != 0 {
             let size = node.size();
@@ -251,7 +292,7 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Node, Fault> {
             anchors.insert(anchor, (node.clone(), size));
         }
         if repeated > MOST_REPEATED {
-            return Err(too_much(REPEATS.to_owned(), span));
+            return Err(Stop::TooMuch(REPEATS.to_owned(), span));
         }
         match open.last_mut() {
             Some(parent) => parent.add(node),
@@ -263,4 +304,49 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Node, Fault> {
 
 fn local(tag: &Tag) -> Option<Box<str>> {
     (tag.handle() == "!").then(|| tag.suffix().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        depth: 20,
+        values: 1_000,
+        what: "a file",
+    };
+
+    /// As in workflows that run on GitHub (aws-observability/aws-application-signals-test-framework).
+    #[test]
+    fn a_line_of_quoted_text_can_begin_anywhere() {
+        for (text, value, line) in [
+            ("a:\n  b: \"one\n    two\"\n  c: d", "one two", 3),
+            ("a:\n  b: \"one\n  && two\n three\"\n  c: d", "one && two three", 4),
+            ("a:\n  b: 'one\r\n  two\r\nthree'\r\n  c: d", "one two three", 4),
+            ("a:\n- b: 'ü\ntwo'\n  c: d", "ü two", 3),
+        ] {
+            let root = read(text, &LIMITS).unwrap();
+            let mut inner = root.get("a").unwrap();
+            if let Kind::List(items) = &inner.kind {
+                inner = &items[0];
+            }
+            let words: Vec<_> = inner.get("b").unwrap().text().unwrap().split_whitespace().collect();
+            assert_eq!(words.join(" "), value, "{text}");
+            let next = inner.get("c").unwrap();
+            assert_eq!(text.get(next.span.start..next.span.end), Some("d"), "{text}");
+            assert_eq!(position(text, next.span.start).line, line + 1, "{text}");
+        }
+        // What is wrong after it is where it is.
+        let fault = read("a: 'one\ntwo'\nb: [\n", &LIMITS).unwrap_err();
+        assert_eq!(fault.line, 3, "{fault}");
+    }
+
+    #[test]
+    fn much_quoted_text_is_not_read_again_for_ever() {
+        let text = format!("a: 'one\n{}'\n{}", "two\n".repeat(5_000), "#".repeat(1 << 19));
+        assert_eq!(
+            read(&text, &LIMITS).unwrap_err().message,
+            "invalid indentation in multiline quoted scalar"
+        );
+    }
 }

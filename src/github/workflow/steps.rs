@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::Value as Json;
 
@@ -22,6 +23,8 @@ pub(crate) type Known = BTreeMap<String, BTreeMap<String, Json>>;
 const MOST_LEVELS: usize = 10;
 /// At most this many further files are read.
 const MOST_FILES: usize = 40;
+/// At most this many calls of actions and workflows are followed.
+const MOST_CALLS: usize = 400;
 /// At most this many steps are examined for their inputs.
 const MOST_STEPS: usize = 1_000;
 /// At most this many notes say what cannot be followed.
@@ -138,8 +141,14 @@ pub(crate) fn find(text: &str, run: &Run<'_>) -> Result<Found, WorkflowError> {
         notes: finder.notes.into_inner(),
         used: finder.used.into_inner(),
     };
+    // The calls that were not followed may differ.
+    let is_cut = finder.calls.get() > MOST_CALLS && ways.len() > 0;
     for other in ways {
         merge(&mut found, other);
+    }
+    if is_cut {
+        found.steps.clear();
+        found.has_job = false;
     }
     Ok(found)
 }
@@ -224,12 +233,17 @@ fn unresolved(written: &str) -> Result<Text, Fault> {
     expression::evaluate(written, &Nothing, &Budget::new(WORK))?.into_text()
 }
 
+/// A further file: none, or parsed.
+type Read = Option<Rc<Result<Node, WorkflowError>>>;
+
 struct Finder<'a> {
     run: &'a Run<'a>,
     /// Used instead of what the run knows.
     contexts: Option<&'a dyn Contexts>,
     budget: &'a Budget,
-    files: Cell<usize>,
+    /// The further files that were read, by path.
+    files: RefCell<BTreeMap<String, Read>>,
+    calls: Cell<usize>,
     /// The steps of each job that may be the running one.
     ways: RefCell<Vec<Vec<Step>>>,
     notes: RefCell<Vec<String>>,
@@ -285,7 +299,8 @@ impl<'a> Finder<'a> {
             run,
             contexts,
             budget,
-            files: Cell::new(0),
+            files: RefCell::default(),
+            calls: Cell::new(0),
             ways: RefCell::default(),
             notes: RefCell::default(),
             used: RefCell::default(),
@@ -350,23 +365,20 @@ impl<'a> Finder<'a> {
         if !self.may_follow(path, callers) {
             return;
         }
-        let Some(text) = self.file(path) else {
+        let Some(read) = self.file(path) else {
             self.note(format!("`{path}` cannot be read"));
             return;
         };
-        match bounded_tree(&text) {
+        match &*read {
             Ok(root) => {
                 let declared = ["on", "workflow_call", "inputs"];
                 let inputs = Inputs::Given {
-                    declared: declared.iter().try_fold(&root, |node, key| node.get(key)),
+                    declared: declared.iter().try_fold(root, |node, key| node.get(key)),
                     with: job.get("with"),
                     by,
                     is_workflow: true,
                 };
-                let file = File {
-                    path: Some(path),
-                    root: &root,
-                };
+                let file = File { path: Some(path), root };
                 self.workflow(file, inputs, &[callers, &[path]].concat());
             }
             Err(error) => self.note(format!("`{path}` is not a workflow (line {}: {error})", error.line)),
@@ -435,7 +447,7 @@ impl<'a> Finder<'a> {
         if !self.may_follow(path, callers) {
             return;
         }
-        let text = ["action.yml", "action.yaml"].iter().find_map(|name| {
+        let read = ["action.yml", "action.yaml"].iter().find_map(|name| {
             let path = if path.is_empty() {
                 (*name).to_owned()
             } else {
@@ -443,11 +455,11 @@ impl<'a> Finder<'a> {
             };
             self.file(&path)
         });
-        let Some(text) = text else {
+        let Some(read) = read else {
             self.note(format!("the action `./{path}` cannot be read"));
             return;
         };
-        match bounded_tree(&text) {
+        match &*read {
             Ok(root) => {
                 let Some(Kind::List(steps)) = root
                     .get("runs")
@@ -465,7 +477,7 @@ impl<'a> Finder<'a> {
                 let name = format!("./{path}");
                 let file = File {
                     path: Some(&name),
-                    root: &root,
+                    root,
                 };
                 self.steps(
                     steps,
@@ -487,17 +499,25 @@ impl<'a> Finder<'a> {
             self.note(format!("`{path}` is called more than {MOST_LEVELS} levels deep"));
             return false;
         }
+        self.calls.set(self.calls.get() + 1);
+        if self.calls.get() > MOST_CALLS {
+            self.note(format!("actions and workflows are called more than {MOST_CALLS} times"));
+            return false;
+        }
         true
     }
 
-    fn file(&self, path: &str) -> Option<String> {
-        let count = self.files.get();
-        self.files.set(count + 1);
-        if count >= MOST_FILES {
+    fn file(&self, path: &str) -> Read {
+        if let Some(read) = self.files.borrow().get(path) {
+            return read.clone();
+        }
+        if self.files.borrow().len() >= MOST_FILES {
             self.note(format!("more than {MOST_FILES} actions and workflows are called"));
             return None;
         }
-        (self.run.file)(path)
+        let read = (self.run.file)(path).map(|text| Rc::new(bounded_tree(&text)));
+        self.files.borrow_mut().insert(path.to_owned(), read.clone());
+        read
     }
 
     fn note(&self, note: String) {
@@ -1071,6 +1091,43 @@ mod tests {
             };
             assert_eq!(here.roles(workflow), [want], "{workflow}");
         }
+    }
+
+    /// As in HHS/simpler-grants-gov, `cd-release.yml`: many jobs call the same few workflows.
+    #[test]
+    fn a_file_that_is_called_often_is_one_file() {
+        let called = format!(
+            "on: {{workflow_call: {{inputs: {{role: {{}}}}}}}}\njobs: {{deploy: {{steps: [{{uses: ./log}}, {}]}}}}",
+            step("${{ inputs.role }}")
+        );
+        let reads = Cell::new(0);
+        let file = |path: &str| {
+            reads.set(reads.get() + 1);
+            Some(if path.starts_with("log") {
+                "runs: {steps: []}".to_owned()
+            } else {
+                called.clone()
+            })
+        };
+        let jobs = |count: usize| {
+            let job = |n| format!("j{n}: {{uses: ./.github/workflows/called.yml, with: {{role: a}}}}");
+            format!("jobs: {{{}}}", (0..count).map(job).collect::<Vec<_>>().join(", "))
+        };
+        let run = Run {
+            job: Some("deploy"),
+            file: &file,
+            ..run_of_nothing()
+        };
+        let found = find(&jobs(60), &run).unwrap();
+        assert_eq!(
+            found.steps[0].input("role-to-assume").unwrap().value,
+            Ok(Text::known("a"))
+        );
+        assert!(found.notes.is_empty(), "{:?}", found.notes);
+        assert_eq!(reads.get(), 2);
+        let found = find(&jobs(600), &run).unwrap();
+        assert_eq!(found.notes, ["actions and workflows are called more than 400 times"]);
+        assert!(found.steps.is_empty() && !found.has_job);
     }
 
     #[test]
