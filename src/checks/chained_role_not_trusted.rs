@@ -91,7 +91,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if case.policy.is_none() && case.request().given(Input::RoleExternalId).is_none() {
         // aws/aws-msk-iam-auth#108, phillbaker/terraform-provider-elasticsearch#346.
         finding = finding.help(
-            "if the role's owner gave out an external ID, pass it as `role-external-id`: without it AWS refuses, as reported in these same words",
+            "if the role's owner gave out an external ID, pass it as `role-external-id`: without it AWS refuses, as reported, in these same words",
         );
     }
     Some(
