@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 
 use crate::aws::answer::{Answer, Refusal};
 use crate::aws::arn::{NotARole, ProviderArn, RoleArn};
-use crate::aws::request::{self, Asker};
+use crate::aws::request::{self, Asker, CLAIM_KEYS};
 use crate::budget::Budget;
 use crate::configure::{Around, Flow, Input, Kind, Stop};
 use crate::evidence::paste::blanked;
@@ -462,7 +462,7 @@ impl<'a> Case<'a> {
         let repository = self.evidence.repository.as_ref().and_then(Probe::known)?;
         if let Some(day) = repository.made_immutable() {
             return Some(format!(
-                "the repository was created on {day}: since 15 July 2026 GitHub includes IDs in the subjects of new repositories, and they cannot opt out"
+                "the repository was created on {day}: since 15 July 2026 GitHub includes IDs in the subjects of new repositories, and, as reported, they cannot opt out"
             ));
         }
         repository.created?;
@@ -472,6 +472,15 @@ impl<'a> Case<'a> {
                       likely renamed or transferred since"
                 .to_owned(),
         })
+    }
+
+    /// Returns the keys of [`CLAIM_KEYS`] that the nearest statement compares.
+    #[must_use]
+    pub(crate) fn claims_compared(&self) -> Vec<String> {
+        let keys = CLAIM_KEYS.map(|claim| self.asker().key(claim));
+        let leaves = self.policy.as_ref().map(PolicyCase::nearest_leaves).unwrap_or_default();
+        let compared = leaves.iter().filter(|leaf| keys.iter().any(|key| leaf.is(key)));
+        compared.map(|leaf| leaf.name().to_owned()).collect()
     }
 
     /// Returns what protects the job's environment, if GitHub said.

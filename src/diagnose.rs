@@ -238,7 +238,7 @@ mod tests {
 
     use super::*;
     use crate::budget::Budget;
-    use crate::finding::Target;
+    use crate::finding::{StageStatus, Target};
 
     const HOST: &str = "token.actions.githubusercontent.com";
 
@@ -262,6 +262,76 @@ mod tests {
             "Action": "sts:AssumeRoleWithWebIdentity",
             "Condition": condition,
         })
+    }
+
+    #[test]
+    fn what_a_refusal_shows_of_the_stages_before_it_is_most_likely() {
+        for message in [
+            "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+            "Incorrect token audience",
+            "Token expired: current date/time 1790001200 must be before the expiration date/time 1790000300",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        ] {
+            let evidence = Evidence {
+                attempt: Some(Probe::Known(Attempt::Reported {
+                    text: message.to_owned(),
+                })),
+                ..Evidence::default()
+            };
+            let diagnosis = diagnose(&evidence);
+            let inferred = |stage: &Stage| !matches!(stage, Stage::Permission);
+            for row in diagnosis.stages.iter().filter(|row| inferred(&row.stage)) {
+                let is_hedged = row.status != StageStatus::Passed || row.detail.contains("most likely");
+                assert!(is_hedged, "{message}: {row:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_policy_that_accepts_by_a_contested_key_says_so() {
+        let own = json!({ format!("{HOST}:sub"): "repo:octo-org/octo-repo:environment:prod" });
+        let mut and_key = own.clone();
+        and_key[format!("{HOST}:environment")] = json!("prod");
+        let key = format!("{HOST}:environment");
+        for (allowed, denied, is_said) in [
+            (json!({ "StringEquals": own }), None, false),
+            (json!({ "StringEquals": and_key }), None, true),
+            // Without the key these accept the token as well.
+            (
+                json!({ "StringEquals": own, "StringEqualsIfExists": { &key: "prod" } }),
+                None,
+                false,
+            ),
+            (
+                json!({ "StringEquals": own, "StringNotEquals": { &key: "staging" } }),
+                None,
+                false,
+            ),
+            // AWS itself refuses: that is a finding.
+            (
+                json!({ "StringEquals": and_key }),
+                Some("Not authorized to perform sts:AssumeRoleWithWebIdentity"),
+                false,
+            ),
+        ] {
+            let policy = json!({ "Version": "2012-10-17", "Statement": [statement("Allow", &allowed)] });
+            let mut evidence = evidence(&policy);
+            let claims = evidence.token.as_mut().and_then(|token| match token {
+                Probe::Known(token) => Some(&mut token.claims),
+                Probe::Missing(_) => None,
+            });
+            claims.unwrap().0.insert("environment".to_owned(), json!("prod"));
+            evidence.attempt = denied.map(|message| {
+                Probe::Known(Attempt::Denied {
+                    code: "AccessDenied".to_owned(),
+                    message: message.to_owned(),
+                    request_id: None,
+                })
+            });
+            let diagnosis = diagnose(&evidence);
+            let said = diagnosis.notes.iter().any(|note| note.contains("reports differ"));
+            assert_eq!(said, is_said, "{policy}: {:?}", diagnosis.notes);
+        }
     }
 
     /// Builds a policy with as many values, keys or statements as fit into this many bytes.

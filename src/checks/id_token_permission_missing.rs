@@ -85,7 +85,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     )
     .notes(
         (!matches!(case.answer, Some(Answer::AssumeRoleDenied(_))))
-            .then(|| "without a token AWS is never called, so this is never an `AccessDenied` from STS".to_owned()),
+            .then(|| "without a token `sts:AssumeRoleWithWebIdentity` is never called, so this is never its `AccessDenied`".to_owned()),
     )
     .note("configure-aws-credentials reports it as `Could not load credentials from any providers`, after its retries");
     if granted && !is_proven {
