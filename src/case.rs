@@ -3,6 +3,7 @@
 mod caller;
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use crate::aws::answer::{Answer, Refusal};
 use crate::aws::arn::{NotARole, ProviderArn, RoleArn};
@@ -63,7 +64,7 @@ pub struct Case<'a> {
     /// The policy's text.
     pub policy_source: Option<SourceText>,
     /// The workflow, read.
-    pub workflow: Option<Result<Workflow, WorkflowError>>,
+    pub workflow: Option<Result<Arc<Workflow>, WorkflowError>>,
     /// The workflow's text.
     pub workflow_source: Option<SourceText>,
     /// The budget for finding the nearest value.
@@ -97,6 +98,13 @@ impl<'a> Case<'a> {
     /// Reads and evaluates the evidence.
     #[must_use]
     pub fn new(evidence: &'a Evidence) -> Self {
+        let file = evidence.workflow.as_ref().and_then(Probe::known);
+        Self::with(evidence, file.map(|file| workflow::read(&file.text).map(Arc::new)))
+    }
+
+    /// Evaluates the evidence, whose workflow has been read.
+    #[must_use]
+    pub(crate) fn with(evidence: &'a Evidence, workflow: Option<Result<Arc<Workflow>, WorkflowError>>) -> Self {
         let claims = evidence
             .token
             .as_ref()
@@ -153,7 +161,7 @@ impl<'a> Case<'a> {
             caller: None,
             policy_error: None,
             policy_source: None,
-            workflow: None,
+            workflow,
             workflow_source: None,
             comparing: Budget::default(),
             searching: Budget::default(),
@@ -161,7 +169,6 @@ impl<'a> Case<'a> {
             openings: OnceCell::new(),
         };
         if let Some(file) = evidence.workflow.as_ref().and_then(Probe::known) {
-            case.workflow = Some(workflow::read(&file.text));
             case.workflow_source = Some(SourceText::new(file.path.clone(), file.text.clone()));
         }
         match policy {
@@ -533,6 +540,15 @@ impl<'a> Case<'a> {
         request.does_nothing(self.flow) || (keeps && valid_at_hand(self.evidence) == Some(true))
     }
 
+    /// Whether the step may keep credentials of which nobody knows whether they are there and valid.
+    #[must_use]
+    pub fn may_keep(&self) -> bool {
+        let request = self.request();
+        let is_open = request.is_on(Input::UseExistingCredentials) && !request.unsets();
+        let is_told = matches!(self.flow, Flow::Existing | Flow::Nothing) || valid_at_hand(self.evidence).is_some();
+        is_open && !is_told
+    }
+
     /// Whether the step fails by itself, before it calls AWS or after it was given credentials.
     #[must_use]
     pub fn ends_by_itself(&self) -> bool {
@@ -677,10 +693,7 @@ impl Facts for Case<'_> {
                     matches!(reader.source, DefaultChain | DiagnosisRole | Environment)
                 })
             }
-            Fact::Clock => self
-                .evidence
-                .clock
-                .is_some_and(|clock| clock.aws.or(clock.github).is_some()),
+            Fact::Clock => self.evidence.clock.is_some_and(|clock| clock.outside().is_some()),
             // Keys are never kept: all that is known is that one was given.
             Fact::Input(input) => {
                 let value = self.request().get(input);

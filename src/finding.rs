@@ -600,6 +600,8 @@ pub enum Session {
 pub struct Diagnosis {
     /// The flow that the step uses.
     pub flow: Flow,
+    /// The same in a sentence: what the step does for its credentials, and which input or variable makes it do so.
+    pub way: String,
     /// The overall result.
     pub conclusion: Conclusion,
     /// Who says that the role can be assumed; `None` if nobody does.

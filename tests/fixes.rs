@@ -450,7 +450,7 @@ fn what_changes_with_the_run_has_a_fix_that_lasts() {
             let diagnosis = diagnose(&evidence(&policy, subject, "sts.amazonaws.com"));
             let fixes: Vec<_> = fixes(&diagnosis).collect();
             let has = |fix: &aws_oidc_doctor::Fix, note: &str| fix.notes.iter().any(|n| n.starts_with(note));
-            let lasting: Vec<_> = fixes.iter().filter(|fix| has(fix, "covers later runs: ")).collect();
+            let lasting: Vec<_> = fixes.iter().filter(|fix| has(fix, "it accepts ")).collect();
             assert_eq!(lasting.len(), usize::from(next.is_some()), "{subject} {operator}");
             assert_eq!(has(fixes[0], "valid for this "), next.is_some(), "{subject} {operator}");
             if let (Some(next), [lasting]) = (next, &*lasting) {

@@ -55,7 +55,7 @@ fn what_a_message_hints_at_is_not_shown_as_seen() {
                 .is_some_and(|cause| cause.rule.id == "id-token-permission-missing")
         );
         let report = console::render(&Report::from(diagnosis), Style::default());
-        for claim in ["id-token: none", "is not set (no `id-token: write`)"] {
+        for claim in ["id-token: none", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"] {
             assert_eq!(report.contains(claim), is_seen, "{claim}: {report}");
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::Change;
-use crate::finding::{Diagnosis, Edit, Fix, Target};
+use crate::finding::{Edit, Fix, Target};
 use crate::infra::{self, Infra, Written};
 use crate::text::{SourceText, Span};
 
@@ -11,23 +11,18 @@ use crate::text::{SourceText, Span};
 pub(super) fn changes(
     infra: &Infra,
     policy: Option<(usize, &Written)>,
-    diagnosis: &Diagnosis,
+    workflow: Option<usize>,
     fixes: &[Fix],
-    workflow: impl Fn(&str) -> Option<usize>,
 ) -> Vec<Change> {
     let mut changes = Vec::new();
     for fix in fixes {
         let change = match fix.target {
-            Target::Workflow => diagnosis
-                .workflow
-                .as_ref()
-                .and_then(|source| workflow(&source.name))
-                .map(|file| Change {
-                    title: fix.title.clone(),
-                    file,
-                    edits: fix.edits.clone(),
-                    text: fix.text.clone(),
-                }),
+            Target::Workflow => workflow.map(|file| Change {
+                title: fix.title.clone(),
+                file,
+                edits: fix.edits.clone(),
+                text: fix.text.clone(),
+            }),
             Target::TrustPolicy => policy.map(|(role, written)| placed(infra, role, written, fix)),
             Target::CallerPolicy | Target::Provider => None,
         };

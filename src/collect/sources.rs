@@ -1,7 +1,7 @@
 //! Files that may contain trust policies, from a directory and its subdirectories. Links aren't followed, so there are no cycles.
 #![expect(clippy::disallowed_methods, reason = "this file reads what the user names")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::files::{read, shown};
@@ -37,6 +37,8 @@ pub struct Sources {
     pub(super) files: Vec<SourceText>,
     /// Identity providers returned by IAM: the index of the role's file, the host and the audiences.
     pub(super) live: Vec<(usize, String, Vec<String>)>,
+    /// Roles that IAM doesn't have, by ARN, each with what it answered.
+    pub(super) missing: BTreeMap<String, String>,
     /// What wasn't read, and why, one per line.
     pub(super) problems: Vec<String>,
     bytes: usize,
@@ -68,10 +70,11 @@ impl Sources {
         Ok(sources)
     }
 
-    /// Checks the jobs of a checkout against these files.
+    /// Checks the jobs of a checkout against these files, on this many threads.
     #[must_use]
-    pub fn check(self, checkout: &Checkout, repository: &Repository) -> Checked {
+    pub fn check(self, checkout: &Checkout, repository: &Repository, threads: usize) -> Checked {
         let mut infra = infra::read(self.files);
+        infra.missing = self.missing;
         for (file, host, audiences) in self.live {
             let place = Place {
                 file,
@@ -83,7 +86,13 @@ impl Sources {
                 place,
             });
         }
-        let mut checked = check(infra, &checkout.files, &checkout.predict(repository), repository);
+        let mut checked = check(
+            infra,
+            &checkout.files,
+            &checkout.predict(repository),
+            repository,
+            threads,
+        );
         checked.unread.extend(self.problems);
         checked
     }

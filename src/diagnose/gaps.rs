@@ -23,19 +23,6 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     if let Some(source) = &request.source {
         facts.push(("inputs", source.clone()));
     }
-    // If it is known that the step gets that far.
-    let may_ask = case.runner().and_then(|runner| runner.id_token_request);
-    let role = Input::RoleToAssume;
-    let names_one = request.get(role).is_some() || request.not_known.contains_key(role.name());
-    let is_seen = match case.flow {
-        Flow::Oidc => may_ask == Some(true) && names_one,
-        // "Could not load credentials" is no more than a hint of it.
-        Flow::Ambient => may_ask == Some(false) || case.answer == Some(Answer::TokenNotGranted),
-        _ => true,
-    };
-    if is_seen {
-        facts.push(("flow", format!("{}: {}", case.flow.name(), request.why(case.flow))));
-    }
     if let Some(caller) = case.evidence.caller.as_ref().filter(|caller| !caller.arn.is_empty()) {
         facts.push(("caller", format!("{} ({})", caller.arn, caller.source)));
     }

@@ -1,6 +1,6 @@
 //! What a step requests, as in a saved run: its inputs by name, and what is known about them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Deref;
 
@@ -25,6 +25,8 @@ pub struct Request {
     pub not_known: BTreeMap<String, String>,
     /// Inputs of the step that have no value, or one that the step can't use here, and why.
     pub faults: BTreeMap<String, String>,
+    /// Inputs that are empty and replaced by a variable of the job, which the action reads instead.
+    pub by_variable: BTreeSet<String>,
 }
 
 impl Request {
@@ -58,6 +60,7 @@ const SOURCE: &str = "source";
 const SET_ASIDE: &str = "set-aside";
 const NOT_KNOWN: &str = "not-known";
 const FAULTS: &str = "faults";
+const BY_VARIABLE: &str = "by-variable";
 
 impl Serialize for Request {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -76,6 +79,9 @@ impl Serialize for Request {
         }
         if !self.faults.is_empty() {
             map.serialize_entry(FAULTS, &self.faults)?;
+        }
+        if !self.by_variable.is_empty() {
+            map.serialize_entry(BY_VARIABLE, &self.by_variable)?;
         }
         map.end()
     }
@@ -101,6 +107,7 @@ impl<'de> Deserialize<'de> for Request {
                         (SET_ASIDE, _) => request.set_aside = map.next_value()?,
                         (NOT_KNOWN, _) => request.not_known = map.next_value()?,
                         (FAULTS, _) => request.faults = map.next_value()?,
+                        (BY_VARIABLE, _) => request.by_variable = map.next_value()?,
                         (_, Some(spec)) => {
                             if let Some(Text(value)) = map.next_value()? {
                                 request.inputs.set(spec.input, value);

@@ -335,9 +335,7 @@ pub(super) fn widened(draft: &mut Draft, leaf: &ConditionLeaf<'_>, value: &str, 
         Extent::AsWritten => None,
         Extent::Lasting => {
             let lasting = lasting.filter(|_| takes_wildcards)?;
-            draft
-                .notes
-                .push(format!("covers later runs: it accepts {}", lasting.opens));
+            draft.notes.push(format!("it accepts {}", lasting.opens));
             Some(lasting.pattern)
         }
     }

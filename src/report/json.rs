@@ -32,8 +32,18 @@ pub fn line_within(whole: &Report, most: usize) -> String {
     for name in ["runs", "chain"] {
         for run in list(&mut report, name) {
             if let Some(fields) = run.as_object_mut() {
-                fields
-                    .retain(|name, _| ["schema", "verdict", "cause", "flow", "role", "role_source"].contains(&&**name));
+                fields.retain(|name, _| {
+                    [
+                        "schema",
+                        "verdict",
+                        "cause",
+                        "flow",
+                        "flow_reason",
+                        "role",
+                        "role_source",
+                    ]
+                    .contains(&&**name)
+                });
             }
         }
     }
@@ -158,6 +168,8 @@ struct RunJson<'a> {
     /// The flow that the step uses.
     #[cfg_attr(test, schemars(extend("enum" = ["oidc", "chaining", "keys", "token-file", "ambient", "existing", "none"])))]
     flow: &'a str,
+    /// The same in a sentence: what the step does for its credentials, and which input or variable makes it do so.
+    flow_reason: &'a str,
     /// The requested role, as written.
     role: Option<&'a str>,
     /// Where the inputs were read if no input gave them.
@@ -324,6 +336,7 @@ fn run(run: &Run) -> RunJson<'_> {
         schema: 1,
         verdict: diagnosis.conclusion.name(),
         flow: diagnosis.flow.name(),
+        flow_reason: &diagnosis.way,
         role: run.role.as_deref(),
         role_source: run.source.as_deref(),
         cause: diagnosis.cause().map(|cause| BlockingJson {
