@@ -166,6 +166,19 @@ impl Noted {
             about: Vec::new(),
         }
     }
+
+    /// Leaves out the changes that would write down this subject, which stands for many.
+    fn leave_out(&mut self, subject: &str) {
+        let has = |change: &Change| {
+            let mut texts = change
+                .edits
+                .iter()
+                .map(|edit| &edit.text)
+                .chain([&change.text, &change.title]);
+            !subject.is_empty() && texts.any(|text| text.contains(subject))
+        };
+        self.changes.retain(|change| !has(change));
+    }
 }
 
 /// Checks every job of a prediction, and every policy among the files.
@@ -331,6 +344,8 @@ struct Group {
     is_sure: bool,
     /// The token's IDs are made up: they belong to no one, and no change can contain them.
     has_made_up_ids: bool,
+    /// The token stands for others: its subject is one of many.
+    is_one_of_many: bool,
     /// Why the same tokens are refused if their subjects have IDs; which form they have is unknown.
     with_ids: Option<Box<Self>>,
 }
@@ -715,6 +730,8 @@ impl<'a> Check<'a> {
         let has_names_alone = families().any(|family| family.patterns().iter().any(|pattern| !has_ids(pattern, "@*")));
         for family in families() {
             let patterns = family.patterns();
+            // A name that only stands for those that a pattern lets through.
+            let is_one_of_many = |subject: &str| patterns.iter().all(|pattern| pattern != subject);
             let with_unknown_ids = patterns.iter().find(|pattern| has_ids(pattern, "@*"));
             if family.is_elsewhere {
                 ask.remark(ELSEWHERE);
@@ -744,8 +761,20 @@ impl<'a> Check<'a> {
                 };
                 if share.decision == Decision::Allow {
                     let_in.insert(family.event.clone());
-                    first_allowed = first_allowed.or_else(|| Some((share.token.clone(), family.event.clone())));
+                    first_allowed = first_allowed.or_else(|| {
+                        Some((
+                            share.token.clone(),
+                            family.event.clone(),
+                            is_one_of_many(share.subject()),
+                        ))
+                    });
                     ask.come_to(outcome(Verdict::Allowed));
+                    continue;
+                }
+                // Who the token belongs to decides most, and would be made up.
+                if self.repository.name.is_none() {
+                    ask.remark("the repository's name is not known: `--repository owner/name` gives it");
+                    ask.come_to(outcome(Verdict::Undecided));
                     continue;
                 }
                 let evidence = with(self, Some(&share.token), &family.event);
@@ -777,6 +806,7 @@ impl<'a> Check<'a> {
                         tokens: vec![token],
                         is_sure: is_sure && !unknown_ids,
                         has_made_up_ids: unknown_ids,
+                        is_one_of_many: is_one_of_many(share.subject()),
                         with_ids: None,
                     }),
                 }
@@ -795,9 +825,14 @@ impl<'a> Check<'a> {
                 .families
                 .iter()
                 .find(|family| !family.is_odd && !family.is_elsewhere)?;
-            Some((family.example()?, family.event.clone()))
+            let token = family.example()?;
+            let is_one_of_many = !family
+                .patterns()
+                .iter()
+                .any(|pattern| Some(&**pattern) == token.subject());
+            Some((token, family.event.clone(), is_one_of_many))
         });
-        if let Some((token, event)) = token {
+        if let Some((token, event, is_one_of_many)) = token {
             let evidence = with(self, Some(&token), &event);
             let case = self.case(asking, &evidence);
             for found in besides(&case) {
@@ -805,6 +840,9 @@ impl<'a> Check<'a> {
                     let mut noted = self.translated(&found, asking, case.policy_source.as_ref(), Some((role, written)));
                     if has_gaps {
                         noted.certainty = noted.certainty.max(Certainty::Likely);
+                    }
+                    if is_one_of_many {
+                        noted.leave_out(token.subject().unwrap_or_default());
                     }
                     noted.about.push(ask.policies.join(" "));
                     self.note(noted);
@@ -897,6 +935,15 @@ impl<'a> Check<'a> {
             }
             noted.more.clear();
             noted.help = vec!["`--owner-id` and `--repository-id` tell the IDs that its subject has".to_owned()];
+        }
+        if group.is_one_of_many && !group.has_made_up_ids {
+            for token in group.with_ids.iter().map(|other| &other.token).chain([&group.token]) {
+                noted.leave_out(token.subject().unwrap_or_default());
+            }
+            let subject = group.token.subject().unwrap_or_default();
+            noted.more.push(format!(
+                "`{subject}` stands for every subject of this job that is refused alike"
+            ));
         }
         // For one of these events, no token gets in: no branch, no tag.
         let is_whole = group.tokens.iter().any(|(event, _)| !let_in.contains(event));

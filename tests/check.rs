@@ -1018,3 +1018,48 @@ fn a_second_step_without_role_chaining_is_told() {
         assert_eq!((found_code, found(&report)), (code, want), "{report:#}");
     }
 }
+
+#[test]
+fn nothing_that_stands_for_many_is_written_into_a_policy() {
+    // Any branch can start it; the policy trusts one.
+    let workflow = WORKFLOW
+        .replace("  push:\n    branches: [main]\n", "  push:\n")
+        .replace("    environment: production\n", "");
+    let source = terraform("[\"repo:octo/app:ref:refs/heads/main\"]");
+    let folder = repository(&[(DEPLOY, &workflow), ("iam.tf", &source)]);
+    let (code, report) = json(folder.path(), &[]);
+    let branch = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|found| found["id"] == "subject-branch")
+        .unwrap();
+    assert_eq!((code, &branch["fixes"]), (0, &value!([])), "{report:#}");
+    let notes = branch["notes"].to_string();
+    assert!(
+        notes.contains("` stands for every subject of this job that is refused alike"),
+        "{notes}"
+    );
+    // One branch can be written down.
+    let one = workflow.replace("  push:\n", "  push:\n    branches: [dev]\n");
+    let folder = repository(&[(DEPLOY, &one), ("iam.tf", &source)]);
+    let (code, report) = json(folder.path(), &[]);
+    assert_eq!(
+        (code, report["findings"][0]["fixes"].as_array().unwrap().len()),
+        (1, 1),
+        "{report:#}"
+    );
+}
+
+#[test]
+fn a_repository_without_a_name_is_given_none() {
+    let source = terraform("[\"repo:octo/app:ref:refs/heads/main\"]");
+    let folder = repository(&[(DEPLOY, WORKFLOW), ("iam.tf", &source)]);
+    fs::write(folder.path().join(".git/config"), "").unwrap();
+    let (code, report) = json(folder.path(), &[]);
+    assert_eq!((code, found(&report)), (0, Vec::<String>::new()), "{report:#}");
+    assert_eq!(report["steps"][0]["tokens"][0]["verdict"], "undecided", "{report:#}");
+    let notes = report["steps"][0]["notes"].to_string();
+    assert!(notes.contains("`--repository owner/name` gives it"), "{notes}");
+    assert_eq!(json(folder.path(), &["--repository", "octo/app"]).0, 1);
+}

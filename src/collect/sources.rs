@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::{panic, thread};
 
 use super::files::{read, shown};
 use super::repository::Checkout;
@@ -73,7 +74,14 @@ impl Sources {
     /// Checks the jobs of a checkout against these files, on this many threads.
     #[must_use]
     pub fn check(self, checkout: &Checkout, repository: &Repository, threads: usize) -> Checked {
-        let mut infra = infra::read(self.files);
+        let predict = || checkout.predict(repository);
+        let (mut infra, prediction) = thread::scope(|scope| {
+            let spawn = || thread::Builder::new().spawn_scoped(scope, predict).ok();
+            let beside = (threads > 1).then(spawn).flatten();
+            let infra = infra::read(self.files);
+            let joined = beside.map(|thread| thread.join().unwrap_or_else(|payload| panic::resume_unwind(payload)));
+            (infra, joined.unwrap_or_else(predict))
+        });
         infra.missing = self.missing;
         for (file, host, audiences) in self.live {
             let place = Place {
@@ -86,13 +94,7 @@ impl Sources {
                 place,
             });
         }
-        let mut checked = check(
-            infra,
-            &checkout.files,
-            &checkout.predict(repository),
-            repository,
-            threads,
-        );
+        let mut checked = check(infra, &checkout.files, &prediction, repository, threads);
         checked.unread.extend(self.problems);
         checked
     }
