@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Token,
         title: "the ID token has expired",
-        page: include_str!("../../docs/checks/token-expired.md"),
     },
     when: When::NotAllowedByToken,
     run,
