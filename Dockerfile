@@ -9,6 +9,7 @@ COPY . /src
 # This image brings the C compiler and the certificates.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/target \
+    RUSTFLAGS=--remap-path-prefix=/usr/local/cargo/registry/src/= \
     cargo rustc --release --locked --manifest-path /src/Cargo.toml --target-dir /target --bin aws-oidc-doctor \
         -- @.ci/static.args \
     && install -D /target/release/aws-oidc-doctor /out/aws-oidc-doctor \

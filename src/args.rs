@@ -21,6 +21,7 @@ use crate::github::issuer::GITHUB_ISSUER;
 use crate::report::FailOn;
 use crate::report::fixed::WhichFix;
 use crate::secrets::without_tokens;
+use crate::text::packed;
 
 /// What to do.
 #[derive(Debug)]
@@ -329,11 +330,11 @@ enum Schema {
 
 impl Schema {
     fn text(self) -> &'static str {
-        match self {
-            Self::Evidence => include_str!("../schemas/evidence.json"),
-            Self::Report => include_str!("../schemas/report.json"),
-            Self::Test => include_str!("../schemas/test.json"),
-        }
+        packed::text(match self {
+            Self::Evidence => "evidence.json",
+            Self::Report => "report.json",
+            Self::Test => "test.json",
+        })
     }
 }
 

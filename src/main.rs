@@ -549,7 +549,7 @@ fn style(env: &Env, colour: ColorChoice) -> Style {
 
 /// The file holds the token's claims, so only its owner can read it unless it already has other permissions.
 fn save(path: &str, runs: &Runs) -> io::Result<()> {
-    let text = report::json::escaped(&serde_json::to_string_pretty(runs)?);
+    let text = report::json::escaped(&format!("{:#}", serde_json::to_value(runs)?));
     write(path, &(text + "\n"), 0o600)
 }
 

@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "the role is in another account than expected",
-        page: include_str!("../../docs/checks/account-mismatch.md"),
     },
     when: When::Always,
     run,

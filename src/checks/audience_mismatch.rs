@@ -16,7 +16,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Audience),
         stage: Stage::TrustPolicy,
         title: "the trust policy's `aud` condition does not match",
-        page: include_str!("../../docs/checks/audience-mismatch.md"),
     },
     when: When::NotAllowed,
     run,

@@ -15,7 +15,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Audience),
         stage: Stage::Provider,
         title: "the token's audience is not among the provider's client IDs",
-        page: include_str!("../../docs/checks/audience-not-registered.md"),
     },
     when: When::NotAllowedByToken,
     run,

@@ -15,7 +15,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "the next role does not trust the previous one",
-        page: include_str!("../../docs/checks/chained-role-not-trusted.md"),
     },
     when: When::NotAllowed,
     run,

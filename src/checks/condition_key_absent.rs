@@ -16,7 +16,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::TrustPolicy,
         title: "a condition uses a key that this request never includes",
-        page: include_str!("../../docs/checks/condition-key-absent.md"),
     },
     when: When::NotAllowedByToken,
     run,

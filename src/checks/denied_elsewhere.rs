@@ -16,7 +16,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::TrustPolicy,
         title: "the trust policy accepts the token, but AWS refuses",
-        page: include_str!("../../docs/checks/denied-elsewhere.md"),
     },
     when: When::NotAllowed,
     run,

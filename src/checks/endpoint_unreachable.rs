@@ -13,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "the STS endpoint cannot be reached",
-        page: include_str!("../../docs/checks/endpoint-unreachable.md"),
     },
     when: When::Always,
     run,

@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::EnvironmentProtection),
         stage: Stage::Permission,
         title: "an environment's protection rules hold the job back",
-        page: include_str!("../../docs/checks/environment-protection.md"),
     },
     when: When::Always,
     run,

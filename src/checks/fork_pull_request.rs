@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::NoIdTokenPermission),
         stage: Stage::Permission,
         title: "a pull request from a fork cannot get an ID token",
-        page: include_str!("../../docs/checks/fork-pull-request.md"),
     },
     when: When::Always,
     run,

@@ -16,7 +16,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::NoIdTokenPermission),
         stage: Stage::Permission,
         title: "the job isn't allowed to request an ID token",
-        page: include_str!("../../docs/checks/id-token-permission-missing.md"),
     },
     when: When::Always,
     run,

@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::NoIdTokenPermission),
         stage: Stage::Permission,
         title: "a reusable workflow requests more than its caller allows",
-        page: include_str!("../../docs/checks/nested-permission-refused.md"),
     },
     when: When::Always,
     run,

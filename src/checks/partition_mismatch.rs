@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "role, region and audience belong to different partitions",
-        page: include_str!("../../docs/checks/partition-mismatch.md"),
     },
     when: When::Always,
     run,

@@ -15,7 +15,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::TrustPolicy,
         title: "the trust policy trusts another provider or principal",
-        page: include_str!("../../docs/checks/principal-mismatch.md"),
     },
     when: When::NotAllowedByToken,
     run,

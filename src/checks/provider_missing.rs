@@ -15,7 +15,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::NoProvider),
         stage: Stage::Provider,
         title: "the account has no OIDC provider for this issuer",
-        page: include_str!("../../docs/checks/provider-missing.md"),
     },
     when: When::NotAllowedByToken,
     run,

@@ -17,7 +17,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::NoProvider),
         stage: Stage::Provider,
         title: "the provider's URL is close to the token's issuer, but not equal",
-        page: include_str!("../../docs/checks/provider-url-mismatch.md"),
     },
     when: When::NotAllowedByToken,
     run,

@@ -13,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "the role was assumed, and its session ended before the job did",
-        page: include_str!("../../docs/checks/session-expired.md"),
     },
     when: When::Always,
     run,

@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "the session is not allowed to be tagged",
-        page: include_str!("../../docs/checks/session-tagging-denied.md"),
     },
     when: When::Always,
     run,

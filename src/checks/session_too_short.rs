@@ -15,7 +15,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "the session can end before the job does",
-        page: include_str!("../../docs/checks/session-too-short.md"),
     },
     when: When::Always,
     run,

@@ -13,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Subject),
         stage: Stage::TrustPolicy,
         title: "one side has IDs in the subject, the other only names",
-        page: include_str!("../../docs/checks/subject-immutable.md"),
     },
     when: When::NotAllowedByToken,
     run,

@@ -15,7 +15,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Subject),
         stage: Stage::TrustPolicy,
         title: "the value in the policy cannot be a default subject",
-        page: include_str!("../../docs/checks/subject-malformed.md"),
     },
     when: When::NotAllowedByToken,
     run,

@@ -13,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Context),
         stage: Stage::TrustPolicy,
         title: "the job runs for a merge queue and the policy expects another branch, or vice versa",
-        page: include_str!("../../docs/checks/subject-merge-queue.md"),
     },
     when: When::NotAllowedByToken,
     run,

@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "AWS throttles the calls",
-        page: include_str!("../../docs/checks/throttled.md"),
     },
     when: When::Always,
     run,

@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Thumbprint),
         stage: Stage::Provider,
         title: "the issuer's certificate does not match the provider's thumbprints",
-        page: include_str!("../../docs/checks/thumbprint-mismatch.md"),
     },
     when: When::NotAllowedByToken,
     run,

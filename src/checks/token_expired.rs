@@ -13,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Token,
         title: "the ID token has expired",
-        page: include_str!("../../docs/checks/token-expired.md"),
     },
     when: When::NotAllowedByToken,
     run,
