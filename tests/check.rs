@@ -1058,7 +1058,9 @@ fn a_repository_without_a_name_is_given_none() {
     fs::write(folder.path().join(".git/config"), "").unwrap();
     let (code, report) = json(folder.path(), &[]);
     assert_eq!((code, found(&report)), (0, Vec::<String>::new()), "{report:#}");
-    assert_eq!(report["steps"][0]["tokens"][0]["verdict"], "undecided", "{report:#}");
+    let token =
+        value!({"event": "push", "subject": "repo:*/*:environment:production", "verdict": "undecided", "cause": null});
+    assert_eq!(report["steps"][0]["tokens"][0], token, "{report:#}");
     let notes = report["steps"][0]["notes"].to_string();
     assert!(notes.contains("`--repository owner/name` gives it"), "{notes}");
     assert_eq!(json(folder.path(), &["--repository", "octo/app"]).0, 1);
