@@ -774,7 +774,12 @@ impl<'a> Check<'a> {
                 // Who the token belongs to decides most, and would be made up.
                 if self.repository.name.is_none() {
                     ask.remark("the repository's name is not known: `--repository owner/name` gives it");
-                    ask.come_to(outcome(Verdict::Undecided));
+                    for subject in &patterns {
+                        ask.come_to(Outcome {
+                            subject: subject.clone(),
+                            ..outcome(Verdict::Undecided)
+                        });
+                    }
                     continue;
                 }
                 let evidence = with(self, Some(&share.token), &family.event);

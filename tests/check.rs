@@ -603,8 +603,13 @@ fn a_state_is_read_as_terraform_keeps_it_and_nothing_else_of_it_is_shown() {
             ],
         ),
     ] {
-        // On one line and on many.
-        for text in [state(sub).to_string(), format!("{:#}", state(sub))] {
+        // As Terraform stores it, and as `terraform show -json` prints it, on one line.
+        let shown = value!({ "format_version": "1.0", "variables": { "p": { "value": SECRET } }, "terraform_version": "1.13.0",
+            "values": { "root_module": { "child_modules": [{ "resources": [{
+                "address": "module.ci.aws_iam_role.deploy[\"prod\"]", "type": "aws_iam_role",
+                "values": state(sub)["resources"][1]["instances"][0]["attributes"],
+            }] }] } } });
+        for text in [format!("{:#}", state(sub)), state(sub).to_string(), shown.to_string()] {
             let folder = repository(&[(DEPLOY, WORKFLOW), ("terraform.tfstate", &text)]);
             let (found_code, report) = json(folder.path(), &["terraform.tfstate"]);
             assert_eq!(
@@ -1058,7 +1063,9 @@ fn a_repository_without_a_name_is_given_none() {
     fs::write(folder.path().join(".git/config"), "").unwrap();
     let (code, report) = json(folder.path(), &[]);
     assert_eq!((code, found(&report)), (0, Vec::<String>::new()), "{report:#}");
-    assert_eq!(report["steps"][0]["tokens"][0]["verdict"], "undecided", "{report:#}");
+    let token =
+        value!({"event": "push", "subject": "repo:*/*:environment:production", "verdict": "undecided", "cause": null});
+    assert_eq!(report["steps"][0]["tokens"][0], token, "{report:#}");
     let notes = report["steps"][0]["notes"].to_string();
     assert!(notes.contains("`--repository owner/name` gives it"), "{notes}");
     assert_eq!(json(folder.path(), &["--repository", "octo/app"]).0, 1);
