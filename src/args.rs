@@ -21,6 +21,7 @@ use crate::github::issuer::GITHUB_ISSUER;
 use crate::report::FailOn;
 use crate::report::fixed::WhichFix;
 use crate::secrets::without_tokens;
+use crate::text::packed;
 
 /// What to do.
 #[derive(Debug)]
@@ -329,11 +330,11 @@ enum Schema {
 
 impl Schema {
     fn text(self) -> &'static str {
-        match self {
-            Self::Evidence => include_str!("../schemas/evidence.json"),
-            Self::Report => include_str!("../schemas/report.json"),
-            Self::Test => include_str!("../schemas/test.json"),
-        }
+        packed::text(match self {
+            Self::Evidence => "evidence.json",
+            Self::Report => "report.json",
+            Self::Test => "test.json",
+        })
     }
 }
 
@@ -573,7 +574,7 @@ pub struct OwnInputs {
     pub fail: Option<String>,
     #[arg(long, value_enum, value_name = "WHAT", ignore_case = true, help_heading = OWN, help = "What to fail on [default: blocks]")]
     pub fail_on: Option<FailOn>,
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = OWN, help = "The error message from the failing job")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = OWN, help = "The error message from the failing job; `-` reads standard input")]
     pub error: Option<String>,
     #[arg(long, value_enum, hide = true, help_heading = OWN, help = "In a step: `check` checks all workflows of the checkout, without a token")]
     pub mode: Option<Mode>,
@@ -881,6 +882,7 @@ fn once_from_standard_input(flags: &Diagnose, action: bool, errors: &mut Vec<Inp
         ("claims", flags.claims.as_ref()),
         ("trust-policy", own.trust_policy.as_ref()),
         ("oidc-provider", own.oidc_provider.as_ref()),
+        ("error", own.error.as_ref()),
     ];
     let mut reads = named
         .into_iter()

@@ -12,7 +12,7 @@ use crate::configure::{Flow, Input};
 use crate::github::claims::Claims;
 use crate::github::subject::parts::Part;
 use crate::policy::{Decision, Leaf};
-use crate::text::{Location, SourceText, Span};
+use crate::text::{Location, SourceText, Span, packed};
 
 /// What can be wrong, as opposed to whether it is. See `docs/checks/`.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +25,14 @@ pub struct Rule {
     pub stage: Stage,
     /// What is wrong, in one line.
     pub title: &'static str,
-    /// `docs/checks/<id>.md`.
-    pub page: &'static str,
+}
+
+impl Rule {
+    /// Its page: `docs/checks/<id>.md`, or in `docs/before-push/` for a rule on the whole repository.
+    #[must_use]
+    pub fn page(&self) -> &'static str {
+        packed::text(&format!("{}.md", self.id))
+    }
 }
 
 /// The eight causes that frame every report.

@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "AWS rejects a session tag",
-        page: include_str!("../../docs/checks/session-tag-invalid.md"),
     },
     when: When::NotAllowed,
     run,
