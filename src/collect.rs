@@ -35,7 +35,7 @@ use crate::github::claims::Token;
 use crate::github::workflow;
 use crate::secrets::Secrets;
 use api::Api;
-use aws::{Answered, Aws, Reading, Wanted};
+use aws::{Answered, Aws, Reading, Wanted, Where};
 use files::Files;
 use github::IdToken;
 use http::Http;
@@ -683,7 +683,9 @@ impl Live<'_> {
         };
         run.environment = protected.clone();
         let is_written = run.request.profile_fault().is_none() || way.flow == Flow::Existing;
-        if !is_written || !matches!(attempt, Some(Probe::Known(Attempt::Allowed { .. }))) {
+        let ends_well =
+            matches!(attempt, Some(Probe::Known(Attempt::Allowed { .. }))) || request.does_nothing(way.flow);
+        if !is_written || !ends_well {
             trail.broken.get_or_insert(if request.names_no_role() {
                 "the role of the step before this one is not known, so neither is the session that this one begins with"
             } else {
@@ -807,6 +809,8 @@ impl Live<'_> {
         let keys = match keys {
             Ok((keys, CredentialSource::Inputs)) if self.is_shadowed(request, trail) => match at_hand().await {
                 Ok((found, _)) if found.access_key_id() == keys.access_key_id() => Ok((keys, CredentialSource::Inputs)),
+                // The action compares the two, unless it is told to chain. (`validateCredentials`)
+                Ok(found) if request.is_on(Input::RoleChaining) => Ok(found),
                 _ => Err(Gap::new(
                     Why::NoCredentials,
                     "`AWS_PROFILE` names a profile, which comes before the keys that the step puts into the environment",
@@ -901,10 +905,11 @@ impl Live<'_> {
         Some(format!("{place}, and `overwrite-aws-profile` is not set"))
     }
 
-    /// Whether a named profile takes precedence over the variables the step sets. (`@aws-sdk/credential-provider-node`.)
+    /// Whether a named profile takes precedence over the variables the step sets. (`@aws-sdk/credential-provider-node`.) Keys that
+    /// it doesn't export are given to the call itself.
     fn is_shadowed(&self, request: &Request, trail: &Trail) -> bool {
         let is_named = trail.profile.is_some() || self.outside.env.get("AWS_PROFILE").is_some();
-        is_named && request.given(Input::AwsProfile).is_none()
+        is_named && request.given(Input::AwsProfile).is_none() && request.exports()
     }
 
     /// Returns the AWS credentials that the SDK's default chain would find.
@@ -922,7 +927,7 @@ impl Live<'_> {
         let workspace = env.get("GITHUB_WORKSPACE").map(Path::new);
         // The JavaScript SDK skips the variables if a profile is named; ours doesn't.
         if let Some(profile) = env.get("AWS_PROFILE") {
-            let found = aws.default_chain(env, workspace, Some(profile)).await?;
+            let found = aws.default_chain(env, workspace, Where::Profile(profile)).await?;
             return Ok((found, CredentialSource::Profile));
         }
         if !request.unsets() {
@@ -937,8 +942,12 @@ impl Live<'_> {
             return Ok(hop(session));
         }
         if env.get("RUNNER_ENVIRONMENT") == Some("self-hosted") || has_profile(env) {
+            let place = match request.unsets() {
+                true => Where::ButVariables,
+                false => Where::Anywhere,
+            };
             return Ok((
-                aws.default_chain(env, workspace, None).await?,
+                aws.default_chain(env, workspace, place).await?,
                 CredentialSource::DefaultChain,
             ));
         }
@@ -1187,7 +1196,7 @@ impl Live<'_> {
         if self_hosted || (!self.in_job && has_profile(env)) {
             let workspace = env.get("GITHUB_WORKSPACE").filter(|_| self.in_job).map(Path::new);
             return Ok((
-                aws.default_chain(env, workspace, None).await?,
+                aws.default_chain(env, workspace, Where::Anywhere).await?,
                 CredentialSource::DefaultChain,
             ));
         }

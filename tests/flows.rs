@@ -129,6 +129,28 @@ fn workflow(steps: &[&[(&str, &str)]]) -> Option<Vec<String>> {
     Some(lines)
 }
 
+#[test]
+fn a_hop_that_was_not_looked_at_is_said_with_what_is_missing() {
+    let allowed = json!({"outcome": "allowed"});
+    let token = json!({"outcome": "denied", "code": "AccessDenied", "message": "Not authorized to perform sts:AssumeRoleWithWebIdentity"});
+    for (hop, what) in [
+        (
+            json!({"request": {"role-to-assume": SPOKE}}),
+            "; neither AWS's answer to that session nor the role's trust policy is known",
+        ),
+        (json!({"request": {}}), "; which role it requests is not known"),
+        (
+            json!({"request": {"role-to-assume": SPOKE}, "attempt": token}),
+            ", and AWS's answer to the token says nothing about that session",
+        ),
+    ] {
+        let request = json!({"role-to-assume": HUB, "aws-region": "eu-west-1"});
+        let report = replay(&json!({"request": request, "attempt": allowed, "chain": [hop]}));
+        let notes = report["chain"][1]["notes"].to_string();
+        assert!(notes.contains("not checked: ") && notes.contains(what), "{notes}");
+    }
+}
+
 /// `--nocapture` shows the lines.
 #[test]
 fn the_first_lines_say_which_flow_the_step_takes_and_why() {
@@ -1326,15 +1348,21 @@ fn each_flow_says_which_side_denies_it() {
                         }
                     }
                 }
-                let of_hub = scenario.account.roles[0].trust_policy.clone();
-                let trust = match (flow, side) {
-                    ("oidc", "trust") => {
+                if flow == "oidc" {
+                    let hub = &mut scenario.account.roles[0];
+                    let accepts = hub.trust_policy.clone();
+                    hub.reads_iam = false;
+                    if side == "trust" {
                         scenario.sts = serde_json::from_value(json!("deny")).unwrap();
-                        serde_json::from_str(&of_hub.to_string().replace("heads/main", "heads/dev")).unwrap()
+                        hub.trust_policy =
+                            serde_json::from_str(&accepts.to_string().replace("heads/main", "heads/dev")).unwrap();
                     }
-                    ("oidc", _) => of_hub,
-                    _ => trust,
-                };
+                    if readable {
+                        let role = json!({"name": "reader", "trust-policy": accepts, "reads-iam": true});
+                        scenario.account.roles.push(serde_json::from_value(role).unwrap());
+                        inputs.push(("diagnosis-role", "arn:aws:iam::123456789012:role/reader"));
+                    }
+                }
                 let message = match side {
                     "duration" if flow != "chaining" => Some((
                         400,
@@ -1360,8 +1388,10 @@ fn each_flow_says_which_side_denies_it() {
                 scenario.with = with(&inputs);
                 let world = World::of(scenario).start();
                 let mut flags = Vec::new();
-                if readable {
-                    flags.push(format!("--trust-policy={trust}"));
+                if readable && flow != "oidc" {
+                    // As `aws iam get-role` prints it: a policy alone may be any role's.
+                    let role = json!({"Role": {"Arn": SPOKE, "AssumeRolePolicyDocument": trust}});
+                    flags.push(format!("--trust-policy={role}"));
                 }
                 if flow == "keys" {
                     let (id, secret) = world.user_keys();
@@ -1393,6 +1423,10 @@ fn each_flow_says_which_side_denies_it() {
                     run.report["findings"]
                 );
                 assert_eq!(run.exit, Some(i32::from(side != "works")));
+                // With everything readable and AWS's own refusal, the side that denies is proven.
+                if readable && cause != "-" {
+                    assert_eq!(of_cause("certainty"), "certain", "{flow}, {side}");
+                }
             }
         }
     }
@@ -1654,6 +1688,99 @@ fn after_a_step_that_is_left_out_nothing_is_said_to_be_missing() {
 }
 
 /// Keys that the step exports are ignored if `AWS_PROFILE` is set, and no service is called more often than the step calls it.
+/// Each as configure-aws-credentials 6.2.3 ends it.
+#[test]
+fn what_the_default_chain_finds_is_what_the_step_finds() {
+    let user = "arn:aws:iam::123456789012:user/ci";
+    let stale = [
+        ("AWS_ACCESS_KEY_ID", "ASIASTALESTALESTALE1"),
+        ("AWS_SECRET_ACCESS_KEY", "staleStaleStaleStaleStaleStaleStaleStale"),
+        (
+            "AWS_SESSION_TOKEN",
+            "stale/session/token/of/an/earlier/step/which/has/ended",
+        ),
+    ];
+    let profile = [("AWS_PROFILE", "gone")];
+    let own = ("role-to-assume", "arn:aws:iam::123456789012:role/own");
+    for (variables, in_file, has_keys, inputs, exit) in [
+        // What the step takes away is not found in the doctor's own environment.
+        (
+            &stale[..],
+            true,
+            false,
+            &[own, ("role-chaining", "true"), ("unset-current-credentials", "true")][..],
+            0,
+        ),
+        (&stale, true, false, &[own, ("role-chaining", "true")], 1),
+        (
+            &stale,
+            false,
+            false,
+            &[own, ("role-chaining", "true"), ("unset-current-credentials", "true")],
+            1,
+        ),
+        // A named profile shadows the keys that a step exports, and not those that it gives to the call itself.
+        (&profile, false, true, &[], 1),
+        (&profile, false, true, &[("output-env-credentials", "false")], 0),
+        // Told to chain, the step takes the profile's credentials instead of its keys.
+        (
+            &[("AWS_PROFILE", "default")],
+            true,
+            true,
+            &[own, ("role-chaining", "true")],
+            0,
+        ),
+    ] {
+        let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+        let role = json!({"name": "own", "trust-policy": trusts(user, BOTH)});
+        scenario.account.roles.push(serde_json::from_value(role).unwrap());
+        scenario.user =
+            serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": false})).unwrap();
+        let set = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        scenario.env.extend(set);
+        scenario.with = with(inputs);
+        scenario.with.insert("aws-region".to_owned(), "eu-west-1".to_owned());
+        if !scenario.with.contains_key("role-to-assume") {
+            scenario.with.insert("role-to-assume".to_owned(), String::new());
+        }
+        let world = World::of(scenario).start();
+        let (id, secret) = world.user_keys();
+        if in_file {
+            fs::create_dir_all(world.root().join("home/.aws")).unwrap();
+            let file = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+            fs::write(world.root().join("home/.aws/credentials"), file).unwrap();
+        }
+        let keys = [
+            // Of the same user, so that what is signed with them is accepted too.
+            format!("--aws-access-key-id={id}"),
+            format!("--aws-secret-access-key={secret}"),
+        ];
+        let keys: Vec<&str> = keys.iter().filter(|_| has_keys).map(String::as_str).collect();
+        let run = diagnose(&world, &keys);
+        assert_eq!(run.exit, Some(exit), "{variables:?} {inputs:?}: {}", run.evidence);
+    }
+}
+
+#[test]
+fn a_step_that_does_nothing_ends_no_chain() {
+    let mut scenario = chained(&trusts(HUB, BOTH));
+    scenario.with.clear();
+    let region = ("aws-region", "eu-west-1");
+    scenario.workflow = workflow(&[
+        &[region, ("web-identity-token-file", "token")],
+        &[region, ("role-to-assume", SPOKE), ("role-chaining", "true")],
+    ]);
+    let run = diagnose(&World::of(scenario).start(), &[]);
+    assert_eq!(
+        (run.exit, run.report["verdict"].as_str()),
+        (Some(0), Some("allowed")),
+        "{:#}",
+        run.report
+    );
+}
+
 #[test]
 fn where_every_step_is_passed_over_the_first_is_what_the_job_asks_for() {
     let keys = [

@@ -5,7 +5,7 @@ use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{HeldCredentials, Probe, Why};
-use crate::finding::{Fact, Finding, Rule, Stage};
+use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
@@ -66,16 +66,22 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         (false, true) => &[],
         (false, false) => return None,
     };
+    // What these variables name is the runner's, and may be out of the doctor's reach.
+    let is_named = matches!(at_hand, Some(HeldCredentials::Container | HeldCredentials::WebIdentity));
+    let is_open = is_named && !said && !keys_are_lost && !is_shadowed;
     let finding = Finding::blocks(if is_shadowed {
         "`AWS_PROFILE` is set, so the SDK looks for credentials in that profile and passes over the step's own keys"
     } else if keys_are_lost {
         "the keys among the inputs are not put into the environment, and the call that assumes the role finds none to sign with"
     } else if request.unsets() {
         "`unset-current-credentials` takes the credentials away that `role-chaining` needs"
+    } else if is_open {
+        "`role-chaining: true` needs AWS credentials, and those that the environment names cannot be used here"
     } else {
         "`role-chaining: true` needs AWS credentials in the environment, and there are none"
     })
     .rests_on(case, on)
+    .at_most(if is_open { Certainty::Possible } else { Certainty::Certain })
     .note("configure-aws-credentials shows it as `Could not load credentials from any providers`, as if the `id-token` permission were missing");
     Some(if is_shadowed {
         finding.help("take `AWS_PROFILE` out of the environment of this step")

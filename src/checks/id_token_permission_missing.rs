@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
-use crate::evidence::{Probe, Why};
+use crate::evidence::{CredentialSource, Identity, Probe, Why};
 use crate::finding::{Cause, Certainty, Fact, Finding, Party, Remedy, Rule, SideBySide, Stage};
 use crate::github::workflow::{ConfigureStep, IdToken, Job, Permissions};
 use crate::text::Span;
@@ -53,7 +53,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let has_role = case.request().given(Input::RoleToAssume).is_some();
-    if !has_role && !said && super::check::brings_keys(case) {
+    // Without a role the step keeps the credentials that it finds in the environment.
+    let holds = |identity: &Identity| identity.source == CredentialSource::Environment;
+    if !has_role && !said && (super::check::brings_keys(case) || case.at_hand().is_some_and(holds)) {
         return None;
     }
     let granted = case.workflow_grants_id_token();

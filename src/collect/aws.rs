@@ -6,11 +6,15 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
 use std::time::Duration;
 
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_iam::operation::get_policy::GetPolicyOutput;
 use aws_sdk_iam::operation::get_policy_version::GetPolicyVersionOutput;
@@ -168,6 +172,17 @@ pub(crate) struct Reading {
     pub provider: Option<Probe<Provider>>,
     /// The ARNs of all providers.
     pub providers: Option<Probe<Vec<String>>>,
+}
+
+/// Where the machine's credentials are looked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Where<'a> {
+    /// In the whole default chain.
+    Anywhere,
+    /// In the default chain without the variables `AWS_ACCESS_KEY_ID` and so on.
+    ButVariables,
+    /// In this profile.
+    Profile(&'a str),
 }
 
 /// What to read from IAM.
@@ -818,7 +833,8 @@ impl Aws {
         wanted(answer).ok_or_else(|| nothing(call, &line.seen()))
     }
 
-    /// Returns the machine's credentials: from profiles, web identity, container and instance metadata; or those of one profile only.
+    /// Returns the machine's credentials: from variables, profiles, web identity, container and instance metadata; without the
+    /// variables if the step takes them away first; or those of one profile only.
     ///
     /// # Errors
     /// A [`Gap`] if there are none, or if a file that the SDK would read isn't a readable file.
@@ -826,7 +842,7 @@ impl Aws {
         &self,
         env: &Env,
         workspace: Option<&Path>,
-        profile: Option<&str>,
+        from: Where<'_>,
     ) -> Result<Credentials, Gap> {
         let none = |what: &str| Gap::new(Why::NoCredentials, format!("the default chain {what}"));
         sound_aws_files(env, workspace).map_err(|what| none(&format!("cannot be looked through: {what}")))?;
@@ -834,7 +850,11 @@ impl Aws {
             Line::for_secret(&self.http, &Destination::machine()),
             Region::new(self.region.clone()),
         );
-        let profile = profile.map(str::to_owned);
+        let (profile, variables) = match from {
+            Where::Anywhere => (None, true),
+            Where::ButVariables => (None, false),
+            Where::Profile(name) => (Some(name.to_owned()), false),
+        };
         // The SDK blocks on files: in its own thread it doesn't hold up anything else.
         let look = tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -842,14 +862,31 @@ impl Aws {
                 .build()
                 .ok()?;
             runtime.block_on(async {
-                if let Some(profile) = profile {
+                if !variables {
                     let config = ProviderConfig::without_region()
                         .with_http_client(line)
                         .with_region(Some(region));
-                    let named = ProfileFileCredentialsProvider::builder()
-                        .configure(&config)
-                        .profile_name(profile);
-                    return named.build().provide_credentials().await.ok();
+                    let profiles = ProfileFileCredentialsProvider::builder().configure(&config);
+                    if let Some(name) = profile {
+                        return profiles.profile_name(name).build().provide_credentials().await.ok();
+                    }
+                    // In the order of the default chain.
+                    let chain = CredentialsProviderChain::first_try("Profile", profiles.build())
+                        .or_else(
+                            "WebIdentityToken",
+                            WebIdentityTokenCredentialsProvider::builder()
+                                .configure(&config)
+                                .build(),
+                        )
+                        .or_else(
+                            "EcsContainer",
+                            EcsCredentialsProvider::builder().configure(&config).build(),
+                        )
+                        .or_else(
+                            "Ec2InstanceMetadata",
+                            ImdsCredentialsProvider::builder().configure(&config).build(),
+                        );
+                    return chain.provide_credentials().await.ok();
                 }
                 let chain = aws_config::defaults(BehaviorVersion::v2026_01_12())
                     .http_client(line)

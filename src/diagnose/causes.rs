@@ -77,6 +77,8 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
                 out("the job was able to request a token: it was the response that failed")
             } else if case.runner().and_then(|runner| runner.id_token_request) == Some(true) {
                 out("the variables for requesting an ID token are set")
+            } else if case.runner().and_then(|runner| runner.id_token_request) == Some(false) {
+                open("the job isn't allowed to request an ID token, which the step needs only with a role")
             } else {
                 open("nothing shows whether the job is allowed to request an ID token")
             }

@@ -341,11 +341,14 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
         ));
     }
     if case.flow == Flow::Chaining && (case.answer_set_aside || case.answer.is_none() && case.policy.is_none()) {
-        remarks.push(
-            "not checked: the step has `role-chaining: true`, so it uses the previous role's session and not the job's \
-             token, and AWS's answer to the token says nothing about that session"
-                .to_owned(),
-        );
+        let used = "not checked: the step has `role-chaining: true`, so it uses the previous role's session and not the job's token";
+        remarks.push(match (case.answer_set_aside, case.request().names_no_role()) {
+            (true, _) => format!("{used}, and AWS's answer to the token says nothing about that session"),
+            (false, true) => format!("{used}; which role it requests is not known"),
+            (false, false) => {
+                format!("{used}; neither AWS's answer to that session nor the role's trust policy is known")
+            }
+        });
     }
     if !case.evidence.left_out.is_empty() {
         let shown: Vec<_> = case.evidence.left_out.iter().take(20).map(String::as_str).collect();

@@ -196,8 +196,9 @@ impl Printer<'_> {
             None => {
                 let is_certain = lead.is_some_and(|lead| lead.certainty() == Certainty::Certain);
                 if !is_certain {
-                    out.push_str(&self.facts(diagnosis, &FIRST_FACTS));
-                    out.push('\n');
+                    let facts = self.facts(diagnosis, &FIRST_FACTS);
+                    out.push_str(&facts);
+                    out.extend((!facts.is_empty()).then_some('\n'));
                 }
             }
         }
