@@ -115,7 +115,7 @@ fn run(page: &str, fixed: bool) -> Diagnosis {
 fn every_example_shows_its_check() {
     let mut wrong = Vec::new();
     for check in CHECKS {
-        let diagnosis = run(check.rule.page, false);
+        let diagnosis = run(check.rule.page(), false);
         let found: Vec<&str> = diagnosis.findings.iter().map(|finding| finding.rule.id).collect();
         let blocking = diagnosis.cause().map(|cause| cause.rule.id);
         let first = diagnosis
@@ -145,14 +145,14 @@ fn every_corrected_policy_mends_it() {
     let mut wrong = Vec::new();
     let mut mended = 0;
     for check in CHECKS {
-        if !blocks(check.rule.page)
+        if !blocks(check.rule.page())
             .iter()
             .any(|block| block.info == "json trust-policy fixed")
         {
             continue;
         }
         mended += 1;
-        let mut evidence = evidence(check.rule.page, true);
+        let mut evidence = evidence(check.rule.page(), true);
         // AWS's answer was to the previous policy.
         evidence.as_object_mut().expect("an object").remove("attempt");
         let diagnosis = diagnose(&Evidence::from_json(&evidence.to_string()).expect("the example is an evidence file"));
@@ -232,7 +232,7 @@ fn pages_have_the_same_shape() {
         "## Sources",
     ];
     for check in CHECKS {
-        let page = check.rule.page;
+        let page = check.rule.page();
         assert!(
             page.starts_with(&format!("# {}\n", check.rule.id)),
             "{}: its title",
