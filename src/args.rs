@@ -574,7 +574,7 @@ pub struct OwnInputs {
     pub fail: Option<String>,
     #[arg(long, value_enum, value_name = "WHAT", ignore_case = true, help_heading = OWN, help = "What to fail on [default: blocks]")]
     pub fail_on: Option<FailOn>,
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = OWN, help = "The error message from the failing job")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = OWN, help = "The error message from the failing job; `-` reads standard input")]
     pub error: Option<String>,
     #[arg(long, value_enum, hide = true, help_heading = OWN, help = "In a step: `check` checks all workflows of the checkout, without a token")]
     pub mode: Option<Mode>,
@@ -882,6 +882,7 @@ fn once_from_standard_input(flags: &Diagnose, action: bool, errors: &mut Vec<Inp
         ("claims", flags.claims.as_ref()),
         ("trust-policy", own.trust_policy.as_ref()),
         ("oidc-provider", own.oidc_provider.as_ref()),
+        ("error", own.error.as_ref()),
     ];
     let mut reads = named
         .into_iter()

@@ -24,7 +24,7 @@ use futures_util::future::{join, join3};
 use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout_at};
 
-use crate::args::{Args, Diagnose, InputError, place};
+use crate::args::{Args, InputError, place};
 use crate::aws::arn::RoleArn;
 use crate::configure::{Around, Flow, Input, Inputs, REQUIRED_VARIABLES};
 use crate::evidence::{
@@ -198,12 +198,15 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             None => unreadable("workflow-file"),
         });
     }
+    if let Some(text) = &flags.own.error {
+        evidence.reported = collected.keep(files.message(&named("error"), text));
+    }
     if !args.action && !collected.errors.is_empty() {
         return collected;
     }
     let saved = saved.or_else(|| args.files_alone.then(|| vec![Evidence::default()]));
     if let Some(saved) = saved {
-        let given = saved.into_iter().map(|run| over(run, evidence.clone(), flags));
+        let given = saved.into_iter().map(|run| over(run, evidence.clone(), &flags.inputs));
         let runs = given.flat_map(|run| match requests::anew(&run, args, secrets) {
             Some(asked) => apart(&run, asked),
             None => vec![run],
@@ -229,7 +232,7 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
     let caller = evidence.caller.take();
     let evidence = Evidence {
         caller,
-        ..over(Evidence::default(), evidence, flags)
+        ..over(Evidence::default(), evidence, &flags.inputs)
     };
     let live = Live {
         args,
@@ -243,20 +246,20 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
 }
 
 /// Overlays what was given on what a run has.
-fn over(mut run: Evidence, given: Evidence, flags: &Diagnose) -> Evidence {
+fn over(mut run: Evidence, given: Evidence, inputs: &Inputs) -> Evidence {
     run.token = given.token.or(run.token);
     run.role = given.role.or(run.role);
     run.provider = given.provider.or(run.provider);
     run.workflow = given.workflow.or(run.workflow);
-    if let Some(text) = &flags.own.error {
+    if let Some(text) = given.reported {
         match &run.attempt {
-            Some(Probe::Known(Attempt::Allowed { .. } | Attempt::Denied { .. })) => run.reported = Some(text.clone()),
-            _ => run.attempt = Some(Probe::Known(Attempt::Reported { text: text.clone() })),
+            Some(Probe::Known(Attempt::Allowed { .. } | Attempt::Denied { .. })) => run.reported = Some(text),
+            _ => run.attempt = Some(Probe::Known(Attempt::Reported { text })),
         }
     }
-    run.request.inputs.overlay(&flags.inputs);
+    run.request.inputs.overlay(inputs);
     // A given input is no longer unknown.
-    let is_given = |name: &str| Input::named(name).is_some_and(|input| flags.inputs.given(input).is_some());
+    let is_given = |name: &str| Input::named(name).is_some_and(|input| inputs.given(input).is_some());
     run.request.not_known.retain(|name, _| !is_given(name));
     run.request.faults.retain(|name, _| !is_given(name));
     run

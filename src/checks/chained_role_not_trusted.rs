@@ -88,8 +88,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         );
     }
     if case.policy.is_none() && case.request().given(Input::RoleExternalId).is_none() {
+        // aws/aws-msk-iam-auth#108, phillbaker/terraform-provider-elasticsearch#346.
         finding = finding.help(
-            "if the role's owner gave out an external ID, pass it as `role-external-id`: AWS refuses in the same words without it",
+            "if the role's owner gave out an external ID, pass it as `role-external-id`: without it AWS refuses, as reported, in these same words",
         );
     }
     Some(

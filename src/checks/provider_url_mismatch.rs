@@ -158,8 +158,9 @@ fn difference(url: &str, host: &str) -> Option<String> {
         host.split('/').next().unwrap_or(host),
     );
     if url.trim_end_matches('/') == host {
+        // aws-actions/configure-aws-credentials#1043
         Some(
-            "the URL ends in a slash, which makes it a different provider: GitHub's issuer has no trailing slash"
+            "the URL ends in a slash, and GitHub's issuer has none: as reported, AWS takes it for a different provider"
                 .to_owned(),
         )
     } else if url

@@ -113,6 +113,17 @@ impl Files<'_> {
         read(self.resolve(path)?, most)
     }
 
+    /// Returns an error message: the text itself, or `-` for standard input.
+    ///
+    /// # Errors
+    /// [`InputError`] if standard input can't be read.
+    pub fn message(&self, place: &str, given: &str) -> Result<String, InputError> {
+        match given {
+            "-" if self.workspace.is_none() => Ok(self.open(place, given, MAX_DOCUMENT)?.text),
+            text => Ok(text.to_owned()),
+        }
+    }
+
     /// A path, or the text itself: JSON, possibly in a string or percent-encoded, or several lines.
     fn document(&self, place: &str, given: &str) -> Result<Given, InputError> {
         if given.trim_start().starts_with(['{', '[', '"', '%']) || given.trim().contains('\n') {

@@ -1,12 +1,13 @@
 //! What was compared, what is missing, and what is odd about the documents themselves.
 
 use crate::aws::answer::{Answer, without_prefix};
+use crate::aws::request::REPORTS_DIFFER;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Attempt, Gap, Probe, Request, Why};
 use crate::finding::{Fact, Facts as _, MissingFact};
 use crate::github::expression::is_expression;
-use crate::policy::{Decision, Outcome};
+use crate::policy::{Decision, Outcome, Presence, decide};
 use crate::text::Span;
 
 /// Returns the name and value of each fact that was compared.
@@ -213,7 +214,7 @@ fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
         if statement.resource.is_some() {
             open(
                 "what `Resource` does in a trust policy",
-                "IAM refuses to store one, so AWS does not describe it".to_owned(),
+                "AWS does not describe it: as reported, IAM refuses to store one".to_owned(),
                 "remove `Resource` from the policy",
             );
         }
@@ -368,7 +369,8 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
             let which = if first != again && first.eq_ignore_ascii_case(again) {
                 "condition keys are case-insensitive, and AWS does not say which of the two counts"
             } else {
-                "most JSON parsers, including AWS's, keep only one"
+                // IAM User Guide, `reference_policies_grammar`.
+                "IAM's grammar forbids it, and AWS does not say which of the two counts"
             };
             remarks.push(format!(
                 "`{}` occurs twice in one object of the trust policy, on lines {} and {}: {which}",
@@ -383,6 +385,7 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
             ));
         }
     }
+    remarks.extend(by_documentation(case));
     remarks.extend(not_searched(case));
     if let (Some(Err(error)), Some(source)) = (&case.workflow, &case.workflow_source) {
         remarks.push(format!(
@@ -391,6 +394,25 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
         ));
     }
     remarks
+}
+
+/// Says that a policy accepts the token only by claims that are keys according to AWS's documentation, if AWS has not answered itself.
+fn by_documentation(case: &Case<'_>) -> Option<String> {
+    let policy = case.policy.as_ref().filter(|_| case.answer.is_none())?;
+    let claims = case.claims_compared();
+    if policy.trace.decision != Decision::Allow || claims.is_empty() {
+        return None;
+    }
+    let mut without = policy.request.clone();
+    for claim in &claims {
+        without.set(claim, Presence::Absent);
+    }
+    (decide(&policy.policy, &without) != Decision::Allow).then(|| {
+        format!(
+            "the trust policy accepts this token by `{}`: {REPORTS_DIFFER}",
+            claims.join("`, `")
+        )
+    })
 }
 
 /// Says what was left out because the policy is too large to search.

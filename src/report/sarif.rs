@@ -101,7 +101,7 @@ fn rule(rule: &Rule, page: &dyn Fn(&Rule) -> Option<String>) -> Value {
 
 fn result(item: &Item<'_>, rules: &[&Rule], shown: &Shown<'_>, is_known: bool) -> Value {
     let mut text = item.headline();
-    for line in &item.more {
+    for line in item.more.iter().chain(&item.help) {
         text.push('\n');
         text.push_str(&clean(line));
     }
