@@ -96,17 +96,20 @@ pub(super) fn flow(case: &Case<'_>) -> String {
             "the caller is known".to_owned(),
         ),
         Flow::Oidc => {
-            let is_sent = case.claims.is_some() || case.answer.as_ref().is_some_and(Answer::token_was_sent);
+            let was_sent = case.answer.as_ref().is_some_and(Answer::token_was_sent);
             let is_named = request.get(Input::RoleToAssume).is_some() || is_unknown(case, Input::RoleToAssume);
-            let why = match (is_named, is_sent) {
+            let why = match (is_named, was_sent) {
                 (true, _) => format!("{role} is given, and no keys, token file or `role-chaining`"),
-                (false, true) => "a token is sent, and no keys or token file are known of".to_owned(),
+                (false, true) => "AWS's answer shows that a token was sent".to_owned(),
+                (false, false) if case.claims.is_some() => {
+                    return format!("no step is known; one with {role} and no keys uses OIDC with the job's ID token");
+                }
                 (false, false) => {
                     return "which credentials the step uses is not known: it depends on its inputs, `role-to-assume` above all"
                         .to_owned();
                 }
             };
-            let may = is_sent || may_ask == Some(true) || case.workflow_grants_id_token();
+            let may = was_sent || case.claims.is_some() || may_ask == Some(true) || case.workflow_grants_id_token();
             let what = match may {
                 true => "OIDC with the job's ID token",
                 false => {
