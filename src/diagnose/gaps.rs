@@ -6,8 +6,10 @@ use crate::configure::{Flow, Input};
 use crate::evidence::{Attempt, Gap, Probe, Request, Why};
 use crate::finding::{Fact, Facts as _, MissingFact};
 use crate::github::expression::is_expression;
+use crate::github::issuer::issuer_host;
 use crate::policy::{Decision, Outcome};
 use crate::text::Span;
+use crate::text::masked::is_masked;
 
 /// Returns the name and value of each fact that was compared.
 #[must_use]
@@ -102,6 +104,18 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
             &with_the_role(case.request()),
         );
     }
+    if let (Some(role), false) = (
+        case.request().given(Input::RoleToAssume),
+        matches!(case.role_arn, Some(Ok(_))),
+    ) && is_masked(role)
+        && case.role().and_then(|role| role.arn.as_ref()).is_none()
+    {
+        open(
+            "the role",
+            format!("`{role}` is masked or a placeholder"),
+            &with_the_role(case.request()),
+        );
+    }
     // Without a role, the rest would be of no use.
     if case.names_no_role() {
         return gaps;
@@ -128,7 +142,10 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
         );
     }
     if case.provider().is_none()
-        && !case.answer.as_ref().is_some_and(Answer::passed_provider)
+        && !case
+            .answer
+            .as_ref()
+            .is_some_and(|answer| answer.passed_provider() || matches!(answer, Answer::NoProvider(_)))
         && !case.asks_with_credentials()
     {
         let gap = case.evidence.provider.as_ref().and_then(Probe::gap);
@@ -197,6 +214,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
 }
 
 const UNMASK: &str = "supply the unmasked value; if AWS itself has the placeholder, no token matches it";
+const CLAIMS: &str = "supply the token's claims: they decide it";
 const BY_HAND: &str = "compare it by hand, or look up the call in CloudTrail";
 
 /// Lists what the policy requires that can't be decided.
@@ -206,6 +224,7 @@ fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
     let Some(policy) = policy.filter(|policy| policy.trace.decision == Decision::Undecided) else {
         return gaps;
     };
+    let of_token = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
     let mut open = |wanted: &str, why: String, supply: &str| gaps.push(MissingFact::new(wanted, why, supply));
     for (index, statement, trace) in policy.statements() {
         if trace.outcome != Outcome::Unknown {
@@ -234,7 +253,11 @@ fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
                 open(
                     &format!("whether the condition on `{}` holds", leaf.name()),
                     leaf.trace.because.clone(),
-                    if leaf.trace.is_masked { UNMASK } else { BY_HAND },
+                    match case.claims {
+                        _ if leaf.trace.is_masked => UNMASK,
+                        None if leaf.name().to_lowercase().starts_with(&of_token) => CLAIMS,
+                        _ => BY_HAND,
+                    },
                 );
             }
         }

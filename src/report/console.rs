@@ -8,8 +8,8 @@ use anstyle::{AnsiColor, Style as Paint};
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::{
-    MOST_FINDINGS, MOST_LINES, Pages, Report, cause_word, claims, clean, clean_lines, cut, headline, hedge,
-    is_diff_header, one_is_enough, outcome, stage_word, standing, target_place,
+    MOST_FINDINGS, MOST_LINES, Pages, Report, cause_word, claims, clean, clean_lines, cut, headline, is_diff_header,
+    one_is_enough, outcome, stage_word, standing, target_place,
 };
 use crate::finding::{
     CauseStatus, Certainty, Conclusion, Diagnosis, Document, Fix, Found, Label, Party, Severity, SideBySide,
@@ -191,8 +191,9 @@ impl Printer<'_> {
             Some(compared) => out.push_str(&self.comparison(compared)),
             None => {
                 let is_certain = lead.is_some_and(|lead| lead.certainty() == Certainty::Certain);
-                if let Some(names) = super::first_facts(diagnosis, is_certain) {
-                    out.push_str(&self.facts(diagnosis, names));
+                let facts = super::first_facts(diagnosis, is_certain).map(|names| self.facts(diagnosis, names));
+                if let Some(facts) = facts.filter(|facts| !facts.is_empty()) {
+                    out.push_str(&facts);
                     out.push('\n');
                 }
             }
@@ -314,7 +315,7 @@ impl Printer<'_> {
             Severity::Risk => Level::WARNING.with_name("risk"),
             Severity::Note => Level::NOTE,
         };
-        let message = format!("{}{}", hedge(finding.certainty()), clean(&finding.message));
+        let message = format!("{}{}", finding.certainty().hedge(), clean(&finding.message));
         let mut elements: Vec<Element<'_>> = Vec::new();
         // One snippet per document, in the order of their first labels.
         let mut documents: Vec<Document> = Vec::new();

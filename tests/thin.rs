@@ -1,0 +1,142 @@
+//! What is said where little is known: nothing that was not given, nothing that contradicts the next line, and what to supply.
+
+use crate::{run, text};
+
+const REFUSED: &str = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
+const ROLE: &str = "arn:aws:iam::123456789012:role/deploy";
+const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Federated":
+ "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"}, "Action": "sts:AssumeRoleWithWebIdentity",
+ "Condition": {"StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+ "token.actions.githubusercontent.com:sub": "repo:acme/widgets:ref:refs/heads/main"}}}]}"#;
+
+/// The report as one line, with single spaces.
+fn report(flags: &[&str]) -> String {
+    let out = run(&[&["diagnose"], flags].concat(), "");
+    let words = text(&out.stdout);
+    assert!(!words.is_empty(), "{}", text(&out.stderr));
+    assert!(!words.contains("\n\n\n"), "{words}");
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn nothing_is_said_that_was_not_given() {
+    let reported = |error: &'static str| vec!["--error", error];
+    for (flags, says, never) in [
+        // A document by itself may be any role's.
+        (
+            vec!["--trust-policy", POLICY],
+            &[
+                "role undecided nothing shows whose trust policy it is",
+                "supply the token's claims",
+            ][..],
+            &["the role was read", "compare it by hand"][..],
+        ),
+        (
+            vec!["--trust-policy", POLICY, "--error", REFUSED],
+            &[
+                "trust policy undecided whether the condition on `token.actions.githubusercontent.com:aud` holds is not known",
+            ],
+            &["the role was read", "compare it by hand"],
+        ),
+        // What is masked is asked for.
+        (
+            vec!["--role-to-assume", "***"],
+            &["the role: `***` is masked or a placeholder"],
+            &[],
+        ),
+        (
+            vec!["--role-to-assume", "${{ secrets.ROLE }}", "--error", REFUSED],
+            &["the role: `${{ secrets.ROLE }}` is masked or a placeholder"],
+            &[],
+        ),
+        (
+            vec!["--role-to-assume", "arn:aws:iam::***:role/deploy"],
+            &["request passed the role's ARN is well-formed"],
+            &["the role: "],
+        ),
+        // A hint is no fact.
+        (
+            reported("Could not load credentials from any providers"),
+            &[
+                "1 id-token permission applies likely: the job isn't allowed to request an ID token: it doesn't have",
+                "permission failed likely: the job isn't allowed",
+            ],
+            &["missing from its `permissions`"],
+        ),
+        // AWS names no order in which it looks.
+        (
+            reported("Token expired: current date/time 1790000000 must be before the expiration date/time 1789990000"),
+            &["2 OIDC provider undecided AWS's answer most likely means"],
+            &["ruled out AWS's answer most likely"],
+        ),
+        (
+            reported("Couldn't retrieve verification key from your identity provider, please reference"),
+            &[
+                "2 OIDC provider undecided AWS's answer most likely means",
+                "token undecided the token's claims are not known",
+            ],
+            &[],
+        ),
+        (
+            reported("Incorrect token audience"),
+            &[
+                "2 OIDC provider ruled out AWS's answer is about the provider",
+                "help: compare the step's `audience`",
+            ],
+            &[],
+        ),
+        (
+            reported("The requested DurationSeconds exceeds the MaxSessionDuration set for this role."),
+            &["trust policy undecided the trust policy is not known"],
+            &["trust policy not reached"],
+        ),
+        // Nobody can print a provider that is not there.
+        (
+            reported("No OpenIDConnect provider found in your account for https://token.actions.githubusercontent.com"),
+            &[
+                "(cause 2 of 8, certain)",
+                "token undecided the token's claims are not known",
+            ],
+            &["the account's OIDC provider: not requested"],
+        ),
+        (
+            reported(
+                "An error occurred (RegionDisabledException): STS is not activated in this region for account:123456789012.",
+            ),
+            &["error[region-unusable]: STS is not enabled for the region of the call in the role's account"],
+            &["the region is missing", "a typo"],
+        ),
+        (
+            reported("Request ARN is invalid"),
+            &["AWS rejected the ARN in `role-to-assume` as invalid"],
+            &["not a role ARN"],
+        ),
+        // A step that asks with credentials may itself be what found them expired.
+        (
+            vec![
+                "--role-to-assume",
+                ROLE,
+                "--role-chaining",
+                "--error",
+                "The security token included in the request is expired",
+            ],
+            &["undecided", "note[session-expired]: AWS credentials had expired"],
+            &["can be assumed", "AWS issued a session", "the role was assumed,"],
+        ),
+        (
+            reported(
+                "Could not assume role with user credentials: The security token included in the request is expired",
+            ),
+            &["configure-aws-credentials asks for an ID token only with"],
+            &["note: it asks"],
+        ),
+    ] {
+        let report = report(&flags);
+        for says in says {
+            assert!(report.contains(says), "{flags:?}: {says}\n{report}");
+        }
+        for never in never {
+            assert!(!report.contains(never), "{flags:?}: {never}\n{report}");
+        }
+    }
+}
