@@ -123,6 +123,14 @@ fn nothing_is_said_that_was_not_given() {
             &["undecided", "note[session-expired]: AWS credentials had expired"],
             &["can be assumed", "AWS issued a session", "the role was assumed,"],
         ),
+        // A refusal names who asked and for what: the request was understood, and no token is missing.
+        (
+            reported(
+                "User: arn:aws:sts::111122223333:assumed-role/ci/x is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/deploy",
+            ),
+            &["request passed AWS understood the request"],
+            &["the token's claims: not requested"],
+        ),
         (
             reported(
                 "Could not assume role with user credentials: The security token included in the request is expired",
@@ -138,5 +146,55 @@ fn nothing_is_said_that_was_not_given() {
         for never in never {
             assert!(!report.contains(never), "{flags:?}: {never}\n{report}");
         }
+    }
+}
+
+/// A job that can't have a token has no answer to one.
+#[test]
+fn a_message_of_another_job_is_said_to_be_one() {
+    let says = "note: this job isn't allowed to request an ID token, and the message is AWS's answer to one";
+    for (may_ask, message, is_said) in [
+        (false, REFUSED, true),
+        (true, REFUSED, false),
+        (false, "Rate exceeded", false),
+    ] {
+        let evidence = serde_json::json!({"schema": 1, "request": {"role-to-assume": ROLE}, "runner": {"id_token_request": may_ask},
+            "attempt": {"outcome": "reported", "text": message}});
+        let out = run(&["diagnose", "--evidence", "-"], &evidence.to_string());
+        let report = text(&out.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(report.contains(says), is_said, "{may_ask} {message}\n{report}");
+    }
+}
+
+#[test]
+fn claims_are_explained_as_far_as_they_go() {
+    let of = |claims: &str| text(&run(&["claims", "-"], claims).stdout);
+    let whole = r#"{"iss": "https://token.actions.githubusercontent.com", "aud": "sts.amazonaws.com", "actor": "a", "actor_id": "1",
+        "sub": "repo:acme/widgets:pull_request", "job_workflow_ref": "x", "ref": "r", "repository": "acme/widgets",
+        "repository_id": "2", "repository_owner_id": "3", "workflow": "w"}"#;
+    for (claims, says, never) in [
+        (
+            whole,
+            ":environment = (not in this token)",
+            "(not among the given claims)",
+        ),
+        (
+            r#"{"sub": "repo:acme/widgets:pull_request"}"#,
+            ":ref = (not among the given claims)",
+            ":ref = (not in this token)",
+        ),
+        (
+            r#"{"iss": "https://token.actions.githubusercontent.com", "sub": "***", "aud": "a"}"#,
+            "masked, so what it is made of is not known",
+            "does not document",
+        ),
+        (
+            r#"{"iss": "https://gitlab.com", "sub": "project_path:a/b:ref_type:branch:ref:main", "aud": "a"}"#,
+            "of another service: the issuer is not one of GitHub's",
+            "customized subject",
+        ),
+    ] {
+        let said = of(claims);
+        assert!(said.contains(says) && !said.contains(never), "{claims}\n{said}");
     }
 }

@@ -136,8 +136,11 @@ fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
                 "it is a GitHub Actions ID token",
             )
         }),
-        Stage::Request => is(answer.is_some_and(Answer::token_was_sent), "AWS understood the request")
-            .or_else(|| is(matches!(case.role_arn, Some(Ok(_))), "the role's ARN is well-formed")),
+        Stage::Request => is(
+            answer.is_some_and(|answer| answer.token_was_sent() || matches!(answer, Answer::AssumeRoleDenied(_))),
+            "AWS understood the request",
+        )
+        .or_else(|| is(matches!(case.role_arn, Some(Ok(_))), "the role's ARN is well-formed")),
         Stage::Provider => is(
             answer.is_some_and(Answer::passed_provider),
             "AWS found the provider, which accepted the token",
