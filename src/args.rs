@@ -21,6 +21,7 @@ use crate::github::issuer::GITHUB_ISSUER;
 use crate::report::FailOn;
 use crate::report::fixed::WhichFix;
 use crate::secrets::without_tokens;
+use crate::text::packed;
 
 /// What to do.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ pub struct Args {
     pub action: bool,
     /// Make the real STS call.
     pub attempt: bool,
-    /// What the flags name is all there is: neither the job nor the network is asked for more.
+    /// What the flags name is all there is: neither the job nor the network supplies more.
     pub files_alone: bool,
     /// What fails the step.
     pub fail_on: FailOn,
@@ -239,7 +240,7 @@ Example:
   aws-oidc-doctor check .
 
 Exit codes:
-  0  every job gets the role that it requests, as far as is known
+  0  every job gets the role that it requests, as far as known
   1  a job would not get its role, or there is a risk and --fail-on=risk (0 with --fail-on=never)
   2  usage error, or input that cannot be read";
 
@@ -329,11 +330,11 @@ enum Schema {
 
 impl Schema {
     fn text(self) -> &'static str {
-        match self {
-            Self::Evidence => include_str!("../schemas/evidence.json"),
-            Self::Report => include_str!("../schemas/report.json"),
-            Self::Test => include_str!("../schemas/test.json"),
-        }
+        packed::text(match self {
+            Self::Evidence => "evidence.json",
+            Self::Report => "report.json",
+            Self::Test => "test.json",
+        })
     }
 }
 
@@ -538,7 +539,7 @@ impl clap::FromArgMatches for Given {
                     continue;
                 };
                 let key = trim(key.expose_secret());
-                // A mark stands for it.
+                // A mark replaces it.
                 self.inputs.set(spec.input, key);
                 if !key.is_empty() {
                     self.keys.insert(spec.input, SecretString::from(key));
@@ -557,7 +558,7 @@ impl clap::FromArgMatches for Given {
 pub struct OwnInputs {
     #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "The role's trust policy: a path or the JSON itself")]
     pub trust_policy: Option<String>,
-    #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "A policy of the role that asks (with `role-chaining`): a path or the JSON itself; repeatable")]
+    #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "One of the calling role's policies (with `role-chaining`): a path or the JSON itself; repeatable")]
     pub caller_policy: Vec<String>,
     #[arg(long, value_name = "FILE|JSON", help_heading = OWN, help = "The account's OIDC provider, as `aws iam get-open-id-connect-provider` prints it")]
     pub oidc_provider: Option<String>,
@@ -573,7 +574,7 @@ pub struct OwnInputs {
     pub fail: Option<String>,
     #[arg(long, value_enum, value_name = "WHAT", ignore_case = true, help_heading = OWN, help = "What to fail on [default: blocks]")]
     pub fail_on: Option<FailOn>,
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = OWN, help = "The error message from the failing job")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = OWN, help = "The error message from the failing job; `-` reads standard input")]
     pub error: Option<String>,
     #[arg(long, value_enum, hide = true, help_heading = OWN, help = "In a step: `check` checks all workflows of the checkout, without a token")]
     pub mode: Option<Mode>,
@@ -881,6 +882,7 @@ fn once_from_standard_input(flags: &Diagnose, action: bool, errors: &mut Vec<Inp
         ("claims", flags.claims.as_ref()),
         ("trust-policy", own.trust_policy.as_ref()),
         ("oidc-provider", own.oidc_provider.as_ref()),
+        ("error", own.error.as_ref()),
     ];
     let mut reads = named
         .into_iter()

@@ -3,10 +3,11 @@
 mod caller;
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use crate::aws::answer::{Answer, Refusal};
 use crate::aws::arn::{NotARole, ProviderArn, RoleArn};
-use crate::aws::request::{self, Asker};
+use crate::aws::request::{self, Asker, CLAIM_KEYS};
 use crate::budget::Budget;
 use crate::configure::{Around, Flow, Input, Kind, Stop};
 use crate::evidence::paste::blanked;
@@ -63,7 +64,7 @@ pub struct Case<'a> {
     /// The policy's text.
     pub policy_source: Option<SourceText>,
     /// The workflow, read.
-    pub workflow: Option<Result<Workflow, WorkflowError>>,
+    pub workflow: Option<Result<Arc<Workflow>, WorkflowError>>,
     /// The workflow's text.
     pub workflow_source: Option<SourceText>,
     /// The budget for finding the nearest value.
@@ -97,6 +98,13 @@ impl<'a> Case<'a> {
     /// Reads and evaluates the evidence.
     #[must_use]
     pub fn new(evidence: &'a Evidence) -> Self {
+        let file = evidence.workflow.as_ref().and_then(Probe::known);
+        Self::with(evidence, file.map(|file| workflow::read(&file.text).map(Arc::new)))
+    }
+
+    /// Evaluates the evidence, whose workflow has been read.
+    #[must_use]
+    pub(crate) fn with(evidence: &'a Evidence, workflow: Option<Result<Arc<Workflow>, WorkflowError>>) -> Self {
         let claims = evidence
             .token
             .as_ref()
@@ -153,7 +161,7 @@ impl<'a> Case<'a> {
             caller: None,
             policy_error: None,
             policy_source: None,
-            workflow: None,
+            workflow,
             workflow_source: None,
             comparing: Budget::default(),
             searching: Budget::default(),
@@ -161,7 +169,6 @@ impl<'a> Case<'a> {
             openings: OnceCell::new(),
         };
         if let Some(file) = evidence.workflow.as_ref().and_then(Probe::known) {
-            case.workflow = Some(workflow::read(&file.text));
             case.workflow_source = Some(SourceText::new(file.path.clone(), file.text.clone()));
         }
         match policy {
@@ -441,6 +448,15 @@ impl<'a> Case<'a> {
         self.evidence.runner.as_ref()
     }
 
+    /// Returns the repository's default branch, from GitHub's API or the event.
+    #[must_use]
+    pub(crate) fn default_branch(&self) -> Option<&'a str> {
+        let repository = self.evidence.repository.as_ref().and_then(Probe::known);
+        repository
+            .and_then(|repository| repository.default_branch.as_deref())
+            .or_else(|| self.runner()?.default_branch.as_deref())
+    }
+
     /// Returns how the repository's token subjects are built, if GitHub said.
     #[must_use]
     pub(crate) fn subject_template(&self) -> Option<&'a SubjectTemplate> {
@@ -453,7 +469,7 @@ impl<'a> Case<'a> {
         let repository = self.evidence.repository.as_ref().and_then(Probe::known)?;
         if let Some(day) = repository.made_immutable() {
             return Some(format!(
-                "the repository was created on {day}: since 15 July 2026 GitHub includes IDs in the subjects of new repositories, and they cannot opt out"
+                "the repository was created on {day}: since 15 July 2026 GitHub includes IDs in the subjects of new repositories, and, as reported, they cannot opt out"
             ));
         }
         repository.created?;
@@ -463,6 +479,15 @@ impl<'a> Case<'a> {
                       likely renamed or transferred since"
                 .to_owned(),
         })
+    }
+
+    /// Returns the keys of [`CLAIM_KEYS`] that the nearest statement compares.
+    #[must_use]
+    pub(crate) fn claims_compared(&self) -> Vec<String> {
+        let keys = CLAIM_KEYS.map(|claim| self.asker().key(claim));
+        let leaves = self.policy.as_ref().map(PolicyCase::nearest_leaves).unwrap_or_default();
+        let compared = leaves.iter().filter(|leaf| keys.iter().any(|key| leaf.is(key)));
+        compared.map(|leaf| leaf.name().to_owned()).collect()
     }
 
     /// Returns what protects the job's environment, if GitHub said.
@@ -513,6 +538,15 @@ impl<'a> Case<'a> {
         let request = self.request();
         let keeps = self.answer.is_none() && self.flow.keeps() && !request.unsets();
         request.does_nothing(self.flow) || (keeps && valid_at_hand(self.evidence) == Some(true))
+    }
+
+    /// Whether the step may keep credentials of which nobody knows whether they are there and valid.
+    #[must_use]
+    pub fn may_keep(&self) -> bool {
+        let request = self.request();
+        let is_open = request.is_on(Input::UseExistingCredentials) && !request.unsets();
+        let is_told = matches!(self.flow, Flow::Existing | Flow::Nothing) || valid_at_hand(self.evidence).is_some();
+        is_open && !is_told
     }
 
     /// Whether the step fails by itself, before it calls AWS or after it was given credentials.
@@ -659,10 +693,7 @@ impl Facts for Case<'_> {
                     matches!(reader.source, DefaultChain | DiagnosisRole | Environment)
                 })
             }
-            Fact::Clock => self
-                .evidence
-                .clock
-                .is_some_and(|clock| clock.aws.or(clock.github).is_some()),
+            Fact::Clock => self.evidence.clock.is_some_and(|clock| clock.outside().is_some()),
             // Keys are never kept: all that is known is that one was given.
             Fact::Input(input) => {
                 let value = self.request().get(input);

@@ -9,22 +9,28 @@ pub(crate) mod rules;
 mod unused;
 
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{panic, thread};
 
 use crate::aws::arn::RoleArn;
 use crate::aws::request::Asker;
+use crate::case::Case;
 use crate::checks::by_id;
 use crate::configure::{Input, Inputs};
-use crate::diagnose::diagnose;
-use crate::evidence::{Evidence, PolicyText, Probe, Provider, Request, Role, Runner, WorkflowFile};
-use crate::finding::{Certainty, Conclusion, Diagnosis, Document, Edit, Finding, Found, Rule, Severity};
+use crate::diagnose::{besides, cause, diagnose, mended};
+use crate::evidence::{Evidence, Gap, PolicyText, Probe, Provider, Request, Role, Runner, Why, WorkflowFile};
+use crate::finding::{Certainty, Conclusion, Document, Edit, Finding, Found, Rule, Severity};
 use crate::github::claims::{Claims, Token};
 use crate::github::workflow::steps::{Step, StepInput};
+use crate::github::workflow::{self, Workflow, WorkflowError};
 use crate::infra::{self, Infra, Place, Written};
 use crate::policy::{Decision, PrincipalKind, TrustPolicy, parse};
 use crate::predict::{self, Family, Grant, JobTokens, Origin, Prediction, Problem, Repository, add_family};
 use crate::text::{SourceText, Span};
 
-use matching::Candidates;
+use matching::{Candidates, Names};
 
 /// The result of checking a repository.
 #[derive(Debug, Default)]
@@ -121,8 +127,10 @@ pub(crate) struct Noted {
     pub(crate) certainty: Certainty,
     /// In one line.
     pub(crate) message: String,
-    /// Explanations and advice.
+    /// Explanations.
     pub(crate) more: Vec<String>,
+    /// What to do about it.
+    pub(crate) help: Vec<String>,
     /// Where: the file's index, the bytes, and what's wrong there.
     pub(crate) spots: Vec<(usize, Span, String)>,
     /// Changes that fix it.
@@ -152,10 +160,24 @@ impl Noted {
             certainty: Certainty::Likely,
             message: message.into(),
             more: Vec::new(),
+            help: Vec::new(),
             spots: Vec::new(),
             changes: Vec::new(),
             about: Vec::new(),
         }
+    }
+
+    /// Leaves out the changes that would write down this subject, which stands for many.
+    fn leave_out(&mut self, subject: &str) {
+        let has = |change: &Change| {
+            let mut texts = change
+                .edits
+                .iter()
+                .map(|edit| &edit.text)
+                .chain([&change.text, &change.title]);
+            !subject.is_empty() && texts.any(|text| text.contains(subject))
+        };
+        self.changes.retain(|change| !has(change));
     }
 }
 
@@ -166,23 +188,27 @@ pub(crate) fn check(
     workflows: &[SourceText],
     prediction: &Prediction,
     repository: &Repository,
+    threads: usize,
 ) -> Checked {
-    let mut check = Check {
-        policies: infra.files.len(),
+    let mut files = HashMap::new();
+    for (index, file) in workflows.iter().enumerate() {
+        files.entry(&*file.name).or_insert((infra.files.len() + index, file));
+    }
+    let known = Known {
+        files,
         infra: &infra,
-        workflows,
+        names: Names::of(&infra),
         repository,
-        noted: Vec::new(),
-        seen: BTreeSet::new(),
-        written: HashMap::new(),
     };
+    let mut check = Check::new(&known);
     let mut asks = Vec::new();
-    for job in &prediction.jobs {
-        asks.extend(check.job(job));
+    for (of_job, noted) in of_jobs(&known, &prediction.jobs, threads) {
+        asks.extend(of_job);
+        noted.into_iter().for_each(|kept| check.keep(kept));
     }
     check.unused(prediction);
     let policies = infra.roles.iter().filter(|role| matching::is_githubs(role)).count();
-    let mut findings = check.noted;
+    let mut findings: Vec<Noted> = check.noted.into_iter().map(|(_, noted)| noted).collect();
     findings.sort_by_key(|noted| (noted.severity, noted.certainty));
     let line = |problem: &Problem| {
         format!(
@@ -238,18 +264,62 @@ pub(crate) fn check(
 const MOST_OF_A_NAME: usize = 20;
 const ELSEWHERE: &str = "called by a workflow of another repository it has that repository's subject";
 
+/// What a job asks for, and what was found.
+type OfJob = (Vec<Ask>, Vec<(String, Noted)>);
+
+/// Checks each job, on this many threads or as many as can be started. The answer doesn't depend on how many.
+fn of_jobs(known: &Known<'_>, jobs: &[JobTokens], threads: usize) -> Vec<OfJob> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut check = Check::new(known);
+        let mut done = Vec::new();
+        while let Some((index, job)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, jobs.get(i)?)))
+        {
+            done.push((index, (check.job(job), std::mem::take(&mut check.noted))));
+        }
+        done
+    };
+    let mut done = thread::scope(|scope| {
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..threads.min(jobs.len() / ENOUGH)).map_while(spawn).collect();
+        let mut done = work();
+        for other in others {
+            done.extend(other.join().unwrap_or_else(|payload| panic::resume_unwind(payload)));
+        }
+        done
+    });
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, of_job)| of_job).collect()
+}
+
+/// A thread takes longer to start than fewer jobs take to check.
+const ENOUGH: usize = 8;
+
+/// What the checks of all jobs have in common.
+struct Known<'a> {
+    infra: &'a Infra,
+    /// The workflows by name, each with its index after the files of `infra`.
+    files: HashMap<&'a str, (usize, &'a SourceText)>,
+    names: Names<'a>,
+    repository: &'a Repository,
+}
+
+/// A policy, as written and as read.
+type Read = (Written, TrustPolicy);
+
 /// The check in progress.
 struct Check<'a> {
+    known: &'a Known<'a>,
     infra: &'a Infra,
-    workflows: &'a [SourceText],
-    /// The number of files before the workflows.
-    policies: usize,
     repository: &'a Repository,
-    noted: Vec<Noted>,
-    /// Risks already reported, by what they point at.
+    /// The findings, each with what tells it from others.
+    noted: Vec<(String, Noted)>,
+    /// Findings already reported, by what tells them apart.
     seen: BTreeSet<String>,
     /// Policies by role and account, read once.
-    written: HashMap<(usize, String), Result<(Written, TrustPolicy), String>>,
+    written: HashMap<(usize, String), Result<Rc<Read>, String>>,
+    /// Workflows by index, read once.
+    read: HashMap<usize, Result<Arc<Workflow>, WorkflowError>>,
 }
 
 /// A step, and what's known about it.
@@ -266,13 +336,16 @@ struct Asking<'s> {
 /// What one policy refuses a job, for one reason.
 struct Group {
     found: Found,
-    diagnosis: Diagnosis,
+    /// The policy's text, as its labels count it.
+    text: Option<SourceText>,
     /// One of the tokens, then all events and subjects.
     token: Claims,
     tokens: Vec<(String, String)>,
     is_sure: bool,
     /// The token's IDs are made up: they belong to no one, and no change can contain them.
     has_made_up_ids: bool,
+    /// The token stands for others: its subject is one of many.
+    is_one_of_many: bool,
     /// Why the same tokens are refused if their subjects have IDs; which form they have is unknown.
     with_ids: Option<Box<Self>>,
 }
@@ -289,14 +362,34 @@ impl Group {
     }
 }
 
-impl Check<'_> {
-    fn workflow(&self, file: &str) -> Option<(usize, &SourceText)> {
-        let at = self.workflows.iter().position(|source| source.name == file)?;
-        Some((self.policies + at, self.workflows.get(at)?))
+impl<'a> Check<'a> {
+    fn new(known: &'a Known<'a>) -> Self {
+        Self {
+            known,
+            infra: known.infra,
+            repository: known.repository,
+            noted: Vec::new(),
+            seen: BTreeSet::new(),
+            written: HashMap::new(),
+            read: HashMap::new(),
+        }
+    }
+
+    /// A run of a job, read and evaluated.
+    fn case<'e>(&mut self, asking: &Asking<'_>, evidence: &'e Evidence) -> Case<'e> {
+        let workflow = self.workflow(&asking.job.file).map(|(index, source)| {
+            let read = || workflow::read(&source.text).map(Arc::new);
+            self.read.entry(index).or_insert_with(read).clone()
+        });
+        Case::with(evidence, workflow)
+    }
+
+    fn workflow(&self, file: &str) -> Option<(usize, &'a SourceText)> {
+        self.known.files.get(file).copied()
     }
 
     fn job(&mut self, job: &JobTokens) -> Vec<Ask> {
-        let source = self.workflow(&job.file).map(|(_, source)| source.clone());
+        let source = self.workflow(&job.file).map(|(_, source)| source);
         let mut asks = Vec::new();
         for asked in in_one_region(&job.steps) {
             let step = &asked.step;
@@ -323,7 +416,7 @@ impl Check<'_> {
                 role: role.written().trim().to_owned(),
             };
             if let Some(file) = &step.file {
-                ask.remark(format!("the step stands in `{file}`"));
+                ask.remark(format!("the step is in `{file}`"));
             }
             self.around(&asking);
             asks.extend(self.ask(&asking, ask));
@@ -352,7 +445,7 @@ impl Check<'_> {
                     .to_owned(),
             );
             noted
-                .more
+                .help
                 .push("remove `aws-access-key-id` and `aws-secret-access-key`, and delete the key in IAM".to_owned());
             noted
                 .spots
@@ -374,7 +467,7 @@ impl Check<'_> {
                 ),
             );
             noted.more.push("a step that runs code of the pull request (its checkout, its build, its tests) has the role's credentials".to_owned());
-            noted.more.push("ask for the role in a workflow that a push to a protected branch starts, or in an environment that someone has to approve".to_owned());
+            noted.help.push("ask for the role in a workflow that a push to a protected branch starts, or in an environment that someone has to approve".to_owned());
             noted.spots.push(at(asking.step.at, "asked for here"));
             noted.about = about;
             self.note(noted);
@@ -387,15 +480,18 @@ impl Check<'_> {
             return vec![ask];
         }
         let infra = self.infra;
-        let candidates = Candidates::of(infra, &asking.role);
+        let candidates = Candidates::of(infra, &self.known.names, &asking.role);
         let address = |role: &usize| Some(infra.roles.get(*role)?.address.clone());
         ask.policies = candidates.roles.iter().filter_map(address).collect();
         let partition = candidates.partition.clone();
         let account = candidates.account.clone().unwrap_or_else(|| "${account}".to_owned());
         match &*candidates.roles {
             [] => {
-                ask.remark("its policy is not among the files");
                 self.without_policy(asking);
+                match infra.missing.get(&asking.role) {
+                    Some(answer) => self.role_missing(asking, &mut ask, answer),
+                    None => ask.remark("its policy is not among the files"),
+                }
             }
             [only] if candidates.is_by_name => self.judge(asking, &mut ask, *only, &account, &partition),
             roles if candidates.is_by_name => return self.each(asking, &ask, roles, &account, &partition),
@@ -432,7 +528,7 @@ impl Check<'_> {
             let first = self.noted.len();
             let of_account = own.account.as_deref().unwrap_or(account);
             self.judge(asking, &mut of_role, *role, of_account, partition);
-            for noted in self.noted.iter_mut().skip(first) {
+            for (_, noted) in self.noted.iter_mut().skip(first) {
                 noted.certainty = noted.certainty.max(Certainty::Likely);
                 noted.more.push(which.clone());
                 noted.about.push(format!("{place} {}", own.address));
@@ -442,28 +538,28 @@ impl Check<'_> {
         let gets_in = |ask: &Ask| ask.outcomes.iter().any(|outcome| outcome.verdict == Verdict::Allowed);
         if asks.iter().any(gets_in) {
             let own = self.noted.iter_mut().skip(before);
-            own.filter(|noted| noted.severity == Severity::Blocks)
-                .for_each(|noted| noted.severity = Severity::Note);
+            own.filter(|(_, noted)| noted.severity == Severity::Blocks)
+                .for_each(|(_, noted)| noted.severity = Severity::Note);
         }
         asks
     }
 
-    fn policy(&mut self, role: usize, account: &str, partition: &str) -> Result<(Written, TrustPolicy), String> {
+    fn policy(&mut self, role: usize, account: &str, partition: &str) -> Result<Rc<Read>, String> {
         let infra = self.infra;
         let made = self.written.entry((role, account.to_owned())).or_insert_with(|| {
             let role = infra.roles.get(role).ok_or_else(String::new)?;
             let written = role.policy_in(account, partition)?;
             let policy = parse(&written.text).map_err(|error| format!("it cannot be read: {error}"))?;
-            Ok((written, policy))
+            Ok(Rc::new((written, policy)))
         });
         made.clone()
     }
 
     /// Several policies, one of which is the role's: records the outcome for each kind of token, without findings.
     fn compare(&mut self, asking: &Asking<'_>, ask: &mut Ask, roles: &[usize], account: &str, partition: &str) {
-        let policies: Vec<(usize, TrustPolicy)> = roles
+        let policies: Vec<(usize, Rc<Read>)> = roles
             .iter()
-            .filter_map(|role| Some((*role, self.policy(*role, account, partition).ok()?.1)))
+            .filter_map(|role| Some((*role, self.policy(*role, account, partition).ok()?)))
             .collect();
         for family in asking.families.iter().filter(|family| !family.is_odd) {
             if family.is_elsewhere {
@@ -471,7 +567,8 @@ impl Check<'_> {
                 continue;
             }
             let mut verdict = Verdict::Denied(String::new());
-            for (role, policy) in &policies {
+            for (role, read) in &policies {
+                let (_, policy) = &**read;
                 let arn = self
                     .arn(*role, account, partition)
                     .and_then(|arn| RoleArn::parse(&arn).ok());
@@ -517,14 +614,50 @@ impl Check<'_> {
         }
         let mut evidence = self.evidence(asking, None, "");
         evidence.request.inputs = asking.inputs.clone();
-        let diagnosis = diagnose(&evidence);
-        self.no_token(asking, &diagnosis, None);
+        self.no_token(asking, &evidence, None);
     }
 
-    fn no_token(&mut self, asking: &Asking<'_>, diagnosis: &Diagnosis, policy: Option<(usize, &Written)>) {
+    /// Reports a role that IAM doesn't have.
+    fn role_missing(&mut self, asking: &Asking<'_>, ask: &mut Ask, answer: &str) {
+        let mut evidence = self.evidence(asking, None, "");
+        evidence.role = Some(Probe::Missing(Gap::new(Why::NotFound, answer)));
+        let (Some(found), Some((file, _))) = (
+            cause(&self.case(asking, &evidence))
+                .1
+                .filter(|found| found.rule.id == "role-missing"),
+            self.workflow(&asking.job.file),
+        ) else {
+            return;
+        };
+        for family in asking
+            .families
+            .iter()
+            .filter(|family| !family.is_odd && !family.is_elsewhere)
+        {
+            for subject in family.patterns() {
+                ask.come_to(Outcome {
+                    event: family.event.clone(),
+                    subject,
+                    verdict: Verdict::Denied(found.rule.id.to_owned()),
+                });
+            }
+        }
+        let mut noted = self.translated(&found, asking, None, None);
+        noted
+            .more
+            .insert(0, format!("job `{}` of {}", asking.job.name, asking.job.file));
+        let role = asking.step.input("role-to-assume");
+        let span = role.map_or(asking.step.at, |role| asking.place_of(role));
+        noted.spots = vec![(file, span, "IAM has no such role".to_owned())];
+        noted.about = vec![asking.job.file.clone(), asking.job.name.clone(), asking.role.clone()];
+        self.note(noted);
+    }
+
+    fn no_token(&mut self, asking: &Asking<'_>, evidence: &Evidence, policy: Option<(usize, &Written)>) {
+        let diagnosis = diagnose(evidence);
         let is_it = |found: &&Found| found.rule.id == "id-token-permission-missing";
         if let Some(found) = diagnosis.findings.iter().find(is_it) {
-            let mut noted = self.translated(found, diagnosis, policy);
+            let mut noted = self.translated(found, asking, diagnosis.policy.as_ref(), policy);
             noted.about.extend([asking.job.file.clone(), asking.job.name.clone()]);
             noted
                 .more
@@ -561,7 +694,7 @@ impl Check<'_> {
 
     /// Judges the job's tokens by the role's only policy.
     fn judge(&mut self, asking: &Asking<'_>, ask: &mut Ask, role: usize, account: &str, partition: &str) {
-        let (written, policy) = match self.policy(role, account, partition) {
+        let read = match self.policy(role, account, partition) {
             Ok(read) => read,
             Err(why) => {
                 ask.remark(format!("its policy was not looked at: {why}"));
@@ -569,22 +702,23 @@ impl Check<'_> {
                 return;
             }
         };
+        let (written, policy) = &*read;
         let Some(arn) = self.arn(role, account, partition) else {
             return;
         };
         let with = |check: &Self, token: Option<&Claims>, event: &str| {
             let evidence = check.evidence(asking, token, event);
-            check.of_role(evidence, (role, &written), account, partition)
+            check.of_role(evidence, (role, written), account, partition)
         };
         if asking.job.grant == Grant::Missing {
             ask.remark("the job gets no token".to_owned());
-            let diagnosis = diagnose(&with(self, None, ""));
-            self.no_token(asking, &diagnosis, Some((role, &written)));
+            let evidence = with(self, None, "");
+            self.no_token(asking, &evidence, Some((role, written)));
             return;
         }
         let is_later = |other: &predict::Asking| other.step.at.start < asking.step.at.start;
-        if asking.job.steps.iter().any(is_later) && trusts_roles_alone(&policy) {
-            self.unchained(asking, ask, &written, &policy);
+        if asking.job.steps.iter().any(is_later) && trusts_roles_alone(policy) {
+            self.unchained(asking, ask, written, policy);
             return;
         }
         let has_gaps = !written.assumed.is_empty() || written.unknown.iter().any(|name| !infra::is_filled_in(name));
@@ -596,6 +730,8 @@ impl Check<'_> {
         let has_names_alone = families().any(|family| family.patterns().iter().any(|pattern| !has_ids(pattern, "@*")));
         for family in families() {
             let patterns = family.patterns();
+            // A name that only stands for those that a pattern lets through.
+            let is_one_of_many = |subject: &str| patterns.iter().all(|pattern| pattern != subject);
             let with_unknown_ids = patterns.iter().find(|pattern| has_ids(pattern, "@*"));
             if family.is_elsewhere {
                 ask.remark(ELSEWHERE);
@@ -609,7 +745,7 @@ impl Check<'_> {
                 inputs: &asking.inputs,
                 caller: None,
             };
-            let shares = family.judge(&policy, asker);
+            let shares = family.judge(policy, asker);
             for share in &shares {
                 let is_one = shares.len() == 1;
                 let unknown_ids = with_unknown_ids.filter(|_| has_ids(share.subject(), "@"));
@@ -625,12 +761,25 @@ impl Check<'_> {
                 };
                 if share.decision == Decision::Allow {
                     let_in.insert(family.event.clone());
-                    first_allowed = first_allowed.or_else(|| Some((share.token.clone(), family.event.clone())));
+                    first_allowed = first_allowed.or_else(|| {
+                        Some((
+                            share.token.clone(),
+                            family.event.clone(),
+                            is_one_of_many(share.subject()),
+                        ))
+                    });
                     ask.come_to(outcome(Verdict::Allowed));
                     continue;
                 }
-                let diagnosis = diagnose(&with(self, Some(&share.token), &family.event));
-                let Some(cause) = diagnosis.cause().filter(|_| diagnosis.conclusion == Conclusion::Denied) else {
+                // Who the token belongs to decides most, and would be made up.
+                if self.repository.name.is_none() {
+                    ask.remark("the repository's name is not known: `--repository owner/name` gives it");
+                    ask.come_to(outcome(Verdict::Undecided));
+                    continue;
+                }
+                let evidence = with(self, Some(&share.token), &family.event);
+                let case = self.case(asking, &evidence);
+                let (Conclusion::Denied, Some(cause)) = cause(&case) else {
                     ask.come_to(outcome(Verdict::Undecided));
                     continue;
                 };
@@ -644,20 +793,21 @@ impl Check<'_> {
                 let token = (family.event.clone(), subject.clone());
                 let same = groups
                     .iter_mut()
-                    .find(|group| group.found.rule.id == cause.rule.id && places(&group.found) == places(cause));
+                    .find(|group| group.found.rule.id == cause.rule.id && places(&group.found) == places(&cause));
                 match same {
                     Some(group) => {
                         group.is_sure &= is_sure;
                         group.tokens.push(token);
                     }
                     None => groups.push(Group {
-                        found: cause.clone(),
+                        found: mended(&case, cause),
+                        text: case.policy_source.clone(),
                         token: share.token.clone(),
                         tokens: vec![token],
                         is_sure: is_sure && !unknown_ids,
                         has_made_up_ids: unknown_ids,
+                        is_one_of_many: is_one_of_many(share.subject()),
                         with_ids: None,
-                        diagnosis,
                     }),
                 }
             }
@@ -667,7 +817,7 @@ impl Check<'_> {
                 true => self.changes_in_any_account(asking, role, &group),
                 false => Vec::new(),
             };
-            self.refused(asking, group, more, &let_in, (role, &written));
+            self.refused(asking, group, more, &let_in, (role, written));
         }
         // Who else gets in, and what stops the step itself, doesn't depend on the token.
         let token = first_allowed.or_else(|| {
@@ -675,16 +825,24 @@ impl Check<'_> {
                 .families
                 .iter()
                 .find(|family| !family.is_odd && !family.is_elsewhere)?;
-            Some((family.example()?, family.event.clone()))
+            let token = family.example()?;
+            let is_one_of_many = !family
+                .patterns()
+                .iter()
+                .any(|pattern| Some(&**pattern) == token.subject());
+            Some((token, family.event.clone(), is_one_of_many))
         });
-        if let Some((token, event)) = token {
-            let diagnosis = diagnose(&with(self, Some(&token), &event));
-            for found in &diagnosis.findings {
-                let is_stop = found.severity == Severity::Blocks && found.by_action && !let_in.is_empty();
-                if found.severity == Severity::Risk || is_stop {
-                    let mut noted = self.translated(found, &diagnosis, Some((role, &written)));
+        if let Some((token, event, is_one_of_many)) = token {
+            let evidence = with(self, Some(&token), &event);
+            let case = self.case(asking, &evidence);
+            for found in besides(&case) {
+                if found.severity == Severity::Risk || !let_in.is_empty() {
+                    let mut noted = self.translated(&found, asking, case.policy_source.as_ref(), Some((role, written)));
                     if has_gaps {
                         noted.certainty = noted.certainty.max(Certainty::Likely);
+                    }
+                    if is_one_of_many {
+                        noted.leave_out(token.subject().unwrap_or_default());
                     }
                     noted.about.push(ask.policies.join(" "));
                     self.note(noted);
@@ -717,7 +875,7 @@ impl Check<'_> {
             .more
             .push(format!("job `{}` of {}", asking.job.name, asking.job.file));
         noted
-            .more
+            .help
             .push("set `role-chaining: true` in this step, or let the role trust the token".to_owned());
         if let Some((file, _)) = self.workflow(&asking.job.file) {
             noted.spots.push((
@@ -751,10 +909,10 @@ impl Check<'_> {
         if !group.is_sure {
             found.finding = found.finding.at_most(Certainty::Likely);
         }
-        let mut noted = self.translated(&found, &group.diagnosis, Some(policy));
+        let mut noted = self.translated(&found, asking, group.text.as_ref(), Some(policy));
         noted.changes.splice(0..0, more);
         if let Some(other) = &group.with_ids {
-            let with_ids = self.translated(&other.found, &other.diagnosis, Some(policy));
+            let with_ids = self.translated(&other.found, asking, other.text.as_ref(), Some(policy));
             let is_new = |change: &Change| noted.changes.iter().all(|own| own.title != change.title);
             let changes: Vec<Change> = with_ids.changes.into_iter().filter(is_new).collect();
             noted.changes.extend(changes);
@@ -775,7 +933,17 @@ impl Check<'_> {
             for (.., text) in noted.spots.iter_mut().filter(|(.., text)| text.contains("@0")) {
                 "names without IDs".clone_into(text);
             }
-            noted.more = vec!["`--owner-id` and `--repository-id` tell the IDs that its subject has".to_owned()];
+            noted.more.clear();
+            noted.help = vec!["`--owner-id` and `--repository-id` tell the IDs that its subject has".to_owned()];
+        }
+        if group.is_one_of_many && !group.has_made_up_ids {
+            for token in group.with_ids.iter().map(|other| &other.token).chain([&group.token]) {
+                noted.leave_out(token.subject().unwrap_or_default());
+            }
+            let subject = group.token.subject().unwrap_or_default();
+            noted.more.push(format!(
+                "`{subject}` stands for every subject of this job that is refused alike"
+            ));
         }
         // For one of these events, no token gets in: no branch, no tag.
         let is_whole = group.tokens.iter().any(|(event, _)| !let_in.contains(event));
@@ -830,19 +998,23 @@ impl Check<'_> {
             .get(role)
             .and_then(|role| of_principals(role.policy.as_ref().ok()?));
         let account = own.unwrap_or_else(|| ANY.to_owned());
-        let Ok((written, _)) = self.policy(role, &account, "aws") else {
+        let Ok(read) = self.policy(role, &account, "aws") else {
             return Vec::new();
         };
+        let (written, _) = &*read;
         let event = group.tokens.first().map_or("", |(event, _)| event);
         let evidence = self.evidence(asking, Some(&group.token), event);
-        let diagnosis = diagnose(&self.of_role(evidence, (role, &written), &account, "aws"));
-        let Some(cause) = diagnosis.cause().filter(|cause| cause.rule.id == group.found.rule.id) else {
+        let evidence = self.of_role(evidence, (role, written), &account, "aws");
+        let case = self.case(asking, &evidence);
+        let Some(cause) = cause(&case).1.filter(|cause| cause.rule.id == group.found.rule.id) else {
             return Vec::new();
         };
-        let mut changes = self.translated(cause, &diagnosis, Some((role, &written))).changes;
+        let cause = mended(&case, cause);
+        let text = case.policy_source.as_ref();
+        let mut changes = self.translated(&cause, asking, text, Some((role, written))).changes;
         changes.retain(|change| {
             let is_anyones = change.edits.iter().all(|edit| !edit.text.contains(ANY));
-            change.file < self.policies && !change.edits.is_empty() && is_anyones
+            change.file < self.infra.files.len() && !change.edits.is_empty() && is_anyones
         });
         changes
     }
@@ -927,8 +1099,15 @@ impl Check<'_> {
         }))
     }
 
-    /// A diagnosis's finding, with its places mapped to the files.
-    fn translated(&self, found: &Found, diagnosis: &Diagnosis, policy: Option<(usize, &Written)>) -> Noted {
+    /// A diagnosis's finding, with its places mapped to the files; `text` is the policy as it was diagnosed.
+    fn translated(
+        &self,
+        found: &Found,
+        asking: &Asking<'_>,
+        text: Option<&SourceText>,
+        policy: Option<(usize, &Written)>,
+    ) -> Noted {
+        let workflow = self.workflow(&asking.job.file).map(|(file, _)| file);
         let finding: &Finding = found;
         let mut noted = Noted::new(found.rule, finding.severity, finding.message.clone());
         noted.certainty = finding.certainty();
@@ -937,26 +1116,21 @@ impl Check<'_> {
                 Document::TrustPolicy => policy
                     .and_then(|(_, written)| written.place(label.location.span))
                     .map(|place| (place.file, place.span)),
-                Document::Workflow => diagnosis
-                    .workflow
-                    .as_ref()
-                    .and_then(|workflow| self.workflow(&workflow.name))
-                    .map(|(file, _)| (file, label.location.span)),
+                Document::Workflow => workflow.map(|file| (file, label.location.span)),
                 Document::CallerPolicy(_) | Document::Claims => None,
             };
             if let Some((file, span)) = place {
                 noted.spots.push((file, span, label.text.clone()));
             }
             if label.document == Document::TrustPolicy
-                && let Some(policy) = &diagnosis.policy
+                && let Some(text) = text
             {
-                noted.about.push(policy.slice(label.location.span).to_owned());
+                noted.about.push(text.slice(label.location.span).to_owned());
             }
         }
-        noted.more.extend(finding.notes.iter().chain(&finding.help).cloned());
-        noted.changes = fixes::changes(self.infra, policy, diagnosis, &finding.fixes, |name| {
-            self.workflow(name).map(|(file, _)| file)
-        });
+        noted.more.clone_from(&finding.notes);
+        noted.help.clone_from(&finding.help);
+        noted.changes = fixes::changes(self.infra, policy, workflow, &finding.fixes);
         noted
     }
 
@@ -973,11 +1147,12 @@ impl Check<'_> {
         } else {
             noted.about.join("\0")
         };
-        if self
-            .seen
-            .insert(format!("{}\0{}\0{about}", noted.rule.id, spots.join(",")))
-        {
-            self.noted.push(noted);
+        self.keep((format!("{}\0{}\0{about}", noted.rule.id, spots.join(",")), noted));
+    }
+
+    fn keep(&mut self, (apart, noted): (String, Noted)) {
+        if self.seen.insert(apart.clone()) {
+            self.noted.push((apart, noted));
         }
     }
 }

@@ -24,7 +24,7 @@ use futures_util::future::{join, join3};
 use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout_at};
 
-use crate::args::{Args, Diagnose, InputError, place};
+use crate::args::{Args, InputError, place};
 use crate::aws::arn::RoleArn;
 use crate::configure::{Around, Flow, Input, Inputs, REQUIRED_VARIABLES};
 use crate::evidence::{
@@ -198,12 +198,15 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
             None => unreadable("workflow-file"),
         });
     }
+    if let Some(text) = &flags.own.error {
+        evidence.reported = collected.keep(files.message(&named("error"), text));
+    }
     if !args.action && !collected.errors.is_empty() {
         return collected;
     }
     let saved = saved.or_else(|| args.files_alone.then(|| vec![Evidence::default()]));
     if let Some(saved) = saved {
-        let given = saved.into_iter().map(|run| over(run, evidence.clone(), flags));
+        let given = saved.into_iter().map(|run| over(run, evidence.clone(), &flags.inputs));
         let runs = given.flat_map(|run| match requests::anew(&run, args, secrets) {
             Some(asked) => apart(&run, asked),
             None => vec![run],
@@ -229,7 +232,7 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
     let caller = evidence.caller.take();
     let evidence = Evidence {
         caller,
-        ..over(Evidence::default(), evidence, flags)
+        ..over(Evidence::default(), evidence, &flags.inputs)
     };
     let live = Live {
         args,
@@ -243,20 +246,20 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
 }
 
 /// Overlays what was given on what a run has.
-fn over(mut run: Evidence, given: Evidence, flags: &Diagnose) -> Evidence {
+fn over(mut run: Evidence, given: Evidence, inputs: &Inputs) -> Evidence {
     run.token = given.token.or(run.token);
     run.role = given.role.or(run.role);
     run.provider = given.provider.or(run.provider);
     run.workflow = given.workflow.or(run.workflow);
-    if let Some(text) = &flags.own.error {
+    if let Some(text) = given.reported {
         match &run.attempt {
-            Some(Probe::Known(Attempt::Allowed { .. } | Attempt::Denied { .. })) => run.reported = Some(text.clone()),
-            _ => run.attempt = Some(Probe::Known(Attempt::Reported { text: text.clone() })),
+            Some(Probe::Known(Attempt::Allowed { .. } | Attempt::Denied { .. })) => run.reported = Some(text),
+            _ => run.attempt = Some(Probe::Known(Attempt::Reported { text })),
         }
     }
-    run.request.inputs.overlay(&flags.inputs);
+    run.request.inputs.overlay(inputs);
     // A given input is no longer unknown.
-    let is_given = |name: &str| Input::named(name).is_some_and(|input| flags.inputs.given(input).is_some());
+    let is_given = |name: &str| Input::named(name).is_some_and(|input| inputs.given(input).is_some());
     run.request.not_known.retain(|name, _| !is_given(name));
     run.request.faults.retain(|name, _| !is_given(name));
     run
@@ -333,6 +336,8 @@ struct Trail {
     profiles: BTreeMap<String, Credentials>,
     /// The profile exported as `AWS_PROFILE`, which takes precedence over the variables.
     profile: Option<String>,
+    /// A step since then that was passed over: what it exported is in the environment by now, or unknown.
+    unseen: Option<Request>,
     /// Why the next step's starting credentials are unknown.
     broken: Option<&'static str>,
 }
@@ -348,6 +353,7 @@ impl Trail {
         }
         if request.exports() {
             self.session = Some(session);
+            self.unseen = None;
         }
     }
 
@@ -513,7 +519,7 @@ impl Live<'_> {
             mut left_out,
             contexts,
             audiences,
-            after_unseen,
+            mut unseen,
         } = asked;
         evidence.contexts = contexts;
         shared.audiences = audiences;
@@ -523,9 +529,9 @@ impl Live<'_> {
         let mut caller = evidence.caller.take();
         for (index, request) in requests.into_iter().enumerate() {
             let way = request.flow(self.around(None));
-            // What a skipped step exports is in the environment by now, or unknown.
             let goes_on = matches!(way, Flow::Ambient | Flow::Chaining);
-            let is_after_unseen = goes_on && after_unseen.contains(&index);
+            let passed_over = unseen.remove(&index);
+            let is_after_unseen = goes_on && passed_over.is_some();
             // A step that continues with what the previous one exported is a hop of its chain.
             let before = runs.last_mut().filter(|_| goes_on && !is_after_unseen);
             let mut run = if before.is_some() {
@@ -537,13 +543,11 @@ impl Live<'_> {
                 trail.broken = None;
                 evidence.clone()
             };
-            if is_after_unseen {
-                trail = Trail::default();
-                if environment_credentials(self.outside.env).is_none() {
-                    trail.broken = Some(
-                        "a step before this one has its credentials among its inputs, so what this one begins with is not known here",
-                    );
-                }
+            if let Some(passed_over) = passed_over {
+                trail = Trail {
+                    unseen: Some(passed_over),
+                    ..Trail::default()
+                };
             }
             run.request = request;
             if matches!(way, Flow::AccessKey | Flow::Ambient | Flow::Chaining) {
@@ -599,6 +603,11 @@ impl Live<'_> {
         let arn = RoleArn::parse(request.get(Input::RoleToAssume).unwrap_or_default()).ok();
         let partition = arn.as_ref().map_or("aws", |arn| &arn.partition);
         let aws = Aws::new(self.outside.env, http, &self.args.flags.inputs, &request, partition);
+        if trail.broken.is_none() && self.begins_unknown(&aws, &request, trail).await {
+            trail.broken = Some(
+                "a step before this one has its credentials among its inputs, so what this one begins with is not known here",
+            );
+        }
         let is_broken = trail.broken.is_some();
         let way = self.way(&aws, &request, trail).await;
         if let Some(why) = self.profile_fault(&request, trail) {
@@ -833,6 +842,42 @@ impl Live<'_> {
             }
         }
         way
+    }
+
+    /// Whether a step begins with what a step that was passed over exported, and the environment doesn't have that.
+    async fn begins_unknown(&self, aws: &Result<Aws, Gap>, request: &Request, trail: &Trail) -> bool {
+        let Some(unseen) = &trail.unseen else { return false };
+        let flow = request.flow(self.around(None));
+        let is_on = |input| request.is_on(input);
+        let begins_with_it = matches!(flow, Flow::Ambient | Flow::Chaining | Flow::NoRole)
+            || is_on(Input::UseExistingCredentials)
+            || flow == Flow::TokenFile && is_on(Input::RoleChaining);
+        if !begins_with_it || request.unsets() {
+            return false;
+        }
+        let Ok(aws) = aws else { return true };
+        let Ok((held, source)) = self.at_hand(aws, request, trail).await else {
+            return true;
+        };
+        // Keys that are handed on as they are: a session's have a token.
+        if unseen.is_empty(Input::RoleToAssume) {
+            return held.session_token().is_some() != unseen.given(Input::AwsSessionToken).is_some();
+        }
+        if !self.in_job || !self.args.attempt {
+            return false;
+        }
+        let Ok(caller) = aws.caller(&held, &source, (self.deadline, request.attempts())).await else {
+            return true;
+        };
+        let of_role = |arn: &str| arn.rsplit_once('/').map(|(role, _)| role.to_owned());
+        let expected = Hop {
+            request: unseen.clone(),
+            ..Hop::default()
+        };
+        match expected.session().filter(|_| !unseen.names_no_role()) {
+            Some(session) => of_role(&session.arn) != of_role(&caller.arn),
+            None => !caller.is_session(),
+        }
     }
 
     /// Whether the profile that the step writes already exists, from an earlier step or in the machine's own file.

@@ -177,13 +177,17 @@ impl Inputs {
     }
 
     /// Fills empty inputs as the action does: from environment variables, then with its defaults. Unknown ones stay unknown.
-    pub fn complete<'a>(&mut self, variable: impl Fn(&str) -> Option<&'a str>) {
+    /// Returns the inputs that a variable stands in for.
+    pub fn complete<'a>(&mut self, variable: impl Fn(&str) -> Option<&'a str>) -> Vec<Input> {
+        let mut by_variable = Vec::new();
         for spec in &INPUTS {
             if let Some(value) = self.0.get_mut(&spec.input).filter(|value| value.is_empty()) {
-                let found = spec.variable.and_then(&variable).unwrap_or(spec.default);
-                trim(found).clone_into(value);
+                let found = spec.variable.and_then(&variable);
+                by_variable.extend(found.map(|_| spec.input));
+                trim(found.unwrap_or(spec.default)).clone_into(value);
             }
         }
+        by_variable
     }
 
     /// `DurationSeconds` as sent; `None` if the input is unknown.
@@ -230,38 +234,6 @@ impl Inputs {
             Flow::Ambient
         } else {
             Flow::Oidc
-        }
-    }
-
-    /// Which input or variable leads to the flow that [`Self::flow`] found.
-    #[must_use]
-    pub fn why(&self, flow: Flow) -> &'static str {
-        match flow {
-            Flow::AccessKey if self.is_empty(Input::RoleToAssume) => {
-                "`aws-access-key-id` is given and `role-to-assume` is empty, so it hands that key on and assumes no role"
-            }
-            Flow::AccessKey => "`aws-access-key-id` is given, so it uses that key and never the ID token",
-            Flow::Ambient => {
-                "`ACTIONS_ID_TOKEN_REQUEST_TOKEN` is not set (no `id-token: write`), so it uses whatever AWS credentials it finds"
-            }
-            Flow::Chaining => {
-                "`role-chaining: true`, so it uses the credentials in the environment and never the ID token"
-            }
-            Flow::Existing => {
-                "`use-existing-credentials` is set and the environment's credentials are valid, so it keeps those and assumes no role"
-            }
-            Flow::NoRole => {
-                "`role-to-assume` is empty, so it keeps whatever AWS credentials it finds and assumes no role"
-            }
-            Flow::Nothing => {
-                "`force-skip-oidc: true` with a role, and neither `aws-access-key-id` nor `web-identity-token-file`, so it stops before AWS"
-            }
-            Flow::Oidc => {
-                "`role-to-assume` is given and the job is allowed to request an ID token, so it sends that token"
-            }
-            Flow::TokenFile => {
-                "`web-identity-token-file` is given, so it sends the token in that file and never the job's ID token"
-            }
         }
     }
 

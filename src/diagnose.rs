@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 mod causes;
+mod flow;
 mod foreseen;
 mod gaps;
 mod stages;
@@ -59,12 +60,96 @@ const MOST_PLACES: usize = 20;
 /// The same for missing facts.
 const MOST_GAPS: usize = 40;
 
+/// Why this token is refused, and the conclusion, as [`diagnose`] would say it, without fixes: [`mended`] adds them.
+#[must_use]
+pub(crate) fn cause(case: &Case<'_>) -> (Conclusion, Option<Found>) {
+    // A risk is never the cause, and searching for one takes longest.
+    let (findings, _) = findings(case, |rule| rule.stage != Stage::Risk);
+    let conclusion = conclude(case, &findings);
+    let is_cause = |found: &Found| found.severity == Severity::Blocks;
+    (conclusion, findings.into_iter().find(is_cause))
+}
+
+/// The cause with its fixes, as in the diagnosis.
+#[must_use]
+pub(crate) fn mended(case: &Case<'_>, cause: Found) -> Found {
+    let mut findings = [cause];
+    mend(case, &mut findings, |_| true);
+    let [cause] = findings;
+    cause
+}
+
+/// What [`diagnose`] finds whatever the policy decides on this token: who else gets in, and what stops the step itself.
+#[must_use]
+pub(crate) fn besides(case: &Case<'_>) -> Vec<Found> {
+    let (mut findings, _) = findings(case, |_| true);
+    let is_wanted =
+        |found: &Found| found.severity == Severity::Risk || found.severity == Severity::Blocks && found.by_action;
+    mend(case, &mut findings, is_wanted);
+    findings.retain(is_wanted);
+    findings
+}
+
 fn diagnose_case(case: &Case<'_>) -> Diagnosis {
-    let mut findings = Vec::new();
     let mut gaps = gaps::gaps(case);
+    let (mut findings, mut notes) = findings(case, |_| true);
+    mend(case, &mut findings, |_| true);
+    notes.extend(gaps::remarks(case));
+    let is_settled = findings
+        .iter()
+        .any(|found| found.severity == Severity::Blocks && found.certainty() == Certainty::Certain);
+    if !case.is_allowed() && !is_settled {
+        gaps.extend(gaps::unread(case));
+    }
+    gaps.dedup();
+    let more = gaps.len().saturating_sub(MOST_GAPS);
+    if more > 0 {
+        gaps.truncate(MOST_GAPS);
+        notes.push(format!("{more} more missing facts are not listed"));
+    }
+    let conclusion = conclude(case, &findings);
+    let session = match conclusion {
+        Conclusion::Denied => None,
+        _ if case.is_allowed() => Some(Session::Aws),
+        Conclusion::Allowed => Some(Session::Policy),
+        Conclusion::Undecided => None,
+    };
+    let no_role = case.names_no_role() && findings.iter().all(|found| found.severity != Severity::Blocks);
+    Diagnosis {
+        flow: case.flow,
+        way: flow::flow(case),
+        conclusion,
+        is_partial: !case.evidence.left_out.is_empty(),
+        no_role: no_role && conclusion == Conclusion::Undecided,
+        written_role: case.request().not_known.get(Input::RoleToAssume.name()).cloned(),
+        told: told::where_it_helps(case),
+        session,
+        causes: causes::causes(case, &findings),
+        stages: stages::stages(case, &findings),
+        gaps,
+        decision: case.decision(),
+        notes,
+        facts: gaps::facts(case),
+        subject: case.claims.and_then(|claims| claims.subject()).map(str::to_owned),
+        findings,
+        policy: case.policy_source.clone(),
+        caller: case
+            .caller
+            .iter()
+            .flat_map(|caller| &caller.documents)
+            .map(|document| document.source.clone())
+            .collect(),
+        workflow: case.workflow_source.clone(),
+        claims: case.claims_source.clone(),
+    }
+}
+
+/// What these checks find, sorted, each mistake once; and notes on the whole.
+fn findings(case: &Case<'_>, is_wanted: fn(&Rule) -> bool) -> (Vec<Found>, Vec<String>) {
+    let mut findings = Vec::new();
     // The step asks for a different audience than the token requested here.
     let is_for_another = case.evidence.request.set_aside.contains_key("audience");
-    for check in CHECKS {
+    for check in CHECKS.iter().filter(|check| is_wanted(&check.rule)) {
         if let Some(mut finding) = check.find(case) {
             if is_for_another && check.rule.cause == Some(Cause::Audience) {
                 finding = finding.at_most(Certainty::Possible);
@@ -119,17 +204,6 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
         }
         !repeats
     });
-    // One change can fix several findings; it is worked out and printed once.
-    let mut offered: HashSet<Remedy> = HashSet::new();
-    for finding in &mut findings {
-        let Some(remedy) = finding.remedy.filter(|remedy| offered.insert(*remedy)) else {
-            continue;
-        };
-        finding.fixes = fix::by(case, remedy, finding.rule.id);
-        if remedy == Remedy::Admit && finding.fixes.is_empty() {
-            finding.help.extend(fix::ask_first(case));
-        }
-    }
     for finding in &mut findings {
         let more = finding.labels.len().saturating_sub(MOST_PLACES);
         if more > 0 {
@@ -137,52 +211,24 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
             finding.notes.push(format!("the same applies in {more} more places"));
         }
     }
-    notes.extend(gaps::remarks(case));
-    let is_settled = findings
-        .iter()
-        .any(|found| found.severity == Severity::Blocks && found.certainty() == Certainty::Certain);
-    if !case.is_allowed() && !is_settled {
-        gaps.extend(gaps::unread(case));
-    }
-    gaps.dedup();
-    let more = gaps.len().saturating_sub(MOST_GAPS);
-    if more > 0 {
-        gaps.truncate(MOST_GAPS);
-        notes.push(format!("{more} more missing facts are not listed"));
-    }
-    let conclusion = conclude(case, &findings);
-    let session = match conclusion {
-        Conclusion::Denied => None,
-        _ if case.is_allowed() => Some(Session::Aws),
-        Conclusion::Allowed => Some(Session::Policy),
-        Conclusion::Undecided => None,
-    };
-    let no_role = case.names_no_role() && findings.iter().all(|found| found.severity != Severity::Blocks);
-    Diagnosis {
-        flow: case.flow,
-        conclusion,
-        is_partial: !case.evidence.left_out.is_empty(),
-        no_role: no_role && conclusion == Conclusion::Undecided,
-        written_role: case.request().not_known.get(Input::RoleToAssume.name()).cloned(),
-        told: told::where_it_helps(case),
-        session,
-        causes: causes::causes(case, &findings),
-        stages: stages::stages(case, &findings),
-        gaps,
-        decision: case.decision(),
-        notes,
-        facts: gaps::facts(case),
-        subject: case.claims.and_then(|claims| claims.subject()).map(str::to_owned),
-        findings,
-        policy: case.policy_source.clone(),
-        caller: case
-            .caller
-            .iter()
-            .flat_map(|caller| &caller.documents)
-            .map(|document| document.source.clone())
-            .collect(),
-        workflow: case.workflow_source.clone(),
-        claims: case.claims_source.clone(),
+    (findings, notes)
+}
+
+/// Adds the fixes of those that are wanted.
+fn mend(case: &Case<'_>, findings: &mut [Found], is_wanted: fn(&Found) -> bool) {
+    // One change can fix several findings; it is worked out and printed once.
+    let mut offered: HashSet<Remedy> = HashSet::new();
+    for finding in findings {
+        let Some(remedy) = finding.remedy.filter(|remedy| offered.insert(*remedy)) else {
+            continue;
+        };
+        if !is_wanted(finding) {
+            continue;
+        }
+        finding.fixes = fix::by(case, remedy, finding.rule.id);
+        if remedy == Remedy::Admit && finding.fixes.is_empty() {
+            finding.help.extend(fix::ask_first(case));
+        }
     }
 }
 
@@ -236,7 +282,7 @@ mod tests {
 
     use super::*;
     use crate::budget::Budget;
-    use crate::finding::Target;
+    use crate::finding::{StageStatus, Target};
 
     const HOST: &str = "token.actions.githubusercontent.com";
 
@@ -260,6 +306,76 @@ mod tests {
             "Action": "sts:AssumeRoleWithWebIdentity",
             "Condition": condition,
         })
+    }
+
+    #[test]
+    fn what_a_refusal_shows_of_the_stages_before_it_is_most_likely() {
+        for message in [
+            "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+            "Incorrect token audience",
+            "Token expired: current date/time 1790001200 must be before the expiration date/time 1790000300",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        ] {
+            let evidence = Evidence {
+                attempt: Some(Probe::Known(Attempt::Reported {
+                    text: message.to_owned(),
+                })),
+                ..Evidence::default()
+            };
+            let diagnosis = diagnose(&evidence);
+            let inferred = |stage: &Stage| !matches!(stage, Stage::Permission);
+            for row in diagnosis.stages.iter().filter(|row| inferred(&row.stage)) {
+                let is_hedged = row.status != StageStatus::Passed || row.detail.contains("most likely");
+                assert!(is_hedged, "{message}: {row:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_policy_that_accepts_by_a_contested_key_says_so() {
+        let own = json!({ format!("{HOST}:sub"): "repo:octo-org/octo-repo:environment:prod" });
+        let mut and_key = own.clone();
+        and_key[format!("{HOST}:environment")] = json!("prod");
+        let key = format!("{HOST}:environment");
+        for (allowed, denied, is_said) in [
+            (json!({ "StringEquals": own }), None, false),
+            (json!({ "StringEquals": and_key }), None, true),
+            // Without the key these accept the token as well.
+            (
+                json!({ "StringEquals": own, "StringEqualsIfExists": { &key: "prod" } }),
+                None,
+                false,
+            ),
+            (
+                json!({ "StringEquals": own, "StringNotEquals": { &key: "staging" } }),
+                None,
+                false,
+            ),
+            // AWS itself refuses: that is a finding.
+            (
+                json!({ "StringEquals": and_key }),
+                Some("Not authorized to perform sts:AssumeRoleWithWebIdentity"),
+                false,
+            ),
+        ] {
+            let policy = json!({ "Version": "2012-10-17", "Statement": [statement("Allow", &allowed)] });
+            let mut evidence = evidence(&policy);
+            let claims = evidence.token.as_mut().and_then(|token| match token {
+                Probe::Known(token) => Some(&mut token.claims),
+                Probe::Missing(_) => None,
+            });
+            claims.unwrap().0.insert("environment".to_owned(), json!("prod"));
+            evidence.attempt = denied.map(|message| {
+                Probe::Known(Attempt::Denied {
+                    code: "AccessDenied".to_owned(),
+                    message: message.to_owned(),
+                    request_id: None,
+                })
+            });
+            let diagnosis = diagnose(&evidence);
+            let said = diagnosis.notes.iter().any(|note| note.contains("reports differ"));
+            assert_eq!(said, is_said, "{policy}: {:?}", diagnosis.notes);
+        }
     }
 
     /// Builds a policy with as many values, keys or statements as fit into this many bytes.

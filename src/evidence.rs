@@ -1,7 +1,7 @@
-//! What a run found out, as plain data: it can be saved, replayed and diagnosed anywhere.
+//! What a run found, as plain data: it can be saved, replayed and diagnosed anywhere.
 //!
-//! A fact that was asked for and not got is a result, never an error: [`Probe::Missing`] with a [`Gap`]. A part that is
-//! absent was never asked for. The raw token and credentials never enter here.
+//! A fact that was requested but not obtained is a result, never an error: [`Probe::Missing`] with a [`Gap`]. A part that is
+//! absent was never requested. The raw token and credentials never get in here.
 
 mod credentials;
 mod mistaken;
@@ -30,18 +30,18 @@ use crate::secrets::{Secrets, bare_address};
 /// Version of the evidence file that this program writes and reads.
 pub(crate) const SCHEMA: u32 = 1;
 
-/// The most runs that are collected at once, and that a file can hold.
+/// The most runs that are collected at once, and the most that a file can contain.
 pub(crate) const MOST_RUNS: usize = 10;
 
 /// The most hops of a chain.
 pub(crate) const MOST_HOPS: usize = 10;
 
-/// Everything that is known of one job and one role, and why the rest is not.
+/// Everything known about one job and one role, and why the rest isn't.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
-    /// The version of the file's form.
+    /// The version of the file's format.
     #[serde(deserialize_with = "or_default")]
     pub schema: Schema,
     /// The inputs of the step.
@@ -59,13 +59,13 @@ pub struct Evidence {
     /// The ARNs of all OIDC providers of the role's account, for near misses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub providers: Option<Probe<Vec<String>>>,
-    /// The role that the step asks for.
+    /// The role that the step requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Probe<Role>>,
     /// What AWS answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Probe<Attempt>>,
-    /// Whose credentials were used to read from IAM.
+    /// The credentials used to read from IAM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reader: Option<Probe<Identity>>,
     /// The workflow file.
@@ -74,25 +74,25 @@ pub struct Evidence {
     /// The repository that the job runs in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<Probe<Repository>>,
-    /// How the subjects of its tokens are made.
+    /// How the subjects of its tokens are built.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject_template: Option<Probe<SubjectTemplate>>,
     /// The environment that the job names, and what protects it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<Probe<Environment>>,
-    /// What the expressions in it used of `matrix`, `inputs`, `github` and `env`, by context and key.
+    /// The values of `matrix`, `inputs`, `github` and `env` that its expressions used, by context and key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub contexts: BTreeMap<String, BTreeMap<String, Value>>,
-    /// Clocks, to tell an expired token from a wrong clock.
+    /// Clocks, to distinguish an expired token from a wrong clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<Clock>,
-    /// A message that somebody pasted, beside a real answer of AWS in [`Evidence::attempt`].
+    /// A message that somebody pasted, in addition to AWS's own answer in [`Evidence::attempt`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported: Option<String>,
-    /// Steps that ask for further roles and were not looked at, in words.
+    /// Steps that request further roles and were not checked, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
-    /// Who asks, where the step asks with AWS credentials.
+    /// The caller, if the step calls with AWS credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller: Option<Identity>,
     /// The later hops of a role chain, in order.
@@ -100,16 +100,16 @@ pub struct Evidence {
     pub chain: Vec<Hop>,
 }
 
-/// What is `null` is absent.
+/// Treats `null` as absent.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
-/// What is saved: one run, or several that are independent of each other, in order.
+/// What is saved: one run, or several independent ones, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Runs(pub Vec<Evidence>);
 
-/// What belongs to one step of a role chain: a request, the role it asks for, and AWS's answer.
+/// One step of a role chain: a request, the role it requests, and AWS's answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -122,22 +122,22 @@ pub struct Hop {
     /// What AWS answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Probe<Attempt>>,
-    /// Who asks, where the step asks with AWS credentials.
+    /// The caller, if the step calls with AWS credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller: Option<Identity>,
 }
 
-/// A fact that was asked for.
+/// A fact that was requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe<T> {
     /// It is known.
     Known(T),
-    /// It is not, and why.
+    /// It isn't, and why.
     Missing(Gap),
 }
 
 impl<T> Probe<T> {
-    /// The fact, where it is known.
+    /// The fact, if known.
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(fact) => Some(fact),
@@ -145,7 +145,7 @@ impl<T> Probe<T> {
         }
     }
 
-    /// Why it is not known.
+    /// Why it isn't known.
     pub fn gap(&self) -> Option<&Gap> {
         match self {
             Self::Known(_) => None,
@@ -160,16 +160,16 @@ impl<T> From<Result<T, Gap>> for Probe<T> {
     }
 }
 
-/// Why a fact is not known.
+/// Why a fact isn't known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gap {
     /// The kind of reason.
     pub why: Why,
-    /// The particulars, in words: the endpoint, the call, the answer. May hold text from outside.
+    /// The details, in words: the endpoint, the call, the answer. May contain text from outside.
     #[serde(default)]
     pub detail: String,
-    /// Is it about an input that was given, and that could not be read? Nothing is known of what that is about.
+    /// Whether it is about an input that was given but could not be read, so that nothing is known about its subject.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub input: bool,
 }
@@ -225,7 +225,7 @@ impl Evidence {
         std::iter::once(first).chain(later)
     }
 
-    /// Without any secret, in whatever part it came.
+    /// Removes every secret, wherever it occurs.
     #[must_use]
     pub fn scrubbed(mut self, secrets: &Secrets) -> Self {
         let later = self.chain.iter_mut().map(|hop| &mut hop.request);
@@ -246,14 +246,15 @@ impl Evidence {
         let mut any = false;
         scrub(&mut whole, secrets, &mut any);
         if any {
-            serde_json::from_value(whole).unwrap_or_default()
+            // By way of its text, as a file is read: code for reading a value as well would be 2 % of the program.
+            serde_json::from_str(&whole.to_string()).unwrap_or_default()
         } else {
             self
         }
     }
 }
 
-/// Takes the secrets out of all texts and names.
+/// Removes the secrets from all texts and names.
 fn scrub(value: &mut Value, secrets: &Secrets, any: &mut bool) {
     let clean = |text: &mut String, any: &mut bool| {
         let clean = secrets.scrub(text);
@@ -278,7 +279,7 @@ fn scrub(value: &mut Value, secrets: &Secrets, any: &mut bool) {
 }
 
 impl Evidence {
-    /// The first hop, alone.
+    /// The first hop alone.
     #[must_use]
     pub fn into_hop(self) -> Hop {
         Hop {
@@ -298,7 +299,7 @@ impl Evidence {
 }
 
 impl Hop {
-    /// The session that the step ends with: AWS's own word, or what it will be called. `None` where the step hands nothing on.
+    /// The session that the step ends with: the one AWS named, or the name it will have. `None` if the step hands nothing on.
     #[must_use]
     pub fn session(&self) -> Option<Identity> {
         let (role, attempt) = (self.role.as_ref(), self.attempt.as_ref());
@@ -336,7 +337,7 @@ fn session(
     })
 }
 
-/// The session policies that a step gives its session, as far as the inputs hold them.
+/// The session policies that a step gives its session, as far as the inputs contain them.
 fn session_policies(request: &Request) -> Option<Probe<Vec<AttachedPolicy>>> {
     let inline = request.get(Input::InlineSessionPolicy)?;
     if !request.get(Input::ManagedSessionPolicies)?.trim().is_empty() {
@@ -350,7 +351,7 @@ fn session_policies(request: &Request) -> Option<Probe<Vec<AttachedPolicy>>> {
     Some(Probe::Known(inline.into_iter().collect()))
 }
 
-/// The tags that a session hands on to every session that is chained from it. With the ID token none are sent.
+/// The tags that a session passes on to every session chained from it. None are sent with the ID token.
 fn transitive_tags(request: &Request, caller: Option<&Identity>) -> Vec<String> {
     let Some(caller) = caller else { return Vec::new() };
     let mut all = caller.transitive_tags.clone();
@@ -371,7 +372,7 @@ fn session_arn(request: &Request, caller: Option<&Identity>) -> Option<String> {
 }
 
 impl Gap {
-    /// An input that was given, and that could not be read.
+    /// An input that was given but could not be read.
     #[must_use]
     pub fn unreadable_input(name: &str) -> Self {
         Self {
@@ -380,7 +381,7 @@ impl Gap {
         }
     }
 
-    /// A gap with its particulars.
+    /// A gap with its details.
     #[must_use]
     pub fn new(why: Why, detail: impl Into<String>) -> Self {
         Self {
@@ -400,13 +401,13 @@ pub enum Why {
     AccessDenied,
     /// The answer could not be read.
     Malformed,
-    /// There were no credentials to ask with.
+    /// There were no credentials to call with.
     NoCredentials,
-    /// The thing does not exist.
+    /// It does not exist.
     NotFound,
-    /// The job has no permission for it (`id-token: write`).
+    /// The job isn't permitted to (`id-token: write`).
     NotGranted,
-    /// The service throttled to the end of the retries.
+    /// The service throttled every retry.
     Throttled,
     /// No answer in time.
     TimedOut,
@@ -439,7 +440,7 @@ impl Why {
 #[serde(default)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Runner {
-    /// Are `ACTIONS_ID_TOKEN_REQUEST_URL` and `_TOKEN` there?
+    /// Whether `ACTIONS_ID_TOKEN_REQUEST_URL` and `_TOKEN` are set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token_request: Option<bool>,
     /// `GITHUB_EVENT_NAME`.
@@ -454,6 +455,9 @@ pub struct Runner {
     /// The repository that a pull request comes from (`pull_request.head.repo.full_name` of the event).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head_repository: Option<String>,
+    /// The repository's default branch (`repository.default_branch` of the event).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_branch: Option<String>,
     /// `GITHUB_ACTOR`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
@@ -469,7 +473,7 @@ pub struct Runner {
     /// `RUNNER_ENVIRONMENT`: `github-hosted` or `self-hosted`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runner_environment: Option<String>,
-    /// Variables of the runner that configure-aws-credentials requires and that are not there.
+    /// Runner variables that configure-aws-credentials requires but that are not set.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unset: Vec<String>,
     /// Which AWS credentials the environment holds: `none`, `environment`, `profile`, `web-identity`, `container`.
@@ -508,13 +512,13 @@ pub struct Role {
     /// The trust policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust_policy: Option<PolicyText>,
-    /// The file that holds nothing but the trust policy, as it was given: places in the one are places in the other.
+    /// The file that contains only the trust policy, as given: positions in one are positions in the other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust_policy_file: Option<String>,
-    /// The longest session it gives, in seconds.
+    /// The longest session it allows, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_session_duration: Option<u32>,
-    /// When it was made, seconds since 1970.
+    /// When it was created, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<i64>,
     /// Its tags.
@@ -529,11 +533,11 @@ pub struct Role {
 pub enum PolicyText {
     /// The text as found; spans point into it.
     Text(String),
-    /// The JSON value, laid out before it is read.
+    /// The JSON value, formatted before it is read.
     Value(Value),
 }
 
-/// Whose credentials these are, and what is known of the policies that go with them.
+/// Whose credentials these are, and what is known about the policies attached to them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -548,28 +552,28 @@ pub struct Identity {
     /// The role whose session it is, path included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// All identity-based policies that are attached.
+    /// All attached identity-based policies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity_policies: Option<Probe<Vec<AttachedPolicy>>>,
-    /// The permissions boundary; not found where there is none.
+    /// The permissions boundary; `not found` if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions_boundary: Option<Probe<AttachedPolicy>>,
     /// The policies that the session was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_policies: Option<Probe<Vec<AttachedPolicy>>>,
-    /// The tags that the session hands on to those that are chained from it.
+    /// The tags that the session passes on to those chained from it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub transitive_tags: Vec<String>,
-    /// How long the session lasts, in seconds, where the step that asked for it says so.
+    /// How long the session lasts, in seconds, if the step that requested it says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lasts: Option<u32>,
 }
 
-/// A policy of who asks.
+/// One of the caller's policies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AttachedPolicy {
-    /// Its name or its ARN, as IAM lists it; `None` where somebody gave the text alone.
+    /// Its name or its ARN, as IAM lists it; `None` if only the text was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The policy.
@@ -577,19 +581,19 @@ pub struct AttachedPolicy {
 }
 
 impl Identity {
-    /// Is it the session of a role?
+    /// Whether it is the session of a role.
     #[must_use]
     pub fn is_session(&self) -> bool {
         self.arn.contains(":assumed-role/")
     }
 
-    /// The name of the IAM user that it is.
+    /// The IAM user's name, if it is one.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.arn.split_once(":user/")?.1.rsplit('/').next()
     }
 
-    /// With what another source knows of the same caller.
+    /// Adds what another source knows about the same caller.
     #[must_use]
     pub fn completed_by(mut self, other: Self) -> Self {
         if self.arn.is_empty() {
@@ -613,7 +617,7 @@ impl Identity {
     }
 }
 
-/// Is this the ARN of a session of the role? A session's leaves out the path.
+/// Whether this is the ARN of a session of the role. A session's ARN omits the role's path.
 fn is_session_of(session: &str, role: &str) -> bool {
     let name = role.rsplit('/').next().unwrap_or_default();
     let mut of = session.split(":assumed-role/").nth(1).unwrap_or_default().split('/');
@@ -625,7 +629,7 @@ fn is_session_of(session: &str, role: &str) -> bool {
 #[serde(tag = "outcome", rename_all = "lowercase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Attempt {
-    /// It gave credentials, which were dropped.
+    /// It issued credentials, which were discarded.
     Allowed {
         /// `arn:aws:sts::…:assumed-role/…`.
         #[serde(default)]
@@ -643,7 +647,7 @@ pub enum Attempt {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request_id: Option<String>,
     },
-    /// A message somebody pasted; the code is unknown.
+    /// A message that somebody pasted; the code is unknown.
     Reported {
         /// The text as pasted.
         #[serde(default)]
@@ -660,10 +664,10 @@ pub struct WorkflowFile {
     pub path: String,
     /// Its text.
     pub text: String,
-    /// The commit, where this is known to be the file that runs, and not what a checkout has.
+    /// The commit, if this is known to be the file that runs and not just the checkout's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// Has the checkout another text under this path?
+    /// Whether the checkout has another text under this path.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub checkout_differs: bool,
 }
@@ -673,7 +677,7 @@ pub struct WorkflowFile {
 #[serde(default)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Clock {
-    /// This machine's, when the token came.
+    /// This machine's, when the token arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local: Option<i64>,
     /// The token service's `Date` header.
@@ -684,11 +688,22 @@ pub struct Clock {
     pub aws: Option<i64>,
 }
 
+impl Clock {
+    /// The time outside of this machine.
+    // Inlined, it is read even where there is no clock, at an address made of whatever is there: LLVM 22 loads before it compares
+    // (rust-lang/rust#159035).
+    #[inline(never)]
+    #[must_use]
+    pub(crate) fn outside(&self) -> Option<i64> {
+        self.aws.or(self.github)
+    }
+}
+
 impl Evidence {
     /// Reads an evidence file of one run.
     ///
     /// # Errors
-    /// With line and column: no JSON, a field of the wrong type, or a schema that this program does not know.
+    /// With line and column: invalid JSON, a field of the wrong type, or a schema that this program doesn't know.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         serde_json::from_str(text).map(|Object(run)| run)
@@ -699,7 +714,7 @@ impl Runs {
     /// Reads an evidence file of one run or of several.
     ///
     /// # Errors
-    /// As [`Evidence::from_json`]; no run among `runs`, or more than [`MOST_RUNS`].
+    /// As [`Evidence::from_json`]; also if `runs` is empty or has more than [`MOST_RUNS`].
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let fields: HashMap<String, serde::de::IgnoredAny> = serde_json::from_str(text)?;
@@ -711,7 +726,7 @@ impl Runs {
     }
 }
 
-/// One run stands alone, as ever.
+/// A single run is written without a list.
 impl Serialize for Runs {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         if let [run] = &*self.0 {
@@ -732,7 +747,7 @@ struct Several {
     runs: Runs,
 }
 
-/// No more runs are held than are allowed, however many the list has.
+/// Keeps no more runs than allowed, however long the list.
 impl<'de> Deserialize<'de> for Runs {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct RunsVisitor;
@@ -763,7 +778,7 @@ impl<'de> Deserialize<'de> for Runs {
     }
 }
 
-/// Evidence that is written as an object: serde reads a struct from a list as well.
+/// Evidence that is written as an object: serde would read a struct from a list as well.
 struct Object(Evidence);
 
 impl<'de> Deserialize<'de> for Object {
@@ -786,7 +801,7 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
-/// [`SCHEMA`]: a file that says another is not read.
+/// [`SCHEMA`]: a file with another version is rejected.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Schema;
 
@@ -852,7 +867,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Probe<T> {
     }
 }
 
-/// A map whose first key was read already.
+/// A map whose first key has already been read.
 struct Resumed<A> {
     first: Option<String>,
     map: A,

@@ -10,8 +10,8 @@ use crate::text::alike::did_you_mean;
 /// Returns the page of a check.
 #[must_use]
 pub fn page(id: &str) -> Option<&'static str> {
-    let before = || RULES.iter().find(|rule| rule.id == id).map(|rule| rule.page);
-    by_id(id).map(|check| check.rule.page).or_else(before)
+    let before = || RULES.iter().find(|rule| rule.id == id).map(|rule| rule.page());
+    by_id(id).map(|check| check.rule.page()).or_else(before)
 }
 
 /// Returns the checks of one of the eight causes, by its number.
@@ -36,7 +36,7 @@ pub fn showing(text: &str) -> Vec<&'static Rule> {
         text => text.to_lowercase(),
     };
     let shows = |rule: &&Rule| {
-        let (_, rest) = rule.page.split_once("\n## What it looks like\n").unwrap_or_default();
+        let (_, rest) = rule.page().split_once("\n## What it looks like\n").unwrap_or_default();
         let (seen, _) = rest.split_once("\n## ").unwrap_or_default();
         // Every other part is between two fences.
         let mut logs = seen.split("```").skip(1).step_by(2);
@@ -49,7 +49,7 @@ pub fn showing(text: &str) -> Vec<&'static Rule> {
 #[must_use]
 pub fn pages(rules: &[&Rule]) -> String {
     if let [only] = rules {
-        return only.page.to_owned();
+        return only.page().to_owned();
     }
     let mut text: String = rules.iter().map(|rule| line(rule)).collect();
     text.push_str("\n`explain <id>` prints a page.\n");
@@ -61,7 +61,7 @@ pub fn pages(rules: &[&Rule]) -> String {
 pub fn near(id: &str) -> Option<(&'static str, &'static str)> {
     let id = id.trim().to_lowercase().replace(['_', ' '], "-");
     let near = did_you_mean(&id, CHECKS.iter().map(|check| check.rule.id))?;
-    by_id(near).map(|check| (near, check.rule.page))
+    by_id(near).map(|check| (near, check.rule.page()))
 }
 
 /// Returns all checks, by stage, with the number of their cause.

@@ -12,7 +12,7 @@ use crate::configure::{Flow, Input};
 use crate::github::claims::Claims;
 use crate::github::subject::parts::Part;
 use crate::policy::{Decision, Leaf};
-use crate::text::{Location, SourceText, Span};
+use crate::text::{Location, SourceText, Span, packed};
 
 /// What can be wrong, as opposed to whether it is. See `docs/checks/`.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +25,14 @@ pub struct Rule {
     pub stage: Stage,
     /// What is wrong, in one line.
     pub title: &'static str,
-    /// `docs/checks/<id>.md`.
-    pub page: &'static str,
+}
+
+impl Rule {
+    /// Its page: `docs/checks/<id>.md`, or in `docs/before-push/` for a rule on the whole repository.
+    #[must_use]
+    pub fn page(&self) -> &'static str {
+        packed::text(&format!("{}.md", self.id))
+    }
 }
 
 /// The eight causes that frame every report.
@@ -346,7 +352,7 @@ pub struct Finding {
     pub fixes: Vec<Fix>,
 }
 
-/// A kind of change. Each is worked out once, for the first finding that asks for it.
+/// A kind of change. Each is computed once, for the first finding that requests it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Remedy {
     /// The provider accepts the token's audience, or the step asks for another.
@@ -616,6 +622,8 @@ pub enum Session {
 pub struct Diagnosis {
     /// The flow that the step uses.
     pub flow: Flow,
+    /// The same in a sentence: what the step does for its credentials, and which input or variable makes it do so.
+    pub way: String,
     /// The overall result.
     pub conclusion: Conclusion,
     /// Who says that the role can be assumed; `None` if nobody does.

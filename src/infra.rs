@@ -9,6 +9,8 @@ mod terraform;
 mod value;
 mod yaml;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
 pub(crate) use self::policy::Written;
@@ -28,6 +30,8 @@ pub(crate) struct Infra {
     pub(crate) providers: Vec<Provider>,
     /// Files that can't be read, and why.
     pub(crate) unread: Vec<Unread>,
+    /// Roles that IAM doesn't have, by ARN, each with what it answered.
+    pub(crate) missing: BTreeMap<String, String>,
     /// Modules that are kept elsewhere and weren't read: the call, its source, and its place.
     pub(crate) elsewhere: Vec<(String, String, Place)>,
 }
@@ -177,7 +181,7 @@ pub(crate) fn read(files: Vec<SourceText>) -> Infra {
         let is_json = file.name.ends_with(".json") || file.text.trim_start().starts_with('{');
         if is_json
             && let Ok(json) = serde_json::from_str::<Json>(&file.text)
-            && plan(&json, index, &mut draft)
+            && (plan(&json, index, &mut draft) || state(&json, index, &mut draft))
         {
             continue;
         }
@@ -200,6 +204,7 @@ pub(crate) fn read(files: Vec<SourceText>) -> Infra {
         roles: draft.roles,
         providers: draft.providers,
         unread: draft.unread,
+        missing: BTreeMap::new(),
         elsewhere: draft.elsewhere,
     }
 }
@@ -260,52 +265,83 @@ fn plan(json: &Json, file: usize, into: &mut Draft) -> bool {
         };
         modules.extend(list("child_modules"));
         for resource in list("resources") {
-            let place = Place::new(file, Span::default());
-            let text = |name: &str| resource.get(name).and_then(Json::as_str);
-            let Some(values) = resource.get("values") else { continue };
-            let value = |name: &str| match values.get(name) {
-                Some(Json::String(text)) => Some(Value::text(text.clone(), place)),
-                Some(Json::Number(number)) => Some(Value::new(Kind::Number(number.to_string()), place)),
-                _ => None,
-            };
-            let address = text("address").unwrap_or_default().to_owned();
-            match text("type") {
-                Some("aws_iam_role") => {
-                    into.role(Declared {
-                        name: value("name"),
-                        path: value("path"),
-                        longest: value("max_session_duration"),
-                        policy: value("assume_role_policy")
-                            .unwrap_or_else(|| Value::unknown("known after apply", place)),
-                        address,
-                        place,
-                        assumed: Vec::new(),
-                    });
-                    let account = values.get("arn").and_then(Json::as_str).and_then(account_of);
-                    if let Some(role) = into.roles.last_mut() {
-                        role.account = account;
-                    }
-                }
-                Some("aws_iam_openid_connect_provider") => {
-                    let clients = values.get("client_id_list").and_then(Json::as_array).map(|list| {
-                        let texts = list
-                            .iter()
-                            .filter_map(Json::as_str)
-                            .map(|text| Value::text(text, place));
-                        Value::new(Kind::List(texts.collect()), place)
-                    });
-                    let url = value("url").map(|url| {
-                        let text = url.as_text().unwrap_or_default();
-                        Value::text(text.trim_start_matches("https://"), place)
-                    });
-                    into.providers
-                        .push(Provider::new(url.as_ref(), clients.as_ref(), place));
-                }
-                _ => {}
+            let text = |name: &str| resource.get(name).and_then(Json::as_str).unwrap_or_default();
+            if let Some(values) = resource.get("values") {
+                object(text("type"), text("address").to_owned(), values, file, into);
             }
         }
     }
     true
+}
+
+/// Reads a state as Terraform stores it. Its values aren't meant for outside Terraform, but its format has stayed the same since 0.12.
+fn state(json: &Json, file: usize, into: &mut Draft) -> bool {
+    let is_state = json.get("version").and_then(Json::as_u64) == Some(4) && json.get("terraform_version").is_some();
+    let Some(resources) = json.get("resources").and_then(Json::as_array).filter(|_| is_state) else {
+        return false;
+    };
+    for resource in resources {
+        let text = |name: &str| resource.get(name).and_then(Json::as_str);
+        // Data sources only repeat what is defined elsewhere.
+        if text("mode") != Some("managed") {
+            continue;
+        }
+        let (kind, name) = (text("type").unwrap_or_default(), text("name").unwrap_or_default());
+        let module = text("module").map(|module| format!("{module}.")).unwrap_or_default();
+        for instance in resource.get("instances").and_then(Json::as_array).into_iter().flatten() {
+            let key = instance
+                .get("index_key")
+                .map(|key| format!("[{key}]"))
+                .unwrap_or_default();
+            if let Some(values) = instance.get("attributes") {
+                object(kind, format!("{module}{kind}.{name}{key}"), values, file, into);
+            }
+        }
+    }
+    true
+}
+
+/// A resource as it is or will be, its attributes evaluated.
+fn object(kind: &str, address: String, values: &Json, file: usize, into: &mut Draft) {
+    let place = Place::new(file, Span::default());
+    let value = |name: &str| match values.get(name) {
+        Some(Json::String(text)) => Some(Value::text(text.clone(), place)),
+        Some(Json::Number(number)) => Some(Value::new(Kind::Number(number.to_string()), place)),
+        _ => None,
+    };
+    match kind {
+        "aws_iam_role" => {
+            into.role(Declared {
+                name: value("name"),
+                path: value("path"),
+                longest: value("max_session_duration"),
+                policy: value("assume_role_policy").unwrap_or_else(|| Value::unknown("known after apply", place)),
+                address,
+                place,
+                assumed: Vec::new(),
+            });
+            let account = values.get("arn").and_then(Json::as_str).and_then(account_of);
+            if let Some(role) = into.roles.last_mut() {
+                role.account = account;
+            }
+        }
+        "aws_iam_openid_connect_provider" => {
+            let clients = values.get("client_id_list").and_then(Json::as_array).map(|list| {
+                let texts = list
+                    .iter()
+                    .filter_map(Json::as_str)
+                    .map(|text| Value::text(text, place));
+                Value::new(Kind::List(texts.collect()), place)
+            });
+            let url = value("url").map(|url| {
+                let text = url.as_text().unwrap_or_default();
+                Value::text(text.trim_start_matches("https://"), place)
+            });
+            into.providers
+                .push(Provider::new(url.as_ref(), clients.as_ref(), place));
+        }
+        _ => {}
+    }
 }
 
 fn account_of(arn: &str) -> Option<String> {

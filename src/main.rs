@@ -284,7 +284,10 @@ fn check(flags: &Check, env: &Env) -> io::Result<u8> {
             waited(sources.ask(&prediction, &outside))
                 .map_err(|error| InputError::new("`--live`", error.to_string()))??;
         }
-        Ok((sources.check(&checkout, &repository), known.unwrap_or_default()))
+        Ok((
+            sources.check(&checkout, &repository, threads()),
+            known.unwrap_or_default(),
+        ))
     });
     let (checked, known) = match read {
         Ok(read) => read,
@@ -328,6 +331,11 @@ fn check(flags: &Check, env: &Env) -> io::Result<u8> {
         fail_on => report::check::fails(&checked, &known, fail_on == FailOn::Risk),
     };
     Ok(u8::from(fails))
+}
+
+/// As many threads as there are processors.
+fn threads() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Prints the subjects that workflows can have. Files that can't be read are listed; the rest are still processed.
@@ -541,7 +549,7 @@ fn style(env: &Env, colour: ColorChoice) -> Style {
 
 /// The file holds the token's claims, so only its owner can read it unless it already has other permissions.
 fn save(path: &str, runs: &Runs) -> io::Result<()> {
-    let text = report::json::escaped(&serde_json::to_string_pretty(runs)?);
+    let text = report::json::escaped(&format!("{:#}", serde_json::to_value(runs)?));
     write(path, &(text + "\n"), 0o600)
 }
 
@@ -661,7 +669,7 @@ fn evaluate(file: &str, jobs: Option<u16>) -> io::Result<u8> {
             }
         },
     };
-    let jobs = jobs.map_or_else(|| available_parallelism().map_or(1, NonZero::get), usize::from);
+    let jobs = jobs.map_or_else(threads, usize::from);
     let done = bulk::evaluate_in_parallel(input, io::BufWriter::with_capacity(BULK, io::stdout()), jobs)?;
     if done.errors == 0 {
         return Ok(0);

@@ -292,16 +292,8 @@ fn further(hops: &mut [Run]) {
     }
 }
 
-/// The facts right below the headline if no comparison is there: fewer for a certain finding, which says it all. The flow is
-/// shown only if it isn't the usual one, with the job's own token.
-fn first_facts(diagnosis: &Diagnosis, is_certain: bool) -> Option<&'static [&'static str]> {
-    Some(match (is_certain, diagnosis.flow.has_credentials()) {
-        (false, false) => &["role", "subject", "AWS", "reported"],
-        (false, true) => &["role", "flow", "subject", "AWS", "reported"],
-        (true, false) => return None,
-        (true, true) => &["flow"],
-    })
-}
+/// The facts above the findings if no comparison is there: none for a certain finding, which says it all.
+const FIRST_FACTS: [&str; 4] = ["role", "subject", "AWS", "reported"];
 
 /// Returns the first line of a diagnosis.
 #[must_use]

@@ -3,6 +3,7 @@
 pub(crate) mod alike;
 pub(crate) mod language;
 pub(crate) mod masked;
+pub(crate) mod packed;
 pub(crate) mod unseen;
 pub(crate) mod yaml;
 

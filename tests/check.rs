@@ -6,7 +6,7 @@ use crate::{program, text};
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json as value};
 
 /// A repository with these files.
 fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -553,6 +553,106 @@ fn policies_are_read_from_iam_where_that_is_asked_for() {
         out.contains("IAM: `arn:aws:iam::123456789012:role/deploy`: ") && out.contains("iam:GetRole"),
         "{out}"
     );
+    // One that doesn't exist is found in the workflow.
+    let world = World::named("role-missing").start();
+    let (code, out, error) = live(&world, &[]);
+    assert_eq!(code, 1, "{out}{error}");
+    for part in [
+        "environment:production  does not get in: role-missing",
+        "error[role-missing]: the role `deploy` does not exist in account `123456789012`\n  --> .github/workflows/deploy.yml:13:27",
+        "= help: correct the name or the account number in `role-to-assume`",
+        "0 policies for GitHub's tokens: 1 error, 0 risks, 0 notes",
+    ] {
+        assert!(out.contains(part), "{part}\n{out}{error}");
+    }
+    assert!(!out.contains("not looked at"), "{out}");
+}
+
+/// A role as Terraform's state has it, beside a secret.
+fn state(sub: &str) -> Value {
+    let policy = value!({ "Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": { "Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com" },
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": { "StringEquals": {
+            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+            "token.actions.githubusercontent.com:sub": sub,
+        } },
+    }] });
+    let attributes = value!({ "arn": "arn:aws:iam::123456789012:role/deploy", "name": "deploy", "assume_role_policy": policy.to_string() });
+    value!({ "version": 4, "terraform_version": "1.13.0", "serial": 7, "outputs": { "p": { "value": SECRET } }, "resources": [
+        { "mode": "managed", "type": "random_password", "name": "p", "instances": [{ "attributes": { "result": SECRET } }] },
+        { "module": "module.ci", "mode": "managed", "type": "aws_iam_role", "name": "deploy",
+          "instances": [{ "index_key": "prod", "attributes": attributes }] },
+        { "mode": "data", "type": "aws_iam_role", "name": "deploy", "instances": [{ "attributes": attributes }] },
+    ] })
+}
+
+const SECRET: &str = "correct-horse-battery-staple";
+
+#[test]
+fn a_state_is_read_as_terraform_keeps_it_and_nothing_else_of_it_is_shown() {
+    for (sub, code, want) in [
+        ("repo:octo/app:environment:production", 0, vec![]),
+        (
+            "repo:octo/app:ref:refs/heads/main",
+            1,
+            vec![
+                "blocks certain subject-environment terraform.tfstate:1",
+                "risk likely trust-unused terraform.tfstate:1",
+            ],
+        ),
+    ] {
+        // On one line and on many.
+        for text in [state(sub).to_string(), format!("{:#}", state(sub))] {
+            let folder = repository(&[(DEPLOY, WORKFLOW), ("terraform.tfstate", &text)]);
+            let (found_code, report) = json(folder.path(), &["terraform.tfstate"]);
+            assert_eq!(
+                (found_code, found(&report)),
+                (code, want.iter().map(ToString::to_string).collect()),
+                "{report:#}"
+            );
+            assert_eq!(
+                report["steps"][0]["policies"],
+                value!(["module.ci.aws_iam_role.deploy[\"prod\"]"])
+            );
+            for format in ["console", "json", "sarif", "github"] {
+                let (_, out, error) = run(
+                    folder.path(),
+                    &["terraform.tfstate", "--subjects", "classic", "--format", format],
+                );
+                assert!(
+                    !out.contains(SECRET) && !error.contains(SECRET) && !out.contains("terraform_version"),
+                    "{format}: {out}{error}"
+                );
+                assert!(code == 0 || out.contains("terraform.tfstate"), "{format}: {out}{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn advice_is_help_and_an_explanation_a_note() {
+    let workflow = WORKFLOW.replace(
+        "          aws-region",
+        "          aws-access-key-id: ${{ secrets.KEY }}\n          aws-region",
+    );
+    let source = terraform("[\"repo:octo/app:environment:production\"]");
+    let folder = repository(&[(DEPLOY, &workflow), ("iam.tf", &source)]);
+    let (_, out, _) = run(folder.path(), &["--subjects", "classic"]);
+    for part in [
+        "= note: with an access key among its inputs, configure-aws-credentials uses that key",
+        "= help: remove `aws-access-key-id` and `aws-secret-access-key`",
+    ] {
+        assert!(out.contains(part), "{part}\n{out}");
+    }
+    let (_, out, _) = run(folder.path(), &["--subjects", "classic", "--format", "github"]);
+    assert!(out.contains("%0Ahelp: remove `aws-access-key-id`"), "{out}");
+    // Lines that have no place in a file say what they are for.
+    let missing = WORKFLOW.replace("      id-token: write", "      contents: read");
+    let folder = repository(&[(DEPLOY, &missing), ("iam.tf", &source)]);
+    let (_, out, _) = run(folder.path(), &["--subjects", "classic"]);
+    assert!(out.contains("\nfix: ") && out.contains("id-token: write\n"), "{out}");
 }
 
 #[test]
@@ -917,4 +1017,49 @@ fn a_second_step_without_role_chaining_is_told() {
         let (found_code, report) = json(folder.path(), &[]);
         assert_eq!((found_code, found(&report)), (code, want), "{report:#}");
     }
+}
+
+#[test]
+fn nothing_that_stands_for_many_is_written_into_a_policy() {
+    // Any branch can start it; the policy trusts one.
+    let workflow = WORKFLOW
+        .replace("  push:\n    branches: [main]\n", "  push:\n")
+        .replace("    environment: production\n", "");
+    let source = terraform("[\"repo:octo/app:ref:refs/heads/main\"]");
+    let folder = repository(&[(DEPLOY, &workflow), ("iam.tf", &source)]);
+    let (code, report) = json(folder.path(), &[]);
+    let branch = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|found| found["id"] == "subject-branch")
+        .unwrap();
+    assert_eq!((code, &branch["fixes"]), (0, &value!([])), "{report:#}");
+    let notes = branch["notes"].to_string();
+    assert!(
+        notes.contains("` stands for every subject of this job that is refused alike"),
+        "{notes}"
+    );
+    // One branch can be written down.
+    let one = workflow.replace("  push:\n", "  push:\n    branches: [dev]\n");
+    let folder = repository(&[(DEPLOY, &one), ("iam.tf", &source)]);
+    let (code, report) = json(folder.path(), &[]);
+    assert_eq!(
+        (code, report["findings"][0]["fixes"].as_array().unwrap().len()),
+        (1, 1),
+        "{report:#}"
+    );
+}
+
+#[test]
+fn a_repository_without_a_name_is_given_none() {
+    let source = terraform("[\"repo:octo/app:ref:refs/heads/main\"]");
+    let folder = repository(&[(DEPLOY, WORKFLOW), ("iam.tf", &source)]);
+    fs::write(folder.path().join(".git/config"), "").unwrap();
+    let (code, report) = json(folder.path(), &[]);
+    assert_eq!((code, found(&report)), (0, Vec::<String>::new()), "{report:#}");
+    assert_eq!(report["steps"][0]["tokens"][0]["verdict"], "undecided", "{report:#}");
+    let notes = report["steps"][0]["notes"].to_string();
+    assert!(notes.contains("`--repository owner/name` gives it"), "{notes}");
+    assert_eq!(json(folder.path(), &["--repository", "octo/app"]).0, 1);
 }

@@ -158,6 +158,11 @@ fn bad_input_is_the_error_alone() {
             "{}",
             "error: `--trust-policy`: standard input is read by `--evidence` already; give one of the two as a file",
         ),
+        (
+            vec!["--evidence=-", "--error=-"],
+            "{}",
+            "error: `--error`: standard input is read by `--evidence` already; give one of the two as a file",
+        ),
     ] {
         alone(&[&["diagnose"], &*args].concat(), stdin, error);
     }
@@ -1169,6 +1174,12 @@ fn of_several_steps_every_run_is_reported_saved_and_replayed() {
         &saved,
     );
     assert_eq!(text(&over.stdout).matches(r#""role-session-name": "mine""#).count(), 2);
+    // A log can be piped in.
+    let message = "Error: Could not assume role with OIDC: Not authorized to perform sts:AssumeRoleWithWebIdentity";
+    let piped = run(&["diagnose", "--format=json", "--error=-"], message);
+    let given = run(&["diagnose", "--format=json", "--error", message], "");
+    assert!(text(&given.stdout).contains("Not authorized"));
+    assert_eq!(piped.stdout, given.stdout);
     // Errors are located in a file of several runs as in a file of one.
     let bad = run(
         &["diagnose", "--evidence=-"],

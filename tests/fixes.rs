@@ -382,6 +382,36 @@ proptest! {
     }
 }
 
+/// A value with one letter wrong is replaced: two values would keep the typo. Digits and patterns are no typos.
+#[test]
+fn a_value_with_a_typo_is_replaced() {
+    for (written, is_typo) in [
+        ("repo:acme/widgts:ref:refs/heads/main", true),
+        ("repo:acme/widgtes:ref:refs/heads/main", true),
+        ("repo:acme/gadgets:ref:refs/heads/main", false),
+        ("repo:acme/widgets2:ref:refs/heads/main", false),
+        ("repo:acme/widgt*:ref:refs/heads/main", false),
+    ] {
+        let subject = "repo:acme/widgets:ref:refs/heads/main";
+        let policy = guarded(&[("StringEquals", format!("{HOST}:sub"), json!(written))]);
+        let diagnosis = diagnose(&evidence(&policy, subject, "sts.amazonaws.com"));
+        let replaced: Vec<_> = fixes(&diagnosis)
+            .filter(|fix| fix.target == Target::TrustPolicy && !fix.text.contains(written))
+            .collect();
+        assert_eq!(replaced.len(), usize::from(is_typo), "{written}");
+        for fix in replaced {
+            assert!(
+                fix.title
+                    .ends_with(&format!("in place of `{written}`, if that is a typo")),
+                "{}",
+                fix.title
+            );
+            assert_eq!(decision(&fix.text, subject, "sts.amazonaws.com"), Decision::Allow);
+            assert_ne!(decision(&fix.text, written, "sts.amazonaws.com"), Decision::Allow);
+        }
+    }
+}
+
 #[test]
 fn what_changes_with_the_run_has_a_fix_that_lasts() {
     let policy = |operator: &str| {
@@ -420,7 +450,7 @@ fn what_changes_with_the_run_has_a_fix_that_lasts() {
             let diagnosis = diagnose(&evidence(&policy, subject, "sts.amazonaws.com"));
             let fixes: Vec<_> = fixes(&diagnosis).collect();
             let has = |fix: &aws_oidc_doctor::Fix, note: &str| fix.notes.iter().any(|n| n.starts_with(note));
-            let lasting: Vec<_> = fixes.iter().filter(|fix| has(fix, "covers later runs: ")).collect();
+            let lasting: Vec<_> = fixes.iter().filter(|fix| has(fix, "it accepts ")).collect();
             assert_eq!(lasting.len(), usize::from(next.is_some()), "{subject} {operator}");
             assert_eq!(has(fixes[0], "valid for this "), next.is_some(), "{subject} {operator}");
             if let (Some(next), [lasting]) = (next, &*lasting) {

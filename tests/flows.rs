@@ -129,6 +129,149 @@ fn workflow(steps: &[&[(&str, &str)]]) -> Option<Vec<String>> {
     Some(lines)
 }
 
+/// `--nocapture` shows the lines.
+#[test]
+fn the_first_lines_say_which_flow_the_step_takes_and_why() {
+    let role = json!({"role-to-assume": HUB, "aws-region": "eu-west-1"});
+    let and = |more: Value| {
+        let mut request = role.clone();
+        request
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        request
+    };
+    let held = json!({"id_token_request": true, "aws_credentials": "environment"});
+    let caller =
+        json!({"arn": "arn:aws:iam::123456789012:user/ci", "account": "123456789012", "source": "environment"});
+    let job = |may: bool| json!({"id_token_request": may});
+    let said = |text: &str| json!({"outcome": "reported", "text": text});
+    let rows = [
+        (
+            json!({"request": role, "runner": job(true)}),
+            "oidc",
+            "the step uses OIDC with the job's ID token (`role-to-assume` is given, and no keys, token file or `role-chaining`)",
+        ),
+        (
+            json!({"request": and(json!({"by-variable": ["role-to-assume"]})), "runner": job(true)}),
+            "oidc",
+            "the step uses OIDC with the job's ID token (the variable `ROLE_TO_ASSUME` is given, and no keys, token file or `role-chaining`)",
+        ),
+        (
+            json!({"request": role}),
+            "oidc",
+            "the step uses OIDC with the job's ID token if the job has `id-token: write`, or else any AWS credentials it finds (`role-to-assume` is given, and no keys, token file or `role-chaining`)",
+        ),
+        (
+            json!({"request": and(json!({"not-known": {"role-chaining": "${{ inputs.chain }}"}})), "runner": job(true)}),
+            "oidc",
+            "the step uses OIDC with the job's ID token (`role-to-assume` is given, and no keys, token file or `role-chaining`); it depends on `role-chaining` as well, which is not known here",
+        ),
+        (
+            json!({"request": and(json!({"use-existing-credentials": "true"})), "runner": job(true)}),
+            "oidc",
+            "the step uses OIDC with the job's ID token (`role-to-assume` is given, and no keys, token file or `role-chaining`); if there are valid credentials in the environment, it keeps those (`use-existing-credentials`)",
+        ),
+        (
+            json!({"request": and(json!({"aws-region": ""})), "runner": job(true)}),
+            "oidc",
+            "the step stops by itself; it would use OIDC with the job's ID token (`role-to-assume` is given, and no keys, token file or `role-chaining`)",
+        ),
+        (
+            json!({"request": and(json!({"role-chaining": "true"})), "runner": held}),
+            "chaining",
+            "the step uses the credentials in the environment, not the job's ID token (`role-chaining` is on)",
+        ),
+        (
+            json!({"request": and(json!({"role-chaining": "true", "by-variable": ["role-chaining"]})), "runner": held}),
+            "chaining",
+            "the step uses the credentials in the environment, not the job's ID token (the variable `ROLE_CHAINING` is on)",
+        ),
+        (
+            json!({"request": and(json!({"aws-access-key-id": "***", "aws-secret-access-key": "***"})), "runner": job(true)}),
+            "keys",
+            "the step uses the access key in its inputs, not the job's ID token (`aws-access-key-id` is given)",
+        ),
+        (
+            json!({"request": and(json!({"aws-access-key-id": "***", "aws-secret-access-key": "***", "role-to-assume": ""}))}),
+            "keys",
+            "the step hands on the access key in its inputs, without assuming a role (`aws-access-key-id` is given, and `role-to-assume` is empty)",
+        ),
+        (
+            json!({"request": and(json!({"web-identity-token-file": "token"})), "runner": job(true)}),
+            "token-file",
+            "the step uses the token in a file, not the job's own ID token (`web-identity-token-file` is given)",
+        ),
+        (
+            json!({"request": role, "runner": job(false)}),
+            "ambient",
+            "the step uses whatever AWS credentials it finds, not an ID token (no `id-token: write`: `ACTIONS_ID_TOKEN_REQUEST_TOKEN` is not set)",
+        ),
+        (
+            json!({"request": role, "attempt": said("Could not load credentials from any providers")}),
+            "ambient",
+            "the step uses whatever AWS credentials it finds, not an ID token (judging by the message)",
+        ),
+        (
+            json!({"request": and(json!({"role-to-assume": ""})), "runner": held}),
+            "ambient",
+            "the step keeps whatever AWS credentials it finds, without assuming a role (`role-to-assume` is empty)",
+        ),
+        (
+            json!({"request": and(json!({"role-to-assume": "", "web-identity-token-file": "token"})), "runner": held}),
+            "ambient",
+            "the step does nothing (`role-to-assume` is empty, and with `web-identity-token-file` it looks for no credentials)",
+        ),
+        (
+            json!({"request": and(json!({"use-existing-credentials": "true"})), "runner": held, "caller": caller}),
+            "existing",
+            "the step keeps the credentials in the environment, without assuming a role (`use-existing-credentials` is set, and they are valid)",
+        ),
+        (
+            json!({"request": and(json!({"force-skip-oidc": "true"})), "runner": job(true)}),
+            "none",
+            "the step stops before it calls AWS (`force-skip-oidc` is on, and neither an access key nor a token file is given)",
+        ),
+        (
+            json!({"request": role, "attempt": said(&format!("User: arn:aws:iam::123456789012:user/ci is not authorized to perform: sts:AssumeRole on resource: {HUB}"))}),
+            "oidc",
+            "the step uses AWS credentials, not the job's ID token (AWS's answer shows it)",
+        ),
+        (
+            json!({"runner": job(true)}),
+            "oidc",
+            "which credentials the step uses is not known: it depends on its inputs, `role-to-assume` above all",
+        ),
+    ];
+    for (evidence, flow, way) in rows {
+        let shown = |format: &str| {
+            let run = crate::run(&["diagnose", "--evidence=-", format], &evidence.to_string());
+            crate::text(&run.stdout)
+        };
+        let report: Value = serde_json::from_str(&shown("--format=json")).unwrap();
+        println!("{flow}: {}", report["flow_reason"]);
+        assert_eq!(
+            (&report["flow"], &report["flow_reason"]),
+            (&json!(flow), &json!(way)),
+            "{evidence}"
+        );
+        let console = shown("--format=console")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        let (headline, _) = console.split_once(way).unwrap_or_else(|| panic!("{console}"));
+        assert!(
+            headline.chars().count() < 100,
+            "before it stands only the headline: {headline}"
+        );
+        let summary = shown("--format=summary");
+        let lines: Vec<&str> = summary.lines().collect();
+        assert!(lines[0].starts_with("## ") && lines[1].is_empty(), "{summary}");
+        let plain = |text: &str| text.replace('`', "").to_lowercase();
+        assert_eq!(plain(lines[2]), plain(way), "{summary}");
+    }
+}
+
 #[test]
 fn a_chained_step_asks_with_the_session_at_hand_and_never_with_the_token() {
     let world = World::of(chained(&trusts(HUB, BOTH)))
@@ -1466,18 +1609,36 @@ fn policies_of_a_user_and_its_groups_are_read_as_a_roles_are() {
 fn after_a_step_that_is_left_out_nothing_is_said_to_be_missing() {
     let region = ("aws-region", "eu-west-1");
     let secret = ("aws-access-key-id", "${{ secrets.ID }}");
-    let steps = workflow(&[
-        &[region, secret, ("aws-secret-access-key", "${{ secrets.KEY }}")],
-        &[region, ("role-to-assume", SPOKE), ("role-chaining", "true")],
-        &[region, ("role-to-assume", LEAF), ("role-chaining", "true")],
-    ]);
-    for (is_there, told) in [
-        (true, (Some(0), "allowed", "chaining", "-")),
-        (false, (Some(3), "undecided", "chaining", "-")),
+    let key = ("aws-secret-access-key", "${{ secrets.KEY }}");
+    let of = |role: &'static str| ("role-to-assume", role);
+    let secret_role = "${{ secrets.ROLE }}";
+    let (goes_on, unknown) = (
+        (Some(0), "allowed", "chaining", "-"),
+        (Some(3), "undecided", "chaining", "-"),
+    );
+    // What is in the environment is a session of the hub: not what a step hands on that has another role, or keys alone.
+    for (first, is_there, told) in [
+        (&[region, secret, key, of(HUB)][..], true, goes_on),
+        (&[region, secret, key, of(HUB)], false, unknown),
+        (&[region, secret, key, of(secret_role)], true, goes_on),
+        (&[region, secret, key, of(LEAF)], true, unknown),
+        (&[region, secret, key], true, unknown),
+        (
+            &[region, secret, key, ("aws-session-token", "${{ secrets.TOKEN }}")],
+            true,
+            goes_on,
+        ),
+        (&[region, ("web-identity-token-file", "token"), of(HUB)], true, goes_on),
+        (&[region, ("web-identity-token-file", "token"), of(LEAF)], true, unknown),
     ] {
+        let steps = workflow(&[
+            first,
+            &[region, of(SPOKE), ("role-chaining", "true")],
+            &[region, of(LEAF), ("role-chaining", "true")],
+        ]);
         let mut scenario = chained(&trusts(HUB, BOTH));
         scenario.with.clear();
-        scenario.workflow = steps.clone();
+        scenario.workflow = steps;
         if !is_there {
             scenario.credentials = None;
         }
@@ -1493,6 +1654,33 @@ fn after_a_step_that_is_left_out_nothing_is_said_to_be_missing() {
 }
 
 /// Keys that the step exports are ignored if `AWS_PROFILE` is set, and no service is called more often than the step calls it.
+#[test]
+fn where_every_step_is_passed_over_the_first_is_what_the_job_asks_for() {
+    let keys = [
+        ("aws-region", "eu-west-1"),
+        ("aws-access-key-id", "${{ secrets.ID }}"),
+        ("aws-secret-access-key", "${{ secrets.KEY }}"),
+        ("role-to-assume", HUB),
+    ];
+    let file = [
+        ("aws-region", "eu-west-1"),
+        ("web-identity-token-file", "token"),
+        ("role-to-assume", SPOKE),
+    ];
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    scenario.with.clear();
+    scenario.workflow = workflow(&[&keys, &file]);
+    let run = diagnose(&World::of(scenario).start(), &[]);
+    assert_eq!(run.told(), (Some(3), "undecided", "keys", "-"), "{:#}", run.report);
+    assert_eq!(run.report["role"], HUB);
+    assert_eq!(
+        run.evidence["left_out"].as_array().unwrap().len(),
+        1,
+        "{}",
+        run.evidence
+    );
+}
+
 #[test]
 fn a_profile_shadows_the_keys_of_a_step_and_its_own_retries_are_its_limit() {
     let user = "arn:aws:iam::123456789012:user/ci";

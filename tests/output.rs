@@ -55,9 +55,24 @@ fn what_a_message_hints_at_is_not_shown_as_seen() {
                 .is_some_and(|cause| cause.rule.id == "id-token-permission-missing")
         );
         let report = console::render(&Report::from(diagnosis), Style::default());
-        for claim in ["id-token: none", "is not set (no `id-token: write`)"] {
+        for claim in ["id-token: none", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"] {
             assert_eq!(report.contains(claim), is_seen, "{claim}: {report}");
         }
+    }
+}
+
+/// What a log puts in front of a line is not part of what was reported.
+#[test]
+fn a_message_is_shown_without_what_a_log_put_before_it() {
+    for text in [
+        "##[error]Could not load credentials from any providers",
+        "2026-10-01T10:00:00.1234567Z ##[error]Could not load credentials from any providers\n",
+        "> Could not load credentials from any providers",
+    ] {
+        let evidence = json!({"schema": 1, "reported": text}).to_string();
+        let diagnosis = diagnose(&Evidence::from_json(&evidence).unwrap());
+        let reported = diagnosis.facts.iter().find(|fact| fact.0 == "reported").unwrap();
+        assert_eq!(reported.1, "Could not load credentials from any providers");
     }
 }
 
@@ -457,6 +472,40 @@ fn what_opens_nothing_comes_before_what_lets_every_pull_request_in() {
         let text = summary::render(&diagnosis.into());
         let (before, fold) = text.split_once("<details><summary>The change").unwrap();
         assert!(before.contains("every pull request") && !fold.is_empty(), "{text}");
+    }
+}
+
+/// Only the default branch is trusted on purpose for certain: a policy for `master` may just be older than the branch `main`.
+#[test]
+fn a_job_is_kept_to_the_default_branch_and_to_no_other() {
+    const WORKFLOW: &str = "on: push\njobs:\n  deploy:\n    runs-on: x\n";
+    for (default, targets) in [
+        (
+            json!({"default_branch": "main"}),
+            &[Target::Workflow, Target::TrustPolicy][..],
+        ),
+        (json!({"default_branch": "trunk"}), &[Target::TrustPolicy]),
+        (json!({}), &[Target::TrustPolicy]),
+    ] {
+        let evidence = json!({
+            "schema": 1,
+            "request": {"role-to-assume": "arn:aws:iam::123456789012:role/deploy", "aws-region": "eu-west-1"},
+            "runner": {"job": "deploy", "default_branch": default["default_branch"]},
+            "repository": {"name": "acme/widgets"},
+            "token": {"claims": {
+                "iss": format!("https://{HOST}"), "aud": "sts.amazonaws.com", "sub": "repo:acme/widgets:ref:refs/heads/topic",
+            }},
+            "role": {"trust_policy": policy("repo:acme/widgets:ref:refs/heads/main")},
+            "workflow": {"path": "deploy.yml", "text": WORKFLOW},
+        });
+        let diagnosis = diagnose(&Evidence::from_json(&evidence.to_string()).unwrap());
+        let fixes = &diagnosis.cause().unwrap().fixes;
+        assert!(
+            fixes.iter().map(|fix| fix.target).eq(targets.iter().copied()),
+            "{default}: {fixes:?}"
+        );
+        let is_kept = fixes[0].diff.contains("\n+    if: github.ref == 'refs/heads/main'\n");
+        assert_eq!(is_kept, targets.len() == 2, "{}", fixes[0].diff);
     }
 }
 

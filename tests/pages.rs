@@ -1,6 +1,7 @@
 //! Every check has a page; the page's example is run, and so is its corrected policy. The page shows the console's report on its
 //! example, so that a change of wording shows up as one: `PAGES=update cargo test --test integration pages::` rewrites it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::{env, fs};
 
@@ -115,7 +116,7 @@ fn run(page: &str, fixed: bool) -> Diagnosis {
 fn every_example_shows_its_check() {
     let mut wrong = Vec::new();
     for check in CHECKS {
-        let diagnosis = run(check.rule.page, false);
+        let diagnosis = run(check.rule.page(), false);
         let found: Vec<&str> = diagnosis.findings.iter().map(|finding| finding.rule.id).collect();
         let blocking = diagnosis.cause().map(|cause| cause.rule.id);
         let first = diagnosis
@@ -145,14 +146,14 @@ fn every_corrected_policy_mends_it() {
     let mut wrong = Vec::new();
     let mut mended = 0;
     for check in CHECKS {
-        if !blocks(check.rule.page)
+        if !blocks(check.rule.page())
             .iter()
             .any(|block| block.info == "json trust-policy fixed")
         {
             continue;
         }
         mended += 1;
-        let mut evidence = evidence(check.rule.page, true);
+        let mut evidence = evidence(check.rule.page(), true);
         // AWS's answer was to the previous policy.
         evidence.as_object_mut().expect("an object").remove("attempt");
         let diagnosis = diagnose(&Evidence::from_json(&evidence.to_string()).expect("the example is an evidence file"));
@@ -232,7 +233,7 @@ fn pages_have_the_same_shape() {
         "## Sources",
     ];
     for check in CHECKS {
-        let page = check.rule.page;
+        let page = check.rule.page();
         assert!(
             page.starts_with(&format!("# {}\n", check.rule.id)),
             "{}: its title",
@@ -282,4 +283,67 @@ fn the_table_of_causes_names_every_check_once() {
         // The table's cells begin with a capital letter.
         assert!(table.contains(&cause.title()[1..]), "{}", cause.title());
     }
+}
+
+/// The names in brackets that a list at the end has to explain: `[name]`, but not `[text](address)` nor `[REDACTED]`.
+fn references(text: &str) -> BTreeSet<&str> {
+    let is_name = |name: &str| {
+        let mut bytes = name.bytes();
+        bytes.all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)) && name.bytes().any(|b| !b.is_ascii_uppercase())
+    };
+    let named = text.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
+    let bare = named.filter(|(name, after)| is_name(name) && !after.starts_with('('));
+    bare.map(|(name, _)| name).collect()
+}
+
+/// Every source that a sentence refers to is in the list at the page's end, and nothing else is.
+#[test]
+fn every_reference_has_its_source() {
+    let rules = include_str!("../docs/evaluation.md");
+    let is_source = |line: &&str| line.starts_with('[') && line.contains("]: ");
+    let (sources, sentences): (Vec<_>, Vec<_>) = rules.lines().partition(is_source);
+    assert!(
+        rules.ends_with(&format!("\n\n{}\n", sources.join("\n"))),
+        "a source stands elsewhere"
+    );
+    let of_aws = |line: &&str| {
+        line.split_once("]: ")
+            .is_some_and(|(_, link)| link.starts_with("https://docs.aws.amazon.com/"))
+    };
+    assert!(sources.iter().all(of_aws), "a source is not AWS's");
+    assert_eq!(references(&sentences.join("\n")), references(&sources.join("\n")));
+
+    let (table, sources) = include_str!("../docs/causes.md")
+        .split_once("\nSources:\n")
+        .expect("sources");
+    let numbers = |text| {
+        references(text)
+            .into_iter()
+            .filter(|name| name.parse::<u8>().is_ok())
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(numbers(table), numbers(sources));
+    for source in sources.split("·") {
+        assert!(source.contains("(https://"), "{source}");
+    }
+}
+
+/// Whatever says something of AWS or GitHub says where that comes from.
+#[test]
+fn pages_beside_the_checks_name_their_sources() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut speaking = 0;
+    for folder in ["docs/before-push", "docs/guides"] {
+        for entry in fs::read_dir(root.join(folder)).expect("the pages") {
+            let path = entry.expect("a page").path();
+            let page = fs::read_to_string(&path).expect("a page");
+            if !["AWS", "IAM", "STS", "GitHub"].iter().any(|name| page.contains(name)) {
+                continue;
+            }
+            speaking += 1;
+            let sources = page.split_once("\n## Sources\n").map_or("", |(_, sources)| sources);
+            assert!(sources.contains("https://"), "{}", path.display());
+        }
+    }
+    assert!(speaking >= 5, "{speaking}");
 }

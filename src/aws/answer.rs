@@ -13,7 +13,7 @@ use text::Text;
 
 pub(crate) use refusal::PolicyKind;
 pub use refusal::Refusal;
-pub(crate) use text::one_line;
+pub(crate) use text::{one_line, without_prefix};
 
 /// What an answer says, no more finely than documented.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub enum Answer {
     NoCredentials,
     /// The account has no provider for this issuer, as AWS names it.
     NoProvider(Option<String>),
-    /// `AccessDenied` from `AssumeRoleWithWebIdentity`: the provider accepted the token. The kind of policy, if AWS names it.
+    /// `AccessDenied` from `AssumeRoleWithWebIdentity`: most likely the provider accepted the token. The kind of policy, if AWS names it.
     NotAuthorized(Option<PolicyKind>),
     /// Not an ID token, or one that STS cannot read.
     NotAToken,
@@ -218,8 +218,8 @@ impl Answer {
             )
     }
 
-    /// Whether it shows that the account has a provider for the token's issuer.
-    /// (Inferred from AWS's messages: every answer but the missing provider comes after that check.)
+    /// Whether it shows, most likely, that the account has a provider for the token's issuer. (Inferred from AWS's messages, one of which
+    /// is for a missing provider: AWS publishes no order of its checks.)
     #[must_use]
     pub fn provider_exists(&self) -> bool {
         self.passed_provider()
@@ -229,7 +229,8 @@ impl Answer {
             )
     }
 
-    /// Whether it shows that the provider accepted the token, audience included.
+    /// Whether it shows that the provider accepted the token, audience included: most likely, unless AWS allowed the call. (Inferred, as
+    /// above.)
     #[must_use]
     pub fn passed_provider(&self) -> bool {
         matches!(self, Self::Allowed | Self::DurationOverMaximum | Self::NotAuthorized(_))

@@ -15,7 +15,7 @@ use crate::policy::{Outcome, Presence, PrincipalKind, RequestContext, RequestPri
 use crate::text::alike::did_you_mean;
 use crate::text::masked::is_masked_account;
 
-/// The ten claims that STS evaluates besides `sub`, `aud`, `oaud`, `amr` and `email`.
+/// The ten claims that STS evaluates besides `sub`, `aud`, `oaud`, `amr` and `email`, according to AWS's documentation.
 pub(crate) const CLAIM_KEYS: [&str; 10] = [
     "actor",
     "actor_id",
@@ -28,6 +28,10 @@ pub(crate) const CLAIM_KEYS: [&str; 10] = [
     "repository_owner_id",
     "workflow",
 ];
+
+/// What is known of [`CLAIM_KEYS`]: they are documented (IAM User Guide, `reference_policies_iam-condition-keys`); some accounts report
+/// that they work, one that STS denied although all matched.
+pub(crate) const REPORTS_DIFFER: &str = "AWS has documented these claims as condition keys since January 2026, and reports differ on whether they work everywhere";
 
 /// Claims of GitHub's tokens that aren't condition keys but resemble one that is.
 const NO_KEYS: [&str; 6] = [

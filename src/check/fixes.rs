@@ -1,9 +1,11 @@
 //! Turns a change to the policy's text into a change to its source file, proved by reading the changed file.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 
 use super::Change;
-use crate::finding::{Diagnosis, Edit, Fix, Target};
+use crate::finding::{Edit, Fix, Target};
 use crate::infra::{self, Infra, Written};
 use crate::text::{SourceText, Span};
 
@@ -11,23 +13,18 @@ use crate::text::{SourceText, Span};
 pub(super) fn changes(
     infra: &Infra,
     policy: Option<(usize, &Written)>,
-    diagnosis: &Diagnosis,
+    workflow: Option<usize>,
     fixes: &[Fix],
-    workflow: impl Fn(&str) -> Option<usize>,
 ) -> Vec<Change> {
     let mut changes = Vec::new();
     for fix in fixes {
         let change = match fix.target {
-            Target::Workflow => diagnosis
-                .workflow
-                .as_ref()
-                .and_then(|source| workflow(&source.name))
-                .map(|file| Change {
-                    title: fix.title.clone(),
-                    file,
-                    edits: fix.edits.clone(),
-                    text: fix.text.clone(),
-                }),
+            Target::Workflow => workflow.map(|file| Change {
+                title: fix.title.clone(),
+                file,
+                edits: fix.edits.clone(),
+                text: fix.text.clone(),
+            }),
             Target::TrustPolicy => policy.map(|(role, written)| placed(infra, role, written, fix)),
             Target::CallerPolicy | Target::Provider => None,
         };
@@ -42,7 +39,7 @@ fn placed(infra: &Infra, role: usize, written: &Written, fix: &Fix) -> Change {
         let file = edits.first()?.0;
         let is_one = edits.iter().all(|(other, _)| *other == file);
         let edits: Vec<Edit> = edits.into_iter().map(|(_, edit)| edit).collect();
-        (is_one && comes_to(infra, file, &edits, role, &fix.text)).then_some((file, edits))
+        (is_one && comes_to(infra, file, &edits, (role, written), &fix.text)).then_some((file, edits))
     });
     let is_template = written
         .parts
@@ -133,7 +130,7 @@ fn is_text(written: &Written, span: Span) -> bool {
 }
 
 /// Whether the changed file evaluates to the changed policy.
-fn comes_to(infra: &Infra, file: usize, edits: &[Edit], role: usize, wanted: &str) -> bool {
+fn comes_to(infra: &Infra, file: usize, edits: &[Edit], (role, written): (usize, &Written), wanted: &str) -> bool {
     let Some(source) = infra.files.get(file) else {
         return false;
     };
@@ -159,23 +156,28 @@ fn comes_to(infra: &Infra, file: usize, edits: &[Edit], role: usize, wanted: &st
             .map_or(String::new(), |(folder, _)| folder.to_owned())
     };
     let own = folder(&source.name);
-    let near = infra
-        .files
-        .iter()
-        .filter(|other| !is_own || folder(&other.name).starts_with(&own));
+    let is_near = |_: usize, other: &SourceText| !is_own || folder(&other.name).starts_with(&own);
+    // Those that the policy comes from usually suffice; a directory can have hundreds, and as many policies.
+    let parts: BTreeSet<usize> = written.parts.iter().map(|(_, place)| place.file).collect();
+    let is_part = |index: usize, _: &SourceText| index == role.place.file || parts.contains(&index);
     let changed = |other: &SourceText| match other.name == source.name {
         true => SourceText::new(source.name.clone(), text.clone()),
         false => other.clone(),
     };
-    let after = infra::read(near.map(changed).collect());
-    let name = |infra: &Infra, role: &infra::Role| infra.files.get(role.place.file).map(|file| file.name.clone());
-    let is_same = |other: &&infra::Role| other.address == role.address && name(&after, other) == name(infra, role);
-    let mut same = after.roles.iter().filter(is_same);
-    same.any(|role| {
-        role.policy
-            .as_ref()
-            .is_ok_and(|after| shape(&after.text) == shape(wanted))
-    })
+    let reads_as_wanted = |is_read: &dyn Fn(usize, &SourceText) -> bool| {
+        let files = infra.files.iter().enumerate();
+        let files = files.filter(|(index, other)| is_read(*index, other));
+        let after = infra::read(files.map(|(_, other)| changed(other)).collect());
+        let name = |infra: &Infra, role: &infra::Role| infra.files.get(role.place.file).map(|file| file.name.clone());
+        let is_same = |other: &&infra::Role| other.address == role.address && name(&after, other) == name(infra, role);
+        let mut same = after.roles.iter().filter(is_same);
+        same.any(|role| {
+            role.policy
+                .as_ref()
+                .is_ok_and(|after| shape(&after.text) == shape(wanted))
+        })
+    };
+    reads_as_wanted(&is_part) || reads_as_wanted(&is_near)
 }
 
 /// Up to this many files, modules that call each other are read again to prove a change.

@@ -1,8 +1,11 @@
 //! Which of the roles in the files a step requests.
 
+use std::collections::HashMap;
+
 use crate::infra::{Infra, Role};
 use crate::policy::Outcome;
 use crate::policy::masked::{Rule, fit};
+use crate::text::masked::is_masked;
 
 /// The candidate roles.
 pub(super) struct Candidates {
@@ -25,8 +28,42 @@ enum Fit {
     Perhaps,
 }
 
+/// The roles of some files by name: most are known in full and asked for in full.
+pub(super) struct Names<'a> {
+    known: HashMap<&'a str, Vec<usize>>,
+    /// Roles whose name isn't known, in whole or in part.
+    others: Vec<usize>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn of(infra: &'a Infra) -> Self {
+        let mut names = Self {
+            known: HashMap::new(),
+            others: Vec::new(),
+        };
+        for (index, role) in infra.roles.iter().enumerate() {
+            match role.name.as_deref().filter(|name| !is_masked(name)) {
+                Some(name) => names.known.entry(name).or_default().push(index),
+                None => names.others.push(index),
+            }
+        }
+        names
+    }
+
+    /// The roles that could be the one asked for, in order.
+    fn possible(&self, infra: &Infra, asked: &str) -> Vec<usize> {
+        if is_masked(asked) {
+            return (0..infra.roles.len()).collect();
+        }
+        let known = self.known.get(asked).into_iter().flatten();
+        let mut possible: Vec<usize> = known.chain(&self.others).copied().collect();
+        possible.sort_unstable();
+        possible
+    }
+}
+
 impl Candidates {
-    pub(super) fn of(infra: &Infra, asked: &str) -> Self {
+    pub(super) fn of(infra: &Infra, names: &Names<'_>, asked: &str) -> Self {
         let fields: Vec<&str> = asked.splitn(6, ':').collect();
         let (partition, account, name) = match *fields.as_slice() {
             ["arn", partition, "iam", _, account, role] => {
@@ -40,7 +77,12 @@ impl Candidates {
         // It consists of a single expression.
         let is_open = name == "***" || name.starts_with("${{") && name.ends_with("}}");
         let mut found: Vec<(Fit, usize)> = Vec::new();
-        for (index, role) in infra.roles.iter().enumerate() {
+        let possible = match is_open {
+            true => (0..infra.roles.len()).collect(),
+            false => names.possible(infra, name),
+        };
+        for index in possible {
+            let Some(role) = infra.roles.get(index) else { continue };
             let is_elsewhere = role.account.is_some() && account.is_some() && role.account != account;
             let fits = fits(role, name, is_open).filter(|_| !is_elsewhere);
             found.extend(fits.map(|fit| (fit, index)));

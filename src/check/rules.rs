@@ -8,7 +8,6 @@ pub(crate) const TRUST_UNUSED: Rule = Rule {
     cause: Some(Cause::TooMuch),
     stage: Stage::Risk,
     title: "the trust policy accepts a subject that no job has",
-    page: include_str!("../../docs/before-push/trust-unused.md"),
 };
 
 /// A role for anyone who opens a pull request.
@@ -17,7 +16,6 @@ pub(crate) const PULL_REQUEST_TARGET: Rule = Rule {
     cause: Some(Cause::TooMuch),
     stage: Stage::Risk,
     title: "a job asks for a role on `pull_request_target`",
-    page: include_str!("../../docs/before-push/pull-request-target.md"),
 };
 
 /// Access keys next to a token.
@@ -26,7 +24,6 @@ pub(crate) const STATIC_KEYS: Rule = Rule {
     cause: None,
     stage: Stage::Risk,
     title: "a job has an access key beside its ID token",
-    page: include_str!("../../docs/before-push/static-keys.md"),
 };
 
 /// All of these rules.

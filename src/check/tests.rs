@@ -47,8 +47,14 @@ fn evidence(file: &SourceText, policy: &serde_json::Value, token: &Claims, event
     Evidence::from_json(&evidence.to_string()).unwrap()
 }
 
+/// The usual number of cases, or `PROPTEST_CASES`.
+fn cases(usual: u32) -> u32 {
+    let asked = ProptestConfig::default().cases;
+    if asked == 256 { usual } else { asked }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(64), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn check_says_of_a_token_what_the_diagnosis_says(
@@ -75,7 +81,16 @@ proptest! {
         let mut wanted = Vec::new();
         for family in prediction.jobs.iter().flat_map(|job| &job.families).filter(|family| !family.is_odd) {
             for share in family.judge(&parsed, asker) {
-                let diagnosis = diagnose(&evidence(&file, &written, &share.token, &family.event));
+                let evidence = evidence(&file, &written, &share.token, &family.event);
+                let diagnosis = diagnose(&evidence);
+                // What a check works out of it is what the whole has.
+                let case = Case::new(&evidence);
+                let (conclusion, cause) = cause(&case);
+                let cause = cause.map(|cause| mended(&case, cause));
+                prop_assert_eq!(conclusion, diagnosis.conclusion);
+                prop_assert_eq!(format!("{cause:?}"), format!("{:?}", diagnosis.cause().cloned()));
+                let rest = diagnosis.findings.iter().filter(|found| found.severity == Severity::Risk || found.by_action);
+                prop_assert_eq!(format!("{:?}", besides(&case)), format!("{:?}", rest.collect::<Vec<_>>()));
                 let verdict = match diagnosis.conclusion {
                     Conclusion::Allowed => Verdict::Allowed,
                     Conclusion::Denied => Verdict::Denied(diagnosis.cause().unwrap().rule.id.to_owned()),
@@ -86,7 +101,7 @@ proptest! {
                 }
             }
         }
-        let checked = check(infra, std::slice::from_ref(&file), &prediction, &repository());
+        let checked = check(infra, std::slice::from_ref(&file), &prediction, &repository(), 1);
         let [ask] = &*checked.asks else { panic!("{:?}", checked.asks) };
         let mut said: Vec<_> = Vec::new();
         for outcome in &ask.outcomes {
@@ -133,7 +148,7 @@ fn asked(files: &[(&str, &str)], actions: &[(&str, &str)]) -> Vec<String> {
     let infra = infra::read(vec![SourceText::new("roles.json", roles.to_string())]);
     let prediction = predict(&repository(), &files, &other);
     assert_eq!(prediction.problems, []);
-    let checked = check(infra, &files, &prediction, &repository());
+    let checked = check(infra, &files, &prediction, &repository(), 1);
     let line = |ask: &Ask| {
         let outcome = |outcome: &Outcome| {
             let verdict = match &outcome.verdict {
@@ -254,5 +269,36 @@ fn a_role_is_followed_with_the_tokens_that_ask_for_it() {
         let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
         let actions: Vec<_> = actions.iter().map(|(name, text)| (*name, text.as_str())).collect();
         assert_eq!(asked(&files, &actions), want, "{files:?}");
+    }
+}
+
+#[test]
+fn on_any_number_of_threads_the_same_is_said() {
+    let workflow = |n: usize| {
+        let text = format!(
+            "on: {{push: {{branches: [main, dev]}}, pull_request_target: }}\npermissions: {{id-token: write}}\njobs:\n  a: {{runs-on: x, \
+             steps: [{}]}}\n  b: {{runs-on: x, environment: e{n}, steps: [{}]}}\n",
+            step(&format!("arn:aws:iam::123456789012:role/r{}", n % 7)),
+            step("arn:aws:iam::123456789012:role/twice"),
+        );
+        SourceText::new(format!(".github/workflows/w{n}.yml"), text)
+    };
+    let files: Vec<SourceText> = (0..40).map(workflow).collect();
+    let role = |name: &str, subject: &str| json!({ "RoleName": name, "AssumeRolePolicyDocument": policy("StringLike", &[subject]) });
+    let mut roles: Vec<_> = (0..7)
+        .map(|n| role(&format!("r{n}"), "repo:octo/app:ref:refs/heads/main"))
+        .collect();
+    roles.extend(["repo:octo/app:environment:e1", "repo:o*"].map(|subject| role("twice", subject)));
+    let roles = json!({ "Roles": roles }).to_string();
+    let prediction = predict(&repository(), &files, &|_| None);
+    let said = |threads| {
+        let infra = infra::read(vec![SourceText::new("roles.json", roles.clone())]);
+        let checked = check(infra, &files, &prediction, &repository(), threads);
+        assert!(checked.asks.len() > 100 && checked.findings.len() > 40);
+        format!("{:?} {:?}", checked.asks, checked.findings)
+    };
+    let alone = said(1);
+    for threads in [0, 2, 5] {
+        assert_eq!(said(threads), alone, "{threads}");
     }
 }

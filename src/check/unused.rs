@@ -40,10 +40,10 @@ impl Check<'_> {
             if !written.text.contains(":sub") {
                 continue;
             }
-            let Ok((_, policy)) = self.policy(index, "${account}", "${partition}") else {
+            let Ok(read) = self.policy(index, "${account}", "${partition}") else {
                 continue;
             };
-            for (value, noted) in self.values(&policy, written, &repository, &role.address) {
+            for (value, noted) in self.values(&read.1, written, &repository, &role.address) {
                 let wanted: Language = Glob::like(&value).into();
                 if subjects
                     .iter()
@@ -122,7 +122,7 @@ impl Check<'_> {
                         .spots
                         .extend(written.place(value.span).map(|place| spot(place, "no job needs this")));
                     noted
-                        .more
+                        .help
                         .push("remove it, or correct it where a job was meant".to_owned());
                     noted.about = vec![address.to_owned(), text.clone()];
                     values.push((text.clone(), noted));

@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "an access key is given without its secret",
-        page: include_str!("../../docs/checks/access-key-incomplete.md"),
     },
     when: When::NotAllowed,
     run,

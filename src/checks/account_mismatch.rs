@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "the role is in another account than expected",
-        page: include_str!("../../docs/checks/account-mismatch.md"),
     },
     when: When::Always,
     run,
@@ -82,7 +81,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             .is_some_and(|answer| !matches!(answer, Answer::AccountNotAllowed | Answer::Allowed));
         return Some(if is_refused { finding.as_note() } else { finding });
     }
-    // The given provider belongs to a different account than the role.
+    // The given provider belongs to a different account than the role. (IAM User Guide, `id_roles_providers_oidc`.)
     let provider = case
         .provider()
         .and_then(|provider| provider.arn.as_deref())

@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::TrustPolicy,
         title: "the trust policy does not allow `sts:AssumeRoleWithWebIdentity`",
-        page: include_str!("../../docs/checks/action-mismatch.md"),
     },
     when: When::NotAllowedByToken,
     run,

@@ -16,7 +16,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Audience),
         stage: Stage::TrustPolicy,
         title: "the trust policy's `aud` condition does not match",
-        page: include_str!("../../docs/checks/audience-mismatch.md"),
     },
     when: When::NotAllowed,
     run,
@@ -103,8 +102,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             "leave the policy as it is and set `audience: {value}` in the step, {condition}"
         ));
     }
-    finding = finding
-        .note("the provider's client IDs are checked separately: a mismatch there gives `Incorrect token audience`");
+    // aws-actions/configure-aws-credentials#1309, #318: AWS documents neither answer.
+    finding = finding.note(
+        "the provider's client IDs are checked separately: as reported, a mismatch there gives `Incorrect token audience`",
+    );
     if is_registered(audience) == Some(false) && !passed {
         // The provider refuses this audience before the policy is evaluated: adding it here wouldn't help.
         return Some(finding);

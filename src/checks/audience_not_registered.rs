@@ -15,7 +15,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Audience),
         stage: Stage::Provider,
         title: "the token's audience is not among the provider's client IDs",
-        page: include_str!("../../docs/checks/audience-not-registered.md"),
     },
     when: When::NotAllowedByToken,
     run,
@@ -53,7 +52,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         None => "the token's audience is not among the provider's client IDs".to_owned(),
     })
     .label(case.claim_label("aud", "the provider does not accept this audience"))
-    .note("AWS checks the audience twice: against the provider's client IDs (this message) and, most likely after that, against the trust policy's `aud` condition (`AccessDenied`)");
+    // aws-actions/configure-aws-credentials#1309, #318: AWS documents neither the answers nor their order.
+    .note("AWS checks the audience twice: against the provider's client IDs and, most likely after that, against the trust policy's `aud` condition; as reported, the first gives `Incorrect token audience`, the second `AccessDenied`");
     finding = finding.rests_on(
         case,
         match said {
@@ -91,6 +91,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     let (partition, _) = case.account();
     if partition == "aws-cn" && wanted == Some("sts.amazonaws.com") {
+        // configure-aws-credentials' README; aws-actions/configure-aws-credentials#457.
         finding = finding.note("in the China partition the audience is usually `sts.amazonaws.com.cn`; configure-aws-credentials requests `sts.amazonaws.com` in every partition unless `audience` is set");
     }
     Some(finding.remedy(Remedy::AddClientId))

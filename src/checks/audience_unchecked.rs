@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::TooMuch),
         stage: Stage::Risk,
         title: "no condition checks the audience",
-        page: include_str!("../../docs/checks/audience-unchecked.md"),
     },
     when: When::Always,
     run,

@@ -17,7 +17,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "a policy on the caller's side does not allow it to assume the role",
-        page: include_str!("../../docs/checks/caller-not-allowed.md"),
     },
     when: When::NotAllowed,
     run,

@@ -15,7 +15,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "the next role does not trust the previous one",
-        page: include_str!("../../docs/checks/chained-role-not-trusted.md"),
     },
     when: When::NotAllowed,
     run,
@@ -80,7 +79,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         finding = finding
             .label(label)
             .note("a step with `role-chaining: true` asks with the session of the step before and sends no token, so there is no token to compare")
-            .help("trust the role that asks; or, if this account has an OIDC provider for GitHub, leave `role-chaining` out and let the job's own token in");
+            .help("trust the calling role; or, if this account has an OIDC provider for GitHub, leave `role-chaining` out and let the job's own token in");
     }
     let assume = case.caller.as_ref().and_then(|caller| caller.assume);
     if assume.is_some_and(|access| access.is_allowed_by_caller()) {
@@ -89,8 +88,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         );
     }
     if case.policy.is_none() && case.request().given(Input::RoleExternalId).is_none() {
+        // aws/aws-msk-iam-auth#108, phillbaker/terraform-provider-elasticsearch#346.
         finding = finding.help(
-            "if the role's owner gave out an external ID, pass it as `role-external-id`: AWS refuses in the same words without it",
+            "if the role's owner gave out an external ID, pass it as `role-external-id`: without it AWS refuses, as reported, in these same words",
         );
     }
     Some(

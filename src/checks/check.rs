@@ -350,7 +350,7 @@ pub(super) fn one_line(text: &str, most: usize) -> String {
 
 impl Case<'_> {
     /// Whether the workflow at hand grants `id-token: write` to all of its jobs (or to the one that runs).
-    pub(super) fn workflow_grants_id_token(&self) -> bool {
+    pub(crate) fn workflow_grants_id_token(&self) -> bool {
         let Some(Ok(workflow)) = &self.workflow else {
             return false;
         };

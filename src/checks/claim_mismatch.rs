@@ -17,7 +17,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::TrustPolicy,
         title: "a condition on a claim other than `sub` and `aud` does not match",
-        page: include_str!("../../docs/checks/claim-mismatch.md"),
     },
     when: When::NotAllowedByToken,
     run,

@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Token,
         title: "this machine's clock is wrong",
-        page: include_str!("../../docs/checks/clock-skew.md"),
     },
     when: When::Always,
     run,

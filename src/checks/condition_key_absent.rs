@@ -16,7 +16,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::TrustPolicy,
         title: "a condition uses a key that this request never includes",
-        page: include_str!("../../docs/checks/condition-key-absent.md"),
     },
     when: When::NotAllowedByToken,
     run,
@@ -140,7 +139,9 @@ fn outdated(case: &Case<'_>, policy: &PolicyCase) -> Option<Finding> {
         Finding::blocks(format!("the trust policy relies on `{key}` alone, and AWS refuses: the request here likely does not include that key"))
             .label(case.policy_label(guard.named_at(), "according to AWS's current documentation, this matches"))
             .note("AWS has evaluated ten of GitHub's claims since January 2026; before that, such a condition never matched, and reports differ on where it does now")
-            .note("since June 2025 IAM has accepted a policy for GitHub only with a condition on `sub` or `job_workflow_ref`, so this one is older")
+            // IAM User Guide, `id_roles_providers_oidc_secure-by-default`; `job_workflow_ref` is in IAM's own message, as reported in
+            // aws-samples/github-actions-oidc-cdk-construct#5.
+            .note("since June 2025 IAM has accepted a policy for GitHub only with a condition on `sub` (or, as reported, `job_workflow_ref`), so this one is most likely older")
             .help("put the condition on `sub`; another claim can be added to it")
             .explains([guard.leaf])
             .remedy(Remedy::ExactStatement),

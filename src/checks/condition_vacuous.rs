@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::TooMuch),
         stage: Stage::Risk,
         title: "the only restriction is a condition that is met when its key is absent",
-        page: include_str!("../../docs/checks/condition-vacuous.md"),
     },
     when: When::Always,
     run,

@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Permission,
         title: "the step goes on with AWS credentials, and there are none",
-        page: include_str!("../../docs/checks/credentials-missing.md"),
     },
     when: When::NotAllowed,
     run,

@@ -3,7 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::{Answer, PolicyKind};
 use crate::aws::arn::RoleArn;
-use crate::aws::request::CLAIM_KEYS;
+use crate::aws::request::REPORTS_DIFFER;
 use crate::case::{Case, is_told};
 use crate::finding::{Fact, Finding, Rule, Stage};
 use crate::github::issuer::issuer_host;
@@ -16,7 +16,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::TrustPolicy,
         title: "the trust policy accepts the token, but AWS refuses",
-        page: include_str!("../../docs/checks/denied-elsewhere.md"),
     },
     when: When::NotAllowed,
     run,
@@ -47,6 +46,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 .help("ask whoever manages the organization's policies to allow this subject; a policy written for names (`repo:owner/…`) denies subjects with IDs (`repo:owner@id/…`)"),
             PolicyKind::VpcEndpoint => finding
                 .help("allow `sts:AssumeRoleWithWebIdentity` in the policy of the VPC endpoint through which the runner reaches STS"),
+            // AWS Security Blog, "Enhanced access denied error messages with policy ARNs".
             _ => finding.help("look for it on the caller's side: AWS names the type of policy, and since 2026, within one organization, its ARN"),
         });
     }
@@ -61,16 +61,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     let prefix = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
     let rests_on = policy.nearest_leaves();
-    let claims: Vec<&str> = rests_on
-        .iter()
-        .filter(|leaf| {
-            leaf.name()
-                .to_lowercase()
-                .strip_prefix(&prefix)
-                .is_some_and(|claim| CLAIM_KEYS.contains(&claim))
-        })
-        .map(|leaf| leaf.name())
-        .collect();
+    let claims = case.claims_compared();
     let mut finding = Finding::blocks("the trust policy accepts this token, but AWS refuses it: the reason is not in this policy")
         .note("AWS's answer overrides this evaluation; what remains possible:")
         .note("the organization's resource control policy or a VPC endpoint policy denies it: AWS's own sample of such a policy denies subjects with IDs (`repo:owner@id/…`)")
@@ -103,13 +94,18 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         finding = finding.note("no `sub` condition in the policy excludes anyone: IAM has not accepted such a policy for GitHub since June 2025, and according to one report AWS refuses it when the role is assumed");
     }
     if !claims.is_empty() {
-        finding = finding.note(format!("the policy relies on `{}`: AWS has documented these claims as condition keys since January 2026, and reports differ on whether they work everywhere", claims.join("`, `")));
+        finding = finding.note(format!(
+            "the policy relies on `{}`: {REPORTS_DIFFER}",
+            claims.join("`, `")
+        ));
     }
     if !matches!(case.role_arn, Some(Ok(_))) {
-        finding = finding.note("the role's ARN is not known here: a wrong name, path or account number in `role-to-assume` gives the same message");
+        finding = finding.note("the role's ARN is not known here: a wrong name, path or account number in `role-to-assume` most likely gives the same message");
     }
     Some(
         finding
-            .help("look up the call in CloudTrail in the role's account (event `AssumeRoleWithWebIdentity`; `userIdentity.userName` is the subject), and ask whoever manages the organization's resource control policies"),
+            // IAM User Guide, `cloudtrail-integration`; which account has the event: aprin-labs/archimedes#1759,
+            // ministryofjustice/modernisation-platform#3909.
+            .help("look up the call in CloudTrail, as reported in the role's account (event `AssumeRoleWithWebIdentity`; `userIdentity.userName` is the subject), and ask whoever manages the organization's resource control policies"),
     )
 }

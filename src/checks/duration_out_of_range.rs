@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "the session would be shorter or longer than AWS allows",
-        page: include_str!("../../docs/checks/duration-out-of-range.md"),
     },
     when: When::NotAllowed,
     run,

@@ -13,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "the STS endpoint cannot be reached",
-        page: include_str!("../../docs/checks/endpoint-unreachable.md"),
     },
     when: When::Always,
     run,
@@ -61,7 +60,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     }
     Some(
         finding
-            .note("configure-aws-credentials sets no timeout for this call: it hangs or retries until the token has expired, and then reports the expiry")
+            // `src/CredentialsClient.ts` in v6.2.3; aws-actions/configure-aws-credentials#1848.
+            .note("without `action-timeout-s`, configure-aws-credentials sets no timeout for this call: it hangs or retries, as reported until the token has expired, and then reports the expiry")
             .help("check `aws-region` (which determines the host), the proxy (`HTTPS_PROXY`, `http-proxy`, `NO_PROXY`), and the egress rules for the host's port 443"),
     )
 }

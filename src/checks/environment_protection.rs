@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::EnvironmentProtection),
         stage: Stage::Permission,
         title: "an environment's protection rules hold the job back",
-        page: include_str!("../../docs/checks/environment-protection.md"),
     },
     when: When::Always,
     run,
@@ -34,6 +33,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     Some(
         Finding::blocks(format!("the protection rules of the environment{environment} do not let {branch} deploy to it"))
             .rests_on(case, &[Fact::Answer])
+            // GitHub docs, "Deployments and environments".
             .note("GitHub holds the job back before its first step: no token is requested, and AWS is not called")
             .help("in the repository's settings, under Environments, add the branch or tag to the environment's deployment branches and tags, or run from one that is listed"),
     )

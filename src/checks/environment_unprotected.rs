@@ -17,7 +17,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Risk,
         title: "the role trusts an environment that lets every branch through",
-        page: include_str!("../../docs/checks/environment-unprotected.md"),
     },
     when: When::Always,
     run,

@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::TrustPolicy,
         title: "a Deny statement of the trust policy matches",
-        page: include_str!("../../docs/checks/explicit-deny.md"),
     },
     when: When::NotAllowed,
     run,

@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "the external ID is missing or differs",
-        page: include_str!("../../docs/checks/external-id-mismatch.md"),
     },
     when: When::Always,
     run,

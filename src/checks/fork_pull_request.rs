@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::NoIdTokenPermission),
         stage: Stage::Permission,
         title: "a pull request from a fork cannot get an ID token",
-        page: include_str!("../../docs/checks/fork-pull-request.md"),
     },
     when: When::Always,
     run,
@@ -47,6 +46,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 (_, Some(Answer::TokenNotGranted)) => &[Fact::Answer],
                 _ => &[],
             })
+            // GitHub docs, "GITHUB_TOKEN", "Permissions for the GITHUB_TOKEN".
             .note("for a pull request from a public fork, `id-token` is always `none`, whatever `permissions` says")
             .help("skip the steps that need AWS for forks: `if: github.event_name != 'pull_request' || github.event.pull_request.head.repo.full_name == github.repository`")
             .help("do not move the job to `pull_request_target` and check out the fork's code: that gives strangers the role"),

@@ -16,7 +16,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::NoIdTokenPermission),
         stage: Stage::Permission,
         title: "the job isn't allowed to request an ID token",
-        page: include_str!("../../docs/checks/id-token-permission-missing.md"),
     },
     when: When::Always,
     run,
@@ -87,10 +86,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             (false, _) => &[],
         },
     )
-    .notes(
-        (!matches!(case.answer, Some(Answer::AssumeRoleDenied(_))))
-            .then(|| "without a token AWS is never called, so this is never an `AccessDenied` from STS".to_owned()),
-    )
+    .notes((!matches!(case.answer, Some(Answer::AssumeRoleDenied(_)))).then(|| {
+        "without a token `sts:AssumeRoleWithWebIdentity` is never called, so this is never its `AccessDenied`"
+            .to_owned()
+    }))
     .note("configure-aws-credentials reports it as `Could not load credentials from any providers`, after its retries");
     if granted && !is_proven {
         finding = finding.at_most(Certainty::Possible);

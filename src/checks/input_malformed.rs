@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "an input does not have the form that configure-aws-credentials accepts",
-        page: include_str!("../../docs/checks/input-malformed.md"),
     },
     when: When::NotAllowed,
     run,

@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::NoIdTokenPermission),
         stage: Stage::Permission,
         title: "a reusable workflow requests more than its caller allows",
-        page: include_str!("../../docs/checks/nested-permission-refused.md"),
     },
     when: When::Always,
     run,
@@ -33,6 +32,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     Some(
         Finding::blocks(format!("{what} requests `id-token: write`, but the calling job does not grant it"))
             .rests_on(case, &[Fact::Answer])
+            // GitHub docs, "Reusing workflow configurations"; actions/runner, `PermissionsHelper.cs`.
             .note("permissions can only stay the same or be reduced along a chain of reusable workflows; requesting more stops the run before it starts")
             .help("give the calling job `permissions:` with `id-token: write` (and whatever else the called workflow needs, such as `contents: read`)"),
     )

@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Permission,
         title: "configure-aws-credentials doesn't use the ID token",
-        page: include_str!("../../docs/checks/other-credentials-used.md"),
     },
     when: When::Always,
     run,

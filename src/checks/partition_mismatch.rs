@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "role, region and audience belong to different partitions",
-        page: include_str!("../../docs/checks/partition-mismatch.md"),
     },
     when: When::Always,
     run,
@@ -39,8 +38,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
                 role.partition
             ))
             .rests_on(case, &[Fact::RoleArn, Fact::Input(Input::AwsRegion)])
+            // IAM User Guide, `reference-arns`; AWS General Reference, STS endpoints.
             .note(
-                "AWS partitions share neither accounts nor endpoints: `aws`, `aws-cn` (China), `aws-us-gov` (GovCloud)",
+                "AWS partitions, such as `aws`, `aws-cn` (China) and `aws-us-gov` (GovCloud), share neither accounts nor endpoints",
             )
             .help(format!(
                 "use a region in the partition `{}`, or the ARN of a role in `{}`",

@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "the role was assumed, but a later call in its session was denied",
-        page: include_str!("../../docs/checks/permission-denied-after-login.md"),
     },
     when: When::Always,
     run,

@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::TrustPolicy,
         title: "AWS would not accept this trust policy",
-        page: include_str!("../../docs/checks/policy-malformed.md"),
     },
     when: When::Always,
     run,

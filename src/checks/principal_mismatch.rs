@@ -15,7 +15,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::TrustPolicy,
         title: "the trust policy trusts another provider or principal",
-        page: include_str!("../../docs/checks/principal-mismatch.md"),
     },
     when: When::NotAllowedByToken,
     run,
@@ -128,9 +127,10 @@ fn message(value: &str, wanted: &str, case: &Case<'_>) -> String {
     let why = if has.host.eq_ignore_ascii_case(&needs.host) {
         "; they differ in letter case"
     } else if has.host.trim_end_matches('/') == needs.host {
-        "; the trailing slash makes it a different provider"
+        "; one of them ends in a slash"
     } else if has.host.starts_with("vstoken.") {
-        "; that was the issuer during GitHub's 2021 preview"
+        // aws-actions/configure-aws-credentials#280
+        "; as reported, that was the issuer in GitHub's preview of 2021"
     } else if case.deployment() == Deployment::Enterprise {
         "; the enterprise includes its slug in the issuer"
     } else {

@@ -15,7 +15,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::NoProvider),
         stage: Stage::Provider,
         title: "the account has no OIDC provider for this issuer",
-        page: include_str!("../../docs/checks/provider-missing.md"),
     },
     when: When::NotAllowedByToken,
     run,
@@ -81,6 +80,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let mut finding = Finding::blocks(format!("{whose} has no OIDC provider for `{host}`"))
         .rests_on(case, on)
         .label(case.claim_label("iss", "AWS looks for a provider with exactly this URL"))
+        // IAM User Guide, `id_roles_providers_oidc`, for the account; AWS publishes no order of its checks.
         .note("AWS looks in the account that the role's ARN names, most likely before it looks at the role")
         .help("create the provider in that account, or, if it is not the account you meant, correct the account number in `role-to-assume`");
     if let Some(others) = case.evidence.providers.as_ref().and_then(Probe::known) {

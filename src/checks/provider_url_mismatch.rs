@@ -17,7 +17,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::NoProvider),
         stage: Stage::Provider,
         title: "the provider's URL is close to the token's issuer, but not equal",
-        page: include_str!("../../docs/checks/provider-url-mismatch.md"),
     },
     when: When::NotAllowedByToken,
     run,
@@ -159,8 +158,9 @@ fn difference(url: &str, host: &str) -> Option<String> {
         host.split('/').next().unwrap_or(host),
     );
     if url.trim_end_matches('/') == host {
+        // aws-actions/configure-aws-credentials#1043
         Some(
-            "the URL ends in a slash, which makes it a different provider: GitHub's issuer has no trailing slash"
+            "the URL ends in a slash, and GitHub's issuer has none: as reported, AWS takes it for a different provider"
                 .to_owned(),
         )
     } else if url

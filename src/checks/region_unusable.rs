@@ -15,7 +15,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "the region is missing, misspelt or not enabled",
-        page: include_str!("../../docs/checks/region-unusable.md"),
     },
     when: When::Always,
     run,

@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "`role-to-assume` is not a role ARN",
-        page: include_str!("../../docs/checks/role-arn-malformed.md"),
     },
     when: When::NotAllowed,
     run,

@@ -17,7 +17,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "a second role is requested with the ID token instead of the first role's session",
-        page: include_str!("../../docs/checks/role-chaining-missing.md"),
     },
     when: When::Always,
     run,

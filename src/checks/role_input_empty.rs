@@ -13,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "no role is given",
-        page: include_str!("../../docs/checks/role-input-empty.md"),
     },
     when: When::Always,
     run,

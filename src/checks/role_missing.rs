@@ -11,7 +11,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Role,
         title: "the role does not exist",
-        page: include_str!("../../docs/checks/role-missing.md"),
     },
     when: When::NotAllowed,
     run,

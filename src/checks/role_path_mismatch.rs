@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Role,
         title: "the role's path differs from the one in `role-to-assume`",
-        page: include_str!("../../docs/checks/role-path-mismatch.md"),
     },
     when: When::NotAllowed,
     run,

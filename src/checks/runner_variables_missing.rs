@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "the runner's variables are missing",
-        page: include_str!("../../docs/checks/runner-variables-missing.md"),
     },
     when: When::NotAllowed,
     run,

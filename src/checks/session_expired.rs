@@ -13,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "the role was assumed, and its session ended before the job did",
-        page: include_str!("../../docs/checks/session-expired.md"),
     },
     when: When::Always,
     run,
@@ -37,6 +36,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         Finding::note_only("the session of the role ended before the job was done: the role was assumed, and the ID token is not what expired")
             .note(match asked {
                 Some(asked) => format!("`role-duration-seconds` asks for {asked} seconds"),
+                // STS API Reference, `AssumeRoleWithWebIdentity`, and the default of `role-duration-seconds`.
                 None => "a session lasts 3600 seconds where `role-duration-seconds` says nothing else".to_owned(),
             })
             .note("configure-aws-credentials exports the session once, so no SDK can renew it")

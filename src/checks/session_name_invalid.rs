@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "AWS rejects the session name",
-        page: include_str!("../../docs/checks/session-name-invalid.md"),
     },
     when: When::NotAllowed,
     run,

@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "AWS rejects a session tag",
-        page: include_str!("../../docs/checks/session-tag-invalid.md"),
     },
     when: When::NotAllowed,
     run,
@@ -82,7 +81,7 @@ fn sent_again(case: &Case<'_>) -> Option<Finding> {
         several => format!("the session tags {}", several.join(", ")),
     };
     let finding = Finding::blocks(format!(
-        "the step sends {names} again, which the session that asks hands on already (`transitive-tag-keys`)"
+        "the step sends {names} again, which the calling session already passes on (`transitive-tag-keys`)"
     ));
     let is_told = case.request().get(Input::RoleSkipSessionTagging).is_some();
     Some(

@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "the session is not allowed to be tagged",
-        page: include_str!("../../docs/checks/session-tagging-denied.md"),
     },
     when: When::Always,
     run,
@@ -115,6 +114,7 @@ fn by_policy(case: &Case<'_>) -> Option<Finding> {
     let finding = Finding::blocks(message)
         .rests_on(case, if is_known { on } else { &[] })
         .note("with AWS credentials configure-aws-credentials sends session tags (repository, workflow, actor, …); with the ID token it sends none")
+        // AWS service authorization reference for STS; terraform-aws-modules/terraform-aws-iam#152.
         .note("`sts:TagSession` carries neither `sts:ExternalId` nor `sts:RoleSessionName`: under a condition on one of them it needs a statement of its own")
         .help("add `sts:TagSession` to the trust policy of the role, and across accounts to the caller's own policy")
         .help("or set `role-skip-session-tagging: true` in the step");

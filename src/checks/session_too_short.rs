@@ -15,7 +15,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Session,
         title: "the session can end before the job does",
-        page: include_str!("../../docs/checks/session-too-short.md"),
     },
     when: When::Always,
     run,
@@ -47,7 +46,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     .as_note()
     .rests_on(case, &[Fact::Input(Input::RoleDurationSeconds)])
     .label(case.workflow_label(timeout.span, "longer than the session"))
-    .note("this blocks nothing, but a call to AWS after the session has ended fails with `ExpiredToken`")
+    // Amazon S3 API Reference, "Error responses"; other services say `ExpiredTokenException`.
+    .note("this blocks nothing, but AWS refuses calls after the session has ended (`ExpiredToken`, `ExpiredTokenException`)")
     .note("configure-aws-credentials exports the session once, so no SDK can renew it");
     Some(if is_chained {
         finding
@@ -109,7 +109,7 @@ fn begins_too_late(case: &Case<'_>, workflow: &Workflow) -> Option<Finding> {
     ))
     .as_note()
     .label(case.workflow_label(span, "longer than the session"))
-    .note("it blocks nothing as long as they are quick; once the session has ended, AWS answers `ExpiredToken`")
+    .note("it blocks nothing as long as they are quick; once the session has ended, AWS refuses it")
     .help("move this step to where its chain begins, or repeat the chain's first step right before it")
     .help("or give the steps in between a `timeout-minutes` that the session covers");
     Some(finding)

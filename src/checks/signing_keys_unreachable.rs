@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Provider,
         title: "AWS cannot read the issuer's signing keys",
-        page: include_str!("../../docs/checks/signing-keys-unreachable.md"),
     },
     when: When::NotAllowedByToken,
     run,

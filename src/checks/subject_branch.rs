@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Context),
         stage: Stage::TrustPolicy,
         title: "the branch is not what the policy expects",
-        page: include_str!("../../docs/checks/subject-branch.md"),
     },
     when: When::NotAllowedByToken,
     run,

@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Subject),
         stage: Stage::TrustPolicy,
         title: "the subject differs only by letter case",
-        page: include_str!("../../docs/checks/subject-case.md"),
     },
     when: When::NotAllowedByToken,
     run,

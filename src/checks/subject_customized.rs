@@ -16,7 +16,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Subject),
         stage: Stage::TrustPolicy,
         title: "the subject is built from claims other than the default",
-        page: include_str!("../../docs/checks/subject-customized.md"),
     },
     when: When::NotAllowedByToken,
     run,

@@ -13,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Context),
         stage: Stage::TrustPolicy,
         title: "the environment is not what the policy expects",
-        page: include_str!("../../docs/checks/subject-environment.md"),
     },
     when: When::NotAllowedByToken,
     run,

@@ -13,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Subject),
         stage: Stage::TrustPolicy,
         title: "one side has IDs in the subject, the other only names",
-        page: include_str!("../../docs/checks/subject-immutable.md"),
     },
     when: When::NotAllowedByToken,
     run,
@@ -25,6 +24,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 
 fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let token_has_ids = Subject::parse(&difference.subject).is_some_and(|subject| subject.is_immutable());
+    // GitHub docs, "OpenID Connect reference", "Immutable subject claims"; aprin-labs/archimedes#1759 for organizations.
     if !token_has_ids {
         return Finding::blocks("the trust policy expects a subject with IDs (`owner@id/repository@id`), but the token's has only names")
             .note("GitHub includes IDs in the subject for repositories created, renamed or transferred since 15 July 2026 (as reported, also with their organization), and for those that opted in; this repository is not one of them")
@@ -39,7 +39,8 @@ fn finding(case: &Case<'_>, difference: &SubjectDifference) -> Finding {
         Some(why) => finding.note(why).note("the IDs keep others from taking over a name that has become available"),
         None => finding
             .note("the repository was created, renamed or transferred since 15 July 2026, opted in, or, as reported, its organization was renamed: GitHub then includes IDs in its subject, so that nobody can take over a name that has become available")
-            .note("a new repository cannot opt out; trust the IDs in the token"),
+            // ruby/ruby-infra-recipe#75
+            .note("as reported, a new repository cannot opt out; trust the IDs in the token"),
     };
     if hyphens {
         finding = finding.note("`name-id` with a hyphen was announced but never used; GitHub writes `name@id`, and a wildcard after a hyphen also accepts owners whose names start like yours");

@@ -1,4 +1,4 @@
-//! `subject-malformed`: the value in the policy can never be a subject.
+//! `subject-malformed`: the value in the policy cannot be a default subject.
 
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
@@ -14,8 +14,7 @@ pub(super) const CHECK: Check = Check {
         id: "subject-malformed",
         cause: Some(Cause::Subject),
         stage: Stage::TrustPolicy,
-        title: "the value in the policy can never be a subject",
-        page: include_str!("../../docs/checks/subject-malformed.md"),
+        title: "the value in the policy cannot be a default subject",
     },
     when: When::NotAllowedByToken,
     run,
@@ -45,7 +44,7 @@ fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
         "cannot match any subject in GitHub's default format"
     };
     let mut finding = Finding::blocks(format!("the `sub` condition's value {matches}: {reason}"))
-        .note("a subject is `repo:<owner>/<repository>:` and then `ref:refs/heads/<branch>`, `ref:refs/tags/<tag>`, `environment:<name>` or `pull_request`");
+        .note("a default subject is `repo:<owner>/<repository>:` and then `ref:refs/heads/<branch>`, `ref:refs/tags/<tag>`, `environment:<name>` or `pull_request`");
     // Templates produce these: `["repo"]`, `["repo", "ref"]` on a pull request, and those with the workflow's name. (GitHub docs, "OpenID
     // Connect reference".) The policy may have been written for one.
     let is_of_a_template = Subject::parse(&difference.pattern).is_some_and(|value| match value.context {

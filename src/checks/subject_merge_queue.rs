@@ -13,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Context),
         stage: Stage::TrustPolicy,
         title: "the job runs for a merge queue and the policy expects another branch, or vice versa",
-        page: include_str!("../../docs/checks/subject-merge-queue.md"),
     },
     when: When::NotAllowedByToken,
     run,
@@ -25,9 +24,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
 
 fn finding(_: &Case<'_>, difference: &SubjectDifference) -> Finding {
     let (wanted, has) = super::check::contexts(difference);
-    // GitHub docs, "Managing a merge queue" and "Events that trigger workflows" (`merge_group`).
-    let note = "GitHub creates a branch for each merge queue entry, `gh-readonly-queue/<base>/pr-<number>-<commit>`; the subject of a job \
-                triggered by `merge_group` names that branch";
+    // GitHub docs, "Managing a merge queue" and "Events that trigger workflows" (`merge_group`), have the beginning of the name; the rest
+    // and the subject are as reported: govuk-one-login/life-events-platform#500.
+    let note = "GitHub creates a branch `gh-readonly-queue/<base>/…` for each merge queue entry; as reported, its name goes on with \
+                `pr-<number>-<commit>`, and the subject of a job triggered by `merge_group` names it";
     let Some(base) = base(&difference.subject) else {
         return Finding::blocks(format!(
             "the job runs for {has}, but the trust policy expects a merge queue: {wanted}"

@@ -16,7 +16,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Subject),
         stage: Stage::TrustPolicy,
         title: "the `sub` condition does not match",
-        page: include_str!("../../docs/checks/subject-mismatch.md"),
     },
     when: When::NotAllowedByToken,
     run,

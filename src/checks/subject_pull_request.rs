@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Context),
         stage: Stage::TrustPolicy,
         title: "the job runs for a pull request and the policy expects something else, or vice versa",
-        page: include_str!("../../docs/checks/subject-pull-request.md"),
     },
     when: When::NotAllowedByToken,
     run,

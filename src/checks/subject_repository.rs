@@ -13,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Subject),
         stage: Stage::TrustPolicy,
         title: "the owner or the repository is not what the policy expects",
-        page: include_str!("../../docs/checks/subject-repository.md"),
     },
     when: When::NotAllowedByToken,
     run,

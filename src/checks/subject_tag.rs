@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Context),
         stage: Stage::TrustPolicy,
         title: "the job runs for a tag and the policy expects something else, or vice versa",
-        page: include_str!("../../docs/checks/subject-tag.md"),
     },
     when: When::NotAllowedByToken,
     run,

@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::TooMuch),
         stage: Stage::Risk,
         title: "the subject condition accepts more than it seems to",
-        page: include_str!("../../docs/checks/subject-too-broad.md"),
     },
     when: When::Always,
     run,

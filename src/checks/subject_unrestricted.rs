@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::TooMuch),
         stage: Stage::Risk,
         title: "anyone on GitHub is accepted: no condition restricts the subject",
-        page: include_str!("../../docs/checks/subject-unrestricted.md"),
     },
     when: When::Always,
     run,

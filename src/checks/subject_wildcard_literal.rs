@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Subject),
         stage: Stage::TrustPolicy,
         title: "a wildcard is used with an operator that takes it literally",
-        page: include_str!("../../docs/checks/subject-wildcard-literal.md"),
     },
     when: When::NotAllowedByToken,
     run,

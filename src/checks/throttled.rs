@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Request,
         title: "AWS throttles the calls",
-        page: include_str!("../../docs/checks/throttled.md"),
     },
     when: When::Always,
     run,
@@ -34,6 +33,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let refused = matches!(case.decision(), Some(Decision::ImplicitDeny | Decision::ExplicitDeny));
     let finding = Finding::blocks("AWS throttled the call: whether it would grant the role is not known")
         .at_most(Certainty::Possible)
+        // IAM User Guide, `reference_iam-quotas`.
         .note("AWS limits an account's calls per second; many jobs that start at once can reach the limit")
         .help("run again; stagger jobs that start together, or assume the role only once per job");
     Some(if refused { finding.as_note() } else { finding })

@@ -12,7 +12,6 @@ pub(super) const CHECK: Check = Check {
         cause: Some(Cause::Thumbprint),
         stage: Stage::Provider,
         title: "the issuer's certificate does not match the provider's thumbprints",
-        page: include_str!("../../docs/checks/thumbprint-mismatch.md"),
     },
     when: When::NotAllowedByToken,
     run,
@@ -31,12 +30,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     .label(case.claim_label("iss", "the certificate of this host"));
     Some(if case.claims.is_some() && !case.deployment().is_hosted_by_github() {
         finding
-            .note("AWS checks thumbprints when the issuer's certificate is not from a public authority that it trusts")
+            // IAM User Guide, `id_roles_providers_create_oidc`.
+            .note("AWS checks thumbprints when the issuer's certificate is not from a public authority that it trusts or cannot be retrieved, or when TLS 1.3 is required")
             .help("preferably, give the server a certificate from a public authority; then no thumbprint is needed")
             .help("or set the thumbprint of the top intermediate authority (not of the server's own certificate): `aws iam update-open-id-connect-provider-thumbprint --open-id-connect-provider-arn ARN --thumbprint-list THUMBPRINT`")
     } else {
         finding
-            .note("for GitHub's own issuers AWS now checks the certificate against its own root authorities, so a thumbprint is not needed; AWS documents a fallback to it where it cannot retrieve the certificate or TLS 1.3 is required; this message was seen in January 2022 and June 2023, when GitHub's certificates changed")
+            // aws-actions/configure-aws-credentials#357, #762, for the dates.
+            .note("for GitHub's own issuers AWS now checks the certificate against its own root authorities, so a thumbprint is not needed; AWS documents a fallback to it where it cannot retrieve the certificate or TLS 1.3 is required; as reported, this message was seen in January 2022 and June 2023, when GitHub's certificates changed")
             .help("run the job again; if the message stays for github.com, open a case with AWS support. Do not pin a new thumbprint")
     })
 }

@@ -3,6 +3,7 @@
 use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
+use crate::evidence::Clock;
 use crate::finding::{Fact, Finding, Rule, Stage};
 
 /// The check.
@@ -12,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Token,
         title: "the ID token has expired",
-        page: include_str!("../../docs/checks/token-expired.md"),
     },
     when: When::NotAllowedByToken,
     run,
@@ -27,8 +27,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     let now = case
         .evidence
         .clock
+        .as_ref()
         // Not this machine's clock, which is read when the token arrives: if it is far off, that is `clock-skew`.
-        .and_then(|clock| clock.aws.or(clock.github));
+        .and_then(Clock::outside);
     let past = match (expiry, now) {
         (Some(expiry), Some(now)) => now.saturating_sub(expiry),
         _ => i64::MIN,

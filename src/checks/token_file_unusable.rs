@@ -13,7 +13,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Token,
         title: "the token file cannot be read",
-        page: include_str!("../../docs/checks/token-file-unusable.md"),
     },
     when: When::NotAllowed,
     run,

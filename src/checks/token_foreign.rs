@@ -17,7 +17,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Token,
         title: "the token is not a GitHub Actions ID token",
-        page: include_str!("../../docs/checks/token-foreign.md"),
     },
     when: When::NotAllowedByToken,
     run,

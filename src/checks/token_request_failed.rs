@@ -14,7 +14,6 @@ pub(super) const CHECK: Check = Check {
         cause: None,
         stage: Stage::Token,
         title: "the token service did not issue an ID token",
-        page: include_str!("../../docs/checks/token-request-failed.md"),
     },
     when: When::NotAllowedByToken,
     run,

@@ -63,6 +63,7 @@ struct RepositoryJson {
     owner: Option<Owner>,
     visibility: Option<String>,
     created_at: Option<String>,
+    default_branch: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -157,6 +158,7 @@ impl<'a> Api<'a> {
             owner_id: read.owner.and_then(|owner| owner.id),
             created: created.map(OffsetDateTime::unix_timestamp),
             visibility: read.visibility,
+            default_branch: read.default_branch,
         })
     }
 

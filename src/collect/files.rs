@@ -3,7 +3,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use super::Env;
 use crate::args::InputError;
@@ -111,6 +111,17 @@ impl Files<'_> {
     /// What is wrong with it, in words.
     pub(crate) fn text(&self, path: &str, most: u64) -> Result<String, String> {
         read(self.resolve(path)?, most)
+    }
+
+    /// Returns an error message: the text itself, or `-` for standard input.
+    ///
+    /// # Errors
+    /// [`InputError`] if standard input can't be read.
+    pub fn message(&self, place: &str, given: &str) -> Result<String, InputError> {
+        match given {
+            "-" if self.workspace.is_none() => Ok(self.open(place, given, MAX_DOCUMENT)?.text),
+            text => Ok(text.to_owned()),
+        }
     }
 
     /// A path, or the text itself: JSON, possibly in a string or percent-encoded, or several lines.
@@ -286,9 +297,32 @@ fn words(error: &io::Error) -> String {
     }
 }
 
+/// A path as people, workflows and SARIF write it: from the folder on, with slashes on Windows too.
+#[must_use]
+pub(super) fn shown(path: &Path, from: &Path) -> String {
+    let path: PathBuf = path.strip_prefix(from).unwrap_or(path).components().collect();
+    match path.as_os_str().is_empty() {
+        true => ".".to_owned(),
+        false => path.display().to_string().replace(MAIN_SEPARATOR, "/"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_shown_from_its_folder_on() {
+        for (path, from, want) in [
+            ("/w/.github/workflows/a.yml", "/w", ".github/workflows/a.yml"),
+            ("/w", "/w", "."),
+            ("/other/a.yml", "/w", "/other/a.yml"),
+            ("./infra//role.tf", ".", "infra/role.tf"),
+            ("../role.tf", ".", "../role.tf"),
+        ] {
+            assert_eq!(shown(Path::new(path), Path::new(from)), want, "{path} from {from}");
+        }
+    }
 
     const ANYWHERE: Files<'_> = Files { workspace: None };
 

@@ -24,13 +24,17 @@ pub(crate) fn runner(env: &Env) -> Option<Runner> {
         return None;
     }
     let text = |name| env.get(name).map(str::to_owned);
+    let event = event(env).unwrap_or_default();
     Some(Runner {
         // If not granted, both are absent (actions/runner, `ContainerActionHandler.cs`).
         id_token_request: Some(requested(REQUEST_URL) && requested(REQUEST_TOKEN)),
         event_name: text("GITHUB_EVENT_NAME"),
         git_ref: text("GITHUB_REF"),
         repository: text("GITHUB_REPOSITORY"),
-        head_repository: env.get("GITHUB_EVENT_PATH").and_then(head_repository),
+        head_repository: event
+            .pull_request
+            .and_then(|request| Some(request.head.repo?.full_name)),
+        default_branch: event.repository.and_then(|repository| repository.default_branch),
         actor: text("GITHUB_ACTOR"),
         job: text("GITHUB_JOB"),
         workflow_ref: text("GITHUB_WORKFLOW_REF"),
@@ -73,26 +77,36 @@ fn aws_credentials(env: &Env) -> HeldCredentials {
     }
 }
 
-/// The repository that a pull request comes from. GitHub's events are at most 25 MB.
-fn head_repository(event: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Event {
-        pull_request: Option<PullRequest>,
-    }
-    #[derive(Deserialize)]
-    struct PullRequest {
-        head: Head,
-    }
-    #[derive(Deserialize)]
-    struct Head {
-        repo: Option<Repo>,
-    }
-    #[derive(Deserialize)]
-    struct Repo {
-        full_name: String,
-    }
-    let event: Event = serde_json::from_str(&files::read(event, 32 << 20).ok()?).ok()?;
-    Some(event.pull_request?.head.repo?.full_name)
+/// The parts of the event that are read; they differ from one event to the next. (GitHub docs, "Webhook events and payloads".)
+#[derive(Default, Deserialize)]
+struct Event {
+    pull_request: Option<PullRequest>,
+    repository: Option<EventRepository>,
+}
+
+#[derive(Deserialize)]
+struct PullRequest {
+    head: Head,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    repo: Option<HeadRepository>,
+}
+
+#[derive(Deserialize)]
+struct HeadRepository {
+    full_name: String,
+}
+
+#[derive(Deserialize)]
+struct EventRepository {
+    default_branch: Option<String>,
+}
+
+/// Reads the event's file. GitHub's events are at most 25 MB.
+fn event(env: &Env) -> Option<Event> {
+    serde_json::from_str(&files::read(env.get("GITHUB_EVENT_PATH")?, 32 << 20).ok()?).ok()
 }
 
 /// The issuer of this server's tokens, as far as the job knows before it has one: an enterprise's own issuer ends in
@@ -399,14 +413,19 @@ mod tests {
     fn a_pull_request_says_where_it_comes_from() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("event.json");
-        for (event, want) in [
+        for (event, want, branch) in [
             (
                 r#"{"pull_request": {"head": {"repo": {"full_name": "fork/widgets"}}}}"#,
                 Some("fork/widgets"),
+                None,
             ),
-            (r#"{"pull_request": {"head": {"repo": null}}}"#, None),
-            (r#"{"ref": "refs/heads/main"}"#, None),
-            ("no JSON", None),
+            (
+                r#"{"pull_request": {"head": {"repo": null}}, "repository": {"default_branch": "trunk"}}"#,
+                None,
+                Some("trunk"),
+            ),
+            (r#"{"ref": "refs/heads/main", "repository": {"id": 1}}"#, None, None),
+            ("no JSON", None, None),
         ] {
             std::fs::write(&path, event).unwrap();
             let env: Env = [
@@ -417,6 +436,7 @@ mod tests {
             .collect();
             let runner = runner(&env).unwrap();
             assert_eq!(runner.head_repository.as_deref(), want, "{event}");
+            assert_eq!(runner.default_branch.as_deref(), branch, "{event}");
             assert_eq!(
                 (runner.id_token_request, runner.aws_credentials),
                 (Some(false), Some(HeldCredentials::None))

@@ -49,6 +49,9 @@ impl Sources {
                 Some(Probe::Missing(gap)) if gap.why == Why::NoCredentials => {
                     return Err(InputError::new("`--live`", gap.detail.clone()));
                 }
+                Some(Probe::Missing(gap)) if gap.why == Why::NotFound => {
+                    self.missing.insert(arn.clone(), gap.detail.clone());
+                }
                 Some(Probe::Missing(gap)) => {
                     self.problems
                         .push(format!("IAM: `{arn}`: {}: {}", gap.why.words(), gap.detail));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Env;
 use super::expectations::policy_text;
-use super::files::{Files, read};
+use super::files::{Files, read, shown};
 use crate::args::InputError;
 use crate::args::predict::{Each, Generate, RepositoryFlags, SubjectForm};
 use crate::aws::arn::RoleArn;
@@ -68,7 +68,9 @@ impl Checkout {
                 checkout.directory(&inner, from)?;
             } else {
                 let text = read(&path, max_bytes()).map_err(|message| InputError::new(format!("`{name}`"), message))?;
-                checkout.files.push(SourceText::new(name, text));
+                checkout
+                    .files
+                    .push(SourceText::new(shown(Path::new(name), Path::new("")), text));
             }
         }
         Ok(checkout)
@@ -322,11 +324,6 @@ fn role_name(text: &str) -> String {
 
 fn max_bytes() -> u64 {
     u64::try_from(MAX_BYTES).unwrap_or(u64::MAX)
-}
-
-/// A path as a person would write it.
-fn shown(path: &Path, from: &Path) -> String {
-    path.strip_prefix(from).unwrap_or(path).display().to_string()
 }
 
 fn is_name(text: &str) -> bool {

@@ -31,8 +31,8 @@ pub(super) struct Requests {
     pub(super) contexts: Known,
     /// The audiences of steps in the running workflow.
     pub(super) audiences: Vec<Audience>,
-    /// Indices of the requests right after a step that is left out and passes its credentials on.
-    pub(super) after_unseen: Vec<usize>,
+    /// Steps that are left out and pass their credentials on, by the index of the request right after them.
+    pub(super) unseen: BTreeMap<usize, Request>,
 }
 
 /// GitHub's events are at most 25 MB; one larger than this isn't read.
@@ -121,6 +121,7 @@ impl Live<'_> {
         let is_one = last == first + 1;
         let job = job_id.unwrap_or_default();
         let nothing = Request::default();
+        let mut passed_over = None;
         for (index, step) in found.steps.iter().enumerate().take(last).skip(first) {
             let place = place(step, index, job);
             let audience = self.audience(step, proof);
@@ -145,29 +146,39 @@ impl Live<'_> {
             // A checkout can't supply its keys and files, and other steps of the job can be diagnosed.
             let way = request.flow(self.around(None));
             let is_unseen = matches!(way, Flow::AccessKey | Flow::TokenFile) && request.stop(way).is_none();
-            if is_unseen && !is_one {
-                asked
-                    .left_out
-                    .push(named(": its credentials are among its inputs, and not known here"));
-                if request.hands_on() {
-                    asked.after_unseen.push(asked.requests.len());
-                }
-                continue;
-            }
-            if asked.requests.len() == MOST_RUNS {
-                asked.left_out.push(named(""));
-                continue;
-            }
             let role = Input::RoleToAssume.name();
             let source = match (request.not_known.get(role), request.faults.get(role)) {
                 (Some(written), _) => format!("{place}, whose `{role}` is `{written}`"),
                 (_, Some(fault)) => format!("{place}, whose `{role}` has no value: {fault}"),
                 _ => format!("{place}{of}"),
             };
+            if is_unseen && !is_one {
+                asked
+                    .left_out
+                    .push(named(": its credentials are among its inputs, and not known here"));
+                if request.hands_on() {
+                    asked.unseen.insert(asked.requests.len(), request.clone());
+                }
+                passed_over.get_or_insert(Request {
+                    source: Some(source),
+                    ..request
+                });
+                continue;
+            }
+            if asked.requests.len() == MOST_RUNS {
+                asked.left_out.push(named(""));
+                continue;
+            }
             asked.requests.push(Request {
                 source: Some(source),
                 ..request
             });
+        }
+        // With nothing else to diagnose, the first step that was passed over is what the job asks for.
+        if let Some(request) = passed_over.filter(|_| asked.requests.is_empty()) {
+            asked.left_out.remove(0);
+            asked.unseen.clear();
+            asked.requests.push(request);
         }
         if asked.requests.is_empty() {
             let mut request = self.without_a_step(given, empty);
@@ -271,7 +282,7 @@ impl Live<'_> {
         let exported = before
             .filter(|before| before.exports())
             .and_then(|before| before.given(Input::AwsRegion));
-        inputs.complete(|variable| match variable {
+        let by_variable = inputs.complete(|variable| match variable {
             "AWS_REGION" if exported.is_some() => exported,
             _ => self.outside.env.get(variable),
         });
@@ -283,6 +294,7 @@ impl Live<'_> {
         }
         Request {
             inputs,
+            by_variable: by_variable.iter().map(|input| input.name().to_owned()).collect(),
             ..Request::default()
         }
     }

@@ -1,10 +1,11 @@
 //! Files that may contain trust policies, from a directory and its subdirectories. Links aren't followed, so there are no cycles.
 #![expect(clippy::disallowed_methods, reason = "this file reads what the user names")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::{panic, thread};
 
-use super::files::read;
+use super::files::{read, shown};
 use super::repository::Checkout;
 use crate::args::InputError;
 use crate::check::{Checked, check};
@@ -37,6 +38,8 @@ pub struct Sources {
     pub(super) files: Vec<SourceText>,
     /// Identity providers returned by IAM: the index of the role's file, the host and the audiences.
     pub(super) live: Vec<(usize, String, Vec<String>)>,
+    /// Roles that IAM doesn't have, by ARN, each with what it answered.
+    pub(super) missing: BTreeMap<String, String>,
     /// What wasn't read, and why, one per line.
     pub(super) problems: Vec<String>,
     bytes: usize,
@@ -60,16 +63,26 @@ impl Sources {
                 sources.directory(&path, root)?;
             } else {
                 let text = read(&path, MOST_FILE).map_err(|message| InputError::new(format!("`{name}`"), message))?;
-                sources.files.push(SourceText::new(name.trim_start_matches("./"), text));
+                sources
+                    .files
+                    .push(SourceText::new(shown(Path::new(name), Path::new(".")), text));
             }
         }
         Ok(sources)
     }
 
-    /// Checks the jobs of a checkout against these files.
+    /// Checks the jobs of a checkout against these files, on this many threads.
     #[must_use]
-    pub fn check(self, checkout: &Checkout, repository: &Repository) -> Checked {
-        let mut infra = infra::read(self.files);
+    pub fn check(self, checkout: &Checkout, repository: &Repository, threads: usize) -> Checked {
+        let predict = || checkout.predict(repository);
+        let (mut infra, prediction) = thread::scope(|scope| {
+            let spawn = || thread::Builder::new().spawn_scoped(scope, predict).ok();
+            let beside = (threads > 1).then(spawn).flatten();
+            let infra = infra::read(self.files);
+            let joined = beside.map(|thread| thread.join().unwrap_or_else(|payload| panic::resume_unwind(payload)));
+            (infra, joined.unwrap_or_else(predict))
+        });
+        infra.missing = self.missing;
         for (file, host, audiences) in self.live {
             let place = Place {
                 file,
@@ -81,7 +94,7 @@ impl Sources {
                 place,
             });
         }
-        let mut checked = check(infra, &checkout.files, &checkout.predict(repository), repository);
+        let mut checked = check(infra, &checkout.files, &prediction, repository, threads);
         checked.unread.extend(self.problems);
         checked
     }
@@ -157,20 +170,6 @@ impl Sources {
 pub fn baseline(path: &str) -> Result<Baseline, InputError> {
     let read = read(Path::new(path), MOST_FILE).and_then(|text| Baseline::read(&text));
     read.map_err(|message| InputError::new(format!("`--baseline` (`{path}`)"), message))
-}
-
-/// A path as a person would write it, with slashes.
-fn shown(path: &Path, root: &Path) -> String {
-    let path = path.strip_prefix(root).unwrap_or(path);
-    let parts: Vec<_> = path
-        .components()
-        .map(|part| part.as_os_str().to_string_lossy())
-        .collect();
-    if parts.is_empty() {
-        ".".to_owned()
-    } else {
-        parts.join("/")
-    }
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
             {
                 out("the account has the provider, and its URL matches the token's issuer")
             } else if answer.is_some_and(Answer::passed_provider) {
-                out("AWS found the provider, which accepted the token")
+                out("AWS's answer most likely means that it had already found the provider")
             } else if matches!(answer, Some(Answer::Thumbprint | Answer::WrongAudience)) {
                 out("AWS's answer is about the provider, so it has found it")
             } else if answer.is_some_and(Answer::provider_exists) {
@@ -109,11 +109,11 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
         }
         Cause::Thumbprint => {
             let known = case.claims.is_some() || matches!(answer, Some(Answer::NoProvider(Some(_))));
-            if answer.is_some_and(Answer::passed_provider) {
-                out("AWS accepted the issuer's certificate")
-            } else if known && case.deployment().is_hosted_by_github() {
+            if known && case.deployment().is_hosted_by_github() {
                 // IAM User Guide, `id_roles_providers_create_oidc`; if AWS falls back to the thumbprint, its answer says so.
                 out("AWS checks GitHub's certificate against its own root authorities: it needs no thumbprint")
+            } else if answer.is_some_and(Answer::passed_provider) {
+                out("AWS's answer most likely means that it had already accepted the issuer's certificate")
             } else if known {
                 open("the issuer is not GitHub's own, and AWS's answer does not say")
             } else {
@@ -252,11 +252,16 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
 }
 
 fn audience(case: &Case<'_>) -> Result<String, String> {
-    let registered = case.answer.as_ref().is_some_and(Answer::passed_provider)
-        || match (case.own_client_ids(), case.claims.and_then(|c| c.audience())) {
-            (Some(ids), Some(audience)) => ids.iter().any(|id| id == audience),
-            _ => false,
-        };
+    let is_read = match (case.own_client_ids(), case.claims.and_then(|c| c.audience())) {
+        (Some(ids), Some(audience)) => ids.iter().any(|id| id == audience),
+        _ => false,
+    };
+    // AWS publishes no order of its checks: that the client IDs come first is inferred.
+    let registered = is_read || case.answer.as_ref().is_some_and(Answer::passed_provider);
+    let accepts = match is_read {
+        true => "the provider accepts",
+        false => "the provider most likely accepts",
+    };
     let name = format!("{}:aud", issuer_host(&case.issuer));
     // What the nearest statement requires of the audience; `None` if nothing.
     let policy = case.policy.as_ref().map(|policy| {
@@ -278,17 +283,17 @@ fn audience(case: &Case<'_>) -> Result<String, String> {
         return Err(MASKED_ISSUER.to_owned());
     }
     match (registered, policy) {
-        (true, Some(Some(true))) => Ok("the provider accepts the token's audience, and so does the policy".to_owned()),
-        (true, Some(None)) => {
-            Ok("the provider accepts the token's audience, and the policy does not require one".to_owned())
-        }
+        (true, Some(Some(true))) => Ok(format!("{accepts} the token's audience, and the policy accepts it")),
+        (true, Some(None)) => Ok(format!(
+            "{accepts} the token's audience, and the policy does not require one"
+        )),
         (false, Some(Some(true) | None)) if case.claims.is_some() => {
             Err("the policy accepts the audience; the provider's client IDs are not known".to_owned())
         }
-        (true, None) => Err("the provider accepts the audience; the trust policy is not known".to_owned()),
-        (true, Some(Some(false))) => {
-            Err("the provider accepts the audience; the policy's condition on it is undecided".to_owned())
-        }
+        (true, None) => Err(format!("{accepts} the audience; the trust policy is not known")),
+        (true, Some(Some(false))) => Err(format!(
+            "{accepts} the audience; the policy's condition on it is undecided"
+        )),
         _ if case.claims.is_none() => Err("there is no token to read the audience from".to_owned()),
         _ => Err("neither the provider's client IDs nor the policy's condition on the audience is known".to_owned()),
     }

@@ -1,6 +1,7 @@
 //! What was compared, what is missing, and what is odd about the documents themselves.
 
-use crate::aws::answer::Answer;
+use crate::aws::answer::{Answer, without_prefix};
+use crate::aws::request::REPORTS_DIFFER;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Attempt, Gap, Probe, Request, Why};
@@ -8,7 +9,7 @@ use crate::finding::{Fact, Facts as _, MissingFact};
 use crate::github::claims::Claims;
 use crate::github::expression::is_expression;
 use crate::github::issuer::issuer_host;
-use crate::policy::{Decision, Outcome};
+use crate::policy::{Decision, Outcome, Presence, decide};
 use crate::text::Span;
 use crate::text::masked::is_masked;
 
@@ -24,19 +25,6 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     }
     if let Some(source) = &request.source {
         facts.push(("inputs", source.clone()));
-    }
-    // If it is known that the step gets that far.
-    let may_ask = case.runner().and_then(|runner| runner.id_token_request);
-    let role = Input::RoleToAssume;
-    let names_one = request.get(role).is_some() || request.not_known.contains_key(role.name());
-    let is_seen = match case.flow {
-        Flow::Oidc => may_ask == Some(true) && names_one,
-        // "Could not load credentials" is no more than a hint of it.
-        Flow::Ambient => may_ask == Some(false) || case.answer == Some(Answer::TokenNotGranted),
-        _ => true,
-    };
-    if is_seen {
-        facts.push(("flow", format!("{}: {}", case.flow.name(), request.why(case.flow))));
     }
     if let Some(caller) = case.evidence.caller.as_ref().filter(|caller| !caller.arn.is_empty()) {
         facts.push(("caller", format!("{} ({})", caller.arn, caller.source)));
@@ -69,9 +57,10 @@ pub(super) fn facts(case: &Case<'_>) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// Strips the marker that the runner's log puts before an error.
+/// The message without what a log, a quotation or the runner put in front of its lines.
 fn said(text: &str) -> String {
-    text.trim_start().trim_start_matches("##[error]").to_owned()
+    let lines: Vec<&str> = text.trim().lines().map(without_prefix).collect();
+    lines.join("\n")
 }
 
 /// Lists what is missing, and how to supply it.
@@ -253,7 +242,7 @@ fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
         if statement.resource.is_some() {
             open(
                 "what `Resource` does in a trust policy",
-                "IAM refuses to store one, so AWS does not describe it".to_owned(),
+                "AWS does not describe it: as reported, IAM refuses to store one".to_owned(),
                 "remove `Resource` from the policy",
             );
         }
@@ -424,7 +413,8 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
             let which = if first != again && first.eq_ignore_ascii_case(again) {
                 "condition keys are case-insensitive, and AWS does not say which of the two counts"
             } else {
-                "most JSON parsers, including AWS's, keep only one"
+                // IAM User Guide, `reference_policies_grammar`.
+                "IAM's grammar forbids it, and AWS does not say which of the two counts"
             };
             remarks.push(format!(
                 "`{}` occurs twice in one object of the trust policy, on lines {} and {}: {which}",
@@ -439,6 +429,7 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
             ));
         }
     }
+    remarks.extend(by_documentation(case));
     remarks.extend(not_searched(case));
     if let (Some(Err(error)), Some(source)) = (&case.workflow, &case.workflow_source) {
         remarks.push(format!(
@@ -447,6 +438,25 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
         ));
     }
     remarks
+}
+
+/// Says that a policy accepts the token only by claims that are keys according to AWS's documentation, if AWS has not answered itself.
+fn by_documentation(case: &Case<'_>) -> Option<String> {
+    let policy = case.policy.as_ref().filter(|_| case.answer.is_none())?;
+    let claims = case.claims_compared();
+    if policy.trace.decision != Decision::Allow || claims.is_empty() {
+        return None;
+    }
+    let mut without = policy.request.clone();
+    for claim in &claims {
+        without.set(claim, Presence::Absent);
+    }
+    (decide(&policy.policy, &without) != Decision::Allow).then(|| {
+        format!(
+            "the trust policy accepts this token by `{}`: {REPORTS_DIFFER}",
+            claims.join("`, `")
+        )
+    })
 }
 
 /// Says what was left out because the policy is too large to search.

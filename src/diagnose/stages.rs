@@ -111,7 +111,8 @@ pub(super) fn stopped_at(answer: &Answer) -> Option<Stage> {
     }
 }
 
-/// Says what shows that a stage was passed.
+/// Says what shows that a stage was passed. AWS publishes no order of its checks: what a refusal shows of the stages before it is inferred
+/// from its messages.
 fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
     let answer = case.answer.as_ref();
     let is = |yes: bool, words: &str| yes.then(|| words.to_owned());
@@ -130,37 +131,59 @@ fn passed(case: &Case<'_>, stage: Stage) -> Option<String> {
                     "the variables for requesting an ID token are set",
                 )
             }),
-        Stage::Token => is(answer.is_some_and(Answer::passed_provider), "AWS accepted the token").or_else(|| {
-            is(
-                case.claims.is_some_and(|claims| claims.subject().is_some()) && case.deployment() != Deployment::Other,
-                "it is a GitHub Actions ID token",
-            )
-        }),
+        Stage::Token => is(case.is_allowed(), "AWS accepted the token")
+            .or_else(|| {
+                is(
+                    answer.is_some_and(Answer::passed_provider),
+                    "AWS most likely accepted the token",
+                )
+            })
+            .or_else(|| {
+                is(
+                    case.claims.is_some_and(|claims| claims.subject().is_some())
+                        && case.deployment() != Deployment::Other,
+                    "it is a GitHub Actions ID token",
+                )
+            }),
         Stage::Request => is(
-            answer.is_some_and(|answer| answer.token_was_sent() || matches!(answer, Answer::AssumeRoleDenied(_))),
+            case.is_allowed() || matches!(answer, Some(Answer::AssumeRoleDenied(_))),
             "AWS understood the request",
         )
-        .or_else(|| is(matches!(case.role_arn, Some(Ok(_))), "the role's ARN is well-formed")),
-        Stage::Provider => is(
-            answer.is_some_and(Answer::passed_provider),
-            "AWS found the provider, which accepted the token",
-        )
         .or_else(|| {
-            let provider = case.provider()?;
-            let url = provider.url.as_deref().map(issuer_host) == Some(issuer_host(&case.issuer));
-            let audience = case.claims?.audience()?;
-            let registered = provider.client_ids.as_ref()?.iter().any(|id| id == audience);
             is(
-                url && registered,
-                "the account's provider matches the token's issuer and audience",
+                answer.is_some_and(Answer::token_was_sent),
+                "AWS most likely understood the request",
             )
-        }),
-        Stage::Role => is(
-            case.is_allowed() || matches!(answer, Some(Answer::DurationOverMaximum)),
-            "AWS found the role",
-        )
-        // A document by itself may be any role's.
-        .or_else(|| is(case.role()?.arn.is_some(), "the role was read")),
+        })
+        .or_else(|| is(matches!(case.role_arn, Some(Ok(_))), "the role's ARN is well-formed")),
+        Stage::Provider => is(case.is_allowed(), "AWS found the provider, which accepted the token")
+            .or_else(|| {
+                let provider = case.provider()?;
+                let url = provider.url.as_deref().map(issuer_host) == Some(issuer_host(&case.issuer));
+                let audience = case.claims?.audience()?;
+                let registered = provider.client_ids.as_ref()?.iter().any(|id| id == audience);
+                is(
+                    url && registered,
+                    "the account's provider matches the token's issuer and audience",
+                )
+            })
+            .or_else(|| {
+                is(
+                    answer.is_some_and(Answer::passed_provider),
+                    "AWS most likely found the provider, which accepted the token",
+                )
+            }),
+        Stage::Role => is(case.is_allowed(), "AWS found the role")
+            .or_else(|| {
+                // A document by itself may be any role's.
+                is(case.role()?.arn.is_some(), "the role was read")
+            })
+            .or_else(|| {
+                is(
+                    matches!(answer, Some(Answer::DurationOverMaximum)),
+                    "AWS most likely found the role",
+                )
+            }),
         Stage::TrustPolicy => is(
             case.is_allowed(),
             if case.flow.has_credentials() {

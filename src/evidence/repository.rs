@@ -16,27 +16,30 @@ pub struct Repository {
     /// Its owner's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner_id: Option<u64>,
-    /// When it was made, seconds since 1970.
+    /// When it was created, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<i64>,
     /// `public`, `private` or `internal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub visibility: Option<String>,
+    /// Its default branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_branch: Option<String>,
 }
 
-/// How the subjects of a repository's tokens are made, in GitHub's own fields: docs, "Get the customization template for an
+/// How the subjects of a repository's tokens are built, in GitHub's own fields: docs, "Get the customization template for an
 /// OIDC subject claim for a repository".
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SubjectTemplate {
-    /// GitHub's default; the keys do not matter then.
+    /// Whether GitHub's default applies; if so, the keys don't matter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub use_default: Option<bool>,
-    /// The claims of the repository's own template; without them the organization's applies.
+    /// The claims of the repository's own template; if absent, the organization's applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub include_claim_keys: Option<Vec<String>>,
-    /// Did the repository opt in to ids in the subject? Reported as `false` where a token has them: the prefix tells.
+    /// Whether the repository opted in to IDs in the subject. It has been seen as `false` with IDs in the token: the prefix shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub use_immutable_subject: Option<bool>,
     /// What the default subject begins with: `repo:acme@1/widgets@2`.
@@ -45,7 +48,7 @@ pub struct SubjectTemplate {
 }
 
 impl SubjectTemplate {
-    /// What GitHub's API says of it, in words.
+    /// Returns what GitHub's API says about it, in words.
     #[must_use]
     pub(crate) fn words(&self) -> Option<String> {
         let keys = self.include_claim_keys.as_deref().unwrap_or_default();
@@ -62,7 +65,7 @@ impl SubjectTemplate {
         })
     }
 
-    /// Are its subjects of GitHub's default form, as far as is known?
+    /// Whether its subjects have GitHub's default form, as far as known.
     #[must_use]
     pub(crate) fn is_default(&self) -> bool {
         self.use_default != Some(false)
@@ -70,11 +73,11 @@ impl SubjectTemplate {
 }
 
 impl Repository {
-    /// The first second of 15 July 2026: repositories that were made since have ids in their subjects. (GitHub docs, "OpenID
-    /// Connect reference".)
+    /// The first second of 15 July 2026: repositories created since have IDs in their subjects. (GitHub docs, "OpenID Connect
+    /// reference".)
     const IMMUTABLE_SINCE: i64 = 1_784_073_600;
 
-    /// The day on which it was made, where that alone puts ids into its subjects.
+    /// Returns the day on which it was created if that alone puts IDs into its subjects.
     #[must_use]
     pub(crate) fn made_immutable(&self) -> Option<String> {
         let created = self.created.filter(|created| *created >= Self::IMMUTABLE_SINCE)?;
@@ -82,7 +85,7 @@ impl Repository {
     }
 }
 
-/// An environment, and what stands before a job that names it.
+/// An environment, and what protects it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -93,10 +96,10 @@ pub struct Environment {
     pub reviewers: usize,
     /// Its wait timer.
     pub wait_minutes: u32,
-    /// The branches and tags that are let through; all where it is absent.
+    /// The branches and tags that are let through; if absent, all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branches: Option<Branches>,
-    /// Rules of GitHub Apps and of kinds that are not known here.
+    /// Rules of GitHub Apps and of unknown kinds.
     pub other_rules: usize,
 }
 
@@ -112,7 +115,7 @@ pub enum Branches {
 }
 
 impl Environment {
-    /// What protects it, in words; empty where nothing does.
+    /// Returns what protects it, in words; empty if nothing does.
     #[must_use]
     pub(crate) fn rules(&self) -> String {
         let reviewers = match self.reviewers {
@@ -135,7 +138,7 @@ impl Environment {
         all.join(", ")
     }
 
-    /// Does nothing hold back a job that names it, on whatever branch? A timer lets everybody through in the end.
+    /// Whether nothing holds back a job that names it, on any branch. A timer lets everybody through in the end.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.reviewers == 0 && self.branches.is_none() && self.other_rules == 0

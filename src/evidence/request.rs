@@ -1,6 +1,6 @@
-//! What a step asks for, as a saved run has it: its inputs by name, and what is known of them.
+//! What a step requests, as in a saved run: its inputs by name, and what is known about them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Deref;
 
@@ -10,31 +10,33 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::configure::{INPUTS, Input, Inputs, Text};
 
-/// What the step asks for.
+/// What the step requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// The inputs of the step.
     pub inputs: Inputs,
-    /// Where the inputs were read when no input named them: "step `Configure AWS` of job `deploy`".
+    /// Where the inputs were read if no input gave them: "step `Configure AWS` of job `deploy`".
     pub source: Option<String>,
-    /// What the step in the checkout says of the audience, the endpoint and the proxy, by input. It is shown and not followed:
-    /// where a token goes is not a checkout's to say.
+    /// The audience, endpoint and proxy of the step in the checkout, by input. They are shown, not followed: a checkout has no
+    /// say in where a token goes.
     pub set_aside: BTreeMap<String, String>,
-    /// Inputs of the step that nobody here knows, or not all of, as they would be written in another step of the job: with
-    /// `${{ secrets.ROLE }}` in them. They hold names and no values.
+    /// Inputs of the step that are unknown here, in whole or in part, as they would be written in another step of the job: with
+    /// `${{ secrets.ROLE }}` in them. They contain names, no values.
     pub not_known: BTreeMap<String, String>,
-    /// Inputs of the step that have no value, or one that the step cannot use here, and why.
+    /// Inputs of the step that have no value, or one that the step can't use here, and why.
     pub faults: BTreeMap<String, String>,
+    /// Inputs that are empty and replaced by a variable of the job, which the action reads instead.
+    pub by_variable: BTreeSet<String>,
 }
 
 impl Request {
-    /// Is it not known which role is asked for, or not in all its parts?
+    /// Whether the requested role is unknown, in whole or in part.
     #[must_use]
     pub fn names_no_role(&self) -> bool {
         self.get(Input::RoleToAssume).is_none() || self.not_known.contains_key(Input::RoleToAssume.name())
     }
 
-    /// Why the profile that the step names cannot be written, although its name is in order.
+    /// Why the profile that the step names can't be written, although its name is valid.
     #[must_use]
     pub fn profile_fault(&self) -> Option<&str> {
         self.given(Input::AwsProfile)?;
@@ -58,6 +60,7 @@ const SOURCE: &str = "source";
 const SET_ASIDE: &str = "set-aside";
 const NOT_KNOWN: &str = "not-known";
 const FAULTS: &str = "faults";
+const BY_VARIABLE: &str = "by-variable";
 
 impl Serialize for Request {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -77,11 +80,14 @@ impl Serialize for Request {
         if !self.faults.is_empty() {
             map.serialize_entry(FAULTS, &self.faults)?;
         }
+        if !self.by_variable.is_empty() {
+            map.serialize_entry(BY_VARIABLE, &self.by_variable)?;
+        }
         map.end()
     }
 }
 
-/// Names that mean nothing here are passed over: a saved run may be a later version's.
+/// Unknown names are skipped: a saved run may come from a later version.
 impl<'de> Deserialize<'de> for Request {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct RequestVisitor;
@@ -101,6 +107,7 @@ impl<'de> Deserialize<'de> for Request {
                         (SET_ASIDE, _) => request.set_aside = map.next_value()?,
                         (NOT_KNOWN, _) => request.not_known = map.next_value()?,
                         (FAULTS, _) => request.faults = map.next_value()?,
+                        (BY_VARIABLE, _) => request.by_variable = map.next_value()?,
                         (_, Some(spec)) => {
                             if let Some(Text(value)) = map.next_value()? {
                                 request.inputs.set(spec.input, value);

@@ -6,7 +6,7 @@ use super::apart;
 use super::edit::{Draft, append_action, append_value, indentation, remove};
 use super::proof::prove;
 use super::workflow::{
-    ask_for_audience, give_environment, is_for_a_pull_request, job_environment, missing_environment, no_pull_request,
+    ask_for_audience, give_environment, is_for_a_pull_request, job_environment, keep_to_trusted, missing_environment,
 };
 use crate::aws::request::{CLAIM_KEYS, meant_key};
 use crate::case::{Case, PolicyCase};
@@ -36,7 +36,7 @@ pub(super) fn admit(case: &Case<'_>) -> Vec<Fix> {
         return vec![fix];
     }
     // Changes that open nothing come first.
-    let mut fixes: Vec<Fix> = no_pull_request(case, policy).into_iter().collect();
+    let mut fixes: Vec<Fix> = keep_to_trusted(case, policy).into_iter().collect();
     for draft in drafts(case, policy, source) {
         if let Some(mut fix) = prove(case, policy, source, draft)
             && fixes.iter().all(|other| other.text != fix.text)
@@ -335,9 +335,7 @@ pub(super) fn widened(draft: &mut Draft, leaf: &ConditionLeaf<'_>, value: &str, 
         Extent::AsWritten => None,
         Extent::Lasting => {
             let lasting = lasting.filter(|_| takes_wildcards)?;
-            draft
-                .notes
-                .push(format!("covers later runs: it accepts {}", lasting.opens));
+            draft.notes.push(format!("it accepts {}", lasting.opens));
             Some(lasting.pattern)
         }
     }

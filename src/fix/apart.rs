@@ -48,9 +48,7 @@ pub(super) fn add(
         let (operator, value) = match (extent, lasting(value)) {
             (Extent::AsWritten, _) => return None,
             (Extent::Lasting, Some(lasting)) => {
-                draft
-                    .notes
-                    .push(format!("covers later runs: it accepts {}", lasting.opens));
+                draft.notes.push(format!("it accepts {}", lasting.opens));
                 lasts = true;
                 ("StringLike", lasting.pattern)
             }

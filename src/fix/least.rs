@@ -47,8 +47,7 @@ pub(crate) fn least(asker: Asker<'_>) -> Vec<Fix> {
     let lasts = lasting.and_then(|lasting| {
         let title = "the same, for later runs of the job as well";
         let mut fix = policy(asker, audience, "StringLike", &lasting.pattern, title)?;
-        fix.notes
-            .push(format!("covers later runs: it accepts {}", lasting.opens));
+        fix.notes.push(format!("it accepts {}", lasting.opens));
         Some(fix)
     });
     exact.into_iter().chain(lasts).collect()

@@ -42,6 +42,7 @@ pub(super) fn create_provider(case: &Case<'_>) -> Option<Fix> {
     }
     fix.notes.extend(policy_denies(case, audience));
     if case.deployment() != Deployment::Server {
+        // IAM User Guide, `id_roles_providers_create_oidc`.
         fix.notes.push("no thumbprint is needed".to_owned());
     }
     Some(fix)

@@ -85,7 +85,7 @@ pub(super) fn allow_caller(case: &Case<'_>) -> Option<Fix> {
         if is_whole {
             "applied and evaluated with the policies of both sides: the call is allowed, and on no other role"
         } else {
-            "applied and evaluated: none of the caller's policies stands in the way then, and no other role is opened; what the role's trust policy says \
+            "applied and evaluated: none of the caller's policies is then in the way, and no other role is opened; what the role's trust policy says \
              still decides"
         }
         .to_owned(),

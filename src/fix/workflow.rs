@@ -47,26 +47,25 @@ pub(super) fn job_environment(case: &Case<'_>, policy: &PolicyCase) -> Option<Fi
     }
 }
 
-/// Keeps the job out of pull requests if the policy trusts a branch or a tag: this opens nothing.
-pub(super) fn no_pull_request(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
-    if !is_for_a_pull_request(case) {
-        return None;
-    }
-    let difference = policy
-        .subject
-        .as_ref()
-        .filter(|difference| difference.kind == Kind::PullRequest)?;
-    let (Context::Branch(_) | Context::Tag(_)) = Subject::parse(&difference.pattern)?.kind()? else {
-        return None;
+/// Keeps the job to the runs that the policy trusts on purpose, which opens nothing: out of pull requests if it trusts a branch or a tag, and
+/// to the default branch if it trusts that one. (An outdated name, such as `master`, is not the default branch's.)
+pub(super) fn keep_to_trusted(case: &Case<'_>, policy: &PolicyCase) -> Option<Fix> {
+    let difference = policy.subject.as_ref()?;
+    let (title, condition) = match (&difference.kind, Subject::parse(&difference.pattern)?.kind()?) {
+        (Kind::PullRequest, Context::Branch(_) | Context::Tag(_)) if is_for_a_pull_request(case) => (
+            "keep the job out of pull requests: it runs on `push`, after the merge".to_owned(),
+            "if: github.event_name != 'pull_request'".to_owned(),
+        ),
+        (Kind::Branch, Context::Branch(name)) if case.default_branch() == Some(name) && is_plain(name) => (
+            format!("keep the job to the default branch, `{name}`"),
+            format!("if: github.ref == 'refs/heads/{name}'"),
+        ),
+        _ => return None,
     };
-    const CONDITION: &str = "if: github.event_name != 'pull_request'";
-    let mut fix = Fix::new(
-        "keep the job out of pull requests: it runs on `push`, after the merge",
-        Target::Workflow,
-    );
-    fix.text = format!("    {CONDITION}\n");
+    let mut fix = Fix::new(title, Target::Workflow);
+    fix.text = format!("    {condition}\n");
     if let (Some(job), Some(source)) = (job(case), case.workflow_source.as_ref())
-        && let Some(edit) = below_key(source, job, |indent| format!("{indent}{CONDITION}\n"))
+        && let Some(edit) = below_key(source, job, |indent| format!("{indent}{condition}\n"))
     {
         // An existing `if:` has to be combined with it by hand.
         let own = format!("{}if:", edit.text.split("if:").next().unwrap_or_default());

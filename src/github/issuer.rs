@@ -66,7 +66,7 @@ impl Deployment {
         matches!(self, Self::GitHub | Self::Enterprise | Self::DataResidency)
     }
 
-    /// Whether a public authority issues its certificate, so that AWS never checks thumbprints.
+    /// Whether a public authority issues its certificate, so that AWS needs no thumbprint.
     #[must_use]
     pub fn is_hosted_by_github(self) -> bool {
         self.has_claim_keys()

@@ -14,27 +14,27 @@ use crate::text::position;
 
 use super::{Family, Form, Repository, RunsFor};
 
-/// A file of expectations, as it stands beside a policy.
+/// A file of expectations, kept beside a policy.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Expectations {
-    /// The trust policy: a path from this file on, or the policy itself.
+    /// The trust policy: a path relative to this file, or the policy itself.
     #[serde(default)]
     pub policy: Option<Value>,
     /// `owner/name` of the repository whose tokens these are.
     #[serde(default)]
     pub repository: Option<String>,
-    /// Id of its owner. With both ids, tokens are tried with the immutable subject too.
+    /// Its owner's ID. With both IDs, tokens are also tried with the immutable subject.
     #[serde(default)]
     pub owner_id: Option<String>,
-    /// Its own id.
+    /// Its own ID.
     #[serde(default)]
     pub repository_id: Option<String>,
-    /// The audience of the tokens: `sts.amazonaws.com` where it is not given.
+    /// The audience of the tokens; `sts.amazonaws.com` by default.
     #[serde(default)]
     pub audience: Option<String>,
-    /// The issuer of the tokens: GitHub's own where it is not given.
+    /// The issuer of the tokens; GitHub's own by default.
     #[serde(default)]
     pub issuer: Option<String>,
     /// Tokens that must get in.
@@ -45,7 +45,7 @@ pub struct Expectations {
     pub deny: Vec<ExpectedToken>,
 }
 
-/// A token: by what its job runs for, by its claims, or by both.
+/// A token: described by what its job runs for, by its claims, or by both.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -62,7 +62,7 @@ pub struct ExpectedToken {
     /// The job's environment.
     #[serde(default)]
     pub environment: Option<String>,
-    /// Another repository than that of the file.
+    /// A repository other than the file's.
     #[serde(default)]
     pub repository: Option<String>,
     /// Claims: all of them, or those that differ.
@@ -70,14 +70,14 @@ pub struct ExpectedToken {
     pub claims: BTreeMap<String, String>,
 }
 
-/// What an expectation came to.
+/// The result of an expectation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     /// What the token is called.
     pub name: String,
-    /// The line that it stands at, in the file of expectations.
+    /// Its line in the file of expectations.
     pub line: usize,
-    /// Must it get in?
+    /// Whether it must get in.
     pub must_get_in: bool,
     /// What the policy decides.
     pub decision: Decision,
@@ -88,7 +88,7 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Is it as expected?
+    /// Whether it is as expected.
     #[must_use]
     pub fn is_met(&self) -> bool {
         match self.decision {
@@ -107,7 +107,7 @@ pub(crate) struct Read {
     deny: Vec<usize>,
 }
 
-/// What is wrong with a file of expectations, and at which line.
+/// What is wrong with a file of expectations, and on which line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wrong {
     pub(crate) line: usize,
@@ -115,7 +115,7 @@ pub(crate) struct Wrong {
 }
 
 impl Read {
-    /// Reads YAML. All values are texts: ids are, in a token.
+    /// Reads YAML. All values are strings, as IDs are in a token.
     pub(crate) fn of(text: &str) -> Result<Self, Wrong> {
         let root = tree(text).map_err(|error| Wrong {
             line: error.line,
@@ -155,7 +155,7 @@ impl Read {
         Ok(Self { all, allow, deny })
     }
 
-    /// What the policy makes of each token.
+    /// Decides each token by the policy.
     pub(crate) fn check(&self, policy: &TrustPolicy) -> Result<Vec<Checked>, Wrong> {
         let allow = self
             .all
@@ -197,7 +197,7 @@ impl Read {
         Ok(checked)
     }
 
-    /// The token's claims, in each form that its subject can have.
+    /// Returns the token's claims, once for each form that its subject can have.
     fn forms(&self, token: &ExpectedToken) -> Result<Vec<(&'static str, Claims)>, String> {
         let audience = self.all.audience.as_deref().unwrap_or("sts.amazonaws.com");
         let mut repository = Repository {
@@ -302,7 +302,7 @@ fn split_ref(git_ref: &str) -> Option<(&str, &str)> {
         .find_map(|kind| Some((kind, git_ref.strip_prefix(kind)?)))
 }
 
-/// YAML as JSON, every value a text.
+/// Converts YAML to JSON in which every value is a string.
 fn value(node: &Node) -> Value {
     match &node.kind {
         Kind::List(items) => items.iter().map(value).collect(),

@@ -519,7 +519,11 @@ impl Walk<'_> {
             }
         };
         if is_of_forks(&family.event) {
-            note(tokens, "a pull request from a fork gets no token");
+            // GitHub docs, "GITHUB_TOKEN": `none` at most for public forks; a private repository's settings can allow more.
+            note(
+                tokens,
+                "a pull request from a fork gets no token, unless a private repository's settings allow it",
+            );
         }
         if run.grant == Grant::Missing {
             note(tokens, "without `id-token: write` the job gets no token");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use annotate_snippets::{AnnotationKind, Element, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use super::console::visible;
@@ -115,6 +115,7 @@ pub fn json(checked: &Checked, known: &Baseline) -> String {
             "certainty": item.certainty.name(),
             "message": item.message,
             "notes": item.more,
+            "help": item.help,
             "places": places.collect::<Vec<_>>(),
             "fixes": fixes.collect::<Vec<_>>(),
             "fingerprint": item.fingerprint(),
@@ -170,6 +171,11 @@ pub fn annotations(checked: &Checked, known: &Baseline) -> String {
             message.push('\n');
             message.push_str(line);
         }
+        let title = item.changes.first().map(|change| &change.title);
+        if let Some(help) = item.help.first().or(title) {
+            message.push_str("\nhelp: ");
+            message.push_str(help);
+        }
         let _ = writeln!(
             out,
             "::{command} {}::{}",
@@ -194,7 +200,7 @@ pub fn console(checked: &Checked, known: &Baseline, colour: bool) -> String {
         for change in &item.changes {
             let _ = writeln!(out, "fix: {}\n{}", change.title, indented(&diff(change)));
         }
-        for text in item
+        for (title, text) in item
             .changes
             .is_empty()
             .then_some(&item.shown)
@@ -202,7 +208,7 @@ pub fn console(checked: &Checked, known: &Baseline, colour: bool) -> String {
             .flatten()
             .take(1)
         {
-            let _ = writeln!(out, "{}", indented(&clean_lines(text)));
+            let _ = writeln!(out, "fix: {title}\n{}", indented(&clean_lines(text)));
         }
     }
     if new.len() > MOST_FINDINGS {
@@ -329,13 +335,14 @@ fn items(checked: &Checked) -> Vec<Item<'_>> {
             certainty: noted.certainty,
             message: noted.message.clone(),
             more: noted.more.iter().map(|line| clean(line)).collect(),
+            help: noted.help.iter().map(|line| clean(line)).collect(),
             spots: spots.collect(),
             changes: changes.collect(),
             shown: noted
                 .changes
                 .iter()
-                .map(|change| change.text.clone())
-                .filter(|text| !text.is_empty())
+                .filter(|change| !change.text.is_empty())
+                .map(|change| (clean(&change.title), change.text.clone()))
                 .collect(),
             about: noted.about.clone(),
         }
@@ -352,21 +359,28 @@ fn finding(item: &Item<'_>, colour: bool) -> String {
     };
     let mut elements: Vec<Element<'_>> = Vec::new();
     for (at, spot) in item.spots.iter().take(MOST_LINES).enumerate() {
-        elements.extend(excerpt(spot, at == 0).map(Element::from));
+        elements.extend(excerpt(spot, at == 0));
     }
-    elements.extend(
-        item.more
-            .iter()
-            .take(MOST_LINES)
-            .map(|line| Level::NOTE.message(clean(line)).into()),
-    );
+    let lines = |level: Level<'static>, lines: &[String]| {
+        let line = |line: &String| Element::from(level.clone().message(clean(line)));
+        lines.iter().take(MOST_LINES).map(line).collect::<Vec<_>>()
+    };
+    let whole = item.spots.iter().filter(|spot| spot.span == Span::default());
+    let whole: Vec<String> = whole.map(|spot| cut(&clean(&spot.text), 200)).collect();
+    elements.extend(lines(Level::NOTE, &whole));
+    elements.extend(lines(Level::NOTE, &item.more));
+    elements.extend(lines(Level::HELP, &item.help));
     let group = level.primary_title(item.headline()).id(item.rule.id).elements(elements);
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     renderer.term_width(140).render(&[group])
 }
 
 /// The lines of a place.
-fn excerpt<'a>(spot: &Spot<'_>, is_first: bool) -> Option<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+fn excerpt<'a>(spot: &Spot<'_>, is_first: bool) -> Option<Element<'a>> {
+    // A plan or a state as a whole: its beginning says nothing, and anything can be in it.
+    if spot.span == Span::default() {
+        return Some(Origin::path(clean(&spot.source.name)).into());
+    }
     let text = &spot.source.text;
     let start = text.get(..spot.span.start)?.rfind('\n').map_or(0, |at| at + 1);
     let rest = text.get(start..)?;
@@ -389,7 +403,8 @@ fn excerpt<'a>(spot: &Spot<'_>, is_first: bool) -> Option<Snippet<'a, annotate_s
         Snippet::source(text)
             .line_start(line)
             .path(clean(&spot.source.name))
-            .annotation(annotation),
+            .annotation(annotation)
+            .into(),
     )
 }
 

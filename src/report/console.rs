@@ -8,8 +8,8 @@ use anstyle::{AnsiColor, Style as Paint};
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::{
-    MOST_FINDINGS, MOST_LINES, Pages, Report, cause_word, claims, clean, clean_lines, cut, headline, is_diff_header,
-    one_is_enough, outcome, stage_word, standing, target_place,
+    FIRST_FACTS, MOST_FINDINGS, MOST_LINES, Pages, Report, cause_word, claims, clean, clean_lines, cut, headline,
+    is_diff_header, one_is_enough, outcome, stage_word, standing, target_place,
 };
 use crate::finding::{
     CauseStatus, Certainty, Conclusion, Diagnosis, Document, Fix, Found, Label, Party, Severity, SideBySide,
@@ -186,13 +186,17 @@ impl Printer<'_> {
             Conclusion::Allowed => GOOD,
             Conclusion::Denied | Conclusion::Undecided => BAD,
         };
-        let mut out = format!("{}\n\n", self.paint(paint, &self.wrapped(&verdict(diagnosis), "")));
+        let mut out = format!(
+            "{}\n{}\n\n",
+            self.paint(paint, &self.wrapped(&verdict(diagnosis), "")),
+            self.wrapped(&diagnosis.way, "")
+        );
         match lead.and_then(|lead| lead.compares.as_ref()) {
             Some(compared) => out.push_str(&self.comparison(compared)),
             None => {
                 let is_certain = lead.is_some_and(|lead| lead.certainty() == Certainty::Certain);
-                let facts = super::first_facts(diagnosis, is_certain).map(|names| self.facts(diagnosis, names));
-                if let Some(facts) = facts.filter(|facts| !facts.is_empty()) {
+                let facts = self.facts(diagnosis, &FIRST_FACTS);
+                if !is_certain && !facts.is_empty() {
                     out.push_str(&facts);
                     out.push('\n');
                 }

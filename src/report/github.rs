@@ -170,7 +170,9 @@ pub fn outputs(report: &Report) -> Vec<(&'static str, String)> {
 /// # Errors
 /// A message if it is too large for an output.
 pub fn evidence(runs: &Runs) -> Result<String, String> {
-    let line = json::escaped(&serde_json::to_string(runs).unwrap_or_default());
+    let line = serde_json::to_value(runs)
+        .map(|runs| json::escaped(&runs.to_string()))
+        .unwrap_or_default();
     if line.len() <= MOST_EVIDENCE {
         return Ok(line);
     }

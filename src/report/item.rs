@@ -19,14 +19,16 @@ pub(crate) struct Item<'a> {
     pub(crate) certainty: Certainty,
     /// The message, in one line.
     pub(crate) message: String,
-    /// Notes and help.
+    /// Explanations.
     pub(crate) more: Vec<String>,
+    /// What to do about it.
+    pub(crate) help: Vec<String>,
     /// Where it is, the main place first.
     pub(crate) spots: Vec<Spot<'a>>,
     /// Changes that fix it.
     pub(crate) changes: Vec<Change<'a>>,
-    /// Lines to write, if no change can be placed.
-    pub(crate) shown: Vec<String>,
+    /// Lines to write if no change can be placed, with what they do.
+    pub(crate) shown: Vec<(String, String)>,
     /// What it is about, in terms that don't depend on other lines of the file.
     pub(crate) about: Vec<String>,
 }
@@ -116,7 +118,8 @@ fn item<'a>(run: &'a Run, found: &'a Found) -> Item<'a> {
         severity: found.severity,
         certainty: found.certainty(),
         message: found.message.clone(),
-        more: found.notes.iter().chain(&found.help).map(|line| clean(line)).collect(),
+        more: found.notes.iter().map(|line| clean(line)).collect(),
+        help: found.help.iter().map(|line| clean(line)).collect(),
         spots,
         changes: changes.collect(),
         shown: Vec::new(),

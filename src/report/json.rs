@@ -1,4 +1,4 @@
-//! The report as JSON, `"schema": 1`: other tools rely on it, so fields are added and never changed.
+//! The report as JSON, `"schema": 1`. Other tools rely on it, so fields are added and never changed.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,20 +8,20 @@ use crate::finding::{Cause, Diagnosis, Fix, Found, Label};
 use crate::policy::Decision;
 use crate::text::unseen::is_unseen;
 
-/// Laid out for reading.
+/// Returns it formatted for reading.
 #[must_use]
 pub fn render(report: &Report) -> String {
     escaped(&format!("{:#}\n", value(report)))
 }
 
-/// On one line, for a step's output.
+/// Returns it on one line, for a step's output.
 #[must_use]
 pub fn line(report: &Report) -> String {
     escaped(&value(report).to_string())
 }
 
-/// [`line()`] in at most so many bytes. What is left out for that is said in `left_out`: of `runs` all but what each comes to,
-/// then the texts of the fixes, then the ends of long texts and lists.
+/// Returns [`line()`] in at most this many bytes. `left_out` says what was dropped for that: first all of `runs` but their
+/// outcomes, then the texts of the fixes, then the ends of long texts and lists.
 #[must_use]
 pub fn line_within(whole: &Report, most: usize) -> String {
     let text = line(whole);
@@ -32,8 +32,18 @@ pub fn line_within(whole: &Report, most: usize) -> String {
     for name in ["runs", "chain"] {
         for run in list(&mut report, name) {
             if let Some(fields) = run.as_object_mut() {
-                fields
-                    .retain(|name, _| ["schema", "verdict", "cause", "flow", "role", "role_source"].contains(&&**name));
+                fields.retain(|name, _| {
+                    [
+                        "schema",
+                        "verdict",
+                        "cause",
+                        "flow",
+                        "flow_reason",
+                        "role",
+                        "role_source",
+                    ]
+                    .contains(&&**name)
+                });
             }
         }
     }
@@ -74,7 +84,7 @@ pub fn line_within(whole: &Report, most: usize) -> String {
     json!({ "schema": 1, "verdict": verdict, "left_out": "everything else: it is too large" }).to_string()
 }
 
-/// The most characters of a text in a report that would be too large otherwise.
+/// The most characters of a text in a report that would otherwise be too large.
 const MOST_TEXT: usize = 2000;
 
 fn list<'a>(value: &'a mut Value, name: &str) -> &'a mut [Value] {
@@ -100,7 +110,7 @@ fn shorten(value: &mut Value, texts: usize, entries: usize) {
     }
 }
 
-/// JSON in which characters that are not seen are written as escapes: its values stay what they are.
+/// Writes invisible characters as JSON escapes, which leaves the values as they are.
 #[must_use]
 pub fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
@@ -117,7 +127,7 @@ pub fn escaped(json: &str) -> String {
     out
 }
 
-/// The run that decides, and all of them.
+/// The run that decides, and all runs.
 fn value(report: &Report) -> Value {
     let deciding = report.deciding();
     let json = ReportJson {
@@ -129,16 +139,16 @@ fn value(report: &Report) -> Value {
     serde_json::to_value(json).unwrap_or_default()
 }
 
-/// The report of a run of the program.
+/// The report of one run of the program.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(title = "Report of aws-oidc-doctor"))]
 struct ReportJson<'a> {
     #[serde(flatten)]
     deciding: RunJson<'a>,
-    /// A diagnosis for each hop of the deciding run, where it is a chain of roles.
+    /// A diagnosis for each hop of the deciding run, if it is a chain of roles.
     chain: Vec<RunJson<'a>>,
-    /// All runs, in order: as a rule one, more where a job asks for several roles.
+    /// All runs, in order: usually one, more if a job requests several roles.
     runs: Vec<RunJson<'a>>,
     /// What was left out to keep the report small.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,19 +160,21 @@ struct ReportJson<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "Run"))]
 struct RunJson<'a> {
-    /// The version of this form: 1.
+    /// The version of this format: 1.
     schema: u32,
-    /// Does the step end with its credentials?
+    /// Whether the step ends with its credentials.
     #[cfg_attr(test, schemars(extend("enum" = ["allowed", "denied", "undecided"])))]
     verdict: &'a str,
-    /// The way that the step takes.
+    /// The flow that the step uses.
     #[cfg_attr(test, schemars(extend("enum" = ["oidc", "chaining", "keys", "token-file", "ambient", "existing", "none"])))]
     flow: &'a str,
-    /// The role that was asked for, as it was written.
+    /// The same in a sentence: what the step does for its credentials, and which input or variable makes it do so.
+    flow_reason: &'a str,
+    /// The requested role, as written.
     role: Option<&'a str>,
-    /// Where the inputs were read when no input named them.
+    /// Where the inputs were read if no input gave them.
     role_source: Option<&'a str>,
-    /// What blocks; null where nothing does.
+    /// What blocks; null if nothing does.
     cause: Option<BlockingJson<'a>>,
     /// The eight causes, in order.
     causes: Vec<CauseJson<'a>>,
@@ -172,13 +184,13 @@ struct RunJson<'a> {
     findings: Vec<FindingJson<'a>>,
     /// What is not known.
     gaps: Vec<GapJson<'a>>,
-    /// What is to be said of the whole.
+    /// Notes on the whole.
     notes: &'a [String],
-    /// What the trust policy alone comes to; null without a policy.
+    /// What the trust policy alone decides; null without a policy.
     trust_policy: Option<DecisionJson>,
     /// The token's subject.
     subject: Option<&'a str>,
-    /// What the token says by itself, and the policies that let it in.
+    /// What the token says by itself, and the policies that would let it in.
     token: Option<Value>,
 }
 
@@ -205,7 +217,7 @@ struct CauseJson<'a> {
     number: u8,
     /// Its name.
     title: &'a str,
-    /// How it stands.
+    /// Its status.
     #[cfg_attr(test, schemars(extend("enum" = ["applies", "ruled-out", "undecided"])))]
     status: &'a str,
     /// Why.
@@ -247,9 +259,9 @@ struct FindingJson<'a> {
     labels: Vec<LabelJson<'a>>,
     /// Facts.
     notes: &'a [String],
-    /// What to do, beside the fixes.
+    /// What to do, in addition to the fixes.
     help: &'a [String],
-    /// Changes, each of which is enough.
+    /// Changes, each sufficient on its own.
     fixes: Vec<FixJson<'a>>,
 }
 
@@ -268,7 +280,7 @@ struct LabelJson<'a> {
     column: Option<usize>,
     /// What is wrong there.
     text: &'a str,
-    /// What stands there.
+    /// What is written there.
     source: Option<&'a str>,
 }
 
@@ -287,13 +299,13 @@ struct FixJson<'a> {
     text: &'a str,
     /// The change as a unified diff.
     diff: &'a str,
-    /// The commands that make the change, one a line.
+    /// The commands that make the change, one per line.
     command: &'a str,
     /// As Terraform.
     terraform: &'a str,
     /// As CloudFormation.
     cloudformation: &'a str,
-    /// What to know of it.
+    /// What to know about it.
     notes: Vec<&'a str>,
 }
 
@@ -303,7 +315,7 @@ struct FixJson<'a> {
 struct GapJson<'a> {
     /// What was wanted.
     wanted: &'a str,
-    /// Why it is not there.
+    /// Why it is missing.
     why: &'a str,
     /// How to supply it.
     supply: &'a str,
@@ -313,7 +325,7 @@ struct GapJson<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "Decision"))]
 struct DecisionJson {
-    /// For the request of this job.
+    /// For this job's request.
     #[cfg_attr(test, schemars(extend("enum" = ["allow", "deny", "undecided"])))]
     decision: &'static str,
 }
@@ -324,6 +336,7 @@ fn run(run: &Run) -> RunJson<'_> {
         schema: 1,
         verdict: diagnosis.conclusion.name(),
         flow: diagnosis.flow.name(),
+        flow_reason: &diagnosis.way,
         role: run.role.as_deref(),
         role_source: run.source.as_deref(),
         cause: diagnosis.cause().map(|cause| BlockingJson {

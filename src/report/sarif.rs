@@ -90,7 +90,7 @@ fn rule(rule: &Rule, page: &dyn Fn(&Rule) -> Option<String>) -> Value {
         "id": rule.id,
         "name": rule.id,
         "shortDescription": { "text": rule.title },
-        "help": { "text": rule.page, "markdown": rule.page },
+        "help": { "text": rule.page(), "markdown": rule.page() },
         "properties": { "tags": ["aws", "oidc", "security", rule.stage.name()] },
     });
     if let (Some(fields), Some(url)) = (value.as_object_mut(), page(rule)) {
@@ -101,7 +101,7 @@ fn rule(rule: &Rule, page: &dyn Fn(&Rule) -> Option<String>) -> Value {
 
 fn result(item: &Item<'_>, rules: &[&Rule], shown: &Shown<'_>, is_known: bool) -> Value {
     let mut text = item.headline();
-    for line in &item.more {
+    for line in item.more.iter().chain(&item.help) {
         text.push('\n');
         text.push_str(&clean(line));
     }

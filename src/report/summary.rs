@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::markdown::{bold, cell, code, fence, inline};
 use super::{
-    MOST_FINDINGS, MOST_LINES, Pages, Report, Run, capital, cause_word, cut, gist, one_is_enough, outcome, place,
-    stage_word, standing,
+    FIRST_FACTS, MOST_FINDINGS, MOST_LINES, Pages, Report, Run, capital, cause_word, cut, gist, one_is_enough, outcome,
+    place, stage_word, standing,
 };
 use crate::finding::{
     CauseStatus, Certainty, Conclusion, Diagnosis, Document, Fix, Found, Party, Session, Severity, SideBySide,
@@ -69,11 +69,12 @@ pub fn render(report: &Report) -> String {
 fn section(run: &Run, pages: &Pages, is_one_of_several: bool, most: usize) -> String {
     let level = if is_one_of_several { "###" } else { "##" };
     let mut out = format!("{level} {} {}\n\n", mark(&run.diagnosis), inline(&run.title()));
-    if let (true, Some(source)) = (is_one_of_several, &run.source) {
-        let _ = writeln!(out, "{}\n", inline(source));
-    }
+    let source = run.source.as_deref().filter(|_| is_one_of_several);
     if run.chain.is_empty() {
-        return out + &body(&run.diagnosis, pages, false, most);
+        return out + &body(&run.diagnosis, pages, source, false, most);
+    }
+    if let Some(source) = source {
+        let _ = writeln!(out, "{}\n", inline(source));
     }
     out.push_str("| | hop | |\n|---|---|---|\n");
     for (hop, line) in run.hops() {
@@ -81,7 +82,7 @@ fn section(run: &Run, pages: &Pages, is_one_of_several: bool, most: usize) -> St
     }
     out.push('\n');
     let share = most.saturating_sub(out.len()) / run.chain.len();
-    out.push_str(&body(&run.diagnosis, pages, true, share));
+    out.push_str(&body(&run.diagnosis, pages, None, true, share));
     for (at, hop) in run.chain.iter().enumerate() {
         if Some(at + 1) != run.deciding_hop() {
             let _ = writeln!(
@@ -89,7 +90,7 @@ fn section(run: &Run, pages: &Pages, is_one_of_several: bool, most: usize) -> St
                 "<details><summary>Hop {}: {}</summary>\n\n{}\n</details>\n",
                 at + 1,
                 handshake(&hop.diagnosis),
-                body(&hop.diagnosis, pages, true, share)
+                body(&hop.diagnosis, pages, None, true, share)
             );
         }
     }
@@ -145,18 +146,20 @@ impl Room {
     }
 }
 
-/// One diagnosis below its title, in about `most` bytes: what differs, why, what to change, and the evidence in one fold.
-fn body(diagnosis: &Diagnosis, pages: &Pages, is_hop: bool, most: usize) -> String {
+/// One diagnosis below its title, in about `most` bytes: what the step does, what differs, why, what to change, and the evidence
+/// in one fold.
+fn body(diagnosis: &Diagnosis, pages: &Pages, source: Option<&str>, is_hop: bool, most: usize) -> String {
     let lead = diagnosis.lead();
     let is_certain = lead.is_some_and(|lead| lead.certainty() == Certainty::Certain);
-    let mut out = String::new();
+    let way = match source {
+        Some(source) => format!("{source}: {}", diagnosis.way),
+        None => capital(&diagnosis.way),
+    };
+    let mut out = format!("{}\n\n", inline(&way));
     match lead.and_then(|lead| lead.compares.as_ref()) {
         Some(compared) => out.push_str(&comparison(compared)),
-        None if is_hop => {}
-        None => {
-            let names = super::first_facts(diagnosis, is_certain);
-            out.extend(names.map(|names| facts(diagnosis, names)));
-        }
+        None if is_hop || is_certain => {}
+        None => out.push_str(&facts(diagnosis, &FIRST_FACTS)),
     }
     out.extend(lead.map(|lead| why(diagnosis, lead)));
     let mut room = Room {
@@ -283,15 +286,24 @@ fn why(diagnosis: &Diagnosis, finding: &Found) -> String {
         Document::Claims => false,
     });
     let said = first.map(|label| &label.text).filter(|text| !text.is_empty());
-    let mut notes = said.into_iter().chain(finding.notes.iter().take(most));
-    let mut out = match (notes.next(), places.is_empty()) {
-        (Some(note), true) => format!("**Why** – {}\n\n", inline(note)),
-        (Some(note), false) => format!("**Why** – {} ({places})\n\n", inline(note)),
-        (None, false) => format!("**Where** – {places}\n\n"),
-        (None, true) => String::new(),
+    let notes: Vec<&String> = said.into_iter().chain(finding.notes.iter().take(most)).collect();
+    let (why, further) = match *notes {
+        [] if places.is_empty() => return String::new(),
+        [] => return format!("**Where** – {places}\n\n"),
+        // A list of one is no list.
+        [why, only] => (why, format!("; {}\n\n", inline(only))),
+        [why, ref more @ ..] => {
+            let mut further = "\n\n".to_owned();
+            list(&mut further, more.iter().copied());
+            (why, further)
+        }
     };
-    list(&mut out, notes);
-    out
+    let places = if places.is_empty() {
+        places
+    } else {
+        format!(" ({places})")
+    };
+    format!("**Why** – {}{places}{further}", inline(why))
 }
 
 fn list<'a>(out: &mut String, lines: impl Iterator<Item = &'a String>) {
@@ -314,6 +326,9 @@ fn fixes(finding: &Found, room: &mut Room) -> String {
             let _ = writeln!(help, "**What to do** – {}\n", inline(only));
         }
         [] => {}
+        [one, other] if other.starts_with("or ") => {
+            let _ = writeln!(help, "**What to do** – {}, {}\n", inline(one), inline(other));
+        }
         lines => {
             help.push_str("**What to do**\n\n");
             list(&mut help, lines.iter().take(MOST_HELP));
@@ -326,23 +341,36 @@ fn fixes(finding: &Found, room: &mut Room) -> String {
         } else {
             String::new()
         };
-        let mut text = format!(
-            "**Fix{number}**, {}: {}\n\n",
-            super::target_place(fix.target),
-            inline(&fix.title)
-        );
-        if i == 0 {
-            text.push_str(&change(fix));
-            list(&mut text, fix.notes.iter().filter(|note| !is_about_commands(note)));
-            text.push_str(&copies(fix, ""));
-        } else {
-            // What a policy change opens is visible before it is made.
-            let is_seen = |note: &&String| fix.target == Target::TrustPolicy && !is_about_commands(note);
-            list(&mut text, fix.notes.iter().filter(is_seen));
-            let mut change = change(fix);
+        let place = super::target_place(fix.target);
+        let title = inline(&fix.title);
+        // What a policy change opens is visible before it is made.
+        let is_seen = |note: &&String| (i == 0 || fix.target == Target::TrustPolicy) && !is_about_commands(note);
+        let seen: Vec<&String> = fix.notes.iter().filter(is_seen).collect();
+        let mut change = change(fix);
+        if i > 0 {
             list(&mut change, fix.notes.iter().filter(|note| !is_seen(note)));
-            text.push_str(&copies(fix, &change));
         }
+        let folded = if i == 0 { "" } else { &*change };
+        let text = if i > 0 && seen.is_empty() {
+            format!(
+                "<details><summary>Fix{number}, {place}</summary>\n\n{}\n\n{change}{}</details>\n\n",
+                capital(&title),
+                copies(fix, "")
+            )
+        } else {
+            let mut text = format!("**Fix{number}**, {place}: {title}");
+            if let [only] = *seen {
+                let _ = write!(text, " – {}", inline(only));
+            }
+            text.push_str("\n\n");
+            if i == 0 {
+                text.push_str(&change);
+            }
+            if seen.len() > 1 {
+                list(&mut text, seen.into_iter());
+            }
+            text + &copies(fix, folded)
+        };
         out.push_str(&room.keep(text));
     }
     out
@@ -351,7 +379,10 @@ fn fixes(finding: &Found, room: &mut Room) -> String {
 /// The change: a diff, lines to write, or else the command that makes it.
 fn change(fix: &Fix) -> String {
     if !fix.diff.is_empty() {
-        let hunks = fix.diff.lines().filter(|line| !super::is_diff_header(line));
+        // One hunk needs no heading: its place stands above.
+        let is_only = fix.diff.lines().filter(|line| line.starts_with("@@ ")).count() < 2;
+        let is_heading = |line: &str| super::is_diff_header(line) || is_only && line.starts_with("@@ ");
+        let hunks = fix.diff.lines().filter(|line| !is_heading(line));
         fence("diff", &hunks.collect::<Vec<_>>().join("\n")) + "\n"
     } else if !fix.text.is_empty() {
         let language = if fix.text.starts_with('{') { "json" } else { "yaml" };

@@ -218,6 +218,12 @@ impl Language {
     /// Its shortest text.
     #[must_use]
     pub(crate) fn example(&self) -> Example {
+        // Most sets are a single text.
+        match self.listed().as_deref() {
+            Some([]) => return Example::Nothing,
+            Some([only]) => return Example::Found(only.clone()),
+            _ => {}
+        }
         let mut globs = Vec::new();
         self.globs(&mut globs);
         let mut search = Search {

@@ -162,7 +162,9 @@ fn may_have_masks(text: &str) -> bool {
             b'?' | b'x' | b'X' => run == 4,
             _ => false,
         }
-    }) || is_arn(text)
+    }) || text
+        .get(account_of(text))
+        .is_some_and(|account| account.bytes().any(is_crossed_out))
 }
 
 fn is_arn(text: &str) -> bool {

@@ -136,6 +136,7 @@ pub fn answer(request: &Request, state: &State) -> Response {
             let mut repository = json!({
                 "id": 456789, "name": "widgets", "full_name": "acme/widgets", "private": true, "visibility": "private",
                 "owner": {"login": "acme", "id": 123456, "type": "Organization"}, "created_at": "2024-05-06T07:08:09Z",
+                "default_branch": "main",
             });
             repository.as_object_mut().unwrap().extend(rest.repository.clone());
             found(repository)

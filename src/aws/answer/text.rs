@@ -411,7 +411,8 @@ fn without_tags(text: &str) -> String {
 }
 
 /// A line without what was put in front of it: quote marks, boxes, time stamps, the prefix of a log or a workflow command.
-fn without_prefix(line: &str) -> &str {
+#[must_use]
+pub(crate) fn without_prefix(line: &str) -> &str {
     let mut line = line;
     loop {
         line = line.trim_start();

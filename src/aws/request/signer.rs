@@ -44,7 +44,7 @@ fn value(key: &str, role: Option<&str>, signer: Signer<'_>) -> Option<Presence> 
         // "For IAM roles, the request context returns the ARN of the role, not the ARN of the user that assumed the role."
         "aws:principalarn" if is_session => match &identity.role {
             Some(role) => one(role),
-            None => unknown("it is the ARN of the role that asks, whose path a session does not show"),
+            None => unknown("it is the calling role's ARN, whose path a session does not show"),
         },
         "aws:principaltype" if user.is_some() => one("User"),
         "aws:principaltype" if is_session => one("AssumedRole"),
