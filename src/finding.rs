@@ -177,6 +177,16 @@ impl Certainty {
             Self::Possible => "possible",
         }
     }
+
+    /// What a sentence of this certainty begins with.
+    #[must_use]
+    pub fn hedge(self) -> &'static str {
+        match self {
+            Self::Certain => "",
+            Self::Likely => "likely: ",
+            Self::Possible => "possible: ",
+        }
+    }
 }
 
 /// A fact that a finding rests on. None holds if any part of it is masked.
@@ -288,6 +298,12 @@ impl Found {
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
         self.finding.cause.or(self.rule.cause)
+    }
+
+    /// Its message, as certain as it is.
+    #[must_use]
+    pub fn said(&self) -> String {
+        format!("{}{}", self.certainty().hedge(), self.message)
     }
 }
 

@@ -439,15 +439,6 @@ fn stage_word(status: StageStatus) -> &'static str {
     }
 }
 
-/// The certainty in words, unless certain.
-fn hedge(certainty: Certainty) -> &'static str {
-    match certainty {
-        Certainty::Certain => "",
-        Certainty::Likely => "likely: ",
-        Certainty::Possible => "possible: ",
-    }
-}
-
 /// Untrusted text for one line of bounded length: invisible characters, including terminal escapes and those that change the
 /// direction of text, are shown escaped.
 #[must_use]

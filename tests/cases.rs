@@ -182,6 +182,39 @@ fn every_case_says_what_it_shows_and_how_certain_its_cause_is() {
     }
 }
 
+/// The stages and the rows are about one run: what one of them proves, the other doesn't leave open or deny.
+#[test]
+fn stages_and_rows_agree() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let report: Value =
+            serde_json::from_str(&report::json::render(&Report::of(&[evidence(&case)]))).expect("the report is JSON");
+        let rows = report["causes"].as_array().expect("rows");
+        let no_token = rows.iter().any(|row| {
+            row["because"].as_str().is_some_and(|because| {
+                ["no ID token is sent", "no token was sent", "no token is sent"]
+                    .iter()
+                    .any(|words| because.contains(words))
+            })
+        });
+        let keeps = row(&report, "1")["because"]
+            .as_str()
+            .is_some_and(|because| because.contains("assumes no role"));
+        for stage in report["stages"].as_array().expect("stages") {
+            let [name, status, detail] =
+                ["name", "status", "detail"].map(|key| stage[key].as_str().unwrap_or_default());
+            let of_token = ["the token was sent to AWS", "AWS accepted the token"].contains(&detail)
+                || keeps && status == "passed";
+            let is_open = name == "permission" && status == "undecided" && row(&report, "1")["status"] == "ruled-out";
+            let is_bare = detail.is_empty() && status != "not-reached";
+            if is_bare || is_open || no_token && of_token {
+                wrong.push(format!("{}: {name} {status} {detail}", case.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_reason_of_a_row_is_asserted() {
     let (mut reached, mut asserted) = (BTreeMap::new(), BTreeSet::new());

@@ -42,6 +42,7 @@ mod security;
 mod siblings;
 mod sides;
 mod strangers;
+mod thin;
 mod world;
 mod worlds;
 

@@ -69,6 +69,9 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             accepts,
         ));
     }
+    if wanted.is_none() {
+        finding = finding.help("compare the step's `audience` (`sts.amazonaws.com` if it has none) with the provider's client IDs (`aws iam get-open-id-connect-provider`), and register it there or request one of those");
+    }
     if let Some(ids) = ids {
         finding = finding.note(if ids.is_empty() {
             "the provider has no client IDs".to_owned()

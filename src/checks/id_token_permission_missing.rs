@@ -62,10 +62,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     // Without the permission the runner doesn't set `ACTIONS_ID_TOKEN_REQUEST_URL`: its absence proves it. "Could not load credentials" may
     // still come from an empty role, if the role isn't known.
     let is_proven = absent && has_role || said;
-    let mut finding = Finding::blocks(if granted {
-        "the job isn't allowed to request an ID token, although the workflow file grants `id-token: write`"
-    } else {
-        "the job isn't allowed to request an ID token: `id-token: write` is missing from its `permissions`"
+    let mut finding = Finding::blocks(match &case.workflow {
+        Some(Ok(_)) if granted => {
+            "the job isn't allowed to request an ID token, although the workflow file grants `id-token: write`"
+        }
+        Some(Ok(_)) => {
+            "the job isn't allowed to request an ID token: `id-token: write` is missing from its `permissions`"
+        }
+        _ => "the job isn't allowed to request an ID token: it doesn't have the permission `id-token: write`",
     })
     // The message alone may have other reasons: what the job has is not known then.
     .compares((!granted && (absent || said || written)).then(|| {

@@ -67,7 +67,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     let finding = Finding::blocks(message)
         .rests_on(case, on.unwrap_or_default())
-        .note("it asks for an ID token only with `role-to-assume`, without `aws-access-key-id`, `web-identity-token-file`, `role-chaining` and `force-skip-oidc`, and only if the job has `id-token: write`")
+        .note("configure-aws-credentials asks for an ID token only with `role-to-assume`, without `aws-access-key-id`, `web-identity-token-file`, `role-chaining` and `force-skip-oidc`, and only if the job has `id-token: write`")
         .help("remove the inputs that name other credentials from the step, or give the job `id-token: write` if that is what is missing");
     let finding = finding
         .notes(held.map(|held| format!("the environment holds AWS credentials from elsewhere: {}", held.name())));

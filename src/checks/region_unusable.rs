@@ -72,7 +72,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             (format!("`{region}` is not a region that this version knows"), &[])
         }
         None if said => (
-            "the region is missing, or not enabled in the role's account".to_owned(),
+            match not_supplied {
+                true => "no usable region reached the action",
+                false => "STS is not enabled for the region of the call in the role's account",
+            }
+            .to_owned(),
             &[Fact::Answer],
         ),
         _ => return None,
@@ -94,7 +98,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if let Some(near) = near {
         finding = finding.help(format!("did you mean `{near}`?"));
     }
-    if !region.is_some_and(|region| REGIONS.contains(&region)) {
+    if !region.is_some_and(|region| REGIONS.contains(&region)) && (region.is_some() || not_supplied) {
         finding = finding.note(
             "the name of the STS endpoint is made from the region: a typo shows up as a host that does not exist",
         );

@@ -71,7 +71,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         // AWS says the same of a valid ARN in a different partition than the region's.
         Some(Ok(_)) if super::partition_mismatch::CHECK.find(case).is_some() => None,
         _ if said => Some(
-            Finding::blocks("AWS rejected `role-to-assume`: not a role ARN")
+            Finding::blocks("AWS rejected the ARN in `role-to-assume` as invalid")
                 .rests_on(case, &[Fact::Answer])
                 .note("common reasons: an empty secret, a masked or quoted value, white space, or the role's name instead of its ARN")
                 .help("set `role-to-assume` to the full ARN: `arn:aws:iam::<12-digit account>:role/<path and name>`"),

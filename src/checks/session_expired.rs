@@ -19,12 +19,17 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(case: &Case<'_>) -> Option<Finding> {
-    let expired = case.is_allowed()
-        && case
-            .message()
-            .is_some_and(|text| Answer::read("", text) == Answer::SessionExpired);
-    if !expired {
+    let is_it = |text| Answer::read("", text) == Answer::SessionExpired;
+    if !case.message().is_some_and(is_it) {
         return None;
+    }
+    if !case.is_allowed() {
+        let is_unclear = case.answer == Some(Answer::Other) && case.asks_with_credentials();
+        return is_unclear.then(|| {
+            Finding::note_only("AWS credentials had expired: the message does not say whether it was the call for this role or a later one")
+                .note("this step asks for the role with AWS credentials: if those had expired, the role was not assumed")
+                .help("see which step of the log says so; if it is this one, get its credentials again right before it: a session of an earlier step lasts as long as that step's `role-duration-seconds`")
+        });
     }
     let asked = case.request().given(Input::RoleDurationSeconds);
     Some(

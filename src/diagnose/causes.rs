@@ -1,7 +1,7 @@
 //! The eight causes, one row each: it applies, or why it is ruled out.
 
 use crate::aws::answer::Answer;
-use crate::case::Case;
+use crate::case::{Case, PolicyCase};
 use crate::configure::Flow;
 use crate::evidence::Environment;
 use crate::finding::{Cause, CauseRow, CauseStatus, Certainty, Found, Severity};
@@ -23,10 +23,8 @@ pub(super) fn causes(case: &Case<'_>, findings: &[Found]) -> Vec<CauseRow> {
                 .filter(|finding| finding.cause() == Some(cause) && finding.severity != Severity::Note)
                 .min_by_key(|finding| finding.certainty());
             let (status, because) = match found {
-                Some(finding) if finding.certainty() == Certainty::Possible => {
-                    (CauseStatus::Undecided, format!("possible: {}", finding.message))
-                }
-                Some(finding) => (CauseStatus::Applies, finding.message.clone()),
+                Some(finding) if finding.certainty() == Certainty::Possible => (CauseStatus::Undecided, finding.said()),
+                Some(finding) => (CauseStatus::Applies, finding.said()),
                 None => match ruled_out(case, cause, findings) {
                     Ok(because) => (CauseStatus::RuledOut, because),
                     Err(because) => (CauseStatus::Undecided, because),
@@ -50,6 +48,9 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
     }
     if case.asks_with_credentials() && cause == Cause::TooMuch {
         return open("the role was requested with AWS credentials: which tokens it accepts was not checked");
+    }
+    if case.flow.keeps() && !matches!(cause, Cause::EnvironmentProtection | Cause::TooMuch) {
+        return out("the step assumes no role: no token is sent");
     }
     if case.is_allowed() && cause != Cause::TooMuch {
         return out(if case.flow.has_credentials() {
@@ -90,8 +91,12 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
                 .is_some_and(|p| p.url.as_deref().map(issuer_host) == Some(host))
             {
                 out("the account has the provider, and its URL matches the token's issuer")
-            } else if answer.is_some_and(Answer::provider_exists) {
+            } else if answer.is_some_and(Answer::passed_provider) {
                 out("AWS's answer most likely means that it had already found the provider")
+            } else if matches!(answer, Some(Answer::Thumbprint | Answer::WrongAudience)) {
+                out("AWS's answer is about the provider, so it has found it")
+            } else if answer.is_some_and(Answer::provider_exists) {
+                open("AWS's answer most likely means that it had already found the provider")
             } else if no_token {
                 open("AWS was not reached, and the provider was not read")
             } else {
@@ -151,6 +156,8 @@ fn ruled_out(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String
     }
 }
 
+const MASKED_ISSUER: &str = "the token's issuer is masked, so which keys of the policy are its own is not known";
+
 /// Says that there is a token, but not that the job got it if claims were only passed in.
 pub(super) fn token_is_there(case: &Case<'_>) -> &'static str {
     match case.runner() {
@@ -207,9 +214,16 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
     let Some((_, _, _)) = policy.nearest() else {
         return Ok("no statement of the policy allows anything".to_owned());
     };
-    let name = format!("{}:sub", issuer_host(&case.issuer));
-    let leaves: Vec<Outcome> = policy
-        .nearest_leaves()
+    let of_token = format!("{}:", issuer_host(&case.issuer));
+    let name = format!("{of_token}sub");
+    let nearest = policy.nearest_leaves();
+    // Other claims say where a token comes from as well.
+    let is_open = nearest.iter().any(|leaf| {
+        let claim = leaf.name().to_lowercase();
+        let claim = claim.strip_prefix(&of_token.to_lowercase());
+        leaf.trace.outcome == Outcome::Unknown && claim.is_some_and(|claim| !matches!(claim, "aud" | "sub"))
+    });
+    let leaves: Vec<Outcome> = nearest
         .iter()
         .filter(|leaf| leaf.is(&name))
         .map(|leaf| leaf.trace.outcome)
@@ -220,6 +234,10 @@ fn subject(case: &Case<'_>, cause: Cause, findings: &[Found]) -> Result<String, 
         .any(|leaf| leaf.name().to_lowercase().ends_with(":sub"));
     if leaves.is_empty() && is_another_issuers {
         Err("the `sub` condition applies to another issuer's tokens, so it was not compared".to_owned())
+    } else if leaves.is_empty() && is_masked(&case.issuer) {
+        Err(MASKED_ISSUER.to_owned())
+    } else if is_open && leaves.iter().all(|outcome| *outcome == Outcome::Match) {
+        Err("a condition on another claim of the token is not decided".to_owned())
     } else if leaves.is_empty() {
         Ok("the policy has no condition on this token's subject".to_owned())
     } else if leaves.iter().all(|outcome| *outcome == Outcome::Match) {
@@ -257,6 +275,15 @@ fn audience(case: &Case<'_>) -> Result<String, String> {
             .collect();
         (!asked.is_empty()).then(|| asked.iter().all(|outcome| *outcome == Outcome::Match))
     });
+    // Of several statements the nearest one is a guess until the rest of the token is known.
+    let is_open =
+        |policy: &PolicyCase| policy.trace.decision == Decision::Undecided && policy.rivals().next().is_some();
+    if case.claims.is_some() && case.policy.as_ref().is_some_and(is_open) {
+        return Err("which statement of the policy is meant for this token is not known".to_owned());
+    }
+    if is_masked(&case.issuer) && matches!(policy, Some(None)) {
+        return Err(MASKED_ISSUER.to_owned());
+    }
     match (registered, policy) {
         (true, Some(Some(true))) => Ok(format!("{accepts} the token's audience, and the policy accepts it")),
         (true, Some(None)) => Ok(format!(

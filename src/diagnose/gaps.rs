@@ -6,9 +6,12 @@ use crate::case::Case;
 use crate::configure::{Flow, Input};
 use crate::evidence::{Attempt, Gap, Probe, Request, Why};
 use crate::finding::{Fact, Facts as _, MissingFact};
+use crate::github::claims::Claims;
 use crate::github::expression::is_expression;
+use crate::github::issuer::issuer_host;
 use crate::policy::{Decision, Outcome, Presence, decide};
 use crate::text::Span;
+use crate::text::masked::is_masked;
 
 /// Returns the name and value of each fact that was compared.
 #[must_use]
@@ -70,7 +73,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
     let mut open = |wanted: &str, why: String, supply: &str| gaps.push(MissingFact::new(wanted, why, supply));
     let nobody = || "not requested".to_owned();
     let running = case.evidence.runner.is_some();
-    if case.claims.is_none() && case.flow == Flow::Oidc {
+    if case.claims.is_none() && case.flow == Flow::Oidc && !case.asks_with_credentials() {
         let why = case
             .evidence
             .token
@@ -88,6 +91,18 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
         open(
             "the role",
             why.unwrap_or_else(|| "no input names it".to_owned()),
+            &with_the_role(case.request()),
+        );
+    }
+    if let (Some(role), false) = (
+        case.request().given(Input::RoleToAssume),
+        matches!(case.role_arn, Some(Ok(_))),
+    ) && is_masked(role)
+        && case.role().and_then(|role| role.arn.as_ref()).is_none()
+    {
+        open(
+            "the role",
+            format!("`{role}` is masked or a placeholder"),
             &with_the_role(case.request()),
         );
     }
@@ -117,7 +132,10 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
         );
     }
     if case.provider().is_none()
-        && !case.answer.as_ref().is_some_and(Answer::passed_provider)
+        && !case
+            .answer
+            .as_ref()
+            .is_some_and(|answer| answer.passed_provider() || matches!(answer, Answer::NoProvider(_)))
         && !case.asks_with_credentials()
     {
         let gap = case.evidence.provider.as_ref().and_then(Probe::gap);
@@ -167,7 +185,10 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
             Some(gap) => open(
                 "what AWS answers",
                 reason(gap),
-                "fix what kept the call from reaching AWS, then run again",
+                match gap.why {
+                    Why::Throttled => "run again: AWS limits how many calls it takes in a second",
+                    _ => "fix what kept the call from reaching AWS, then run again",
+                },
             ),
             None if running => open(
                 "what AWS answers",
@@ -186,6 +207,7 @@ pub(super) fn gaps(case: &Case<'_>) -> Vec<MissingFact> {
 }
 
 const UNMASK: &str = "supply the unmasked value; if AWS itself has the placeholder, no token matches it";
+const CLAIMS: &str = "supply the token's claims: they decide it";
 const BY_HAND: &str = "compare it by hand, or look up the call in CloudTrail";
 
 /// Lists what the policy requires that can't be decided.
@@ -194,6 +216,12 @@ fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
     let policy = case.policy.as_ref();
     let Some(policy) = policy.filter(|policy| policy.trace.decision == Decision::Undecided) else {
         return gaps;
+    };
+    let of_token = format!("{}:", issuer_host(&case.issuer)).to_lowercase();
+    let lacks = |claims: Option<&Claims>, key: &str| {
+        let key = key.to_lowercase();
+        let claim = key.strip_prefix(&of_token);
+        claim.is_some_and(|claim| claims.is_none_or(|claims| !claims.0.contains_key(claim)))
     };
     let mut open = |wanted: &str, why: String, supply: &str| gaps.push(MissingFact::new(wanted, why, supply));
     for (index, statement, trace) in policy.statements() {
@@ -223,18 +251,24 @@ fn undecided(case: &Case<'_>) -> Vec<MissingFact> {
                 open(
                     &format!("whether the condition on `{}` holds", leaf.name()),
                     leaf.trace.because.clone(),
-                    if leaf.trace.is_masked { UNMASK } else { BY_HAND },
+                    match case.claims {
+                        _ if leaf.trace.is_masked => UNMASK,
+                        claims if lacks(claims, leaf.name()) => CLAIMS,
+                        _ => BY_HAND,
+                    },
                 );
             }
         }
     }
     // Of several unknowns each may be what denies.
     if let [only] = &mut *gaps
-        && only.supply == BY_HAND
+        && [BY_HAND, CLAIMS].contains(&&*only.supply)
         && matches!(case.answer, Some(Answer::NotAuthorized(_)))
     {
-        only.supply =
-            format!("everything else in the statement matches, so this is likely what denies the request: {BY_HAND}");
+        only.supply = format!(
+            "everything else in the statement matches, so this is likely what denies the request: {}",
+            only.supply
+        );
     }
     gaps
 }
@@ -302,6 +336,16 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
     let mut remarks = Vec::new();
     for (input, fault) in &case.request().faults {
         remarks.push(format!("the step's `{input}` has no value: {fault}"));
+    }
+    let is_refused = case.runner().and_then(|runner| runner.id_token_request) == Some(false);
+    let is_pasted = !matches!(case.evidence.attempt, Some(Probe::Known(Attempt::Denied { .. })));
+    let is_to_token = |answer: &Answer| *answer != Answer::Allowed && answer.token_was_sent();
+    if is_refused && is_pasted && case.answer.as_ref().is_some_and(is_to_token) {
+        remarks.push(
+            "this job isn't allowed to request an ID token, and the message is AWS's answer to one: it comes from another job or \
+             run. Run the doctor in that job"
+                .to_owned(),
+        );
     }
     let file = case.evidence.workflow.as_ref().and_then(Probe::known);
     for (input, written) in &case.request().set_aside {

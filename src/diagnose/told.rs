@@ -7,7 +7,8 @@ use crate::finding::Told;
 use crate::fix::argument;
 use crate::fix::least;
 use crate::github::issuer::Deployment;
-use crate::github::subject::parts::{Part, parts};
+use crate::github::subject::parts::{Part, foreign, parts};
+use crate::text::masked::is_masked;
 
 /// Says what the token holds, if no role is known, or if AWS refuses one whose policy wasn't read.
 pub(super) fn where_it_helps(case: &Case<'_>) -> Option<Told> {
@@ -32,6 +33,8 @@ pub(super) fn told(case: &Case<'_>) -> Option<Told> {
         claim => claims.text(claim),
     };
     let keys = ["aud", "sub"].iter().chain(more);
+    let is_foreign = Deployment::of(&case.issuer) == Deployment::Other && !is_masked(&case.issuer);
+    let of = if is_foreign { foreign } else { parts };
     let finish = is_refused_unread(case).then(|| {
         let role = argument(case.role_name().as_deref().unwrap_or_default(), "ROLE");
         format!(
@@ -41,7 +44,7 @@ pub(super) fn told(case: &Case<'_>) -> Option<Told> {
     });
     Some(Told {
         claims: claims.clone(),
-        parts: parts(claims.subject().unwrap_or_default())
+        parts: of(claims.subject().unwrap_or_default())
             .into_iter()
             .filter(|part| !part.text.is_empty())
             .map(|part| {

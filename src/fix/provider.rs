@@ -16,6 +16,7 @@ pub(super) fn create_provider(case: &Case<'_>) -> Option<Fix> {
     let audience = case
         .claims
         .and_then(|claims| claims.audience())
+        .or_else(|| case.request().given(Input::Audience))
         .unwrap_or_else(|| usual_audience(&partition));
     if !is_plain(&case.issuer) || !is_plain(audience) {
         return None;

@@ -31,10 +31,13 @@ pub fn lines(told: &Told) -> String {
     }
     out.push_str("\nwhat a trust policy can compare, of all the claims:\n");
     for (key, value) in &told.keys {
-        let value = value
-            .as_ref()
-            .map_or_else(|| "(not in this token)".to_owned(), |value| cut(&clean(value), 400));
-        let _ = writeln!(out, "  {} = {value}", clean(key));
+        // Every token has the others. (GitHub docs, "OpenID Connect reference".)
+        let none = match key.ends_with(":environment") || key.ends_with(":enterprise_id") {
+            true => "(not in this token)",
+            false => "(not among the given claims)",
+        };
+        let value = value.as_ref().map(|value| cut(&clean(value), 400));
+        let _ = writeln!(out, "  {} = {}", clean(key), value.as_deref().unwrap_or(none));
     }
     let claims = serde_json::to_string_pretty(&told.claims).unwrap_or_default();
     let _ = writeln!(out, "\nthe claims:\n{}", clean_lines(&claims));

@@ -9,7 +9,7 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::{
     FIRST_FACTS, MOST_FINDINGS, MOST_LINES, Pages, Report, cause_word, claims, clean, clean_lines, cut, headline,
-    hedge, is_diff_header, one_is_enough, outcome, stage_word, standing, target_place,
+    is_diff_header, one_is_enough, outcome, stage_word, standing, target_place,
 };
 use crate::finding::{
     CauseStatus, Certainty, Conclusion, Diagnosis, Document, Fix, Found, Label, Party, Severity, SideBySide,
@@ -195,10 +195,10 @@ impl Printer<'_> {
             Some(compared) => out.push_str(&self.comparison(compared)),
             None => {
                 let is_certain = lead.is_some_and(|lead| lead.certainty() == Certainty::Certain);
-                if !is_certain {
-                    let facts = self.facts(diagnosis, &FIRST_FACTS);
+                let facts = self.facts(diagnosis, &FIRST_FACTS);
+                if !is_certain && !facts.is_empty() {
                     out.push_str(&facts);
-                    out.extend((!facts.is_empty()).then_some('\n'));
+                    out.push('\n');
                 }
             }
         }
@@ -319,7 +319,7 @@ impl Printer<'_> {
             Severity::Risk => Level::WARNING.with_name("risk"),
             Severity::Note => Level::NOTE,
         };
-        let message = format!("{}{}", hedge(finding.certainty()), clean(&finding.message));
+        let message = format!("{}{}", finding.certainty().hedge(), clean(&finding.message));
         let mut elements: Vec<Element<'_>> = Vec::new();
         // One snippet per document, in the order of their first labels.
         let mut documents: Vec<Document> = Vec::new();

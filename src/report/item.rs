@@ -4,7 +4,7 @@ use std::hash::Hasher as _;
 
 use fnv::FnvHasher;
 
-use super::{Run, clean, hedge, is_file};
+use super::{Run, clean, is_file};
 use crate::finding::{Certainty, Diagnosis, Document, Edit, Found, Rule, Severity, Target};
 use crate::text::{SourceText, Span};
 
@@ -75,7 +75,7 @@ impl Item<'_> {
 
     /// The whole message: what is wrong, and how certain that is.
     pub(crate) fn headline(&self) -> String {
-        format!("{}{}", hedge(self.certainty), clean(&self.message))
+        format!("{}{}", self.certainty.hedge(), clean(&self.message))
     }
 }
 

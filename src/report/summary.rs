@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::markdown::{bold, cell, code, fence, inline};
 use super::{
-    FIRST_FACTS, MOST_FINDINGS, MOST_LINES, Pages, Report, Run, capital, cause_word, cut, gist, hedge, one_is_enough,
-    outcome, place, stage_word, standing,
+    FIRST_FACTS, MOST_FINDINGS, MOST_LINES, Pages, Report, Run, capital, cause_word, cut, gist, one_is_enough, outcome,
+    place, stage_word, standing,
 };
 use crate::finding::{
     CauseStatus, Certainty, Conclusion, Diagnosis, Document, Fix, Found, Party, Session, Severity, SideBySide,
@@ -441,7 +441,7 @@ fn also(finding: &Found, room: &mut Room) -> String {
         Severity::Risk => "⚠️ **Risk**",
         Severity::Note => "**Note**",
     };
-    let hedge = hedge(finding.certainty());
+    let hedge = finding.certainty().hedge();
     let mut out = room.keep(format!("{word} – {hedge}{}\n\n", inline(&finding.message)));
     for fix in &finding.fixes {
         let text = format!("{}\n\n{}", inline(&capital(&fix.title)), change(fix));
@@ -620,7 +620,7 @@ fn message(diagnosis: &Diagnosis, finding: &Found) -> String {
     };
     let mut out = format!(
         "#### {kind}: {}{}\n\n",
-        hedge(finding.certainty()),
+        finding.certainty().hedge(),
         inline(&finding.message)
     );
     let before = out.len();

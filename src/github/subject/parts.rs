@@ -4,6 +4,7 @@
 
 use super::difference::queue_base;
 use super::{Context, Subject};
+use crate::text::masked::is_masked;
 
 /// A part of a subject, in the order of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,15 @@ impl Part {
     }
 }
 
+/// The subject of another service, whose form is not known.
+pub(crate) fn foreign(subject: &str) -> Vec<Part> {
+    vec![Part::new(
+        subject,
+        None,
+        "of another service: the issuer is not one of GitHub's",
+    )]
+}
+
 /// The parts of a subject. GitHub writes `:` inside a value as `%3A`, so every colon separates.
 #[must_use]
 pub(crate) fn parts(subject: &str) -> Vec<Part> {
@@ -41,7 +51,11 @@ pub(crate) fn parts(subject: &str) -> Vec<Part> {
             continue;
         }
         let Some(value) = rest.next() else {
-            parts.push(Part::new(key, None, "in a form that GitHub does not document"));
+            let from = match is_masked(key) {
+                true => "masked, so what it is made of is not known",
+                false => "in a form that GitHub does not document",
+            };
+            parts.push(Part::new(key, None, from));
             continue;
         };
         let text = format!("{key}:{value}");
