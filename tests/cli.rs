@@ -1178,7 +1178,7 @@ fn of_several_steps_every_run_is_reported_saved_and_replayed() {
     let message = "Error: Could not assume role with OIDC: Not authorized to perform sts:AssumeRoleWithWebIdentity";
     let piped = run(&["diagnose", "--format=json", "--error=-"], message);
     let given = run(&["diagnose", "--format=json", "--error", message], "");
-    assert!(text(&given.stdout).contains("Not authorized"));
+    assert!(text(&given.stdout).contains(r#""verdict": "denied""#));
     assert_eq!(piped.stdout, given.stdout);
     // Errors are located in a file of several runs as in a file of one.
     let bad = run(
