@@ -916,12 +916,12 @@ fn valid_at_hand(evidence: &Evidence) -> Option<bool> {
         .runner
         .as_ref()
         .and_then(|runner| runner.aws_credentials.as_ref());
-    match reader {
-        // A named profile takes precedence over the variables.
-        Some(reader) if reader.source == CredentialSource::Environment && held != Some(&HeldCredentials::Profile) => {
-            Some(true)
-        }
-        _ => (held == Some(&HeldCredentials::None)).then_some(false),
+    let is_of_environment = reader.is_some_and(|reader| reader.source == CredentialSource::Environment);
+    match held {
+        // A named profile takes precedence over the variables, and with none at hand the two contradict each other.
+        Some(HeldCredentials::Profile | HeldCredentials::None) if is_of_environment => None,
+        Some(HeldCredentials::None) => Some(false),
+        _ => is_of_environment.then_some(true),
     }
 }
 

@@ -205,7 +205,11 @@ fn stages_and_rows_agree() {
                 ["name", "status", "detail"].map(|key| stage[key].as_str().unwrap_or_default());
             let of_token = ["the token was sent to AWS", "AWS accepted the token"].contains(&detail)
                 || keeps && status == "passed";
-            let is_open = name == "permission" && status == "undecided" && row(&report, "1")["status"] == "ruled-out";
+            // A finding's own words, as of a step without credentials, don't contradict a row.
+            let is_open = name == "permission"
+                && status == "undecided"
+                && !detail.starts_with("possible: ")
+                && row(&report, "1")["status"] == "ruled-out";
             let is_bare = detail.is_empty() && status != "not-reached";
             if is_bare || is_open || no_token && of_token {
                 wrong.push(format!("{}: {name} {status} {detail}", case.name));
