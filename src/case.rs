@@ -893,14 +893,17 @@ pub(crate) fn is_told(text: &str) -> bool {
     !is_masked(text)
 }
 
-/// Whether a message masks only names, as in `arn:aws:iam::***:role/***` and `User: ***`, and none of its words.
+/// Whether a message masks only names, as in `arn:aws:iam::***:role/***` and `User: ***`, and none of its words. What a folder between
+/// two slashes is called may show where the message is from.
 fn words_are_whole(message: &str) -> bool {
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
     let mut before = "";
     message.split("***").enumerate().all(|(i, after)| {
         let cuts = before.ends_with(is_word) || after.starts_with(is_word);
         let is_alone = before.ends_with(' ') && after.starts_with([' ', ':']) && !before.ends_with(": ");
-        let fits = i == 0 || !cuts && !is_alone;
+        let word = before.rsplit([' ', '(', '\n']).next().unwrap_or_default();
+        let is_folder = word.ends_with('/') && !word.contains(':') && after.starts_with('/');
+        let fits = i == 0 || !cuts && !is_alone && !is_folder;
         before = after;
         fits
     })

@@ -66,9 +66,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         (false, true) => &[],
         (false, false) => return None,
     };
-    // What these variables name is the runner's, and may be out of the doctor's reach.
-    let is_named = matches!(at_hand, Some(HeldCredentials::Container | HeldCredentials::WebIdentity));
-    let is_open = is_named && !said && !keys_are_lost && !is_shadowed;
+    let most = match at_hand {
+        _ if said || keys_are_lost || is_shadowed => Certainty::Certain,
+        Some(HeldCredentials::Environment | HeldCredentials::None | HeldCredentials::Profile) => Certainty::Certain,
+        // What the other variables name is the runner's, and may be out of the doctor's reach.
+        Some(_) => Certainty::Possible,
+        None => Certainty::Likely,
+    };
+    let is_open = most == Certainty::Possible;
     let finding = Finding::blocks(if is_shadowed {
         "`AWS_PROFILE` is set, so the SDK looks for credentials in that profile and passes over the step's own keys"
     } else if keys_are_lost {
@@ -81,7 +86,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         "`role-chaining: true` needs AWS credentials in the environment, and there are none"
     })
     .rests_on(case, on)
-    .at_most(if is_open { Certainty::Possible } else { Certainty::Certain })
+    .at_most(most)
     .note("configure-aws-credentials shows it as `Could not load credentials from any providers`, as if the `id-token` permission were missing");
     Some(if is_shadowed {
         finding.help("take `AWS_PROFILE` out of the environment of this step")

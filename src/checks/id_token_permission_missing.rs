@@ -97,7 +97,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         finding = finding.at_most(Certainty::Possible);
     }
     // `act` runs jobs outside GitHub, and its containers have this path. (nektos/act#2500.)
-    if case.message().is_some_and(|text| text.contains("/run/act/")) {
+    if case
+        .message()
+        .is_some_and(|text| ["/run/act/", "/act/actions/"].iter().any(|path| text.contains(path)))
+    {
         let finding = finding
             .at_most(Certainty::Possible)
             .note("the log is one of `act`, which runs jobs without GitHub and, as reported, has no ID token for them, whatever `permissions` says")

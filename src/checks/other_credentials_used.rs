@@ -40,7 +40,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         ),
         Flow::AccessKey if refused || case.answer.is_none() => (
             "`aws-access-key-id` is given, so configure-aws-credentials uses that key and not the job's ID token".to_owned(),
-            refused.then_some(&[Fact::Answer, Fact::Input(Input::AwsAccessKeyId)]),
+            refused.then_some(match case.may_keep() {
+                true => &[],
+                false => &[Fact::Answer, Fact::Input(Input::AwsAccessKeyId)],
+            }),
         ),
         Flow::TokenFile => (
             "`web-identity-token-file` is given, so configure-aws-credentials sends that file's token and not the job's ID token".to_owned(),
