@@ -331,6 +331,53 @@ proptest! {
     }
 }
 
+/// Counterexamples that longer runs found, without the parts that did not matter.
+#[test]
+fn what_was_once_surer_with_less_is_not() {
+    let role = "arn:aws:iam::123456789012:role/deploy";
+    for (full, at, less) in [
+        (
+            json!({"schema": 1, "attempt": {"outcome": "reported", "text": "Error: Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable\n    at (/run/act/actions/aws-actions-configure-aws-credentials@v6/dist/index.js:71:23)"}}),
+            "/attempt/text",
+            json!(
+                "Error: Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable\n    at (/run/***/actions/aws-actions-configure-aws-credentials@v6/dist/index.js:71:23)"
+            ),
+        ),
+        (
+            json!({
+                "schema": 1, "request": {"role-to-assume": role, "aws-region": "eu-west-1", "role-chaining": "true"},
+                "runner": {"job": "deploy", "aws_credentials": "web-identity", "runner_environment": "github-hosted"},
+                "attempt": {"missing": {"why": "no-credentials", "detail": "the default chain cannot be looked through"}},
+            }),
+            "/runner/aws_credentials",
+            json!("***"),
+        ),
+        (
+            json!({
+                "schema": 1,
+                "request": {"role-to-assume": role, "aws-region": "eu-west-1", "aws-access-key-id": "AKIAIOSFODNN7EXAMPLE", "use-existing-credentials": "true"},
+                "reader": {"account": "123456789012", "arn": "arn:aws:sts::123456789012:assumed-role/reader/x", "source": "environment"},
+                "attempt": {"outcome": "reported", "text": "The security token included in the request is expired"},
+            }),
+            "/reader/source",
+            json!("***"),
+        ),
+        (
+            json!({
+                "schema": 1, "request": {"role-to-assume": "", "aws-region": "eu-west-1"}, "runner": {"aws_credentials": "none"},
+                "reader": {"account": "123456789012", "arn": "arn:aws:sts::123456789012:assumed-role/reader/x", "source": "environment"},
+            }),
+            "/reader",
+            json!(null),
+        ),
+    ] {
+        assert!(diagnosed(&full).is_some(), "{full}");
+        let mut after = full.clone();
+        *after.pointer_mut(at).unwrap() = less;
+        assert_eq!(newly_certain(&full, &after), Vec::<String>::new(), "{at} of {full}");
+    }
+}
+
 /// The role is an expression: all of it is unknown, or its account.
 #[test]
 fn nothing_is_certain_of_a_role_that_is_not_known() {
