@@ -667,6 +667,11 @@ impl<'a> Check<'a> {
                 noted.spots = self.calls(asking);
                 if !noted.spots.is_empty() {
                     noted.certainty = Certainty::Likely;
+                    noted.message =
+                        "the job that calls this job's workflow does not grant `id-token: write`".to_owned();
+                    // What withholds it is known here.
+                    noted.more.retain(|note| !note.contains("something else withholds it"));
+                    noted.help = vec!["give the calling job `id-token: write` too".to_owned()];
                 }
             }
             self.note(noted);

@@ -858,6 +858,9 @@ fn who_calls_a_workflow_must_grant_the_token_too() {
         format!("blocks likely id-token-permission-missing {DEPLOY}:4"),
         "{report:#}"
     );
+    let message = "the job that calls this job's workflow does not grant `id-token: write`";
+    assert_eq!(report["findings"][0]["message"], message);
+    assert!(!report.to_string().contains("something else withholds it"));
     assert_eq!(code, 1);
 }
 
