@@ -86,6 +86,20 @@ impl Ask {
         }
     }
 
+    /// None of the job's own tokens gets in.
+    fn refuse_all(&mut self, asking: &Asking<'_>, rule: &str) {
+        let own = |family: &&Family| !family.is_odd && !family.is_elsewhere;
+        for family in asking.families.iter().filter(own) {
+            for subject in family.patterns() {
+                self.come_to(Outcome {
+                    event: family.event.clone(),
+                    subject,
+                    verdict: Verdict::Denied(rule.to_owned()),
+                });
+            }
+        }
+    }
+
     fn remark(&mut self, note: impl Into<String>) {
         let note = note.into();
         if !self.notes.contains(&note) {
@@ -629,19 +643,7 @@ impl<'a> Check<'a> {
         ) else {
             return;
         };
-        for family in asking
-            .families
-            .iter()
-            .filter(|family| !family.is_odd && !family.is_elsewhere)
-        {
-            for subject in family.patterns() {
-                ask.come_to(Outcome {
-                    event: family.event.clone(),
-                    subject,
-                    verdict: Verdict::Denied(found.rule.id.to_owned()),
-                });
-            }
-        }
+        ask.refuse_all(asking, found.rule.id);
         let mut noted = self.translated(&found, asking, None, None);
         noted
             .more
@@ -866,19 +868,7 @@ impl<'a> Check<'a> {
         let Some(check) = by_id("role-chaining-missing") else {
             return;
         };
-        for family in asking
-            .families
-            .iter()
-            .filter(|family| !family.is_odd && !family.is_elsewhere)
-        {
-            for subject in family.patterns() {
-                ask.come_to(Outcome {
-                    event: family.event.clone(),
-                    subject,
-                    verdict: Verdict::Denied(check.rule.id.to_owned()),
-                });
-            }
-        }
+        ask.refuse_all(asking, check.rule.id);
         let message = "this step asks with the job's ID token, and the role trusts the role of an earlier step: `role-chaining: true` is missing";
         let mut noted = Noted::new(&check.rule, Severity::Blocks, message);
         noted
