@@ -302,7 +302,7 @@ fn of_jobs(known: &Known<'_>, jobs: &[JobTokens], threads: usize) -> Vec<OfJob> 
         }
         done
     });
-    done.sort_by_key(|(index, _)| *index);
+    done.sort_unstable_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, of_job)| of_job).collect()
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -846,10 +847,12 @@ impl Aws {
     ) -> Result<Credentials, Gap> {
         let none = |what: &str| Gap::new(Why::NoCredentials, format!("the default chain {what}"));
         sound_aws_files(env, workspace).map_err(|what| none(&format!("cannot be looked through: {what}")))?;
-        let (line, region) = (
-            Line::for_secret(&self.http, &Destination::machine()),
-            Region::new(self.region.clone()),
-        );
+        let config = ProviderConfig::without_region()
+            .with_http_client(Line::for_secret(&self.http, &Destination::machine()))
+            .with_behavior_version(self.config.behavior_version())
+            .with_region(self.config.region().cloned())
+            .with_use_fips(self.config.use_fips())
+            .with_use_dual_stack(self.config.use_dual_stack());
         let (profile, variables) = match from {
             Where::Anywhere => (None, true),
             Where::ButVariables => (None, false),
@@ -862,38 +865,35 @@ impl Aws {
                 .build()
                 .ok()?;
             runtime.block_on(async {
-                if !variables {
-                    let config = ProviderConfig::without_region()
-                        .with_http_client(line)
-                        .with_region(Some(region));
-                    let profiles = ProfileFileCredentialsProvider::builder().configure(&config);
-                    if let Some(name) = profile {
-                        return profiles.profile_name(name).build().provide_credentials().await.ok();
-                    }
-                    // In the order of the default chain.
-                    let chain = CredentialsProviderChain::first_try("Profile", profiles.build())
-                        .or_else(
-                            "WebIdentityToken",
-                            WebIdentityTokenCredentialsProvider::builder()
-                                .configure(&config)
-                                .build(),
-                        )
-                        .or_else(
-                            "EcsContainer",
-                            EcsCredentialsProvider::builder().configure(&config).build(),
-                        )
-                        .or_else(
-                            "Ec2InstanceMetadata",
-                            ImdsCredentialsProvider::builder().configure(&config).build(),
-                        );
-                    return chain.provide_credentials().await.ok();
+                let profiles = ProfileFileCredentialsProvider::builder().configure(&config);
+                if let Some(name) = profile {
+                    return profiles.profile_name(name).build().provide_credentials().await.ok();
                 }
-                let chain = aws_config::defaults(BehaviorVersion::v2026_01_12())
-                    .http_client(line)
-                    .region(region)
-                    .load()
-                    .await;
-                chain.credentials_provider()?.provide_credentials().await.ok()
+                // The default chain, in its order. Its own loader brings much that isn't asked for.
+                let chain = match variables {
+                    true => CredentialsProviderChain::first_try(
+                        "Environment",
+                        EnvironmentVariableCredentialsProvider::new(),
+                    )
+                    .or_else("Profile", profiles.build()),
+                    false => CredentialsProviderChain::first_try("Profile", profiles.build()),
+                };
+                let chain = chain
+                    .or_else(
+                        "WebIdentityToken",
+                        WebIdentityTokenCredentialsProvider::builder()
+                            .configure(&config)
+                            .build(),
+                    )
+                    .or_else(
+                        "EcsContainer",
+                        EcsCredentialsProvider::builder().configure(&config).build(),
+                    )
+                    .or_else(
+                        "Ec2InstanceMetadata",
+                        ImdsCredentialsProvider::builder().configure(&config).build(),
+                    );
+                chain.provide_credentials().await.ok()
             })
         });
         match tokio::time::timeout(DEFAULT_CHAIN, look).await {

@@ -17,6 +17,10 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::{DateTime, Format};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, NoProxy, Proxy, Request, Response, Url, redirect};
+use rustls::crypto::ring::default_provider;
+use rustls::crypto::{CryptoProvider, KeyProvider};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::SigningKey;
 
 use super::Env;
 use super::origin::Destination;
@@ -44,6 +48,16 @@ pub(crate) struct Http {
     proxy: Option<String>,
     certificates: bool,
     secrets: Secrets,
+}
+
+/// Nobody is shown a certificate of ours; without keys for one, no code that signs is in the binary.
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("no keys".to_owned()))
+    }
 }
 
 impl Http {
@@ -77,7 +91,11 @@ impl Http {
                 .referer(false)
         };
         // If one is already installed, it is this one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = CryptoProvider {
+            key_provider: &NoKeys,
+            ..default_provider()
+        }
+        .install_default();
         let (rule, named) = match proxy {
             Some((rule, named)) => (Some(rule), named),
             None => {

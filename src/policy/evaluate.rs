@@ -554,7 +554,7 @@ fn grouped<'i, T, N: Ord>(
     outcome: impl Fn(&'i T) -> Outcome,
 ) -> impl Iterator<Item = Outcome> {
     let mut outcomes: Vec<(N, Outcome)> = items.iter().map(|item| (name(item), outcome(item))).collect();
-    outcomes.sort_by(|(a, _), (b, _)| a.cmp(b));
+    outcomes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     let groups = outcomes.chunk_by(|(a, _), (b, _)| a == b);
     let settled: Vec<Outcome> = groups
         .filter_map(|group| group.iter().map(|(_, outcome)| *outcome).reduce(same))
