@@ -203,6 +203,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    // Called for each byte, by code that is otherwise built for size.
+    #[inline(always)]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
