@@ -789,6 +789,18 @@ fn tags_that_do_not_pack_are_dropped_once_and_their_transitive_keys_stay() {
     }
 }
 
+#[test]
+fn tags_that_pack_a_moment_later_are_sent_again() {
+    for (times, outcome, calls) in [(3, "allowed", 4), (50, "denied", 6)] {
+        let world = World::of(chained(&trusts(HUB, BOTH)))
+            .fault_times(Call::AssumeRole, Fault::TagsTooLarge, times)
+            .start();
+        let run = diagnose(&world, &[]);
+        assert_eq!(run.report["verdict"], outcome, "{}", run.evidence);
+        assert_eq!(world.requests_of(Call::AssumeRole).len(), calls);
+    }
+}
+
 /// A hop with these inputs, as evidence.
 fn hop(role: &str, policy: Option<Value>) -> Value {
     let mut hop = json!({"request": {"role-to-assume": role, "role-chaining": "true", "role-skip-session-tagging": "", "aws-region": "eu-west-1"}});

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::files;
-use super::origin::Audience;
+use super::origin::{Audience, Origin};
 use super::running::Proven;
 use super::{Env, Live, Outside};
 use crate::args::Args;
@@ -309,7 +309,7 @@ impl Live<'_> {
         let text = own.and_then(|own| own.value.as_ref().ok()?.as_known());
         let text = text.filter(|text| self.secrets.scrub(text) == *text);
         match text.zip(proof) {
-            Some((text, proof)) => Audience::of_step(inputs, text, proof),
+            Some((text, proof)) => Audience::of_step(inputs, self.outside.env, text, proof),
             None => Audience::of(inputs),
         }
     }
@@ -331,7 +331,12 @@ impl Live<'_> {
                 .find(|own| own.name.eq_ignore_ascii_case(input.name()))?;
             let value = own.value.as_ref().map_or_else(|_| own.written.clone(), Text::written);
             let value = value.trim();
-            let is_other = inputs.given(input).is_none() && !value.is_empty() && value != used;
+            // An empty audience isn't the default one; a variable may stand in for it.
+            let is_written = match input {
+                Input::Audience => !matches!(audience.origin(), Origin::Variable(_)),
+                _ => !value.is_empty(),
+            };
+            let is_other = inputs.given(input).is_none() && is_written && value != used;
             is_other.then(|| (input.name().to_owned(), value.to_owned()))
         })
         .collect()
