@@ -110,7 +110,7 @@ impl Inputs {
         let mut inputs: BTreeMap<_, _> = INPUTS.iter().map(|spec| (spec.input, String::new())).collect();
         for (name, value) in with {
             let Some(input) = Input::named(name) else { continue };
-            if input.spec().kind == Kind::Secret {
+            if input.spec().kind == Kind::Secret && !trim(value).is_empty() {
                 inputs.insert(input, GIVEN.to_owned());
             } else if value.contains("${{") {
                 inputs.remove(&input);

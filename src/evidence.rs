@@ -293,6 +293,12 @@ impl Evidence {
     /// The session that the first hop ends with, as [`Hop::session`] has it.
     #[must_use]
     pub fn session(&self) -> Option<Identity> {
+        self.issued().filter(|_| self.request.hands_on())
+    }
+
+    /// The same, whether or not later steps find it.
+    #[must_use]
+    pub fn issued(&self) -> Option<Identity> {
         let (role, attempt) = (self.role.as_ref(), self.attempt.as_ref());
         session(&self.request, role, attempt, self.caller.as_ref())
     }
@@ -303,7 +309,7 @@ impl Hop {
     #[must_use]
     pub fn session(&self) -> Option<Identity> {
         let (role, attempt) = (self.role.as_ref(), self.attempt.as_ref());
-        session(&self.request, role, attempt, self.caller.as_ref())
+        session(&self.request, role, attempt, self.caller.as_ref()).filter(|_| self.request.hands_on())
     }
 }
 
@@ -313,9 +319,6 @@ fn session(
     attempt: Option<&Probe<Attempt>>,
     caller: Option<&Identity>,
 ) -> Option<Identity> {
-    if !request.hands_on() {
-        return None;
-    }
     let answered = match attempt.and_then(Probe::known) {
         Some(Attempt::Allowed { assumed_role_arn }) => Some(assumed_role_arn.clone()),
         _ => None,

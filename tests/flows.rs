@@ -606,6 +606,83 @@ fn what_lets_the_step_in_on_the_ninth_call_lets_the_doctor_in() {
     }
 }
 
+/// A job whose first step is the hub's, with the id `creds`; the keys of the others are its outputs.
+fn by_outputs(first: &[(&str, &str)], has_token: bool, roles: &[&str]) -> Scenario {
+    const KEYS: [(&str, &str); 3] = [
+        ("aws-access-key-id", "${{ steps.creds.outputs.aws-access-key-id }}"),
+        (
+            "aws-secret-access-key",
+            "${{ steps.creds.outputs.aws-secret-access-key }}",
+        ),
+        ("aws-session-token", "${{ steps.creds.outputs.aws-session-token }}"),
+    ];
+    let region = ("aws-region", "eu-west-1");
+    let first = [&[region, ("role-to-assume", HUB)], first].concat();
+    let keys = &KEYS[..if has_token { 3 } else { 2 }];
+    let others = roles
+        .iter()
+        .map(|role| [&[region, ("role-to-assume", role)], keys].concat());
+    let steps: Vec<_> = [first].into_iter().chain(others).collect();
+    let steps: Vec<_> = steps.iter().map(Vec::as_slice).collect();
+    let mut lines = workflow(&steps).unwrap();
+    let at = lines.iter().position(|line| line.contains("uses:")).unwrap();
+    lines.insert(at + 1, "        id: creds".to_owned());
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    scenario.workflow = Some(lines);
+    scenario
+}
+
+/// configure-aws-credentials' README, "Retrieving credentials from step output".
+#[test]
+fn keys_that_are_the_outputs_of_a_step_are_its_session() {
+    const OUT: (&str, &str) = ("output-credentials", "true");
+    let silent = ("output-env-credentials", "false");
+    for first in [&[OUT][..], &[OUT, silent]] {
+        let world = World::of(by_outputs(first, true, &[SPOKE])).start();
+        let run = diagnose(&world, &[]);
+        assert_eq!(run.told(), (Some(0), "allowed", "keys", "-"), "{}", run.report);
+        let caller = &run.evidence["chain"][0]["caller"]["arn"];
+        assert_eq!(caller, "arn:aws:sts::123456789012:assumed-role/hub/GitHubActions");
+    }
+
+    // AWS refuses a session's keys without its token.
+    let run = diagnose(&World::of(by_outputs(&[OUT], false, &[SPOKE])).start(), &[]);
+    assert_eq!(
+        run.told(),
+        (Some(1), "denied", "keys", "other-credentials-used"),
+        "{}",
+        run.report
+    );
+    let help = run.report["findings"][0]["help"].to_string();
+    assert!(help.contains("`aws-session-token` is empty"), "{help}");
+
+    // Without `output-credentials` the outputs are empty, and the step asks with the job's token.
+    let run = diagnose(&World::of(by_outputs(&[], true, &[SPOKE])).start(), &[]);
+    assert_eq!(
+        run.told(),
+        (Some(1), "denied", "oidc", "role-chaining-missing"),
+        "{}",
+        run.report
+    );
+
+    let notes = run.report["notes"].to_string();
+    assert!(notes.contains("its `output-credentials` is not `true`"), "{notes}");
+
+    // Another step in between makes no difference, and a step that fails has no outputs.
+    let mut scenario = by_outputs(&[OUT], true, &[LEAF, SPOKE]);
+    let run = diagnose(&World::of(scenario.clone()).start(), &[]);
+    let verdicts: Vec<_> = run.report["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["verdict"].clone())
+        .collect();
+    assert_eq!(verdicts, ["denied", "allowed"], "{}", run.report);
+    scenario.sts = serde_json::from_value(json!("deny")).unwrap();
+    let run = diagnose(&World::of(scenario).start(), &[]);
+    assert_eq!(run.report["runs"][1]["verdict"], "undecided", "{}", run.report);
+}
+
 #[test]
 fn steps_in_a_row_are_hops_and_each_begins_with_the_session_before() {
     let steps: &[&[(&str, &str)]] = &[

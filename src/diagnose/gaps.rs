@@ -349,6 +349,9 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
     }
     let file = case.evidence.workflow.as_ref().and_then(Probe::known);
     for (input, written) in &case.request().set_aside {
+        if input == Input::Audience.name() && case.flow != Flow::Oidc {
+            continue;
+        }
         let what = match input.as_str() {
             "audience" => "the token was requested for",
             "sts-endpoint" => "STS was asked at",
