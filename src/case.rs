@@ -914,6 +914,10 @@ fn valid_at_hand(evidence: &Evidence) -> Option<bool> {
     if let Some(caller) = evidence.caller.as_ref().filter(|caller| !caller.arn.is_empty()) {
         return Some(caller.source != CredentialSource::Inputs);
     }
+    let gap = evidence.attempt.as_ref().and_then(Probe::gap);
+    if gap.is_some_and(|gap| gap.why == Why::NoCredentials) {
+        return Some(false);
+    }
     let reader = evidence.reader.as_ref().and_then(Probe::known);
     let held = evidence
         .runner

@@ -382,6 +382,8 @@ struct Way {
     account: Option<String>,
     /// AWS rejected them, or didn't say whose they are.
     refused: Option<Probe<Attempt>>,
+    /// Why a call that AWS grants doesn't show that the step succeeds.
+    doubt: Option<Gap>,
 }
 
 /// A token that was requested.
@@ -795,6 +797,7 @@ impl Live<'_> {
             caller: None,
             account: None,
             refused: None,
+            doubt: None,
         };
         let Ok(aws) = aws else { return way };
         // Faults that stop the step before it looks at any credentials.
@@ -858,6 +861,7 @@ impl Live<'_> {
         }
         // Keys that aren't exported pass the first call; the next one is signed with the credentials at hand.
         if way.flow == Flow::AccessKey && !request.exports() && !request.is_empty(Input::RoleToAssume) {
+            way.doubt = way.credentials.as_ref().err().cloned();
             match at_hand().await {
                 Ok((credentials, _)) => {
                     way.credentials = Ok(credentials);
@@ -1105,10 +1109,13 @@ impl Live<'_> {
                     }
                     let tags = request.tags(|variable| self.outside.env.get(variable)).ok()?;
                     let account = way.account.as_deref();
-                    Some(
-                        aws.attempt_as(request, &role(account)?, credentials, &tags, until)
-                            .await,
-                    )
+                    let answered = aws
+                        .attempt_as(request, &role(account)?, credentials, &tags, until)
+                        .await;
+                    Some(match (&answered.attempt, &way.doubt) {
+                        (Probe::Known(Attempt::Allowed { .. }), Some(gap)) => Answered::none(gap.clone()),
+                        _ => answered,
+                    })
                 }
             }
         };

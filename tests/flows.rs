@@ -2058,3 +2058,51 @@ fn what_a_hub_lets_in_goes_on_to_its_spokes_and_a_name_is_one_of_its_account() {
         "{report}"
     );
 }
+
+#[test]
+fn a_named_profile_that_is_not_there_leaves_nothing_to_keep() {
+    let region = ("aws-region", "eu-west-1");
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    let chained = [("role-chaining", "true"), ("use-existing-credentials", "true")];
+    let spoke = [&[region, ("role-to-assume", SPOKE)], &chained[..]].concat();
+    scenario.workflow = workflow(&[&[region, ("role-to-assume", HUB)], &spoke]);
+    scenario.env.insert("AWS_PROFILE".to_owned(), "gone".to_owned());
+    let run = diagnose(&World::of(scenario).start(), &[]);
+    // The SDK looks in the profile and nowhere else, so the first step's session is not found.
+    assert_eq!(run.told(), (Some(1), "denied", "chaining", "credentials-missing"));
+}
+
+/// Keys of the checkout's step are not known; if the step puts them nowhere, its call for the role is signed with what is at hand.
+#[test]
+fn keys_that_a_step_puts_nowhere_need_not_be_known() {
+    let keys = [
+        ("aws-access-key-id", "${{ secrets.ID }}"),
+        ("aws-secret-access-key", "${{ secrets.KEY }}"),
+    ];
+    let silent = ("output-env-credentials", "false");
+    let first = [
+        &[("aws-region", "eu-west-1"), ("role-to-assume", SPOKE), silent],
+        &keys[..],
+    ]
+    .concat();
+    let hub = json!({
+        "account": "123456789012", "arn": "arn:aws:sts::123456789012:assumed-role/hub/GitHubActions", "reads-iam": false,
+    });
+    let rows = [
+        (None, HUB, (Some(1), "denied", "keys", "credentials-missing")),
+        (
+            Some(&hub),
+            LEAF,
+            (Some(1), "denied", "keys", "chained-role-not-trusted"),
+        ),
+        // Whether AWS accepts the keys is not known.
+        (Some(&hub), HUB, (Some(3), "undecided", "keys", "-")),
+    ];
+    for (at_hand, trusted, told) in rows {
+        let mut scenario = hub_and_spokes(&trusts(trusted, BOTH));
+        scenario.workflow = workflow(&[&first, &[("aws-region", "eu-west-1"), ("role-to-assume", HUB)]]);
+        scenario.credentials = at_hand.map(|identity| serde_json::from_value(identity.clone()).unwrap());
+        let run = diagnose(&World::of(scenario).start(), &[]);
+        assert_eq!(run.told(), told, "{}", run.report);
+    }
+}

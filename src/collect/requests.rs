@@ -152,7 +152,8 @@ impl Live<'_> {
             // A checkout can't supply its keys and files, and other steps of the job can be diagnosed.
             let way = request.flow(self.around(None));
             let is_unseen = match way {
-                Flow::AccessKey => keys_of.is_none(),
+                // Keys that it puts nowhere don't sign the call for the role.
+                Flow::AccessKey => keys_of.is_none() && (request.hands_on() || request.is_empty(Input::RoleToAssume)),
                 Flow::TokenFile => true,
                 _ => false,
             } && request.stop(way).is_none();
