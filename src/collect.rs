@@ -382,6 +382,8 @@ struct Way {
     account: Option<String>,
     /// AWS rejected them, or didn't say whose they are.
     refused: Option<Probe<Attempt>>,
+    /// Why there are no credentials that the step could keep.
+    nothing_to_keep: Option<Gap>,
     /// Why a call that AWS grants doesn't show that the step succeeds.
     doubt: Option<Gap>,
 }
@@ -797,6 +799,7 @@ impl Live<'_> {
             caller: None,
             account: None,
             refused: None,
+            nothing_to_keep: None,
             doubt: None,
         };
         let Ok(aws) = aws else { return way };
@@ -808,18 +811,19 @@ impl Live<'_> {
         let until = (self.deadline, request.attempts());
         let mut memoized = None;
         let at_hand = || self.at_hand(aws, request, trail);
-        if request.is_on(Input::UseExistingCredentials)
-            && let Ok((credentials, source)) = at_hand().await
-        {
-            match aws.caller(&credentials, &source, until).await {
-                Ok(caller) => {
-                    way.flow = request.flow(self.around(Some(true)));
-                    way.credentials = Ok(credentials);
-                    way.caller = Some(caller);
-                    return way;
-                }
-                // The action's client memoizes them, unless it is told to chain. (`CredentialsClient.stsClient`)
-                Err(refused) => memoized = Some(refused).filter(|_| !request.is_on(Input::RoleChaining)),
+        if request.is_on(Input::UseExistingCredentials) {
+            match at_hand().await {
+                Ok((credentials, source)) => match aws.caller(&credentials, &source, until).await {
+                    Ok(caller) => {
+                        way.flow = request.flow(self.around(Some(true)));
+                        way.credentials = Ok(credentials);
+                        way.caller = Some(caller);
+                        return way;
+                    }
+                    // The action's client memoizes them, unless it is told to chain. (`CredentialsClient.stsClient`)
+                    Err(refused) => memoized = Some(refused).filter(|_| !request.is_on(Input::RoleChaining)),
+                },
+                Err(gap) => way.nothing_to_keep = Some(gap),
             }
         }
         if request.stop(way.flow).is_some() || request.does_nothing(way.flow) {
@@ -1062,7 +1066,7 @@ impl Live<'_> {
             return Some(Answered::none(Gap::new(Why::NotFound, what)));
         }
         if request.stop(way.flow).is_some() || (unset && assumes) || (assumes && request.names_no_role()) {
-            return None;
+            return way.nothing_to_keep.clone().map(Answered::none);
         }
         let aws = match aws {
             Ok(aws) => aws,

@@ -2063,13 +2063,27 @@ fn what_a_hub_lets_in_goes_on_to_its_spokes_and_a_name_is_one_of_its_account() {
 fn a_named_profile_that_is_not_there_leaves_nothing_to_keep() {
     let region = ("aws-region", "eu-west-1");
     let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
-    let chained = [("role-chaining", "true"), ("use-existing-credentials", "true")];
-    let spoke = [&[region, ("role-to-assume", SPOKE)], &chained[..]].concat();
+    let keeps = [("role-chaining", "true"), ("use-existing-credentials", "true")];
+    let spoke = [&[region, ("role-to-assume", SPOKE)], &keeps[..]].concat();
     scenario.workflow = workflow(&[&[region, ("role-to-assume", HUB)], &spoke]);
     scenario.env.insert("AWS_PROFILE".to_owned(), "gone".to_owned());
-    let run = diagnose(&World::of(scenario).start(), &[]);
-    // The SDK looks in the profile and nowhere else, so the first step's session is not found.
+    // Nor is there anything to keep where the step stops by itself.
+    let mut stopped = scenario.clone();
+    let lines = stopped.workflow.as_mut().unwrap();
+    lines.push("          aws-profile: a/b".to_owned());
+    let run = diagnose(&World::of(stopped).start(), &[]);
     assert_eq!(run.told(), (Some(1), "denied", "chaining", "credentials-missing"));
+    // The SDK looks in the profile and nowhere else, so the first step's session is not found, nor what was there before.
+    for before in [None, chained(&trusts(HUB, BOTH)).credentials] {
+        scenario.credentials = before;
+        let run = diagnose(&World::of(scenario.clone()).start(), &[]);
+        assert_eq!(
+            run.told(),
+            (Some(1), "denied", "chaining", "credentials-missing"),
+            "{}",
+            run.evidence
+        );
+    }
 }
 
 /// Keys of the checkout's step are not known; if the step puts them nowhere, its call for the role is signed with what is at hand.
