@@ -2086,6 +2086,30 @@ fn a_named_profile_that_is_not_there_leaves_nothing_to_keep() {
     }
 }
 
+#[test]
+fn what_a_profile_holds_is_kept_though_the_variables_are_unset() {
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    scenario.user = serde_json::from_value(json!({
+        "account": "123456789012", "arn": "arn:aws:iam::123456789012:user/ci", "reads-iam": false,
+    }))
+    .unwrap();
+    scenario.env.insert("AWS_PROFILE".to_owned(), "ci".to_owned());
+    scenario.with = with(&[
+        ("aws-region", "eu-west-1"),
+        ("role-to-assume", SPOKE),
+        ("use-existing-credentials", "true"),
+        ("unset-current-credentials", "true"),
+    ]);
+    let world = World::of(scenario).start();
+    let (id, secret) = world.user_keys();
+    let folder = world.root().join("home/.aws");
+    fs::create_dir_all(&folder).unwrap();
+    let profile = format!("[ci]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+    fs::write(folder.join("credentials"), profile).unwrap();
+    let run = diagnose(&world, &[]);
+    assert_eq!(run.told(), (Some(0), "allowed", "existing", "-"), "{}", run.report);
+}
+
 /// Keys of the checkout's step are not known; if the step puts them nowhere, its call for the role is signed with what is at hand.
 #[test]
 fn keys_that_a_step_puts_nowhere_need_not_be_known() {
