@@ -535,9 +535,8 @@ impl<'a> Case<'a> {
     /// Whether the step is known to succeed without an answer to its own call: it requests nothing, or keeps credentials shown to work.
     #[must_use]
     pub fn needs_no_answer(&self) -> bool {
-        let request = self.request();
-        let keeps = self.answer.is_none() && self.flow.keeps() && !request.unsets();
-        request.does_nothing(self.flow) || (keeps && valid_at_hand(self.evidence) == Some(true))
+        let keeps = self.answer.is_none() && self.flow.keeps();
+        self.request().does_nothing(self.flow) || (keeps && valid_at_hand(self.evidence) == Some(true))
     }
 
     /// Whether the step may keep credentials of which nobody knows whether they are there and valid.
@@ -912,14 +911,24 @@ fn words_are_whole(message: &str) -> bool {
 /// Whether there are AWS credentials at hand that AWS accepts.
 fn valid_at_hand(evidence: &Evidence) -> Option<bool> {
     if let Some(caller) = evidence.caller.as_ref().filter(|caller| !caller.arn.is_empty()) {
-        return Some(caller.source != CredentialSource::Inputs);
+        // `unset-current-credentials` takes away what the variables hold, not what a profile does.
+        let is_kept = matches!(
+            caller.source,
+            CredentialSource::DefaultChain | CredentialSource::Profile
+        );
+        return (is_kept || !evidence.request.unsets()).then_some(caller.source != CredentialSource::Inputs);
+    }
+    let gap = evidence.attempt.as_ref().and_then(Probe::gap);
+    if gap.is_some_and(|gap| gap.why == Why::NoCredentials) {
+        return Some(false);
     }
     let reader = evidence.reader.as_ref().and_then(Probe::known);
     let held = evidence
         .runner
         .as_ref()
         .and_then(|runner| runner.aws_credentials.as_ref());
-    let is_of_environment = reader.is_some_and(|reader| reader.source == CredentialSource::Environment);
+    let is_of_environment =
+        reader.is_some_and(|reader| reader.source == CredentialSource::Environment) && !evidence.request.unsets();
     match held {
         // A named profile takes precedence over the variables, and with none at hand the two contradict each other.
         Some(HeldCredentials::Profile | HeldCredentials::None) if is_of_environment => None,

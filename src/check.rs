@@ -447,6 +447,8 @@ impl<'a> Check<'a> {
         let about = vec![asking.job.file.clone(), asking.job.name.clone()];
         if let Some(key) = asking.step.input("aws-access-key-id")
             && key.value.as_ref().is_ok_and(|key| !key.written().trim().is_empty())
+            // The outputs of a step are a session's keys.
+            && !key.written.contains("steps.")
             && asking.job.grant != Grant::Missing
         {
             let mut noted = Noted::new(

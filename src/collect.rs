@@ -340,11 +340,18 @@ struct Trail {
     unseen: Option<Request>,
     /// Why the next step's starting credentials are unknown.
     broken: Option<&'static str>,
+    /// The keys of the next step if they are the outputs of one before it, if that one had any.
+    keys: Option<Option<Credentials>>,
+    /// The keys that the last step has as its outputs, or that it has none.
+    output: Option<Option<Credentials>>,
 }
 
 impl Trail {
     /// Records the session that a step ended with.
     fn take(&mut self, request: &Request, session: Credentials) {
+        if request.is_on(Input::OutputCredentials) {
+            self.output = Some(Some(session.clone()));
+        }
         if let Some(profile) = request.given(Input::AwsProfile) {
             self.profiles.insert(profile.to_owned(), session.clone());
             if request.exports() {
@@ -375,6 +382,10 @@ struct Way {
     account: Option<String>,
     /// AWS rejected them, or didn't say whose they are.
     refused: Option<Probe<Attempt>>,
+    /// Why there are no credentials that the step could keep.
+    nothing_to_keep: Option<Gap>,
+    /// Why a call that AWS grants doesn't show that the step succeeds.
+    doubt: Option<Gap>,
 }
 
 /// A token that was requested.
@@ -519,6 +530,7 @@ impl Live<'_> {
             mut left_out,
             contexts,
             audiences,
+            keys_of,
             mut unseen,
         } = asked;
         evidence.contexts = contexts;
@@ -527,9 +539,20 @@ impl Live<'_> {
         let mut runs: Vec<Evidence> = Vec::new();
         let mut trail = Trail::default();
         let mut caller = evidence.caller.take();
-        for (index, request) in requests.into_iter().enumerate() {
+        let mut outputs: BTreeMap<usize, Option<Credentials>> = BTreeMap::new();
+        for (index, mut request) in requests.into_iter().enumerate() {
+            let giver = keys_of.get(&index);
+            if giver.is_some_and(|giver| matches!(outputs.get(giver), Some(None))) {
+                for input in [Input::AwsAccessKeyId, Input::AwsSecretAccessKey, Input::AwsSessionToken] {
+                    request.inputs.set(input, "");
+                }
+            }
             let way = request.flow(self.around(None));
-            let goes_on = matches!(way, Flow::Ambient | Flow::Chaining);
+            let giver = giver.filter(|_| way == Flow::AccessKey);
+            let goes_on = match giver {
+                Some(giver) => giver + 1 == index,
+                None => matches!(way, Flow::Ambient | Flow::Chaining),
+            };
             let passed_over = unseen.remove(&index);
             let is_after_unseen = goes_on && passed_over.is_some();
             // A step that continues with what the previous one exported is a hop of its chain.
@@ -553,14 +576,19 @@ impl Live<'_> {
             if matches!(way, Flow::AccessKey | Flow::Ambient | Flow::Chaining) {
                 run.caller = caller.take();
             }
+            trail.keys = giver.map(|giver| outputs.get(giver).cloned().flatten());
             // After a break no call is made, but the caller would be known.
             let would = before.as_deref().filter(|_| trail.broken.is_some());
-            let would = would.and_then(|before| before.hops().last()?.session());
+            let would = would.and_then(|before| {
+                let last = before.hops().last()?;
+                if giver.is_some() { last.issued() } else { last.session() }
+            });
             match http {
                 // The future is large, and the stack isn't.
                 Ok(http) => Box::pin(self.hop(&mut run, (http, api), shared, &mut trail, would)).await,
                 Err(gap) => self.offline(&mut run, gap),
             }
+            outputs.extend(trail.output.take().map(|session| (index, session)));
             match before {
                 Some(before) => before.chain.push(run.into_hop()),
                 None => runs.push(run),
@@ -610,6 +638,8 @@ impl Live<'_> {
         }
         let is_broken = trail.broken.is_some();
         let way = self.way(&aws, &request, trail).await;
+        // A step that keeps the credentials at hand has none as its outputs. (`src/index.ts`)
+        trail.output = way.flow.keeps().then_some(None);
         if let Some(why) = self.profile_fault(&request, trail) {
             run.request.faults.insert(Input::AwsProfile.name().to_owned(), why);
         }
@@ -769,6 +799,8 @@ impl Live<'_> {
             caller: None,
             account: None,
             refused: None,
+            nothing_to_keep: None,
+            doubt: None,
         };
         let Ok(aws) = aws else { return way };
         // Faults that stop the step before it looks at any credentials.
@@ -779,18 +811,19 @@ impl Live<'_> {
         let until = (self.deadline, request.attempts());
         let mut memoized = None;
         let at_hand = || self.at_hand(aws, request, trail);
-        if request.is_on(Input::UseExistingCredentials)
-            && let Ok((credentials, source)) = at_hand().await
-        {
-            match aws.caller(&credentials, &source, until).await {
-                Ok(caller) => {
-                    way.flow = request.flow(self.around(Some(true)));
-                    way.credentials = Ok(credentials);
-                    way.caller = Some(caller);
-                    return way;
-                }
-                // The action's client memoizes them, unless it is told to chain. (`CredentialsClient.stsClient`)
-                Err(refused) => memoized = Some(refused).filter(|_| !request.is_on(Input::RoleChaining)),
+        if request.is_on(Input::UseExistingCredentials) {
+            match at_hand().await {
+                Ok((credentials, source)) => match aws.caller(&credentials, &source, until).await {
+                    Ok(caller) => {
+                        way.flow = request.flow(self.around(Some(true)));
+                        way.credentials = Ok(credentials);
+                        way.caller = Some(caller);
+                        return way;
+                    }
+                    // The action's client memoizes them, unless it is told to chain. (`CredentialsClient.stsClient`)
+                    Err(refused) => memoized = Some(refused).filter(|_| !request.is_on(Input::RoleChaining)),
+                },
+                Err(gap) => way.nothing_to_keep = Some(gap),
             }
         }
         if request.stop(way.flow).is_some() || request.does_nothing(way.flow) {
@@ -799,9 +832,9 @@ impl Live<'_> {
         let keys = match way.flow {
             // The file is sent only after the credentials beside it have been verified. (`src/index.ts`)
             Flow::TokenFile if request.given(Input::AwsAccessKeyId).is_some() => {
-                self.keys().map(|keys| (keys, CredentialSource::Inputs))
+                self.keys(request, trail).map(|keys| (keys, CredentialSource::Inputs))
             }
-            Flow::AccessKey => self.keys().map(|keys| (keys, CredentialSource::Inputs)),
+            Flow::AccessKey => self.keys(request, trail).map(|keys| (keys, CredentialSource::Inputs)),
             Flow::Ambient | Flow::Chaining | Flow::NoRole => at_hand().await,
             Flow::TokenFile if request.is_on(Input::RoleChaining) => at_hand().await,
             Flow::Existing | Flow::Nothing | Flow::Oidc | Flow::TokenFile => return way,
@@ -832,6 +865,7 @@ impl Live<'_> {
         }
         // Keys that aren't exported pass the first call; the next one is signed with the credentials at hand.
         if way.flow == Flow::AccessKey && !request.exports() && !request.is_empty(Input::RoleToAssume) {
+            way.doubt = way.credentials.as_ref().err().cloned();
             match at_hand().await {
                 Ok((credentials, _)) => {
                     way.credentials = Ok(credentials);
@@ -961,7 +995,19 @@ impl Live<'_> {
     }
 
     /// The keys among the inputs: those of a step in the checkout are expressions, so unknown.
-    fn keys(&self) -> Result<Credentials, Gap> {
+    fn keys(&self, request: &Request, trail: &Trail) -> Result<Credentials, Gap> {
+        match &trail.keys {
+            Some(Some(keys)) => {
+                let token = request.given(Input::AwsSessionToken).and(keys.session_token());
+                let (id, secret) = (keys.access_key_id(), keys.secret_access_key());
+                return Ok(Credentials::new(id, secret, token.map(str::to_owned), None, "inputs"));
+            }
+            Some(None) => {
+                let what = "the step's keys are the outputs of a step before it, which ends without credentials";
+                return Err(Gap::new(Why::NoCredentials, what));
+            }
+            None => {}
+        }
         let inputs = &self.args.flags.inputs;
         let key = |input| inputs.key(input).map(|key| key.expose_secret().to_owned());
         match (key(Input::AwsAccessKeyId), key(Input::AwsSecretAccessKey)) {
@@ -1020,7 +1066,7 @@ impl Live<'_> {
             return Some(Answered::none(Gap::new(Why::NotFound, what)));
         }
         if request.stop(way.flow).is_some() || (unset && assumes) || (assumes && request.names_no_role()) {
-            return None;
+            return way.nothing_to_keep.clone().map(Answered::none);
         }
         let aws = match aws {
             Ok(aws) => aws,
@@ -1067,10 +1113,13 @@ impl Live<'_> {
                     }
                     let tags = request.tags(|variable| self.outside.env.get(variable)).ok()?;
                     let account = way.account.as_deref();
-                    Some(
-                        aws.attempt_as(request, &role(account)?, credentials, &tags, until)
-                            .await,
-                    )
+                    let answered = aws
+                        .attempt_as(request, &role(account)?, credentials, &tags, until)
+                        .await;
+                    Some(match (&answered.attempt, &way.doubt) {
+                        (Probe::Known(Attempt::Allowed { .. }), Some(gap)) => Answered::none(gap.clone()),
+                        _ => answered,
+                    })
                 }
             }
         };

@@ -110,7 +110,7 @@ impl Inputs {
         let mut inputs: BTreeMap<_, _> = INPUTS.iter().map(|spec| (spec.input, String::new())).collect();
         for (name, value) in with {
             let Some(input) = Input::named(name) else { continue };
-            if input.spec().kind == Kind::Secret {
+            if input.spec().kind == Kind::Secret && !trim(value).is_empty() {
                 inputs.insert(input, GIVEN.to_owned());
             } else if value.contains("${{") {
                 inputs.remove(&input);
@@ -220,7 +220,7 @@ impl Inputs {
         let no_role = self.is_empty(Input::RoleToAssume);
         if self.is_on(Input::ForceSkipOidc) && !no_role && !key && !file {
             Flow::Nothing
-        } else if self.is_on(Input::UseExistingCredentials) && around.valid == Some(true) && !self.unsets() {
+        } else if self.is_on(Input::UseExistingCredentials) && around.valid == Some(true) {
             Flow::Existing
         } else if no_role && !key {
             Flow::NoRole
@@ -393,7 +393,7 @@ impl Inputs {
 pub struct Around {
     /// Whether the token service's variables are set.
     pub may_ask: Option<bool>,
-    /// Whether there are AWS credentials that AWS accepts.
+    /// Whether there are AWS credentials that AWS accepts, and that the step doesn't take out of the environment.
     pub valid: Option<bool>,
 }
 

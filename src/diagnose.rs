@@ -147,8 +147,7 @@ fn diagnose_case(case: &Case<'_>) -> Diagnosis {
 /// What these checks find, sorted, each mistake once; and notes on the whole.
 fn findings(case: &Case<'_>, is_wanted: fn(&Rule) -> bool) -> (Vec<Found>, Vec<String>) {
     let mut findings = Vec::new();
-    // The step asks for a different audience than the token requested here.
-    let is_for_another = case.evidence.request.set_aside.contains_key("audience");
+    let is_for_another = is_for_another(case);
     for check in CHECKS.iter().filter(|check| is_wanted(&check.rule)) {
         if let Some(mut finding) = check.find(case) {
             if is_for_another && check.rule.cause == Some(Cause::Audience) {
@@ -163,6 +162,13 @@ fn findings(case: &Case<'_>, is_wanted: fn(&Rule) -> bool) -> (Vec<Found>, Vec<S
     if findings.iter().all(|found| found.severity != Severity::Blocks) {
         findings.extend(foreseen::findings(case));
         findings.extend(suspects::findings(case));
+    }
+    if case.answer.is_none() && case.may_keep() {
+        // With valid credentials in the environment, the step asks AWS for no others.
+        let blocks = |found: &&mut Found| found.severity == Severity::Blocks && !found.by_action;
+        for found in findings.iter_mut().filter(blocks) {
+            found.finding = found.finding.clone().at_most(Certainty::Possible);
+        }
     }
     let mut notes = Vec::new();
     if case.is_allowed() || case.answer == Some(Answer::Allowed) {
@@ -232,6 +238,11 @@ fn mend(case: &Case<'_>, findings: &mut [Found], is_wanted: fn(&Found) -> bool) 
     }
 }
 
+/// Whether the step asks for a token with another audience than the one that was requested here.
+fn is_for_another(case: &Case<'_>) -> bool {
+    case.flow == Flow::Oidc && case.evidence.request.set_aside.contains_key("audience")
+}
+
 fn conclude(case: &Case<'_>, findings: &[Found]) -> Conclusion {
     let blocked = |certainty| {
         findings
@@ -251,7 +262,7 @@ fn conclude(case: &Case<'_>, findings: &[Found]) -> Conclusion {
         Some(Probe::Known(Attempt::Denied { .. } | Attempt::Allowed { .. }))
     );
     // AWS's answer to a token for a different audience says nothing about the step's own.
-    let is_for_another = case.evidence.request.set_aside.contains_key("audience")
+    let is_for_another = is_for_another(case)
         && (case.is_allowed() || matches!(case.answer, Some(Answer::NotAuthorized(_) | Answer::WrongAudience)));
     if case.ends_by_itself() {
         return Conclusion::Denied;

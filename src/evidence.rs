@@ -189,14 +189,20 @@ impl Evidence {
                 "{count} more hops of the chain: the limit is {MOST_HOPS} for one run"
             ));
         }
-        let before = std::iter::once(self.session()).chain(later.iter().map(Hop::session));
-        let later = later.iter().zip(before).map(|(hop, before)| {
+        let before = std::iter::once((self.session(), self.issued()));
+        let before = before.chain(later.iter().map(|hop| (hop.session(), hop.issued())));
+        let later = later.iter().zip(before).map(|(hop, (session, issued))| {
             let mut hop = hop.clone();
             // What stands in a chain is chained, where it does not say otherwise.
             if hop.request.get(Input::RoleChaining).is_none() {
                 hop.request.inputs.set(Input::RoleChaining, "true");
             }
-            let run = if hop.request.is_on(Input::RoleChaining) {
+            // The keys of a hop are the outputs of the one before it.
+            let has_keys = hop.request.given(Input::AwsAccessKeyId).is_some();
+            let before = if has_keys { issued } else { session };
+            let gap = hop.attempt.as_ref().and_then(Probe::gap);
+            let before = before.filter(|_| gap.is_none_or(|gap| gap.why != Why::NoCredentials));
+            let run = if has_keys || hop.request.is_on(Input::RoleChaining) {
                 hop.caller = match (hop.caller, before) {
                     (Some(caller), Some(session)) => Some(caller.completed_by(session)),
                     (caller, session) => caller.or(session),
@@ -293,6 +299,12 @@ impl Evidence {
     /// The session that the first hop ends with, as [`Hop::session`] has it.
     #[must_use]
     pub fn session(&self) -> Option<Identity> {
+        self.issued().filter(|_| self.request.hands_on())
+    }
+
+    /// The same, whether or not later steps find it.
+    #[must_use]
+    pub fn issued(&self) -> Option<Identity> {
         let (role, attempt) = (self.role.as_ref(), self.attempt.as_ref());
         session(&self.request, role, attempt, self.caller.as_ref())
     }
@@ -302,6 +314,10 @@ impl Hop {
     /// The session that the step ends with: the one AWS named, or the name it will have. `None` if the step hands nothing on.
     #[must_use]
     pub fn session(&self) -> Option<Identity> {
+        self.issued().filter(|_| self.request.hands_on())
+    }
+
+    fn issued(&self) -> Option<Identity> {
         let (role, attempt) = (self.role.as_ref(), self.attempt.as_ref());
         session(&self.request, role, attempt, self.caller.as_ref())
     }
@@ -313,9 +329,6 @@ fn session(
     attempt: Option<&Probe<Attempt>>,
     caller: Option<&Identity>,
 ) -> Option<Identity> {
-    if !request.hands_on() {
-        return None;
-    }
     let answered = match attempt.and_then(Probe::known) {
         Some(Attempt::Allowed { assumed_role_arn }) => Some(assumed_role_arn.clone()),
         _ => None,

@@ -310,6 +310,22 @@ fn what_a_look_at_the_workflow_shows() {
 }
 
 #[test]
+fn the_outputs_of_a_step_are_no_key_that_lasts() {
+    let right = terraform(r#"["repo:octo/app:environment:production"]"#);
+    let step = "          aws-region: eu-west-1\n";
+    for (key, is_said) in [("steps.creds.outputs.aws-access-key-id", false), ("secrets.KEY", true)] {
+        let keys = format!("{step}          aws-access-key-id: ${{{{ {key} }}}}\n");
+        let folder = repository(&[(DEPLOY, &WORKFLOW.replace(step, &keys)), ("infra/iam.tf", &right)]);
+        let found = found(&json(folder.path(), &[]).1);
+        assert_eq!(
+            found.iter().any(|found| found.contains("static-keys")),
+            is_said,
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
 fn a_branch_that_nobody_deploys_from_fails_nothing() {
     let source = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);
     let workflow = WORKFLOW

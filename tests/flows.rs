@@ -606,6 +606,83 @@ fn what_lets_the_step_in_on_the_ninth_call_lets_the_doctor_in() {
     }
 }
 
+/// A job whose first step is the hub's, with the id `creds`; the keys of the others are its outputs.
+fn by_outputs(first: &[(&str, &str)], has_token: bool, roles: &[&str]) -> Scenario {
+    const KEYS: [(&str, &str); 3] = [
+        ("aws-access-key-id", "${{ steps.creds.outputs.aws-access-key-id }}"),
+        (
+            "aws-secret-access-key",
+            "${{ steps.creds.outputs.aws-secret-access-key }}",
+        ),
+        ("aws-session-token", "${{ steps.creds.outputs.aws-session-token }}"),
+    ];
+    let region = ("aws-region", "eu-west-1");
+    let first = [&[region, ("role-to-assume", HUB)], first].concat();
+    let keys = &KEYS[..if has_token { 3 } else { 2 }];
+    let others = roles
+        .iter()
+        .map(|role| [&[region, ("role-to-assume", role)], keys].concat());
+    let steps: Vec<_> = [first].into_iter().chain(others).collect();
+    let steps: Vec<_> = steps.iter().map(Vec::as_slice).collect();
+    let mut lines = workflow(&steps).unwrap();
+    let at = lines.iter().position(|line| line.contains("uses:")).unwrap();
+    lines.insert(at + 1, "        id: creds".to_owned());
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    scenario.workflow = Some(lines);
+    scenario
+}
+
+/// configure-aws-credentials' README, "Retrieving credentials from step output".
+#[test]
+fn keys_that_are_the_outputs_of_a_step_are_its_session() {
+    const OUT: (&str, &str) = ("output-credentials", "true");
+    let silent = ("output-env-credentials", "false");
+    for first in [&[OUT][..], &[OUT, silent]] {
+        let world = World::of(by_outputs(first, true, &[SPOKE])).start();
+        let run = diagnose(&world, &[]);
+        assert_eq!(run.told(), (Some(0), "allowed", "keys", "-"), "{}", run.report);
+        let caller = &run.evidence["chain"][0]["caller"]["arn"];
+        assert_eq!(caller, "arn:aws:sts::123456789012:assumed-role/hub/GitHubActions");
+    }
+
+    // AWS refuses a session's keys without its token.
+    let run = diagnose(&World::of(by_outputs(&[OUT], false, &[SPOKE])).start(), &[]);
+    assert_eq!(
+        run.told(),
+        (Some(1), "denied", "keys", "other-credentials-used"),
+        "{}",
+        run.report
+    );
+    let help = run.report["findings"][0]["help"].to_string();
+    assert!(help.contains("`aws-session-token` is empty"), "{help}");
+
+    // Without `output-credentials` the outputs are empty, and the step asks with the job's token.
+    let run = diagnose(&World::of(by_outputs(&[], true, &[SPOKE])).start(), &[]);
+    assert_eq!(
+        run.told(),
+        (Some(1), "denied", "oidc", "role-chaining-missing"),
+        "{}",
+        run.report
+    );
+
+    let notes = run.report["notes"].to_string();
+    assert!(notes.contains("its `output-credentials` is not `true`"), "{notes}");
+
+    // Another step in between makes no difference, and a step that fails has no outputs.
+    let mut scenario = by_outputs(&[OUT], true, &[LEAF, SPOKE]);
+    let run = diagnose(&World::of(scenario.clone()).start(), &[]);
+    let verdicts: Vec<_> = run.report["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["verdict"].clone())
+        .collect();
+    assert_eq!(verdicts, ["denied", "allowed"], "{}", run.report);
+    scenario.sts = serde_json::from_value(json!("deny")).unwrap();
+    let run = diagnose(&World::of(scenario).start(), &[]);
+    assert_eq!(run.report["runs"][1]["verdict"], "undecided", "{}", run.report);
+}
+
 #[test]
 fn steps_in_a_row_are_hops_and_each_begins_with_the_session_before() {
     let steps: &[&[(&str, &str)]] = &[
@@ -786,6 +863,18 @@ fn tags_that_do_not_pack_are_dropped_once_and_their_transitive_keys_stay() {
         let has = |request: &crate::world::Request, key: &str| request.form.values().any(|value| value == key);
         assert!(has(&first, "TriggeringActor") && !has(&second, "TriggeringActor") && has(&second, "Repository"));
         assert_eq!(run.report["verdict"], outcome, "{}", run.evidence);
+    }
+}
+
+#[test]
+fn tags_that_pack_a_moment_later_are_sent_again() {
+    for (times, outcome, calls) in [(3, "allowed", 4), (50, "denied", 6)] {
+        let world = World::of(chained(&trusts(HUB, BOTH)))
+            .fault_times(Call::AssumeRole, Fault::TagsTooLarge, times)
+            .start();
+        let run = diagnose(&world, &[]);
+        assert_eq!(run.report["verdict"], outcome, "{}", run.evidence);
+        assert_eq!(world.requests_of(Call::AssumeRole).len(), calls);
     }
 }
 
@@ -1968,4 +2057,90 @@ fn what_a_hub_lets_in_goes_on_to_its_spokes_and_a_name_is_one_of_its_account() {
         ),
         "{report}"
     );
+}
+
+#[test]
+fn a_named_profile_that_is_not_there_leaves_nothing_to_keep() {
+    let region = ("aws-region", "eu-west-1");
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    let keeps = [("role-chaining", "true"), ("use-existing-credentials", "true")];
+    let spoke = [&[region, ("role-to-assume", SPOKE)], &keeps[..]].concat();
+    scenario.workflow = workflow(&[&[region, ("role-to-assume", HUB)], &spoke]);
+    scenario.env.insert("AWS_PROFILE".to_owned(), "gone".to_owned());
+    // Nor is there anything to keep where the step stops by itself.
+    let mut stopped = scenario.clone();
+    let lines = stopped.workflow.as_mut().unwrap();
+    lines.push("          aws-profile: a/b".to_owned());
+    let run = diagnose(&World::of(stopped).start(), &[]);
+    assert_eq!(run.told(), (Some(1), "denied", "chaining", "credentials-missing"));
+    // The SDK looks in the profile and nowhere else, so the first step's session is not found, nor what was there before.
+    for before in [None, chained(&trusts(HUB, BOTH)).credentials] {
+        scenario.credentials = before;
+        let run = diagnose(&World::of(scenario.clone()).start(), &[]);
+        assert_eq!(
+            run.told(),
+            (Some(1), "denied", "chaining", "credentials-missing"),
+            "{}",
+            run.evidence
+        );
+    }
+}
+
+#[test]
+fn what_a_profile_holds_is_kept_though_the_variables_are_unset() {
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    scenario.user = serde_json::from_value(json!({
+        "account": "123456789012", "arn": "arn:aws:iam::123456789012:user/ci", "reads-iam": false,
+    }))
+    .unwrap();
+    scenario.env.insert("AWS_PROFILE".to_owned(), "ci".to_owned());
+    scenario.with = with(&[
+        ("aws-region", "eu-west-1"),
+        ("role-to-assume", SPOKE),
+        ("use-existing-credentials", "true"),
+        ("unset-current-credentials", "true"),
+    ]);
+    let world = World::of(scenario).start();
+    let (id, secret) = world.user_keys();
+    let folder = world.root().join("home/.aws");
+    fs::create_dir_all(&folder).unwrap();
+    let profile = format!("[ci]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+    fs::write(folder.join("credentials"), profile).unwrap();
+    let run = diagnose(&world, &[]);
+    assert_eq!(run.told(), (Some(0), "allowed", "existing", "-"), "{}", run.report);
+}
+
+/// Keys of the checkout's step are not known; if the step puts them nowhere, its call for the role is signed with what is at hand.
+#[test]
+fn keys_that_a_step_puts_nowhere_need_not_be_known() {
+    let keys = [
+        ("aws-access-key-id", "${{ secrets.ID }}"),
+        ("aws-secret-access-key", "${{ secrets.KEY }}"),
+    ];
+    let silent = ("output-env-credentials", "false");
+    let first = [
+        &[("aws-region", "eu-west-1"), ("role-to-assume", SPOKE), silent],
+        &keys[..],
+    ]
+    .concat();
+    let hub = json!({
+        "account": "123456789012", "arn": "arn:aws:sts::123456789012:assumed-role/hub/GitHubActions", "reads-iam": false,
+    });
+    let rows = [
+        (None, HUB, (Some(1), "denied", "keys", "credentials-missing")),
+        (
+            Some(&hub),
+            LEAF,
+            (Some(1), "denied", "keys", "chained-role-not-trusted"),
+        ),
+        // Whether AWS accepts the keys is not known.
+        (Some(&hub), HUB, (Some(3), "undecided", "keys", "-")),
+    ];
+    for (at_hand, trusted, told) in rows {
+        let mut scenario = hub_and_spokes(&trusts(trusted, BOTH));
+        scenario.workflow = workflow(&[&first, &[("aws-region", "eu-west-1"), ("role-to-assume", HUB)]]);
+        scenario.credentials = at_hand.map(|identity| serde_json::from_value(identity.clone()).unwrap());
+        let run = diagnose(&World::of(scenario).start(), &[]);
+        assert_eq!(run.told(), told, "{}", run.report);
+    }
 }

@@ -100,6 +100,27 @@ fn a_checkout_shows_its_subjects() {
 }
 
 #[test]
+fn an_audience_is_that_of_the_step() {
+    for (input, audience) in [
+        ("", "sts.amazonaws.com"),
+        ("audience: vault", "vault"),
+        ("audience: ''", "https://github.com/acme"),
+        ("audience: ${{ vars.AUDIENCE }}", "*"),
+    ] {
+        let step =
+            "      - uses: aws-actions/configure-aws-credentials@v6\n        with:\n          role-to-assume: r\n";
+        let text = format!(
+            "on: push\npermissions: {{id-token: write}}\njobs:\n  d:\n    runs-on: x\n    steps:\n{step}          {input}\n"
+        );
+        let folder = checkout(&[("deploy.yml", &text)]);
+        let output = run(folder.path(), &["predict", "--format", "json"]);
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let claims = &json["jobs"][0]["tokens"][0]["claims"];
+        assert_eq!(claims["aud"], json!([audience]), "{input}");
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_named_and_the_rest_goes_on() {
     let folder = checkout(&[("a.yml", "on: push\njobs: [\n  x: }"), ("b.yml", DEPLOY)]);
     let output = run(folder.path(), &["predict"]);

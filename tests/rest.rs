@@ -162,6 +162,43 @@ fn an_audience_is_followed_where_the_workflow_is_proven_to_run() {
     }
 }
 
+/// The action asks for no audience where its input is there and empty, and the token is for the repository's owner.
+#[test]
+fn an_empty_audience_of_the_running_step_is_not_the_default() {
+    const OWN: &str = "https://github.com/acme";
+    /// Whether the workflow is proven to run, the variable `AUDIENCE`, what the token service is asked for, and the token's audience.
+    type Row = (bool, Option<&'static str>, Option<&'static str>, &'static str);
+    let rows: [Row; 3] = [
+        (true, None, None, OWN),
+        (true, Some("vault"), Some("vault"), "vault"),
+        (false, None, Some("sts.amazonaws.com"), "sts.amazonaws.com"),
+    ];
+    for (is_proven, variable, asked_for, audience) in rows {
+        let mut scenario = Scenario::named("id-of-the-running-workflow").unwrap();
+        scenario.rest.texts = true;
+        scenario.rest.contents = is_proven;
+        for line in scenario.workflow.iter_mut().flatten() {
+            if line.trim_start().starts_with("audience:") {
+                *line = line.replace(OWN, "''");
+            }
+        }
+        let world = World::of(scenario).start();
+        let output = act(&world, variable.map(|value| ("AUDIENCE", value)).as_slice());
+        let asked = world.requests_of(Call::IdToken);
+        let last = asked.last().unwrap().form.get("audience").map(String::as_str);
+        assert_eq!(last, asked_for, "{variable:?}");
+        let (evidence, report) = (evidence(&world), report(&world));
+        assert_eq!(evidence["token"]["claims"]["aud"], audience);
+        assert_eq!(evidence["request"]["audience"], asked_for.unwrap_or_default());
+        let said = log(&output).contains("the step in the checkout has `audience: ''`");
+        assert_eq!(
+            (said, report["verdict"] == "undecided"),
+            (!is_proven, !is_proven),
+            "{report}"
+        );
+    }
+}
+
 /// Moves the step into a local action, which is in the running commit or only in the checkout.
 fn in_an_action(scenario: &mut Scenario, is_running: bool) {
     let lines = scenario.workflow.as_mut().unwrap();

@@ -198,3 +198,14 @@ fn claims_are_explained_as_far_as_they_go() {
         assert!(said.contains(says) && !said.contains(never), "{claims}\n{said}");
     }
 }
+
+#[test]
+fn a_policy_elsewhere_that_refuses_a_caller_is_not_about_a_subject() {
+    let case = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/cases/denied-elsewhere/a-chained-role-behind-an-rcp/evidence.json"
+    );
+    let said = report(&["--evidence", case]);
+    assert!(said.contains("let this caller assume the role"), "{said}");
+    assert!(!said.contains("subjects with IDs"), "{said}");
+}

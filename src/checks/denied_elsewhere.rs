@@ -38,14 +38,22 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         let name = kind.name();
         let article = if kind == PolicyKind::IdentityBased { "an" } else { "a" };
         let finding = Finding::blocks(format!(
-            "AWS says that {article} {name} denies the request: the role's trust policy is not the reason"
+            "AWS says that {article} {name} denies the request, not the role's trust policy"
         ))
         .rests_on(case, &[Fact::Answer]);
+        let by_credentials = case.asks_with_credentials();
+        let action = if by_credentials {
+            "sts:AssumeRole"
+        } else {
+            "sts:AssumeRoleWithWebIdentity"
+        };
         return Some(match kind {
+            PolicyKind::ResourceControl | PolicyKind::ServiceControl if by_credentials => finding
+                .help("ask whoever manages the organization's policies to let this caller assume the role"),
             PolicyKind::ResourceControl | PolicyKind::ServiceControl => finding
                 .help("ask whoever manages the organization's policies to allow this subject; a policy written for names (`repo:owner/…`) denies subjects with IDs (`repo:owner@id/…`)"),
             PolicyKind::VpcEndpoint => finding
-                .help("allow `sts:AssumeRoleWithWebIdentity` in the policy of the VPC endpoint through which the runner reaches STS"),
+                .help(format!("allow `{action}` in the policy of the VPC endpoint through which the runner reaches STS")),
             // AWS Security Blog, "Enhanced access denied error messages with policy ARNs".
             _ => finding.help("look for it on the caller's side: AWS names the type of policy, and since 2026, within one organization, its ARN"),
         });

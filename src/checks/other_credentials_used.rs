@@ -39,7 +39,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             Some(&[Fact::Input(Input::ForceSkipOidc), Fact::Input(Input::AwsAccessKeyId), Fact::Input(Input::WebIdentityTokenFile)]),
         ),
         Flow::AccessKey if refused || case.answer.is_none() => (
-            "`aws-access-key-id` is given, so configure-aws-credentials uses that key and not the job's ID token".to_owned(),
+            match refused {
+                true => "AWS does not accept the key in `aws-access-key-id`; with it, configure-aws-credentials uses no ID token",
+                false => "`aws-access-key-id` is given, so configure-aws-credentials uses that key and not the job's ID token",
+            }
+            .to_owned(),
             refused.then_some(match case.may_keep() {
                 true => &[],
                 false => &[Fact::Answer, Fact::Input(Input::AwsAccessKeyId)],
@@ -70,9 +74,15 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     let finding = Finding::blocks(message)
         .rests_on(case, on.unwrap_or_default())
-        .note("configure-aws-credentials asks for an ID token only with `role-to-assume`, without `aws-access-key-id`, `web-identity-token-file`, `role-chaining` and `force-skip-oidc`, and only if the job has `id-token: write`")
-        .help("remove the inputs that name other credentials from the step, or give the job `id-token: write` if that is what is missing");
+        .note("configure-aws-credentials asks for an ID token only with `role-to-assume`, without `aws-access-key-id`, `web-identity-token-file`, `role-chaining` and `force-skip-oidc`, and only if the job has `id-token: write`");
+    // IAM User Guide, `reference_identifiers`, "Unique IDs".
+    let lacks_token = case.flow == Flow::AccessKey && refused && request.is_empty(Input::AwsSessionToken);
+    let finding = match lacks_token {
+        true => finding.help("`aws-session-token` is empty: a temporary key, whose ID begins with `ASIA`, is valid only with its session token"),
+        false => finding,
+    };
     let finding = finding
+        .help("remove the inputs that name other credentials from the step, or give the job `id-token: write` if that is what is missing")
         .notes(held.map(|held| format!("the environment holds AWS credentials from elsewhere: {}", held.name())));
     let finding = match case.evidence.reader.as_ref().and_then(Probe::known) {
         Some(identity) if identity.source == CredentialSource::Environment => finding.note(format!(

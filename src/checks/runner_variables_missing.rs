@@ -27,9 +27,14 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     } else {
         ("are", "them")
     };
+    // Valid credentials in the environment, if it keeps them, need no role.
+    let on: &[Fact] = match case.request().is_on(Input::UseExistingCredentials) {
+        true => &[Fact::Input(Input::RoleToAssume), Fact::AtHand],
+        false => &[Fact::Input(Input::RoleToAssume)],
+    };
     Some(
         Finding::blocks(format!("`{}` {are} not set, and configure-aws-credentials assumes no role without {them}", unset.join("`, `")))
-            .rests_on(case, &[Fact::Input(Input::RoleToAssume)])
+            .rests_on(case, on)
             .by_action()
             .note("it stops with `Missing required environment variables. Are you running in GitHub Actions?`")
             .help("GitHub's runner sets them in every job: check what runs the job in its place (act, Forgejo, your own script), or what removes them from the environment"),

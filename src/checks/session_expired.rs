@@ -24,10 +24,15 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     if !case.is_allowed() {
-        let is_unclear = case.answer == Some(Answer::Other) && case.asks_with_credentials();
+        let by_credentials = case.asks_with_credentials();
+        let is_unclear =
+            case.answer == Some(Answer::Other) && (by_credentials || case.request().get(Input::RoleToAssume).is_none());
         return is_unclear.then(|| {
             Finding::note_only("AWS credentials had expired: the message does not say whether it was the call for this role or a later one")
-                .note("this step asks for the role with AWS credentials: if those had expired, the role was not assumed")
+                .note(match by_credentials {
+                    true => "this step asks for the role with AWS credentials: if those had expired, the role was not assumed",
+                    false => "it is not about an ID token: AWS says `Token expired` of one",
+                })
                 .help("see which step of the log says so; if it is this one, get its credentials again right before it: a session of an earlier step lasts as long as that step's `role-duration-seconds`")
         });
     }

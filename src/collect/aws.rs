@@ -281,19 +281,16 @@ impl Aws {
             return Answered::none(gap.clone());
         }
         let keys = request.transitive_keys(tags);
-        let mut made = persist((until, request.attempts()), || {
-            self.assume_as(request, role, credentials, tags, &keys)
+        // Dropped tags stay among the transitive keys, which the action doesn't update. (`src/assumeRole.ts`)
+        let fewer: Vec<Tag> = tags.iter().filter(|tag| !tag.droppable).cloned().collect();
+        let made = persist((until, request.attempts()), async || {
+            let made = self.assume_as(request, role, credentials, tags, &keys).await;
+            match made.0.as_ref().is_err_and(is_too_large) {
+                true => self.assume_as(request, role, credentials, &fewer, &keys).await,
+                false => made,
+            }
         })
         .await;
-        let packed = |error: &SdkError<_>| matches!(answered(error), Some(("PackedPolicyTooLarge", _)));
-        if made.0.as_ref().is_err_and(packed) {
-            // Dropped tags stay among the transitive keys, which the action doesn't update. (`src/assumeRole.ts`)
-            let fewer: Vec<Tag> = tags.iter().filter(|tag| !tag.droppable).cloned().collect();
-            made = persist((until, request.attempts()), || {
-                self.assume_as(request, role, credentials, &fewer, &keys)
-            })
-            .await;
-        }
         let (answer, seen) = made;
         let answer = answer.map(|output| (output.assumed_role_user, output.credentials));
         self.answered("sts:AssumeRole", answer, &seen)
@@ -1087,6 +1084,7 @@ async fn persist<T, E: ProvideErrorMetadata>(
         let most = match answer.as_ref().err().and_then(|error| passes(error, &seen)) {
             Some(Passes::Sdk) => attempts.saturating_mul(3),
             Some(Passes::Action) => attempts,
+            Some(Passes::Hardly) => attempts.min(3),
             None => 0,
         };
         let wait = wait(calls, random());
@@ -1102,6 +1100,8 @@ async fn persist<T, E: ProvideErrorMetadata>(
 enum Passes {
     /// Only the action.
     Action,
+    /// Only the action, and the answer is most likely the same.
+    Hardly,
     /// Its SDK as well.
     Sdk,
 }
@@ -1113,8 +1113,14 @@ fn passes<E: ProvideErrorMetadata>(error: &SdkError<E>, seen: &Seen) -> Option<P
         Some((code, _)) if is_throttle(code, status) || code == "IDPCommunicationError" => Some(Passes::Sdk),
         Some((_, message)) if message.contains("retrieve verification key") => Some(Passes::Action),
         _ if is_broken || status == 429 || status >= 500 => Some(Passes::Sdk),
+        _ if is_too_large(error) => Some(Passes::Hardly),
         _ => None,
     }
+}
+
+/// Whether the session's tags and policies together are too large. How AWS packs them is not documented.
+fn is_too_large<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    matches!(answered(error), Some(("PackedPolicyTooLarge", _)))
 }
 
 /// How long to wait after this many calls: the limit doubles each time, and any shorter wait is possible, so that jobs that

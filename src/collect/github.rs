@@ -175,10 +175,10 @@ pub(crate) async fn id_token(
     let unusable = |what: &str| Gap::new(Why::Malformed, format!("{what}, so no token can be asked for"));
     let url = service.address().unwrap_or_default();
     let separator = if url.contains('?') { '&' } else { '?' };
-    let address = format!(
-        "{url}{separator}audience={}",
-        utf8_percent_encode(audience.as_str(), COMPONENT)
-    );
+    let address = match audience.as_str() {
+        "" => url.to_owned(),
+        audience => format!("{url}{separator}audience={}", utf8_percent_encode(audience, COMPONENT)),
+    };
     let address = Url::parse(&address).map_err(|_| unusable("ACTIONS_ID_TOKEN_REQUEST_URL is not an address"))?;
     let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
         .map_err(|_| unusable("ACTIONS_ID_TOKEN_REQUEST_TOKEN is not a header's value"))?;

@@ -57,15 +57,19 @@ impl Audience {
         }
     }
 
-    /// The audience of a step in the running workflow; the input `audience` takes precedence.
+    /// The audience of a step in the running workflow; the input `audience` takes precedence. An empty one, as from a variable that
+    /// isn't set, is not the default of `action.yml`: the action then takes the variable `AUDIENCE` (`src/helpers.ts`), else it
+    /// asks for no audience, and the token is for the repository's owner.
     #[must_use]
-    pub(crate) fn of_step(inputs: &Given, text: &str, _: Proven) -> Self {
-        match text.trim() {
-            text if !text.is_empty() && inputs.given(Input::Audience).is_none() => Self {
-                text: text.to_owned(),
-                origin: Origin::Workflow,
-            },
-            _ => Self::of(inputs),
+    pub(crate) fn of_step(inputs: &Given, env: &Env, text: &str, _: Proven) -> Self {
+        let (text, origin) = match (text.trim(), env.get("AUDIENCE").map(str::trim)) {
+            _ if inputs.given(Input::Audience).is_some() => return Self::of(inputs),
+            ("", Some(text)) => (text, Origin::Variable("AUDIENCE")),
+            (text, _) => (text, Origin::Workflow),
+        };
+        Self {
+            text: text.to_owned(),
+            origin,
         }
     }
 
@@ -86,7 +90,7 @@ impl Audience {
         }
     }
 
-    /// Returns the audience.
+    /// Returns the audience; empty if the token service is asked for none.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text

@@ -8,12 +8,12 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::files;
-use super::origin::Audience;
+use super::origin::{Audience, Origin};
 use super::running::Proven;
 use super::{Env, Live, Outside};
 use crate::args::Args;
 use crate::aws::arn::RoleArn;
-use crate::configure::{Flow, Input, Inputs};
+use crate::configure::{Flow, Input, Inputs, Kind};
 use crate::evidence::{Evidence, MOST_RUNS, Probe, Request, WorkflowFile};
 use crate::github::expression::{Text, is_expression};
 use crate::github::workflow::steps::{self, Found, Known, Run, Step, Variable};
@@ -31,6 +31,8 @@ pub(super) struct Requests {
     pub(super) contexts: Known,
     /// The audiences of steps in the running workflow.
     pub(super) audiences: Vec<Audience>,
+    /// The request whose step's outputs are the keys of this one, both by index.
+    pub(super) keys_of: BTreeMap<usize, usize>,
     /// Steps that are left out and pass their credentials on, by the index of the request right after them.
     pub(super) unseen: BTreeMap<usize, Request>,
 }
@@ -122,6 +124,8 @@ impl Live<'_> {
         let job = job_id.unwrap_or_default();
         let nothing = Request::default();
         let mut passed_over = None;
+        // The requests of the steps, both by index.
+        let mut asked_by: BTreeMap<usize, usize> = BTreeMap::new();
         for (index, step) in found.steps.iter().enumerate().take(last).skip(first) {
             let place = place(step, index, job);
             let audience = self.audience(step, proof);
@@ -134,9 +138,11 @@ impl Live<'_> {
             if !asked.audiences.contains(&audience) {
                 asked.audiences.push(audience);
             }
-            let is_chained = request.is_on(Input::RoleChaining);
+            let keys_of = step.keys_of.and_then(|giver| asked_by.get(&giver).copied());
+            let is_chained = request.is_on(Input::RoleChaining) || keys_of.is_some();
             let is_same = |other: &Request| other.inputs == request.inputs && other.not_known == request.not_known;
-            if !is_chained && asked.requests.iter().any(is_same) {
+            if let Some(same) = asked.requests.iter().position(is_same).filter(|_| !is_chained) {
+                asked_by.insert(index, same);
                 continue;
             }
             let named = |why: &str| match request.get(Input::RoleToAssume).filter(|role| !role.is_empty()) {
@@ -145,7 +151,12 @@ impl Live<'_> {
             };
             // A checkout can't supply its keys and files, and other steps of the job can be diagnosed.
             let way = request.flow(self.around(None));
-            let is_unseen = matches!(way, Flow::AccessKey | Flow::TokenFile) && request.stop(way).is_none();
+            let is_unseen = match way {
+                // Keys that it puts nowhere don't sign the call for the role.
+                Flow::AccessKey => keys_of.is_none() && (request.hands_on() || request.is_empty(Input::RoleToAssume)),
+                Flow::TokenFile => true,
+                _ => false,
+            } && request.stop(way).is_none();
             let role = Input::RoleToAssume.name();
             let source = match (request.not_known.get(role), request.faults.get(role)) {
                 (Some(written), _) => format!("{place}, whose `{role}` is `{written}`"),
@@ -169,6 +180,8 @@ impl Live<'_> {
                 asked.left_out.push(named(""));
                 continue;
             }
+            asked_by.insert(index, asked.requests.len());
+            asked.keys_of.extend(keys_of.map(|giver| (asked.requests.len(), giver)));
             asked.requests.push(Request {
                 source: Some(source),
                 ..request
@@ -189,19 +202,20 @@ impl Live<'_> {
         asked
     }
 
-    /// The first step of the chain that a step belongs to: a chained step begins with the session of the step before it, unless
-    /// the job already has one.
+    /// The first step of the chain that a step belongs to: its keys are a step's outputs, or a chained step begins with the session
+    /// of the step before it, unless the job already has one.
     fn first_of(&self, steps: &[Step], at: usize) -> usize {
+        let has_session = super::environment_credentials(self.outside.env).is_some();
         let is_chained = |step: &Step| {
             let audience = Audience::of(&self.args.flags.inputs);
             let request = self.of_step(step, &Request::default(), None, &audience);
-            request.is_on(Input::RoleChaining)
+            !has_session && request.is_on(Input::RoleChaining)
         };
-        if super::environment_credentials(self.outside.env).is_some() {
-            return at;
-        }
-        let chain = steps.iter().take(at + 1).rev();
-        at - chain.take_while(|step| is_chained(step)).count().min(at)
+        let before = |at: &usize| {
+            let step = steps.get(*at)?;
+            step.keys_of.or_else(|| at.checked_sub(1).filter(|_| is_chained(step)))
+        };
+        std::iter::successors(Some(at), before).last().unwrap_or(at)
     }
 
     /// The given inputs, if no step says more.
@@ -245,6 +259,8 @@ impl Live<'_> {
                         not_known.insert(named.name().to_owned(), input.written.trim().to_owned());
                         UNKNOWN
                     }
+                    // Keys that are the outputs of a step are known to be given.
+                    None if step.keys_of.is_some() && named.spec().kind == Kind::Secret => UNKNOWN,
                     None => {
                         if named == Input::RoleToAssume {
                             role = masked_role(text);
@@ -255,7 +271,7 @@ impl Live<'_> {
                 },
                 Err(fault) => {
                     faults.insert(named.name().to_owned(), fault.to_string());
-                    UNKNOWN
+                    if named.spec().kind == Kind::Secret { "" } else { UNKNOWN }
                 }
             };
             with.push((&*input.name, value));
@@ -309,7 +325,7 @@ impl Live<'_> {
         let text = own.and_then(|own| own.value.as_ref().ok()?.as_known());
         let text = text.filter(|text| self.secrets.scrub(text) == *text);
         match text.zip(proof) {
-            Some((text, proof)) => Audience::of_step(inputs, text, proof),
+            Some((text, proof)) => Audience::of_step(inputs, self.outside.env, text, proof),
             None => Audience::of(inputs),
         }
     }
@@ -331,7 +347,12 @@ impl Live<'_> {
                 .find(|own| own.name.eq_ignore_ascii_case(input.name()))?;
             let value = own.value.as_ref().map_or_else(|_| own.written.clone(), Text::written);
             let value = value.trim();
-            let is_other = inputs.given(input).is_none() && !value.is_empty() && value != used;
+            // An empty audience isn't the default one; a variable may stand in for it.
+            let is_written = match input {
+                Input::Audience => !matches!(audience.origin(), Origin::Variable(_)),
+                _ => !value.is_empty(),
+            };
+            let is_other = inputs.given(input).is_none() && is_written && value != used;
             is_other.then(|| (input.name().to_owned(), value.to_owned()))
         })
         .collect()

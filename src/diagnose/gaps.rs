@@ -349,20 +349,24 @@ pub(super) fn remarks(case: &Case<'_>) -> Vec<String> {
     }
     let file = case.evidence.workflow.as_ref().and_then(Probe::known);
     for (input, written) in &case.request().set_aside {
+        if input == Input::Audience.name() && case.flow != Flow::Oidc {
+            continue;
+        }
         let what = match input.as_str() {
             "audience" => "the token was requested for",
             "sts-endpoint" => "STS was asked at",
             _ => "AWS was asked through",
         };
         let used = match input.as_str() {
-            "audience" => format!(
-                "`{}`",
-                case.request().get(Input::Audience).unwrap_or("sts.amazonaws.com")
-            ),
+            "audience" => match case.request().get(Input::Audience) {
+                Some("") => "GitHub's own audience".to_owned(),
+                audience => format!("`{}`", audience.unwrap_or(Input::Audience.spec().default)),
+            },
             "sts-endpoint" => "AWS's own address, or the environment's".to_owned(),
             _ => "the environment's proxy, if it has one".to_owned(),
         };
         let is_known = !is_expression(written);
+        let written = if written.is_empty() { "''" } else { written };
         let (place, reason) = match input.as_str() {
             _ if !is_known => ("the step", "whose value is not known here"),
             "audience" => (IN_CHECKOUT, BY_A_STRANGER),

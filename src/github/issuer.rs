@@ -59,6 +59,20 @@ impl Deployment {
         }
     }
 
+    /// The audience of a token that was requested without one: the URL of the repository's owner; `None` if the issuer doesn't say
+    /// which server that is on. (GitHub docs, "OpenID Connect reference", `aud`.)
+    #[must_use]
+    pub fn own_audience(issuer: &str, owner: &str) -> Option<String> {
+        let host = issuer_host(issuer);
+        let server = match Self::of(issuer) {
+            Self::GitHub | Self::Enterprise => "github.com",
+            Self::DataResidency => host.split('/').next()?.strip_prefix("token.actions.")?,
+            Self::Server => host.strip_suffix("/_services/token")?,
+            Self::Forgejo | Self::Other => return None,
+        };
+        Some(format!("https://{server}/{owner}"))
+    }
+
     /// Whether STS evaluates GitHub's ten claims besides `sub` and `aud` for this deployment.
     /// (IAM User Guide, `reference_policies_iam-condition-keys`: not for GitHub Enterprise Server.)
     #[must_use]
@@ -92,6 +106,29 @@ mod tests {
             ("https://token.actions.githubusercontent.community", Deployment::Other),
         ] {
             assert_eq!(Deployment::of(issuer), want, "{issuer}");
+        }
+    }
+
+    #[test]
+    fn audiences_of_tokens_that_were_requested_without_one() {
+        for (issuer, want) in [
+            (
+                "https://token.actions.githubusercontent.com",
+                Some("https://github.com/acme"),
+            ),
+            (
+                "https://token.actions.githubusercontent.com/slug",
+                Some("https://github.com/acme"),
+            ),
+            ("https://token.actions.octo.ghe.com", Some("https://octo.ghe.com/acme")),
+            (
+                "https://github.acme.example/_services/token",
+                Some("https://github.acme.example/acme"),
+            ),
+            ("https://gitlab.com", None),
+        ] {
+            let found = Deployment::own_audience(issuer, "acme");
+            assert_eq!(found.as_deref(), want, "{issuer}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::configure::Input;
 use crate::github::expression::{Contexts, Value, is_expression};
+use crate::github::issuer::Deployment;
 use crate::github::workflow::steps::{self, Step};
 use crate::github::workflow::{self, IdToken, Job, Kind, Node, Permissions, PermissionsKind, Workflow, WorkflowError};
 use crate::text::language::{Class, Example, Glob, Language};
@@ -446,7 +447,7 @@ impl Walk<'_> {
             let git_ref = build.variable(run.known.refs.texts.clone(), &run.way.words);
             build.set("ref", git_ref.clone());
             build.set("iss", Template::text(self.repository.issuer.clone()));
-            let (audiences, words) = audiences(asks);
+            let (audiences, words) = audiences(asks, self.repository);
             let audience = build.variable(audiences, words);
             build.set("aud", audience);
             if !run.is_elsewhere {
@@ -814,19 +815,29 @@ fn granted(permissions: &Permissions) -> Grant {
     }
 }
 
-/// The audiences that a job's steps request: AWS's own unless a step says otherwise (configure-aws-credentials, `action.yml`).
-fn audiences(asks: &Asks) -> (Language, &'static str) {
+/// The audiences of the tokens that a job's steps request: AWS's own unless a step says otherwise (configure-aws-credentials,
+/// `action.yml`), and GitHub's own where a step says that it is empty.
+fn audiences(asks: &Asks, repository: &Repository) -> (Language, &'static str) {
     const USUAL: &str = "sts.amazonaws.com";
+    const UNKNOWN: &str = "any audience";
+    let owner = repository
+        .name
+        .as_deref()
+        .and_then(|name| Some(name.split_once('/')?.0));
+    let own = owner.and_then(|owner| Deployment::own_audience(&repository.issuer, owner));
     let mut audiences: Vec<&str> = Vec::new();
     for step in asks.ways.iter().flat_map(|(_, steps)| steps) {
         let audience = match step.input(Input::Audience.name()) {
-            Some(input) => match input.value.as_ref().map(|audience| audience.as_known()) {
-                Ok(Some(audience)) => audience.trim(),
-                _ => return (Language::everything(), "any audience"),
+            Some(input) => match input.value.as_ref().map(|audience| audience.as_known().map(str::trim)) {
+                Ok(Some("")) => own.as_deref(),
+                Ok(audience) => audience,
+                Err(_) => None,
             },
-            None => USUAL,
+            None => Some(USUAL),
         };
-        let audience = if audience.is_empty() { USUAL } else { audience };
+        let Some(audience) = audience else {
+            return (Language::everything(), UNKNOWN);
+        };
         if !audiences.contains(&audience) {
             audiences.push(audience);
         }

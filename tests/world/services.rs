@@ -579,6 +579,10 @@ fn caller(request: &Request, state: &State) -> Result<Identity, Response> {
     let (account, role) = roles
         .find(|(account, role)| key == keys(&role.arn(account)).id)
         .ok_or_else(unknown)?;
+    // A session's keys are nothing without its token.
+    if request.headers.get("x-amz-security-token") != Some(&keys(&role.arn(account)).session_token) {
+        return Err(unknown());
+    }
     Ok(Identity {
         account: account.id.clone(),
         arn: session_arn(role, account, "GitHubActions"),

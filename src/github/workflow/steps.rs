@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 
 use super::{CONFIGURE, DOCTOR, Kind, Node, WorkflowError, bounded_tree};
 use crate::budget::Budget;
+use crate::configure::boolean;
 use crate::github::expression::{self, Contexts, Fault, Question, Text, Value, is_expression};
 use crate::text::yaml::Style;
 use crate::text::{Span, Spanned};
@@ -84,13 +85,57 @@ pub(crate) struct Step {
     pub(crate) is_conditional: bool,
     /// Its `name`, else its `id`.
     pub(crate) name: Option<String>,
+    /// Its `id`.
+    pub(crate) id: Option<String>,
     /// The action or workflow file that contains it, if not the running one.
     pub(crate) file: Option<String>,
     /// Its inputs.
     pub(crate) inputs: Vec<StepInput>,
+    /// The step before it whose outputs are its keys, by index.
+    pub(crate) keys_of: Option<usize>,
 }
 
 impl Step {
+    /// Follows keys that are the outputs of a step before it; without its `output-credentials`, those are empty.
+    /// (configure-aws-credentials' README, "Retrieving credentials from step output".)
+    fn follow_keys(&mut self, before: &[Self]) {
+        const KEY_ID: &str = "aws-access-key-id";
+        const SECRET: &str = "aws-secret-access-key";
+        let file = &self.file;
+        let mut givers = Vec::new();
+        for name in [KEY_ID, SECRET, "aws-session-token"] {
+            let mut inputs = self.inputs.iter_mut();
+            let Some(input) = inputs.find(|input| input.name.eq_ignore_ascii_case(name)) else {
+                continue;
+            };
+            let id = output_of(&input.written, name);
+            let is_it = |step: &Self| step.file == *file && id.is_some() && lower(step.id.as_deref()) == lower(id);
+            let Some((at, giver)) = before.iter().enumerate().rfind(|(_, step)| is_it(step)) else {
+                continue;
+            };
+            match giver
+                .input("output-credentials")
+                .map(|asked| asked.value.as_ref().map(Text::as_known))
+            {
+                Some(Ok(Some(text))) if boolean(text) == Some(true) => givers.push((name, at)),
+                // Said once, of the key that decides how the step gets credentials.
+                None | Some(Ok(Some(_))) => {
+                    input.value = match (name, id) {
+                        (KEY_ID, Some(id)) => Err(Fault(format!(
+                            "the step `{id}` has no such output, because its `output-credentials` is not `true`"
+                        ))),
+                        _ => Ok(Text::known("")),
+                    };
+                }
+                Some(Ok(None) | Err(_)) => {}
+            }
+        }
+        self.keys_of = match *givers {
+            [(KEY_ID, at), (SECRET, other), ..] if at == other => Some(at),
+            _ => None,
+        };
+    }
+
     /// An input; names are case-insensitive.
     pub(crate) fn input(&self, name: &str) -> Option<&StepInput> {
         self.inputs.iter().find(|input| input.name.eq_ignore_ascii_case(name))
@@ -108,6 +153,19 @@ pub(crate) struct StepInput {
     pub(crate) written: String,
     /// What that evaluates to.
     pub(crate) value: Result<Text, Fault>,
+}
+
+fn lower(text: Option<&str>) -> Option<String> {
+    text.map(str::to_ascii_lowercase)
+}
+
+/// The id of the step that this expression names the output of: `${{ steps.ID.outputs.NAME }}`.
+fn output_of<'a>(written: &'a str, name: &str) -> Option<&'a str> {
+    let inner = written.trim().strip_prefix("${{")?.strip_suffix("}}")?.trim();
+    let mut parts = inner.split('.');
+    let (steps, id, outputs, output) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is = |part: &str, word: &str| part.eq_ignore_ascii_case(word);
+    (is(steps, "steps") && is(outputs, "outputs") && is(output, name) && parts.next().is_none()).then_some(id)
 }
 
 /// Finds the steps of the job.
@@ -423,17 +481,20 @@ impl<'a> Finder<'a> {
             let first = found.len();
             match local {
                 Some(path) => self.action(path.trim_end_matches('/'), with, &scope, callers, found),
-                None => found.push(Step {
-                    at: Span::default(),
-                    is_conditional: false,
-                    name: node
-                        .get("name")
-                        .or_else(|| node.get("id"))
-                        .and_then(Node::text)
-                        .map(str::to_owned),
-                    file: scope.file.path.map(str::to_owned),
-                    inputs: with.map(|with| scope.inputs_of(with)).unwrap_or_default(),
-                }),
+                None => {
+                    let text = |key| node.get(key).and_then(Node::text).map(str::to_owned);
+                    let mut step = Step {
+                        at: Span::default(),
+                        is_conditional: false,
+                        name: text("name").or_else(|| text("id")),
+                        id: text("id"),
+                        file: scope.file.path.map(str::to_owned),
+                        inputs: with.map(|with| scope.inputs_of(with)).unwrap_or_default(),
+                        keys_of: None,
+                    };
+                    step.follow_keys(found);
+                    found.push(step);
+                }
             }
             for step in found.iter_mut().skip(first) {
                 step.at = node.get("uses").unwrap_or(node).span;
