@@ -84,7 +84,8 @@ fn the_way_is_the_first_that_fits() {
         (&[existing], Some(true), Some(true), Existing),
         (&[role, existing], Some(true), Some(false), Oidc),
         (&[role, existing], Some(true), None, Oidc),
-        (&[role, existing, unset], Some(true), Some(true), Oidc),
+        // What is valid is what the step leaves in place.
+        (&[role, existing, unset], Some(true), Some(true), Existing),
         (&[role, existing, skip], Some(true), Some(true), Nothing),
     ] {
         let around = Around { may_ask, valid };
