@@ -9,7 +9,8 @@ COPY . /src
 # This image brings the C compiler and the certificates.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/target \
-    RUSTFLAGS=--remap-path-prefix=/usr/local/cargo/registry/src/index.crates.io-1949cf8c6b5b557f/= \
+    cargo fetch --locked --manifest-path /src/Cargo.toml \
+    && RUSTFLAGS=$(printf -- '--remap-path-prefix=%s= ' /usr/local/cargo/registry/src/*/) \
     cargo rustc --release --locked --manifest-path /src/Cargo.toml --target-dir /target --bin aws-oidc-doctor \
         -- @.ci/static.args \
     && install -D /target/release/aws-oidc-doctor /out/aws-oidc-doctor \
