@@ -6,7 +6,8 @@ ARG GIT_COMMIT=
 COPY . /src
 # Alpine's Rust builds for musl, and links statically, by Rust's own linker: functions that are the same are there once, those that
 # are alike stand side by side, which makes the download 7 % smaller, and the addresses to be moved take a few kilobytes, not 400.
-# This image brings the C compiler and the certificates.
+# It comes with Rust for musl on both architectures (rust-lang/rust, src/ci/docker/host-x86_64/: `--enable-lld` in dist-x86_64-musl,
+# `--enable-full-tools` in dist-arm-linux-musl). This image brings the C compiler and the certificates.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/target \
     cargo fetch --locked --manifest-path /src/Cargo.toml \
