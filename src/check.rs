@@ -445,10 +445,9 @@ impl<'a> Check<'a> {
         };
         let at = |span: Span, text: &str| (file, span, text.to_owned());
         let about = vec![asking.job.file.clone(), asking.job.name.clone()];
-        if let Some(key) = asking.step.input("aws-access-key-id")
-            && key.value.as_ref().is_ok_and(|key| !key.written().trim().is_empty())
+        if let Some(key) = asking.access_key()
             // The outputs of a step are a session's keys.
-            && !key.written.contains("steps.")
+            && !key.written.to_ascii_lowercase().contains("steps")
             && asking.job.grant != Grant::Missing
         {
             let mut noted = Noted::new(
@@ -491,8 +490,14 @@ impl<'a> Check<'a> {
     }
 
     fn ask(&mut self, asking: &Asking<'_>, mut ask: Ask) -> Vec<Ask> {
-        if asking.inputs.is_on(Input::RoleChaining) {
-            ask.remark("it asks with the session of the step before it, not with the token: not looked at");
+        let has_outputs = asking.step.keys_of.as_ref().map(|giver| giver.gives != Some(false));
+        let has_key = asking.access_key().is_some() && has_outputs != Some(false);
+        if asking.inputs.is_on(Input::RoleChaining) || has_key {
+            let with = match has_key && has_outputs.is_none() {
+                true => "the access key among its inputs",
+                false => "the session of a step before it",
+            };
+            ask.remark(format!("it asks with {with}, not with the token: not looked at"));
             return vec![ask];
         }
         let infra = self.infra;
@@ -625,7 +630,7 @@ impl<'a> Check<'a> {
 
     /// What the diagnosis says without a policy: for one, that there is no token.
     fn without_policy(&mut self, asking: &Asking<'_>) {
-        if asking.job.grant != Grant::Missing || asking.inputs.given(Input::AwsAccessKeyId).is_some() {
+        if asking.job.grant != Grant::Missing {
             return;
         }
         let mut evidence = self.evidence(asking, None, "");
@@ -1160,6 +1165,15 @@ impl<'a> Check<'a> {
 }
 
 impl Asking<'_> {
+    /// The access key among the inputs, if it isn't empty.
+    fn access_key(&self) -> Option<&StepInput> {
+        let key = self.step.input(Input::AwsAccessKeyId.name())?;
+        key.value
+            .as_ref()
+            .is_ok_and(|value| !value.written().trim().is_empty())
+            .then_some(key)
+    }
+
     /// Where an input is in the workflow file, or else where the action that has it is called.
     fn place_of(&self, input: &StepInput) -> Span {
         match self.step.file {

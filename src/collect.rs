@@ -206,8 +206,10 @@ async fn gather(args: &Args, outside: &Outside<'_>, secrets: &Secrets) -> Collec
     }
     let saved = saved.or_else(|| args.files_alone.then(|| vec![Evidence::default()]));
     if let Some(saved) = saved {
+        // Several runs are all that the job asked for.
+        let is_one = saved.len() == 1;
         let given = saved.into_iter().map(|run| over(run, evidence.clone(), &flags.inputs));
-        let runs = given.flat_map(|run| match requests::anew(&run, args, secrets) {
+        let runs = given.flat_map(|run| match requests::anew(&run, args, secrets).filter(|_| is_one) {
             Some(asked) => apart(&run, asked),
             None => vec![run],
         });
@@ -268,8 +270,10 @@ fn over(mut run: Evidence, given: Evidence, inputs: &Inputs) -> Evidence {
 /// One run per request; a chained request becomes a hop of the run before it.
 fn apart(run: &Evidence, asked: Requests) -> Vec<Evidence> {
     let mut runs: Vec<Evidence> = Vec::new();
-    for request in asked.requests {
-        match runs.last_mut().filter(|_| request.is_on(Input::RoleChaining)) {
+    for (index, request) in asked.requests.into_iter().enumerate() {
+        let giver = asked.keys_of.get(&index);
+        let goes_on = request.is_on(Input::RoleChaining) || giver.is_some_and(|giver| giver + 1 == index);
+        match runs.last_mut().filter(|_| goes_on) {
             Some(before) => before.chain.push(Hop {
                 request,
                 ..Hop::default()
@@ -340,18 +344,22 @@ struct Trail {
     unseen: Option<Request>,
     /// Why the next step's starting credentials are unknown.
     broken: Option<&'static str>,
-    /// The keys of the next step if they are the outputs of one before it, if that one had any.
-    keys: Option<Option<Credentials>>,
-    /// The keys that the last step has as its outputs, or that it has none.
-    output: Option<Option<Credentials>>,
+}
+
+/// The keys that a step has as its outputs, in memory.
+#[derive(Clone)]
+enum Outputs {
+    /// None: they are empty.
+    Empty,
+    /// Those of its session.
+    Keys(Credentials),
+    /// Not known: the step failed, or wasn't tried.
+    Unknown,
 }
 
 impl Trail {
     /// Records the session that a step ended with.
     fn take(&mut self, request: &Request, session: Credentials) {
-        if request.is_on(Input::OutputCredentials) {
-            self.output = Some(Some(session.clone()));
-        }
         if let Some(profile) = request.given(Input::AwsProfile) {
             self.profiles.insert(profile.to_owned(), session.clone());
             if request.exports() {
@@ -539,19 +547,21 @@ impl Live<'_> {
         let mut runs: Vec<Evidence> = Vec::new();
         let mut trail = Trail::default();
         let mut caller = evidence.caller.take();
-        let mut outputs: BTreeMap<usize, Option<Credentials>> = BTreeMap::new();
+        let mut outputs: BTreeMap<usize, Outputs> = BTreeMap::new();
         for (index, mut request) in requests.into_iter().enumerate() {
             let giver = keys_of.get(&index);
-            if giver.is_some_and(|giver| matches!(outputs.get(giver), Some(None))) {
-                for input in [Input::AwsAccessKeyId, Input::AwsSecretAccessKey, Input::AwsSessionToken] {
-                    request.inputs.set(input, "");
-                }
+            let mut keys = giver.map(|giver| outputs.get(giver).cloned().unwrap_or(Outputs::Unknown));
+            if matches!(keys, Some(Outputs::Empty)) {
+                let why =
+                    "the step whose output it is keeps the credentials that it finds, and has none as its outputs";
+                request.empty_keys(why.to_owned());
+                keys = None;
             }
             let way = request.flow(self.around(None));
-            let giver = giver.filter(|_| way == Flow::AccessKey);
-            let goes_on = match giver {
-                Some(giver) => giver + 1 == index,
-                None => matches!(way, Flow::Ambient | Flow::Chaining),
+            let goes_on = match way {
+                Flow::AccessKey if !request.loses_keys() => giver.is_some_and(|giver| giver + 1 == index),
+                Flow::AccessKey | Flow::Ambient | Flow::Chaining => true,
+                _ => false,
             };
             let passed_over = unseen.remove(&index);
             let is_after_unseen = goes_on && passed_over.is_some();
@@ -576,19 +586,24 @@ impl Live<'_> {
             if matches!(way, Flow::AccessKey | Flow::Ambient | Flow::Chaining) {
                 run.caller = caller.take();
             }
-            trail.keys = giver.map(|giver| outputs.get(giver).cloned().flatten());
             // After a break no call is made, but the caller would be known.
             let would = before.as_deref().filter(|_| trail.broken.is_some());
             let would = would.and_then(|before| {
                 let last = before.hops().last()?;
-                if giver.is_some() { last.issued() } else { last.session() }
+                match keys.is_some() && !run.request.loses_keys() {
+                    true => last.issued(),
+                    false => last.session(),
+                }
             });
-            match http {
+            let found = match http {
                 // The future is large, and the stack isn't.
-                Ok(http) => Box::pin(self.hop(&mut run, (http, api), shared, &mut trail, would)).await,
-                Err(gap) => self.offline(&mut run, gap),
-            }
-            outputs.extend(trail.output.take().map(|session| (index, session)));
+                Ok(http) => Box::pin(self.hop(&mut run, (http, api), shared, &mut trail, (keys, would))).await,
+                Err(gap) => {
+                    self.offline(&mut run, gap);
+                    Outputs::Unknown
+                }
+            };
+            outputs.insert(index, found);
             match before {
                 Some(before) => before.chain.push(run.into_hop()),
                 None => runs.push(run),
@@ -616,8 +631,8 @@ impl Live<'_> {
         (http, api): (&Http, Option<&Api<'_>>),
         shared: &mut Shared,
         trail: &mut Trail,
-        would: Option<Identity>,
-    ) {
+        (keys, would): (Option<Outputs>, Option<Identity>),
+    ) -> Outputs {
         let Shared {
             tokens,
             audiences,
@@ -637,9 +652,12 @@ impl Live<'_> {
             );
         }
         let is_broken = trail.broken.is_some();
-        let way = self.way(&aws, &request, trail).await;
+        let way = self.way(&aws, &request, trail, keys.as_ref()).await;
         // A step that keeps the credentials at hand has none as its outputs. (`src/index.ts`)
-        trail.output = way.flow.keeps().then_some(None);
+        let mut outputs = match way.flow.keeps() {
+            true => Outputs::Empty,
+            false => Outputs::Unknown,
+        };
         if let Some(why) = self.profile_fault(&request, trail) {
             run.request.faults.insert(Input::AwsProfile.name().to_owned(), why);
         }
@@ -705,6 +723,7 @@ impl Live<'_> {
         let (attempt, aws_date) = match made {
             Some(answered) => {
                 if let Some(session) = answered.session {
+                    outputs = Outputs::Keys(session.clone());
                     trail.take(&request, session);
                 }
                 (Some(answered.attempt), answered.date)
@@ -715,7 +734,9 @@ impl Live<'_> {
         let is_written = run.request.profile_fault().is_none() || way.flow == Flow::Existing;
         let ends_well =
             matches!(attempt, Some(Probe::Known(Attempt::Allowed { .. }))) || request.does_nothing(way.flow);
-        if !is_written || !ends_well {
+        let is_denied = matches!(attempt, Some(Probe::Known(Attempt::Denied { .. })));
+        let is_open = way.doubt.is_some() && !is_denied;
+        if !is_written || !ends_well && !is_open {
             trail.broken.get_or_insert(if request.names_no_role() {
                 "the role of the step before this one is not known, so neither is the session that this one begins with"
             } else {
@@ -773,6 +794,7 @@ impl Live<'_> {
             run.provider = run.provider.take().or(reading.provider);
             run.providers = reading.providers;
         }
+        outputs
     }
 
     /// Requests the job's token, once for all roles with this audience.
@@ -792,7 +814,7 @@ impl Live<'_> {
     }
 
     /// The flow that the step takes, and whose credentials it uses.
-    async fn way(&self, aws: &Result<Aws, Gap>, request: &Request, trail: &Trail) -> Way {
+    async fn way(&self, aws: &Result<Aws, Gap>, request: &Request, trail: &Trail, keys: Option<&Outputs>) -> Way {
         let mut way = Way {
             flow: request.flow(self.around(None)),
             credentials: Err(Gap::new(Why::NoCredentials, "no AWS credentials are available")),
@@ -829,17 +851,17 @@ impl Live<'_> {
         if request.stop(way.flow).is_some() || request.does_nothing(way.flow) {
             return way;
         }
-        let keys = match way.flow {
+        let signing = match way.flow {
             // The file is sent only after the credentials beside it have been verified. (`src/index.ts`)
             Flow::TokenFile if request.given(Input::AwsAccessKeyId).is_some() => {
-                self.keys(request, trail).map(|keys| (keys, CredentialSource::Inputs))
+                self.keys(request, keys).map(|keys| (keys, CredentialSource::Inputs))
             }
-            Flow::AccessKey => self.keys(request, trail).map(|keys| (keys, CredentialSource::Inputs)),
+            Flow::AccessKey => self.keys(request, keys).map(|keys| (keys, CredentialSource::Inputs)),
             Flow::Ambient | Flow::Chaining | Flow::NoRole => at_hand().await,
             Flow::TokenFile if request.is_on(Input::RoleChaining) => at_hand().await,
             Flow::Existing | Flow::Nothing | Flow::Oidc | Flow::TokenFile => return way,
         };
-        let keys = match keys {
+        let signing = match signing {
             Ok((keys, CredentialSource::Inputs)) if self.is_shadowed(request, trail) => match at_hand().await {
                 Ok((found, _)) if found.access_key_id() == keys.access_key_id() => Ok((keys, CredentialSource::Inputs)),
                 // The action compares the two, unless it is told to chain. (`validateCredentials`)
@@ -849,9 +871,9 @@ impl Live<'_> {
                     "`AWS_PROFILE` names a profile, which comes before the keys that the step puts into the environment",
                 )),
             },
-            keys => keys,
+            found => found,
         };
-        match keys {
+        match signing {
             Ok(_) if memoized.is_some() => way.refused = memoized,
             Ok((credentials, source)) => match aws.caller(&credentials, &source, until).await {
                 Ok(caller) => {
@@ -889,6 +911,7 @@ impl Live<'_> {
         let is_on = |input| request.is_on(input);
         let begins_with_it = matches!(flow, Flow::Ambient | Flow::Chaining | Flow::NoRole)
             || is_on(Input::UseExistingCredentials)
+            || flow == Flow::AccessKey && request.loses_keys()
             || flow == Flow::TokenFile && is_on(Input::RoleChaining);
         if !begins_with_it || request.unsets() {
             return false;
@@ -995,16 +1018,16 @@ impl Live<'_> {
     }
 
     /// The keys among the inputs: those of a step in the checkout are expressions, so unknown.
-    fn keys(&self, request: &Request, trail: &Trail) -> Result<Credentials, Gap> {
-        match &trail.keys {
-            Some(Some(keys)) => {
+    fn keys(&self, request: &Request, outputs: Option<&Outputs>) -> Result<Credentials, Gap> {
+        match outputs {
+            Some(Outputs::Keys(keys)) => {
                 let token = request.given(Input::AwsSessionToken).and(keys.session_token());
                 let (id, secret) = (keys.access_key_id(), keys.secret_access_key());
                 return Ok(Credentials::new(id, secret, token.map(str::to_owned), None, "inputs"));
             }
-            Some(None) => {
-                let what = "the step's keys are the outputs of a step before it, which ends without credentials";
-                return Err(Gap::new(Why::NoCredentials, what));
+            Some(Outputs::Empty | Outputs::Unknown) => {
+                let what = "the step's keys are the outputs of a step before it, which are not known here";
+                return Err(Gap::new(Why::NotFound, what));
             }
             None => {}
         }

@@ -95,6 +95,9 @@ impl Input {
     }
 }
 
+/// The inputs that hold a key: its ID, its secret, and the token of a session's.
+pub(crate) const KEYS: [Input; 3] = [Input::AwsAccessKeyId, Input::AwsSecretAccessKey, Input::AwsSessionToken];
+
 /// The placeholder for a key that was given.
 pub(crate) const GIVEN: &str = "***";
 
@@ -325,6 +328,12 @@ impl Inputs {
     #[must_use]
     pub fn hands_on(&self) -> bool {
         self.exports() || self.given(Input::AwsProfile) == Some("default")
+    }
+
+    /// Whether the call for the role is signed with what the step finds, because its keys are put where the call doesn't look.
+    #[must_use]
+    pub fn loses_keys(&self) -> bool {
+        self.given(Input::AwsAccessKeyId).is_some() && !self.is_empty(Input::RoleToAssume) && !self.hands_on()
     }
 
     /// Whether the step removes credentials from the environment before it looks for any.

@@ -189,9 +189,14 @@ impl Evidence {
                 "{count} more hops of the chain: the limit is {MOST_HOPS} for one run"
             ));
         }
-        let before = std::iter::once((self.session(), self.issued()));
-        let before = before.chain(later.iter().map(|hop| (hop.session(), hop.issued())));
-        let later = later.iter().zip(before).map(|(hop, (session, issued))| {
+        // What the hop before was given, and what the next one finds: a hop that hands nothing on leaves what was there.
+        let (mut before, mut at_hand) = ((&self.request, self.issued()), self.session());
+        let later = later.iter().map(move |hop| {
+            let (giver, issued) = std::mem::replace(&mut before, (&hop.request, hop.issued()));
+            let found = at_hand.clone();
+            if hop.request.hands_on() {
+                at_hand = before.1.clone();
+            }
             let mut hop = hop.clone();
             // What stands in a chain is chained, where it does not say otherwise.
             if hop.request.get(Input::RoleChaining).is_none() {
@@ -199,11 +204,15 @@ impl Evidence {
             }
             // The keys of a hop are the outputs of the one before it.
             let has_keys = hop.request.given(Input::AwsAccessKeyId).is_some();
-            let before = if has_keys { issued } else { session };
+            let gives = giver.get(Input::OutputCredentials).is_none() || giver.is_on(Input::OutputCredentials);
+            let begins_with = match has_keys && !hop.request.loses_keys() {
+                true => issued.filter(|_| gives),
+                false => found,
+            };
             let gap = hop.attempt.as_ref().and_then(Probe::gap);
-            let before = before.filter(|_| gap.is_none_or(|gap| gap.why != Why::NoCredentials));
+            let begins_with = begins_with.filter(|_| gap.is_none_or(|gap| gap.why != Why::NoCredentials));
             let run = if has_keys || hop.request.is_on(Input::RoleChaining) {
-                hop.caller = match (hop.caller, before) {
+                hop.caller = match (hop.caller, begins_with) {
                     (Some(caller), Some(session)) => Some(caller.completed_by(session)),
                     (caller, session) => caller.or(session),
                 };

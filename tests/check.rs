@@ -309,6 +309,39 @@ fn what_a_look_at_the_workflow_shows() {
     }
 }
 
+/// A spoke's step whose keys are the hub's session asks with that, not with the token; without `output-credentials` it has none.
+#[test]
+fn a_step_with_the_keys_of_another_asks_for_no_token() {
+    let right = terraform(r#"["repo:octo/app:environment:production"]"#);
+    for (outputs, code) in [("true", 0), ("false", 1)] {
+        let mut workflow = WORKFLOW.replace(
+            "      - uses: aws-actions",
+            "      - id: hub\n        uses: aws-actions",
+        );
+        workflow += &format!("          output-credentials: {outputs}\n");
+        let keys = ["aws-access-key-id", "aws-secret-access-key", "aws-session-token"];
+        let keys = keys
+            .map(|key| format!("          {key}: ${{{{ steps.hub.outputs.{key} }}}}\n"))
+            .concat();
+        workflow +=
+            "      - uses: aws-actions/configure-aws-credentials@v6\n        with:\n          aws-region: eu-west-1\n";
+        workflow += "          role-to-assume: arn:aws:iam::210987654321:role/spoke\n";
+        workflow += &keys;
+        let spoke = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"AWS": "arn:aws:iam::123456789012:role/deploy"}}]}"#;
+        let spoke = format!(
+            "resource \"aws_iam_role\" \"spoke\" {{\n  name = \"spoke\"\n  assume_role_policy = <<E\n{spoke}\nE\n}}\n"
+        );
+        let folder = repository(&[
+            (DEPLOY, &workflow),
+            ("infra/iam.tf", &right),
+            ("infra/spoke.tf", &spoke),
+        ]);
+        let (found_code, report) = json(folder.path(), &[]);
+        assert_eq!(found_code, code, "{workflow}\n{:?}", found(&report));
+    }
+}
+
 #[test]
 fn the_outputs_of_a_step_are_no_key_that_lasts() {
     let right = terraform(r#"["repo:octo/app:environment:production"]"#);

@@ -2110,6 +2110,120 @@ fn what_a_profile_holds_is_kept_though_the_variables_are_unset() {
     assert_eq!(run.told(), (Some(0), "allowed", "existing", "-"), "{}", run.report);
 }
 
+#[test]
+fn whose_outputs_keys_are_is_decided_by_the_steps_as_they_run() {
+    const OUT: (&str, &str) = ("output-credentials", "true");
+    type Row = (
+        &'static str,
+        fn(&mut Scenario),
+        (Option<i32>, &'static str, &'static str, &'static str),
+    );
+    let replace = |scenario: &mut Scenario, from: &str, to: &str| {
+        for line in scenario.workflow.iter_mut().flatten() {
+            *line = line.replace(from, to);
+        }
+    };
+    let rows: [Row; 4] = [
+        // The action reads this variable where the input is empty.
+        (
+            "a variable",
+            |of| drop(of.env.insert("OUTPUT_CREDENTIALS".to_owned(), "true".to_owned())),
+            (Some(0), "allowed", "keys", "-"),
+        ),
+        (
+            "a step that is skipped",
+            |of| {
+                let lines = of.workflow.as_mut().unwrap();
+                let at = lines.iter().position(|line| line.contains("id: creds")).unwrap();
+                lines.insert(at, "        if: github.ref == 'refs/heads/other'".to_owned());
+            },
+            (Some(1), "denied", "oidc", "role-chaining-missing"),
+        ),
+        (
+            "nothing asked for",
+            |_| (),
+            (Some(1), "denied", "oidc", "role-chaining-missing"),
+        ),
+        (
+            "a step that keeps what it finds",
+            |of| {
+                of.credentials = chained(&trusts(HUB, BOTH)).credentials;
+                let lines = of.workflow.as_mut().unwrap();
+                let at = lines.iter().position(|line| line.contains("with:")).unwrap();
+                lines.insert(at + 1, "          use-existing-credentials: true".to_owned());
+                lines.insert(at + 1, "          output-credentials: true".to_owned());
+            },
+            (Some(1), "denied", "oidc", "role-chaining-missing"),
+        ),
+    ];
+    for (row, change, told) in rows {
+        let mut scenario = by_outputs(&[], true, &[SPOKE]);
+        change(&mut scenario);
+        let run = diagnose(&World::of(scenario).start(), &[]);
+        assert_eq!(run.told(), told, "{row}: {}", run.report);
+        let is_said = run.report["notes"]
+            .to_string()
+            .contains("`aws-access-key-id` has no value");
+        assert_eq!(is_said, told.2 == "oidc", "{row}: {}", run.report);
+    }
+
+    // A session token from elsewhere makes other keys of them, which nobody knows here.
+    let mut scenario = by_outputs(&[OUT], true, &[SPOKE]);
+    replace(
+        &mut scenario,
+        "${{ steps.creds.outputs.aws-session-token }}",
+        "${{ secrets.TOKEN }}",
+    );
+    let run = diagnose(&World::of(scenario).start(), &[]);
+    let left_out = run.evidence["left_out"].to_string();
+    assert!(left_out.contains("its credentials are among its inputs"), "{left_out}");
+
+    // The role that is named decides which steps are looked at: its own and the hub's.
+    let mut scenario = by_outputs(&[OUT], true, &["arn:aws:iam::210987654321:role/gone", SPOKE]);
+    scenario.with = with(&[("role-to-assume", SPOKE)]);
+    let world = World::of(scenario).start();
+    let run = diagnose(&world, &[]);
+    assert_eq!(run.told(), (Some(0), "allowed", "keys", "-"), "{}", run.report);
+    assert_eq!(world.requests_of(Call::AssumeRole).len(), 1);
+}
+
+/// From files: who asks in a hop with keys is the session of the hop before it, if that has outputs and the keys sign the call.
+#[test]
+fn the_keys_of_a_saved_hop_are_the_outputs_of_the_one_before() {
+    let outputs = ("output-credentials", "true");
+    let (silent, none) = (("output-env-credentials", "false"), ("output-credentials", ""));
+    for (first, second, verdict) in [
+        (&[outputs][..], &[][..], "allowed"),
+        (&[outputs, silent], &[], "allowed"),
+        // The hub's session is not in the environment, or its keys are not handed on.
+        (&[outputs, silent], &[silent], "undecided"),
+        (&[none], &[], "undecided"),
+    ] {
+        let request = |role: &str, more: &[(&str, &str)]| {
+            json!(with(
+                &[&[("role-to-assume", role), ("aws-region", "eu-west-1")], more].concat()
+            ))
+        };
+        let keys = [
+            ("aws-access-key-id", "***"),
+            ("aws-secret-access-key", "***"),
+            ("role-skip-session-tagging", ""),
+        ];
+        let evidence = json!({
+            "schema": 1,
+            "request": request(HUB, first),
+            "attempt": {"outcome": "allowed", "assumed_role_arn": "arn:aws:sts::123456789012:assumed-role/hub/GitHubActions"},
+            "chain": [{
+                "request": request(SPOKE, &[&keys, second].concat()),
+                "role": {"arn": SPOKE, "trust_policy": trusts(HUB, BOTH)},
+            }],
+        });
+        let output = crate::run(&["diagnose", "--format=json", "--evidence=-"], &evidence.to_string());
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["chain"][1]["verdict"], verdict, "{first:?} {second:?} {report}");
+    }
+}
+
 /// Keys of the checkout's step are not known; if the step puts them nowhere, its call for the role is signed with what is at hand.
 #[test]
 fn keys_that_a_step_puts_nowhere_need_not_be_known() {
@@ -2136,6 +2250,27 @@ fn keys_that_a_step_puts_nowhere_need_not_be_known() {
         // Whether AWS accepts the keys is not known.
         (Some(&hub), HUB, (Some(3), "undecided", "keys", "-")),
     ];
+    // What a step before it exported is not known either.
+    let secret = ("role-to-assume", "${{ secrets.HUB }}");
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    scenario.workflow = workflow(&[&[("aws-region", "eu-west-1"), secret], &first]);
+    let run = diagnose(&World::of(scenario).start(), &[]);
+    assert_eq!(run.report["chain"][1]["verdict"], "undecided", "{}", run.report);
+    // The hop after it begins with what was there before.
+    let mut scenario = hub_and_spokes(&trusts(HUB, BOTH));
+    let chained = [
+        ("aws-region", "eu-west-1"),
+        ("role-to-assume", SPOKE),
+        ("role-chaining", "true"),
+    ];
+    scenario.workflow = workflow(&[
+        &[("aws-region", "eu-west-1"), ("role-to-assume", HUB)],
+        &first,
+        &chained,
+    ]);
+    let run = diagnose(&World::of(scenario).start(), &[]);
+    let verdicts = [0, 1, 2].map(|hop| run.report["chain"][hop]["verdict"].clone());
+    assert_eq!(verdicts, ["allowed", "undecided", "allowed"], "{}", run.report);
     for (at_hand, trusted, told) in rows {
         let mut scenario = hub_and_spokes(&trusts(trusted, BOTH));
         scenario.workflow = workflow(&[&first, &[("aws-region", "eu-west-1"), ("role-to-assume", HUB)]]);

@@ -175,7 +175,7 @@ impl Answer {
         // Where a step asks with credentials, or no step is known, those may be what expired: then the role was not assumed.
         let request = &evidence.request;
         let is_signed = request.is_on(Input::RoleChaining) || request.given(Input::AwsAccessKeyId).is_some();
-        let is_open = request.get(Input::RoleToAssume).is_none() && evidence.token.is_none();
+        let is_open = request.get(Input::RoleToAssume).is_none();
         Some(match Self::read("", text) {
             Self::SessionExpired if is_signed || is_open => Self::Other,
             Self::SessionExpired => Self::Allowed,

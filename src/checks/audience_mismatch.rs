@@ -82,10 +82,10 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     };
     finding = finding.notes(values.iter().find_map(looks_the_same));
     if values.iter().any(|value| value.starts_with("https://github.com/")) {
-        finding = finding.note("`https://github.com/<owner>` is GitHub's own default; configure-aws-credentials requests the audience of its input, which is `sts.amazonaws.com` if the step doesn't have it");
+        finding = finding.note("`https://github.com/<owner>` is GitHub's own default; configure-aws-credentials requests the audience of its `audience` input, by default `sts.amazonaws.com`");
     } else if audience.starts_with("https://github.com/") && case.request().get(Input::Audience) != Some(audience) {
         finding = finding
-            .note("the token was requested without an audience: `https://github.com/<owner>` is GitHub's own default, which configure-aws-credentials requests only if its `audience` is there and empty");
+            .note("the token was requested without an audience: `https://github.com/<owner>` is GitHub's own default, which configure-aws-credentials requests only if the step sets `audience` to an empty value");
     }
     let ids = case.own_client_ids();
     let is_registered = |audience: &str| ids.map(|ids| ids.iter().any(|id| id == audience));

@@ -87,7 +87,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if wanted.is_some_and(|audience| audience.starts_with("https://github.com/"))
         && case.request().get(Input::Audience) != wanted
     {
-        finding = finding.note("this is GitHub's own default: the token was requested without an audience, which configure-aws-credentials does only if its `audience` is there and empty");
+        finding = finding.note("this is GitHub's own default: the token was requested without an audience, which configure-aws-credentials does only if the step sets `audience` to an empty value");
     }
     let (partition, _) = case.account();
     if partition == "aws-cn" && wanted == Some("sts.amazonaws.com") {

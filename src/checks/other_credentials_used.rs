@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::case::Case;
 use crate::configure::{Flow, Input};
-use crate::evidence::{CredentialSource, HeldCredentials, Probe};
+use crate::evidence::{CredentialSource, HeldCredentials, Identity, Probe};
 use crate::finding::{Certainty, Fact, Finding, Rule, Stage};
 
 /// The check.
@@ -38,6 +38,8 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             "`force-skip-oidc` is on and neither an access key nor a token file is given: nothing is left to assume the role with".to_owned(),
             Some(&[Fact::Input(Input::ForceSkipOidc), Fact::Input(Input::AwsAccessKeyId), Fact::Input(Input::WebIdentityTokenFile)]),
         ),
+        // The outputs of an earlier step are meant to be used.
+        Flow::AccessKey if !refused && is_handed_on(case) => return None,
         Flow::AccessKey if refused || case.answer.is_none() => (
             match refused {
                 true => "AWS does not accept the key in `aws-access-key-id`; with it, configure-aws-credentials uses no ID token",
@@ -96,4 +98,11 @@ fn run(case: &Case<'_>) -> Option<Finding> {
         None => finding.at_most(Certainty::Possible).as_note(),
         Some(_) => finding,
     })
+}
+
+/// Whether the step's keys are the session of a step before it: a hop's caller, or what the workflow shows.
+fn is_handed_on(case: &Case<'_>) -> bool {
+    let request = case.request();
+    let is_read = request.source.is_some() && !request.not_known.contains_key(Input::AwsAccessKeyId.name());
+    is_read || case.evidence.caller.as_ref().is_some_and(Identity::is_session)
 }

@@ -4,7 +4,7 @@ use super::check::{Check, When};
 use crate::aws::answer::Answer;
 use crate::aws::arn::RoleArn;
 use crate::case::Case;
-use crate::configure::Flow;
+use crate::configure::{Flow, Input};
 use crate::evidence::{CredentialSource, HeldCredentials, Probe};
 use crate::finding::{Finding, Rule, Stage};
 use crate::github::workflow::ConfigureStep;
@@ -26,6 +26,13 @@ fn run(case: &Case<'_>) -> Option<Finding> {
     if !applies(case) {
         return None;
     }
+    // Keys that were meant to be an earlier step's session.
+    if has_empty_keys(case) {
+        return Some(
+            Finding::blocks("the step's keys are empty, so it asks AWS with the job's ID token instead of an earlier step's session")
+                .help("set `output-credentials: true` in the step whose outputs the keys are, and make sure that it runs; or set `role-chaining: true` in this one, to use the session that the step before it exported"),
+        );
+    }
     Some(
         Finding::blocks("an earlier step has credentials of a role already, and this step asks AWS with the job's ID token again: `role-chaining: true` is missing")
             .note("with `id-token: write` configure-aws-credentials takes the ID token, whatever credentials an earlier step exported")
@@ -42,6 +49,10 @@ pub(super) fn applies(case: &Case<'_>) -> bool {
     }
     let refused =
         matches!(case.answer, Some(Answer::NoProvider(_) | Answer::NotAuthorized(_))) || case.answer.is_none();
+    let is_refusal = matches!(case.answer, Some(Answer::NoProvider(_) | Answer::NotAuthorized(_)));
+    if is_refusal && has_empty_keys(case) {
+        return true;
+    }
     let session = case.evidence.reader.as_ref().map(|reader| match reader {
         Probe::Known(identity) => {
             identity.source == CredentialSource::Environment
@@ -73,11 +84,15 @@ pub(super) fn applies(case: &Case<'_>) -> bool {
             .unwrap_or_default(),
         _ => 0,
     };
-    if refused && matches!(case.answer, Some(Answer::NoProvider(_) | Answer::NotAuthorized(_))) && second_step(case) {
+    if is_refusal && second_step(case) {
         return true;
     }
     refused && exported && (trusts_role || matches!(case.answer, Some(Answer::NoProvider(_))))
         || refused && trusts_role && steps > 1
+}
+
+fn has_empty_keys(case: &Case<'_>) -> bool {
+    case.request().faults.contains_key(Input::AwsAccessKeyId.name())
 }
 
 /// Whether the workflow shows it: a job with two steps for roles in two accounts, the later one this role's, without `role-chaining`.

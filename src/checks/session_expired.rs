@@ -31,7 +31,7 @@ fn run(case: &Case<'_>) -> Option<Finding> {
             Finding::note_only("AWS credentials had expired: the message does not say whether it was the call for this role or a later one")
                 .note(match by_credentials {
                     true => "this step asks for the role with AWS credentials: if those had expired, the role was not assumed",
-                    false => "it is not about an ID token: AWS says `Token expired` of one",
+                    false => "this is not about an ID token: for that, AWS says `Token expired`",
                 })
                 .help("see which step of the log says so; if it is this one, get its credentials again right before it: a session of an earlier step lasts as long as that step's `role-duration-seconds`")
         });

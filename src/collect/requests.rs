@@ -112,37 +112,39 @@ impl Live<'_> {
             contexts: found.used,
             ..Requests::default()
         };
-        let (first, last) = match role {
-            Some(role) => match its_step(&found.steps, own.as_deref(), role) {
-                Some(at) => (self.first_of(&found.steps, at), at + 1),
-                None => (0, 0),
-            },
-            None if empty => (0, 0),
-            None => (0, found.steps.len()),
+        let path: Vec<usize> = match role {
+            Some(role) => {
+                let step = its_step(&found.steps, own.as_deref(), role);
+                step.map(|at| self.path_to(&found.steps, at)).unwrap_or_default()
+            }
+            None if empty => Vec::new(),
+            None => (0..found.steps.len()).collect(),
         };
-        let is_one = last == first + 1;
+        let (is_one, last) = (path.len() == 1, path.last().copied());
         let job = job_id.unwrap_or_default();
         let nothing = Request::default();
         let mut passed_over = None;
-        // The requests of the steps, both by index.
-        let mut asked_by: BTreeMap<usize, usize> = BTreeMap::new();
-        for (index, step) in found.steps.iter().enumerate().take(last).skip(first) {
+        // By the steps' indices, what they ask for, and which request that is if it isn't left out.
+        let mut made: BTreeMap<usize, (Request, Option<usize>)> = BTreeMap::new();
+        for index in path {
+            let Some(step) = found.steps.get(index) else { continue };
             let place = place(step, index, job);
             let audience = self.audience(step, proof);
             // The inputs belong to the step whose role they name.
-            let given = if named && index + 1 < last { &nothing } else { given };
-            let request = self.of_step(step, given, asked.requests.last(), &audience);
+            let given = if named && Some(index) != last { &nothing } else { given };
+            let mut request = self.of_step(step, given, asked.requests.last(), &audience);
+            let keys_of = keys_of(step, &made, &mut request);
+            made.insert(index, (request.clone(), None));
             if is_one && named && request == self.without_a_step(given, empty) {
                 continue;
             }
             if !asked.audiences.contains(&audience) {
                 asked.audiences.push(audience);
             }
-            let keys_of = step.keys_of.and_then(|giver| asked_by.get(&giver).copied());
             let is_chained = request.is_on(Input::RoleChaining) || keys_of.is_some();
             let is_same = |other: &Request| other.inputs == request.inputs && other.not_known == request.not_known;
             if let Some(same) = asked.requests.iter().position(is_same).filter(|_| !is_chained) {
-                asked_by.insert(index, same);
+                made.insert(index, (request, Some(same)));
                 continue;
             }
             let named = |why: &str| match request.get(Input::RoleToAssume).filter(|role| !role.is_empty()) {
@@ -153,7 +155,7 @@ impl Live<'_> {
             let way = request.flow(self.around(None));
             let is_unseen = match way {
                 // Keys that it puts nowhere don't sign the call for the role.
-                Flow::AccessKey => keys_of.is_none() && (request.hands_on() || request.is_empty(Input::RoleToAssume)),
+                Flow::AccessKey => keys_of.is_none() && !request.loses_keys(),
                 Flow::TokenFile => true,
                 _ => false,
             } && request.stop(way).is_none();
@@ -180,7 +182,7 @@ impl Live<'_> {
                 asked.left_out.push(named(""));
                 continue;
             }
-            asked_by.insert(index, asked.requests.len());
+            made.insert(index, (request.clone(), Some(asked.requests.len())));
             asked.keys_of.extend(keys_of.map(|giver| (asked.requests.len(), giver)));
             asked.requests.push(Request {
                 source: Some(source),
@@ -202,9 +204,9 @@ impl Live<'_> {
         asked
     }
 
-    /// The first step of the chain that a step belongs to: its keys are a step's outputs, or a chained step begins with the session
-    /// of the step before it, unless the job already has one.
-    fn first_of(&self, steps: &[Step], at: usize) -> usize {
+    /// The steps of the chain that ends with a step: its keys are a step's outputs, or a chained step begins with the session of
+    /// the step before it, unless the job already has one.
+    fn path_to(&self, steps: &[Step], at: usize) -> Vec<usize> {
         let has_session = super::environment_credentials(self.outside.env).is_some();
         let is_chained = |step: &Step| {
             let audience = Audience::of(&self.args.flags.inputs);
@@ -213,9 +215,12 @@ impl Live<'_> {
         };
         let before = |at: &usize| {
             let step = steps.get(*at)?;
-            step.keys_of.or_else(|| at.checked_sub(1).filter(|_| is_chained(step)))
+            let giver = step.keys_of.as_ref().and_then(|giver| giver.step);
+            giver.or_else(|| at.checked_sub(1).filter(|_| is_chained(step)))
         };
-        std::iter::successors(Some(at), before).last().unwrap_or(at)
+        let mut path: Vec<usize> = std::iter::successors(Some(at), before).collect();
+        path.reverse();
+        path
     }
 
     /// The given inputs, if no step says more.
@@ -271,7 +276,7 @@ impl Live<'_> {
                 },
                 Err(fault) => {
                     faults.insert(named.name().to_owned(), fault.to_string());
-                    if named.spec().kind == Kind::Secret { "" } else { UNKNOWN }
+                    UNKNOWN
                 }
             };
             with.push((&*input.name, value));
@@ -540,6 +545,26 @@ fn variables(run: &Evidence) -> Env {
 
 /// Placeholder for an unknown value where inputs are read.
 const UNKNOWN: &str = "${{ }}";
+
+/// The request whose session is this step's keys. Keys that are the outputs of a step without any are empty.
+fn keys_of(step: &Step, made: &BTreeMap<usize, (Request, Option<usize>)>, request: &mut Request) -> Option<usize> {
+    let giver = step.keys_of.as_ref()?;
+    let id = &giver.id;
+    let Some(at) = giver.step else {
+        request.empty_keys(format!("the step `{id}`, whose output it is, is skipped"));
+        return None;
+    };
+    let (given_by, index) = made.get(&at)?;
+    if given_by.is_on(Input::OutputCredentials) {
+        return *index;
+    }
+    if given_by.get(Input::OutputCredentials).is_some() {
+        request.empty_keys(format!(
+            "the step `{id}` has no such output, because its `output-credentials` is not `true`"
+        ));
+    }
+    None
+}
 
 /// The role that our own step names, as written.
 fn own_role(workflow: &Workflow, job: Option<&str>) -> Option<String> {

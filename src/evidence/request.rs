@@ -8,7 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::configure::{INPUTS, Input, Inputs, Text};
+use crate::configure::{INPUTS, Input, Inputs, KEYS, Text};
 
 /// What the step requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +41,16 @@ impl Request {
     pub fn profile_fault(&self) -> Option<&str> {
         self.given(Input::AwsProfile)?;
         self.faults.get(Input::AwsProfile.name()).map(String::as_str)
+    }
+
+    /// Empties its keys: the outputs that they name are empty, for this reason.
+    pub(crate) fn empty_keys(&mut self, why: String) {
+        for input in KEYS {
+            self.inputs.set(input, "");
+            self.not_known.remove(input.name());
+        }
+        // Said once, of the one that decides how the step gets credentials.
+        self.faults.insert(Input::AwsAccessKeyId.name().to_owned(), why);
     }
 
     pub(super) fn is_default(&self) -> bool {

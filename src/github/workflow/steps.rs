@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::{CONFIGURE, DOCTOR, Kind, Node, WorkflowError, bounded_tree};
 use crate::budget::Budget;
-use crate::configure::boolean;
+use crate::configure::{Input, KEYS, boolean};
 use crate::github::expression::{self, Contexts, Fault, Question, Text, Value, is_expression};
 use crate::text::yaml::Style;
 use crate::text::{Span, Spanned};
@@ -91,49 +91,62 @@ pub(crate) struct Step {
     pub(crate) file: Option<String>,
     /// Its inputs.
     pub(crate) inputs: Vec<StepInput>,
-    /// The step before it whose outputs are its keys, by index.
-    pub(crate) keys_of: Option<usize>,
+    /// The step before it whose outputs are its keys.
+    pub(crate) keys_of: Option<Giver>,
+}
+
+/// A step whose outputs another one has as inputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Giver {
+    /// Its `id`.
+    pub(crate) id: String,
+    /// Its index; `None` if it is skipped, so that its outputs are empty.
+    pub(crate) step: Option<usize>,
+    /// Whether its inputs make it have any: `output-credentials`, unless the variable of that name stands in for it.
+    pub(crate) gives: Option<bool>,
+}
+
+/// A step that is skipped, and how many were found before it.
+struct Skipped {
+    at: usize,
+    file: Option<String>,
+    id: String,
 }
 
 impl Step {
-    /// Follows keys that are the outputs of a step before it; without its `output-credentials`, those are empty.
-    /// (configure-aws-credentials' README, "Retrieving credentials from step output".)
-    fn follow_keys(&mut self, before: &[Self]) {
-        const KEY_ID: &str = "aws-access-key-id";
-        const SECRET: &str = "aws-secret-access-key";
-        let file = &self.file;
-        let mut givers = Vec::new();
-        for name in [KEY_ID, SECRET, "aws-session-token"] {
-            let mut inputs = self.inputs.iter_mut();
-            let Some(input) = inputs.find(|input| input.name.eq_ignore_ascii_case(name)) else {
-                continue;
-            };
-            let id = output_of(&input.written, name);
-            let is_it = |step: &Self| step.file == *file && id.is_some() && lower(step.id.as_deref()) == lower(id);
-            let Some((at, giver)) = before.iter().enumerate().rfind(|(_, step)| is_it(step)) else {
-                continue;
-            };
-            match giver
-                .input("output-credentials")
-                .map(|asked| asked.value.as_ref().map(Text::as_known))
-            {
-                Some(Ok(Some(text))) if boolean(text) == Some(true) => givers.push((name, at)),
-                // Said once, of the key that decides how the step gets credentials.
-                None | Some(Ok(Some(_))) => {
-                    input.value = match (name, id) {
-                        (KEY_ID, Some(id)) => Err(Fault(format!(
-                            "the step `{id}` has no such output, because its `output-credentials` is not `true`"
-                        ))),
-                        _ => Ok(Text::known("")),
-                    };
-                }
-                Some(Ok(None) | Err(_)) => {}
-            }
-        }
-        self.keys_of = match *givers {
-            [(KEY_ID, at), (SECRET, other), ..] if at == other => Some(at),
-            _ => None,
+    /// The step before it whose output this input is.
+    fn giver(&self, input: &str, before: &[Self], skipped: &[Skipped]) -> Option<Giver> {
+        let id = output_of(&self.input(input)?.written, input)?;
+        let is_it = |file: &Option<String>, own: &str| *file == self.file && own.eq_ignore_ascii_case(id);
+        let step = before
+            .iter()
+            .rposition(|step| step.id.as_deref().is_some_and(|own| is_it(&step.file, own)));
+        let skipped = skipped.iter().rfind(|other| is_it(&other.file, &other.id));
+        let step = match (step, skipped) {
+            (Some(step), Some(skipped)) if skipped.at > step => None,
+            (None, None) => return None,
+            (step, _) => step,
         };
+        let asked = step.and_then(|step| before.get(step)?.input(Input::OutputCredentials.name()));
+        let gives = match asked.map(|asked| asked.value.as_ref().map(Text::as_known)) {
+            None => Some(false),
+            Some(Ok(Some(text))) => Some(boolean(text) == Some(true)),
+            Some(Ok(None) | Err(_)) => None,
+        };
+        let id = id.to_owned();
+        Some(Giver { id, step, gives })
+    }
+
+    /// The step before it whose session is its keys, all of them.
+    /// (configure-aws-credentials' README, "Retrieving credentials from step output".)
+    fn giver_of_keys(&self, before: &[Self], skipped: &[Skipped]) -> Option<Giver> {
+        let [key, secret, token] =
+            KEYS.map(|input| (self.input(input.name()), self.giver(input.name(), before, skipped)));
+        let has_token = token
+            .0
+            .is_some_and(|token| token.value.as_ref().map(Text::as_known) != Ok(Some("")));
+        let is_one = secret.1 == key.1 && (!has_token || token.1 == key.1);
+        key.1.filter(|_| is_one)
     }
 
     /// An input; names are case-insensitive.
@@ -155,12 +168,8 @@ pub(crate) struct StepInput {
     pub(crate) value: Result<Text, Fault>,
 }
 
-fn lower(text: Option<&str>) -> Option<String> {
-    text.map(str::to_ascii_lowercase)
-}
-
 /// The id of the step that this expression names the output of: `${{ steps.ID.outputs.NAME }}`.
-fn output_of<'a>(written: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn output_of<'a>(written: &'a str, name: &str) -> Option<&'a str> {
     let inner = written.trim().strip_prefix("${{")?.strip_suffix("}}")?.trim();
     let mut parts = inner.split('.');
     let (steps, id, outputs, output) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -272,11 +281,15 @@ fn merge(found: &mut Found, other: Vec<Step>) {
         return;
     }
     for (step, other) in found.steps.iter_mut().zip(other) {
-        for (mine, theirs) in step.inputs.iter_mut().zip(other.inputs) {
+        for (mine, theirs) in step.inputs.iter_mut().zip(&other.inputs) {
             if mine.value != theirs.value {
                 mine.value = unresolved(&mine.written);
             }
         }
+        step.keys_of = step
+            .keys_of
+            .take()
+            .filter(|giver| other.keys_of.as_ref() == Some(giver));
     }
 }
 
@@ -306,6 +319,8 @@ struct Finder<'a> {
     ways: RefCell<Vec<Vec<Step>>>,
     notes: RefCell<Vec<String>>,
     used: RefCell<Known>,
+    /// Steps of the job at hand that are skipped.
+    skipped: RefCell<Vec<Skipped>>,
 }
 
 /// A parsed file.
@@ -362,6 +377,7 @@ impl<'a> Finder<'a> {
             ways: RefCell::default(),
             notes: RefCell::default(),
             used: RefCell::default(),
+            skipped: RefCell::default(),
         }
     }
 
@@ -392,6 +408,7 @@ impl<'a> Finder<'a> {
                     callers,
                 ),
                 None if is_defined_here && self.is_running(*id, jobs.len()) => {
+                    self.skipped.borrow_mut().clear();
                     let mut found = Vec::new();
                     self.steps(steps, &scope, &[], &mut found);
                     self.ways.borrow_mut().push(found);
@@ -475,6 +492,13 @@ impl<'a> Finder<'a> {
             let condition = node.get("if").and_then(Node::text);
             let holds = condition.map_or(Some(true), |text| expression::condition(text, &scope, self.budget));
             if holds == Some(false) {
+                self.skipped
+                    .borrow_mut()
+                    .extend(node.get("id").and_then(Node::text).map(|id| Skipped {
+                        at: found.len(),
+                        file: scope.file.path.map(str::to_owned),
+                        id: id.to_owned(),
+                    }));
                 self.note(format!("`{}` is skipped: its `if` is false", uses.unwrap_or_default()));
                 continue;
             }
@@ -492,7 +516,7 @@ impl<'a> Finder<'a> {
                         inputs: with.map(|with| scope.inputs_of(with)).unwrap_or_default(),
                         keys_of: None,
                     };
-                    step.follow_keys(found);
+                    step.keys_of = step.giver_of_keys(found, &self.skipped.borrow());
                     found.push(step);
                 }
             }
