@@ -28,6 +28,7 @@ use crate::github::workflow::{self, Workflow, WorkflowError};
 use crate::infra::{self, Infra, Place, Written};
 use crate::policy::{Decision, PrincipalKind, TrustPolicy, parse};
 use crate::predict::{self, Family, Grant, JobTokens, Origin, Prediction, Problem, Repository, add_family};
+use crate::text::masked::is_masked;
 use crate::text::{SourceText, Span};
 
 use matching::{Candidates, Names};
@@ -740,6 +741,8 @@ impl<'a> Check<'a> {
         let mut groups: Vec<Group> = Vec::new();
         // The events for which some token gets in.
         let (mut let_in, mut first_allowed) = (BTreeSet::new(), None);
+        // Those for which that is not decided.
+        let mut open = BTreeSet::new();
         let families = || asking.families.iter().filter(|family| !family.is_odd);
         let has_names_alone = families().any(|family| family.patterns().iter().any(|pattern| !has_ids(pattern, "@*")));
         for family in families() {
@@ -761,6 +764,19 @@ impl<'a> Check<'a> {
             };
             let shares = family.judge(policy, asker);
             for share in &shares {
+                if share.decision == Decision::Undecided && is_masked(share.subject()) {
+                    let is_its = |pattern: &&String| shares.len() == 1 || has_ids(pattern, "@*");
+                    for subject in patterns.iter().filter(is_its) {
+                        ask.come_to(Outcome {
+                            event: family.event.clone(),
+                            subject: subject.clone(),
+                            verdict: Verdict::Undecided,
+                        });
+                    }
+                    ask.remark("several parts of its subject are open, and the policy's pattern covers them together: which tokens get in is not decided");
+                    open.insert(family.event.clone());
+                    continue;
+                }
                 let is_one = shares.len() == 1;
                 let unknown_ids = with_unknown_ids.filter(|_| has_ids(share.subject(), "@"));
                 let subject = match (&*patterns, is_one) {
@@ -836,7 +852,8 @@ impl<'a> Check<'a> {
                 true => self.changes_in_any_account(asking, role, &group),
                 false => Vec::new(),
             };
-            self.refused(asking, group, more, &let_in, (role, written));
+            let may_get_in = &let_in | &open;
+            self.refused(asking, group, more, &may_get_in, (role, written));
         }
         // Who else gets in, and what stops the step itself, doesn't depend on the token.
         let token = first_allowed.or_else(|| {

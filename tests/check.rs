@@ -358,6 +358,54 @@ fn the_outputs_of_a_step_are_no_key_that_lasts() {
     }
 }
 
+/// On a laptop nobody knows whether the subjects have IDs; any branch on top of that leaves two parts open.
+#[test]
+fn any_branch_is_decided_though_the_ids_are_not_known() {
+    let workflow = WORKFLOW
+        .replace("    environment: production\n", "")
+        .replace("on:\n  push:\n    branches: [main]\n", "on: push\n");
+    for (subject, in_and_out, code) in [
+        (
+            "repo:octo/app:ref:refs/heads/main",
+            ["repo:octo/app:ref:refs/heads/main", "repo:octo/app:ref:refs/heads/a"],
+            0,
+        ),
+        (
+            "repo:octo@1/app@2:*",
+            ["repo:octo@*/app@*:ref:refs/heads/*", "repo:octo/app:ref:refs/heads/a"],
+            0,
+        ),
+        (
+            "repo:octo/app:ref:refs/heads/none",
+            [
+                "repo:octo/app:ref:refs/heads/none",
+                "repo:octo@*/app@*:ref:refs/heads/*",
+            ],
+            0,
+        ),
+        ("repo:octo/other:*", ["", "repo:octo/app:ref:refs/heads/a"], 1),
+    ] {
+        let source = terraform(&format!("[\"{subject}\"]")).replace("StringEquals", "StringLike");
+        let folder = repository(&[(DEPLOY, &workflow), ("infra/iam.tf", &source)]);
+        let (found_code, out, error) = run(folder.path(), &["--format", "json"]);
+        let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}"));
+        let tokens = report["steps"][0]["tokens"].as_array().unwrap();
+        let has = |subject: &str, verdict: &str| {
+            tokens
+                .iter()
+                .any(|token| token["subject"] == subject && token["verdict"] == verdict)
+        };
+        let [get_in, kept_out] = in_and_out;
+        assert!(get_in.is_empty() || has(get_in, "allowed"), "{subject}: {tokens:?}");
+        assert!(has(kept_out, "denied"), "{subject}: {tokens:?}");
+        assert!(
+            tokens.iter().all(|token| token["verdict"] != "undecided"),
+            "{subject}: {tokens:?}"
+        );
+        assert_eq!(found_code, code, "{subject}: {:?}", found(&report));
+    }
+}
+
 #[test]
 fn a_branch_that_nobody_deploys_from_fails_nothing() {
     let source = terraform(r#"["repo:octo/app:ref:refs/heads/main"]"#);

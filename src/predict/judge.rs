@@ -9,7 +9,7 @@ use crate::policy::{Comparison, Decision, TrustPolicy, decide};
 use crate::text::language::{Example, Glob, Language};
 use crate::text::masked::is_masked;
 
-use super::{Family, LISTED, Template};
+use super::{Family, LISTED, Piece, Template, Variable};
 
 /// With more parts than this, the family is a single share, left undecided.
 const MOST: usize = 512;
@@ -49,7 +49,7 @@ impl Family {
         let each = self.variables.iter().map(|variable| {
             let few = variable.texts.listed().filter(|texts| texts.len() <= LISTED);
             few.map_or_else(
-                || vec![variable.texts.clone()],
+                || split(&variable.texts),
                 |texts| texts.iter().map(|text| Language::exactly(text)).collect(),
             )
         });
@@ -79,31 +79,68 @@ impl Family {
     }
 
     /// Where the policy's values cut the texts of each variable.
-    fn cuts<'a>(&self, texts: &[Language], wanted: &'a [(String, Option<Language>)]) -> Cuts<'a> {
+    fn cuts<'a>(&self, texts: &[Language], wanted: &'a [Wanted]) -> Cuts<'a> {
         let only: Vec<Option<String>> = texts.iter().map(Language::only).collect();
         let mut cuts = Cuts {
             of: vec![Vec::new(); texts.len()],
             hidden: Vec::new(),
         };
-        for (claim, wanted) in wanted {
-            let Some(template) = self.claims.get(claim) else {
+        for wanted in wanted {
+            let Some(template) = self.claims.get(&wanted.claim) else {
                 continue;
             };
             let template = template.settled(&only);
             let Some(variable) = template.variables().next() else {
                 continue;
             };
-            let place = template
-                .around(variable)
-                .zip(wanted.as_ref())
-                .zip(cuts.of.get_mut(variable));
-            match place {
-                Some((((before, after), wanted), cuts)) => cuts.push(wanted.inside(&before, &after)),
-                // Two open names in one claim, or a comparison that no set can model.
-                None => cuts.hidden.push(claim),
+            let place = template.around(variable).zip(wanted.texts.as_ref());
+            let own = match place {
+                Some(((before, after), wanted)) => Some(vec![(variable, wanted.inside(&before, &after))]),
+                // Two open names in one claim.
+                None => wanted.cuts(&template, texts),
+            };
+            match own {
+                Some(own) => {
+                    for (variable, cut) in own {
+                        cuts.of
+                            .get_mut(variable)
+                            .into_iter()
+                            .for_each(|cuts| cuts.push(cut.clone()));
+                    }
+                }
+                None if self.is_apart(wanted, texts) => {}
+                // They depend on each other, or no set can model the comparison.
+                None => cuts.hidden.push(&wanted.claim),
             }
         }
         cuts
+    }
+}
+
+impl Family {
+    /// Whether no text of the claim matches the value, where the variables have these texts.
+    fn is_apart(&self, wanted: &Wanted, texts: &[Language]) -> bool {
+        let variables = self.variables.iter().zip(texts).map(|(variable, texts)| Variable {
+            texts: texts.clone(),
+            ..variable.clone()
+        });
+        let variables: Vec<Variable> = variables.collect();
+        let all = self
+            .claims
+            .get(&wanted.claim)
+            .map(|template| template.language(&variables));
+        all.zip(wanted.texts.clone())
+            .is_some_and(|(all, wanted)| matches!(all.and(wanted).example(), Example::Nothing))
+    }
+}
+
+/// The sets that a variable's texts are written as, if they are a few.
+fn split(texts: &Language) -> Vec<Language> {
+    let mut parts = texts.parts();
+    parts.retain(|part| !matches!(part.example(), Example::Nothing));
+    match parts.len() {
+        1..=LISTED => parts,
+        _ => vec![texts.clone()],
     }
 }
 
@@ -121,8 +158,8 @@ impl Template {
     /// The template with the known texts filled in.
     fn settled(&self, only: &[Option<String>]) -> Self {
         self.0.iter().fold(Self::default(), |all, piece| match piece {
-            super::Piece::Text(text) => all.then(text),
-            super::Piece::Variable(variable) => match only.get(*variable) {
+            Piece::Text(text) => all.then(text),
+            Piece::Variable(variable) => match only.get(*variable) {
                 Some(Some(text)) => all.then(text),
                 _ => all.then_any(*variable),
             },
@@ -130,8 +167,69 @@ impl Template {
     }
 }
 
-/// Each value the policy compares a claim with, as the texts that match it; `None` if it isn't a set of texts.
-fn wanted(policy: &TrustPolicy, asker: Asker<'_>) -> Vec<(String, Option<Language>)> {
+/// A value that the policy compares a claim with.
+struct Wanted {
+    claim: String,
+    /// The texts that match it; `None` if they aren't a set.
+    texts: Option<Language>,
+    /// The text that the claim must be or, if so, begin with.
+    written: Option<(String, bool)>,
+}
+
+impl Wanted {
+    /// Which texts of which variables decide whether the claim matches; `None` if that isn't a matter of each variable alone.
+    fn cuts(&self, template: &Template, texts: &[Language]) -> Option<Vec<(usize, Language)>> {
+        let (written, is_open) = self.written.as_ref()?;
+        let mut cuts = Vec::new();
+        follow(&template.0, written, *is_open, texts, &mut cuts)?;
+        Some(cuts)
+    }
+}
+
+/// Finds how a text can be divided among the pieces; if it is open, anything may follow it.
+fn follow(
+    pieces: &[Piece],
+    rest: &str,
+    is_open: bool,
+    texts: &[Language],
+    into: &mut Vec<(usize, Language)>,
+) -> Option<()> {
+    let Some((first, more)) = pieces.split_first() else {
+        return Some(());
+    };
+    let variable = match first {
+        Piece::Text(text) => match rest.strip_prefix(text.as_str()) {
+            Some(rest) => return follow(more, rest, is_open, texts, into),
+            None => return Some(()),
+        },
+        Piece::Variable(variable) => *variable,
+    };
+    if into.len() > MOST {
+        return None;
+    }
+    if is_open {
+        into.push((variable, Glob::like(&format!("{rest}*")).into()));
+    }
+    match more.first() {
+        None if is_open => {}
+        None => into.push((variable, Language::exactly(rest))),
+        Some(Piece::Text(text)) => {
+            for (at, _) in rest.char_indices() {
+                let (own, after) = rest.split_at_checked(at)?;
+                let is_end = is_open && text.starts_with(after);
+                if (is_end || after.starts_with(text.as_str())) && texts.get(variable)?.contains(own) {
+                    into.push((variable, Language::exactly(own)));
+                    follow(more, after, is_open, texts, into)?;
+                }
+            }
+        }
+        Some(Piece::Variable(_)) => return None,
+    }
+    Some(())
+}
+
+/// Each value the policy compares a claim with.
+fn wanted(policy: &TrustPolicy, asker: Asker<'_>) -> Vec<Wanted> {
     /// Nobody writes longer values by hand.
     const LONGEST: usize = 2048;
     let prefix = asker.key("").to_lowercase();
@@ -157,7 +255,21 @@ fn wanted(policy: &TrustPolicy, asker: Asker<'_>) -> Vec<(String, Option<Languag
                     Comparison::StringLike | Comparison::StringNotLike => Some(Glob::like(text).into()),
                     _ => None,
                 };
-                wanted.push((claim.to_owned(), language));
+                let written = match comparison {
+                    _ if !is_followed => None,
+                    Comparison::StringEquals | Comparison::StringNotEquals => Some((text, false)),
+                    Comparison::StringLike | Comparison::StringNotLike => match text.strip_suffix('*') {
+                        Some(start) => Some((start, true)),
+                        None => Some((text, false)),
+                    }
+                    .filter(|(text, _)| !text.contains(['*', '?'])),
+                    _ => None,
+                };
+                wanted.push(Wanted {
+                    claim: claim.to_owned(),
+                    texts: language,
+                    written: written.map(|(text, is_open)| (text.to_owned(), is_open)),
+                });
             }
         }
     }
@@ -218,10 +330,10 @@ mod tests {
 
     const ISSUER: &str = "https://token.actions.githubusercontent.com";
 
-    fn families(workflow: &str) -> Vec<Family> {
+    fn families(workflow: &str, form: Form) -> Vec<Family> {
         let repository = Repository {
             name: Some("acme/widgets".to_owned()),
-            form: Form::Classic,
+            form,
             default_branch: Some("main".to_owned()),
             ..Repository::default()
         };
@@ -262,7 +374,7 @@ mod tests {
         let inputs = Inputs::default();
         let policy = policy(conditions);
         let mut found: Vec<Decision> = Vec::new();
-        for family in families(&workflow) {
+        for family in families(&workflow, Form::Classic) {
             for share in family.judge(&policy, asker(&inputs, None)) {
                 if !found.contains(&share.decision) {
                     found.push(share.decision);
@@ -390,7 +502,9 @@ mod tests {
         #[test]
         fn a_share_speaks_for_each_of_its_tokens(
             filters in prop::collection::vec("!?[ab/*]{1,4}", 1..3),
-            values in prop::collection::vec("(repo:acme/widgets:ref:)?[*]?(refs/heads/)?[ab/?*]{0,3}", 1..3),
+            values in prop::collection::vec("(repo:acme(/widgets|@[78]/widgets@8|@7/widgets@[*]|@*):(ref:)?)?[*]?(refs/heads/)?[ab/?*]{0,3}", 1..3),
+            is_exact in any::<bool>(),
+            has_ids in any::<bool>(),
             on_ref in prop::option::of("refs/heads/[ab?*]{0,3}"),
             is_negated in any::<bool>(),
             name in "[ab/]{1,4}",
@@ -402,16 +516,22 @@ mod tests {
                 filters.join(", ")
             );
             let mut conditions = json!({ if is_negated { "StringNotLike" } else { "StringLike" }: { key("sub"): values } });
+            if is_exact {
+                conditions = json!({ if is_negated { "StringNotEquals" } else { "StringEquals" }: { key("sub"): values } });
+            }
             if let Some(value) = on_ref {
+                conditions["StringLike"] = conditions.get("StringLike").cloned().unwrap_or_else(|| json!({}));
                 conditions["StringLike"][key("ref")] = json!(value);
             }
             let policy = policy(&conditions);
             let inputs = Inputs::default();
-            for family in families(&workflow) {
-                let subject = format!("repo:acme/widgets:ref:refs/heads/{name}");
+            // Whether its subjects have IDs, and which, is not known.
+            for family in families(&workflow, Form::Either) {
+                let ids = if has_ids { ["@7", "@8"] } else { ["", ""] };
+                let subject = format!("repo:acme{}/widgets{}:ref:refs/heads/{name}", ids[0], ids[1]);
                 let shares = family.judge(&policy, asker(&inputs, None));
                 // Each representative token is a member.
-                for share in &shares {
+                for share in shares.iter().filter(|share| !is_masked(share.subject())) {
                     prop_assert!(family.subjects().contains(share.subject()), "{}", share.subject());
                 }
                 if !family.subjects().contains(&subject) {
@@ -421,7 +541,8 @@ mod tests {
                 token.0.insert("sub".to_owned(), json!(subject));
                 token.0.insert("ref".to_owned(), json!(format!("refs/heads/{name}")));
                 let decision = decide(&policy, &web_identity(asker(&inputs, Some(&token)), &policy));
-                prop_assert!(shares.iter().any(|share| share.decision == decision), "{subject} {decision:?} {shares:?}");
+                let is_its = |share: &Share| share.decision == decision || is_masked(share.subject());
+                prop_assert!(shares.iter().any(is_its), "{subject} {decision:?} {shares:?}");
             }
         }
     }

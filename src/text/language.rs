@@ -165,6 +165,22 @@ impl Language {
         }
     }
 
+    /// The sets that it is written as: together they are this one.
+    #[must_use]
+    pub(crate) fn parts(&self) -> Vec<Self> {
+        match &self.0 {
+            Kind::Any(list) => list.iter().flat_map(Self::parts).collect(),
+            Kind::All(list) => match list.split_first() {
+                Some((first, rest)) => {
+                    let with_rest = |part: Self| rest.iter().cloned().fold(part, Self::and);
+                    first.parts().into_iter().map(with_rest).collect()
+                }
+                None => vec![self.clone()],
+            },
+            Kind::Glob(_) | Kind::Not(_) => vec![self.clone()],
+        }
+    }
+
     /// Patterns of `*` and `?` that together match all of it, and as little else as such patterns can without considering what is
     /// subtracted.
     #[must_use]
