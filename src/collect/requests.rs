@@ -115,7 +115,9 @@ impl Live<'_> {
         let path: Vec<usize> = match role {
             Some(role) => {
                 let step = its_step(&found.steps, own.as_deref(), role);
-                step.map(|at| self.path_to(&found.steps, at)).unwrap_or_default()
+                let has_key = given.given(Input::AwsAccessKeyId).is_some();
+                step.map(|at| self.path_to(&found.steps, at, has_key))
+                    .unwrap_or_default()
             }
             None if empty => Vec::new(),
             None => (0..found.steps.len()).collect(),
@@ -204,9 +206,9 @@ impl Live<'_> {
         asked
     }
 
-    /// The steps of the chain that ends with a step: its keys are a step's outputs, or a chained step begins with the session of
-    /// the step before it, unless the job already has one.
-    fn path_to(&self, steps: &[Step], at: usize) -> Vec<usize> {
+    /// The steps of the chain that ends with a step: its keys, unless they are given, are a step's outputs, or a chained step begins
+    /// with the session of the step before it, unless the job already has one.
+    fn path_to(&self, steps: &[Step], last: usize, has_key: bool) -> Vec<usize> {
         let has_session = super::environment_credentials(self.outside.env).is_some();
         let is_chained = |step: &Step| {
             let audience = Audience::of(&self.args.flags.inputs);
@@ -215,10 +217,11 @@ impl Live<'_> {
         };
         let before = |at: &usize| {
             let step = steps.get(*at)?;
-            let giver = step.keys_of.as_ref().and_then(|giver| giver.step);
+            let giver = step.keys_of.as_ref().filter(|_| !has_key || *at != last);
+            let giver = giver.and_then(|giver| giver.step);
             giver.or_else(|| at.checked_sub(1).filter(|_| is_chained(step)))
         };
-        let mut path: Vec<usize> = std::iter::successors(Some(at), before).collect();
+        let mut path: Vec<usize> = std::iter::successors(Some(last), before).collect();
         path.reverse();
         path
     }
