@@ -2186,25 +2186,24 @@ fn whose_outputs_keys_are_is_decided_by_the_steps_as_they_run() {
     assert_eq!(run.told(), (Some(0), "allowed", "keys", "-"), "{}", run.report);
     assert_eq!(world.requests_of(Call::AssumeRole).len(), 1);
 
-    // Keys that are given come first.
+    // Keys that are given come first, before what the step would chain from, too.
     let user = "arn:aws:iam::123456789012:user/ci";
-    let mut scenario = by_outputs(&[OUT], true, &[SPOKE]);
-    scenario.user =
-        serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": false})).unwrap();
-    let (id, secret) = World::of(scenario.clone()).start().user_keys();
-    scenario.with = with(&[
-        ("role-to-assume", SPOKE),
-        ("aws-access-key-id", &id),
-        ("aws-secret-access-key", &secret),
-    ]);
-    let run = diagnose(&World::of(scenario).start(), &[]);
-    assert_eq!(
-        run.told(),
-        (Some(1), "denied", "keys", "chained-role-not-trusted"),
-        "{}",
-        run.report
-    );
-    assert_eq!(run.evidence["caller"]["arn"], user);
+    for more in [None, Some("          role-chaining: true")] {
+        let mut scenario = by_outputs(&[OUT], true, &[SPOKE]);
+        scenario.workflow.as_mut().unwrap().extend(more.map(str::to_owned));
+        scenario.user =
+            serde_json::from_value(json!({"account": "123456789012", "arn": user, "reads-iam": false})).unwrap();
+        let (id, secret) = World::of(scenario.clone()).start().user_keys();
+        scenario.with = with(&[
+            ("role-to-assume", SPOKE),
+            ("aws-access-key-id", &id),
+            ("aws-secret-access-key", &secret),
+        ]);
+        let run = diagnose(&World::of(scenario).start(), &[]);
+        let told = (Some(1), "denied", "keys", "chained-role-not-trusted");
+        assert_eq!(run.told(), told, "{}", run.report);
+        assert_eq!(run.evidence["caller"]["arn"], user);
+    }
 }
 
 /// From files: who asks in a hop with keys is the session of the hop before it, if that has outputs and the keys sign the call.

@@ -115,9 +115,12 @@ impl Live<'_> {
         let path: Vec<usize> = match role {
             Some(role) => {
                 let step = its_step(&found.steps, own.as_deref(), role);
+                // Keys that are given come first.
                 let has_key = given.given(Input::AwsAccessKeyId).is_some();
-                step.map(|at| self.path_to(&found.steps, at, has_key))
-                    .unwrap_or_default()
+                step.map_or_else(Vec::new, |at| match has_key {
+                    true => vec![at],
+                    false => self.path_to(&found.steps, at),
+                })
             }
             None if empty => Vec::new(),
             None => (0..found.steps.len()).collect(),
@@ -158,7 +161,7 @@ impl Live<'_> {
             let is_unseen = match way {
                 // Keys that it puts nowhere don't sign the call for the role.
                 Flow::AccessKey => keys_of.is_none() && !request.loses_keys(),
-                Flow::TokenFile => true,
+                Flow::TokenFile => given.given(Input::WebIdentityTokenFile).is_none(),
                 _ => false,
             } && request.stop(way).is_none();
             let role = Input::RoleToAssume.name();
@@ -206,9 +209,9 @@ impl Live<'_> {
         asked
     }
 
-    /// The steps of the chain that ends with a step: its keys, unless they are given, are a step's outputs, or a chained step begins
-    /// with the session of the step before it, unless the job already has one.
-    fn path_to(&self, steps: &[Step], last: usize, has_key: bool) -> Vec<usize> {
+    /// The steps of the chain that ends with a step: its keys are a step's outputs, or a chained step begins with the session of
+    /// the step before it, unless the job already has one.
+    fn path_to(&self, steps: &[Step], last: usize) -> Vec<usize> {
         let has_session = super::environment_credentials(self.outside.env).is_some();
         let is_chained = |step: &Step| {
             let audience = Audience::of(&self.args.flags.inputs);
@@ -217,8 +220,7 @@ impl Live<'_> {
         };
         let before = |at: &usize| {
             let step = steps.get(*at)?;
-            let giver = step.keys_of.as_ref().filter(|_| !has_key || *at != last);
-            let giver = giver.and_then(|giver| giver.step);
+            let giver = step.keys_of.as_ref().and_then(|giver| giver.step);
             giver.or_else(|| at.checked_sub(1).filter(|_| is_chained(step)))
         };
         let mut path: Vec<usize> = std::iter::successors(Some(last), before).collect();
