@@ -448,7 +448,7 @@ impl<'a> Check<'a> {
         let about = vec![asking.job.file.clone(), asking.job.name.clone()];
         if let Some(key) = asking.access_key()
             // The outputs of a step are a session's keys.
-            && !key.written.to_ascii_lowercase().contains("steps")
+            && !["steps.", "steps["].iter().any(|context| key.written.to_ascii_lowercase().contains(context))
             && asking.job.grant != Grant::Missing
         {
             let mut noted = Noted::new(

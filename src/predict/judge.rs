@@ -14,6 +14,9 @@ use super::{Family, LISTED, Piece, Template, Variable};
 /// With more parts than this, the family is a single share, left undecided.
 const MOST: usize = 512;
 
+/// With more values than this, two open names in one claim are not told apart: the work grows with the square of their number.
+const FEW: usize = 20;
+
 /// Tokens on which a policy decides alike.
 #[derive(Debug, Clone)]
 pub(crate) struct Share {
@@ -49,7 +52,10 @@ impl Family {
         let each = self.variables.iter().map(|variable| {
             let few = variable.texts.listed().filter(|texts| texts.len() <= LISTED);
             few.map_or_else(
-                || split(&variable.texts),
+                || match wanted.len() > FEW {
+                    true => vec![variable.texts.clone()],
+                    false => split(&variable.texts),
+                },
                 |texts| texts.iter().map(|text| Language::exactly(text)).collect(),
             )
         });
@@ -79,13 +85,13 @@ impl Family {
     }
 
     /// Where the policy's values cut the texts of each variable.
-    fn cuts<'a>(&self, texts: &[Language], wanted: &'a [Wanted]) -> Cuts<'a> {
+    fn cuts<'a>(&self, texts: &[Language], all: &'a [Wanted]) -> Cuts<'a> {
         let only: Vec<Option<String>> = texts.iter().map(Language::only).collect();
         let mut cuts = Cuts {
             of: vec![Vec::new(); texts.len()],
             hidden: Vec::new(),
         };
-        for wanted in wanted {
+        for wanted in all {
             let Some(template) = self.claims.get(&wanted.claim) else {
                 continue;
             };
@@ -96,19 +102,19 @@ impl Family {
             let place = template.around(variable).zip(wanted.texts.as_ref());
             let own = match place {
                 Some(((before, after), wanted)) => Some(vec![(variable, wanted.inside(&before, &after))]),
+                None if all.len() > FEW => None,
                 // Two open names in one claim.
                 None => wanted.cuts(&template, texts),
             };
             match own {
                 Some(own) => {
                     for (variable, cut) in own {
-                        cuts.of
-                            .get_mut(variable)
-                            .into_iter()
-                            .for_each(|cuts| cuts.push(cut.clone()));
+                        if let Some(cuts) = cuts.of.get_mut(variable) {
+                            cuts.push(cut);
+                        }
                     }
                 }
-                None if self.is_apart(wanted, texts) => {}
+                None if all.len() <= FEW && self.is_apart(wanted, texts) => {}
                 // They depend on each other, or no set can model the comparison.
                 None => cuts.hidden.push(&wanted.claim),
             }
